@@ -1,0 +1,1 @@
+"""Decide from a recorded history whether what happened is allowed."""

@@ -1,0 +1,1 @@
+"""Runs clusters under faults and records what happened."""

@@ -1,0 +1,49 @@
+"""What nodes report of themselves: one event at the moment something becomes observable to others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One protocol event of one node.
+
+    `event` is one of: restart, prepare_sent, promise_sent, nack_sent, propose_sent, accept_sent (a
+    vote), learned, applied, persisted, config_active, snapshot_taken, snapshot_installed, compacted,
+    lease_granted, lease_acquired, lease_expired, registry_assign. Which fields it has depends on that;
+    see ARCHITECTURE.md.
+    """
+
+    time: int
+    """True time in nanoseconds since the trial began, whatever the node's own clock says."""
+    node: str
+    incarnation: int
+    """How often this node has been started before, from 0."""
+    seq: int
+    """Counts the events of this incarnation, from 0."""
+    event: str
+    message: str | None = None
+    """The id of the message that carried it away, for events that are sent."""
+    cause: str | None = None
+    """The id of the message that made the node do it."""
+    to: tuple[str, ...] = ()
+    """The nodes it was sent to."""
+    slot: int | None = None
+    ballot: tuple[int, int] | None = None
+    """Round and server id; they compare in this order."""
+    value: Any = None
+    accepted: tuple[tuple[int, tuple[int, int], Any], ...] = ()
+    """What a promise, or the state recovered by a restart, reports: (slot, ballot, value) of each vote."""
+    promised: tuple[int, int] | None = None
+    """The promise that a nack points to, or that a restart recovered."""
+    members: tuple[str, ...] = ()
+    """The nodes that count towards quorums from `config_active` on."""
+    how: str | None = None
+    """How a value was learned: "votes" when a quorum was counted, "told" when another node said so."""
+    detail: Any = None
+    """Whatever else an event has to say."""
+
+
+Trace = tuple[Event, ...]

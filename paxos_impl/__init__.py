@@ -1,0 +1,1 @@
+"""A Paxos that people can run. It knows nothing of the harness that tests it."""

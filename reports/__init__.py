@@ -1,0 +1,1 @@
+"""Turn a run folder into one self-contained HTML page, and a store into an index."""
