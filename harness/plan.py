@@ -1,0 +1,170 @@
+"""A plan: everything needed to run a trial again, as data.
+
+Hypothesis draws it, search draws it, shrinking shrinks it, `replay` runs it and a failing test saves it.
+The default schedule of a plan is fixed by its seed; faults and deviations are what departs from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+FORMAT = 1
+"""Raised whenever an older plan would no longer run the same."""
+
+Substrate = Literal["model", "sim", "live"]
+
+
+class BadPlan(Exception):
+    """A plan cannot be read or run; the message names file, field and what would be right."""
+
+
+class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long a message takes on a link, in milliseconds.
+
+    `constant`: always `low_ms`. `uniform`: between `low_ms` and `high_ms`. `exponential`: `low_ms` plus
+    an exponential with a mean of `high_ms - low_ms`. `lognormal`: `low_ms` plus a log-normal (sigma 1)
+    with a median of `high_ms - low_ms`.
+    """
+
+    kind: Literal["constant", "uniform", "exponential", "lognormal"] = "uniform"
+    low_ms: float = 0.5
+    high_ms: float = 2.5
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One fault: what, when, for how long, and to whom.
+
+    `kind` says which of the other fields count: `nodes` for faults of machines (pause, kill,
+    power_loss), `grudge` for partitions, `links`, `probability` and `ms` for faults of messages (delay,
+    reorder, drop, duplicate).
+    """
+
+    kind: str
+    at_ms: int
+    """When it begins, in milliseconds of virtual time since the workload's start."""
+    for_ms: int
+    """How long it lasts."""
+    nodes: tuple[str, ...] = ()
+    grudge: Mapping[str, tuple[str, ...]] = {}
+    """Receiver -> the senders whose messages it does not get."""
+    links: tuple[tuple[str, str], ...] = ()
+    """(Sender, receiver) pairs; none given means all links between nodes."""
+    probability: float = 0.0
+    ms: float = 0.0
+    shape: str = ""
+    """The name of the topology that the grudge or the nodes were drawn from, for people."""
+
+
+class Deviation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One message between nodes, counted from 0 in the order of sending, fares otherwise than scheduled."""
+
+    message: int
+    action: Literal["delay", "drop", "duplicate"]
+    ms: float = 0.0
+    """How much later it (or its copy) arrives."""
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything a trial depends on."""
+
+    format: int = FORMAT
+    code: str = ""
+    """The version of this project that made the plan."""
+    substrate: Substrate = "sim"
+    workload: str
+    bug: str | None = None
+    """The seeded bug that the nodes are given."""
+    seed: int
+    nodes: int = 5
+    concurrency: int = 5
+    """How many client processes act at once."""
+    rate: float = 20.0
+    """Operations that clients start per second of virtual time, all together."""
+    time_limit_s: float = 5.0
+    """How long clients act before the final phase begins."""
+    options: Mapping[str, Any] = {}
+    """What the workload wants to know beyond this."""
+    latency: Latency = Latency()
+    faults: tuple[Fault, ...] = ()
+    deviations: tuple[Deviation, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the cluster's nodes, n1 to n5 when there are five."""
+        return tuple(f"n{number}" for number in range(1, self.nodes + 1))
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """The plan as the text of a `plan.json`."""
+    return msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
+
+
+def decode_plan(text: bytes, source: str = "the plan") -> Plan:
+    """The inverse of `encode_plan`; `source` names the text in errors.
+
+    Raises: BadPlan.
+    """
+    try:
+        raw = msgspec.json.decode(text)
+        if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] != FORMAT:
+            raise BadPlan(
+                f"{source} is of format {raw['format']}, this version runs format {FORMAT}: "
+                f"replay it with the version that wrote it ({raw.get('code') or 'not recorded'})"
+            )
+        plan = msgspec.convert(raw, Plan)
+    except msgspec.ValidationError as error:
+        raise BadPlan(f"{source} is not a plan: {error}") from None
+    except msgspec.DecodeError as error:
+        raise BadPlan(f"{source} is damaged, not JSON: {error}") from None
+    _require_sense(plan, source)
+    return plan
+
+
+def read_plan(path: Path | str) -> Plan:
+    """The plan in a file, or in the `plan.json` of a run folder.
+
+    Raises: BadPlan, OSError.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "plan.json"
+    return decode_plan(path.read_bytes(), str(path))
+
+
+def _require_sense(plan: Plan, source: str) -> None:
+    problems = [
+        text
+        for wrong, text in (
+            (plan.nodes < 1, f"nodes is {plan.nodes}, expected at least 1"),
+            (plan.concurrency < 1, f"concurrency is {plan.concurrency}, expected at least 1"),
+            (plan.rate <= 0, f"rate is {plan.rate}, expected more than 0 operations a second"),
+            (plan.time_limit_s <= 0, f"time_limit_s is {plan.time_limit_s}, expected more than 0"),
+            *_faults_out_of_place(plan),
+        )
+        if wrong
+    ]
+    if problems:
+        raise BadPlan(f"{source} cannot be run: {'; '.join(problems)}")
+
+
+def _faults_out_of_place(plan: Plan) -> list[tuple[bool, str]]:
+    known = set(plan.names)
+    checks = []
+    for number, fault in enumerate(plan.faults):
+        named = {*fault.nodes, *fault.grudge, *(n for link in fault.links for n in link)}
+        named.update(node for senders in fault.grudge.values() for node in senders)
+        strangers = sorted(named - known)
+        checks.append(
+            (bool(strangers), f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster")
+        )
+        checks.append(
+            (
+                fault.at_ms < 0 or fault.for_ms < 0,
+                f"faults[{number}] lies in the past or lasts less than nothing",
+            )
+        )
+    return checks

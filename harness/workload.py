@@ -1,0 +1,129 @@
+"""What a system under test and its users look like to the harness.
+
+A workload is data: which program each node runs, how a client speaks to it, what clients do, and which
+checkers judge the outcome. Anyone's package can offer workloads through the entry point group
+`ostrakon.workloads`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from harness.generator import Generator
+from harness.history import History, Op, Trace
+from harness.plan import Plan
+
+
+class Refused(Exception):
+    """The system definitely did not do what it was asked; the op is `fail`, not `info`."""
+
+
+class Disk(Protocol):
+    """A node's files: bytes by path. What is not synced may be lost when power fails."""
+
+    async def read(self, path: str) -> bytes:
+        """The whole file. Raises: FileNotFoundError."""
+
+    async def append(self, path: str, data: bytes) -> None:
+        """Write at the end of the file, which is made if it is not there."""
+
+    async def sync(self, path: str) -> None:
+        """Return when the file, and its name, are durable."""
+
+    async def replace(self, path: str, data: bytes) -> None:
+        """Put a file in place of another, atomically; durable on return."""
+
+    async def truncate(self, path: str, size: int) -> None:
+        """Cut the file to `size` bytes."""
+
+
+Record = Callable[[Any], None]
+"""Takes a trace event of a node, any object with the fields of `harness.history.Event` except time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a program runs and what it is given."""
+
+    name: str
+    """This host's name; other hosts reach it by that name."""
+    nodes: tuple[str, ...]
+    """All nodes of the cluster, this one too if it is one of them."""
+    disk: Disk
+    rng: random.Random
+    """The host's own stream of randomness."""
+    record: Record | None = None
+    """Where trace events go; None when nobody wants them."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The plan's options."""
+    bug: Any = None
+    """What the workload's `bugs` hold for the plan's bug: the breakage this node is to have."""
+
+
+class Client(Protocol):
+    """One client process's access to the system."""
+
+    async def apply(self, op: Op) -> Op:
+        """Do what an invoked op says and return it completed.
+
+        Raises: Refused, when it definitely did not happen; anything else is taken for silence.
+        """
+
+
+Program = Callable[[Site], Awaitable[None]]
+"""What a node runs; it returns only when it is done for good, and raises only when it crashes."""
+
+Connect = Callable[[Site, int], AbstractAsyncContextManager[Client]]
+"""Opens a client for a process of this number."""
+
+
+class Judgement(Protocol):
+    """What the harness needs to know of a verdict; `checkers.verdict.Verdict` is one."""
+
+    @property
+    def valid(self) -> str:
+        """`valid`, `unknown` or `invalid`."""
+
+    @property
+    def why(self) -> str:
+        """The reason, in one sentence."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, as plain data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a byte stream falls into messages: each begins with its length, big-endian, in `bytes` bytes.
+
+    Faults that drop, duplicate or reorder messages act on whole frames, as a proxy would that knows the
+    protocol. A program without framing gets what TCP makes of such faults: delay.
+    """
+
+    bytes: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A system under test, what is done to it, and how the outcome is judged."""
+
+    name: str
+    about: str
+    """One sentence: what it can catch."""
+    program: Program
+    connect: Connect
+    generator: Callable[[Plan, random.Random], Generator]
+    """What clients do while faults come and go."""
+    check: Callable[[Plan, History, Trace], Judgement]
+    final: Callable[[Plan, random.Random], Generator] | None = None
+    """What clients do when all faults are healed."""
+    framing: Framing | None = None
+    port: int | None = None
+    bugs: Mapping[str, Any] = field(default_factory=dict)
+    """Seeded bugs by name, for `Site.bug`."""
+    timeout_s: float = 1.0
+    """How long a client waits for an answer before it calls it silence."""
