@@ -1,0 +1,43 @@
+# make test    set up .venv and run the quick suite: unit, property, golden, architecture, lint, types
+# make chaos   set up .venv and run the scenario matrix; ends with the verdicts and the report's path
+# make soak    a campaign of ten minutes
+# make bench   the figures that README and ARCHITECTURE quote
+# make pins    write constraints.txt anew
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: test chaos soak bench pins lint clean
+
+test: .venv/ready lint
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+chaos: .venv/ready
+	$(BIN)/pytest -m chaos
+
+soak: .venv/ready
+	$(BIN)/ostrakon soak --for 10m
+
+bench: .venv/ready
+	$(BIN)/python -m bench
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Ostrakon needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+pins:
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate --extra test --output-file constraints.txt pyproject.toml constraints.in
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

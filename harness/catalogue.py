@@ -1,0 +1,73 @@
+"""What is on offer: workloads, models, report renderers, found through entry points.
+
+The harness imports none of the packages that offer them, so that anyone's package can add its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from harness.workload import Workload
+
+
+class UnknownName(Exception):
+    """Something was asked for by a name that nothing has; the message offers the nearest names."""
+
+    def __init__(self, noun: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
+        super().__init__(f"there is no {noun} {name!r}; {hint}")
+
+
+def find_workload(name: str) -> Workload:
+    """The workload of this name. Raises: UnknownName."""
+    return _load("workload", "ostrakon.workloads", name, Workload)
+
+
+def workload_names() -> list[str]:
+    """The names of all workloads on offer."""
+    return sorted(_offers("ostrakon.workloads"))
+
+
+def find_model(name: str) -> Callable[..., Any]:
+    """The checker of history files that goes by this name. Raises: UnknownName."""
+    return _load("model", "ostrakon.models", name, Callable)
+
+
+def model_names() -> list[str]:
+    """The names of all models that a history file can be checked against."""
+    return sorted(_offers("ostrakon.models"))
+
+
+def find_report(name: str) -> Callable[..., Any]:
+    """The renderer of this kind of page: "run", "index" or "campaign". Raises: UnknownName."""
+    return _load("report", "ostrakon.reports", name, Callable)
+
+
+def find_bug(workload: Workload, name: str | None) -> Any:
+    """What the workload's nodes are given to have this bug; None for no bug. Raises: UnknownName."""
+    if name is None:
+        return None
+    if name not in workload.bugs:
+        raise UnknownName(f"bug in workload {workload.name!r} named", name, workload.bugs)
+    return workload.bugs[name]
+
+
+def _offers(group: str) -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+def _load(noun: str, group: str, name: str, kind: Any) -> Any:
+    offers = _offers(group)
+    if name not in offers:
+        raise UnknownName(noun, name, offers)
+    found = offers[name].load()
+    if not isinstance(found, kind):
+        raise TypeError(
+            f"{noun} {name!r} ({offers[name].value}) is a {type(found).__name__}, not a {kind.__name__}"
+        )
+    return found
