@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from harness.workload import Workload
+from harness.workload import SeededBug, Workload
 
 
 class UnknownName(Exception):
@@ -48,10 +48,8 @@ def find_report(name: str) -> Callable[..., Any]:
     return _load("report", "ostrakon.reports", name, Callable)
 
 
-def find_bug(workload: Workload, name: str | None) -> Any:
-    """What the workload's nodes are given to have this bug; None for no bug. Raises: UnknownName."""
-    if name is None:
-        return None
+def find_bug(workload: Workload, name: str) -> SeededBug:
+    """The workload's seeded bug of this name. Raises: UnknownName."""
     if name not in workload.bugs:
         raise UnknownName(f"bug in workload {workload.name!r} named", name, workload.bugs)
     return workload.bugs[name]

@@ -95,7 +95,12 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the cluster's nodes, n1 to n5 when there are five."""
-        return tuple(f"n{number}" for number in range(1, self.nodes + 1))
+        return node_names(self.nodes)
+
+
+def node_names(count: int) -> tuple[str, ...]:
+    """The names of the nodes of a cluster of this size."""
+    return tuple(f"n{number}" for number in range(1, count + 1))
 
 
 def encode_plan(plan: Plan) -> bytes:

@@ -60,8 +60,8 @@ class Site:
     """Where trace events go; None when nobody wants them."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's options."""
-    bug: Any = None
-    """What the workload's `bugs` hold for the plan's bug: the breakage this node is to have."""
+    breakage: Any = None
+    """What the plan's seeded bug breaks, for this node to have; None for none."""
 
 
 class Client(Protocol):
@@ -108,6 +108,19 @@ class Framing:
 
 
 @dataclass(frozen=True, slots=True)
+class SeededBug:
+    """One rule broken on purpose, to show that the checkers notice."""
+
+    name: str
+    about: str
+    """What is wrong, in a clause."""
+    breakage: Any
+    """What a node is given to have the bug; the workload's program knows what to do with it."""
+    convicted_by: tuple[str, ...] = ()
+    """The properties that may fire first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A system under test, what is done to it, and how the outcome is judged."""
 
@@ -123,7 +136,7 @@ class Workload:
     """What clients do when all faults are healed."""
     framing: Framing | None = None
     port: int | None = None
-    bugs: Mapping[str, Any] = field(default_factory=dict)
-    """Seeded bugs by name, for `Site.bug`."""
+    bugs: Mapping[str, SeededBug] = field(default_factory=dict)
+    """Seeded bugs by name."""
     timeout_s: float = 1.0
     """How long a client waits for an answer before it calls it silence."""

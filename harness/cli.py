@@ -1,0 +1,95 @@
+"""The `ostrakon` command.
+
+Exit status: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 our own failure.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from harness.status import BAD_ARGUMENTS, OWN_FAILURE, UserError
+from harness.version import VERSION
+
+COMMANDS = {
+    "test": "harness.commands.test:test",
+    "replay": "harness.commands.replay:replay",
+    "shrink": "harness.search.command:shrink_command",
+    "soak": "harness.search.command:soak_command",
+    "bugs": "harness.search.command:bugs_command",
+    "check": "harness.commands.check:check",
+    "report": "harness.commands.report:report",
+    "serve": "harness.commands.serve:serve",
+    "list": "harness.commands.offers:offers",
+}
+"""Where each subcommand lives; a module is imported only when its command is asked for."""
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a subcommand when it is wanted, so that starting up costs little."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from harness.catalogue import UnknownName
+
+            raise UserError(str(UnknownName("command", args[0], COMMANDS)))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION)
+def ostrakon() -> None:
+    """Find out whether a distributed system keeps its promises.
+
+    Trials run a system under faults; checkers judge what was recorded; reports show what went wrong.
+    Exit status: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 our own failure.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit with its status."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status. No traceback for a user's mistake."""
+    try:
+        status: Any = ostrakon.main(arguments, prog_name="ostrakon", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else str(error))
+        return BAD_ARGUMENTS
+    except click.ClickException as error:
+        error.show()
+        return BAD_ARGUMENTS
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain once more while it exits.
+        sys.stderr.close()
+        return 0
+    except Exception:
+        traceback.print_exc()
+        click.echo("This is a failure of Ostrakon itself, not of what it tests.", err=True)
+        return OWN_FAILURE
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""`ostrakon list`: what can be asked for by name."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+def offers() -> None:
+    """List workloads, their seeded bugs, kinds of fault, and models for `check`."""
+    from harness.catalogue import find_workload, model_names, workload_names
+    from harness.nemesis import FAULTS
+
+    for name in workload_names():
+        workload = find_workload(name)
+        click.secho(f"workload {name}", bold=True)
+        click.echo(f"  {workload.about}")
+        for bug in workload.bugs.values():
+            click.echo(f"    --bug {bug.name:<32} {bug.about}")
+    click.secho("faults for --nemesis", bold=True)
+    for kind in FAULTS.values():
+        click.echo(f"    {kind.name:<36} {kind.about}")
+    click.secho("models for check --model", bold=True)
+    for name in model_names():
+        click.echo(f"    {name}")

@@ -1,0 +1,69 @@
+"""How a trial's outcome is told on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from harness.trial import Trial
+
+_COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
+_WITNESSES = 8
+
+
+def show(trial: Trial, *, as_json: bool) -> None:
+    """Print a trial's verdict, what shows it, where its report is and how to run it again."""
+    if as_json:
+        click.echo(msgspec.json.encode(trial.results(), enc_hook=str))
+    else:
+        click.echo("\n".join(story(trial)))
+
+
+def story(trial: Trial) -> list[str]:
+    """The outcome in lines, the verdict first."""
+    plan = trial.plan
+    bug = f" with the bug {plan.bug}" if plan.bug else ""
+    lines = [
+        f"{click.style(trial.valid.upper(), fg=_COLOURS[trial.valid], bold=True)}  {trial.why}",
+        f"  {plan.workload}{bug}: seed {plan.seed}, {plan.nodes} nodes, {len(trial.history)} ops, "
+        f"{len(trial.trace)} events, {trial.virtual_s:.1f} s of virtual time in {trial.wall_s:.2f} s",
+    ]
+    lines += _told_effects(trial)
+    lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
+    for anomaly in trial.anomalies[:3]:
+        lines += ["", *_told_anomaly(anomaly)]
+    if len(trial.anomalies) > 3:
+        lines.append(f"  ... and {len(trial.anomalies) - 3} more in the report")
+    lines.append("")
+    if trial.folder is not None and (trial.folder / "report.html").exists():
+        lines.append(f"  report: {trial.folder / 'report.html'}")
+    lines.append(f"  replay: {trial.replay}")
+    return lines
+
+
+def _told_effects(trial: Trial) -> list[str]:
+    lines = []
+    for effect in trial.effects:
+        counts = ", ".join(f"{k} {v}" for k, v in effect.items() if k not in ("kind", "fault", "shape") and v)
+        lines.append(f"  fault {effect.get('kind', '?')}: {counts or 'changed nothing'}")
+    return lines
+
+
+def _told_anomaly(anomaly: dict[str, Any]) -> list[str]:
+    latent = " (latent: nobody was harmed yet)" if anomaly.get("latent") else ""
+    lines = [
+        f"  {anomaly.get('property') or ''} {anomaly['name']}{latent}: {anomaly['why']}".replace("   ", "  ")
+    ]
+    for op in anomaly.get("ops", ())[:_WITNESSES]:
+        lines.append(
+            f"    {op['time'] / 1e9:9.4f} s  op {op['index']:<5} process {op['process']} {op['type']} "
+            f"{op['f']} {op.get('value')!r}"
+        )
+    for event in anomaly.get("events", ())[:_WITNESSES]:
+        told = {k: v for k, v in event.items() if k in ("ballot", "value", "accepted", "promised", "how")}
+        about = ", ".join(f"{k} {v}" for k, v in told.items())
+        lines.append(f"    {event['time'] / 1e9:9.4f} s  {event['node']} {event['event']} {about}")
+    return lines

@@ -1,0 +1,53 @@
+"""`ostrakon replay`: run a plan again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands.outcome import show
+from harness.status import OWN_FAILURE, UserError, exit_status
+
+
+@click.command()
+@click.argument("plan_or_run", type=click.Path(exists=True, path_type=Path))
+@click.option("--store", metavar="DIR", default="store", show_default=True, help="Where the new run is kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def replay(plan_or_run: Path, store: str, as_json: bool) -> int:
+    """Run a plan again, byte for byte: PLAN_OR_RUN is a plan.json or a run folder.
+
+    Given a run folder, it also says whether the same thing happened as then.
+    """
+    from harness.catalogue import UnknownName
+    from harness.plan import BadPlan, read_plan
+    from harness.store import Store
+    from harness.trial import run
+
+    try:
+        plan = read_plan(plan_or_run)
+        trial = run(plan, store=Store(store), name=f"replay-of-seed-{plan.seed}", report=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is not there: a run folder holds a plan.json") from None
+    except (UnknownName, BadPlan) as error:
+        raise UserError(str(error)) from None
+    show(trial, as_json=as_json)
+    earlier = _digest(plan_or_run)
+    if earlier and earlier["digest"] != trial.digest:
+        if earlier["version"] == trial.results()["version"]:
+            click.echo("Something else happened than in the recorded run, at the same version.", err=True)
+            return OWN_FAILURE
+        click.echo(f"Something else happened than then: that was version {earlier['version']}.", err=True)
+    elif earlier:
+        click.echo("  the same happened as in the recorded run, to the byte", err=True)
+    return exit_status(trial.valid)
+
+
+def _digest(run: Path) -> dict[str, str] | None:
+    import msgspec
+
+    try:
+        results = msgspec.json.decode((run / "results.json").read_bytes())
+        return {"digest": results["digest"], "version": results["version"]}
+    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        return None

@@ -1,0 +1,24 @@
+"""`ostrakon report`: make pages of what was recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.status import UserError
+
+
+@click.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("store"))
+def report(run: Path) -> None:
+    """Render RUN, a run folder, as a page; or the index of a whole store (default: store)."""
+    from harness.catalogue import find_report
+
+    if (run / "plan.json").exists() or (run / "history.jsonl").exists():
+        page = find_report("run")(run)
+    elif any(run.glob("*/*/plan.json")):
+        page = find_report("index")(run)
+    else:
+        raise UserError(f"{run} is neither a run folder (it has no plan.json) nor a store of runs")
+    click.echo(page)

@@ -1,0 +1,35 @@
+"""`ostrakon serve`: browse the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.status import UserError
+
+
+@click.command()
+@click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+def serve(store: Path, port: int) -> None:
+    """Serve the store's pages on 127.0.0.1, and to nobody else, until ctrl-C."""
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    from harness.catalogue import find_report
+
+    if not store.is_dir():
+        raise UserError(f"{store} is not there: `ostrakon test` and `ostrakon soak` make one")
+    find_report("index")(store)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(store))
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise UserError(f"port {port} is not to be had ({error.strerror}); try --port 0") from None
+    with server:
+        click.echo(f"http://127.0.0.1:{server.server_port}/index.html  (ctrl-C ends it)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("")

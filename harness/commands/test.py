@@ -1,0 +1,117 @@
+"""`ostrakon test WORKLOAD`: one trial."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import click
+
+from harness.commands.outcome import show
+from harness.status import UserError, exit_status
+
+
+@click.command()
+@click.argument("workload")
+@click.option("--seed", type=int, help="What to draw everything from; a random one if not given.")
+@click.option(
+    "--nodes", type=click.IntRange(1, 99), default=5, show_default=True, help="Size of the cluster."
+)
+@click.option(
+    "--nemesis",
+    metavar="A,B",
+    default="mixed",
+    show_default=True,
+    help="Kinds of fault, by comma: see `ostrakon list`. `none` for none, `mixed` for some of all.",
+)
+@click.option(
+    "--time-limit", metavar="S", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Client processes."
+)
+@click.option(
+    "--rate",
+    metavar="HZ",
+    type=click.FloatRange(0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="Operations a second, all clients together.",
+)
+@click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
+@click.option(
+    "--option",
+    "options",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Something that only this workload knows.",
+)
+@click.option("--substrate", type=click.Choice(["model", "sim", "live"]), default="sim", show_default=True)
+@click.option("--store", metavar="DIR", default="store", show_default=True, help="Where runs are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def test(
+    workload: str,
+    seed: int | None,
+    nodes: int,
+    nemesis: str,
+    time_limit: float,
+    concurrency: int,
+    rate: float,
+    bug: str | None,
+    options: tuple[str, ...],
+    substrate: Any,
+    store: str,
+    as_json: bool,
+) -> int:
+    """Run one trial of WORKLOAD and judge it.
+
+    The run is kept in a folder of its own with a report to read; the last lines say where it is and how
+    to run it again.
+    """
+    from harness.catalogue import UnknownName, find_bug, find_workload
+    from harness.nemesis import draw_faults, parse_kinds
+    from harness.plan import BadPlan, Plan, node_names
+    from harness.sim.seeds import stream
+    from harness.store import Store
+    from harness.trial import run
+    from harness.version import VERSION
+
+    seed = secrets.randbelow(2**32) if seed is None else seed
+    try:
+        found = find_workload(workload)
+        if bug is not None:
+            find_bug(found, bug)
+        names = node_names(nodes)
+        plan = Plan(
+            code=VERSION,
+            substrate=substrate,
+            workload=workload,
+            bug=bug,
+            seed=seed,
+            nodes=nodes,
+            concurrency=concurrency,
+            rate=rate,
+            time_limit_s=time_limit,
+            options=_parse(options),
+            faults=draw_faults(stream(seed, "faults"), names, parse_kinds(nemesis), time_limit),
+        )
+        trial = run(plan, workload=found, store=Store(store), report=True)
+    except (UnknownName, BadPlan) as error:
+        raise UserError(str(error)) from None
+    show(trial, as_json=as_json)
+    return exit_status(trial.valid)
+
+
+def _parse(options: tuple[str, ...]) -> dict[str, Any]:
+    import msgspec
+
+    parsed = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals:
+            raise UserError(f"--option {option!r} has no value: write NAME=VALUE")
+        try:
+            parsed[name] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            parsed[name] = text
+    return parsed

@@ -1,0 +1,33 @@
+"""Exit statuses, and the one way to tell a user of a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+VALID, INVALID, UNKNOWN, BAD_ARGUMENTS, OWN_FAILURE = 0, 1, 2, 254, 255
+
+_STATUS = {"valid": VALID, "unknown": UNKNOWN, "invalid": INVALID}
+_SEVERITY = ("valid", "unknown", "invalid")
+
+
+class UserError(click.ClickException):
+    """Something is wrong with what was asked for; the message says what would be right."""
+
+    exit_code = BAD_ARGUMENTS
+
+
+def exit_status(valid: str) -> int:
+    """The exit status for a verdict: `valid`, `unknown` or `invalid`."""
+    return _STATUS[valid]
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The worst of several verdicts; none at all is unknown."""
+    return max(verdicts, key=_SEVERITY.index, default="unknown")
+
+
+def as_json(verdict: str) -> bool | str:
+    """A verdict as JSON has it: true, false or "unknown"."""
+    return {"valid": True, "invalid": False}.get(verdict, "unknown")

@@ -1,0 +1,216 @@
+"""One trial: a plan is run, what happened is recorded, and the workload's checkers judge it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.catalogue import find_report, find_workload
+from harness.history import History, Trace
+from harness.plan import BadPlan, Plan
+from harness.status import as_json, worst
+from harness.store import RunFolder, Store
+from harness.version import VERSION
+from harness.workload import Judgement, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the harness itself has to say about a trial, beside the checkers."""
+
+    name: str
+    valid: str
+    """`unknown` or `invalid`."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a substrate brings back from running a plan."""
+
+    history: History
+    trace: Trace
+    effects: tuple[dict[str, Any], ...] = ()
+    """What each fault did, as plain data."""
+    findings: tuple[Finding, ...] = ()
+    network: dict[str, Any] = field(default_factory=dict)
+    """How many messages were sent, delivered, dropped, ..."""
+    crashes: tuple[dict[str, Any], ...] = ()
+    """Nodes that failed by themselves: node, incarnation, traceback."""
+    virtual_s: float = 0.0
+    digest: str = ""
+    """A hash of everything that happened; equal plans give equal digests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A plan, what happened, and what to think of it."""
+
+    plan: Plan
+    recording: Recording
+    judgement: Judgement | None
+    findings: tuple[Finding, ...]
+    wall_s: float
+    folder: Path | None = None
+
+    @property
+    def history(self) -> History:
+        """What clients saw."""
+        return self.recording.history
+
+    @property
+    def trace(self) -> Trace:
+        """What nodes reported."""
+        return self.recording.trace
+
+    @property
+    def effects(self) -> tuple[dict[str, Any], ...]:
+        """What each fault did."""
+        return self.recording.effects
+
+    @property
+    def virtual_s(self) -> float:
+        """How long the trial took by its own clock, in seconds."""
+        return self.recording.virtual_s
+
+    @property
+    def digest(self) -> str:
+        """A hash of everything that happened."""
+        return self.recording.digest
+
+    @property
+    def valid(self) -> str:
+        """`valid`, `unknown` or `invalid`: the worst of the checkers' verdicts and the harness's findings."""
+        return worst([*(finding.valid for finding in self.findings), *self._judged])
+
+    @property
+    def why(self) -> str:
+        """The reason, in one sentence."""
+        valid = self.valid
+        reasons = [finding.why for finding in self.findings if finding.valid == valid]
+        if self.judgement is not None and self.judgement.valid == valid:
+            reasons.insert(0, self.judgement.why)
+        return reasons[0] if reasons else ""
+
+    @property
+    def anomalies(self) -> list[dict[str, Any]]:
+        """The anomalies that the checkers found, as plain data."""
+        return _anomalies(self.judgement.to_json()) if self.judgement is not None else []
+
+    @property
+    def reason(self) -> str:
+        """What failed, in a few words that are the same for failures of one kind; empty when valid."""
+        if self.valid == "valid":
+            return ""
+        named = [finding.name for finding in self.findings if finding.valid == self.valid]
+        return " · ".join([*named, *_kinds(self.anomalies)][:2]) or self.why
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this trial again."""
+        if self.folder is not None:
+            return f"ostrakon replay {_relative(self.folder)}"
+        return f"ostrakon test {self.plan.workload} --seed {self.plan.seed}"
+
+    @property
+    def _judged(self) -> list[str]:
+        return [self.judgement.valid] if self.judgement is not None else []
+
+    def results(self) -> dict[str, Any]:
+        """What `results.json` holds."""
+        recording = self.recording
+        return {
+            "valid": as_json(self.valid),
+            "why": self.why,
+            "reason": self.reason,
+            "workload": self.plan.workload,
+            "bug": self.plan.bug,
+            "seed": self.plan.seed,
+            "replay": self.replay,
+            "verdict": self.judgement.to_json() if self.judgement is not None else None,
+            "findings": [{"name": f.name, "valid": as_json(f.valid), "why": f.why} for f in self.findings],
+            "faults": list(recording.effects),
+            "crashes": list(recording.crashes),
+            "network": recording.network,
+            "ops": len(recording.history),
+            "events": len(recording.trace),
+            "virtual_s": recording.virtual_s,
+            "wall_s": self.wall_s,
+            "digest": recording.digest,
+            "version": VERSION,
+        }
+
+
+def run(
+    plan: Plan,
+    *,
+    workload: Workload | None = None,
+    store: Store | None = None,
+    name: str | None = None,
+    report: bool = False,
+) -> Trial:
+    """Run a plan and judge what happened.
+
+    The workload is found by the plan's name for it unless one is given. With a `store`, everything is
+    kept in a run folder called `name` (else after the seed), written while the trial runs; with
+    `report`, a page is made of it.
+
+    Raises: UnknownName, BadPlan, OSError.
+    """
+    workload = workload or find_workload(plan.workload)
+    folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
+    began = time.perf_counter()
+    recording = _record(plan, workload, folder)
+    judgement, findings = _judge(plan, workload, recording)
+    trial = Trial(
+        plan,
+        recording,
+        judgement,
+        findings,
+        time.perf_counter() - began,
+        folder.path if folder is not None else None,
+    )
+    if folder is not None:
+        folder.write_results(trial.results())
+        if report:
+            find_report("run")(folder.path)
+    return trial
+
+
+def _record(plan: Plan, workload: Workload, folder: RunFolder | None) -> Recording:
+    if plan.substrate == "sim":
+        from harness.simulation import simulate
+
+        return simulate(plan, workload, folder)
+    raise BadPlan(f"this version runs plans on the substrate 'sim', not on {plan.substrate!r}")
+
+
+def _judge(
+    plan: Plan, workload: Workload, recording: Recording
+) -> tuple[Judgement | None, tuple[Finding, ...]]:
+    try:
+        return workload.check(plan, recording.history, recording.trace), recording.findings
+    except Exception as error:
+        why = f"the checkers of {workload.name!r} crashed: {type(error).__name__}: {error}"
+        return None, (*recording.findings, Finding("checker crashed", "unknown", why))
+
+
+def _anomalies(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+    own = list(verdict.get("anomalies", ()))
+    return own + [anomaly for part in verdict.get("parts", {}).values() for anomaly in _anomalies(part)]
+
+
+def _kinds(anomalies: list[dict[str, Any]]) -> Iterator[str]:
+    # What harmed someone names the failure better than what might have.
+    for anomaly in sorted(anomalies, key=lambda anomaly: bool(anomaly.get("latent"))):
+        yield " ".join(filter(None, (anomaly.get("property"), anomaly["name"])))
+
+
+def _relative(path: Path) -> Path:
+    try:
+        return path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return path
