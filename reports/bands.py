@@ -1,0 +1,135 @@
+"""When which fault was at work, and on whom: read from what the nemesis recorded, else from the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.history import History, Op
+from reports import shown
+
+MACHINE_FAULTS = frozenset({"pause", "kill", "power_loss"})
+"""Faults of whole nodes; their bands lie on the lanes of these nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One fault, from its beginning to its end."""
+
+    kind: str
+    start: int
+    """Nanoseconds since the trial's start."""
+    end: int | None
+    """None when it was never seen to end."""
+    whom: str = ""
+    """The nodes or links it was aimed at, for people."""
+    nodes: tuple[str, ...] = ()
+    """The nodes it stopped, for faults of machines."""
+
+    @property
+    def label(self) -> str:
+        """Kind and victims."""
+        return f"{self.kind}: {self.whom}" if self.whom else self.kind
+
+
+def bands(history: History, plan: Mapping[str, Any]) -> tuple[Band, ...]:
+    """All faults of a run in the order in which they began."""
+    recorded = tuple(sorted(_recorded(history.nemesis), key=lambda band: band.start))
+    return recorded or tuple(sorted(_planned(plan), key=lambda band: band.start))
+
+
+def kinds(of: Iterable[Band]) -> list[str]:
+    """The kinds of fault there are, each once, by name."""
+    return sorted({band.kind for band in of})
+
+
+def rows(of: Sequence[Band], last: int) -> list[tuple[int, Band]]:
+    """A row for each band so that no two on one row overlap, taking the topmost that is free."""
+    free_from: list[int] = []
+    placed: list[tuple[int, Band]] = []
+    for band in of:
+        row = next((n for n, free in enumerate(free_from) if free <= band.start), len(free_from))
+        if row == len(free_from):
+            free_from.append(0)
+        free_from[row] = last if band.end is None else band.end
+        placed.append((row, band))
+    return placed
+
+
+def _recorded(ops: Iterable[Op]) -> Iterator[Band]:
+    """`start-x` begins a fault, `stop-x` ends the one of the same kind and aim, `heal` ends all."""
+    going_on: list[tuple[str, Band]] = []
+    for op in ops:
+        if op.type == "invoke":
+            continue
+        verb, _, kind = op.f.partition("-")
+        fault = _fault_in(op.value)
+        aim = shown.value(fault)
+        if verb == "start" and kind:
+            going_on.append((aim, _begun(kind, op.time, fault)))
+        elif verb == "stop" and kind:
+            same_kind = [open_ for open_ in going_on if open_[1].kind == kind]
+            ended = next(
+                (open_ for open_ in same_kind if open_[0] == aim), same_kind[0] if same_kind else None
+            )
+            if ended is not None:
+                going_on.remove(ended)
+                yield replace(ended[1], end=op.time)
+        elif op.f == "heal":
+            yield from (replace(band, end=op.time) for _, band in going_on)
+            going_on = []
+    yield from (band for _, band in going_on)
+
+
+def _planned(plan: Mapping[str, Any]) -> Iterator[Band]:
+    faults = plan.get("faults")
+    for fault in faults if isinstance(faults, list) else ():
+        if isinstance(fault, Mapping) and isinstance(at_ms := fault.get("at_ms"), int):
+            length = fault.get("for_ms")
+            end = (at_ms + length) * 1_000_000 if isinstance(length, int) else None
+            yield replace(_begun(str(fault.get("kind", "fault")), at_ms * 1_000_000, fault), end=end)
+
+
+def _begun(kind: str, time: int, fault: Mapping[str, Any]) -> Band:
+    nodes = _names(fault.get("nodes")) if kind in MACHINE_FAULTS else ()
+    return Band(kind, time, None, whom(fault), nodes)
+
+
+def _fault_in(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        return {"nodes": value} if isinstance(value, list) else {}
+    inner = value.get("fault")
+    return inner if isinstance(inner, Mapping) else value
+
+
+def whom(fault: Mapping[str, Any]) -> str:
+    """Whom a fault is aimed at, in few words: its nodes, the sides of a partition, or its links."""
+    grudge, links, nodes = fault.get("grudge"), fault.get("links"), _names(fault.get("nodes"))
+    parts = (
+        [shown.short(fault["shape"], 40)] if isinstance(fault.get("shape"), str) and fault["shape"] else []
+    )
+    if isinstance(grudge, Mapping) and grudge:
+        parts.append(_sides({str(receiver): _names(senders) for receiver, senders in grudge.items()}))
+    elif nodes:
+        parts.append(" ".join(nodes))
+    elif isinstance(links, list) and links:
+        pairs = [f"{link[0]}→{link[1]}" for link in links if isinstance(link, list) and len(link) == 2]
+        parts.append(shown.short(" ".join(pairs), 60))
+    return shown.short(" ".join(parts), 90)
+
+
+def _sides(grudge: Mapping[str, tuple[str, ...]]) -> str:
+    """A partition as its sides when it has sides, else who does not hear whom."""
+    names = sorted({*grudge, *(sender for senders in grudge.values() for sender in senders)})
+    sides: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        sides[name] = tuple(other for other in names if other not in grudge.get(name, ()))
+    if all(sides[other] == side for side in sides.values() for other in side):
+        return " | ".join(" ".join(side) for side in dict.fromkeys(sides.values()))
+    deaf = [f"{name} hears not {' '.join(sorted(grudge[name]))}" for name in names if grudge.get(name)]
+    return "; ".join(deaf)
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(shown.short(str(name), 24) for name in value) if isinstance(value, list | tuple) else ()

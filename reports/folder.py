@@ -1,0 +1,126 @@
+"""What a run folder holds, read with forgiveness: what is damaged or missing is told, not raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from harness.history import DamagedFile, History, Trace, read_history, read_trace
+
+Valid = Literal["valid", "unknown", "invalid"]
+_T = TypeVar("_T")
+
+LOG_BYTES = 64_000
+"""How much of the end of each log is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The end of one file of the folder's `log/`."""
+
+    name: str
+    text: str
+    size: int
+    """Bytes of the whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All there is of one run."""
+
+    path: Path
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    results: Mapping[str, Any] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    trace: Trace = ()
+    logs: tuple[Log, ...] = ()
+    damage: tuple[str, ...] = ()
+    """A sentence for each file that is missing or damaged."""
+
+    @property
+    def valid(self) -> Valid:
+        """The verdict; a run that was not judged is unknown."""
+        return word(self.results.get("valid"))
+
+    @property
+    def why(self) -> str:
+        """The reason, if one was given."""
+        if not self.results:
+            return "nobody has judged this run: it is still going on, or was ended before its checkers spoke"
+        verdict = self.results.get("verdict")
+        nested = verdict.get("why") if isinstance(verdict, Mapping) else None
+        return str(self.results.get("why") or nested or "")
+
+    def fact(self, name: str) -> Any:
+        """What the results say of something, or else the plan; None if neither does."""
+        return self.results[name] if self.results.get(name) is not None else self.plan.get(name)
+
+
+def word(valid: object) -> Valid:
+    """The verdict behind a `valid` of true, false or "unknown"; what is none of these is unknown."""
+    if valid is True or valid == "valid":
+        return "valid"
+    return "invalid" if valid is False or valid == "invalid" else "unknown"
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder; whatever cannot be read is named in `damage`."""
+    damage: list[str] = []
+    return Run(
+        path=path,
+        plan=_mapping(path / "plan.json", damage),
+        results=_mapping(path / "results.json", damage),
+        history=_entries(path / "history.jsonl", read_history, History(), damage),
+        trace=_entries(path / "trace.jsonl", read_trace, (), damage),
+        logs=tuple(_logs(path / "log", damage)),
+        damage=tuple(damage),
+    )
+
+
+def _mapping(path: Path, damage: list[str]) -> Mapping[str, Any]:
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        damage.append(f"{path.name} is missing.")
+    except OSError as error:
+        damage.append(f"{path.name} cannot be read: {error.strerror}.")
+    except (msgspec.DecodeError, RecursionError) as error:
+        damage.append(f"{path.name} is damaged, not JSON: {error}.")
+    else:
+        if isinstance(found, Mapping):
+            return found
+        damage.append(f"{path.name} holds {type(found).__name__}, expected an object.")
+    return {}
+
+
+def _entries(path: Path, read: Callable[..., _T], nothing: _T, damage: list[str]) -> _T:
+    try:
+        return read(path)
+    except FileNotFoundError:
+        damage.append(f"{path.name} is missing.")
+    except OSError as error:
+        damage.append(f"{path.name} cannot be read: {error.strerror}.")
+    except DamagedFile as error:
+        damage.append(f"{path.name}, line {error.line}: {error.why}. What stands before that line is shown.")
+        return read(path, keep_undamaged=True)
+    return nothing
+
+
+def _logs(folder: Path, damage: list[str]) -> list[Log]:
+    logs: list[Log] = []
+    for path in sorted(folder.glob("**/*")) if folder.is_dir() else ():
+        if not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        try:
+            size = path.stat().st_size
+            with path.open("rb") as file:
+                file.seek(max(0, size - LOG_BYTES))
+                logs.append(Log(name, file.read().decode("utf-8", "replace"), size))
+        except OSError as error:
+            damage.append(f"log/{name} cannot be read: {error.strerror}.")
+    return logs

@@ -1,0 +1,256 @@
+"""What clients did, as a drawing: a lane for each client, a bar from every invocation to its completion.
+
+Time is stretched where much happens, so that short ops can be read and long waits do not push them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.history import History, Op
+from reports import shown
+from reports.bands import Band, rows
+from reports.markup import Drawing, element
+from reports.scale import Stretched, stretched
+
+LIMIT = 400
+"""Ops that are drawn at most."""
+
+_LANE, _BAR, _BAND, _LEFT, _RIGHT, _WIDTH = 30, 20, 18, 96, 70, 1120
+_FADE = 46.0
+_LEAST_BAR = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One op as it is drawn."""
+
+    lane: int
+    invoked: Op
+    completed: Op | None
+
+    @property
+    def ended(self) -> str:
+        """How it ended; `info` when nothing was heard."""
+        return self.completed.type if self.completed is not None else "info"
+
+
+def draw(
+    history: History,
+    bands: Sequence[Band] = (),
+    *,
+    witness: Collection[int] = (),
+    concurrency: int | None = None,
+    limit: int = LIMIT,
+) -> Drawing:
+    """The ops of clients around the witness, or the first ones when there is none.
+
+    `witness` holds indices of ops. With `concurrency`, a process that took over from a crashed one gets
+    its lane, as the harness counts processes on by the concurrency.
+    """
+    pairs = list(history.pairs)
+    chosen = focus(pairs, witness, limit)
+    if not chosen:
+        return Drawing(Markup(""), "No client did anything.")
+    lanes = sorted({lane_of(op, concurrency) for op, _ in chosen})
+    bars = [Bar(lanes.index(lane_of(op, concurrency)), op, done) for op, done in chosen]
+    begin, end = _span(bars)
+    near = [band for band in bands if band.start <= end and (band.end is None or band.end >= begin)]
+    scale = _scale(bars, near, begin, end)
+    return Drawing(
+        _paint(bars, lanes, rows(near, end), scale, witness, concurrency),
+        _summary(bars, len(lanes), near),
+        _note(len(bars), len(pairs), bool(witness)),
+    )
+
+
+def focus(
+    pairs: Sequence[tuple[Op, Op | None]], witness: Collection[int], limit: int
+) -> list[tuple[Op, Op | None]]:
+    """The ops of the witness and those invoked nearest to them; the first ops when there is no witness."""
+    if len(pairs) <= limit:
+        return list(pairs)
+    seen = [at for at, pair in enumerate(pairs) if _is_in(pair, witness)][:limit]
+    if not seen:
+        return list(pairs[:limit])
+    kept, reach = set(seen), 1
+    while len(kept) < limit:
+        ring = sorted({at + step for at in seen for step in (-reach, reach)} - kept)
+        kept.update([at for at in ring if 0 <= at < len(pairs)][: limit - len(kept)])
+        reach += 1
+    return [pairs[at] for at in sorted(kept)]
+
+
+def lane_of(op: Op, concurrency: int | None) -> int:
+    """The lane of an op's process."""
+    assert op.process != "nemesis"
+    return op.process % concurrency if concurrency else op.process
+
+
+def _is_in(pair: tuple[Op, Op | None], witness: Collection[int]) -> bool:
+    return any(op is not None and op.index in witness for op in pair)
+
+
+def _span(bars: Sequence[Bar]) -> tuple[int, int]:
+    times = [op.time for bar in bars for op in (bar.invoked, bar.completed) if op is not None]
+    return min(times), max(times)
+
+
+def _scale(bars: Sequence[Bar], bands: Sequence[Band], begin: int, end: int) -> Stretched:
+    room = {
+        bar.completed.time: (bar.invoked.time, _LEAST_BAR)
+        for bar in bars
+        if bar.completed is not None and bar.completed.time > bar.invoked.time
+    }
+    edges = [edge for band in bands for edge in (band.start, band.end) if edge is not None]
+    times = {op.time for bar in bars for op in (bar.invoked, bar.completed) if op is not None}
+    times.update(edge for edge in edges if begin <= edge <= end)
+    return stretched(sorted(times), room, _LEFT, _WIDTH - _RIGHT)
+
+
+def _paint(
+    bars: Sequence[Bar],
+    lanes: Sequence[int],
+    bands: Sequence[tuple[int, Band]],
+    scale: Stretched,
+    witness: Collection[int],
+    concurrency: int | None,
+) -> Markup:
+    top = 22 + _BAND * (1 + max((row for row, _ in bands), default=-1))
+    height, width = top + _LANE * len(lanes) + 8, scale.places[-1] + _RIGHT
+    return element(
+        "svg",
+        element("title", "Client timeline"),
+        _fades(),
+        *_axis(scale, height),
+        *(_band(band, row, scale, top, height) for row, band in bands),
+        *(_lane(lane, top + _LANE * n, width, concurrency) for n, lane in enumerate(lanes)),
+        *(_bar(bar, top, scale, witness) for bar in bars),
+        class_="timeline",
+        viewBox=f"0 0 {width:.0f} {height}",
+        width=width,
+        height=height,
+        role="img",
+        aria_labelledby="timeline-summary",
+    )
+
+
+def _fades() -> Markup:
+    stops = (("0", "fade-from"), ("1", "fade-to"))
+    gradient = element(
+        "linearGradient", *(element("stop", offset=at, class_=name) for at, name in stops), id="fade"
+    )
+    return element("defs", gradient)
+
+
+def _axis(scale: Stretched, height: float) -> Iterator[Markup]:
+    for time in scale.ticks():
+        x = scale(time)
+        yield element("line", x1=x, x2=x, y1=16, y2=height, class_="grid")
+        yield element("text", f"{time / 1e9:.3f} s", x=x, y=11, class_="tick", text_anchor="middle")
+
+
+def _band(band: Band, row: int, scale: Stretched, top: int, height: float) -> Markup:
+    x, y = scale(band.start), 20 + _BAND * row
+    width = max(3.0, (scale.places[-1] if band.end is None else scale(band.end)) - x)
+    room = int((width - 8) / 6.2)
+    return element(
+        "g",
+        element("title", f"{band.label}\n{_from_to(band)}"),
+        element("rect", x=x, y=y, width=width, height=height - y, class_="shade"),
+        element("rect", x=x, y=y, width=width, height=_BAND - 3, rx=2, class_="band"),
+        element("text", shown.short(band.label, room), x=x + 4, y=y + 11.5) if room > 4 else None,
+        class_=f"fault {fault_class(band.kind)}",
+    )
+
+
+def fault_class(kind: str) -> str:
+    """The style of a kind of fault; kinds nobody foresaw share one."""
+    return f"fault-{kind}" if kind in _STYLED else "fault-other"
+
+
+_STYLED = frozenset({"partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate"})
+
+
+def _from_to(band: Band) -> str:
+    end = "the end" if band.end is None else f"{shown.instant(band.end)} s"
+    return f"from {shown.instant(band.start)} s to {end}"
+
+
+def _lane(lane: int, y: float, width: float, concurrency: int | None) -> Markup:
+    return element(
+        "g",
+        element("line", x1=_LEFT, x2=width, y1=y + _LANE - 3, y2=y + _LANE - 3, class_="lane"),
+        element("text", f"{'client' if concurrency else 'process'} {lane}", x=8, y=y + 15, class_="who"),
+    )
+
+
+def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Markup:
+    op, done, y = bar.invoked, bar.completed, top + _LANE * bar.lane + 2
+    x = scale(op.time)
+    end = scale(done.time) if done is not None else scale.places[-1]
+    width = max(4.0, end - x) + (_FADE if bar.ended == "info" else 0.0)
+    room = int((width - 8) / 6.2)
+    marked = _is_in((op, done), witness)
+    drawn = element(
+        "g",
+        element("title", describe(op, done)),
+        element("rect", x=x, y=y, width=width, height=_BAR, rx=3, class_="body"),
+        element("path", d=f"M{x + width - 6:.1f} {y + 4}l4 12m0 -12l-4 12", class_="cross")
+        if bar.ended == "fail"
+        else None,
+        element("text", shown.short(_label(op, done), room), x=x + 4, y=y + 14) if room > 1 else None,
+        id=f"op-{op.index}",
+        class_=f"op {bar.ended}{' witness' if marked else ''}",
+        data_f=shown.short(op.f, 40),
+        data_type=bar.ended,
+    )
+    return element("a", drawn, href=f"#row-op-{op.index}") if marked else drawn
+
+
+def _label(op: Op, done: Op | None) -> str:
+    told = done.value if done is not None and done.type == "ok" else None
+    what = told if told is not None and op.value is None else op.value
+    arrow = f" → {_bare(told)}" if told is not None and op.value is not None and told != op.value else ""
+    return f"{op.f} {_bare(what)}{arrow}".rstrip() if what is not None else op.f
+
+
+def _bare(value: object) -> str:
+    return shown.short(value, 40) if isinstance(value, str) else shown.value(value, 40)
+
+
+def describe(op: Op, done: Op | None) -> str:
+    """All there is to know of an op, for the pointer that rests on it."""
+    at = f" at {op.node}" if op.node else ""
+    lines = [
+        f"process {op.process}: {shown.short(op.f, 60)} {shown.value(op.value)}{at}",
+        f"invoked at {shown.instant(op.time)} s (op {op.index})",
+    ]
+    if done is None:
+        return "\n".join([*lines, "nothing was heard of it again: it may take effect at any time"])
+    took = shown.duration(done.time - op.time)
+    lines.append(f"{done.type} after {took}: {shown.value(done.value)} (op {done.index})")
+    if done.node and done.node != op.node:
+        lines.append(f"answered by {done.node}")
+    if done.error is not None:
+        lines.append(shown.sentence(done.error, 200))
+    return "\n".join(lines)
+
+
+def _summary(bars: Sequence[Bar], lanes: int, bands: Sequence[Band]) -> str:
+    by_end = {end: sum(bar.ended == end for bar in bars) for end in ("ok", "fail", "info")}
+    faults = f" while {len(bands)} faults came and went" if bands else ""
+    return (
+        f"{len(bars)} operations of {lanes} clients{faults}: {by_end['ok']} ok, {by_end['fail']} failed, "
+        f"{by_end['info']} with unknown outcome."
+    )
+
+
+def _note(drawn: int, total: int, has_witness: bool) -> str:
+    if drawn == total:
+        return ""
+    which = "those of the witness and the nearest to them" if has_witness else "the first"
+    return f"{drawn:,} of {total:,} operations are drawn, {which}; history.jsonl has all."
