@@ -1,0 +1,74 @@
+"""What clients and the nemesis do, as values that combine: pure, and playable without cluster or clock.
+
+`ask` a generator what to do next, `tell` it what came of it, and go on with the generator that each
+returns. Whatever takes a source takes a generator, a `Todo`, a function, or a list of these (`lift`).
+
+    reads, writes = repeat(Todo("read")), numbered(lambda n: Todo("write", n))
+    ops = clients(time_limit(5, stagger(0.1, mix(reads, writes, rng=rng), rng=rng)))
+
+Which thread an op falls to, and who wins when several could act, is settled in turn and so is fair.
+Randomness is drawn from dice that are part of the value; see `harness.generator.dice`.
+"""
+
+from harness.generator.bounds import concurrency_limit, limit, once, process_limit, time_limit, until_ok
+from harness.generator.change import f_map, filter_ops, map_ops, on_update
+from harness.generator.choice import any_of, flip_flop, mix, shortest_of
+from harness.generator.context import Context, Thread
+from harness.generator.malformed import MalformedOp, validate
+from harness.generator.order import cycle, phases, repeat, sequence, synchronize, then
+from harness.generator.player import imperfect, perfect, play, quick
+from harness.generator.source import Source, drawn, lift, numbered
+from harness.generator.threads import clients, each_thread, nemesis, on, reserve
+from harness.generator.timing import delay, log, not_before, sleep, stagger
+from harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Pending, Todo
+
+__all__ = [
+    "PENDING",
+    "Asked",
+    "Context",
+    "Generator",
+    "ImpossibleGenerator",
+    "MalformedOp",
+    "Pending",
+    "Source",
+    "Thread",
+    "Todo",
+    "any_of",
+    "clients",
+    "concurrency_limit",
+    "cycle",
+    "delay",
+    "drawn",
+    "each_thread",
+    "f_map",
+    "filter_ops",
+    "flip_flop",
+    "imperfect",
+    "lift",
+    "limit",
+    "log",
+    "map_ops",
+    "mix",
+    "nemesis",
+    "not_before",
+    "numbered",
+    "on",
+    "on_update",
+    "once",
+    "perfect",
+    "phases",
+    "play",
+    "process_limit",
+    "quick",
+    "repeat",
+    "reserve",
+    "sequence",
+    "shortest_of",
+    "sleep",
+    "stagger",
+    "synchronize",
+    "then",
+    "time_limit",
+    "until_ok",
+    "validate",
+]

@@ -1,0 +1,165 @@
+"""Generators that end, or hold back, before their source does."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from harness.generator.context import Context
+from harness.generator.source import Source, lift
+from harness.generator.todo import PENDING, Asked, Generator
+from harness.history import Op, Process
+
+
+def limit(count: int, source: Source) -> Generator:
+    """At most `count` ops of `source`."""
+    return Limit(count, lift(source))
+
+
+def once(source: Source) -> Generator:
+    """The first op of `source` alone."""
+    return limit(1, source)
+
+
+def time_limit(seconds: float, source: Source) -> Generator:
+    """What `source` does within `seconds` of its first op."""
+    return TimeLimit(round(seconds * 1e9), lift(source))
+
+
+def process_limit(count: int, source: Source) -> Generator:
+    """`source`, until more than `count` different processes would have had a chance to act.
+
+    Bounds the processes that crash one after another at the end of a trial in which nothing answers.
+    """
+    return ProcessLimit(count, lift(source))
+
+
+def concurrency_limit(count: int, source: Source) -> Generator:
+    """`source`, with at most `count` of its ops in flight at a time."""
+    return ConcurrencyLimit(count, lift(source))
+
+
+def until_ok(source: Source) -> Generator:
+    """`source`, until one of the ops it asked for is ok."""
+    return UntilOk(lift(source))
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """At most `remaining` ops of `source`."""
+
+    remaining: int
+    source: Generator
+
+    def ask(self, ctx: Context) -> Asked:
+        """The source's next, if any is left."""
+        if self.remaining <= 0 or (asked := self.source.ask(ctx)) is None:
+            return None
+        todo, source = asked
+        return todo, Limit(self.remaining - (todo is not PENDING), source)
+
+    def tell(self, event: Op) -> Generator:
+        """The source hears of it."""
+        return Limit(self.remaining, self.source.tell(event))
+
+
+class TimeLimit(msgspec.Struct, frozen=True):
+    """What `source` does within a length of time."""
+
+    length_ns: int
+    source: Generator
+    end_ns: int | None = None
+    """When it is over; None before the first op, which is what the time is counted from."""
+
+    def ask(self, ctx: Context) -> Asked:
+        """The source's next, if it is in time."""
+        if self.end_ns is not None and ctx.time_ns >= self.end_ns:
+            return None
+        if (asked := self.source.ask(ctx)) is None:
+            return None
+        todo, source = asked
+        if todo is PENDING:
+            return todo, replace(self, source=source)
+        end_ns = todo.time_ns + self.length_ns if self.end_ns is None else self.end_ns
+        return (todo, TimeLimit(self.length_ns, source, end_ns)) if todo.time_ns < end_ns else None
+
+    def tell(self, event: Op) -> Generator:
+        """The source hears of it."""
+        return TimeLimit(self.length_ns, self.source.tell(event), self.end_ns)
+
+
+class ProcessLimit(msgspec.Struct, frozen=True):
+    """`source`, as long as `seen` stays small."""
+
+    count: int
+    source: Generator
+    seen: frozenset[Process] = frozenset()
+    """The processes that could have acted so far."""
+
+    def ask(self, ctx: Context) -> Asked:
+        """The source's next, if nobody new acts or there is still room for them."""
+        seen = self.seen.union([ctx.process_of(thread) for thread in ctx.threads])
+        if len(seen) > self.count or (asked := self.source.ask(ctx)) is None:
+            return None
+        return asked[0], ProcessLimit(self.count, asked[1], seen)
+
+    def tell(self, event: Op) -> Generator:
+        """The source hears of it."""
+        return replace(self, source=self.source.tell(event))
+
+
+class ConcurrencyLimit(msgspec.Struct, frozen=True):
+    """`source`, with few of its ops in flight at a time."""
+
+    count: int
+    source: Generator
+    acting: frozenset[Process] = frozenset()
+    """The processes that are busy with ops of the source."""
+
+    def ask(self, ctx: Context) -> Asked:
+        """The source's next, if few enough are in flight."""
+        if len(self.acting) >= self.count:
+            return PENDING, self
+        if (asked := self.source.ask(ctx)) is None:
+            return None
+        todo, source = asked
+        acting = self.acting if todo is PENDING else _joined(self.acting, todo.process)
+        return todo, ConcurrencyLimit(self.count, source, acting)
+
+    def tell(self, event: Op) -> Generator:
+        """A completion makes room."""
+        acting = self.acting - {event.process} if _completes(event) else self.acting
+        return ConcurrencyLimit(self.count, self.source.tell(event), acting)
+
+
+class UntilOk(msgspec.Struct, frozen=True):
+    """`source`, until one of its own ops is ok."""
+
+    source: Generator
+    acting: frozenset[Process] = frozenset()
+    """The processes that are busy with ops of the source."""
+    done: bool = False
+
+    def ask(self, ctx: Context) -> Asked:
+        """The source's next, if nothing was ok yet."""
+        if self.done or (asked := self.source.ask(ctx)) is None:
+            return None
+        todo, source = asked
+        return todo, UntilOk(source, self.acting if todo is PENDING else _joined(self.acting, todo.process))
+
+    def tell(self, event: Op) -> Generator:
+        """An ok of one of its own ops ends it."""
+        ours = _completes(event) and event.process in self.acting
+        return UntilOk(
+            self.source.tell(event),
+            self.acting - {event.process} if ours else self.acting,
+            self.done or (ours and event.type == "ok"),
+        )
+
+
+def _joined(acting: frozenset[Process], process: Process | None) -> frozenset[Process]:
+    assert process is not None, "what is asked for is given a process"
+    return acting | {process}
+
+
+def _completes(event: Op) -> bool:
+    return event.type != "invoke"

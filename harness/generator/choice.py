@@ -1,0 +1,116 @@
+"""Generators that choose between sources."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+
+from harness.generator.context import Context
+from harness.generator.dice import Dice
+from harness.generator.source import Source, lift
+from harness.generator.todo import PENDING, Asked, Generator, Todo
+from harness.history import Op
+
+
+def mix(*sources: Source, rng: random.Random) -> Generator:
+    """Each op from a source chosen at random, until all are done.
+
+    One that has nothing for now is passed over. `rng` is drawn from once, now.
+    """
+    return Mix(tuple(lift(source) for source in sources), Dice.of(rng))
+
+
+def flip_flop(*sources: Source) -> Generator:
+    """An op of each source in turn, until the one whose turn it is has none: start, stop, start, ..."""
+    return FlipFlop(tuple(lift(source) for source in sources))
+
+
+def any_of(*sources: Source) -> Generator:
+    """Whichever source can act soonest, until all are done; ties go to who has waited longest."""
+    return AnyOf(tuple(lift(source) for source in sources))
+
+
+def shortest_of(*sources: Source) -> Generator:
+    """As `any_of`, until any of them is done: clients that stop when the nemesis does."""
+    return AnyOf(tuple(lift(source) for source in sources), shortest=True)
+
+
+class Mix(msgspec.Struct, frozen=True):
+    """Each op from a source chosen at random."""
+
+    sources: tuple[Generator, ...]
+    dice: Dice
+
+    def ask(self, ctx: Context) -> Asked:
+        """The next op of the source drawn, or of the first after it that has one."""
+        if not self.sources:
+            return None
+        first, dice = self.dice.below(len(self.sources))
+        ended: list[int] = []
+        for at in (*range(first, len(self.sources)), *range(first)):
+            asked = self.sources[at].ask(ctx)
+            if asked is None:
+                ended.append(at)
+            elif asked[0] is not PENDING:
+                return asked[0], Mix(_swapped(self.sources, at, asked[1]), dice)
+        return None if len(ended) == len(self.sources) else (PENDING, self)
+
+    def tell(self, event: Op) -> Generator:
+        """All hear of it."""
+        return Mix(tuple([source.tell(event) for source in self.sources]), self.dice)
+
+
+class FlipFlop(msgspec.Struct, frozen=True):
+    """An op of each source in turn."""
+
+    sources: tuple[Generator, ...]
+    turn: int = 0
+
+    def ask(self, ctx: Context) -> Asked:
+        """The next op of the source whose turn it is."""
+        if not self.sources or (asked := self.sources[self.turn].ask(ctx)) is None:
+            return None
+        todo, source = asked
+        turn = self.turn if todo is PENDING else (self.turn + 1) % len(self.sources)
+        return todo, FlipFlop(_swapped(self.sources, self.turn, source), turn)
+
+    def tell(self, event: Op) -> Generator:
+        """All hear of it."""
+        return FlipFlop(tuple([source.tell(event) for source in self.sources]), self.turn)
+
+
+class AnyOf(msgspec.Struct, frozen=True):
+    """Whichever source can act soonest."""
+
+    sources: tuple[Generator, ...]
+    """The one that has waited longest comes first."""
+    shortest: bool = False
+    """Whether the end of one is the end of all."""
+
+    def ask(self, ctx: Context) -> Asked:
+        """The soonest thing to do that any source has."""
+        best: tuple[Todo, Generator, int] | None = None
+        ended = 0
+        for at, source in enumerate(self.sources):
+            asked = source.ask(ctx)
+            if asked is None:
+                ended += 1
+            elif asked[0] is not PENDING and (best is None or asked[0].time_ns < best[0].time_ns):
+                best = asked[0], asked[1], at
+                if best[0].time_ns <= ctx.time_ns and not self.shortest:
+                    break  # Nothing is sooner than now.
+        if (ended and self.shortest) or ended == len(self.sources):
+            return None
+        if best is None:
+            return PENDING, self
+        todo, source, at = best
+        return todo, AnyOf((*self.sources[:at], *self.sources[at + 1 :], source), self.shortest)
+
+    def tell(self, event: Op) -> Generator:
+        """All hear of it."""
+        return AnyOf(tuple([source.tell(event) for source in self.sources]), self.shortest)
+
+
+def _swapped(sources: tuple[Generator, ...], at: int, source: Generator) -> tuple[Generator, ...]:
+    return (*sources[:at], source, *sources[at + 1 :])
