@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from harness.history.op import NEMESIS, Op, OpType, Process
+
+if TYPE_CHECKING:
+    from harness.history.columns import Columns
 
 
 class History(Sequence[Op]):
@@ -72,6 +75,13 @@ class History(Sequence[Op]):
         """Each client invocation with its completion, in order of invocation."""
         for op in self.where(type="invoke"):
             yield op, self.completion(op)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The clients' operations as parallel arrays."""
+        from harness.history.columns import Columns
+
+        return Columns.of(self._ops)
 
     @cached_property
     def _pairs(self) -> tuple[dict[int, Op], dict[int, Op]]:

@@ -1,0 +1,171 @@
+"""The clients' operations of a history as parallel arrays: what checkers of a million operations work on.
+
+One row is one operation: an invocation together with its completion, in order of invocation. Equal values
+share a code, so that an array can stand for values of any kind; lists become tuples, and values compare
+as Python compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.history.op import NEMESIS, Op
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+NEVER: Final = 1 << 60
+"""Where an operation returns that was never heard of again: after everything."""
+
+OK: Final = 0
+FAIL: Final = 1
+INFO: Final = 2
+
+_INVOKE: Final = 3
+_KINDS = {"ok": OK, "fail": FAIL, "info": INFO, "invoke": _INVOKE}
+_CHUNK: Final = 16_384
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Parallel arrays, one entry per operation, and the tables that their codes point into."""
+
+    invoked: Ints
+    """Position of the invocation in the history."""
+    returned: Ints
+    """Position of the completion; NEVER if the operation may still take effect."""
+    outcome: Ints
+    """OK, FAIL or INFO. What has no completion is INFO."""
+    process: Ints
+    f: Ints
+    """Code of the function, into `fs`."""
+    argument: Ints
+    """Code of the value that was asked for, into `values`."""
+    result: Ints
+    """Code of the value that was answered, into `values`; that of None if nothing was."""
+    slot: Ints
+    """The position of the decision that answered; -1 where the system doesn't tell."""
+    invoke_time: Ints
+    """Nanoseconds since the trial began."""
+    return_time: Ints
+    """Nanoseconds since the trial began; NEVER as in `returned`."""
+    fs: tuple[str, ...]
+    values: tuple[Hashable, ...]
+    """Each value once, None first."""
+
+    def __len__(self) -> int:
+        return len(self.invoked)
+
+    def take(self, rows: Ints | Mask) -> Columns:
+        """These rows only; the tables stay as they are."""
+        arrays = {name: getattr(self, name)[rows] for name in _ARRAYS}
+        return Columns(**arrays, fs=self.fs, values=self.values)
+
+    def is_f(self, *names: str) -> Mask:
+        """Which rows have one of these functions."""
+        codes = [self.fs.index(name) for name in names if name in self.fs]
+        mask: Mask = np.isin(self.f, codes) if len(codes) != 1 else self.f == codes[0]
+        return mask
+
+    @classmethod
+    def of(cls, ops: Sequence[Op]) -> Columns:
+        """The client operations of a recorded history, in which ops are indexed densely from 0."""
+        return cls.gather(ops[at : at + _CHUNK] for at in range(0, len(ops), _CHUNK))
+
+    @classmethod
+    def gather(cls, chunks: Iterable[Sequence[Op]]) -> Columns:
+        """The same of a history that comes in pieces, none of which is needed once it has been seen."""
+        rows = _Rows()
+        for chunk in chunks:
+            rows.add([op for op in chunk if op.process != NEMESIS])
+        return _joined(rows)
+
+
+_ARRAYS = tuple(field.name for field in fields(Columns) if field.name not in {"fs", "values"})
+
+
+def freeze(value: Any) -> Hashable:
+    """A value that can be hashed and that is equal where the given one is: tuples for lists and objects."""
+    match value:
+        case list() | tuple():
+            return tuple([freeze(each) for each in value])
+        case dict():
+            return tuple(sorted(((freeze(key), freeze(each)) for key, each in value.items()), key=repr))
+        case set() | frozenset():
+            return frozenset(freeze(each) for each in value)
+        case _:
+            return value  # type: ignore[no-any-return]
+
+
+class _Rows:
+    """Client ops, one row each, as arrays that grow by pieces: pieces that fit the processor's cache."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[Ints, ...]] = []
+        self.values: dict[Hashable, int] = {None: 0}
+        self.fs: dict[Hashable, int] = {}
+
+    def add(self, ops: Sequence[Op]) -> None:
+        self._pieces.append((
+            _array([op.index for op in ops]),
+            _array([op.time for op in ops]),
+            _array([_KINDS[op.type] for op in ops]),
+            _array([op.process for op in ops]),
+            _codes(self.fs, [op.f for op in ops]),
+            _codes(self.values, [op.value for op in ops]),
+            _array([-1 if op.slot is None else op.slot for op in ops]),
+        ))  # fmt: skip
+
+    def arrays(self) -> tuple[Ints, ...]:
+        return (
+            tuple(np.concatenate(column) for column in zip(*self._pieces, strict=True)) or (_array(()),) * 7
+        )
+
+
+def _joined(rows: _Rows) -> Columns:
+    index, time, kind, process, f, value, slot = rows.arrays()
+    begins, ends = _pair(kind, process)
+    heard = np.flatnonzero(ends >= 0)
+    outcome = np.full(len(begins), INFO)
+    result, slots = np.zeros(len(begins), np.int64), np.full(len(begins), -1)
+    outcome[heard] = kind[ends[heard]]
+    result[heard], slots[heard] = value[ends[heard]], slot[ends[heard]]
+    closed = np.flatnonzero(outcome != INFO)
+    returned, return_time = np.full(len(begins), NEVER), np.full(len(begins), NEVER)
+    returned[closed], return_time[closed] = index[ends[closed]], time[ends[closed]]
+    return Columns(
+        invoked=index[begins], returned=returned, outcome=outcome, process=process[begins],
+        f=f[begins], argument=value[begins], result=result, slot=slots,
+        invoke_time=time[begins], return_time=return_time,
+        fs=tuple(str(name) for name in rows.fs), values=tuple(rows.values),
+    )  # fmt: skip
+
+
+def _pair(kind: Ints, process: Ints) -> tuple[Ints, Ints]:
+    """Rows of the invocations and, for each, the row of its completion or -1."""
+    few = len(process) > 0 and process.min() >= 0 and process.max() < 1 << 16  # Then numpy sorts by radix.
+    by_process = np.argsort(process.astype(np.uint16) if few else process, kind="stable")
+    invokes = kind[by_process] == _INVOKE
+    same = process[by_process][1:] == process[by_process][:-1]
+    answered = np.flatnonzero(invokes[:-1] & ~invokes[1:] & same)
+    end = np.full(len(kind), -1)
+    end[by_process[answered]] = by_process[answered + 1]
+    begins = np.flatnonzero(kind == _INVOKE)
+    return begins, end[begins]
+
+
+def _codes(table: dict[Hashable, int], values: list[Any]) -> Ints:
+    code = table.setdefault
+    try:
+        return _array([code(value, len(table)) for value in values])
+    except TypeError:  # A list or an object is among them.
+        return _array([code(value, len(table)) for value in map(freeze, values)])
+
+
+def _array(numbers: Sequence[Any]) -> Ints:
+    return np.array(numbers, dtype=np.int64)

@@ -1,0 +1,182 @@
+"""Any history file: ours, Jepsen's EDN or JSON, or a log of Porcupine's, told apart by how they begin."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+import msgspec
+
+from harness.history.edn import EdnReader
+from harness.history.history import History
+from harness.history.jsonl import DamagedFile, read_history
+from harness.history.op import NEMESIS, Op
+from harness.history.porcupine import EtcdReader
+
+Format = Literal["ostrakon", "jepsen-edn", "jepsen-json", "porcupine-etcd", "porcupine-kv"]
+FailMeans = Literal["did not happen", "compared unequal"]
+"""What the recorder meant by `fail` of an op that compares, such as cas.
+
+That it did not happen, for whatever reason; or that it was carried out, and saw another value than the
+one it expected, which is a thing seen and must be accounted for. Of other ops it always means the former.
+"""
+
+_FAIL_MEANS: Final[dict[Format, FailMeans]] = {"porcupine-etcd": "compared unequal"}
+_TYPES: Final = ("invoke", "ok", "fail", "info")
+_OURS: Final = ("index", "time", "type", "process", "f")
+_EXPECTED: Final = (
+    "a history: JSON objects or EDN maps with type, process, f and value, or a log of Porcupine's"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A history and what is known of the way it was written down."""
+
+    history: History
+    format: Format
+    fail_means: FailMeans
+
+
+def read_any(path: Path | str, *, format: Format | None = None, keep_undamaged: bool = False) -> Recording:
+    """Read a history file; its format is told by how it begins unless it is given.
+
+    With `keep_undamaged`, a file that breaks off or is damaged is read up to the damage.
+
+    Raises: DamagedFile, naming the line and what was expected there; OSError.
+    """
+    path = Path(path)
+    known = format or _told(path)
+    if known == "ostrakon":
+        history = read_history(path, keep_undamaged=keep_undamaged)
+    else:
+        history = _read(path, known, keep_undamaged)
+    return Recording(history, known, _FAIL_MEANS.get(known, "did not happen"))
+
+
+class _Entries(Protocol):
+    """Ops in whatever notation, as maps; `line` tells where the last one, or the damage, is."""
+
+    @property
+    def line(self) -> int: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+def _read(path: Path, format: Format, keep_undamaged: bool) -> History:
+    entries: _Entries | None = None
+    ops: list[Op] = []
+    try:
+        entries = _entries(path.read_text(encoding="utf-8"), format)
+        for entry in entries:
+            ops.append(_op(entry, len(ops)))
+    except ValueError as error:
+        if not keep_undamaged:
+            raise DamagedFile(str(path), entries.line if entries else 1, str(error)) from None
+    return History(ops)
+
+
+def _entries(text: str, format: Format) -> _Entries:
+    match format:
+        case "porcupine-etcd":
+            return EtcdReader(text)
+        case "jepsen-json":
+            return _JsonReader(text)
+        case _:
+            return EdnReader(text)
+
+
+class _JsonReader:
+    """JSON objects in one list, or one after another on lines of their own."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.line = 1
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._text.lstrip().startswith("["):
+            yield from self._of_list()
+            return
+        for line, text in enumerate(self._text.splitlines(), start=1):
+            self.line = line
+            if text.strip():
+                yield msgspec.json.decode(text)
+
+    def _of_list(self) -> Iterable[Any]:
+        try:
+            yield from msgspec.json.decode(self._text)
+        except msgspec.DecodeError:
+            # Read once more, element by element, to tell where it is damaged and give what stands before.
+            yield from self._until_damage()
+
+    def _until_damage(self) -> Iterator[Any]:
+        import json
+
+        decoder, text = json.JSONDecoder(), self._text
+        at = text.index("[") + 1
+        while True:
+            at = _past(text, at, ",")
+            self.line = 1 + text.count("\n", 0, at)
+            if at == len(text):
+                raise ValueError("the text breaks off: expected `]`")
+            if text[at] == "]":
+                raise ValueError("expected nothing after the closing `]`")
+            try:
+                value, at = decoder.raw_decode(text, at)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"expected an op in JSON: {error.msg}") from None
+            yield value
+
+
+def _past(text: str, at: int, separators: str) -> int:
+    while at < len(text) and (text[at].isspace() or text[at] in separators):
+        at += 1
+    return at
+
+
+def _op(entry: Any, index: int) -> Op:
+    """An op from a map with Jepsen's fields, of which only the type must be there."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"expected an op, a map with :type, :process, :f and :value; found {entry!r:.80}")
+    kind = _name(entry.get("type"))
+    if kind not in _TYPES:
+        raise ValueError(f"type is {kind!r}, expected one of {', '.join(_TYPES)}")
+    process = _name(entry.get("process", 0))
+    if process != NEMESIS and not isinstance(process, int):
+        raise ValueError(f"process is {process!r}, expected an integer or {NEMESIS}")
+    time = entry.get("time", index)
+    if not isinstance(time, int):
+        raise ValueError(f"time is {time!r}, expected nanoseconds, an integer")
+    value = entry.get("value")
+    if "key" in entry:
+        value = [entry["key"], value]
+    return Op(
+        index=index, time=time, type=kind, process=process, f=str(_name(entry.get("f") or "txn")),
+        value=value, error=entry.get("error"),
+    )  # fmt: skip
+
+
+def _name(value: Any) -> Any:
+    return value.removeprefix(":") if isinstance(value, str) else value
+
+
+def _told(path: Path) -> Format:
+    with path.open("rb") as file:
+        start = _without_comments(file.read(4096).decode(errors="replace"))
+    first = start.splitlines()[0] if start else ""
+    inside = start.lstrip("[({ \t\r\n")
+    if not start or (start[0] == "{" and all(f'"{field}"' in first for field in _OURS)):
+        return "ostrakon"
+    if start.startswith("INFO"):
+        return "porcupine-etcd"
+    if inside.startswith('"') or (start[0] == "[" and inside.startswith("]")):
+        return "jepsen-json"
+    if inside.startswith((":", "#", ";", "]", ")")):
+        return "porcupine-kv" if start[0] == "{" and ":key " in first else "jepsen-edn"
+    raise DamagedFile(str(path), 1, f"expected {_EXPECTED}; found {first[:60]!r}")
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"\A(?:\s*;[^\n]*\n)+", "", text).strip()
