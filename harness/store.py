@@ -54,6 +54,11 @@ class RunFolder:
             Journal(self.path / "trace.jsonl", flush_every=64),
         )
 
+    def thin(self) -> None:
+        """Keep the plan and the results only; a replay brings back the rest, byte for byte."""
+        for name in ("history.jsonl", "trace.jsonl"):
+            (self.path / name).unlink(missing_ok=True)
+
     def write_results(self, results: dict[str, Any]) -> None:
         """Put the results in place, all at once."""
         text = msgspec.json.format(msgspec.json.encode(results, enc_hook=str), indent=2)

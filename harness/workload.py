@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from harness.generator import Generator
 from harness.history import History, Op, Trace
 from harness.plan import Plan
+from harness.sim.framing import Framing
 
 
 class Refused(Exception):
@@ -97,17 +98,6 @@ class Judgement(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
-    """How a byte stream falls into messages: each begins with its length, big-endian, in `bytes` bytes.
-
-    Faults that drop, duplicate or reorder messages act on whole frames, as a proxy would that knows the
-    protocol. A program without framing gets what TCP makes of such faults: delay.
-    """
-
-    bytes: int = 4
-
-
-@dataclass(frozen=True, slots=True)
 class SeededBug:
     """One rule broken on purpose, to show that the checkers notice."""
 
@@ -135,7 +125,8 @@ class Workload:
     final: Callable[[Plan, random.Random], Generator] | None = None
     """What clients do when all faults are healed."""
     framing: Framing | None = None
-    port: int | None = None
+    """How to tell messages apart on connections between nodes, so that faults can drop, duplicate or
+    reorder single ones. Without it such faults are what TCP makes of them: delay."""
     bugs: Mapping[str, SeededBug] = field(default_factory=dict)
     """Seeded bugs by name."""
     timeout_s: float = 1.0

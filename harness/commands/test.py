@@ -69,31 +69,26 @@ def test(
     to run it again.
     """
     from harness.catalogue import UnknownName, find_bug, find_workload
-    from harness.nemesis import draw_faults, parse_kinds
-    from harness.plan import BadPlan, Plan, node_names
-    from harness.sim.seeds import stream
+    from harness.plan import BadPlan
+    from harness.planning import plan_for
     from harness.store import Store
     from harness.trial import run
-    from harness.version import VERSION
 
-    seed = secrets.randbelow(2**32) if seed is None else seed
     try:
         found = find_workload(workload)
         if bug is not None:
             find_bug(found, bug)
-        names = node_names(nodes)
-        plan = Plan(
-            code=VERSION,
+        plan = plan_for(
+            workload,
+            seed=secrets.randbelow(2**32) if seed is None else seed,
+            nemesis=nemesis,
             substrate=substrate,
-            workload=workload,
             bug=bug,
-            seed=seed,
             nodes=nodes,
             concurrency=concurrency,
             rate=rate,
             time_limit_s=time_limit,
             options=_parse(options),
-            faults=draw_faults(stream(seed, "faults"), names, parse_kinds(nemesis), time_limit),
         )
         trial = run(plan, workload=found, store=Store(store), report=True)
     except (UnknownName, BadPlan) as error:
