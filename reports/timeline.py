@@ -194,7 +194,7 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
     end = scale(done.time) if done is not None else scale.places[-1]
     width = max(4.0, end - x) + (_FADE if bar.ended == "info" else 0.0)
     room = int((width - 8) / 6.2)
-    marked = _is_in((op, done), witness)
+    marked = next((end.index for end in (op, done) if end is not None and end.index in witness), None)
     drawn = element(
         "g",
         element("title", describe(op, done)),
@@ -204,11 +204,11 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
         else None,
         element("text", shown.short(_label(op, done), room), x=x + 4, y=y + 14) if room > 1 else None,
         id=f"op-{op.index}",
-        class_=f"op {bar.ended}{' witness' if marked else ''}",
+        class_=f"op {bar.ended}{' witness' if marked is not None else ''}",
         data_f=shown.short(op.f, 40),
         data_type=bar.ended,
     )
-    return element("a", drawn, href=f"#row-op-{op.index}") if marked else drawn
+    return drawn if marked is None else element("a", drawn, href=f"#row-op-{marked}")
 
 
 def _label(op: Op, done: Op | None) -> str:

@@ -1,0 +1,45 @@
+"""Who is to blame, told from what a checker attached to an anomaly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.history import Event
+from reports import findings, shown, tables
+from reports.markup import element
+
+_SENTENCES = ("why", "story", "summary", "because")
+_EVENTS = ("events", "story", "witness")
+
+
+def tell(blame: Any, colours: Mapping[str, int]) -> Markup | None:
+    """The story of a blame in prose, facts and a table; None when nobody is blamed."""
+    if not blame:
+        return None
+    return element("div", element("h4", "Who is to blame"), *_told(blame, colours), class_="blame")
+
+
+def events(blame: Any) -> tuple[Event, ...]:
+    """The trace events that a blame points to."""
+    if not isinstance(blame, Mapping):
+        return ()
+    return next((found for name in _EVENTS if (found := findings.events(blame.get(name)))), ())
+
+
+def _told(blame: Any, colours: Mapping[str, int]) -> Iterator[Markup]:
+    if not isinstance(blame, Mapping):
+        yield element("p", shown.sentence(blame, 2_000)) if isinstance(blame, str) else tables.plain(blame)
+        return
+    for name in _SENTENCES:
+        if isinstance(said := blame.get(name), str):
+            yield element("p", shown.sentence(said, 2_000))
+    shown_events = events(blame)
+    told = {*_SENTENCES, *(name for name in _EVENTS if findings.events(blame.get(name)))}
+    facts = {name: what for name, what in blame.items() if name not in told and what not in (None, "", [], {})}
+    if facts:
+        yield tables.plain(facts)
+    if shown_events:
+        yield tables.events(shown_events, "How it came about", colours)

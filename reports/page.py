@@ -1,0 +1,57 @@
+"""A self-contained HTML page from a template: style and script inside, and nothing allowed from outside."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from harness.store import write_whole
+
+_PAGES = Path(__file__).parent / "pages"
+
+
+def write(path: Path, template: str, **content: Any) -> Path:
+    """Render a template of `pages/` and put the page in place, all at once. Raises: OSError."""
+    style, script = _part("style.css"), _part("page.js")
+    text = (
+        _templates()
+        .get_template(template)
+        .render(style=style, script=script, policy=_policy(style, script), **content)
+    )
+    # A lone surrogate cannot be written as UTF-8; whatever is left of it is better than no page.
+    write_whole(path, text.encode("utf-8", "replace"))
+    return path
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_PAGES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+
+
+@cache
+def _part(name: str) -> Markup:
+    return Markup((_PAGES / name).read_text("utf-8"))
+
+
+def _policy(style: str, script: str) -> str:
+    """Only our own style and script may act: even markup that slipped in could neither run nor load."""
+    return (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + b64encode(hashlib.sha256(text.encode()).digest()).decode()

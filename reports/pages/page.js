@@ -1,0 +1,109 @@
+// What a page can do beyond being read. All of it stays away where scripts do not run.
+"use strict";
+
+for (const button of document.querySelectorAll(".copy")) {
+  const line = button.previousElementSibling;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(line.textContent);
+      button.textContent = "Copied";
+    } catch {
+      // A page from a file may not reach the clipboard: then the line is selected, ready for ctrl-C.
+      getSelection().selectAllChildren(line);
+      button.textContent = "Selected";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  });
+}
+
+function addButton(parent, label, act) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = label;
+  button.addEventListener("click", () => act(button));
+  parent.append(button);
+  return button;
+}
+
+// The client timeline: hide ops by kind, make all of it larger or smaller, say what is under the pointer.
+for (const tools of document.querySelectorAll(".tools")) {
+  const svg = document.querySelector("svg." + tools.dataset.for);
+  const ops = [...svg.querySelectorAll(".op")];
+  const away = new Set();
+  const toggle = (attribute, name) => {
+    addButton(tools, name, (button) => {
+      const key = attribute + "=" + name;
+      const hide = !away.delete(key);
+      if (hide) away.add(key);
+      button.setAttribute("aria-pressed", String(!hide));
+      for (const op of ops) {
+        op.classList.toggle("away", away.has("type=" + op.dataset.type) || away.has("f=" + op.dataset.f));
+      }
+    }).setAttribute("aria-pressed", "true");
+  };
+  tools.append("Show ");
+  for (const name of new Set(ops.map((op) => op.dataset.type))) toggle("type", name);
+  for (const name of new Set(ops.map((op) => op.dataset.f))) toggle("f", name);
+  const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
+  let size = 1;
+  const resize = (by) => {
+    size = Math.min(3, Math.max(0.3, size * by));
+    svg.setAttribute("width", width * size);
+    svg.setAttribute("height", height * size);
+  };
+  addButton(tools, "−", () => resize(1 / 1.3)).setAttribute("aria-label", "Make the timeline smaller");
+  addButton(tools, "+", () => resize(1.3)).setAttribute("aria-label", "Make the timeline larger");
+  tools.hidden = false;
+}
+
+for (const drawing of document.querySelectorAll(".drawing")) {
+  const pick = document.createElement("p");
+  pick.className = "pick";
+  pick.setAttribute("aria-live", "polite");
+  const say = (target) => {
+    const title = target.closest("g, path, rect, a")?.querySelector("title") ?? target.querySelector?.("title");
+    if (title && title.parentNode.tagName !== "svg") pick.textContent = title.textContent;
+  };
+  drawing.after(pick);
+  drawing.addEventListener("click", (event) => say(event.target));
+  drawing.addEventListener("focusin", (event) => say(event.target));
+  const witness = drawing.querySelector(".op.witness");
+  if (witness) drawing.scrollLeft = Math.max(0, witness.getBBox().x - 200);
+}
+
+// Tables of runs: sort by a column, keep what holds a text and has a verdict that is wanted.
+for (const table of document.querySelectorAll("table.all")) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  const value = (row, column) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+  [...table.tHead.rows[0].cells].forEach((head, column) => {
+    const name = head.textContent;
+    head.textContent = "";
+    addButton(head, name, () => {
+      const down = head.getAttribute("aria-sort") === "ascending";
+      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      rows.sort((a, b) => value(a, column).localeCompare(value(b, column), "en", { numeric: true }) * (down ? -1 : 1));
+      body.append(...rows);
+    });
+  });
+  const search = document.querySelector(".search");
+  const text = search.querySelector("input[type=search]");
+  const boxes = [...search.querySelectorAll("input[type=checkbox]")];
+  const count = search.querySelector("output");
+  const filter = () => {
+    const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const wanted = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+    let kept = 0;
+    for (const row of rows) {
+      const content = row.textContent.toLowerCase();
+      row.hidden = !wanted.has(row.dataset.valid) || !words.every((word) => content.includes(word));
+      kept += !row.hidden;
+    }
+    count.textContent = kept + " of " + rows.length;
+  };
+  search.addEventListener("input", filter);
+  search.hidden = false;
+  filter();
+}

@@ -1,0 +1,234 @@
+"""A run folder as one page: the verdict, why, what happened around it, and how to see it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+from harness.history import Event, History, Op
+from reports import bands, blame, findings, folder, latency, page, shown, spacetime, tables, timeline
+from reports.bands import Band
+from reports.findings import Finding
+from reports.folder import Run
+from reports.markup import Drawing
+
+FINDINGS = 8
+"""Anomalies that are told in full; the others are counted and named."""
+
+_COLOURS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A finding, ready to be read."""
+
+    finding: Finding
+    ops: Markup | None
+    events: Markup | None
+    blame: Markup | None
+    details: Markup | None
+
+
+def render(run_folder: Path) -> Path:
+    """Write `report.html` into a run folder; whatever is missing or damaged is told there. Raises: OSError."""
+    run_folder = Path(run_folder)
+    return page.write(run_folder / "report.html", "run.html", **_content(folder.read_run(run_folder)))
+
+
+def _content(run: Run) -> dict[str, Any]:
+    faults = bands.bands(run.history, run.plan)
+    found = findings.findings(run.results.get("verdict"))
+    told, colours = found[:FINDINGS], _colours(found[:FINDINGS])
+    return {
+        "run": run,
+        "title": _title(run),
+        "facts": list(_facts(run, faults)),
+        "why": shown.sentence(run.why),
+        "replay": _replay(run),
+        "said": _said_by_harness(run),
+        "told": list(_told(told, run.history, colours)),
+        "untold": found[FINDINGS:],
+        "crashes": _crashes(run),
+        "messages": _messages(run, faults, told, colours),
+        "clients": _clients(run, faults, told),
+        "latency": latency.draw(run.history, faults),
+        "rate": latency.draw_rate(run.history, faults),
+        "quantiles": latency.table(run.history),
+        "quantile_names": [latency.quantile_name(part) for part in latency.QUANTILES],
+        "shape_of": latency.shape_of,
+        "kinds": [(kind, timeline.fault_class(kind)) for kind in bands.kinds(faults)],
+        "parts": list(findings.parts(run.results.get("verdict"))),
+        "plan": _plan(run),
+        "faults": _faults(run, faults),
+        "network": _network(run),
+        "files": [path.name for path in sorted(run.path.iterdir()) if path.name in _FILES],
+        "shown": shown,
+        "plain": tables.plain,
+    }
+
+
+_FILES = frozenset({"plan.json", "history.jsonl", "trace.jsonl", "results.json"})
+
+
+def _title(run: Run) -> str:
+    name = [shown.sentence(run.fact("workload") or run.path.parent.name, 60)]
+    if run.fact("seed") is not None:
+        name.append(f"seed {shown.value(run.fact('seed'), 40)}")
+    if run.fact("bug"):
+        name.append(f"bug {shown.sentence(run.fact('bug'), 60)}")
+    return " · ".join(name)
+
+
+def _facts(run: Run, faults: Sequence[Band]) -> Iterator[tuple[str, str]]:
+    ends = [done.type if done is not None else "info" for _, done in run.history.pairs]
+    counts = ", ".join(f"{ends.count(end):,} {end}" for end in ("ok", "fail", "info") if end in ends)
+    yield "operations", f"{len(ends):,}" + (f" ({counts})" if counts else "")
+    yield "faults", f"{len(faults)}" + (f" ({', '.join(bands.kinds(faults))})" if faults else "")
+    if run.trace:
+        yield "trace events", f"{len(run.trace):,}"
+    for name, said in (("nodes", "nodes"), ("concurrency", "clients"), ("substrate", "substrate")):
+        if (fact := run.fact(name)) is not None:
+            yield said, shown.sentence(fact, 60)
+    for name, said in (("virtual_s", "took"), ("wall_s", "ran for")):
+        if isinstance(length := run.fact(name), int | float):
+            yield said, shown.duration(length * 1e9) + (" of its own time" if name == "virtual_s" else "")
+    if version := run.fact("version") or run.fact("code"):
+        yield "version", shown.sentence(version, 60)
+
+
+def _replay(run: Run) -> str:
+    command = run.fact("replay")
+    return shown.cut(command, 400) if isinstance(command, str) and command else f"ostrakon replay {run.path}"
+
+
+def _said_by_harness(run: Run) -> list[Mapping[str, Any]]:
+    said = run.results.get("findings")
+    return [one for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
+
+
+def _crashes(run: Run) -> list[Mapping[str, Any]]:
+    crashes = run.results.get("crashes")
+    return [one for one in crashes if isinstance(one, Mapping)] if isinstance(crashes, list) else []
+
+
+def _told(found: Sequence[Finding], history: History, colours: Mapping[str, int]) -> Iterator[Told]:
+    anchored: set[int] = set()
+    for finding in found:
+        new = {op.index for op in finding.ops} - anchored
+        anchored |= new
+        yield Told(
+            finding,
+            tables.ops(finding.ops, "Operations that show it", history, colours, new) if finding.ops else None,
+            tables.events(finding.events, "Events that show it", colours) if finding.events else None,
+            blame.tell(finding.blame, colours),
+            tables.plain(finding.details) if finding.details else None,
+        )
+
+
+def _colours(found: Sequence[Finding]) -> dict[str, int]:
+    """A colour for each of the values that stand against each other, if they are few."""
+    values: dict[str, None] = {}
+    for finding in found[:1]:
+        for seen in (*finding.ops, *finding.events, *blame.events(finding.blame)):
+            if seen.value is not None:
+                values.setdefault(shown.value(seen.value, 400))
+    return {text: number for number, text in enumerate(values)} if 2 <= len(values) <= _COLOURS else {}
+
+
+def _witness_events(found: Sequence[Finding]) -> tuple[Event, ...]:
+    """The events to draw: those of the first finding that has any, with those of its blame."""
+    for finding in found:
+        if told := (*finding.events, *blame.events(finding.blame)):
+            return told
+    return ()
+
+
+def _messages(
+    run: Run, faults: Sequence[Band], found: Sequence[Finding], colours: Mapping[str, int]
+) -> Drawing:
+    witness = _witness_events(found)
+    ops = _both_ends(found[0].ops, run.history)[:12] if found else []
+    # Where the witness is of clients only, its last answer says when to look at what nodes did.
+    if not witness and ops:
+        witness = _learned_before(run.trace, ops[-1].time)
+    return spacetime.draw(
+        run.trace, faults, witness=witness, ops=ops, nodes=_node_names(run), colours=colours
+    )
+
+
+def _both_ends(ops: Sequence[Op], history: History) -> list[Op]:
+    ends = {op.index: op for op in ops}
+    for op in ops:
+        for other in (history.invocation(op), history.completion(op)):
+            if other is not None:
+                ends[other.index] = other
+    return [ends[index] for index in sorted(ends)]
+
+
+def _learned_before(trace: Sequence[Event], time: int) -> tuple[Event, ...]:
+    return tuple(event for event in trace if event.event == "learned" and event.time <= time)[-3:]
+
+
+def _node_names(run: Run) -> tuple[str, ...]:
+    nodes = run.fact("nodes")
+    many = nodes if isinstance(nodes, int) and 0 < nodes <= 9 else 0
+    # Only where nodes go by these names: another system's nodes are called otherwise.
+    ours = all(event.node.startswith("n") for event in run.trace[:50])
+    return tuple(f"n{n}" for n in range(1, many + 1)) if ours else ()
+
+
+def _clients(run: Run, faults: Sequence[Band], found: Sequence[Finding]) -> Drawing:
+    witness = {op.index for finding in found for op in finding.ops}
+    concurrency = run.fact("concurrency")
+    lanes = concurrency if isinstance(concurrency, int) and concurrency > 0 else None
+    return timeline.draw(run.history, faults, witness=witness, concurrency=lanes)
+
+
+def _plan(run: Run) -> Markup | None:
+    said = {name: what for name, what in run.plan.items() if name not in {"faults", "deviations"} and what != {}}
+    return tables.plain(said) if said else None
+
+
+def _faults(run: Run, faults: Sequence[Band]) -> list[Markup]:
+    made: list[Markup] = []
+    planned = run.plan.get("faults")
+    if isinstance(planned, list) and planned:
+        rows = [_planned(fault) for fault in planned if isinstance(fault, Mapping)]
+        made.append(tables.records(rows, "Faults, as planned"))
+    elif faults:
+        made.append(tables.records([_seen(band) for band in faults], "Faults, as recorded"))
+    for name, caption in (("deviations", "Departures from the default schedule"),):
+        entries = run.plan.get(name)
+        if isinstance(entries, list) and entries:
+            made.append(tables.records([one for one in entries if isinstance(one, Mapping)], caption))
+    effects = run.results.get("faults")
+    if isinstance(effects, list) and any(isinstance(effect, Mapping) for effect in effects):
+        rows = [effect for effect in effects if isinstance(effect, Mapping)]
+        made.append(tables.records(rows, "What the faults did", ("kind",)))
+    return made
+
+
+def _planned(fault: Mapping[str, Any]) -> dict[str, Any]:
+    aim = {"kind": fault.get("kind"), "whom": bands.whom(fault) or "all links"}
+    rest = {name: what for name, what in fault.items() if name not in {"nodes", "grudge", "links", "shape"}}
+    return {**aim, **rest}
+
+
+def _seen(band: Band) -> dict[str, Any]:
+    end = None if band.end is None else shown.instant(band.end)
+    return {"kind": band.kind, "whom": band.whom, "from_s": shown.instant(band.start), "to_s": end}
+
+
+def _network(run: Run) -> Markup | None:
+    network = run.results.get("network")
+    return tables.plain(network, "Messages on the network") if isinstance(network, Mapping) and network else None
+
+
+def as_json(what: object) -> str:
+    """Plain data as indented JSON."""
+    return shown.cut(msgspec.json.format(msgspec.json.encode(what), indent=2).decode("utf-8", "replace"), 20_000)
