@@ -80,7 +80,10 @@ class TimeLimit(msgspec.Struct, frozen=True):
         if todo is PENDING:
             return todo, replace(self, source=source)
         end_ns = todo.time_ns + self.length_ns if self.end_ns is None else self.end_ns
-        return (todo, TimeLimit(self.length_ns, source, end_ns)) if todo.time_ns < end_ns else None
+        if todo.time_ns < end_ns:
+            return todo, TimeLimit(self.length_ns, source, end_ns)
+        # Too late, but a source that waits for a completion may yet have something sooner.
+        return None if ctx.all_free else (PENDING, self)
 
     def tell(self, event: Op) -> Generator:
         """The source hears of it."""
@@ -117,18 +120,19 @@ class ConcurrencyLimit(msgspec.Struct, frozen=True):
 
     def ask(self, ctx: Context) -> Asked:
         """The source's next, if few enough are in flight."""
-        if len(self.acting) >= self.count:
+        acting = frozenset(process for process in self.acting if ctx.is_busy(process))
+        if len(acting) >= self.count:
             return PENDING, self
         if (asked := self.source.ask(ctx)) is None:
             return None
         todo, source = asked
-        acting = self.acting if todo is PENDING else _joined(self.acting, todo.process)
+        if todo is not PENDING and todo.process is not None:
+            acting |= {todo.process}
         return todo, ConcurrencyLimit(self.count, source, acting)
 
     def tell(self, event: Op) -> Generator:
-        """A completion makes room."""
-        acting = self.acting - {event.process} if _completes(event) else self.acting
-        return ConcurrencyLimit(self.count, self.source.tell(event), acting)
+        """The source hears of it."""
+        return replace(self, source=self.source.tell(event))
 
 
 class UntilOk(msgspec.Struct, frozen=True):
@@ -144,22 +148,15 @@ class UntilOk(msgspec.Struct, frozen=True):
         if self.done or (asked := self.source.ask(ctx)) is None:
             return None
         todo, source = asked
-        return todo, UntilOk(source, self.acting if todo is PENDING else _joined(self.acting, todo.process))
+        if todo is PENDING or todo.process is None or todo.action != "op":
+            return todo, replace(self, source=source)
+        return todo, UntilOk(source, self.acting | {todo.process})
 
     def tell(self, event: Op) -> Generator:
         """An ok of one of its own ops ends it."""
-        ours = _completes(event) and event.process in self.acting
+        ours = event.type != "invoke" and event.process in self.acting
         return UntilOk(
             self.source.tell(event),
             self.acting - {event.process} if ours else self.acting,
             self.done or (ours and event.type == "ok"),
         )
-
-
-def _joined(acting: frozenset[Process], process: Process | None) -> frozenset[Process]:
-    assert process is not None, "what is asked for is given a process"
-    return acting | {process}
-
-
-def _completes(event: Op) -> bool:
-    return event.type != "invoke"

@@ -58,6 +58,11 @@ class Context(msgspec.Struct, frozen=True, gc=False):
         thread = self.thread_of(process)
         return thread in self.free and self.process_of(thread) == process
 
+    def is_busy(self, process: Process) -> bool:
+        """Whether a process is doing something now."""
+        thread = self.thread_of(process)
+        return thread not in self.free and self.process_of(thread) == process
+
     def at(self, time_ns: int) -> Context:
         """The same, at another time."""
         return Context(time_ns, self.processes, self.threads, self.free)
@@ -79,7 +84,9 @@ class Context(msgspec.Struct, frozen=True, gc=False):
         return Context(self.time_ns, tuple(processes), self.threads, self.free)
 
     def only(self, threads: Collection[Thread]) -> Context:
-        """What a generator sees that may use these threads alone."""
+        """What a generator sees that may use these threads alone, which are some of its `threads`."""
+        if len(threads) == len(self.threads):
+            return self
         return Context(
             self.time_ns,
             self.processes,

@@ -41,7 +41,7 @@ class Validate(msgspec.Struct, frozen=True):
         if asked is None:
             return None
         if problems := _problems(asked, ctx):
-            raise MalformedOp(asked[0] if isinstance(asked, tuple) and asked else asked, problems)
+            raise MalformedOp(asked, problems)
         return asked[0], Validate(asked[1])
 
     def tell(self, event: Op) -> Generator:
@@ -55,43 +55,35 @@ class Validate(msgspec.Struct, frozen=True):
 
 
 def _problems(asked: object, ctx: Context) -> list[str]:
-    match asked:
-        case (todo, source) if hasattr(source, "ask") and hasattr(source, "tell"):
-            pass
-        case _:
-            return ["expected something to do and a generator, or None"]
+    if not isinstance(asked, tuple) or len(asked) != 2 or not hasattr(asked[1], "tell"):
+        return ["expected something to do and a generator, or None"]
+    todo = asked[0]
     if todo is PENDING:
         return []
     if not isinstance(todo, Todo):
         return ["expected a Todo or PENDING"]
-    return [text for wrong, text in _checks(todo, ctx) if wrong]
+    problems = []
+    if not isinstance(todo.f, str) or not todo.f:
+        problems.append("f is to be a name")
+    if not isinstance(todo.time_ns, int):
+        problems.append("time_ns is to be a whole number of nanoseconds")
+    elif todo.time_ns < ctx.time_ns:
+        problems.append("time_ns lies in the past")
+    if todo.action not in ("op", "sleep", "log"):
+        problems.append("action is to be op, sleep or log")
+    if todo.action == "sleep" and not (isinstance(todo.value, int | float) and todo.value >= 0):
+        problems.append("a sleep's value is to be seconds, 0 or more")
+    if todo.process is None or not ctx.is_free(todo.process):
+        problems.append(_why_not_free(todo.process, ctx))
+    return problems
 
 
-def _checks(todo: Todo, ctx: Context) -> list[tuple[bool, str]]:
-    return [
-        (not isinstance(todo.f, str) or not todo.f, "f is to be a name"),
-        (not isinstance(todo.time_ns, int), "time_ns is to be a whole number of nanoseconds"),
-        (isinstance(todo.time_ns, int) and todo.time_ns < ctx.time_ns, "time_ns lies in the past"),
-        (todo.action not in ("op", "sleep", "log"), "action is to be op, sleep or log"),
-        (
-            todo.action == "sleep" and not _is_length(todo.value),
-            "a sleep's value is to be seconds, 0 or more",
-        ),
-        *_process_checks(todo.process, ctx),
-    ]
-
-
-def _process_checks(process: object, ctx: Context) -> list[tuple[bool, str]]:
+def _why_not_free(process: object, ctx: Context) -> str:
     if process != NEMESIS and not isinstance(process, int):
-        return [(True, f"process {process!r} is neither a number nor {NEMESIS!r}")]
+        return f"process {process!r} is neither a number nor {NEMESIS!r}"
     thread = NEMESIS if process == NEMESIS else ctx.thread_of(process)
     if thread not in ctx.threads:
-        return [(True, f"there is no process {process!r} here")]
-    return [
-        (ctx.process_of(thread) != process, f"process {process!r} has met silence and never acts again"),
-        (thread not in ctx.free, f"process {process!r} is busy"),
-    ]
-
-
-def _is_length(value: object) -> bool:
-    return isinstance(value, int | float) and value >= 0
+        return f"there is no process {process!r} here"
+    if ctx.process_of(thread) != process:
+        return f"process {process!r} has met silence and never acts again, or does not act yet"
+    return f"process {process!r} is busy"

@@ -75,13 +75,9 @@ class _Game:
     def run(self) -> Iterator[Op]:
         while True:
             # Completions come first: an op that is over when another begins was not concurrent with it.
-            while self.due and self.due[0][0] <= self.ctx.time_ns:
-                yield from self.end(heapq.heappop(self.due)[2])
+            yield from self.end_due(self.ctx.time_ns)
             if (asked := self.generator.ask(self.ctx)) is None:
-                if not self.due:
-                    return
-                self.pass_time(self.due[0][0])
-                continue
+                break
             todo, generator = asked
             if todo is PENDING:
                 self.generator = generator
@@ -91,6 +87,13 @@ class _Game:
             else:
                 self.generator = generator
                 yield from self.begin(todo)
+        while self.due:
+            self.pass_time(self.due[0][0])
+            yield from self.end_due(self.ctx.time_ns)
+
+    def end_due(self, time_ns: int) -> Iterator[Op]:
+        while self.due and self.due[0][0] <= time_ns:
+            yield from self.end(heapq.heappop(self.due)[2])
 
     def begin(self, todo: Todo) -> Iterator[Op]:
         assert todo.process is not None
