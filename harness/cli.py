@@ -18,9 +18,9 @@ from harness.version import VERSION
 COMMANDS = {
     "test": "harness.commands.test:test",
     "replay": "harness.commands.replay:replay",
-    "shrink": "harness.search.command:shrink_command",
-    "soak": "harness.search.command:soak_command",
-    "bugs": "harness.search.command:bugs_command",
+    "shrink": "harness.commands.shrink:shrink",
+    "soak": "harness.commands.soak:soak",
+    "bugs": "harness.commands.bugs:bugs",
     "check": "harness.commands.check:check",
     "report": "harness.commands.report:report",
     "serve": "harness.commands.serve:serve",

@@ -1,0 +1,161 @@
+"""`ostrakon soak`: a campaign of many trials."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.status import OWN_FAILURE, UserError, exit_status
+
+if TYPE_CHECKING:
+    from harness.search.campaign import Campaign
+    from harness.search.soak import Limits, Progress
+
+
+def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
+    from harness.search.duration import parse_duration
+
+    try:
+        return float("inf") if text is None else parse_duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.argument("workload", required=False)
+@click.option("--for", "seconds", callback=_seconds, metavar="TIME", help="How long: 90s, 10m, 8h, 1h30m.")
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="How many trials.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core if not given."
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="FIRST", help="The first seed; 0 if not given.")
+@click.option("--nodes", type=click.IntRange(1, 99), help="Size of the cluster; drawn if not given.")
+@click.option("--nemesis", metavar="A,B", help="Kinds of fault to choose from; drawn from all if not given.")
+@click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
+@click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
+@click.option("--resume", is_flag=True, help="Go on with the newest campaign in the store.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
+def soak(
+    workload: str | None,
+    seconds: float,
+    trials: int | None,
+    workers: int | None,
+    seed: int | None,
+    nodes: int | None,
+    nemesis: str | None,
+    bug: str | None,
+    store: Path,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Run trials of WORKLOAD (decree if not given) until the time or the number is up.
+
+    Each seed draws a plan of its own. Every outcome is recorded at once; ctrl-C ends the soak in order,
+    and --resume goes on where it ended without trying any seed twice. Failures are grouped by reason, and
+    the smallest plan of each is kept in a run folder.
+    """
+    from harness.search.campaign import BadCampaign, sole_use
+    from harness.search.soak import Limits
+
+    limits = Limits(seconds, float("inf") if trials is None else trials)
+    drawn = (workload, seed, nodes, nemesis, bug)
+    if resume and any(given is not None for given in drawn):
+        raise UserError(
+            "--resume goes on with a campaign as it was begun: "
+            "leave out WORKLOAD, --seed, --nodes, --nemesis and --bug"
+        )
+    try:
+        with sole_use(store), _newest(store) if resume else _begin(store, *drawn) as campaign:
+            return _run(campaign, store, limits, workers or os.cpu_count() or 1, as_json)
+    except BadCampaign as error:
+        raise UserError(str(error)) from None
+
+
+def _begin(
+    store: Path,
+    workload: str | None,
+    seed: int | None,
+    nodes: int | None,
+    nemesis: str | None,
+    bug: str | None,
+) -> Campaign:
+    from harness.catalogue import UnknownName, find_bug, find_workload
+    from harness.nemesis import parse_kinds
+    from harness.search.campaign import Campaign, fresh_path
+    from harness.search.swarm import Swarm
+
+    workload = workload or "decree"
+    try:
+        found = find_workload(workload)
+        if bug is not None:
+            find_bug(found, bug)
+        kinds = None if nemesis is None else tuple(parse_kinds(nemesis))
+    except UnknownName as error:
+        raise UserError(str(error)) from None
+    swarm = Swarm(workload=workload, bug=bug, nodes=nodes, kinds=kinds)
+    return Campaign.create(fresh_path(store, "-".join(filter(None, (workload, bug)))), swarm, seed or 0)
+
+
+def _newest(store: Path) -> Campaign:
+    from harness.search.campaign import Campaign, newest_path
+
+    return Campaign.resume(newest_path(store))
+
+
+def _run(campaign: Campaign, store: Path, limits: Limits, workers: int, as_json: bool) -> int:
+    from rich.console import Console
+
+    from harness.search.soak import soak as run_soak
+    from harness.search.summary import summarize
+    from harness.search.view import watched
+
+    console = Console(stderr=True)
+    with watched(console) as view:
+        progress = run_soak(campaign, store, limits, workers=workers, view=view)
+    resume = shlex.join(["ostrakon", "soak", "--resume", "--store", str(store)])
+    summary = summarize(campaign, progress, resume=resume)
+    _write_pages(campaign, store, summary)
+    _tell(summary, progress, campaign, as_json)
+    if progress.own_failures:
+        for failure in progress.own_failures[:3]:
+            click.echo(failure, err=True)
+        click.echo("This is a failure of Ostrakon itself, not of what it tests.", err=True)
+        return OWN_FAILURE
+    return exit_status({True: "valid", False: "invalid"}.get(summary["valid"], "unknown"))
+
+
+def _write_pages(campaign: Campaign, store: Path, summary: dict[str, Any]) -> None:
+    from harness.catalogue import UnknownName, find_report
+    from harness.search.summary import page_path
+
+    try:
+        find_report("campaign")(summary, page_path(campaign))
+        find_report("index")(store)
+    except UnknownName as error:
+        click.echo(f"no page was written: {error}", err=True)
+
+
+def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_json: bool) -> None:
+    import msgspec
+
+    from harness.search.summary import page_path
+    from harness.search.view import status_line
+
+    if as_json:
+        click.echo(msgspec.json.encode(summary, enc_hook=str))
+        return
+    valid = {True: "valid", False: "invalid"}.get(summary["valid"], "unknown")
+    click.echo(f"{valid.upper()}  {summary['why']}")
+    click.echo(f"  {status_line(progress)}")
+    for failure in summary["failures"]:
+        click.echo(f"  {failure['count']:>7,} x  {failure['reason']}: {failure['why']}")
+        click.echo(f"             replay: {failure['replay'] or 'not recorded yet'}")
+    for unknown in summary["unknowns"]:
+        click.echo(f"  {unknown['count']:>7,} x  unknown, {unknown['reason']}: {unknown['why']}")
+    click.echo(f"  report: {page_path(campaign)}")
+    if progress.stopped:
+        click.echo(f"  stopped; go on with: {summary['resume']}")

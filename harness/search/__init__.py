@@ -1,0 +1,1 @@
+"""Finds plans that fail, and makes them small: swarm, soak, conviction, shrink."""

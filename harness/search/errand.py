@@ -1,0 +1,86 @@
+"""What a worker of a campaign is sent to do: try a seed, or record a run of a plan that failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.plan import Plan
+from harness.search.outcome import TRIAL_RUNNER, Outcome, Trial, Valid, count_faults, load_run
+from harness.search.swarm import Swarm, draw_recipe
+from harness.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Run the plan of a seed; twice, to see whether the same happens."""
+
+    seed: int
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Run a plan once more, and leave a run folder with a report behind."""
+
+    finding: tuple[Valid, str]
+    """The verdict and the reason that the plan is an example of."""
+    plan: Plan
+    store: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where the run of a failing plan was recorded."""
+
+    finding: tuple[Valid, str]
+    plan: Plan
+    folder: Path
+    reason: str
+    """What this run failed for: the same, unless something outside of the plan decides."""
+
+
+Errand = Try | Keep
+
+
+@dataclass(frozen=True, slots=True)
+class Errands:
+    """Does the errands of a campaign; sent to the workers, hence plain data."""
+
+    swarm: Swarm
+    runner: str = TRIAL_RUNNER
+
+    def __call__(self, errand: Errand) -> Outcome | Kept:
+        """Do one."""
+        match errand:
+            case Try(seed, twice):
+                return self._try(seed, twice)
+            case Keep(finding, plan, store):
+                run = partial(load_run(self.runner), store=Store(store), name=f"seed-{plan.seed}")
+                trial = run(plan, report=True)
+                assert trial.folder is not None
+                return Kept(finding, plan, trial.folder, trial.reason)
+
+    def _try(self, seed: int, twice: bool) -> Outcome:
+        run = load_run(self.runner)
+        plan = self.swarm.plan(seed)
+        trial = run(plan)
+        return _outcome(trial, twice=twice, differs=twice and run(plan).digest != trial.digest)
+
+
+def _outcome(trial: Trial, *, twice: bool, differs: bool) -> Outcome:
+    valid = trial.valid
+    return Outcome(
+        seed=trial.plan.seed,
+        recipe=draw_recipe(trial.plan.seed).name,
+        valid=valid,
+        reason=trial.reason,
+        why=trial.why if valid != "valid" else "",
+        faults=count_faults(trial.effects),
+        virtual_s=trial.virtual_s,
+        wall_s=trial.wall_s,
+        rerun=twice,
+        differs=differs,
+        plan=trial.plan if valid != "valid" else None,
+    )

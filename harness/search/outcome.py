@@ -1,0 +1,126 @@
+"""What search keeps of a trial: small enough to send between processes and to store by the million."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from harness.plan import Plan
+
+Valid = Literal["valid", "unknown", "invalid"]
+
+
+class Trial(Protocol):
+    """What search needs to know of a trial that was run; `harness.trial.Trial` is one."""
+
+    @property
+    def plan(self) -> Plan:
+        """What was run."""
+
+    @property
+    def valid(self) -> Valid:
+        """The verdict."""
+
+    @property
+    def why(self) -> str:
+        """The verdict's reason, in one sentence."""
+
+    @property
+    def reason(self) -> str:
+        """A short key of what failed: the same for the same fault of the system, whatever the seed."""
+
+    @property
+    def anomalies(self) -> list[dict[str, Any]]:
+        """What was found, as plain data."""
+
+    @property
+    def effects(self) -> Any:
+        """What each fault did: a list of mappings with at least `kind` and `inert`."""
+
+    @property
+    def virtual_s(self) -> float:
+        """How long it lasted for the system under test."""
+
+    @property
+    def wall_s(self) -> float:
+        """How long it lasted for us."""
+
+    @property
+    def digest(self) -> str:
+        """Equal for two runs exactly if the same things happened in the same order."""
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it was recorded."""
+
+
+Run = Callable[..., Trial]
+"""Runs a plan: `run(plan)`, or `run(plan, store=..., name=..., report=...)` to record it."""
+
+TRIAL_RUNNER = "harness.trial:run"
+"""Where the runner is found: named rather than handed over, so that any process can load it."""
+
+
+def load_run(where: str = TRIAL_RUNNER) -> Run:
+    """The runner that `module:function` names."""
+    module, _, name = where.partition(":")
+    run: Run = getattr(import_module(module), name)
+    return run
+
+
+class Uses(NamedTuple):
+    """How often faults of one kind were asked for, and how often that changed nothing."""
+
+    asked: int = 0
+    inert: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One seed's trial, once it has been run."""
+
+    seed: int
+    recipe: str
+    valid: Valid
+    reason: str = ""
+    """What it is grouped by; empty when valid."""
+    why: str = ""
+    faults: Mapping[str, Uses] = {}
+    virtual_s: float = 0.0
+    wall_s: float = 0.0
+    rerun: bool = False
+    """Whether it was run twice, to see that the same happens."""
+    differs: bool = False
+    """Whether the second run went otherwise, which is a failure of the simulator."""
+    plan: Plan | None = None
+    """The plan, unless the trial was valid."""
+    folder: str = ""
+    """Where the run was recorded, if it was."""
+
+
+def count_faults(effects: Iterable[Mapping[str, Any]]) -> dict[str, Uses]:
+    """How often each kind of fault was asked for and how often it was inert, by name of the kind."""
+    asked: Counter[str] = Counter()
+    inert: Counter[str] = Counter()
+    for effect in effects:
+        kind = str(effect["kind"])
+        asked[kind] += 1
+        inert[kind] += bool(effect.get("inert"))
+    return {kind: Uses(asked[kind], inert[kind]) for kind in sorted(asked)}
+
+
+def plan_size(plan: Plan) -> float:
+    """How much a person has to read to understand a plan; the smaller of two failures is kept."""
+    touched = sum(len(fault.nodes) + len(fault.grudge) + len(fault.links) for fault in plan.faults)
+    return (
+        10 * plan.nodes
+        + 5 * plan.concurrency
+        + 8 * len(plan.faults)
+        + touched
+        + 4 * len(plan.deviations)
+        + plan.rate * plan.time_limit_s
+    )

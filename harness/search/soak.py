@@ -1,0 +1,251 @@
+"""A soak: seeds are tried by a crew of workers until the time or the number is up, or a person says stop.
+
+What to try next is decided by `Agenda`, which is pure; `soak` waits for answers and writes them down.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.search.campaign import Campaign
+from harness.search.crew import Crew, Done, Failed
+from harness.search.errand import Errand, Errands, Keep, Kept, Try
+from harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
+from harness.search.swarm import Swarm, draw_recipe
+from harness.search.tally import Finding, Tally
+
+_RERUN_EVERY = 20
+"""One seed in so many is run twice, to see that the simulator is deterministic."""
+_DRAIN_S = 5.0
+"""How long a soak that was told to stop waits for what is at work."""
+_OWN_FAILURES_MAX = 10
+"""After so many failures of the harness itself there is no use in going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a soak is over; whichever comes first."""
+
+    seconds: float = float("inf")
+    trials: float = float("inf")
+
+
+@dataclass(slots=True)
+class Progress:
+    """How a soak is going."""
+
+    tally: Tally
+    limits: Limits
+    workers: int
+    tried_before: int
+    """Trials that earlier soaks of this campaign recorded."""
+    elapsed_s: float = 0.0
+    own_failures: list[str] = field(default_factory=list)
+    """What went wrong in the harness, as text; a soak with any of these proves nothing."""
+    stopped: bool = False
+    """Whether somebody asked it to end early."""
+
+    @property
+    def tried(self) -> int:
+        """Trials that this soak has recorded."""
+        return self.tally.trials - self.tried_before
+
+    @property
+    def trials_per_s(self) -> float:
+        """Trials that were finished per second of wall time."""
+        return self.tried / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+
+class View(Protocol):
+    """Whoever watches a soak."""
+
+    def show(self, progress: Progress) -> None:
+        """Take note of how it is going; called a few times a second."""
+
+    def found(self, finding: Finding) -> None:
+        """A failure was recorded, for the first time or by a smaller plan than before."""
+
+
+@dataclass(slots=True)
+class Agenda:
+    """What a soak does next: recording the examples of failures comes before new seeds."""
+
+    seeds: Iterator[int]
+    trials: float
+    """How many seeds may still be handed out."""
+    store: Path
+    unrecorded: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    """Failures whose smallest plan has no run folder yet."""
+
+    def next(self) -> Errand | None:
+        """The next errand; None when there is nothing left to begin."""
+        if self.unrecorded:
+            key = next(iter(self.unrecorded))
+            return Keep(key, self.unrecorded.pop(key).plan, self.store)
+        if self.trials <= 0:
+            return None
+        self.trials -= 1
+        seed = next(self.seeds)
+        return Try(seed, twice=seed % _RERUN_EVERY == 0)
+
+    def wants(self, finding: Finding) -> None:
+        """Have an example of a failure recorded; a smaller one takes the place of one that waits."""
+        if finding.valid == "invalid" and not finding.folder:
+            self.unrecorded[finding.valid, finding.reason] = finding
+
+
+def soak(
+    campaign: Campaign,
+    store: Path,
+    limits: Limits,
+    *,
+    workers: int,
+    view: View,
+    runner: str = TRIAL_RUNNER,
+    trial_limit_s: float = 120.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Progress:
+    """Try seeds until a limit is reached, or SIGINT or SIGTERM arrives; every outcome is recorded.
+
+    A trial that takes more than `trial_limit_s` of wall time, or ends its worker otherwise, is tried once
+    more and then counted as unknown. `runner` names the function that runs a plan, as `module:function`.
+
+    Raises: BadCampaign.
+    """
+    tally = campaign.tally()
+    agenda = Agenda(campaign.untried(), limits.trials, store)
+    for finding in tally.failures:
+        agenda.wants(finding)
+    work = Errands(campaign.swarm, runner)
+    warm = ("harness.search.errand", runner.partition(":")[0])
+    with (
+        Crew[Errand, Outcome | Kept](work, workers, limit_s=trial_limit_s, warm=warm) as crew,
+        _told_to_stop() as told_to_stop,
+    ):
+        progress = Progress(tally, limits, workers, tally.trials)
+        at_work = _Soak(campaign, crew, agenda, progress, view, clock, clock())
+        at_work.until_done(told_to_stop)
+        at_work.drain()
+    return progress
+
+
+@dataclass(slots=True)
+class _Soak:
+    campaign: Campaign
+    crew: Crew[Errand, Outcome | Kept]
+    agenda: Agenda
+    progress: Progress
+    view: View
+    clock: Callable[[], float]
+    began: float
+
+    def until_done(self, told_to_stop: Callable[[], bool]) -> None:
+        """Hand out errands and take in answers."""
+        progress = self.progress
+        while not told_to_stop() and len(progress.own_failures) < _OWN_FAILURES_MAX:
+            if progress.elapsed_s >= progress.limits.seconds:
+                self.agenda.trials = 0
+            while self.crew.room and (errand := self.agenda.next()) is not None:
+                self.crew.give(errand)
+            if self.crew.pending == 0:
+                return
+            self.take_in()
+        progress.stopped = True
+
+    def drain(self) -> None:
+        """Give what is at work a moment to end, so that it need not be done again."""
+        until = self.clock() + _DRAIN_S
+        while self.crew.pending and self.clock() < until:
+            self.take_in()
+
+    def take_in(self) -> None:
+        """Wait a little for answers, and write them down."""
+        outcomes: list[Outcome] = []
+        changed: list[Finding] = []
+        for answer in self.crew.wait(0.25):
+            match answer:
+                case Done(_, Outcome() as outcome):
+                    outcomes.append(outcome)
+                case Done(_, Kept() as kept):
+                    changed += self.note_recording(kept)
+                case Failed(Try(seed), "died", why):
+                    outcomes.append(_lost(self.campaign.swarm, seed, why))
+                case Failed(errand, _, why):
+                    self.progress.own_failures.append(f"seed {_seed(errand)}: {why}")
+        for outcome in outcomes:
+            changed += self.note_outcome(outcome)
+        if outcomes or changed:
+            self.campaign.record(outcomes, changed)
+        self.progress.elapsed_s = self.clock() - self.began
+        self.view.show(self.progress)
+
+    def note_outcome(self, outcome: Outcome) -> Iterator[Finding]:
+        """Count it; yields the finding of which it is the smallest example, if it is."""
+        if outcome.differs:
+            self.progress.own_failures.append(
+                f"seed {outcome.seed} did not run the same twice: the simulator is not deterministic here"
+            )
+        finding = self.progress.tally.add(outcome)
+        if finding is not None:
+            self.agenda.wants(finding)
+            yield finding
+
+    def note_recording(self, kept: Kept) -> Iterator[Finding]:
+        """Remember where a failure was recorded; yields the finding, unless a smaller one has come."""
+        if kept.reason != kept.finding[1]:
+            self.progress.own_failures.append(
+                f"seed {kept.plan.seed} failed for {kept.finding[1]!r}, and when it was run again to be "
+                f"recorded in {kept.folder}, for {kept.reason!r}: the simulator is not deterministic here"
+            )
+        finding = self.progress.tally.recorded(kept.finding, kept.plan, str(kept.folder))
+        if finding is not None:
+            self.view.found(finding)
+            yield finding
+
+
+def _seed(errand: Errand) -> int:
+    match errand:
+        case Try(seed):
+            return seed
+        case Keep(_, plan):
+            return plan.seed
+
+
+def _lost(swarm: Swarm, seed: int, why: str) -> Outcome:
+    """What is known of a seed that ended its workers."""
+    return Outcome(
+        seed=seed,
+        recipe=draw_recipe(seed).name,
+        valid="unknown",
+        reason="no verdict",
+        why=f"it was tried twice without an outcome: {why}",
+        plan=swarm.plan(seed),
+    )
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[Callable[[], bool]]:
+    """Says whether SIGINT or SIGTERM has arrived. The second time, a SIGINT has its usual effect."""
+    told: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        if told and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        told.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # Signals are the main thread's affair; whoever runs it will stop us.
+        return
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(told)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

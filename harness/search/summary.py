@@ -1,0 +1,98 @@
+"""What a campaign came to: a verdict and the figures behind it, as plain data for pages and for --json."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.search.campaign import Campaign
+from harness.search.outcome import Uses, Valid
+from harness.search.soak import Progress
+from harness.search.tally import Finding, Tally
+from harness.status import as_json
+from harness.version import VERSION
+
+
+def summarize(campaign: Campaign, progress: Progress, *, resume: str) -> dict[str, Any]:
+    """The summary of a campaign after a soak; `resume` is the command that goes on with it."""
+    tally = progress.tally
+    valid, why = judge(tally, campaign.swarm.kinds)
+    return {
+        "valid": as_json(valid),
+        "why": why,
+        "workload": campaign.swarm.workload,
+        "bug": campaign.swarm.bug,
+        "parameters": {**msgspec.to_builtins(campaign.swarm), "first_seed": campaign.first},
+        "version": VERSION,
+        "campaign": str(campaign.path),
+        "resume": resume,
+        "stopped": progress.stopped,
+        "trials": {
+            "total": tally.trials,
+            **{name: tally.verdicts[name] for name in ("valid", "unknown", "invalid")},
+            "this_soak": progress.tried,
+        },
+        "workers": progress.workers,
+        "elapsed_s": round(progress.elapsed_s, 3),
+        "trials_per_s": round(progress.trials_per_s, 1),
+        "virtual_s": round(tally.virtual_s, 3),
+        "wall_s": round(tally.wall_s, 3),
+        "failures": [_told(finding) for finding in tally.failures],
+        "unknowns": [_told(finding) for finding in tally.unknowns],
+        "recipes": [
+            {"name": name, "trials": trials, "invalid": tally.convictions[name]}
+            for name, trials in sorted(tally.recipes.items())
+        ],
+        "faults": [
+            {"kind": kind, "asked": uses.asked, "inert": uses.inert}
+            for kind, uses in sorted(tally.faults.items())
+        ],
+        "determinism": {"reruns": tally.reruns, "divergent_seeds": tally.divergent},
+        "own_failures": list(progress.own_failures),
+    }
+
+
+def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
+    """The verdict on a campaign: the worst of its trials', and unknown if it never did what was asked."""
+    if failures := tally.failures:
+        kinds_of = f"{len(failures)} ways" if len(failures) > 1 else "one way"
+        return "invalid", f"{tally.verdicts['invalid']} of {tally.trials} trials failed, in {kinds_of}"
+    if tally.trials == 0:
+        return "unknown", "nothing was tried"
+    if unknowns := tally.unknowns:
+        share = f"{tally.verdicts['unknown']} of {tally.trials} trials"
+        return "unknown", f"{share} could not be judged, mostly: {unknowns[0].why}"
+    if unused := _without_effect(tally.faults, kinds or ()):
+        return "unknown", f"of the faults asked for, {', '.join(unused)} never took effect"
+    return "valid", f"all {tally.trials} trials were valid"
+
+
+def replay_command(finding: Finding) -> str:
+    """The command that runs the smallest plan of a finding again; empty if it was not recorded."""
+    return f"ostrakon replay {shlex.quote(os.path.relpath(finding.folder))}" if finding.folder else ""
+
+
+def _without_effect(faults: Mapping[str, Uses], kinds: tuple[str, ...]) -> list[str]:
+    return [kind for kind in kinds if (uses := faults.get(kind, Uses())).asked == uses.inert]
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    return {
+        "reason": finding.reason,
+        "count": finding.count,
+        "why": finding.why,
+        "seed": finding.seed,
+        "folder": finding.folder,
+        "replay": replay_command(finding),
+        "plan": msgspec.to_builtins(finding.plan),
+    }
+
+
+def page_path(campaign: Campaign) -> Path:
+    """Where the campaign's page goes: beside its record."""
+    return campaign.path.with_suffix(".html")

@@ -1,0 +1,110 @@
+"""The running count of a campaign: verdicts, what failed and why, which faults took effect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from harness.plan import Plan
+from harness.search.outcome import Outcome, Uses, Valid, plan_size
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """All trials that were not valid for one reason, shown by the smallest plan among them."""
+
+    valid: Valid
+    reason: str
+    count: int
+    seed: int
+    """The seed of the smallest plan."""
+    why: str
+    """What was said of the smallest plan."""
+    plan: Plan
+    folder: str = ""
+    """Where a run of the smallest plan was recorded; empty if it was not yet."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a campaign has seen so far."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    recipes: Counter[str] = field(default_factory=Counter)
+    """Trials by recipe."""
+    convictions: Counter[str] = field(default_factory=Counter)
+    """Invalid trials by recipe."""
+    faults: dict[str, Uses] = field(default_factory=dict)
+    virtual_s: float = 0.0
+    wall_s: float = 0.0
+    """What the trials took, added up over all workers."""
+    reruns: int = 0
+    divergent: list[int] = field(default_factory=list)
+    """Seeds that did not run the same twice."""
+    findings: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> int:
+        """How many seeds were tried."""
+        return self.verdicts.total()
+
+    @property
+    def failures(self) -> list[Finding]:
+        """What the system under test did wrong, the most frequent first."""
+        return self._found("invalid")
+
+    @property
+    def unknowns(self) -> list[Finding]:
+        """Why trials could not be judged, the most frequent first."""
+        return self._found("unknown")
+
+    def add(self, outcome: Outcome) -> Finding | None:
+        """Count an outcome; returns the finding that it is now the smallest example of, if it is."""
+        self.verdicts[outcome.valid] += 1
+        self.recipes[outcome.recipe] += 1
+        self.convictions[outcome.recipe] += outcome.valid == "invalid"
+        self.virtual_s += outcome.virtual_s
+        self.wall_s += outcome.wall_s
+        self.reruns += outcome.rerun
+        if outcome.differs:
+            self.divergent.append(outcome.seed)
+        for kind, uses in outcome.faults.items():
+            seen = self.faults.get(kind, Uses())
+            self.faults[kind] = Uses(seen.asked + uses.asked, seen.inert + uses.inert)
+        return self._add_finding(outcome) if outcome.plan is not None else None
+
+    def recorded(self, key: tuple[Valid, str], plan: Plan, folder: str) -> Finding | None:
+        """Note where a plan's run was recorded; returns the finding if this is still its smallest plan."""
+        finding = self.findings[key]
+        if finding.plan != plan:
+            return None
+        self.findings[key] = replace(finding, folder=folder)
+        return self.findings[key]
+
+    def _add_finding(self, outcome: Outcome) -> Finding | None:
+        assert outcome.plan is not None
+        key = (outcome.valid, outcome.reason)
+        known = self.findings.get(key)
+        if known is not None and _rank(known.plan) <= _rank(outcome.plan):
+            self.findings[key] = replace(known, count=known.count + 1)
+            return None
+        finding = Finding(
+            outcome.valid,
+            outcome.reason,
+            known.count + 1 if known else 1,
+            outcome.seed,
+            outcome.why,
+            outcome.plan,
+            outcome.folder,
+        )
+        self.findings[key] = finding
+        return finding
+
+    def _found(self, valid: Valid) -> list[Finding]:
+        found = [finding for finding in self.findings.values() if finding.valid == valid]
+        return sorted(found, key=lambda finding: (-finding.count, finding.reason))
+
+
+def _rank(plan: Plan) -> tuple[float, int]:
+    # The seed makes the order total, so that the smallest does not depend on which worker was quicker.
+    return plan_size(plan), plan.seed
