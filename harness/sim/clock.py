@@ -1,0 +1,84 @@
+"""What time it is for one machine: true time, distorted by an offset and a rate.
+
+True time is an integer count of nanoseconds, kept by the kernel. A machine's monotonic clock is what Trio,
+`time.monotonic` and `time.perf_counter` show there, its wall clock what `time.time` shows; they run at the
+same rate, and only the wall clock can be stepped back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, inf
+
+import trio
+
+from harness.sim.kernel import Kernel
+
+EPOCH_S = 1_600_000_000
+"""The wall-clock time, in Unix seconds, at which every simulation begins."""
+
+
+class Clock(trio.abc.Clock):
+    """The clocks of one machine; they outlive its processes."""
+
+    def __init__(self, kernel: Kernel, on_change: Callable[[], object]) -> None:
+        self._kernel, self._on_change = kernel, on_change
+        self._rate = 1.0
+        self._offset_s = 0.0
+        self._wall_offset_s = 0.0
+        self.deadline_s = inf
+        """The deadline that Trio asked about last, in this clock's time."""
+
+    @property
+    def rate(self) -> float:
+        """Local seconds that pass per true second."""
+        return self._rate
+
+    def set_rate(self, rate: float) -> None:
+        """Let the clocks run faster or slower from now on; what they show now stays.
+
+        Raises: ValueError unless `rate` is positive.
+        """
+        if not rate > 0:
+            raise ValueError(f"a clock's rate must be positive, not {rate}")
+        shown_s = self.current_time()
+        self._rate = rate
+        self._offset_s = shown_s - rate * self._kernel.now_ns / 1e9
+        self._on_change()
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock forward, or back. Nobody's timeout changes: those follow the monotonic clock."""
+        self._wall_offset_s += seconds
+
+    def skip(self, seconds: float) -> None:
+        """Make the monotonic clock (and with it the wall clock) leap forward, as after a suspend.
+
+        Raises: ValueError if `seconds` is negative: a monotonic clock never goes back.
+        """
+        if seconds < 0:
+            raise ValueError("a monotonic clock cannot go back; step() sets the wall clock")
+        self._offset_s += seconds
+        self._on_change()
+
+    def start_clock(self) -> None:
+        """Nothing to start."""
+
+    def current_time(self) -> float:
+        """Seconds on the monotonic clock."""
+        return self._offset_s + self._rate * self._kernel.now_ns / 1e9
+
+    def wall_time(self) -> float:
+        """Unix seconds on the wall clock."""
+        return EPOCH_S + self._wall_offset_s + self.current_time()
+
+    def deadline_to_sleep_time(self, deadline: float) -> float:
+        """Trio asks this when a process has nothing left to do; the kernel will wake it in time."""
+        self.deadline_s = deadline
+        return deadline - self.current_time()
+
+    def true_ns(self, local_s: float) -> int:
+        """The first nanosecond of true time at which the monotonic clock shows at least `local_s`."""
+        at_ns = ceil((local_s - self._offset_s) / self._rate * 1e9)
+        while self._offset_s + self._rate * at_ns / 1e9 < local_s:
+            at_ns += 1
+        return at_ns

@@ -1,0 +1,166 @@
+"""Keeps a simulated process from the real world: real time, randomness, sockets, threads and processes.
+
+While a world runs, what programs ask of `time`, `random`, `os.urandom`, `uuid` and `secrets` comes from the
+clock and the random stream of the process that asks. What is not simulated raises `NotSimulated` at the call,
+which says what to use instead. The harness's own code, between two ticks, meets the real things. All is put
+back when the world stops running.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import trio
+import trio._path
+
+from harness.sim.errors import NotSimulated
+from harness.sim.resolver import address_info
+
+if TYPE_CHECKING:
+    from harness.sim.process import Process
+    from harness.sim.world import World
+
+Replacement = tuple[Any, str, Any]
+
+_MISSING = object()
+
+
+@contextmanager
+def sealed(world: World) -> Iterator[None]:
+    """Run the body, the world's kernel loop, with everything real replaced for simulated processes."""
+    collecting = gc.isenabled()
+    gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
+    shared = random.getstate()
+    saved: list[Replacement] = []
+    try:
+        for owner, name, replacement in _replacements(world):
+            saved.append((owner, name, owner.__dict__.get(name, _MISSING)))
+            setattr(owner, name, replacement)
+        yield
+    finally:
+        for owner, name, original in reversed(saved):
+            if original is _MISSING:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
+        random.setstate(shared)
+        if collecting:
+            gc.enable()
+
+
+def _replacements(world: World) -> Iterator[Replacement]:
+    kernel = world.kernel
+    yield from _time(kernel)
+    yield from _randomness(kernel)
+    yield from _refusals(kernel)
+    yield socket, "getaddrinfo", _getaddrinfo(world)
+    yield trio.to_thread, "run_sync", _run_sync
+    yield trio._path, "run_sync", _run_sync
+
+
+def _simulated(kernel: Any, real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that answers a simulated process with `ours` and everyone else as `real` does."""
+
+    @functools.wraps(real)
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        process = kernel.current
+        return real(*args, **kwargs) if process is None else ours(process, *args, **kwargs)
+
+    return answer
+
+
+def _time(kernel: Any) -> Iterator[Replacement]:
+    def monotonic(process: Process) -> float:
+        return process.machine.clock.current_time()
+
+    def wall(process: Process) -> float:
+        return process.machine.clock.wall_time()
+
+    for name, clock in (("time", wall), ("monotonic", monotonic), ("perf_counter", monotonic)):
+        yield time, name, _simulated(kernel, getattr(time, name), clock)
+        yield time, f"{name}_ns", _simulated(kernel, getattr(time, f"{name}_ns"), _in_ns(clock))
+    yield time, "process_time", _simulated(kernel, time.process_time, monotonic)
+
+
+def _in_ns(clock: Callable[[Process], float]) -> Callable[[Process], int]:
+    return lambda process: int(clock(process) * 1e9)
+
+
+_RANDOM = (
+    *("random", "uniform", "triangular", "randint", "choice", "randrange", "sample", "shuffle", "choices"),
+    *("normalvariate", "lognormvariate", "expovariate", "vonmisesvariate", "gammavariate", "gauss"),
+    *("betavariate", "paretovariate", "weibullvariate", "getrandbits", "randbytes"),
+)
+
+
+def _randomness(kernel: Any) -> Iterator[Replacement]:
+    def urandom(process: Process, size: int) -> bytes:
+        return process.rng.randbytes(size)
+
+    for name in _RANDOM:
+        yield random, name, _simulated(kernel, getattr(random, name), _drawing(name))
+    yield os, "urandom", _simulated(kernel, os.urandom, urandom)
+    yield random, "_urandom", _simulated(kernel, os.urandom, urandom)  # What SystemRandom and secrets use.
+    seed = random.Random.seed
+
+    def seed_from_process(self: random.Random, a: Any = None, version: int = 2) -> None:
+        if a is None and kernel.current is not None:
+            a = kernel.current.rng.getrandbits(128)
+        seed(self, a, version)
+
+    yield random.Random, "seed", seed_from_process
+
+
+def _drawing(name: str) -> Callable[..., Any]:
+    return lambda process, *args, **kwargs: getattr(process.rng, name)(*args, **kwargs)
+
+
+def _refusals(kernel: Any) -> Iterator[Replacement]:
+    def refuse(owner: Any, name: str, called: str, instead: str) -> Replacement:
+        def refusal(process: Process, *args: Any, **kwargs: Any) -> NoReturn:
+            raise NotSimulated(f"{called} is not simulated (called by {process.name}): {instead}")
+
+        return owner, name, _simulated(kernel, getattr(owner, name), refusal)
+
+    yield refuse(socket.socket, "__init__", "socket.socket()", "use trio.socket or trio's streams")
+    yield refuse(
+        threading.Thread,
+        "start",
+        "starting a thread",
+        "use trio tasks; trio.to_thread.run_sync() runs inline",
+    )
+    yield refuse(subprocess.Popen, "__init__", "starting a process", "start another machine in the world")
+    yield refuse(os, "fork", "os.fork()", "start another machine in the world")
+    yield refuse(os, "system", "os.system()", "start another machine in the world")
+    yield refuse(time, "sleep", "time.sleep()", "use trio.sleep()")
+    if "asyncio" in sys.modules:
+        import asyncio
+
+        yield refuse(asyncio, "run", "asyncio.run()", "the simulator runs Trio programs")
+
+
+def _getaddrinfo(world: World) -> Callable[..., Any]:
+    def ours(
+        process: Process, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        return address_info(world.network, name, port, family, type, proto, flags)
+
+    return _simulated(world.kernel, socket.getaddrinfo, ours)
+
+
+async def _run_sync(sync_fn: Callable[..., Any], *args: Any, **_: Any) -> Any:
+    """Stands in for `trio.to_thread.run_sync`: the function runs inline, in no time."""
+    await trio.lowlevel.checkpoint()
+    return sync_fn(*args)

@@ -1,0 +1,91 @@
+"""The event kernel: true time, a heap of events, and the processes that are ready to run.
+
+Time stands still while something is ready. Then all events of the next instant happen, in the order in
+which they were scheduled, before any process runs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+from harness.sim.schedule import Schedule
+
+NEVER_NS = 1 << 62
+"""Some 146 years; later than anything that happens."""
+
+
+class Runnable(Protocol):
+    """What the kernel runs: a process."""
+
+    queued: bool
+    can_run: bool
+
+    def tick(self) -> None:
+        """Run until everything in it waits."""
+
+
+class Kernel:
+    """Knows what happens next. It has no opinion on what a process or a network is."""
+
+    __slots__ = ("_heap", "_seq", "current", "events", "fingerprint", "now_ns", "ready", "schedule")
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.now_ns = 0
+        self.schedule = schedule
+        self.ready: list[Runnable] = []
+        self.current: Any = None
+        """The process whose code runs right now; None between ticks."""
+        self.fingerprint = 0
+        """A running hash of everything that happened."""
+        self.events = 0
+        self._heap: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
+        self._seq = 0
+
+    def call_at(self, at_ns: int, call: Callable[..., object], *args: Any) -> None:
+        """Call `call(*args)` at `at_ns`, or as soon as possible if that has passed."""
+        self._seq += 1
+        heappush(self._heap, (at_ns, self._seq, call, args))
+
+    def make_ready(self, process: Runnable) -> None:
+        """Let `process` run before time moves on."""
+        if not process.queued and process.can_run:
+            process.queued = True
+            self.ready.append(process)
+
+    @property
+    def next_ns(self) -> int:
+        """When the next event happens; `NEVER_NS` if there is none."""
+        return self._heap[0][0] if self._heap else NEVER_NS
+
+    def note(self, *what: int) -> None:
+        """Mix integers into the fingerprint."""
+        self.fingerprint = hash((self.fingerprint, self.now_ns, *what))
+
+    def run_ready(self) -> None:
+        """Run processes until all of them wait."""
+        ready, pick = self.ready, self.schedule.pick
+        while ready:
+            if len(ready) == 1:
+                process = ready.pop()
+            else:
+                at = pick(len(ready))
+                process = ready[at]
+                last = ready.pop()
+                if last is not process:
+                    ready[at] = last
+            process.queued = False
+            if process.can_run:
+                process.tick()
+
+    def run_instant(self) -> None:
+        """Go to the next instant and let all its events happen."""
+        heap = self._heap
+        at_ns = heap[0][0]
+        if at_ns > self.now_ns:
+            self.now_ns = at_ns
+        while heap and heap[0][0] <= at_ns:
+            _, _, call, args = heappop(heap)
+            self.events += 1
+            call(*args)

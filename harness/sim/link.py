@@ -1,0 +1,143 @@
+"""A link: everything that goes from one machine to another, in this direction.
+
+It draws the latencies and, when something disturbs it, the fate of each message, both from streams of its
+own: what happens on one link never changes the draws of another.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+if TYPE_CHECKING:
+    from harness.sim.machine import Machine
+    from harness.sim.network import Network
+
+FaultKind = Literal["delay", "reorder", "drop", "duplicate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What happens to some of the messages on some links.
+
+    `delay` makes a message late and, as on any connection, those behind it. `reorder` makes it late and lets
+    those behind it overtake. `drop` loses it and `duplicate` delivers it twice. On connections whose framing
+    the network knows these act on whole messages; on others TCP hides loss, order and duplicates, and what is
+    left of them is delay.
+    """
+
+    kind: FaultKind
+    probability: float
+    """Of each message to be struck."""
+    ms: float = 50.0
+    """Mean extra delay, exponentially distributed, where the kind has one."""
+    links: Collection[tuple[str, str]] | None = None
+    """Pairs of sender and receiver; None for all links between nodes."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(FaultKind):
+            raise ValueError(f"unknown disturbance {self.kind!r}; there are {', '.join(get_args(FaultKind))}")
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"a probability is between 0 and 1, not {self.probability}")
+        if self.ms < 0:
+            raise ValueError(f"a delay cannot be negative, as {self.ms} ms is")
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """What happens to one message, given by its number: a schedule is the default and a few of these.
+
+    A message that is delayed is held back alone: those behind it overtake.
+    """
+
+    kind: Literal["delay", "drop", "duplicate"]
+    ms: float = 0.0
+
+
+class Disturbed:
+    """A disturbance at work; hand it to `Network.settle` to end it."""
+
+    def __init__(self, disturbance: Disturbance) -> None:
+        self.disturbance = disturbance
+        self.messages = 0
+        """How many messages it has struck."""
+
+
+class Cut:
+    """A partition at work; hand it to `Network.mend` to end it."""
+
+    def __init__(self, links: tuple[Link, ...]) -> None:
+        self.links = links
+        self.messages = 0
+        """How many messages and segments it has dropped or held up, retransmissions included."""
+        self.mended = False
+
+
+class Fate(NamedTuple):
+    """What becomes of a message."""
+
+    extra_ns: int = 0
+    may_be_overtaken: bool = False
+    copies: int = 1
+    """0 if it is lost, 2 if it is duplicated."""
+
+
+NORMAL = Fate()
+LOST = Fate(copies=0)
+
+
+class Link:
+    """One direction between two machines; made by the network when first used."""
+
+    def __init__(self, network: Network, sender: Machine, receiver: Machine) -> None:
+        self._network = network
+        self.sender, self.receiver = sender, receiver
+        self.is_loopback = sender is receiver
+        self.is_between_nodes = sender.is_node and receiver.is_node and not self.is_loopback
+        self.cuts: list[Cut] = []
+        self.disturbed: list[Disturbed] = []
+        self.down = 0
+        """For how many reasons nothing gets through."""
+        self.sent = self.delivered = self.dropped = self.duplicated = self.delayed = 0
+
+    @cached_property
+    def draw_ns(self) -> Callable[[], int]:
+        """Draw a latency in nanoseconds."""
+        if self.is_loopback:
+            return lambda: 20_000
+        return self._network.latency_of(self).sampler(self._network.world.rng("link", *self.name))
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The names of sender and receiver."""
+        return self.sender.name, self.receiver.name
+
+    @cached_property
+    def _faults(self) -> random.Random:
+        return self._network.world.rng("faults", *self.name)
+
+    def count_cut(self) -> None:
+        """Something was stopped here by whatever holds the link down."""
+        for cut in self.cuts:
+            cut.messages += 1
+
+    def fate(self) -> Fate:
+        """Draw what happens to the next message by the disturbances at work."""
+        extra_ns, may_be_overtaken, copies = 0, False, 1
+        for disturbed in self.disturbed:
+            disturbance = disturbed.disturbance
+            if self._faults.random() >= disturbance.probability:
+                continue
+            disturbed.messages += 1
+            match disturbance.kind:
+                case "drop":
+                    copies = 0
+                case "duplicate":
+                    copies *= 2
+                case "delay" | "reorder":
+                    extra_ns += int(self._faults.expovariate(1.0) * disturbance.ms * 1e6)
+                    may_be_overtaken |= disturbance.kind == "reorder"
+        return Fate(extra_ns, may_be_overtaken, copies)

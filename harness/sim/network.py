@@ -1,0 +1,191 @@
+"""The network: machines, the directed links between them, and what can be done to those.
+
+**Partitions.** A cut names, for each receiver, the senders whose traffic it drops. A link is down while any
+cut holds it, so overlapping cuts do not heal each other. What is under way when a link goes down is lost.
+
+**TCP.** A lost segment is sent again after 200 ms, then 400 ms and so on up to 2 minutes; what was sent
+behind it waits for it. After 15 minutes without success the sender's connection breaks with ETIMEDOUT. A
+connection request that gets no answer is repeated after 1, 2, 4 ... seconds and fails with ETIMEDOUT after
+some two minutes. A reset that is lost is not repeated. A segment for a connection that the receiving machine
+does not know is answered by a reset; a machine without power answers nothing.
+
+**Messages.** With a framing, the network can tell messages apart on connections between nodes, as a proxy
+could that knows the protocol: each message travels on its own and can be lost, duplicated or overtaken. The
+first message of each connection, the handshake, is exempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from harness.sim.errors import SimulationError
+from harness.sim.framing import Framing
+from harness.sim.latency import Latency
+from harness.sim.link import Cut, Deviation, Disturbance, Disturbed, Link
+
+if TYPE_CHECKING:
+    from harness.sim.machine import Machine
+    from harness.sim.world import World
+
+
+class Message(NamedTuple):
+    """One message (one segment, without framing) on a link between nodes, as `Network.on_message` is told."""
+
+    number: int
+    """Counts the messages between nodes in order of sending, from 0; 0 is also the first one's number in
+    `Network.deviations`."""
+    sender: str
+    receiver: str
+    payload: bytes
+    sent_ns: int
+    received_ns: int | None
+    """None if it was lost."""
+
+
+class Network:
+    """Joins the machines of one world."""
+
+    def __init__(self, world: World, latency: Latency, framing: Framing | None) -> None:
+        self.world, self.framing = world, framing
+        self.kernel = world.kernel
+        self.deviations: Mapping[int, Deviation] = {}
+        """What happens to single messages between nodes, by their number."""
+        self.on_message: Callable[[Message], object] | None = None
+        """Told of every message between nodes when it arrives or is lost."""
+        self.messages = 0
+        """How many messages were sent between nodes."""
+        self._latency = latency
+        self._latencies: dict[tuple[str, str], Latency] = {}
+        self._links: dict[tuple[Machine, Machine], Link] = {}
+        self._everywhere: list[Disturbed] = []
+        self._by_ip: dict[str, Machine] = {}
+        self._pipes = 0
+
+    def add(self, machine: Machine) -> None:
+        """Join a new machine to the network."""
+        self._by_ip[machine.ip] = machine
+
+    def machine_at(self, ip: str) -> Machine | None:
+        """The machine with this address."""
+        return self._by_ip.get(ip)
+
+    def machine_named(self, name: str) -> Machine | None:
+        """The machine with this name."""
+        return self.world.machines.get(name)
+
+    def link(self, sender: str, receiver: str) -> Link:
+        """The link between two machines, with its counters.
+
+        Raises: SimulationError if there is no such machine.
+        """
+        return self.link_between(self._require(sender), self._require(receiver))
+
+    @property
+    def links(self) -> list[Link]:
+        """Every link that has been used or named."""
+        return list(self._links.values())
+
+    def link_between(self, sender: Machine, receiver: Machine) -> Link:
+        """As `link`, for machines at hand."""
+        link = self._links.get((sender, receiver))
+        if link is None:
+            link = self._links[sender, receiver] = Link(self, sender, receiver)
+            link.down = (not sender.powered) + (not receiver.powered)
+            if link.is_between_nodes:
+                link.disturbed.extend(self._everywhere)
+        return link
+
+    def latency_of(self, link: Link) -> Latency:
+        """The distribution that holds on a link."""
+        return self._latencies.get(link.name, self._latency)
+
+    def set_latency(self, sender: str, receiver: str, latency: Latency) -> None:
+        """Give one directed link a latency of its own from now on."""
+        link = self.link(sender, receiver)
+        self._latencies[link.name] = latency
+        link.__dict__.pop("draw_ns", None)
+
+    def cut(self, grudge: Mapping[str, Collection[str]]) -> Cut:
+        """Drop, at each receiver, what comes from these senders; until this cut is mended.
+
+        Raises: SimulationError if there is no such machine.
+        """
+        pairs = [
+            (sender, receiver) for receiver in sorted(grudge) for sender in sorted(set(grudge[receiver]))
+        ]
+        cut = Cut(tuple(self.link(sender, receiver) for sender, receiver in pairs if sender != receiver))
+        for link in cut.links:
+            link.cuts.append(cut)
+            link.down += 1
+        return cut
+
+    def mend(self, cut: Cut) -> int:
+        """End this cut and no other; again is harmless. Returns how many messages it stopped."""
+        if not cut.mended:
+            cut.mended = True
+            for link in cut.links:
+                link.cuts.remove(cut)
+                link.down -= 1
+        return cut.messages
+
+    def disturb(self, disturbance: Disturbance) -> Disturbed:
+        """Let a disturbance begin.
+
+        Raises: SimulationError if there is no such machine.
+        """
+        disturbed = Disturbed(disturbance)
+        for link in self._disturbed_links(disturbance):
+            link.disturbed.append(disturbed)
+        if disturbance.links is None:
+            self._everywhere.append(disturbed)
+        return disturbed
+
+    def settle(self, disturbed: Disturbed) -> int:
+        """End a disturbance; again is harmless. Returns how many messages it struck."""
+        for link in self._links.values():
+            if disturbed in link.disturbed:
+                link.disturbed.remove(disturbed)
+        if disturbed in self._everywhere:
+            self._everywhere.remove(disturbed)
+        return disturbed.messages
+
+    def reset_connections(self, one: str, other: str) -> int:
+        """Break every connection between two machines, as a firewall does that forgets its state.
+
+        Returns how many connections were broken.
+        """
+        here, there = self._require(one), self._require(other)
+        broken = [
+            sock
+            for machine, far in ((here, there), (there, here))
+            for process in machine.processes
+            for sock in process.sockets
+            if sock.is_connected_to(far)
+        ]
+        for sock in broken:
+            sock.reset()
+        return len(broken) // 2
+
+    def power_changed(self, machine: Machine) -> None:
+        """A machine lost its power or got it back; nothing goes to or from it meanwhile."""
+        for (sender, receiver), link in self._links.items():
+            if machine in (sender, receiver):
+                link.down += -1 if machine.powered else 1
+
+    def next_pipe_number(self) -> int:
+        """Number the connections' directions in order of creation."""
+        self._pipes += 1
+        return self._pipes
+
+    def _disturbed_links(self, disturbance: Disturbance) -> list[Link]:
+        if disturbance.links is None:
+            return [link for link in self._links.values() if link.is_between_nodes]
+        return [self.link(sender, receiver) for sender, receiver in sorted(set(disturbance.links))]
+
+    def _require(self, name: str) -> Machine:
+        machine = self.world.machines.get(name)
+        if machine is None:
+            names = ", ".join(self.world.machines) or "none yet"
+            raise SimulationError(f"there is no machine called {name!r}; there are: {names}")
+        return machine

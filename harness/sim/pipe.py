@@ -1,0 +1,226 @@
+"""One direction of a TCP connection: bytes go in at one socket and come out at the other, in order.
+
+Loss, partitions and what TCP makes of them are here; `network.py` has the rules in words. A segment is
+either bytes or a mark: `OPEN` is the end of the handshake and `FIN` the end of the stream, both of which are
+lost and sent again like data.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+from harness.sim.framing import Splitter
+from harness.sim.link import LOST, NORMAL, Fate, Link
+from harness.sim.network import Message
+
+if TYPE_CHECKING:
+    from harness.sim.network import Network
+    from harness.sim.stream_socket import SimSocket
+
+RTO_NS = 200_000_000
+"""After which a lost segment is sent again for the first time; doubles each time."""
+RTO_MAX_NS = 120_000_000_000
+USER_TIMEOUT_NS = 900_000_000_000
+WINDOW = 65536
+"""Bytes that may be under way or unread before `send` blocks."""
+
+
+class Mark(Enum):
+    """A segment without bytes."""
+
+    OPEN = 1
+    FIN = 2
+
+
+Segment = bytes | Mark
+
+
+class Pipe:
+    """Carries what `source` sends to `sink`."""
+
+    __slots__ = (
+        "_first",
+        "_kernel",
+        "_last_ns",
+        "_lost",
+        "_lost_since_ns",
+        "_network",
+        "_number",
+        "_rto_ns",
+        "_splitter",
+        "link",
+        "sink",
+        "source",
+        "unread",
+    )
+
+    def __init__(self, network: Network, link: Link, source: SimSocket, sink: SimSocket) -> None:
+        self.link, self.source, self.sink = link, source, sink
+        self.unread = 0
+        """Bytes sent that the receiving program has not taken yet."""
+        self._network, self._kernel = network, network.kernel
+        self._number = network.next_pipe_number()
+        self._last_ns = 0
+        """When the last segment arrives; nothing arrives before it."""
+        self._lost: deque[tuple[Segment, Message | None]] = deque()
+        """What has to be sent again, and what must wait behind it."""
+        self._lost_since_ns, self._rto_ns = 0, RTO_NS
+        self._first = True
+        framing = network.framing
+        self._splitter: Splitter | None = (
+            framing.splitter() if framing is not None and link.is_between_nodes else None
+        )
+
+    def send(self, data: bytes) -> None:
+        """Take bytes from the source's program."""
+        self.unread += len(data)
+        if not self.link.is_between_nodes:
+            self._launch(data, None, 0)
+        elif self._splitter is None:
+            self._send_message(data)
+        else:
+            for frame in self._splitter.feed(data):
+                self._send_message(frame)
+
+    def mark(self, mark: Mark) -> None:
+        """Send a mark behind everything sent so far."""
+        if self._splitter is not None and (rest := self._splitter.rest()):
+            self._launch(rest, None, 0)
+        self._launch(mark, None, 0)
+
+    def taken(self, count: int) -> None:
+        """The receiving program has read `count` bytes, so there is room for more."""
+        self.unread -= count
+        if self.source.wants_room:
+            self._tell_of_room()
+
+    def _send_message(self, data: bytes) -> None:
+        network, link = self._network, self.link
+        link.sent += 1
+        if self._first and self._splitter is not None:
+            self._first = False
+            self._launch(data, None, 0)
+            return
+        number = network.messages
+        network.messages = number + 1
+        if not link.disturbed and not network.deviations and network.on_message is None:
+            self._launch(data, None, 0)
+        else:
+            self._launch_disturbed(data, number)
+
+    def _launch_disturbed(self, data: bytes, number: int) -> None:
+        link = self.link
+        fate = self._deviate(number, link.fate() if link.disturbed else NORMAL)
+        if fate.extra_ns:
+            link.delayed += 1
+        message = self._message(data, number) if self._network.on_message is not None else None
+        if self._splitter is None:
+            # TCP repairs what happens to its segments; late is all that they can be.
+            extra_ns = fate.extra_ns + (RTO_NS if fate.copies == 0 else 0)
+            self._launch(data, message, extra_ns)
+            return
+        if fate.copies == 0:
+            link.dropped += 1
+            self.unread -= len(data)
+            if message is not None:
+                self._report(message)
+            return
+        self._launch(data, message, fate.extra_ns, fate.may_be_overtaken)
+        for _ in range(fate.copies - 1):
+            link.duplicated += 1
+            self.unread += len(data)
+            self._launch(data, message, 0, may_be_overtaken=True)
+
+    def _deviate(self, number: int, fate: Fate) -> Fate:
+        deviation = self._network.deviations.get(number)
+        if deviation is None:
+            return fate
+        match deviation.kind:
+            case "drop":
+                return LOST
+            case "duplicate":
+                return fate._replace(copies=fate.copies * 2)
+            case "delay":
+                return fate._replace(extra_ns=fate.extra_ns + int(deviation.ms * 1e6), may_be_overtaken=True)
+
+    def _launch(
+        self, segment: Segment, message: Message | None, extra_ns: int, may_be_overtaken: bool = False
+    ) -> None:
+        link, kernel = self.link, self._kernel
+        if link.down:
+            self._lose(segment, message)
+            return
+        at_ns = kernel.now_ns + link.draw_ns() + extra_ns
+        if may_be_overtaken:
+            if segment is Mark.FIN or at_ns > self._last_ns:
+                pass
+        elif at_ns <= self._last_ns:
+            at_ns = self._last_ns + 1
+        if not may_be_overtaken:
+            self._last_ns = at_ns
+        kernel.call_at(at_ns, self._arrive, segment, message)
+
+    def _arrive(self, segment: Segment, message: Message | None) -> None:
+        link, kernel = self.link, self._kernel
+        if link.down:
+            self._lose(segment, message)
+            return
+        if self._lost:
+            self._lost.append((segment, message))
+            return
+        link.delivered += 1
+        kernel.fingerprint = hash(
+            (
+                kernel.fingerprint,
+                kernel.now_ns,
+                self._number,
+                crc32(segment) if isinstance(segment, bytes) else segment.value,
+            )
+        )
+        if message is not None:
+            self._report(message._replace(received_ns=kernel.now_ns))
+        self.sink.arrive(segment)
+
+    def _lose(self, segment: Segment, message: Message | None) -> None:
+        self.link.count_cut()
+        if self.source.broken:
+            return
+        self._lost.append((segment, message))
+        if len(self._lost) == 1:
+            self._lost_since_ns, self._rto_ns = self._kernel.now_ns, RTO_NS
+            self._kernel.call_at(self._kernel.now_ns + RTO_NS, self._send_again)
+
+    def _send_again(self) -> None:
+        kernel = self._kernel
+        if self.source.broken or not self._lost:
+            self._lost.clear()
+        elif not self.link.down:
+            lost, self._lost = self._lost, deque()
+            for segment, message in lost:
+                self._launch(segment, message, 0)
+        elif kernel.now_ns - self._lost_since_ns >= USER_TIMEOUT_NS:
+            self._lost.clear()
+            self.source.break_with(errno.ETIMEDOUT)
+        else:
+            self.link.count_cut()
+            self._rto_ns = min(2 * self._rto_ns, RTO_MAX_NS)
+            kernel.call_at(kernel.now_ns + self._rto_ns, self._send_again)
+
+    def _tell_of_room(self) -> None:
+        """The window update travels back as an acknowledgement does."""
+        back = self._network.link_between(self.link.receiver, self.link.sender)
+        if back.down:
+            self._kernel.call_at(self._kernel.now_ns + RTO_NS, self._tell_of_room)
+        else:
+            self._kernel.call_at(self._kernel.now_ns + back.draw_ns(), self.source.has_room)
+
+    def _message(self, data: bytes, number: int) -> Message:
+        return Message(number, *self.link.name, data, self._kernel.now_ns, None)
+
+    def _report(self, message: Message) -> None:
+        assert self._network.on_message is not None
+        self._network.on_message(message)

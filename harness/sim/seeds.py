@@ -1,0 +1,15 @@
+"""One seed, many independent streams: a stream is named by a path, and no stream disturbs another.
+
+The names are hashed with SHA-256, so neither Python's hash seed nor the order of asking matters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+
+def substream(seed: int, *path: str | int) -> random.Random:
+    """The random stream that `path` names under `seed`; the same one for ever."""
+    name = "/".join(str(part) for part in (seed, *path))
+    return random.Random(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big"))
