@@ -1,0 +1,160 @@
+"""Enrolling: how an instance that knows nothing but the registry's address becomes a member.
+
+What must always hold: the token is durable before it is first used, so that whatever crashes, the instance
+gets its own id back; and once an instance has seen a membership it never runs under another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import trio
+
+from paxos_impl.book import Denied, Granted, normal
+from paxos_impl.disk import Disk
+from paxos_impl.frame import BadFrame
+from paxos_impl.membership import Address, Membership
+from paxos_impl.registry import GetMembership, Register, RegistryAnswer, RegistryRequest, View, ask_registry
+from paxos_impl.storage import Log, WrongStorage
+
+_RETRY_S_FIRST, _RETRY_S_MAX = 0.1, 2.0
+_ANSWER_TIMEOUT_S = 2.0
+
+
+class NotEnrolled(Exception):
+    """The registry will not have this instance."""
+
+
+class Enrolment(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an instance knows of itself, kept on its disk."""
+
+    address: Address
+    cluster_size: int
+    token: str
+    server_id: int | None = None
+    """Absent until it has registered, as is the membership until that is complete."""
+    membership: Membership | None = None
+
+
+async def enroll(
+    registry: Address,
+    address: Address,
+    cluster_size: int,
+    *,
+    disk: Disk,
+    new_token: Callable[[], str],
+    log: Callable[[str], None] = lambda line: None,
+) -> tuple[int, Membership]:
+    """Register as `address`, wait until the cluster is complete, and return the own id and the membership.
+
+    An instance that has been through this before does not depend on the registry, but asks it all the same
+    whether this is still the same cluster. `new_token` is called once in the life of a disk.
+
+    Raises: NotEnrolled; WrongStorage, when the disk belongs to another instance; DamagedLog; StorageFailed.
+    """
+    file = Log(disk, "enrolment")
+    mine = await _recall(file, normal(address), cluster_size, new_token)
+    if mine.server_id is not None and mine.membership is not None:
+        with trio.move_on_after(_ANSWER_TIMEOUT_S):
+            await _confirm(registry, mine, mine.server_id, mine.membership, log)
+        return mine.server_id, mine.membership
+    return await _register(registry, mine, file, log)
+
+
+async def _recall(file: Log, address: Address, cluster_size: int, new_token: Callable[[], str]) -> Enrolment:
+    """What is known from before, or a beginning, made durable."""
+    payloads = await file.load()
+    if payloads is None:
+        mine = Enrolment(address, cluster_size, new_token())
+        await file.replace([_encode(mine)])
+        return mine
+    try:
+        mine = msgspec.msgpack.decode(payloads[-1] if payloads else b"", type=Enrolment)
+    except msgspec.DecodeError as error:
+        raise WrongStorage(f"enrolment is not what an instance wrote: {error}") from None
+    if mine.address != address:
+        raise WrongStorage(f"this data belongs to the instance at {mine.address}, not {address}")
+    if mine.cluster_size != cluster_size:
+        raise WrongStorage(f"this data is of a cluster of {mine.cluster_size} members, not {cluster_size}")
+    return mine
+
+
+async def _register(
+    registry: Address, mine: Enrolment, file: Log, log: Callable[[str], None]
+) -> tuple[int, Membership]:
+    granted = await _ask_until_answered(registry, _registration(mine), log)
+    if isinstance(granted, Denied):
+        raise NotEnrolled(f"the registry at {registry} refused: {granted.why}")
+    assert isinstance(granted, Granted), f"the registry answered {granted}"
+    log(f"registered as server {granted.server_id} of cluster {granted.cluster_id}")
+    mine = msgspec.structs.replace(mine, server_id=granted.server_id)
+    await file.replace([_encode(mine)])
+    membership = await _wait_complete(registry, log)
+    if (
+        membership.cluster_id != granted.cluster_id
+        or membership.members.get(granted.server_id) != mine.address
+    ):
+        raise NotEnrolled(f"the registry at {registry} told of a cluster that this instance is not in")
+    await file.replace([_encode(msgspec.structs.replace(mine, membership=membership))])
+    return granted.server_id, membership
+
+
+async def _wait_complete(registry: Address, log: Callable[[str], None]) -> Membership:
+    seen = 0
+    while True:
+        view = await _ask_until_answered(registry, GetMembership(), log)
+        assert isinstance(view, View), f"the registry answered {view}"
+        if view.membership is not None:
+            return view.membership
+        if view.registered != seen:
+            seen = view.registered
+            log(f"waiting for the cluster: {seen} of {view.cluster_size} registered")
+        await trio.sleep(_RETRY_S_FIRST)
+
+
+async def _confirm(
+    registry: Address,
+    mine: Enrolment,
+    server_id: int,
+    membership: Membership,
+    log: Callable[[str], None],
+) -> None:
+    """Ask whether the registry knows this instance as it knows itself.
+
+    Raises: NotEnrolled, when it does not. That nobody answers is no reason to stop.
+    """
+    try:
+        answer = await ask_registry(registry, _registration(mine))
+    except (OSError, trio.BrokenResourceError, BadFrame):
+        log(f"the registry at {registry} does not answer; going by what it said before")
+        return
+    if answer != Granted(server_id, membership.cluster_id):
+        why = answer.why if isinstance(answer, Denied) else f"it says {answer}"
+        raise NotEnrolled(
+            f"this data is of server {server_id} in cluster {membership.cluster_id}, "
+            f"which the registry at {registry} does not know: {why}"
+        )
+
+
+def _registration(mine: Enrolment) -> Register:
+    return Register(mine.address.host, mine.address.port, mine.token, mine.cluster_size)
+
+
+async def _ask_until_answered(
+    registry: Address, request: RegistryRequest, log: Callable[[str], None]
+) -> RegistryAnswer:
+    """Ask again until there is an answer: every request may safely be repeated."""
+    pause_s = _RETRY_S_FIRST
+    while True:
+        with trio.move_on_after(_ANSWER_TIMEOUT_S):
+            try:
+                return await ask_registry(registry, request)
+            except (OSError, trio.BrokenResourceError, BadFrame) as error:
+                if pause_s == _RETRY_S_FIRST:
+                    log(f"the registry at {registry} does not answer: {error}; will go on asking")
+        await trio.sleep(pause_s)
+        pause_s = min(2 * pause_s, _RETRY_S_MAX)
+
+
+_encode = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,72 @@
+"""A link: one instance's way of sending to one other, over a TCP connection that it makes and remakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+
+import trio
+
+from paxos_impl.membership import Address
+from paxos_impl.outbox import Outbox
+
+QUEUED_MAX = 256
+"""How many messages wait for one member that can't be reached."""
+
+_CONNECT_TIMEOUT_S = 1.0
+_PAUSE_S_FIRST, _PAUSE_S_MAX = 0.05, 2.0
+
+
+class Link:
+    """Sends frames to one address, as long as `run` runs. What a broken connection held is lost."""
+
+    __slots__ = ("_address", "_connected", "_hello", "_log", "_outbox", "_rng")
+
+    def __init__(self, address: Address, hello: bytes, rng: Random, log: Callable[[str], None]) -> None:
+        self._address, self._hello, self._rng, self._log = address, hello, rng, log
+        self._outbox = Outbox(QUEUED_MAX)
+        self._connected: trio.CancelScope | None = None
+
+    def send(self, frame: bytes) -> None:
+        """Queue a frame; never waits and never fails."""
+        self._outbox.put(frame)
+
+    def reconnect(self) -> None:
+        """Give up the connection: the process at its other end is known to be gone."""
+        if self._connected is not None:
+            self._connected.cancel()
+
+    async def run(self) -> None:
+        """Connect when there is something to send, and again when that breaks, a little later each time."""
+        pause_s = _PAUSE_S_FIRST
+        while True:
+            await self._outbox.wait_filled()
+            stream = await self._dial()
+            if stream is None:
+                if pause_s == _PAUSE_S_FIRST:
+                    self._log(f"can't reach {self._address}; will go on trying")
+                await trio.sleep(pause_s * self._rng.uniform(0.5, 1.0))
+                pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+                continue
+            pause_s = _PAUSE_S_FIRST
+            with trio.CancelScope() as self._connected:
+                await self._write(stream)
+            self._connected = None
+
+    async def _dial(self) -> trio.SocketStream | None:
+        with trio.move_on_after(_CONNECT_TIMEOUT_S):
+            with suppress(OSError):
+                return await trio.open_tcp_stream(self._address.host, self._address.port)
+        return None
+
+    async def _write(self, stream: trio.SocketStream) -> None:
+        try:
+            await stream.send_all(self._hello)
+            while True:
+                await self._outbox.wait_filled()
+                await stream.send_all(self._outbox.take())
+        except trio.BrokenResourceError:
+            self._log(f"lost the connection to {self._address}")
+        finally:
+            await trio.aclose_forcefully(stream)

@@ -1,0 +1,66 @@
+"""Records: how a log is written to a file, and how damage to it is told from a write that was cut short.
+
+    length, 4 bytes | CRC-32 of the payload, 4 bytes | CRC-32 of these 8 bytes, 4 bytes | payload
+
+A process that dies while it writes leaves a record short, or, where the file had grown already, zeroes:
+that is a torn tail, nobody was told of it, and it is cut off. Everything else that does not add up is
+damage. It is never cut off, even in the last record, because it may be a promise that others rely on.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from zlib import crc32
+
+_HEAD = struct.Struct(">II")
+_CHECK = struct.Struct(">I")
+_HEADER_SIZE = _HEAD.size + _CHECK.size
+
+
+class DamagedLog(Exception):
+    """A log holds something that was not written to it.
+
+    Attributes: `path`, `offset` of the damaged record in bytes, and `why`.
+    """
+
+    def __init__(self, path: str, offset: int, why: str) -> None:
+        super().__init__(f"{path}, at byte {offset}: {why}")
+        self.path, self.offset, self.why = path, offset, why
+
+
+def record(payload: bytes) -> bytes:
+    """A payload as it is written."""
+    head = _HEAD.pack(len(payload), crc32(payload))
+    return head + _CHECK.pack(crc32(head)) + payload
+
+
+def records(payloads: Iterable[bytes]) -> bytes:
+    """Several payloads, one after the other."""
+    return b"".join(map(record, payloads))
+
+
+def read_records(data: bytes, path: str) -> tuple[list[bytes], int]:
+    """The payloads in a file's contents, and where the last whole record ends; a torn tail may follow.
+
+    Raises: DamagedLog, naming `path` and the offset.
+    """
+    payloads: list[bytes] = []
+    at = 0
+    while at < len(data):
+        head, check = data[at : at + _HEAD.size], data[at + _HEAD.size : at + _HEADER_SIZE]
+        if len(check) < _CHECK.size:
+            break
+        if _CHECK.unpack(check)[0] != crc32(head):
+            if not any(data[at:]):
+                break
+            raise DamagedLog(path, at, "the header of this record does not match its checksum")
+        length, checksum = _HEAD.unpack(head)
+        payload = data[at + _HEADER_SIZE : at + _HEADER_SIZE + length]
+        if len(payload) < length:
+            break
+        if crc32(payload) != checksum:
+            raise DamagedLog(path, at, "the contents of this record do not match its checksum")
+        payloads.append(payload)
+        at += _HEADER_SIZE + length
+    return payloads, at
