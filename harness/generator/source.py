@@ -103,7 +103,7 @@ class Sequence(msgspec.Struct, frozen=True):
         """The head's next, or the first of the ones after it."""
         at, head = self.at, self.head
         while at < len(self.sources):
-            if (asked := (head or self.sources[at]).ask(ctx)) is not None:
+            if (asked := (self.sources[at] if head is None else head).ask(ctx)) is not None:
                 return asked[0], Sequence(self.sources, at, asked[1])
             at, head = at + 1, None
         return None
@@ -112,7 +112,8 @@ class Sequence(msgspec.Struct, frozen=True):
         """The head hears of it."""
         if self.at == len(self.sources):
             return self
-        return Sequence(self.sources, self.at, (self.head or self.sources[self.at]).tell(event))
+        head = self.sources[self.at] if self.head is None else self.head
+        return Sequence(self.sources, self.at, head.tell(event))
 
 
 class Numbered(msgspec.Struct, frozen=True):

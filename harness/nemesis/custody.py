@@ -1,0 +1,119 @@
+"""Who holds which machine, so that overlapping faults of machines do not undo each other.
+
+A machine is down while any fault holds it down, and stopped while any fault holds it stopped; it comes
+back when the last of them lets go. What to do at each change is decided by a pure function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+How = Literal["pause", "kill", "power_loss"]
+Step = Literal["pause", "resume", "kill", "power_off", "restart"]
+
+
+class Machine(Protocol):
+    """What can be done to a machine; the simulator's machines are like this."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there, even if stopped."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its process is there and stopped."""
+
+    def pause(self) -> object:
+        """SIGSTOP."""
+
+    def resume(self) -> object:
+        """SIGCONT."""
+
+    def kill(self) -> object:
+        """SIGKILL; what was written stays in the page cache."""
+
+    def power_off(self) -> object:
+        """No more power, process or no process; what was not synced may be lost."""
+
+    def restart(self) -> object:
+        """Start the program again, as a new process."""
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """How many faults hold one machine, and how."""
+
+    pause: int = 0
+    kill: int = 0
+    power_loss: int = 0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether there is to be no process at all."""
+        return self.kill + self.power_loss > 0
+
+
+class Custody:
+    """The machines of a cluster, held by faults; the one place through which faults touch them."""
+
+    def __init__(self, machines: Mapping[str, Machine]) -> None:
+        self._machines = machines
+        self._holds: dict[str, Hold] = {}
+
+    def hold(self, name: str, how: How) -> bool:
+        """One more fault holds a machine; returns whether a running process was stopped by it.
+
+        Raises: ValueError, when there is no such machine.
+        """
+        machine = self._machine(name)
+        was_acting = machine.is_running and not machine.is_paused
+        was_running = machine.is_running
+        self._change(name, how, +1)
+        return was_acting and machine.is_paused if how == "pause" else was_running and not machine.is_running
+
+    def release(self, name: str, how: How) -> None:
+        """One fault less holds a machine."""
+        self._change(name, how, -1)
+
+    def _change(self, name: str, how: How, by: int) -> None:
+        before = self._holds.get(name, Hold())
+        after = replace(before, **{how: getattr(before, how) + by})
+        assert getattr(after, how) >= 0, f"{name} is let go by a fault ({how}) that did not hold it"
+        for step in steps(before, after):
+            _take(step, self._machine(name))
+        self._holds[name] = after
+
+    def _machine(self, name: str) -> Machine:
+        if (machine := self._machines.get(name)) is None:
+            raise ValueError(f"there is no machine called {name!r}; there are: {', '.join(self._machines)}")
+        return machine
+
+
+def steps(before: Hold, after: Hold) -> list[Step]:
+    """What to do to a machine when those who hold it change by one."""
+    if after.power_loss and not before.power_loss:
+        return ["power_off"]
+    if after.is_down:
+        return [] if before.is_down else ["kill"]
+    if before.is_down:
+        return ["restart", "pause"] if after.pause else ["restart"]
+    if bool(before.pause) == bool(after.pause):
+        return []
+    return ["pause"] if after.pause else ["resume"]
+
+
+def _take(step: Step, machine: Machine) -> None:
+    match step:
+        case "pause":
+            machine.pause()
+        case "resume" if machine.is_running:
+            machine.resume()
+        case "kill":
+            machine.kill()
+        case "power_off":
+            machine.power_off()
+        case "restart":
+            machine.restart()

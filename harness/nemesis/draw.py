@@ -1,0 +1,67 @@
+"""Drawing the faults of a trial: which, when, how long and at whom, from one source of randomness."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+
+from harness.nemesis.grudge import majority_of
+from harness.nemesis.kinds import MESSAGE_KINDS, FaultKind, fault_kinds
+from harness.plan import Fault
+
+_GAP_MS = 600
+"""Mean time from the beginning of one fault to the next: they overlap at times, and at times all is well."""
+_SHORTEST_MS = 5
+
+
+def draw_faults(
+    rng: random.Random,
+    nodes: Sequence[str],
+    kinds: Sequence[str],
+    time_limit_s: float,
+    *,
+    keep_majority: bool = False,
+) -> tuple[Fault, ...]:
+    """Faults of these kinds (names of `FAULTS` or `GROUPS`), in order of time.
+
+    All are over before the time limit. Every kind gets its turn before any comes again, as far as time
+    allows. With `keep_majority` there is never less than a majority that is neither paused nor down;
+    partitions are not counted.
+
+    Raises: UnknownFault.
+    """
+    chosen = fault_kinds(kinds, rng)
+    end_ms = math.ceil(time_limit_s * 1000) - 1
+    faults: list[Fault] = []
+    at_ms = rng.uniform(0, min(_GAP_MS, end_ms / 4))
+    for kind in _in_turn(chosen, rng):
+        if end_ms - at_ms < _SHORTEST_MS:
+            break
+        for_ms = min(_length(kind, rng), end_ms - round(at_ms))
+        candidates = nodes
+        if keep_majority and kind.takes_down:
+            down = _down(faults, round(at_ms))
+            spare = max(0, len(nodes) - majority_of(nodes) - len(down))
+            candidates = down + rng.sample([node for node in nodes if node not in down], spare)
+        fault = Fault(kind=kind.kind, at_ms=round(at_ms), for_ms=for_ms, **kind.aim(candidates, rng))
+        if fault.nodes or fault.grudge or kind.kind in MESSAGE_KINDS:
+            faults.append(fault)  # A cluster may be too small for the others to strike anyone.
+        at_ms += rng.expovariate(1 / _GAP_MS)
+    return tuple(faults)
+
+
+def _down(faults: Sequence[Fault], at_ms: int) -> list[str]:
+    """The nodes that are still paused or down at a time, or come back at that very instant."""
+    held = {node for fault in faults if fault.at_ms + fault.for_ms >= at_ms for node in fault.nodes}
+    return sorted(held)
+
+
+def _in_turn(kinds: Sequence[FaultKind], rng: random.Random) -> Iterator[FaultKind]:
+    while kinds:
+        yield from rng.sample(kinds, len(kinds))
+
+
+def _length(kind: FaultKind, rng: random.Random) -> int:
+    # Log-uniform: as many faults around 100 ms as around a second.
+    return round(math.exp(rng.uniform(math.log(kind.ms_min), math.log(kind.ms_max))))

@@ -1,0 +1,128 @@
+"""The nemesis: does the faults of a plan when its generator says so, and tells in the history what they did.
+
+Its ops are info, like all it does. `start-<kind>` carries the fault and an `id`; `stop-<kind>` carries the
+`id` and, when complete, what the fault did; `heal` ends every fault that is still open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from harness.generator import Generator, Todo, sequence
+from harness.generator import nemesis as by_nemesis
+from harness.history import Op
+from harness.nemesis.custody import Custody, Machine
+from harness.nemesis.fault import Effect, Enacted, Links, Underway, enact
+from harness.plan import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A fault that was begun, and what it has done."""
+
+    fault: Fault
+    effect: Effect
+
+
+class Nemesis:
+    """Begins and ends faults; used as a context manager, at whose end every fault is over."""
+
+    def __init__(self, links: Links[Any, Any], machines: Mapping[str, Machine]) -> None:
+        self._links, self._custody = links, Custody(machines)
+        self._begun: dict[int, tuple[Fault, Underway]] = {}
+        self._open: dict[int, tuple[str, Enacted]] = {}
+
+    async def apply(self, op: Op) -> Op:
+        """Do what an op says, and return it with what came of it.
+
+        Raises: ValueError, when it says nothing that a nemesis could do.
+        """
+        match op.f.partition("-"), op.value:
+            case ("start", "-", kind), {"id": int(number), **fields} if number not in self._begun:
+                fault = msgspec.convert({"at_ms": 0, "for_ms": 0, **fields, "kind": kind}, Fault)
+                self._start(number, fault)
+                return op
+            case ("stop", "-", _), {"id": int(number)} if number in self._begun:
+                return replace(op, value={**op.value, **self._stop(number)})
+            case ("heal", "", ""), _:
+                return replace(op, value=self.heal())
+        raise ValueError(
+            f"the nemesis cannot do {op.f!r} with {op.value!r}: "
+            "expected start-<kind> with a fault and a new id, stop-<kind> with the id of a fault that was started, or heal"
+        )
+
+    def heal(self) -> list[dict[str, Any]]:
+        """End every fault that is still open, the latest first; returns what each of them did."""
+        return [
+            {"id": number, "kind": self._open[number][0], **self._stop(number)}
+            for number in reversed(self._open.copy())
+        ]
+
+    @property
+    def deeds(self) -> tuple[Deed, ...]:
+        """All faults that were begun, in that order, with what they have done so far."""
+        return tuple(Deed(fault, underway.effect()) for fault, underway in self._begun.values())
+
+    def __enter__(self) -> Nemesis:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        # Through a stack, so that a fault that cannot be undone does not keep the others from it.
+        with ExitStack() as undo:
+            for _, enacted in self._open.values():
+                undo.push(enacted)
+        self._open.clear()
+
+    def _start(self, number: int, fault: Fault) -> None:
+        enacted = enact(fault, self._links, self._custody)
+        self._begun[number] = fault, enacted.__enter__()
+        self._open[number] = fault.kind, enacted
+
+    def _stop(self, number: int) -> dict[str, Any]:
+        if number in self._open:
+            _, enacted = self._open.pop(number)
+            enacted.__exit__(None, None, None)
+        effect = self._begun[number][1].effect()
+        return {**msgspec.to_builtins(effect), **({"inert": True} if effect.is_inert else {})}
+
+
+def schedule(faults: Sequence[Fault]) -> Generator:
+    """A generator that begins and ends each fault at its time and, after the last, heals."""
+    moments = []
+    for number, fault in enumerate(faults):
+        end_ms = fault.at_ms + fault.for_ms
+        moments.append((fault.at_ms, 1, start(number, fault)))
+        moments.append((end_ms, 2 if fault.for_ms == 0 else 0, stop(number, fault)))
+    # At the same instant what ends makes room for what begins, unless it is one and the same fault.
+    moments.sort(key=lambda moment: moment[:2])
+    todos = [todo for _, _, todo in moments]
+    if not todos:
+        return sequence()
+    return by_nemesis(sequence(*todos, Todo("heal", time_ns=todos[-1].time_ns)))
+
+
+def start(number: int, fault: Fault) -> Todo:
+    """The op that begins a fault."""
+    return Todo(
+        f"start-{fault.kind}",
+        {"id": number, **msgspec.to_builtins(fault)},
+        time_ns=fault.at_ms * 1_000_000,
+    )
+
+
+def stop(number: int, fault: Fault) -> Todo:
+    """The op that ends it."""
+    return Todo(
+        f"stop-{fault.kind}",
+        {"id": number},
+        time_ns=(fault.at_ms + fault.for_ms) * 1_000_000,
+    )
