@@ -111,16 +111,3 @@ def count_faults(effects: Iterable[Mapping[str, Any]]) -> dict[str, Uses]:
         asked[kind] += 1
         inert[kind] += bool(effect.get("inert"))
     return {kind: Uses(asked[kind], inert[kind]) for kind in sorted(asked)}
-
-
-def plan_size(plan: Plan) -> float:
-    """How much a person has to read to understand a plan; the smaller of two failures is kept."""
-    touched = sum(len(fault.nodes) + len(fault.grudge) + len(fault.links) for fault in plan.faults)
-    return (
-        10 * plan.nodes
-        + 5 * plan.concurrency
-        + 8 * len(plan.faults)
-        + touched
-        + 4 * len(plan.deviations)
-        + plan.rate * plan.time_limit_s
-    )

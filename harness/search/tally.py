@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from harness.plan import Plan
-from harness.search.outcome import Outcome, Uses, Valid, plan_size
+from harness.search.complexity import complexity
+from harness.search.outcome import Outcome, Uses, Valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Tally:
         assert outcome.plan is not None
         key = (outcome.valid, outcome.reason)
         known = self.findings.get(key)
-        if known is not None and _rank(known.plan) <= _rank(outcome.plan):
+        if known is not None and complexity(known.plan) <= complexity(outcome.plan):
             self.findings[key] = replace(known, count=known.count + 1)
             return None
         finding = Finding(
@@ -103,8 +104,3 @@ class Tally:
     def _found(self, valid: Valid) -> list[Finding]:
         found = [finding for finding in self.findings.values() if finding.valid == valid]
         return sorted(found, key=lambda finding: (-finding.count, finding.reason))
-
-
-def _rank(plan: Plan) -> tuple[float, int]:
-    # The seed makes the order total, so that the smallest does not depend on which worker was quicker.
-    return plan_size(plan), plan.seed

@@ -1,0 +1,45 @@
+"""How much a person has to read to understand a plan; of two plans that fail alike, the simpler is kept."""
+
+from __future__ import annotations
+
+from harness.plan import Latency, Plan
+
+Complexity = tuple[float, ...]
+"""What matters most comes first, so that nothing is ever traded against it."""
+
+_LATENCIES = ("constant", "uniform", "exponential", "lognormal")
+
+
+def complexity(plan: Plan) -> Complexity:
+    """The complexity of a plan; complexities are compared as tuples are."""
+    faults, deviations = plan.faults, plan.deviations
+    numbers = [
+        plan.rate,
+        plan.time_limit_s,
+        plan.latency.low_ms,
+        plan.latency.high_ms,
+        *(number for fault in faults for number in (fault.at_ms, fault.for_ms, fault.ms, fault.probability)),
+        *(number for deviation in deviations for number in (deviation.message, deviation.ms)),
+    ]
+    return (
+        plan.nodes,
+        len(faults) + len(deviations),
+        plan.concurrency,
+        plan.rate * plan.time_limit_s,
+        plan.time_limit_s,
+        sum(len(fault.nodes) + len(fault.links) + sum(map(len, fault.grudge.values())) for fault in faults),
+        _complexity_of_latency(plan.latency),
+        sum(fault.probability not in (0.0, 1.0) for fault in faults),
+        sum(map(_digits, numbers)),
+        sum(numbers),
+        plan.seed,
+    )
+
+
+def _complexity_of_latency(latency: Latency) -> int:
+    return _LATENCIES.index(latency.kind)
+
+
+def _digits(number: float) -> int:
+    """How many digits one has to remember: 1 for 3, 300 and 0.3; none for 0."""
+    return len(f"{number:g}".replace(".", "").replace("-", "").strip("0"))

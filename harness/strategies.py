@@ -1,0 +1,115 @@
+"""Hypothesis strategies for plans, for your own property tests.
+
+    @given(plans(workload="decree"))
+    @settings(deadline=None)
+    def test_my_system_survives(plan: Plan) -> None:
+        assert run(plan).valid == "valid"
+
+What Hypothesis draws is a plan with sparse deviations from a default schedule, which shrinks well. Needs
+Hypothesis, which the extra `test` brings along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from harness.plan import Deviation, Fault, Latency, Plan
+
+MACHINE_FAULTS = ("kill", "pause", "power_loss")
+MESSAGE_FAULTS = ("delay", "drop", "duplicate", "reorder")
+KINDS = (*MACHINE_FAULTS, *MESSAGE_FAULTS, "partition")
+
+
+@st.composite
+def plans(
+    draw: st.DrawFn,
+    /,
+    workload: str,
+    *,
+    bug: str | None = None,
+    nodes: st.SearchStrategy[int] = st.integers(3, 5),  # noqa: B008 - strategies are immutable
+    kinds: Sequence[str] = KINDS,
+    faults_max: int = 4,
+    deviations_max: int = 6,
+    **fields: Any,
+) -> Plan:
+    """Plans for a workload; `fields` are fields of `Plan` that all of them share."""
+    size = draw(nodes)
+    time_limit_s = fields.pop("time_limit_s", None) or draw(st.sampled_from((0.5, 1.0, 2.0)))
+    names = tuple(f"n{number}" for number in range(1, size + 1))
+    drawn = {
+        "seed": draw(st.integers(0, 2**32 - 1)),
+        "concurrency": draw(st.integers(1, 5)),
+        "rate": draw(st.integers(2, 20).map(lambda ops: ops / time_limit_s)),
+        "latency": draw(latencies()),
+        "faults": draw(fault_schedules(names, time_limit_s, kinds=kinds, faults_max=faults_max)),
+        "deviations": draw(deviations(deviations_max)),
+    }
+    return Plan(workload=workload, bug=bug, nodes=size, time_limit_s=time_limit_s, **{**drawn, **fields})
+
+
+def latencies() -> st.SearchStrategy[Latency]:
+    """How long messages take."""
+    return st.builds(
+        lambda kind, low, more: Latency(kind, low, low if kind == "constant" else low + more),
+        st.sampled_from(("constant", "uniform", "exponential", "lognormal")),
+        st.sampled_from((1.0, 0.2, 5.0)),
+        st.sampled_from((1.0, 4.0, 20.0)),
+    )
+
+
+def fault_schedules(
+    nodes: Sequence[str], time_limit_s: float, *, kinds: Sequence[str] = KINDS, faults_max: int = 4
+) -> st.SearchStrategy[tuple[Fault, ...]]:
+    """Timed faults among these nodes, in order of their beginning, that end within the time limit."""
+    return (
+        st.lists(_faults(tuple(nodes), round(1000 * time_limit_s), tuple(kinds)), max_size=faults_max)
+        .map(lambda faults: sorted(faults, key=lambda fault: fault.at_ms))
+        .map(tuple)
+    )
+
+
+def deviations(count_max: int, messages: int = 150) -> st.SearchStrategy[tuple[Deviation, ...]]:
+    """A few of the first messages delayed, dropped or duplicated; in order, each message at most once."""
+    one = st.builds(
+        lambda message, action, ms: Deviation(message, action, 0.0 if action == "drop" else float(ms)),
+        st.integers(0, messages - 1),
+        st.sampled_from(("drop", "delay", "duplicate")),
+        st.integers(1, 500),
+    )
+    return (
+        st.lists(one, max_size=count_max, unique_by=lambda deviation: deviation.message)
+        .map(lambda found: sorted(found, key=lambda deviation: deviation.message))
+        .map(tuple)
+    )
+
+
+@st.composite
+def _faults(draw: st.DrawFn, nodes: tuple[str, ...], end_ms: int, kinds: tuple[str, ...]) -> Fault:
+    kind = draw(st.sampled_from(kinds))
+    at_ms = draw(st.integers(0, end_ms - 1))
+    fault = Fault(kind=kind, at_ms=at_ms, for_ms=draw(st.integers(1, end_ms - at_ms)))
+    if kind == "partition":
+        return _with_grudge(fault, nodes, draw(_minorities(nodes)))
+    if kind in MACHINE_FAULTS:
+        return replace(fault, nodes=draw(_minorities(nodes)))
+    ms = 0.0 if kind == "drop" else float(draw(st.integers(1, 200)))
+    return replace(fault, probability=draw(st.sampled_from((1.0, 0.5, 0.2))), ms=ms)
+
+
+def _minorities(nodes: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+    """At least one node, and fewer than half of them where that is possible."""
+    most = max(1, (len(nodes) - 1) // 2)
+    return st.lists(st.sampled_from(nodes), min_size=1, max_size=most, unique=True).map(sorted).map(tuple)
+
+
+def _with_grudge(fault: Fault, nodes: tuple[str, ...], minority: tuple[str, ...]) -> Fault:
+    majority = tuple(node for node in nodes if node not in minority)
+    return replace(
+        fault,
+        grudge={**dict.fromkeys(minority, majority), **dict.fromkeys(majority, minority)} if majority else {},
+    )
