@@ -1,0 +1,57 @@
+"""What ballots owe to those who go by them: each has one proposer and one value (P6), and is new (P10)."""
+
+from __future__ import annotations
+
+from checkers.consensus.seen import Seen, ballot_of
+from checkers.consensus.wording import ballot_text, restart_text
+from checkers.value import canonical, value_text
+from checkers.verdict import Anomaly
+from harness.history import Event
+
+
+def one_value_per_ballot(seen: Seen, event: Event) -> Anomaly | None:
+    """P6: a ballot has one proposer, and that one proposes one value at it in each slot.
+
+    Paxos Made Simple, section 2.2: different proposals have different numbers.
+    """
+    ballot = ballot_of(event)
+    owner = seen.owners.get(ballot)
+    if owner is None:
+        return None
+    if owner.node != event.node:
+        return Anomaly(
+            "ballot collision",
+            f"{owner.node} and {event.node} both use ballot {ballot_text(ballot)}: "
+            f"acceptors cannot tell their proposals apart",
+            (owner, event),
+        )
+    if event.event != "propose_sent":
+        return None
+    earlier = seen.slot(event.slot).proposed.get(ballot)
+    if earlier is None or canonical(earlier.value) == canonical(event.value):
+        return None
+    return Anomaly(
+        "ballot reuse",
+        f"{event.node} proposed {value_text(earlier.value)} at ballot {ballot_text(ballot)} and, "
+        f"at the same ballot{restart_text(earlier, event)}, {value_text(event.value)}",
+        (earlier, event),
+    )
+
+
+def ballots_fresh(seen: Seen, event: Event) -> Anomaly | None:
+    """P10: the ballots that a node prepares increase over its whole life.
+
+    It may send the same prepare again, but not after a restart: it cannot know then what it did with it.
+    """
+    highest = seen.prepared.get(event.node)
+    if highest is None:
+        return None
+    before, now = ballot_of(highest), ballot_of(event)
+    if now > before or (now == before and highest.incarnation == event.incarnation):
+        return None
+    return Anomaly(
+        "stale ballot",
+        f"{event.node} prepared ballot {ballot_text(now)}{restart_text(highest, event)}, "
+        f"though it had prepared {ballot_text(before)} before: each must be higher than the last",
+        (highest, event),
+    )

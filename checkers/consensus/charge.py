@@ -1,0 +1,130 @@
+"""What a node is charged with, in one sentence, and the events by which it convicts itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from checkers.consensus.seen import Promise, Proposal
+from checkers.consensus.wording import ballot_text, names_text
+from checkers.value import value_text
+from harness.history import Event
+
+Kind = Literal["A", "B", "C", "D", "E"]
+Role = Literal["acceptor", "proposer", "learner", "members"]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A fault of one of the five classes that `blame` tells apart."""
+
+    kind: Kind
+    rule: str
+    """The property that was broken: "P7", "P9", ..."""
+    role: Role
+    guilty: tuple[str, ...]
+    """The nodes at fault."""
+    why: str
+    """One sentence."""
+    evidence: tuple[Event, ...]
+    """The events that convict the guilty, before anything else in the story."""
+    restarted: bool = False
+    """Whether a guilty node was restarted between the event that bound it and the one that broke the rule."""
+
+
+def no_quorum(proposed: Event, promisers: Iterable[str]) -> Charge:
+    """A: the proposer went ahead with too few promises."""
+    why = f"{_proposal(proposed)} when only {names_text(promisers)} had promised that, which is no quorum"
+    return Charge("A", "P9", "proposer", (proposed.node,), why, (proposed,))
+
+
+def quorums_apart(
+    chosen: Proposal, proposed: Event, promises: Sequence[Promise], views: Sequence[Event]
+) -> Charge:
+    """A: both quorums are quorums to those who counted them, but not of the same members."""
+    why = (
+        f"{names_text(chosen.votes)} chose {value_text(chosen.value)} and "
+        f"{names_text({promise.event.node for promise in promises})} allowed {value_text(proposed.value)}: "
+        f"quorums were counted over {len(views)} different sets of members, and these two do not intersect"
+    )
+    guilty = tuple(sorted({view.node for view in views}))
+    return Charge("A", "M8", "members", guilty, why, (*views, proposed))
+
+
+def learned_early(learned: Event, votes: Sequence[Event]) -> Charge:
+    """A: the learner took a value for chosen when it was not."""
+    why = (
+        f"{learned.node} learned {value_text(learned.value)} when only "
+        f"{names_text({vote.node for vote in votes})} had voted for it, which is no quorum"
+    )
+    return Charge("A", "P4", "learner", (learned.node,), why, (learned, *votes))
+
+
+def unproposed_vote(proposal: Proposal) -> Charge:
+    """B: acceptors voted for what nobody had proposed."""
+    guilty = tuple(sorted(proposal.votes))
+    why = (
+        f"{names_text(guilty)} voted for {value_text(proposal.value)} at ballot "
+        f"{ballot_text(proposal.ballot)}, which nobody had proposed"
+    )
+    return Charge("B", "P1", "acceptor", guilty, why, tuple(proposal.votes.values()))
+
+
+def broken_promise(promise: Event, vote: Event, voted_at: str) -> Charge:
+    """B: the acceptor voted below its promise."""
+    why = f"{vote.node} promised ballot {ballot_text(promise.ballot)} and then voted at the lower {voted_at}"
+    return _acceptor("B", "P7", why, "its promise was lost or lowered", promise, vote)
+
+
+def vote_overtaken(vote: Event, lower: Event) -> Charge:
+    """B: the acceptor voted below its own vote, and so lost the higher one."""
+    why = (
+        f"{vote.node} voted at ballot {ballot_text(vote.ballot)} and then at the lower "
+        f"{ballot_text(lower.ballot)}, which took the place of the first"
+    )
+    return _acceptor("B", "P7", why, "what it had accepted was lost", vote, lower)
+
+
+def vote_hidden(chosen: Proposal, promise: Promise, slot: int) -> Charge:
+    """C: the acceptor did not tell of its vote."""
+    vote = chosen.votes[promise.event.node]
+    report = promise.reports.get(slot)
+    told = "no vote" if report is None else f"only a vote at {ballot_text(report.ballot)}"
+    why = (
+        f"{vote.node} had voted for {value_text(chosen.value)} at ballot {ballot_text(chosen.ballot)} "
+        f"and reported {told} when it promised {ballot_text(promise.event.ballot)}"
+    )
+    return _acceptor("C", "P8", why, "its vote was lost", vote, promise.event)
+
+
+def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]) -> Charge:
+    """D: the proposer was told of another value."""
+    why = (
+        f"{_proposal(proposed)}, though the promises for it told of votes that bound it to another value, "
+        f"{value_text(chosen.value)}"
+    )
+    return Charge("D", "P9", "proposer", (proposed.node,), why, (proposed, *reporting))
+
+
+def ballot_reused(earlier: Event, later: Event) -> Charge:
+    """E: one ballot, two values."""
+    ballot, one, two = ballot_text(earlier.ballot), value_text(earlier.value), value_text(later.value)
+    restarted = earlier.node == later.node and earlier.incarnation != later.incarnation
+    if earlier.node != later.node:
+        why = f"{earlier.node} and {later.node} both used ballot {ballot}, for {one} and for {two}"
+    else:
+        after = " after a restart that made it forget the first" if restarted else ""
+        why = f"{earlier.node} used ballot {ballot} for two values, {one} and{after} {two}"
+    guilty = tuple(sorted({earlier.node, later.node}))
+    return Charge("E", "P6", "proposer", guilty, why, (earlier, later), restarted)
+
+
+def _acceptor(kind: Kind, rule: str, why: str, loss: str, bound: Event, broke: Event) -> Charge:
+    restarted = bound.incarnation != broke.incarnation
+    between = f"a restart lay between, in which {loss}" if restarted else "no restart lay between"
+    return Charge(kind, rule, "acceptor", (broke.node,), f"{why}; {between}", (bound, broke), restarted)
+
+
+def _proposal(proposed: Event) -> str:
+    return f"{proposed.node} proposed {value_text(proposed.value)} at ballot {ballot_text(proposed.ballot)}"

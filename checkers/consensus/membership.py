@@ -1,0 +1,69 @@
+"""Who counts towards quorums: the member sets that nodes say they act upon, and that they agree on (M8)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from checkers.verdict import Anomaly
+from harness.history import Event
+
+if TYPE_CHECKING:
+    from checkers.consensus.seen import Seen
+
+
+class Membership:
+    """By slot, the member sets in force; more than one only if nodes disagree about it."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._views: list[dict[frozenset[str], Event]] = []
+
+    def add(self, event: Event) -> None:
+        """Take note of a `config_active`: its members count from its slot on, until another set does."""
+        start = event.slot or 0
+        at = bisect_right(self._starts, start)
+        if at == 0 or self._starts[at - 1] != start:
+            self._starts.insert(at, start)
+            self._views.insert(at, {})
+            at += 1
+        self._views[at - 1].setdefault(frozenset(event.members), event)
+
+    def views(self, slot: int) -> Mapping[frozenset[str], Event]:
+        """The member sets in force at a slot, each with the first event that said so."""
+        if len(self._starts) == 1 and self._starts[0] <= slot:
+            return self._views[0]
+        at = bisect_right(self._starts, slot)
+        return self._views[at - 1] if at else {}
+
+    def starting(self, slot: int) -> Mapping[frozenset[str], Event]:
+        """The member sets that come into force at exactly this slot."""
+        at = bisect_right(self._starts, slot)
+        return self._views[at - 1] if at and self._starts[at - 1] == slot else {}
+
+    def quorum(self, slot: int, nodes: Mapping[str, Any]) -> bool:
+        """Whether these nodes hold a majority, by anyone's view of who the members are."""
+        for members in self.views(slot):
+            # The first test settles most calls, and costs nothing.
+            if 2 * len(nodes) > len(members) and 2 * len(members & nodes.keys()) > len(members):
+                return True
+        return False
+
+
+def members_agreed(seen: Seen, event: Event) -> Anomaly | None:
+    """M8: all nodes that count votes for a slot count the same members."""
+    views = seen.membership.starting(event.slot or 0)
+    if not views or frozenset(event.members) in views:
+        return None
+    earlier = next(iter(views.values()))
+    return Anomaly(
+        "membership skew",
+        f"{event.node} counts quorums over {_names(event)} and {earlier.node} over {_names(earlier)}, "
+        f"both from slot {event.slot or 0} on: their quorums need not intersect",
+        (earlier, event),
+    )
+
+
+def _names(event: Event) -> str:
+    return "{" + ", ".join(sorted(event.members)) + "}"

@@ -1,0 +1,34 @@
+"""The few events that show what happened, and how they follow from one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from checkers.consensus.graphs import happens_before
+from harness.history import Event
+
+LONGEST = 15
+"""How many events a story has at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Events in the order of time."""
+
+    events: tuple[Event, ...]
+    after: tuple[tuple[int, ...], ...]
+    """For each event, those of the story that it directly follows from, by position."""
+
+
+def tell(trace: Sequence[Event], positions: Mapping[int, int], events: Iterable[Event]) -> Story:
+    """The story of these events, of which the first are the most important.
+
+    `positions` tells where in the trace an event is, by its `id`.
+    """
+    at = list(dict.fromkeys(positions[id(event)] for event in events))
+    order = sorted(at[:LONGEST])
+    rank = {position: number for number, position in enumerate(order)}
+    graph = happens_before(trace, order)
+    after = [tuple(sorted(rank[earlier] for earlier in graph.predecessors(position))) for position in order]
+    return Story(tuple(trace[position] for position in order), tuple(after))

@@ -1,0 +1,28 @@
+"""How ballots, nodes and restarts are put into sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.history import Event
+
+
+def ballot_text(ballot: tuple[int, int] | None) -> str:
+    """Round and server id: `3.2`."""
+    return "none" if ballot is None else f"{ballot[0]}.{ballot[1]}"
+
+
+def names_text(nodes: Iterable[str]) -> str:
+    """Names in order: `n1, n2 and n3`."""
+    names = sorted(nodes)
+    if not names:
+        return "nobody"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def restart_text(earlier: Event, later: Event) -> str:
+    """Whether a node was restarted between two of its events, as part of a sentence."""
+    lives = later.incarnation - earlier.incarnation
+    if earlier.node != later.node or lives <= 0:
+        return ""
+    return " after a restart" if lives == 1 else f" after {lives} restarts"

@@ -1,0 +1,45 @@
+"""Integrity as clients see it: a node decides once, and so does whoever asks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from checkers.answers import ANSWERS, answers, teller
+from checkers.value import canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import History, Op
+
+
+def integrity(history: History, *, fs: tuple[str, ...] = ANSWERS) -> Verdict:
+    """What one node answers about a slot never changes, nor what one process is told.
+
+    That a node knows nothing any more is allowed: it may have been restarted, and what it learned need not
+    be durable, as long as what it voted for is.
+    """
+    told = answers(history, fs)
+    if not told:
+        return Verdict.unknown("nobody was told of any decision, so none could change")
+    return Verdict.of(_changes(told))
+
+
+def _changes(told: Iterable[Op]) -> Iterator[Anomaly]:
+    last: dict[tuple[str, str | int, int], Op] = {}
+    for op in told:
+        slot = op.slot or 0
+        sources: list[tuple[str, str | int, int]] = [("process", op.process, slot)]
+        if op.node is not None:
+            sources.append(("node", op.node, slot))
+        changed = [
+            source for source in sources if canonical(last.get(source, op).value) != canonical(op.value)
+        ]
+        if changed:
+            earlier = last[changed[-1]]
+            yield Anomaly(
+                "decision changed",
+                f"{teller(earlier)} that slot {slot} is {value_text(earlier.value)}, "
+                f"and later {teller(op)} that it is {value_text(op.value)}",
+                (earlier, op),
+                details={"slot": slot},
+            )
+        for source in sources:
+            last[source] = op

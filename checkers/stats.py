@@ -1,0 +1,46 @@
+"""Counts and latencies: how much a history has to say at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+from typing import Any
+
+from checkers.verdict import Verdict
+from harness.history import History, Op
+
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+def stats(history: History) -> Verdict:
+    """How the operations of each f ended, and how long the `ok` ones took.
+
+    Details: `all`, and by f under `by_f`, hold counts `invoke`, `ok`, `fail`, `info` and `open` (never
+    heard of again), and `latency_ms` with p50, p95, p99 and max. It is unknown if nothing was done.
+    """
+    pairs: dict[str, list[tuple[Op, Op | None]]] = {}
+    for invoked, completed in history.pairs:
+        pairs.setdefault(invoked.f, []).append((invoked, completed))
+    if not pairs:
+        return Verdict.unknown("no client did anything")
+    everything = [pair for some in pairs.values() for pair in some]
+    by_f = {f: _summary(some) for f, some in sorted(pairs.items())}
+    return Verdict.passed(all=_summary(everything), by_f=by_f)
+
+
+def quantile(ordered: Sequence[int], q: float) -> int:
+    """The smallest of these, in ascending order, that a share `q` of them does not exceed."""
+    return ordered[max(ceil(q * len(ordered)) - 1, 0)]
+
+
+def _summary(pairs: Iterable[tuple[Op, Op | None]]) -> dict[str, Any]:
+    counts = {"invoke": 0, "ok": 0, "fail": 0, "info": 0, "open": 0}
+    took = []
+    for invoked, completed in pairs:
+        counts["invoke"] += 1
+        counts["open" if completed is None else completed.type] += 1
+        if completed is not None and completed.type == "ok":
+            took.append(completed.time - invoked.time)
+    took.sort()
+    latency = {name: quantile(took, q) / 1e6 for name, q in QUANTILES.items()} if took else {}
+    return {**counts, "latency_ms": latency}
