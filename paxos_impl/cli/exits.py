@@ -1,0 +1,18 @@
+"""How the `paxos` command ends, and how it speaks to people meanwhile."""
+
+from __future__ import annotations
+
+import click
+
+NOT_DONE = 1
+"""No answer, or refused."""
+UNKNOWN_YET = 3
+"""Nothing is known to be chosen yet."""
+BAD_ARGUMENTS = 254
+OUR_FAILURE = 255
+"""A service could not go on, or not begin."""
+
+
+def say(line: str) -> None:
+    """Tell people something; what was asked for goes to the standard output, this does not."""
+    click.echo(f"paxos: {line}", err=True)

@@ -1,0 +1,188 @@
+"""The commands that run: `paxos registry` and `paxos serve`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from paxos_impl.cli.address import ADDRESS
+from paxos_impl.cli.exits import OUR_FAILURE, say
+
+if TYPE_CHECKING:
+    import trio
+
+    from paxos_impl.core.trace import TraceEvent
+    from paxos_impl.membership import Address
+
+_data = click.option(
+    "--data",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for all it must remember; made if it is not there. Never copy it, never share it.",
+)
+
+
+@click.command()
+@click.option("--listen", type=ADDRESS, default="127.0.0.1:7000", show_default=True, help="Where to listen.")
+@_data
+def registry(listen: Address, data: Path) -> None:
+    """Run the registry, which gives instances their ids and tells them of one another.
+
+    Instances need it until their cluster is complete, clients as long as they find instances by it. It may
+    be killed and started again at any time.
+    """
+    import secrets
+
+    from paxos_impl.disk import OsDisk, locked
+    from paxos_impl.registry import serve_registry
+
+    async def run() -> None:
+        disk = OsDisk(data)
+        await _until_stopped(
+            lambda task_status: serve_registry(
+                _resolved(listen),
+                disk=disk,
+                new_cluster_id=lambda: secrets.token_hex(8),
+                log=say,
+                task_status=task_status,
+            )
+        )
+
+    _run(run, locked(data))
+
+
+@click.command()
+@click.option("--listen", type=ADDRESS, required=True, help="Where to listen, and where others find it.")
+@click.option("--registry", type=ADDRESS, required=True, help="The registry.")
+@_data
+@click.option(
+    "--cluster-size",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="How many instances make the cluster; the same for all of them.",
+)
+@click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append every protocol event to this file, as JSON lines.",
+)
+def serve(listen: Address, registry: Address, data: Path, cluster_size: int, trace: Path | None) -> None:
+    """Run an instance: proposer, acceptor and learner in one.
+
+    It registers, waits until the cluster is complete, and serves until stopped. Killed in whatever way and
+    started again with the same --listen and --data, it is the same instance and keeps its promises.
+    """
+    import secrets
+    from random import SystemRandom
+
+    from paxos_impl.book import normal
+    from paxos_impl.disk import OsDisk, locked
+    from paxos_impl.enroll import enroll
+    from paxos_impl.node import NodeConfig
+    from paxos_impl.node import serve as serve_node
+
+    try:
+        address = normal(_resolved(listen))
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error), param_hint="--listen") from None
+
+    async def instance(task_status: trio.TaskStatus[Address]) -> None:
+        disk = OsDisk(data)
+        server_id, membership = await enroll(
+            registry, address, cluster_size, disk=disk, new_token=lambda: secrets.token_hex(16), log=say
+        )
+        config = NodeConfig(server_id, membership)
+        with _tracer(trace) as tracer:
+            await serve_node(
+                config, disk=disk, rng=SystemRandom(), tracer=tracer, log=say, task_status=task_status
+            )
+
+    async def run() -> None:
+        await _until_stopped(instance)
+
+    _run(run, locked(data))
+
+
+def _run(main: Callable[[], Awaitable[None]], lock: AbstractContextManager[None]) -> None:
+    """Run a service to its end; what the world does to it is said in a line, not in a traceback."""
+    import trio
+
+    from paxos_impl.disk import DirectoryInUse
+    from paxos_impl.enroll import NotEnrolled
+    from paxos_impl.record import DamagedLog
+    from paxos_impl.storage import StorageFailed, WrongStorage
+
+    failures: list[Exception] = []
+    try:
+        with lock:
+            trio.run(main)
+    except* (DirectoryInUse, NotEnrolled, DamagedLog, WrongStorage, StorageFailed, OSError) as group:
+        failures.extend(_leaves(group))
+    for failure in failures:
+        say(f"stopped: {failure}")
+    if failures:
+        sys.exit(OUR_FAILURE)
+
+
+async def _until_stopped(service: Callable[[trio.TaskStatus[Address]], Awaitable[None]]) -> None:
+    """Run a service until SIGINT or SIGTERM."""
+    import signal
+
+    import trio
+
+    async def run_and_say() -> None:
+        async with trio.open_nursery() as inner:
+            # Trio hands the task status over by keyword.
+            address = await inner.start(lambda *, task_status: service(task_status))
+            say(f"listening on {address}")
+
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_and_say)
+            async for _ in signals:
+                say("stopped as asked")
+                nursery.cancel_scope.cancel()
+                break
+
+
+def _resolved(address: Address) -> Address:
+    """The IP address that a name stands for here, since that is what others are told."""
+    import socket
+
+    from paxos_impl.membership import Address
+
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    return Address(str(found[0][4][0]), address.port)
+
+
+@contextmanager
+def _tracer(path: Path | None) -> Iterator[Callable[[TraceEvent], None] | None]:
+    """Writes events with the time of day, in nanoseconds since 1970, so that traces can be joined."""
+    if path is None:
+        yield None
+        return
+    import time
+
+    import msgspec
+
+    with path.open("ab", buffering=0) as file:
+        encode = msgspec.json.Encoder().encode
+
+        def write(event: TraceEvent) -> None:
+            file.write(encode({"time": time.time_ns(), **msgspec.to_builtins(event)}) + b"\n")
+
+        yield write
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
