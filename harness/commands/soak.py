@@ -84,7 +84,7 @@ def _begin(
     bug: str | None,
 ) -> Campaign:
     from harness.catalogue import UnknownName, find_bug, find_workload
-    from harness.nemesis import parse_kinds
+    from harness.nemesis import UnknownFault
     from harness.search.campaign import Campaign, fresh_path
     from harness.search.swarm import Swarm
 
@@ -93,11 +93,23 @@ def _begin(
         found = find_workload(workload)
         if bug is not None:
             find_bug(found, bug)
-        kinds = None if nemesis is None else tuple(parse_kinds(nemesis))
-    except UnknownName as error:
+        kinds = _kinds(nemesis)
+    except (UnknownName, UnknownFault) as error:
         raise UserError(str(error)) from None
     swarm = Swarm(workload=workload, bug=bug, nodes=nodes, kinds=kinds)
     return Campaign.create(fresh_path(store, "-".join(filter(None, (workload, bug)))), swarm, seed or 0)
+
+
+def _kinds(nemesis: str | None) -> tuple[str, ...] | None:
+    """The kinds of fault that are meant; None for all, and the recipes choose."""
+    import random
+
+    from harness.nemesis import fault_kinds
+
+    names = [name.strip() for name in (nemesis or "mixed").split(",")]
+    if "mixed" in names or "all" in names:
+        return None
+    return tuple(kind.name for kind in fault_kinds(names, random.Random(0)))
 
 
 def _newest(store: Path) -> Campaign:

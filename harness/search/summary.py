@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from harness.nemesis import FAULTS
 from harness.search.campaign import Campaign
 from harness.search.outcome import Uses, Valid
 from harness.search.soak import Progress
@@ -78,7 +79,8 @@ def replay_command(finding: Finding) -> str:
 
 
 def _without_effect(faults: Mapping[str, Uses], kinds: tuple[str, ...]) -> list[str]:
-    return [kind for kind in kinds if (uses := faults.get(kind, Uses())).asked == uses.inert]
+    effective = {kind for kind, uses in faults.items() if uses.asked > uses.inert}
+    return [name for name in kinds if FAULTS[name].kind not in effective]
 
 
 def _told(finding: Finding) -> dict[str, Any]:

@@ -38,7 +38,9 @@ class Recipe:
     share: int
     """How many seeds it gets, in proportion to the others."""
     kinds: tuple[str, ...] = ()
-    """The faults it draws from."""
+    """The kinds of `Fault` it draws from."""
+    density: int = 1
+    """How many times as many faults as usual."""
     spread: float = 1.0
     """By what the spread of latencies is multiplied."""
     deviations: int = 0
@@ -53,7 +55,9 @@ _MESSAGES = ("delay", "reorder", "drop", "duplicate")
 
 RECIPES = (
     Recipe("uniform", "any faults, all alike", 3, kinds=("partition", *_CRASHES, *_MESSAGES), deviations=6),
-    Recipe("crash-heavy", "nodes stop, die and come back", 3, kinds=(*_CRASHES, "drop"), deviations=4),
+    Recipe(
+        "crash-heavy", "nodes stop, die and come back", 3, kinds=(*_CRASHES, "drop"), density=2, deviations=4
+    ),
     Recipe(
         "delay-heavy",
         "messages take very different times and come out of order",
@@ -83,7 +87,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
     bug: str | None = None
     nodes: int | None = None
     kinds: tuple[str, ...] | None = None
-    """The kinds of faults to choose from; None for what the recipe likes."""
+    """Names of `harness.nemesis.FAULTS` to choose from; None for what the recipe likes."""
     time_limit_s: float | None = None
     options: Mapping[str, Any] = {}
 
@@ -117,8 +121,8 @@ def draw_plan(
 ) -> Plan:
     """The plan of this seed: always the same for the same arguments and version.
 
-    `kinds` names the faults to choose from, all that the recipe likes if none are named; each seed
-    leaves some of them out.
+    `kinds` are names of `harness.nemesis.FAULTS` to choose from, all that the recipe likes if it is None;
+    each seed leaves some of them out.
     """
     rng = _rng("plan", seed)
     recipe = draw_recipe(seed)
@@ -167,8 +171,10 @@ def _draw_deviation(rng: random.Random, recipe: Recipe, message: int) -> Deviati
 def _draw_faults(
     rng: random.Random, recipe: Recipe, plan: Plan, kinds: Sequence[str] | None
 ) -> tuple[Fault, ...]:
-    liked = [kind for kind in (FAULTS if kinds is None else kinds) if kind in recipe.kinds]
-    if kinds and not liked and recipe.kinds:
-        liked = list(kinds)
-    on = [kind for kind in liked if rng.random() < 0.6]
-    return draw_faults(rng, plan.names, on, plan.time_limit_s) if on else ()
+    offered = [name for name, kind in FAULTS.items() if name == kind.kind] if kinds is None else list(kinds)
+    liked = [name for name in offered if FAULTS[name].kind in recipe.kinds]
+    if recipe.kinds and not liked:
+        liked = offered
+    on = [name for name in liked if rng.random() < 0.6] or liked[:1]
+    drawn = (draw_faults(rng, plan.names, on, plan.time_limit_s) for _ in range(recipe.density))
+    return tuple(sorted((fault for faults in drawn for fault in faults), key=lambda fault: fault.at_ms))
