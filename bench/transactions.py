@@ -1,0 +1,86 @@
+"""How long the transaction checker takes, on histories of a strictly serializable store.
+
+python bench/transactions.py [TRANSACTIONS ...]
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from checkers.transactions import list_append
+from harness.history import History, Op
+
+KEYS, APPENDS_PER_KEY = 100, 100
+
+
+def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: float = 0.0) -> Iterator[Op]:
+    """Transactions of 1 to 5 micro-ops over 100 live keys, each of which is retired after 100 appends.
+
+    With `stale`, that share of the reads misses the last two values.
+    """
+    rng = random.Random(seed)
+    live = list(range(KEYS))
+    lists: dict[int, list[int]] = {key: [] for key in live}
+    appended = 0
+    idle, open_ = list(range(concurrency)), []
+    index = started = 0
+    while started < transactions or open_:
+        if idle and started < transactions and (not open_ or rng.random() < 0.5):
+            process, asked = idle.pop(), []
+            for _ in range(rng.randrange(1, 6)):
+                at = rng.randrange(KEYS)
+                if rng.random() < 0.5:
+                    asked.append(["r", live[at], None])
+                else:
+                    appended += 1
+                    asked.append(["append", live[at], appended])
+                    if appended % KEYS == at:
+                        live[at] = len(lists)
+                        lists[live[at]] = []
+            open_.append((process, asked))
+            started += 1
+            yield Op(index, index, "invoke", process, "txn", asked)
+        else:
+            process, asked = open_.pop(rng.randrange(len(open_)))
+            done: list[list[Any]] = []
+            for f, key, value in asked:
+                if f == "append":
+                    lists[key].append(value)
+                    done.append([f, key, value])
+                else:
+                    cut = 2 if stale and rng.random() < stale else 0
+                    done.append([f, key, lists[key][: len(lists[key]) - cut]])
+            idle.append(process)
+            yield Op(index, index, "ok", process, "txn", done)
+        index += 1
+
+
+def measure(transactions: int, concurrency: int, stale: float = 0.0) -> str:
+    """One line of the table."""
+    history = History(serial_store(transactions, concurrency, stale=stale))
+    gc.collect()
+    wall, cpu = time.perf_counter(), time.process_time()
+    verdict = list_append(history)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = verdict.details["found"] or "-"
+    return f"{transactions:>9,} {concurrency:>4} {wall:7.2f} {cpu:7.2f} {peak:7.0f}  {verdict.valid} {found}"
+
+
+def main(sizes: list[int]) -> None:
+    """Print the table."""
+    print("list-append, strict serializability; seconds and the process's peak memory in MiB")
+    print("     txns conc    wall     cpu    peak  verdict")
+    for transactions in sizes:
+        print(measure(transactions, 20))
+        print(measure(transactions, 20, stale=0.0005))
+
+
+if __name__ == "__main__":
+    main([int(size) for size in sys.argv[1:]] or [100_000])

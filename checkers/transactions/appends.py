@@ -1,0 +1,107 @@
+"""List-append: transactions append unique values to lists and read whole lists, so reads tell their past.
+
+The longest list read from a key is the order of its versions; every other read must be a prefix of it.
+Appends that nobody read come after all that somebody did (Elle, VLDB 2020, section 4).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from checkers.transactions.append_anomalies import (
+    drop_duplicated,
+    drop_incompatible,
+    find_dirty,
+    find_lost_updates,
+)
+from checkers.transactions.append_reason import append_reason
+from checkers.transactions.consistency import canonical
+from checkers.transactions.dependency import RW, WR, WW
+from checkers.transactions.edges import EdgeList
+from checkers.transactions.findings import Findings
+from checkers.transactions.judgement import STEPS, Inference, judge
+from checkers.transactions.lists import Appended, Lists, gather, unread
+from checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
+from checkers.verdict import Verdict
+from harness.history import History
+
+_NOBODY = -1
+
+
+def list_append(history: History, consistency: str = "strict-serializable", *, steps: int = STEPS) -> Verdict:
+    """Check transactions that append to lists and read lists against a consistency model.
+
+    The value of each op is a list of micro-ops, `["append", key, value]` or `["r", key, list]`; null is
+    the empty list. No value may be appended to one key twice. Whatever model was asked for, `details` name
+    the strongest ones that were not `violated` under "satisfied", and the weakest that were. `steps`
+    limits the search for cycles.
+
+    Raises: UnknownModel for a model that is not in `checkers.transactions.consistency`.
+    """
+    model = canonical(consistency)
+    table = transactions(history)
+    findings = Findings(table)
+    try:
+        lists = gather(table, findings)
+    except NotTransactions as error:
+        return Verdict.unknown(str(error))
+    if not any(known.reads for known in lists.values()):
+        return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
+    return judge(table, _infer(table, lists, findings), model, steps=steps)
+
+
+def _infer(table: Transactions, lists: Lists, findings: Findings) -> Inference:
+    edges = EdgeList(len(table))
+    for known in lists.values():
+        drop_duplicated(known, findings)
+        for reader, writer in drop_incompatible(known, table, findings):
+            edges.add(writer, reader, WR)
+        find_dirty(known, table, findings)
+        find_lost_updates(known, findings)
+        _add_unread(known, table, edges)
+    _add_read(list(lists.values()), table, edges)
+
+    return Inference(edges, findings, partial(append_reason, table, lists))
+
+
+def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> None:
+    """The dependencies between those whose appends were read, over all keys at once.
+
+    All orders of versions lie one after the other in one array; a read is a position in it.
+    """
+    lengths = np.array([len(known.longest) for known in lists], np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    key_at = np.repeat(np.arange(len(lists)), lengths)
+    owners = [known.writers.get(value, _NOBODY) for known in lists for value in known.longest]
+    owner = np.array(owners, np.int64)
+    live = np.flatnonzero((owner != _NOBODY) & (table.status[owner] != FAIL))
+    owner, key_at, aborted_too = owner[live], key_at[live], live
+    follows = key_at[1:] == key_at[:-1]
+    edges.extend(owner[:-1][follows], owner[1:][follows], WW)
+
+    reader = np.array([row for known in lists for row in known.readers], np.int64)
+    length = np.array([len(read) for known in lists for read in known.reads], np.int64)
+    key = np.repeat(np.arange(len(lists)), [len(known.readers) for known in lists])
+    upto = np.searchsorted(aborted_too, starts[key] + length)
+    for at, kind in ((upto - 1, WR), (upto, RW)):
+        inside = (at >= 0) & (at < len(owner))
+        inside[inside] = key_at[at[inside]] == key[inside]
+        writer = owner[at[inside]]
+        ends = (writer, reader[inside]) if kind == WR else (reader[inside], writer)
+        edges.extend(*ends, kind)
+
+
+def _add_unread(known: Appended, table: Transactions, edges: EdgeList) -> None:
+    if len(known.writers) == len(known.longest) and known.writers.keys() == set(known.longest):
+        return
+    latest = list(dict.fromkeys(row for _, row in unread(known, table)))
+    if not latest:
+        return
+    last = known.committed(table, range(len(known.longest) - 1, -1, -1))
+    if last is not None:
+        edges.connect([last[1]], latest, WW)
+    whole = len(known.longest)
+    sources = [row for row, read in zip(known.readers, known.reads, strict=True) if len(read) == whole]
+    edges.connect(sources, latest, RW)

@@ -1,0 +1,85 @@
+"""Strongly connected components: where the cycles are, found in flat arrays before anything slower looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from checkers.transactions.edges import Edges
+from checkers.transactions.table import Ints
+
+_SMALL = 20_000
+"""Below so many edges, importing scipy takes longer than doing without."""
+
+
+def cyclic_parts(edges: Edges) -> Edges:
+    """Only the edges that are part of some cycle."""
+    labels = labelled(edges)
+    return edges.where(labels[edges.source] == labels[edges.target])
+
+
+def components(edges: Edges) -> Iterator[Edges]:
+    """The cycles' edges, one strongly connected component after the other, the smaller ones first."""
+    inner = cyclic_parts(edges)
+    if not len(inner):
+        return
+    labels = labelled(inner)[inner.source]
+    order = np.argsort(labels, kind="stable")
+    _, starts = np.unique(labels[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    for part in sorted(parts, key=lambda part: (len(part), int(inner.source[part].min()))):
+        yield Edges(inner.nodes, inner.source[part], inner.target[part], inner.kind[part])
+
+
+def labelled(edges: Edges) -> Ints:
+    """A number for each node, the same for two nodes that reach each other."""
+    if len(edges) == 0:
+        return np.arange(edges.nodes)
+    if len(edges) < _SMALL:
+        return _tarjan(edges)
+    import scipy.sparse as sparse
+    from scipy.sparse.csgraph import connected_components
+
+    shape = (edges.nodes, edges.nodes)
+    matrix = sparse.csr_matrix((np.ones(len(edges), np.int8), (edges.source, edges.target)), shape=shape)
+    _, labels = connected_components(matrix, directed=True, connection="strong")
+    return np.asarray(labels, np.int64)
+
+
+def _tarjan(edges: Edges) -> Ints:
+    """Tarjan's algorithm without recursion; nodes without edges keep a label of their own."""
+    successors: dict[int, list[int]] = {}
+    for source, target in zip(edges.source.tolist(), edges.target.tolist(), strict=True):
+        successors.setdefault(source, []).append(target)
+    found: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    label: dict[int, int] = {}
+    waiting: list[int] = []
+    for root in successors:
+        if root in found:
+            continue
+        found[root] = lowest[root] = len(found)
+        waiting.append(root)
+        path = [(root, iter(successors[root]))]
+        while path:
+            node, rest = path[-1]
+            for target in rest:
+                if target not in found:
+                    found[target] = lowest[target] = len(found)
+                    waiting.append(target)
+                    path.append((target, iter(successors.get(target, ()))))
+                    break
+                if target not in label:
+                    lowest[node] = min(lowest[node], found[target])
+            else:
+                path.pop()
+                if path:
+                    parent = path[-1][0]
+                    lowest[parent] = min(lowest[parent], lowest[node])
+                if lowest[node] == found[node]:
+                    while node not in label:
+                        label[waiting.pop()] = node
+    labels = np.arange(edges.nodes)
+    labels[list(label)] = list(label.values())
+    return labels

@@ -1,0 +1,153 @@
+"""The lattice of consistency models: which model forbids which anomaly, and which is stronger.
+
+Only models that can be told apart by anomalies found in a history are here. The levels PL-1 to PL-3 and
+PL-2+ are Adya's (1999), snapshot isolation and parallel snapshot isolation follow Cerone and Gotsman
+("Analysing Snapshot Isolation", PODC 2016), the strong session variants Daudjee and Salem (VLDB 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from checkers.transactions.dependency import SUFFIXES, Suffix
+
+_WEAKER: dict[str, tuple[str, ...]] = {
+    "read-uncommitted": (),
+    "read-committed": ("read-uncommitted",),
+    "cursor-stability": ("read-committed",),
+    "consistent-view": ("cursor-stability",),
+    "parallel-snapshot-isolation": ("consistent-view",),
+    "snapshot-isolation": ("parallel-snapshot-isolation",),
+    "repeatable-read": ("cursor-stability",),
+    "serializable": ("snapshot-isolation", "repeatable-read"),
+    "strong-session-read-uncommitted": ("read-uncommitted",),
+    "strong-session-read-committed": ("read-committed", "strong-session-read-uncommitted"),
+    "strong-session-snapshot-isolation": ("snapshot-isolation", "strong-session-read-committed"),
+    "strong-session-serializable": ("serializable", "strong-session-snapshot-isolation"),
+    "strong-read-uncommitted": ("strong-session-read-uncommitted",),
+    "strong-read-committed": ("strong-session-read-committed", "strong-read-uncommitted"),
+    "strong-snapshot-isolation": ("strong-session-snapshot-isolation", "strong-read-committed"),
+    "strict-serializable": ("strong-session-serializable", "strong-snapshot-isolation"),
+}
+"""Each model with those just below it; the order goes from weak to strong."""
+
+MODELS = tuple(_WEAKER)
+
+_ALIASES = {
+    "PL-1": "read-uncommitted",
+    "PL-2": "read-committed",
+    "PL-CS": "cursor-stability",
+    "PL-2+": "consistent-view",
+    "PSI": "parallel-snapshot-isolation",
+    "SI": "snapshot-isolation",
+    "PL-SI": "snapshot-isolation",
+    "PL-2.99": "repeatable-read",
+    "PL-3": "serializable",
+    "PL-SS": "strict-serializable",
+    "strong-serializable": "strict-serializable",
+    "strong-session-PL-1": "strong-session-read-uncommitted",
+    "strong-session-PL-2": "strong-session-read-committed",
+    "strong-session-PL-3": "strong-session-serializable",
+    "strong-PL-1": "strong-read-uncommitted",
+    "strong-PL-2": "strong-read-committed",
+}
+
+_FORBIDDEN: dict[str, frozenset[str]] = {
+    "read-uncommitted": frozenset({"garbage-read", "duplicate-elements", "cyclic-versions"}),
+    "read-committed": frozenset({"G1a", "G1b", "dirty-update", "incompatible-order", "future-read"}),
+    "cursor-stability": frozenset({"lost-update"}),
+    # A transaction that rereads a key and finds it changed has a skewed view (and a fuzzy read).
+    "consistent-view": frozenset({"internal"}),
+    "repeatable-read": frozenset({"internal"}),
+}
+"""What a model forbids beyond what those below it do, cycles aside."""
+
+_FORBIDDEN_CYCLES: dict[str, tuple[str, ...]] = {
+    "read-uncommitted": ("G0",),
+    "read-committed": ("G1c",),
+    "consistent-view": ("G-single-item", "G-single"),
+    "snapshot-isolation": ("G-nonadjacent-item", "G-nonadjacent"),
+    "repeatable-read": ("G-single-item", "G-nonadjacent-item", "G2-item"),
+    "serializable": ("G2",),
+}
+
+_CYCLIC_VERSIONS = {"-process": "cyclic-versions-process", "-realtime": "cyclic-versions-realtime"}
+"""Registers whose versions go back in time: whatever their true order is, it makes a G-single."""
+
+
+class UnknownModel(ValueError):
+    """There is no consistency model of that name among those that can be checked."""
+
+
+def canonical(model: str) -> str:
+    """The name used here for a model that goes by several.
+
+    Raises: UnknownModel, listing the names there are.
+    """
+    name = _ALIASES.get(model, model)
+    if name not in _WEAKER:
+        raise UnknownModel(f"{model!r} is no consistency model known here; there are {', '.join(MODELS)}")
+    return name
+
+
+def as_strong(model: str, than: str) -> bool:
+    """Whether a history that satisfies `model` always satisfies `than`."""
+    return than in _closure(model)
+
+
+def forbidden(model: str) -> frozenset[str]:
+    """The names of all anomalies that a model rules out, by itself or because a weaker one does."""
+    return _forbidden(canonical(model))
+
+
+def violated(anomalies: Iterable[str]) -> frozenset[str]:
+    """The models that a history with these anomalies does not satisfy."""
+    found = frozenset(anomalies)
+    return frozenset(model for model in MODELS if _forbidden(model) & found)
+
+
+def strongest_satisfied(anomalies: Iterable[str]) -> tuple[str, ...]:
+    """The strongest models that these anomalies leave standing."""
+    broken = violated(anomalies)
+    standing = [model for model in MODELS if model not in broken]
+    return tuple(m for m in standing if not any(m != other and as_strong(other, m) for other in standing))
+
+
+def weakest_violated(anomalies: Iterable[str]) -> tuple[str, ...]:
+    """The weakest models that these anomalies break; all stronger ones are broken with them."""
+    broken = [model for model in MODELS if model in violated(anomalies)]
+    return tuple(m for m in broken if not any(m != other and as_strong(m, other) for other in broken))
+
+
+@cache
+def _closure(model: str) -> frozenset[str]:
+    return frozenset({model}).union(*(_closure(weaker) for weaker in _WEAKER[model]))
+
+
+@cache
+def _forbidden(model: str) -> frozenset[str]:
+    weaker = _closure(model)
+    plain = frozenset[str]().union(*(_FORBIDDEN.get(name, frozenset()) for name in weaker))
+    return (
+        plain | {core + suffix for suffix in _suffixes(model) for core in _cores(weaker)} | _versions(model)
+    )
+
+
+def _cores(models: Iterable[str]) -> set[str]:
+    return {core for name in models for core in _FORBIDDEN_CYCLES.get(name, ())}
+
+
+def _suffixes(model: str) -> tuple[Suffix, ...]:
+    """A strong session model minds the order of each process; a strong model minds real time as well."""
+    if model.startswith("strong-session-"):
+        return SUFFIXES[:2]
+    return SUFFIXES if model.startswith(("strong-", "strict-")) else SUFFIXES[:1]
+
+
+def _versions(model: str) -> set[str]:
+    return {
+        name
+        for suffix, name in _CYCLIC_VERSIONS.items()
+        if suffix in _suffixes(model) and "G-single-item" in _cores(_closure(model))
+    }

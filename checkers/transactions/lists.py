@@ -1,0 +1,139 @@
+"""What a history of appends and reads tells about each list, before anything is concluded from it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from checkers.transactions.findings import Findings
+from checkers.transactions.story import shown
+from checkers.transactions.table import FAIL, OK, NotTransactions, Transactions, explain_malformed
+
+_EXPECTED = '["append", key, value] or ["r", key, list or null]'
+
+
+@dataclass(slots=True)
+class Appended:
+    """What is known of the list at one key."""
+
+    key: Any
+    writers: dict[Any, int] = field(default_factory=dict)
+    """The transaction that appended each value."""
+    readers: list[int] = field(default_factory=list)
+    """The committed transactions that read it ..."""
+    reads: list[list[Any]] = field(default_factory=list)
+    """... and what they saw."""
+    superseded: dict[Any, int] = field(default_factory=dict)
+    """Values to which the transaction that appended them appended another one later."""
+    updates: list[tuple[int, int]] = field(default_factory=list)
+    """Committed transactions that read it and then appended to it, with the length that they had read."""
+    longest: list[Any] = field(default_factory=list)
+    """The longest read: the order of the versions."""
+
+    def committed(self, table: Transactions, positions: range) -> tuple[Any, int] | None:
+        """The first value at these positions of the longest read that was not aborted, and its writer."""
+        for position in positions:
+            writer = self.writers.get(self.longest[position])
+            if writer is not None and table.status[writer] != FAIL:
+                return self.longest[position], writer
+        return None
+
+
+Lists = dict[Any, Appended]
+
+
+def gather(table: Transactions, findings: Findings) -> Lists:
+    """Sort the micro-ops of all transactions by key; what contradicts itself within one goes to the findings.
+
+    Raises: NotTransactions.
+    """
+    lists: Lists = {}
+    try:
+        for row, (micro_ops, ending) in enumerate(zip(table.micro_ops, table.status.tolist(), strict=True)):
+            for f, key, value in micro_ops:
+                known = lists.get(key)
+                if known is None:
+                    known = lists[key] = Appended(key)
+                if f == "append":
+                    if value in known.writers:
+                        raise _appended_twice(table, known, value, row)
+                    known.writers[value] = row
+                elif f != "r":
+                    raise ValueError(f)
+                elif ending == OK:
+                    known.readers.append(row)
+                    known.reads.append(value if type(value) is list else _as_list(value))
+            if len(micro_ops) > 1 and len({key for _, key, _ in micro_ops}) < len(micro_ops):
+                _look_inside(row, ending == OK, micro_ops, lists, findings)
+        for known in lists.values():
+            known.longest = max(known.reads, key=len, default=[])
+            hash(tuple(known.longest))
+    except NotTransactions:
+        raise
+    except (TypeError, ValueError):
+        raise explain_malformed(table, _EXPECTED, _is_micro_op) from None
+    return lists
+
+
+def _as_list(value: Any) -> list[Any]:
+    if not isinstance(value, list | tuple | None):
+        raise TypeError(value)
+    return list(value or ())
+
+
+def _appended_twice(table: Transactions, known: Appended, value: Any, row: int) -> NotTransactions:
+    first, second = table.op(known.writers[value]).index, table.op(row).index
+    return NotTransactions(
+        f"ops {first} and {second} both append {value!r} to {known.key!r}; reads can be traced to "
+        "transactions only if no value is appended to a key twice"
+    )
+
+
+def _is_micro_op(micro_op: Any) -> bool:
+    match micro_op:
+        case ["append", key, value]:
+            return isinstance(key, Hashable) and isinstance(value, Hashable)
+        case ["r", key, None]:
+            return isinstance(key, Hashable)
+        case ["r", key, list() | tuple() as value]:
+            return isinstance(key, Hashable) and all(isinstance(element, Hashable) for element in value)
+        case _:
+            return False
+
+
+def _look_inside(
+    row: int, committed: bool, micro_ops: Sequence[Any], lists: Lists, findings: Findings
+) -> None:
+    """What a transaction that touches a key more than once tells: its reads must show its own appends."""
+    appended: dict[Any, list[Any]] = {}
+    read: dict[Any, list[Any]] = {}
+    """The last list read of each key, with what was appended since."""
+    for f, key, value in micro_ops:
+        if f == "append":
+            mine = appended.setdefault(key, [])
+            if committed and key in read:
+                if value in read[key]:
+                    why = f"a transaction read {value!r} from {key!r} and appended it only then"
+                    findings.add("future-read", f"{why}: {shown(micro_ops)}", [row])
+                if not mine:
+                    lists[key].updates.append((row, len(read[key])))
+                read[key] = [*read[key], value]
+            mine.append(value)
+        elif committed:
+            now, mine = list(value or ()), appended.get(key, [])
+            if (key in read and now != read[key]) or now[len(now) - len(mine) :] != mine:
+                expected = repr(read[key]) if key in read else f"a list that ends with {mine!r}"
+                why = f"a transaction should have read {key!r} as {expected}, by what it did before"
+                findings.add("internal", f"{why}: {shown(micro_ops)}", [row])
+            read[key] = now
+    for key, values in appended.items():
+        lists[key].superseded.update((value, row) for value in values[:-1])
+
+
+def unread(known: Appended, table: Transactions) -> Iterator[tuple[Any, int]]:
+    """Values that no read shows, with their writers, except where these aborted."""
+    seen = set(known.longest)
+    for value, row in known.writers.items():
+        if value not in seen and table.status[row] != FAIL:
+            yield value, row
