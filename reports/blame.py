@@ -36,10 +36,11 @@ def _told(blame: Any, colours: Mapping[str, int]) -> Iterator[Markup]:
     for name in _SENTENCES:
         if isinstance(said := blame.get(name), str):
             yield element("p", shown.sentence(said, 2_000))
-    shown_events = events(blame)
     told = {*_SENTENCES, *(name for name in _EVENTS if findings.events(blame.get(name)))}
-    facts = {name: what for name, what in blame.items() if name not in told and what not in (None, "", [], {})}
+    facts = {
+        name: what for name, what in blame.items() if name not in told and what not in (None, "", [], {})
+    }
     if facts:
         yield tables.plain(facts)
-    if shown_events:
-        yield tables.events(shown_events, "How it came about", colours)
+    if table := tables.folded(events(blame), "How it came about", colours):
+        yield table

@@ -9,8 +9,11 @@ from harness.history import Event, Trace
 
 Key = tuple[str, int, int]
 
-_GATHERED = {"propose_sent": "promise_sent", "learned": "accept_sent"}
+GATHERED = {"propose_sent": "promise_sent", "learned": "accept_sent"}
 """Events that take several messages, of which `cause` names but the last."""
+
+_DEMANDING = frozenset({"prepare_sent", "propose_sent"})
+"""What nobody receives without doing something that shows: it promises, votes or refuses."""
 
 _ASIDE = frozenset({"persisted", "applied"})
 """Events that fill a drawing and seldom matter."""
@@ -22,6 +25,14 @@ class Message:
 
     sent: Event
     received: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """A message that ought to have made its receivers do something, and what nobody saw them do."""
+
+    sent: Event
+    to: tuple[str, ...]
 
 
 def key(event: Event) -> Key:
@@ -40,6 +51,37 @@ def messages(events: Iterable[Event], sent_by: dict[str, Event]) -> Iterator[Mes
         sent = sent_by.get(event.cause) if event.cause is not None else None
         if sent is not None and sent.node != event.node:
             yield Message(sent, event)
+
+
+def unanswered(events: Sequence[Event], trace: Trace) -> list[Unanswered]:
+    """The messages of these events that no arrow shows."""
+    drawn = {(event.cause, event.node) for event in events if event.cause is not None}
+    effective = {(event.cause, event.node) for event in trace if event.cause is not None}
+    found = []
+    for event in events:
+        to = [name for name in event.to if name != event.node and (event.message, name) not in drawn]
+        lost = tuple(name for name in to if (event.message, name) not in effective)
+        if event.message is not None and event.event in _DEMANDING and lost:
+            found.append(Unanswered(event, lost))
+    return found
+
+
+def gathered(events: Sequence[Event], arrows: Sequence[Message]) -> Iterator[Message]:
+    """Promises and votes that may have been counted: the trace names but the last one of each quorum."""
+    certain = {(key(arrow.sent), key(arrow.received)) for arrow in arrows}
+    for received in events:
+        wanted = GATHERED.get(received.event)
+        for sent in events:
+            if (
+                sent.event == wanted
+                and sent.ballot == received.ballot
+                and sent.time <= received.time
+                and sent.node != received.node
+                and received.node in sent.to
+                and (received.slot in (None, sent.slot) or sent.slot is None)
+                and (key(sent), key(received)) not in certain
+            ):
+                yield Message(sent, received)
 
 
 def story(trace: Trace, witness: Sequence[Event], limit: int) -> tuple[Event, ...]:
@@ -93,7 +135,7 @@ def _causes(
     event = ordered[at]
     if event.cause is not None and event.cause in sent_at:
         yield sent_at[event.cause]
-    kind = _GATHERED.get(event.event)
+    kind = GATHERED.get(event.event)
     if kind is None:
         return
     for slot in dict.fromkeys((event.slot, None)):
@@ -108,10 +150,14 @@ def _nearby(ordered: Sequence[Event], roots: Sequence[int]) -> Iterator[int]:
     if not roots:
         return
     first, last = min(roots), max(roots)
-    yield from (at for at in range(first, last) if ordered[at].event == "restart")
+    yield from (at for at in range(first, last) if ordered[at].event == "restart" and ordered[at].incarnation)
     slots = {ordered[at].slot for at in roots} | {None}
     distance = range(len(ordered)) if len(ordered) < 5_000 else range(max(0, first - 2_500), first + 2_500)
-    near = [at for at in distance if at < len(ordered) and ordered[at].event not in _ASIDE]
+    near = [at for at in distance if at < len(ordered) and not _is_noise(ordered[at])]
     yield from sorted(
         (at for at in near if ordered[at].slot in slots), key=lambda at: min(abs(at - root) for root in roots)
     )
+
+
+def _is_noise(event: Event) -> bool:
+    return event.event in _ASIDE or (event.event == "restart" and event.incarnation == 0)

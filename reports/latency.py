@@ -19,8 +19,10 @@ QUANTILES = (0.5, 0.95, 0.99, 1.0)
 MARKS = 1_500
 """Single ops that are drawn at most; among those that would lie on each other, the slowest is."""
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _PLOT, _BOTTOM = 1120, 76, 20, 14, 250, 28
+_WIDTH, _LEFT, _RIGHT, _TOP, _PLOT, _BOTTOM = 1158, 76, 20, 14, 250, 28
 _RATE_PLOT = 120
+_ENOUGH = 20
+"""Ops in a window, on average, below which quantiles of it mean nothing."""
 _SHAPES = (
     "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0z",
     "M-3 -3h6v6h-6z",
@@ -85,12 +87,11 @@ def _all_quantiles(ordered: Sequence[float]) -> tuple[float, ...]:
     return tuple(quantile(ordered, part) for part in QUANTILES) if ordered else ()
 
 
-def draw(history: History, bands: Sequence[Band] = ()) -> Drawing:
+def draw(every: Sequence[Took], bands: Sequence[Band] = ()) -> Drawing:
     """Latency of each op over time, on a logarithmic scale, with quantiles of the ok ones."""
-    every = took(history)
     if not every:
         return Drawing(Markup(""), "No operation completed.")
-    x = _time_scale(history)
+    x = _time_scale(every, bands)
     y = _latency_scale(every)
     names = sorted({one.f for one in every})
     shown_ops = thinned(every, x, y)
@@ -116,12 +117,11 @@ def draw(history: History, bands: Sequence[Band] = ()) -> Drawing:
     )
 
 
-def draw_rate(history: History, bands: Sequence[Band] = ()) -> Drawing:
+def draw_rate(every: Sequence[Took], bands: Sequence[Band] = ()) -> Drawing:
     """Completed ops per second over time, by how they ended."""
-    every = took(history)
     if not every:
         return Drawing(Markup(""), "No operation completed.")
-    x = _time_scale(history)
+    x = _time_scale(every, bands)
     window = max(1, int(round_step((x.high - x.low) / 60)))
     counts = _counts(every, window)
     most = max(sum(count.values()) for count in counts.values())
@@ -159,8 +159,9 @@ def thinned(every: Sequence[Took], x: Linear, y: Logarithmic, marks: int = MARKS
     return kept
 
 
-def _time_scale(history: History) -> Linear:
-    return Linear(0, max(1, history[-1].time), _LEFT, _WIDTH - _RIGHT)
+def _time_scale(every: Sequence[Took], bands: Sequence[Band]) -> Linear:
+    ends = [one.time + one.length for one in every] + [band.end or band.start for band in bands]
+    return Linear(0, max(1, *ends), _LEFT, _WIDTH - _RIGHT)
 
 
 def _latency_scale(every: Sequence[Took]) -> Logarithmic:
@@ -243,20 +244,27 @@ def shape_of(names: Sequence[str], f: str) -> Markup:
     )
 
 
-def _quantile_lines(every: Sequence[Took], x: Linear, y: Logarithmic) -> Iterator[Markup]:
-    """A line for each quantile, where there are enough ops for it to mean something."""
+def windows(every: Sequence[Took]) -> dict[int, list[int]]:
+    """The latencies of ok ops by the middle of the window they began in, ascending.
+
+    Empty when the ops are so few that their quantiles would mean nothing.
+    """
     oks = [one for one in every if one.type == "ok"]
-    if len(oks) < 40:
-        return
-    window = max(1, int(round_step((x.high - x.low) / 24)))
-    windows: dict[int, list[int]] = {}
+    if len(oks) < 3 * _ENOUGH:
+        return {}
+    width = max(1, int(round_step(max(1, oks[-1].time) / min(24, len(oks) // _ENOUGH))))
+    lengths: dict[int, list[int]] = {}
     for one in oks:
-        windows.setdefault(one.time // window, []).append(max(1, one.length))
-    ordered = {at: sorted(lengths) for at, lengths in sorted(windows.items())}
-    for n, part in enumerate(QUANTILES):
+        lengths.setdefault(one.time // width * width + width // 2, []).append(max(1, one.length))
+    return {middle: sorted(lengths[middle]) for middle in sorted(lengths)}
+
+
+def _quantile_lines(every: Sequence[Took], x: Linear, y: Logarithmic) -> Iterator[Markup]:
+    found = windows(every)
+    for n, part in enumerate(QUANTILES if found else ()):
         points = [
-            f"{x(min(x.high, (at + 0.5) * window)):.1f},{y(quantile(lengths, part)):.1f}"
-            for at, lengths in ordered.items()
+            f"{x(min(x.high, middle)):.1f},{y(quantile(lengths, part)):.1f}"
+            for middle, lengths in found.items()
         ]
         title = element("title", quantile_name(part))
         yield element("polyline", title, points=" ".join(points), class_=f"quantile q{n}")

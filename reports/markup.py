@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from reports.shown import visible
+
 Child = str | Markup | None
 Attribute = str | float | bool | None
 
@@ -29,7 +31,7 @@ def element(tag: str, *children: Child, **attributes: Attribute) -> Markup:
     """One element. `class_` becomes `class`, `stroke_width` becomes `stroke-width`.
 
     An attribute that is None or False is left out, one that is True has no value. A child that is plain
-    text is escaped, one that is markup is taken as it is.
+    text is escaped and made visible, one that is markup is taken as it is.
     """
     opening = Markup("").join(_attribute(name, value) for name, value in attributes.items())
     if tag in _VOID:
@@ -39,12 +41,16 @@ def element(tag: str, *children: Child, **attributes: Attribute) -> Markup:
 
 def join(children: Iterable[Child]) -> Markup:
     """Several pieces, one after the other."""
-    return _EMPTY.join(escape(child) for child in children if child is not None)
+    return _EMPTY.join(_escaped(child) for child in children if child is not None)
 
 
 def number(value: float) -> str:
     """A coordinate, to a tenth of a pixel."""
     return f"{value:.1f}".removesuffix(".0")
+
+
+def _escaped(child: str | Markup) -> Markup:
+    return child if isinstance(child, Markup) else escape(visible(child))
 
 
 def _attribute(name: str, value: Attribute) -> Markup:

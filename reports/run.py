@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from markupsafe import Markup
 
 from harness.history import Event, History, Op
@@ -35,7 +34,7 @@ class Told:
 
 
 def render(run_folder: Path) -> Path:
-    """Write `report.html` into a run folder; whatever is missing or damaged is told there. Raises: OSError."""
+    """Write `report.html` into a run folder; what is missing or damaged is told there. Raises: OSError."""
     run_folder = Path(run_folder)
     return page.write(run_folder / "report.html", "run.html", **_content(folder.read_run(run_folder)))
 
@@ -43,6 +42,7 @@ def render(run_folder: Path) -> Path:
 def _content(run: Run) -> dict[str, Any]:
     faults = bands.bands(run.history, run.plan)
     found = findings.findings(run.results.get("verdict"))
+    every = latency.took(run.history)
     told, colours = found[:FINDINGS], _colours(found[:FINDINGS])
     return {
         "run": run,
@@ -56,8 +56,9 @@ def _content(run: Run) -> dict[str, Any]:
         "crashes": _crashes(run),
         "messages": _messages(run, faults, told, colours),
         "clients": _clients(run, faults, told),
-        "latency": latency.draw(run.history, faults),
-        "rate": latency.draw_rate(run.history, faults),
+        "latency": latency.draw(every, faults),
+        "has_quantiles": bool(latency.windows(every)),
+        "rate": latency.draw_rate(every, faults),
         "quantiles": latency.table(run.history),
         "quantile_names": [latency.quantile_name(part) for part in latency.QUANTILES],
         "shape_of": latency.shape_of,
@@ -94,9 +95,9 @@ def _facts(run: Run, faults: Sequence[Band]) -> Iterator[tuple[str, str]]:
     for name, said in (("nodes", "nodes"), ("concurrency", "clients"), ("substrate", "substrate")):
         if (fact := run.fact(name)) is not None:
             yield said, shown.sentence(fact, 60)
-    for name, said in (("virtual_s", "took"), ("wall_s", "ran for")):
+    for name, said in (("virtual_s", "virtual time"), ("wall_s", "wall time")):
         if isinstance(length := run.fact(name), int | float):
-            yield said, shown.duration(length * 1e9) + (" of its own time" if name == "virtual_s" else "")
+            yield said, shown.duration(length * 1e9)
     if version := run.fact("version") or run.fact("code"):
         yield "version", shown.sentence(version, 60)
 
@@ -123,8 +124,10 @@ def _told(found: Sequence[Finding], history: History, colours: Mapping[str, int]
         anchored |= new
         yield Told(
             finding,
-            tables.ops(finding.ops, "Operations that show it", history, colours, new) if finding.ops else None,
-            tables.events(finding.events, "Events that show it", colours) if finding.events else None,
+            tables.ops(finding.ops, "Operations that show it", history, colours, new)
+            if finding.ops
+            else None,
+            tables.folded(finding.events, "Events that show it", colours),
             blame.tell(finding.blame, colours),
             tables.plain(finding.details) if finding.details else None,
         )
@@ -134,9 +137,8 @@ def _colours(found: Sequence[Finding]) -> dict[str, int]:
     """A colour for each of the values that stand against each other, if they are few."""
     values: dict[str, None] = {}
     for finding in found[:1]:
-        for seen in (*finding.ops, *finding.events, *blame.events(finding.blame)):
-            if seen.value is not None:
-                values.setdefault(shown.value(seen.value, 400))
+        seen: tuple[Op | Event, ...] = (*finding.ops, *finding.events, *blame.events(finding.blame))
+        values.update(dict.fromkeys(shown.value(one.value, 400) for one in seen if one.value is not None))
     return {text: number for number, text in enumerate(values)} if 2 <= len(values) <= _COLOURS else {}
 
 
@@ -190,7 +192,9 @@ def _clients(run: Run, faults: Sequence[Band], found: Sequence[Finding]) -> Draw
 
 
 def _plan(run: Run) -> Markup | None:
-    said = {name: what for name, what in run.plan.items() if name not in {"faults", "deviations"} and what != {}}
+    said = {
+        name: what for name, what in run.plan.items() if name not in {"faults", "deviations"} and what != {}
+    }
     return tables.plain(said) if said else None
 
 
@@ -208,8 +212,8 @@ def _faults(run: Run, faults: Sequence[Band]) -> list[Markup]:
             made.append(tables.records([one for one in entries if isinstance(one, Mapping)], caption))
     effects = run.results.get("faults")
     if isinstance(effects, list) and any(isinstance(effect, Mapping) for effect in effects):
-        rows = [effect for effect in effects if isinstance(effect, Mapping)]
-        made.append(tables.records(rows, "What the faults did", ("kind",)))
+        did = [effect for effect in effects if isinstance(effect, Mapping)]
+        made.append(tables.records(did, "What the faults did", ("kind",)))
     return made
 
 
@@ -226,9 +230,6 @@ def _seen(band: Band) -> dict[str, Any]:
 
 def _network(run: Run) -> Markup | None:
     network = run.results.get("network")
-    return tables.plain(network, "Messages on the network") if isinstance(network, Mapping) and network else None
-
-
-def as_json(what: object) -> str:
-    """Plain data as indented JSON."""
-    return shown.cut(msgspec.json.format(msgspec.json.encode(what), indent=2).decode("utf-8", "replace"), 20_000)
+    return (
+        tables.plain(network, "Messages on the network") if isinstance(network, Mapping) and network else None
+    )

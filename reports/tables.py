@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
@@ -14,7 +14,14 @@ from reports.markup import Child, element, join
 ROWS = 60
 """Rows of a table at most; what is more is counted."""
 
-_DEPTH = 4
+_DEPTH, _COLUMNS, _SHORT = 4, 24, 7
+
+
+class Cell(NamedTuple):
+    """What stands in one cell of a table."""
+
+    content: Child
+    style: str | None = None
 
 
 def ops(
@@ -26,15 +33,24 @@ def ops(
 ) -> Markup:
     """Client ops, linked to their bars in the timeline; the rows of `anchors` can be linked to."""
     heads = ("op", "time, s", "process", "type", "f", "value", "node", "slot", "ballot", "error")
-    rows = [_op_row(op, history, colours, anchors) for op in ops[:ROWS]]
-    return _table(caption, heads, rows, len(ops))
+    rows = [_op_cells(op, history, colours) for op in ops[:ROWS]]
+    ids = [f"row-op-{op.index}" if op.index in anchors else None for op in ops[:ROWS]]
+    return _table(caption, heads, rows, len(ops), ids)
 
 
 def events(events: Sequence[Event], caption: str, colours: Mapping[str, int]) -> Markup:
     """Trace events, in words and in figures."""
     heads = ("time, s", "node", "event", "ballot", "slot", "value", "reports", "to", "message", "cause")
-    rows = [_event_row(event, colours) for event in events[:ROWS]]
+    rows = [_event_cells(event, colours) for event in events[:ROWS]]
     return _table(caption, heads, rows, len(events))
+
+
+def folded(events_: Sequence[Event], caption: str, colours: Mapping[str, int]) -> Markup | None:
+    """Trace events as a table that is open if it is short; None if there are none."""
+    if not events_:
+        return None
+    summary = element("summary", f"{caption}: {len(events_):,} event{'s' if len(events_) != 1 else ''}")
+    return element("details", summary, events(events_, "", colours), open=len(events_) <= _SHORT)
 
 
 def plain(what: Any, caption: str = "", depth: int = _DEPTH) -> Markup:
@@ -44,7 +60,9 @@ def plain(what: Any, caption: str = "", depth: int = _DEPTH) -> Markup:
             if all(isinstance(inner, Mapping) and inner for inner in what.values()):
                 named = [{"": name, **inner} for name, inner in what.items()]
                 return records(named, caption)
-            return element("dl", *(_term(name, inner, depth) for name, inner in _some(what.items())), class_="facts")
+            return element(
+                "dl", *(_term(name, inner, depth) for name, inner in _some(what.items())), class_="facts"
+            )
         case list() | tuple() if what and depth:
             if all(isinstance(inner, Mapping) for inner in what):
                 return records(what, caption)
@@ -59,10 +77,10 @@ def plain(what: Any, caption: str = "", depth: int = _DEPTH) -> Markup:
 
 def records(entries: Sequence[Mapping[str, Any]], caption: str, heads: Sequence[str] = ()) -> Markup:
     """Mappings as the rows of a table; its columns are whatever they hold, those in `heads` first."""
-    found = dict.fromkeys([*heads, *(str(name) for entry in entries[:ROWS] for name in entry)])
-    used = [name for name in found if any(_is_said(entry.get(name)) for entry in entries)]
-    rows = [element("tr", *(_cell(entry.get(name)) for name in used)) for entry in entries[:ROWS]]
-    return _table(caption, [name.replace("_", " ") for name in used], rows, len(entries))
+    names = list(dict.fromkeys([*heads, *(name for entry in entries[:ROWS] for name in entry)]))[:_COLUMNS]
+    rows = [[_cell(entry.get(name)) for name in names] for entry in entries[:ROWS]]
+    titles = [shown.short(str(name).replace("_", " "), 40) for name in names]
+    return _table(caption, titles, rows, len(entries))
 
 
 def code(what: Any, limit: int = shown.LIMIT, colours: Mapping[str, int] | None = None) -> Markup:
@@ -72,42 +90,39 @@ def code(what: Any, limit: int = shown.LIMIT, colours: Mapping[str, int] | None 
     return join((swatch, element("code", shown.value(what, limit))))
 
 
-def _op_row(op: Op, history: History, colours: Mapping[str, int], anchors: Collection[int]) -> Markup:
+def _op_cells(op: Op, history: History, colours: Mapping[str, int]) -> list[Cell]:
     invoked = history.invocation(op) if op.type != "invoke" else op
     number: Child = str(op.index)
     if invoked is not None:
         number = element("a", str(op.index), href=f"#op-{invoked.index}", title="show it in the timeline")
-    return element(
-        "tr",
-        element("td", number),
-        element("td", shown.instant(op.time), class_="num"),
-        element("td", str(op.process), class_="num"),
-        element("td", element("span", op.type, class_=f"type {op.type}")),
-        element("td", shown.short(op.f, 40)),
-        element("td", code(op.value, colours=colours)),
-        element("td", shown.short(op.node or "", 40)),
-        element("td", "" if op.slot is None else str(op.slot), class_="num"),
-        element("td", shown.ballot(op.ballot), class_="num"),
-        element("td", "" if op.error is None else shown.sentence(op.error, 160)),
-        id=f"row-op-{op.index}" if op.index in anchors else None,
-    )
+    return [
+        Cell(number),
+        Cell(shown.instant(op.time), "num"),
+        Cell(str(op.process), "num"),
+        Cell(element("span", op.type, class_=f"type {op.type}")),
+        Cell(shown.short(op.f, 40)),
+        Cell(code(op.value, colours=colours)),
+        Cell(shown.short(op.node or "", 40)),
+        Cell("" if op.slot is None else str(op.slot), "num"),
+        Cell(shown.ballot(op.ballot), "num"),
+        Cell("" if op.error is None else shown.sentence(op.error, 160)),
+    ]
 
 
-def _event_row(event: Event, colours: Mapping[str, int]) -> Markup:
-    again = f" ·{event.incarnation}" if event.incarnation else ""
-    return element(
-        "tr",
-        element("td", shown.instant(event.time), class_="num"),
-        element("td", shown.short(event.node, 40) + again),
-        element("td", shown.short(event.event.replace("_", " "), 40)),
-        element("td", shown.ballot(event.ballot), class_="num"),
-        element("td", "" if event.slot is None else str(event.slot), class_="num"),
-        element("td", "" if event.value is None else code(event.value, colours=colours)),
-        element("td", _reports(event)),
-        element("td", shown.short(" ".join(event.to), 60)),
-        element("td", shown.short(event.message or "", 40), class_="id"),
-        element("td", shown.short(event.cause or "", 40), class_="id"),
-    )
+def _event_cells(event: Event, colours: Mapping[str, int]) -> list[Cell]:
+    again = f", incarnation {event.incarnation}" if event.incarnation else ""
+    return [
+        Cell(shown.instant(event.time), "num"),
+        Cell(shown.short(event.node, 40) + again),
+        Cell(shown.short(event.event.replace("_", " "), 40)),
+        Cell(shown.ballot(event.ballot), "num"),
+        Cell("" if event.slot is None else str(event.slot), "num"),
+        Cell("" if event.value is None else code(event.value, colours=colours)),
+        Cell(_reports(event)),
+        Cell(shown.short(" ".join(event.to), 60)),
+        Cell(shown.short(event.message or "", 40), "id"),
+        Cell(shown.short(event.cause or "", 40), "id"),
+    ]
 
 
 def _reports(event: Event) -> str:
@@ -120,51 +135,61 @@ def _reports(event: Event) -> str:
     return "; ".join(part for part in (promised, votes, how, members, detail) if part)
 
 
-def _table(caption: str, heads: Sequence[str], rows: Sequence[Markup], total: int) -> Markup:
+def _table(
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    total: int,
+    ids: Sequence[str | None] = (),
+) -> Markup:
     """A table without its empty columns, in a frame that scrolls by itself."""
+    used = [n for n in range(len(heads)) if any(row[n].content for row in rows)]
     more = f" ({len(rows)} of {total:,})" if total > len(rows) else ""
+    head = element("tr", *(element("th", heads[n], scope="col", class_=_side(rows, n)) for n in used))
+    body = [
+        element("tr", *(element("td", row[n].content, class_=row[n].style) for n in used), id=id_)
+        for row, id_ in zip(rows, ids or [None] * len(rows), strict=True)
+    ]
     table = element(
         "table",
         element("caption", caption + more) if caption else None,
-        element("thead", element("tr", *(element("th", head, scope="col") for head in heads))),
-        element("tbody", *rows),
+        element("thead", head),
+        element("tbody", *body),
     )
-    label = caption or "table"
-    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)
+    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=caption or "table")
 
 
-def _cell(what: Any) -> Markup:
+def _side(rows: Sequence[Sequence[Cell]], column: int) -> str | None:
+    return "num" if all(row[column].style == "num" or not row[column].content for row in rows) else None
+
+
+def _cell(what: Any) -> Cell:
     match what:
         case None:
-            return element("td")
+            return Cell("")
         case bool():
-            return element("td", "yes" if what else "no")
+            return Cell("yes" if what else "no")
         case int():
-            return element("td", f"{what:,}", class_="num")
+            return Cell(f"{what:,}", "num")
         case float():
-            return element("td", f"{what:,.6g}", class_="num")
+            return Cell(f"{what:,.6g}", "num")
         case str():
-            return element("td", shown.cut(what, 200))
-        case list() if all(isinstance(inner, str) for inner in what):
-            return element("td", shown.short(" ".join(what), 120))
+            return Cell(shown.cut(what, 200))
+        case list() | tuple() if all(isinstance(inner, str) for inner in what):
+            return Cell(shown.short(" ".join(what), 120))
         case _:
-            return element("td", code(what))
+            return Cell(code(what))
 
 
 def _term(name: object, inner: Any, depth: int) -> Markup:
-    said = plain(inner, str(name), depth - 1) if isinstance(inner, Mapping | list | str) else _cell_text(inner)
+    nested = isinstance(inner, Mapping | str) or (isinstance(inner, list) and not _are_words(inner))
+    said = plain(inner, str(name), depth - 1) if nested else _cell(inner).content or "–"
     return element("div", element("dt", shown.short(str(name).replace("_", " "), 60)), element("dd", said))
 
 
-def _cell_text(what: Any) -> Child:
-    if isinstance(what, bool) or what is None:
-        return {True: "yes", False: "no", None: "–"}[what]
-    return f"{what:,}" if isinstance(what, int) else f"{what:,.6g}" if isinstance(what, float) else code(what)
+def _are_words(what: Sequence[Any]) -> bool:
+    return all(isinstance(inner, str) for inner in what)
 
 
 def _some(items: Collection[tuple[object, Any]]) -> Iterator[tuple[object, Any]]:
     yield from list(items)[:ROWS]
-
-
-def _is_said(what: Any) -> bool:
-    return what is not None and what not in ("", [], {})

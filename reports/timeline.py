@@ -19,9 +19,10 @@ from reports.scale import Stretched, stretched
 LIMIT = 400
 """Ops that are drawn at most."""
 
-_LANE, _BAR, _BAND, _LEFT, _RIGHT, _WIDTH = 30, 20, 18, 96, 70, 1120
-_FADE = 46.0
-_LEAST_BAR = 40.0
+_LANE, _BAR, _BAND, _LEFT, _RIGHT, _WIDTH = 30, 20, 18, 96, 70, 1158
+_FADE, _LETTER = 46.0, 6.7
+_WIDEST_LABEL = 17
+"""Letters that a bar makes room for; longer labels are cut unless the op took long enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def _span(bars: Sequence[Bar]) -> tuple[int, int]:
 
 def _scale(bars: Sequence[Bar], bands: Sequence[Band], begin: int, end: int) -> Stretched:
     room = {
-        bar.completed.time: (bar.invoked.time, _LEAST_BAR)
+        bar.completed.time: (bar.invoked.time, _room(bar))
         for bar in bars
         if bar.completed is not None and bar.completed.time > bar.invoked.time
     }
@@ -109,6 +110,11 @@ def _scale(bars: Sequence[Bar], bands: Sequence[Band], begin: int, end: int) -> 
     times = {op.time for bar in bars for op in (bar.invoked, bar.completed) if op is not None}
     times.update(edge for edge in edges if begin <= edge <= end)
     return stretched(sorted(times), room, _LEFT, _WIDTH - _RIGHT)
+
+
+def _room(bar: Bar) -> float:
+    letters = min(_WIDEST_LABEL, len(_label(bar.invoked, bar.completed)))
+    return 12 + _LETTER * letters + (10 if bar.ended == "fail" else 0)
 
 
 def _paint(
@@ -156,7 +162,7 @@ def _axis(scale: Stretched, height: float) -> Iterator[Markup]:
 def _band(band: Band, row: int, scale: Stretched, top: int, height: float) -> Markup:
     x, y = scale(band.start), 20 + _BAND * row
     width = max(3.0, (scale.places[-1] if band.end is None else scale(band.end)) - x)
-    room = int((width - 8) / 6.2)
+    room = int((width - 8) / _LETTER)
     return element(
         "g",
         element("title", f"{band.label}\n{_from_to(band)}"),
@@ -193,13 +199,13 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
     x = scale(op.time)
     end = scale(done.time) if done is not None else scale.places[-1]
     width = max(4.0, end - x) + (_FADE if bar.ended == "info" else 0.0)
-    room = int((width - 8) / 6.2)
+    room = int((width - 8 - (10 if bar.ended == "fail" else 0)) / _LETTER)
     marked = next((end.index for end in (op, done) if end is not None and end.index in witness), None)
     drawn = element(
         "g",
         element("title", describe(op, done)),
         element("rect", x=x, y=y, width=width, height=_BAR, rx=3, class_="body"),
-        element("path", d=f"M{x + width - 6:.1f} {y + 4}l4 12m0 -12l-4 12", class_="cross")
+        element("path", d=f"M{x + width - 11:.1f} {y + 6.5}l7 7m0 -7l-7 7", class_="cross")
         if bar.ended == "fail"
         else None,
         element("text", shown.short(_label(op, done), room), x=x + 4, y=y + 14) if room > 1 else None,

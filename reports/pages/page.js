@@ -52,6 +52,12 @@ for (const tools of document.querySelectorAll(".tools")) {
     svg.setAttribute("width", width * size);
     svg.setAttribute("height", height * size);
   };
+  // The names of the lanes stay in sight.
+  const frame = svg.parentElement;
+  const names = svg.querySelectorAll(".who");
+  frame.addEventListener("scroll", () => {
+    for (const name of names) name.setAttribute("transform", `translate(${frame.scrollLeft / size})`);
+  });
   addButton(tools, "−", () => resize(1 / 1.3)).setAttribute("aria-label", "Make the timeline smaller");
   addButton(tools, "+", () => resize(1.3)).setAttribute("aria-label", "Make the timeline larger");
   tools.hidden = false;
@@ -61,6 +67,7 @@ for (const drawing of document.querySelectorAll(".drawing")) {
   const pick = document.createElement("p");
   pick.className = "pick";
   pick.setAttribute("aria-live", "polite");
+  pick.textContent = "Click on a mark to read it here.";
   const say = (target) => {
     const title = target.closest("g, path, rect, a")?.querySelector("title") ?? target.querySelector?.("title");
     if (title && title.parentNode.tagName !== "svg") pick.textContent = title.textContent;

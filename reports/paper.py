@@ -1,0 +1,90 @@
+"""The paper of a space-time diagram: a lane for each node, and a row for everything that happened."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.history import Event, Op
+from reports.bands import Band
+
+CLIENTS = "clients"
+"""The lane on which the witness's client ops stand."""
+
+WIDTH, LEFT, TOP, ROW, LEAST_LANE = 1158, 92, 44, 28, 176
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A fault begins or ends, or is at work already when the drawing begins."""
+
+    band: Band
+    how: Literal["begins", "ends", "goes on"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the drawing."""
+
+    time: int
+    what: Event | Op | Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """Where everything lies."""
+
+    lanes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    lane_width: float
+
+    def x(self, lane: str) -> float:
+        """The middle line of a lane."""
+        return LEFT + 16 + self.lane_width * self.lanes.index(lane)
+
+    def y(self, row: int) -> float:
+        """The middle of a row."""
+        return TOP + ROW * (row + 0.7)
+
+    @property
+    def width(self) -> float:
+        """Of the whole drawing."""
+        return LEFT + self.lane_width * len(self.lanes)
+
+    @property
+    def height(self) -> float:
+        """Of the whole drawing."""
+        return TOP + ROW * (len(self.rows) + 0.6)
+
+
+def lay_out(events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], nodes: Sequence[str]) -> Paper:
+    """Give everything a row, in order of time, and every node a lane, n2 before n10.
+
+    `nodes` names lanes that are there even if nothing happens on them. There is at least one event.
+    """
+    names = {*nodes, *(event.node for event in events)}
+    lanes = (*((CLIENTS,) if ops else ()), *sorted(names, key=_natural))
+    times = [*(event.time for event in events), *(op.time for op in ops)]
+    rows = [
+        *_turns(bands, min(times), max(times)),
+        *(Row(event.time, event) for event in events),
+        *(Row(op.time, op) for op in ops),
+    ]
+    width = max(LEAST_LANE, (WIDTH - LEFT) / len(lanes))
+    return Paper(lanes, tuple(sorted(rows, key=lambda row: row.time)), width)
+
+
+def _turns(bands: Sequence[Band], begin: int, end: int) -> Iterator[Row]:
+    for band in bands:
+        if band.start < begin and (band.end is None or band.end > begin):
+            yield Row(begin, Turn(band, "goes on"))
+        elif begin <= band.start <= end:
+            yield Row(band.start, Turn(band, "begins"))
+        if band.end is not None and begin <= band.end <= end:
+            yield Row(band.end, Turn(band, "ends"))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,66 @@
+"""A trace event or an op in a few words, the most telling first."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from harness.history import Event, Op
+from reports import shown
+
+Phase = Literal["first", "second", "other"]
+
+_FIRST = frozenset({"prepare_sent", "promise_sent", "nack_sent"})
+_SECOND = frozenset({"propose_sent", "accept_sent"})
+
+
+def verb(event: Event) -> str:
+    """What it is called, without the fact that it was sent."""
+    return event.event.removesuffix("_sent").replace("_", " ")
+
+
+def words(event: Event, limit: int = 60) -> str:
+    """An event in a few words, the most telling first."""
+    value = "" if event.value is None else shown.value(event.value, limit)
+    number = shown.ballot(event.ballot)
+    slot = f" [{event.slot}]" if event.slot else ""
+    told = ", ".join(f"{shown.ballot(b)}={shown.value(v, limit)}" for _, b, v in event.accepted)
+    match event.event:
+        case "promise_sent":
+            return f"promise {number}{slot}, {f'had {told}' if told else 'free'}"
+        case "nack_sent":
+            return f"nack {number}{slot}, promised {shown.ballot(event.promised)}"
+        case "restart":
+            held = [f"promised {shown.ballot(event.promised)}"] if event.promised else []
+            begun = f"restart #{event.incarnation}" if event.incarnation else "start"
+            return ", ".join([begun, *held, *([f"had {told}"] if told else [])])
+        case "learned" if event.how:
+            return f"learned {value}{slot} from {shown.short(event.how, 20)}"
+        case "config_active":
+            return f"config {' '.join(event.members)}"
+        case _:
+            return " ".join(word for word in (shown.short(verb(event), 40), number + slot, value) if word)
+
+
+def said(op: Op, limit: int = 60) -> str:
+    """An op: who, how far, what."""
+    value = "" if op.value is None else shown.value(op.value, limit)
+    return f"{op.process} {op.type} {shown.short(op.f, 20)} {value}".rstrip()
+
+
+def where(what: Event | Op) -> str:
+    """Where to find it, and who else was concerned."""
+    match what:
+        case Event():
+            again = f", incarnation {what.incarnation}" if what.incarnation else ""
+            return f" on {what.node}{again}, event {what.seq}" + (
+                f", to {' '.join(what.to)}" if what.to else ""
+            )
+        case Op():
+            return f", op {what.index}" + (f", node {what.node}" if what.node else "")
+
+
+def phase(event: Event) -> Phase:
+    """The phase of the protocol that an event belongs to."""
+    if event.event in _FIRST:
+        return "first"
+    return "second" if event.event in _SECOND else "other"
