@@ -25,9 +25,8 @@ class BadPlan(Exception):
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a message takes on a link, in milliseconds.
 
-    `constant`: always `low_ms`. `uniform`: between `low_ms` and `high_ms`. `exponential`: `low_ms` plus
-    an exponential with a mean of `high_ms - low_ms`. `lognormal`: `low_ms` plus a log-normal (sigma 1)
-    with a median of `high_ms - low_ms`.
+    `constant`: always `low_ms`. `uniform`: from `low_ms` to `high_ms`. `exponential`: at least `low_ms`,
+    and `high_ms` on average. `lognormal`: half of all below `high_ms`, and a heavy tail (sigma 1).
     """
 
     kind: Literal["constant", "uniform", "exponential", "lognormal"] = "uniform"

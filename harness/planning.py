@@ -6,18 +6,20 @@ from typing import Any
 
 import msgspec
 
-from harness.nemesis import draw_faults, parse_kinds
+from harness.nemesis import draw_faults
 from harness.plan import Plan
 from harness.sim.seeds import substream
 from harness.version import VERSION
+from harness.workload import Workload
 
 
-def plan_for(workload: str, *, seed: int, nemesis: str = "none", **fields: Any) -> Plan:
-    """A plan with the fields of `Plan` given, and faults of the kinds that `nemesis` names by comma.
+def plan_for(workload: Workload, *, seed: int, nemesis: str = "none", **fields: Any) -> Plan:
+    """A plan with these fields of `Plan`, else the workload's, and faults of the kinds named by comma.
 
-    Raises: UnknownName, for a kind of fault that there is not.
+    A field that is None is as good as not given. Raises: UnknownName, for a kind of fault there is not.
     """
-    kinds = parse_kinds(nemesis)
-    plan = Plan(code=VERSION, workload=workload, seed=seed, **fields)
+    given = {name: value for name, value in fields.items() if value is not None}
+    plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**workload.defaults, **given})
+    kinds = [kind for kind in nemesis.replace(" ", "").split(",") if kind]
     faults = draw_faults(substream(seed, "faults"), plan.names, kinds, plan.time_limit_s)
     return msgspec.structs.replace(plan, faults=(*plan.faults, *faults))

@@ -128,7 +128,7 @@ def _planned(subject: Plan | Workload | str, fields: dict[str, Any]) -> tuple[Pl
     if isinstance(subject, Plan):
         return subject, None
     workload = find_workload(subject) if isinstance(subject, str) else subject
-    return plan_for(workload.name, **fields), workload
+    return plan_for(workload, **fields), workload
 
 
 def _told(node: pytest.Item, ran: Trial, expect: str) -> str:

@@ -129,5 +129,7 @@ class Workload:
     reorder single ones. Without it such faults are what TCP makes of them: delay."""
     bugs: Mapping[str, SeededBug] = field(default_factory=dict)
     """Seeded bugs by name."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Plan` that suit it when nothing else is asked for."""
     timeout_s: float = 1.0
     """How long a client waits for an answer before it calls it silence."""

@@ -25,17 +25,16 @@ from harness.status import UserError, exit_status
     help="Kinds of fault, by comma: see `ostrakon list`. `none` for none, `mixed` for some of all.",
 )
 @click.option(
-    "--time-limit", metavar="S", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True
+    "--time-limit",
+    metavar="S",
+    type=click.FloatRange(0, min_open=True),
+    help="How long clients act, in virtual seconds.",
 )
-@click.option(
-    "--concurrency", type=click.IntRange(1, 10_000), default=5, show_default=True, help="Client processes."
-)
+@click.option("--concurrency", type=click.IntRange(1, 10_000), help="Client processes.")
 @click.option(
     "--rate",
     metavar="HZ",
     type=click.FloatRange(0, min_open=True),
-    default=20.0,
-    show_default=True,
     help="Operations a second, all clients together.",
 )
 @click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
@@ -52,23 +51,24 @@ from harness.status import UserError, exit_status
 def test(
     workload: str,
     seed: int | None,
-    nodes: int,
+    nodes: int | None,
     nemesis: str,
-    time_limit: float,
-    concurrency: int,
-    rate: float,
+    time_limit: float | None,
+    concurrency: int | None,
+    rate: float | None,
     bug: str | None,
     options: tuple[str, ...],
     substrate: Any,
     store: str,
     as_json: bool,
 ) -> int:
-    """Run one trial of WORKLOAD and judge it.
+    """Run one trial of WORKLOAD and judge it; what is not given is as the workload has it.
 
     The run is kept in a folder of its own with a report to read; the last lines say where it is and how
     to run it again.
     """
     from harness.catalogue import UnknownName, find_bug, find_workload
+    from harness.nemesis import UnknownFault
     from harness.plan import BadPlan
     from harness.planning import plan_for
     from harness.store import Store
@@ -79,7 +79,7 @@ def test(
         if bug is not None:
             find_bug(found, bug)
         plan = plan_for(
-            workload,
+            found,
             seed=secrets.randbelow(2**32) if seed is None else seed,
             nemesis=nemesis,
             substrate=substrate,
@@ -91,7 +91,7 @@ def test(
             options=_parse(options),
         )
         trial = run(plan, workload=found, store=Store(store), report=True)
-    except (UnknownName, BadPlan) as error:
+    except (UnknownName, UnknownFault, BadPlan) as error:
         raise UserError(str(error)) from None
     show(trial, as_json=as_json)
     return exit_status(trial.valid)

@@ -1,0 +1,44 @@
+"""Termination: once the faults are over, every node that is asked answers in the end.
+
+Paxos cannot promise to decide while messages are lost and proposers duel (PMS 2.4). When that has ended it
+can, and a node that still does not know, however often it is asked, will never know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from checkers.verdict import Anomaly, Verdict
+from harness.history import History, Op
+
+
+def termination(history: History, *, patience: int = 10) -> Verdict:
+    """Each node that was asked at least `patience` times since the nemesis ended must have answered once.
+
+    Ops count for the `node` they were invoked for. Without any op after the end there is nothing to tell.
+    """
+    asked = _asked_at_last(history)
+    if not asked:
+        return Verdict.unknown("nobody asked any node after the faults had ended")
+    return Verdict.of(_silent(asked, patience), nodes=len(asked))
+
+
+def _asked_at_last(history: History) -> Mapping[str, list[Op]]:
+    """The completions after the last deed of the nemesis, by the node that was asked."""
+    healed = max((op.index for op in history.nemesis), default=-1)
+    asked: dict[str, list[Op]] = {}
+    for op in history.clients:
+        if op.index > healed and op.type != "invoke" and op.node is not None:
+            asked.setdefault(op.node, []).append(op)
+    return asked
+
+
+def _silent(asked: Mapping[str, list[Op]], patience: int) -> Iterator[Anomaly]:
+    for node, ops in sorted(asked.items()):
+        if len(ops) >= patience and not any(op.type == "ok" for op in ops):
+            yield Anomaly(
+                "no progress",
+                f"{node} was asked {len(ops)} times after the faults had ended and never gave an answer",
+                witness=(ops[0], ops[-1]),
+                property="termination",
+            )

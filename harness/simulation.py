@@ -1,0 +1,221 @@
+"""A plan run in simulation: nodes, clients and nemesis in one world, and what they leave behind."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from harness.catalogue import find_bug
+from harness.generator import Generator, any_of, clients, phases, sequence, time_limit
+from harness.history import Event, History, Op
+from harness.interpreter import Interpretation, interpret
+from harness.nemesis import Deed, Nemesis, schedule
+from harness.plan import Latency as PlannedLatency
+from harness.plan import Plan
+from harness.sim import Constant, Deviation, Latency, Machine, StopReason, Uniform, World
+from harness.sim.latency import Exponential, LogNormal
+from harness.store import RunFolder
+from harness.trial import Finding, Recording
+from harness.workload import Site, Workload
+
+CONTROL = "control"
+"""The machine that clients and the nemesis run on."""
+FINAL_PHASE_S = 60.0
+"""How much virtual time the final phase gets before the trial counts as making no progress."""
+
+
+def simulate(plan: Plan, workload: Workload, folder: RunFolder | None = None) -> Recording:
+    """Run a plan in a world of its own; with a folder, history and trace are written as they grow.
+
+    Raises: UnknownName, if there is no such bug; whatever the harness itself does wrong.
+    """
+    with ExitStack() as stack:
+        world = stack.enter_context(
+            World(plan.seed, latency=_latency(plan.latency), framing=workload.framing)
+        )
+        recorder = stack.enter_context(_Recorder(world, folder))
+        return _Simulation(plan, workload, world, recorder).run()
+
+
+class _Recorder:
+    """Keeps ops and events, in memory and in the run folder."""
+
+    def __init__(self, world: World, folder: RunFolder | None) -> None:
+        self.ops: list[Op] = []
+        self.events: list[Event] = []
+        self._world = world
+        self._journals = folder.journals() if folder is not None else None
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._encode = msgspec.json.Encoder().encode
+
+    def op(self, op: Op) -> None:
+        self.ops.append(op)
+        self._hash.update(self._encode(op))
+        if self._journals is not None:
+            self._journals[0].write(op)
+
+    def event(self, told: Any) -> None:
+        if self._world.closing:
+            return
+        event = Event(
+            self._world.now_ns,
+            *(told.node, told.incarnation, told.seq, told.event, told.message, told.cause, told.to),
+            *(told.slot, told.ballot, told.value, told.accepted, told.promised, told.members),
+            *(told.how, told.detail),
+        )
+        self.events.append(event)
+        self._hash.update(self._encode(event))
+        if self._journals is not None:
+            self._journals[1].write(event)
+
+    @property
+    def digest(self) -> str:
+        return f"{self._hash.hexdigest()}-{self._world.digest}"
+
+    def __enter__(self) -> _Recorder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for journal in self._journals or ():
+            journal.close()
+
+
+class _Simulation:
+    """One plan in one world."""
+
+    def __init__(self, plan: Plan, workload: Workload, world: World, recorder: _Recorder) -> None:
+        self._plan, self._workload, self._world, self._recorder = plan, workload, world, recorder
+        breakage = find_bug(workload, plan.bug).breakage if plan.bug is not None else None
+        for name in plan.names:
+            machine = world.machine(name)
+            machine.start(partial(workload.program, self._site(machine, breakage)))
+        world.network.deviations = {
+            deviation.message: Deviation(deviation.action, deviation.ms) for deviation in plan.deviations
+        }
+        self._control = world.machine(CONTROL, is_node=False)
+        nodes = {name: world.machines[name] for name in plan.names}
+        self._nemesis = Nemesis(world.network, nodes)
+        self._interpretation: Interpretation | None = None
+
+    def run(self) -> Recording:
+        """Run to the end, and gather what there is to be told."""
+        world = self._world
+        control = self._control.start(self._interpret)
+        reason = world.run(stop=lambda: not control.alive)
+        if control.error is not None:
+            raise control.error
+        findings = [*self._no_progress(reason), *self._client_crashes(), *self._node_crashes()]
+        return Recording(
+            History(self._recorder.ops),
+            tuple(self._recorder.events),
+            tuple(_told(number, deed) for number, deed in enumerate(self._nemesis.deeds)),
+            tuple(findings),
+            self._messages(),
+            tuple(self._crashes()),
+            world.now_s,
+            self._recorder.digest,
+        )
+
+    async def _interpret(self) -> None:
+        plan, workload = self._plan, self._workload
+        site = self._site(self._control, None)
+        with self._nemesis:
+            self._interpretation = await interpret(
+                self._generator(),
+                connect=partial(workload.connect, site),
+                concurrency=plan.concurrency,
+                record=self._recorder.op,
+                now_ns=lambda: self._world.now_ns,
+                timeout_s=workload.timeout_s,
+                nemesis=self._nemesis,
+                deadline_s=plan.time_limit_s + FINAL_PHASE_S,
+            )
+
+    def _generator(self) -> Generator:
+        plan, workload, rng = self._plan, self._workload, self._world.rng("workload")
+        busy = clients(time_limit(plan.time_limit_s, workload.generator(plan, rng)))
+        final = workload.final(plan, rng) if workload.final is not None else sequence()
+        return phases(any_of(busy, schedule(plan.faults)), clients(final))
+
+    def _site(self, machine: Machine, breakage: Any) -> Site:
+        return Site(
+            machine.name,
+            self._plan.names,
+            machine.disk,
+            self._world.rng("site", machine.name),
+            self._recorder.event,
+            self._plan.options,
+            breakage,
+        )
+
+    def _no_progress(self, reason: StopReason) -> list[Finding]:
+        if reason is StopReason.STOPPED and self._interpretation and self._interpretation.ended == "done":
+            return []
+        waiting = "; ".join(str(task) for task in self._world.stuck()[:12])
+        why = f"not over {FINAL_PHASE_S:.0f} s after the time limit; who waits for what: {waiting}"
+        return [Finding("no progress", "unknown", why)]
+
+    def _client_crashes(self) -> list[Finding]:
+        crashes = self._interpretation.crashes if self._interpretation is not None else ()
+        return [
+            Finding(
+                "client crashed",
+                "unknown",
+                f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.traceback}",
+            )
+            for crash in crashes[:1]
+        ]
+
+    def _node_crashes(self) -> list[Finding]:
+        return [
+            Finding(
+                "node crashed",
+                "invalid",
+                f"{crash['node']} failed by itself: {crash['error']}",
+            )
+            for crash in self._crashes()[:1]
+        ]
+
+    def _crashes(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "node": crash.machine,
+                "incarnation": crash.incarnation,
+                "time": crash.time_ns,
+                "error": f"{type(crash.error).__name__}: {crash.error}",
+                "traceback": crash.traceback,
+            }
+            for crash in self._world.crashes
+            if crash.machine != CONTROL
+        ]
+
+    def _messages(self) -> dict[str, Any]:
+        return {"messages": self._world.network.messages}
+
+
+def _told(number: int, deed: Deed) -> dict[str, Any]:
+    effect = deed.effect
+    return {
+        "fault": number,
+        "kind": deed.fault.kind,
+        **({"shape": deed.fault.shape} if deed.fault.shape else {}),
+        "messages": effect.messages,
+        "stopped": list(effect.stopped),
+        "inert": effect.is_inert,
+    }
+
+
+def _latency(planned: PlannedLatency) -> Latency:
+    match planned.kind:
+        case "constant":
+            return Constant(planned.low_ms)
+        case "uniform":
+            return Uniform(planned.low_ms, planned.high_ms)
+        case "exponential":
+            return Exponential(mean_ms=planned.high_ms, floor_ms=planned.low_ms)
+        case "lognormal":
+            return LogNormal(planned.high_ms, sigma=1.0)

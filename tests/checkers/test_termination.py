@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from checkers.termination import termination
+from harness.history import NEMESIS, History, Op
+
+HEAL = Op(0, 0, "info", NEMESIS, "heal")
+
+
+def asked(times: int, *, node: str = "n1", answer: str = "fail", start: int = 1) -> list[Op]:
+    ops: list[Op] = []
+    for number in range(times):
+        index = start + 2 * number
+        ops.append(Op(index, index, "invoke", 0, "get", node=node))
+        ops.append(Op(index + 1, index + 1, answer, 0, "get", node=node))  # type: ignore[arg-type]
+    return ops
+
+
+def test_a_node_that_answers_in_the_end_passes() -> None:
+    history = History(
+        [HEAL, *asked(20), Op(41, 41, "invoke", 0, "get"), Op(42, 42, "ok", 0, "get", "v", node="n1")]
+    )
+
+    assert termination(history).valid == "valid"
+
+
+def test_a_node_that_never_answers_after_the_faults_is_named() -> None:
+    verdict = termination(History([HEAL, *asked(20, node="n3")]))
+
+    assert verdict.valid == "invalid"
+    assert verdict.anomalies[0].name == "no progress"
+    assert "n3" in verdict.why
+
+
+def test_silence_while_faults_last_is_forgiven() -> None:
+    before = [*asked(20, start=0), Op(40, 40, "info", NEMESIS, "heal")]
+    after = [Op(41, 41, "invoke", 1, "get"), Op(42, 42, "ok", 1, "get", "v", node="n1")]
+
+    assert termination(History([*before, *after])).valid == "valid"
+
+
+def test_a_node_that_was_hardly_asked_is_not_condemned() -> None:
+    assert termination(History([HEAL, *asked(3)])).valid == "valid"
+
+
+def test_the_empty_history_tells_nothing() -> None:
+    assert termination(History()).valid == "unknown"

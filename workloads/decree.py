@@ -1,0 +1,116 @@
+"""The workload `decree`: clients propose distinct values to all instances of Basic Paxos and read from all.
+
+Its trials are short and crowded. Once a value is chosen and everyone knows it, Basic Paxos is silent, and a
+fault that comes later than that strikes nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from msgspec.structs import replace
+
+from checkers.consensus import consensus
+from checkers.termination import termination
+from checkers.verdict import Verdict
+from harness.generator import Generator, Todo, each_thread, limit, mix, numbered, repeat, stagger, until_ok
+from harness.history import History, Op, Trace
+from harness.plan import Latency, Plan
+from harness.sim.framing import LengthPrefixed
+from harness.workload import Refused, Site, Workload
+from paxos_impl import client as paxos
+from paxos_impl.core import RULES, Chosen, Outcome, Unknown
+from paxos_impl.core import Refused as RefusedByPaxos
+from paxos_impl.membership import Address, Membership
+from paxos_impl.node import NodeConfig, serve
+from workloads.bugs import DECREE_BUGS
+
+PORT = 7000
+FINAL_READS_MAX = 50
+"""How often a client asks for the decree at the end before it gives up."""
+
+
+async def run_instance(site: Site) -> None:
+    """One instance; the others are where their names say."""
+    members = {number: Address(name, PORT) for number, name in enumerate(site.nodes, start=1)}
+    config = NodeConfig(
+        server_id=site.nodes.index(site.name) + 1,
+        membership=Membership(members, cluster_id="decree"),
+        listen=Address("0.0.0.0", PORT),
+    )
+    await serve(config, disk=site.disk, rng=site.rng, rules=site.breakage or RULES, tracer=site.record)
+
+
+class DecreeClient:
+    """Proposes to, and reads from, the instance that its process number falls to."""
+
+    def __init__(self, client: paxos.Client, node: str) -> None:
+        self._client, self._node = client, node
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out a `propose` or a `get`; either is ok with the chosen value."""
+        match op.f:
+            case "propose":
+                return self._completed(op, await self._client.propose(op.value))
+            case "get":
+                return self._completed(op, await self._client.get())
+        raise ValueError(f"a decree can be proposed to or got; there is no {op.f!r}")
+
+    def _completed(self, op: Op, answer: Outcome) -> Op:
+        match answer:
+            case Chosen(value, ballot):
+                return replace(
+                    op,
+                    type="ok",
+                    value=value,
+                    slot=0,
+                    ballot=(ballot.round, ballot.server_id),
+                    node=self._node,
+                )
+            case Unknown():
+                raise Refused("not known yet")
+            case RefusedByPaxos(why):
+                raise Refused(why)
+        raise AssertionError(answer)
+
+
+@asynccontextmanager
+async def connect(site: Site, process: int) -> AsyncIterator[DecreeClient]:
+    """A client of one of the instances: successive processes go to successive instances."""
+    node = site.nodes[process % len(site.nodes)]
+    async with paxos.Client(Address(node, PORT)) as client:
+        yield DecreeClient(client, node)
+
+
+def propose_and_get(plan: Plan, rng: random.Random) -> Generator:
+    """Proposals of distinct values and reads, half and half, at the plan's rate."""
+    proposals = numbered(lambda number: Todo("propose", f"v{number}"))
+    return stagger(1 / plan.rate, mix(proposals, repeat(Todo("get")), rng=rng), rng=rng)
+
+
+def read_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone proposes once more and asks until the decree is known: with no fault left, it must be."""
+    insisting = until_ok(limit(FINAL_READS_MAX, stagger(0.2, repeat(Todo("get")), rng=rng)))
+    return each_thread([Todo("propose", "last"), insisting])
+
+
+def check(plan: Plan, history: History, trace: Trace) -> Verdict:
+    """Agreement, validity and integrity of what clients saw, P1 to P10 of what instances did, termination."""
+    parts = {"consensus": consensus(history, trace), "termination": termination(history)}
+    return Verdict.compose(parts)
+
+
+DECREE = Workload(
+    name="decree",
+    about="Whether an instance of Paxos ever decides two things, or something that nobody proposed.",
+    program=run_instance,
+    connect=connect,
+    generator=propose_and_get,
+    final=read_at_last,
+    check=check,
+    framing=LengthPrefixed(4),
+    bugs=DECREE_BUGS,
+    defaults={"rate": 100.0, "time_limit_s": 1.0, "latency": Latency("uniform", 1.0, 20.0)},
+)
