@@ -7,6 +7,7 @@ what was not, and everything else is up to whoever calls.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from paxos_impl.core import (
@@ -63,8 +64,13 @@ class Flight:
 class World:
     """A cluster of `members`; nothing happens in it by itself."""
 
-    def __init__(self, members: tuple[int, ...] = (1, 2, 3), rules: Rules = RULES) -> None:
-        self.members, self.rules = members, rules
+    def __init__(
+        self,
+        members: tuple[int, ...] = (1, 2, 3),
+        rules: Rules = RULES,
+        watch: Callable[[int, Effect], None] = lambda node, effect: None,
+    ) -> None:
+        self.members, self.rules, self.watch = members, rules, watch
         self.nodes: dict[int, Node] = {}
         self.flights: list[Flight] = []
         self.learned: list[tuple[int, Vote]] = []
@@ -154,8 +160,10 @@ class World:
         this = self.nodes[node]
         match effect:
             case Persist():
+                self.watch(node, effect)
                 this.unsynced.append(effect)
             case SetTimer(timer, attempt):
+                self.watch(node, effect)
                 this.timers[timer] = attempt
             case Restarted() | ConfigActive():
                 pass
@@ -166,6 +174,7 @@ class World:
                     self._emit(node, effect)
 
     def _emit(self, node: int, effect: Effect) -> None:
+        self.watch(node, effect)
         match effect:
             case Send(to, message):
                 name = type(message).__name__

@@ -1,0 +1,21 @@
+"""Fixtures for the tests of Paxos; `--rewrite` writes golden files anew, to be read as a diff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--rewrite", default=False))
+
+
+@pytest.fixture
+def testdata() -> Path:
+    return Path(__file__).parent.parent / "testdata" / "paxos"
