@@ -6,30 +6,30 @@ can, and a node that still does not know, however often it is asked, will never 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op
 
 
-def termination(history: History, *, patience: int = 10) -> Verdict:
+def termination(history: History, *, node_of: Callable[[int], str], patience: int = 10) -> Verdict:
     """Each node that was asked at least `patience` times since the nemesis ended must have answered once.
 
-    Ops count for the `node` they were invoked for. Without any op after the end there is nothing to tell.
+    `node_of` says which node a process asks. Without any op after the end there is nothing to tell.
     """
-    asked = _asked_at_last(history)
+    asked = _asked_at_last(history, node_of)
     if not asked:
         return Verdict.unknown("nobody asked any node after the faults had ended")
     return Verdict.of(_silent(asked, patience), nodes=len(asked))
 
 
-def _asked_at_last(history: History) -> Mapping[str, list[Op]]:
+def _asked_at_last(history: History, node_of: Callable[[int], str]) -> Mapping[str, list[Op]]:
     """The completions after the last deed of the nemesis, by the node that was asked."""
     healed = max((op.index for op in history.nemesis), default=-1)
     asked: dict[str, list[Op]] = {}
     for op in history.clients:
-        if op.index > healed and op.type != "invoke" and op.node is not None:
-            asked.setdefault(op.node, []).append(op)
+        if op.index > healed and op.type != "invoke" and isinstance(op.process, int):
+            asked.setdefault(node_of(op.process), []).append(op)
     return asked
 
 

@@ -7,7 +7,7 @@ fault that comes later than that strikes nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
@@ -76,10 +76,15 @@ class DecreeClient:
         raise AssertionError(answer)
 
 
+def asked_by(process: int, nodes: Sequence[str]) -> str:
+    """The instance that a process asks: successive processes ask successive instances."""
+    return nodes[process % len(nodes)]
+
+
 @asynccontextmanager
 async def connect(site: Site, process: int) -> AsyncIterator[DecreeClient]:
-    """A client of one of the instances: successive processes go to successive instances."""
-    node = site.nodes[process % len(site.nodes)]
+    """A client of one of the instances."""
+    node = asked_by(process, site.nodes)
     async with paxos.Client(Address(node, PORT)) as client:
         yield DecreeClient(client, node)
 
@@ -98,7 +103,11 @@ def read_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 def check(plan: Plan, history: History, trace: Trace) -> Verdict:
     """Agreement, validity and integrity of what clients saw, P1 to P10 of what instances did, termination."""
-    parts = {"consensus": consensus(history, trace), "termination": termination(history)}
+
+    def node_of(process: int) -> str:
+        return asked_by(process, plan.names)
+
+    parts = {"consensus": consensus(history, trace), "termination": termination(history, node_of=node_of)}
     return Verdict.compose(parts)
 
 

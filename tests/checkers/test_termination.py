@@ -1,30 +1,34 @@
 from __future__ import annotations
 
-from checkers.termination import termination
+from checkers.termination import termination as unbound
+from checkers.verdict import Verdict
 from harness.history import NEMESIS, History, Op
+
+
+def termination(history: History) -> Verdict:
+    return unbound(history, node_of=lambda process: f"n{process}")
+
 
 HEAL = Op(0, 0, "info", NEMESIS, "heal")
 
 
-def asked(times: int, *, node: str = "n1", answer: str = "fail", start: int = 1) -> list[Op]:
+def asked(times: int, *, process: int = 1, answer: str = "fail", start: int = 1) -> list[Op]:
     ops: list[Op] = []
     for number in range(times):
         index = start + 2 * number
-        ops.append(Op(index, index, "invoke", 0, "get", node=node))
-        ops.append(Op(index + 1, index + 1, answer, 0, "get", node=node))  # type: ignore[arg-type]
+        ops.append(Op(index, index, "invoke", process, "get"))
+        ops.append(Op(index + 1, index + 1, answer, process, "get"))  # type: ignore[arg-type]
     return ops
 
 
 def test_a_node_that_answers_in_the_end_passes() -> None:
-    history = History(
-        [HEAL, *asked(20), Op(41, 41, "invoke", 0, "get"), Op(42, 42, "ok", 0, "get", "v", node="n1")]
-    )
+    history = History([HEAL, *asked(20), Op(41, 41, "invoke", 1, "get"), Op(42, 42, "ok", 1, "get", "v")])
 
     assert termination(history).valid == "valid"
 
 
 def test_a_node_that_never_answers_after_the_faults_is_named() -> None:
-    verdict = termination(History([HEAL, *asked(20, node="n3")]))
+    verdict = termination(History([HEAL, *asked(20, process=3)]))
 
     assert verdict.valid == "invalid"
     assert verdict.anomalies[0].name == "no progress"
@@ -33,7 +37,7 @@ def test_a_node_that_never_answers_after_the_faults_is_named() -> None:
 
 def test_silence_while_faults_last_is_forgiven() -> None:
     before = [*asked(20, start=0), Op(40, 40, "info", NEMESIS, "heal")]
-    after = [Op(41, 41, "invoke", 1, "get"), Op(42, 42, "ok", 1, "get", "v", node="n1")]
+    after = [Op(41, 41, "invoke", 1, "get"), Op(42, 42, "ok", 1, "get", "v")]
 
     assert termination(History([*before, *after])).valid == "valid"
 
