@@ -25,6 +25,7 @@ from paxos_impl.core import (
     Propose,
     Refused,
     Reply,
+    Restarted,
     Send,
     SetTimer,
     Tell,
@@ -97,6 +98,8 @@ class _Stage:
             case Send(to, message):
                 receivers = " ".join(f"n{peer}" for peer in to)
                 line = f"-> {receivers}: {_say(message)}"
+            case Restarted(state):
+                line = f"starts with promised={state.promised or '-'} accepted={_vote(state.accepted)}"
             case SetTimer("pull"):
                 return
             case SetTimer(timer, attempt):

@@ -166,7 +166,7 @@ class World:
                 self.watch(node, effect)
                 this.timers[timer] = attempt
             case Restarted() | ConfigActive():
-                pass
+                self.watch(node, effect)
             case Send(after=after) | Reply(after=after) | Learned(after=after):
                 if after is not None and after > this.synced:
                     this.held.append(effect)
