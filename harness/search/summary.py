@@ -73,9 +73,9 @@ def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
     return "valid", f"all {tally.trials} trials were valid"
 
 
-def replay_command(finding: Finding) -> str:
-    """The command that runs the smallest plan of a finding again; empty if it was not recorded."""
-    return f"ostrakon replay {shlex.quote(os.path.relpath(finding.folder))}" if finding.folder else ""
+def replay_line(folder: str) -> str:
+    """The command that runs what is recorded in a folder again; empty if there is no folder."""
+    return f"ostrakon replay {shlex.quote(os.path.relpath(folder))}" if folder else ""
 
 
 def _without_effect(faults: Mapping[str, Uses], kinds: tuple[str, ...]) -> list[str]:
@@ -90,7 +90,7 @@ def _told(finding: Finding) -> dict[str, Any]:
         "why": finding.why,
         "seed": finding.seed,
         "folder": finding.folder,
-        "replay": replay_command(finding),
+        "replay": replay_line(finding.folder),
         "plan": msgspec.to_builtins(finding.plan),
     }
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.search.soak import Progress, View
-from harness.search.summary import replay_command
+from harness.search.summary import replay_line
 from harness.search.tally import Finding
 
 if TYPE_CHECKING:
@@ -97,4 +97,4 @@ class BarView:
 
 
 def _found_line(finding: Finding) -> str:
-    return f"FAILED  {finding.reason}: {finding.why}\n        {replay_command(finding)}"
+    return f"FAILED  {finding.reason}: {finding.why}\n        {replay_line(finding.folder)}"

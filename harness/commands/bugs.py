@@ -1,0 +1,149 @@
+"""`ostrakon bugs`: how soon each seeded bug is convicted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.status import OWN_FAILURE, UserError, exit_status
+
+if TYPE_CHECKING:
+    from harness.search.benchmark import Benchmark
+    from harness.search.conviction import Control, Hunt
+    from harness.workload import Workload
+
+
+@click.command()
+@click.argument("workload", default="decree")
+@click.option("--bug", "names", metavar="NAME", multiple=True, help="Only this one; may be given again.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@click.option("--hunts", type=click.IntRange(min=1), default=1, show_default=True, help="Hunts for each bug.")
+@click.option(
+    "--control",
+    type=click.IntRange(min=0),
+    default=2000,
+    show_default=True,
+    help="Trials of the correct system, which must not raise an alarm.",
+)
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=20_000, show_default=True, help="At most, a hunt."
+)
+@click.option(
+    "--cpu", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds, a hunt."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core if not given."
+)
+@click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def bugs(
+    workload: str,
+    names: tuple[str, ...],
+    seed: int,
+    hunts: int,
+    control: int,
+    trials: int,
+    cpu: float,
+    workers: int | None,
+    store: Path,
+    as_json: bool,
+) -> int:
+    """Hunt the seeded bugs of WORKLOAD, and try the correct system as a control.
+
+    For each bug: trials and CPU seconds until convicted (medians over the hunts), the property that fired
+    first, and how to see it again. Exit status 1 if the correct system was accused, 2 if a bug got away.
+    """
+    import msgspec
+
+    from harness.search.benchmark import to_json
+    from harness.search.conviction import benchmark_jobs
+    from harness.search.swarm import Swarm
+
+    found = _workload(workload, names)
+    jobs = benchmark_jobs(
+        Swarm(workload=workload),
+        names or tuple(found.bugs),
+        first=seed,
+        hunts=hunts,
+        control=control,
+        trials_max=trials,
+        cpu_s_max=cpu,
+        store=store,
+    )
+    benchmark = _watched(jobs, workers or os.cpu_count() or 1)
+    if as_json:
+        expected = {name: bug.convicted_by for name, bug in found.bugs.items()}
+        click.echo(msgspec.json.encode(to_json(benchmark, expected)))
+    else:
+        _tell(benchmark)
+    for failure in benchmark.failures[:3]:
+        click.echo(failure, err=True)
+    return OWN_FAILURE if benchmark.failures else exit_status(benchmark.valid)
+
+
+def _workload(workload: str, names: tuple[str, ...]) -> Workload:
+    from harness.catalogue import UnknownName, find_bug, find_workload
+
+    try:
+        found = find_workload(workload)
+        for name in names:
+            find_bug(found, name)
+    except UnknownName as error:
+        raise UserError(str(error)) from None
+    if not found.bugs:
+        raise UserError(f"the workload {workload!r} has no seeded bugs")
+    return found
+
+
+def _watched(jobs: list[Hunt | Control], workers: int) -> Benchmark:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from harness.search.benchmark import run_benchmark
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("hunting", total=len(jobs))
+        return run_benchmark(
+            jobs, workers=workers, note=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def _tell(benchmark: Benchmark) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.search.summary import replay_line
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("bug", "convicted", "trials", "CPU s", "first", "recipe", "seed"):
+        table.add_column(heading, justify="right" if heading in ("trials", "CPU s", "seed") else "left")
+    for row in benchmark.rows:
+        caught = f"{row.convicted} of {row.hunts}" if row.hunts > 1 else ("yes" if row.convicted else "NO")
+        example = row.example
+        table.add_row(
+            row.bug,
+            caught,
+            f"{row.trials:,.0f}",
+            f"{row.cpu_s:.2f}",
+            *((example.property, example.recipe, str(example.seed)) if example.convicted else ("", "", "")),
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print()
+    for row in benchmark.rows:
+        if row.example.folder:
+            console.print(f"{row.bug}: {replay_line(row.example.folder)}", markup=False, soft_wrap=True)
+    total = sum(row.cpu_s for row in benchmark.rows)
+    control = benchmark.control
+    console.print(f"\nall bugs: {total:.1f} s of CPU", markup=False)
+    console.print(
+        f"the correct system: {control.trials:,} trials, {len(control.alarms)} alarms, "
+        f"{len(control.unknowns)} not judged, {control.cpu_s:.1f} s of CPU",
+        markup=False,
+    )
+    for seed, why in (*control.alarms[:5], *control.unknowns[:5]):
+        console.print(f"  seed {seed}: {why}", markup=False, soft_wrap=True)

@@ -1,0 +1,182 @@
+"""How soon a seeded bug is convicted, and by which property; and that the correct system never is.
+
+A hunt tries seeds in order until one is invalid, so that its cost in trials depends on nothing but the
+first seed. Hunts for several bugs run side by side; each stays in one process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.search.outcome import TRIAL_RUNNER, Run, load_run
+from harness.search.swarm import Swarm, draw_recipe
+from harness.store import Store
+
+_FAR_APART = 1_000_000
+"""Between the first seeds of two hunts for the same bug."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """A search for one bug."""
+
+    swarm: Swarm
+    first: int
+    """The first seed."""
+    trials_max: int
+    cpu_s_max: float
+    store: Path
+    """Where the run that convicts is recorded."""
+    runner: str = TRIAL_RUNNER
+
+
+@dataclass(frozen=True, slots=True)
+class Hunted:
+    """How a hunt ended."""
+
+    bug: str
+    convicted: bool
+    trials: int
+    cpu_s: float
+    virtual_s: float
+    seed: int = -1
+    """The seed that convicted; this and what follows only if one did."""
+    recipe: str = ""
+    property: str = ""
+    """The property that fired first, by the time within the trial."""
+    reason: str = ""
+    why: str = ""
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Trials of the correct system, a part of the control group."""
+
+    swarm: Swarm
+    seeds: range
+    runner: str = TRIAL_RUNNER
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """What the control group came to."""
+
+    trials: int = 0
+    cpu_s: float = 0.0
+    virtual_s: float = 0.0
+    alarms: tuple[tuple[int, str], ...] = ()
+    """Seeds that were invalid, and why."""
+    unknowns: tuple[tuple[int, str], ...] = ()
+    """Seeds that could not be judged, and why."""
+
+    def __add__(self, other: Controlled) -> Controlled:
+        """Two parts together."""
+        return Controlled(
+            self.trials + other.trials,
+            self.cpu_s + other.cpu_s,
+            self.virtual_s + other.virtual_s,
+            tuple(sorted(self.alarms + other.alarms)),
+            tuple(sorted(self.unknowns + other.unknowns)),
+        )
+
+
+def benchmark_jobs(
+    swarm: Swarm,
+    bugs: Sequence[str],
+    *,
+    first: int,
+    hunts: int,
+    control: int,
+    trials_max: int,
+    cpu_s_max: float,
+    store: Path,
+    runner: str = TRIAL_RUNNER,
+) -> list[Hunt | Control]:
+    """The benchmark in jobs: so many hunts for each bug, and so many trials of the correct system."""
+    return [
+        *(
+            Hunt(_with_bug(swarm, bug), first + number * _FAR_APART, trials_max, cpu_s_max, store, runner)
+            for bug in bugs
+            for number in range(hunts)
+        ),
+        *(
+            Control(_with_bug(swarm, None), range(start, min(start + 100, first + control)), runner)
+            for start in range(first, first + control, 100)
+        ),
+    ]
+
+
+def do_job(job: Hunt | Control) -> Hunted | Controlled:
+    """Carry out a part of the benchmark."""
+    return hunt(job) if isinstance(job, Hunt) else control(job)
+
+
+def hunt(job: Hunt) -> Hunted:
+    """Try seeds until one is invalid, or enough was spent."""
+    run = load_run(job.runner)
+    assert job.swarm.bug is not None
+    began, virtual_s, trials = time.process_time(), 0.0, 0
+    while trials < job.trials_max and time.process_time() - began < job.cpu_s_max:
+        plan = job.swarm.plan(job.first + trials)
+        trial = run(plan)
+        trials += 1
+        virtual_s += trial.virtual_s
+        if trial.valid == "invalid":
+            return Hunted(
+                bug=job.swarm.bug,
+                convicted=True,
+                trials=trials,
+                cpu_s=time.process_time() - began,
+                virtual_s=virtual_s,
+                seed=plan.seed,
+                recipe=draw_recipe(plan.seed).name,
+                property=first_fired(trial.anomalies) or trial.reason,
+                reason=trial.reason,
+                why=trial.why,
+                folder=_record(run, job, plan.seed),
+            )
+    return Hunted(job.swarm.bug, False, trials, time.process_time() - began, virtual_s)
+
+
+def control(job: Control) -> Controlled:
+    """Try all seeds; none should be invalid."""
+    run = load_run(job.runner)
+    began = time.process_time()
+    trials = [run(job.swarm.plan(seed)) for seed in job.seeds]
+    return Controlled(
+        len(trials),
+        time.process_time() - began,
+        sum(trial.virtual_s for trial in trials),
+        tuple((trial.plan.seed, trial.why) for trial in trials if trial.valid == "invalid"),
+        tuple((trial.plan.seed, trial.why) for trial in trials if trial.valid == "unknown"),
+    )
+
+
+def first_fired(anomalies: Sequence[Mapping[str, Any]]) -> str:
+    """The property, or else the name, of the anomaly that was complete first; empty if there is none."""
+    if not anomalies:
+        return ""
+    first = min(anomalies, key=_completed_ns)
+    return str(first.get("property") or first["name"])
+
+
+def _completed_ns(anomaly: Mapping[str, Any]) -> float:
+    """The time of the last thing that shows it."""
+    times = [seen["time"] for seen in (*anomaly.get("ops", ()), *anomaly.get("events", ()))]
+    return max(times, default=float("inf"))
+
+
+def _record(run: Run, job: Hunt, seed: int) -> str:
+    name = f"{job.swarm.bug}-seed-{seed}"
+    return str(run(job.swarm.plan(seed), store=Store(job.store), name=name, report=True).folder)
+
+
+def _with_bug(swarm: Swarm, bug: str | None) -> Swarm:
+    return msgspec.structs.replace(swarm, bug=bug)
