@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextvars
 import functools
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+import types
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 
@@ -22,12 +23,17 @@ import trio._core._entry_queue as _entry_queue
 import trio._core._instrumentation as _instrumentation
 import trio._core._ki as _ki
 import trio._core._run as _run
+import trio._core._traps as _traps
+from outcome import Error
 from trio.lowlevel import Abort, Task
 
 from harness.sim.errors import NotSimulated, UnsupportedTrio
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
+
+Trap = _traps.WaitTaskRescheduled
+"""What a task yields to wait; made from its abort function, and good for any number of waits."""
 
 
 class BatchOrder(Protocol):
@@ -40,7 +46,7 @@ class BatchOrder(Protocol):
 class TrioRun:
     """One Trio run, advanced by hand, one pass of its loop at a time."""
 
-    __slots__ = ("_hooks", "advance", "reschedule", "runner")
+    __slots__ = ("advance", "asyncgen_hooks", "reschedule", "runner")
 
     def __init__(self, main: Callable[[], Awaitable[object]], clock: trio.abc.Clock) -> None:
         wakeup = _Wakeup()
@@ -56,7 +62,7 @@ class TrioRun:
         wakeup.reschedule = self.reschedule = self.runner.reschedule
         outer = sys.get_asyncgen_hooks()
         self.runner.asyncgens.install_hooks(self.runner)
-        self._hooks = sys.get_asyncgen_hooks()
+        self.asyncgen_hooks: Any = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(*outer)
         generator = _RUN.unrolled_run(self.runner, main, (), host_uses_signal_set_wakeup_fd=True)
         generator.send(None)
@@ -69,8 +75,9 @@ class TrioRun:
 
     def enter(self) -> None:
         """Make this the run that Trio's functions speak to, until another one enters."""
-        _CONTEXT.runner = self.runner
-        sys.set_asyncgen_hooks(*self._hooks)
+        global _entered
+        _entered = self
+        _context["runner"] = self.runner
 
     def within(self, call: Callable[[], object]) -> None:
         """Call something that needs to be inside this run, from anywhere."""
@@ -113,20 +120,59 @@ class TrioRun:
         self.runner.runq.extend(tasks)
 
 
+@types.coroutine
+def park(trap: Trap) -> Generator[Any, Any, Any]:
+    """Wait until the running task is rescheduled, and return with what; or raise, if it is cancelled.
+
+    `trio.lowlevel.wait_task_rescheduled` for those who hand the bare value to `TrioRun.reschedule`.
+    """
+    sent = yield trap
+    if type(sent) is Error:
+        sent.unwrap()
+    return sent
+
+
+_context: dict[str, Any] = {}
+"""The attributes of Trio's global context in the thread that runs a world."""
+_entered: TrioRun | None = None
+_owners: dict[int, Any] = {}
+"""The asyncgen hooks of the run that each live async generator was first iterated in, by its id."""
+
+
+def _first_iteration(generator: AsyncGenerator[Any, Any]) -> None:
+    assert _entered is not None
+    hooks = _owners[id(generator)] = _entered.asyncgen_hooks
+    hooks.firstiter(generator)
+
+
+def _finalize(generator: AsyncGenerator[Any, Any]) -> None:
+    _owners.pop(id(generator)).finalizer(generator)
+
+
 @contextmanager
 def schedule_batches(order: BatchOrder) -> Iterator[None]:
     """Let `order` decide for every run, and stand aside from a run that may surround this one."""
     check_trio()
-    context = dict(_CONTEXT.__dict__)
+    with _installed(order):
+        yield
+
+
+@contextmanager
+def _installed(order: BatchOrder) -> Iterator[None]:
+    global _context
+    outer, _context = _context, _CONTEXT.__dict__
+    context = dict(_context)
     hooks = sys.get_asyncgen_hooks()
     deterministic, generator = _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r
     library = _RUN.sniffio_library.name
     _CONTEXT.__dict__.clear()
     _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = True, order
     _RUN.sniffio_library.name = "trio"
+    sys.set_asyncgen_hooks(_first_iteration, _finalize)
     try:
         yield
     finally:
+        _context = outer
         _RUN.sniffio_library.name = library
         _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = deterministic, generator
         sys.set_asyncgen_hooks(*hooks)
@@ -261,21 +307,11 @@ def _try_out() -> None:
         return "done"
 
     clock = _TestClock()
-    context = dict(_CONTEXT.__dict__)
-    deterministic, generator = _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r
-    hooks = sys.get_asyncgen_hooks()
-    _CONTEXT.__dict__.clear()
-    try:
-        _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = True, _Reverse()
+    with _installed(_Reverse()):
         run = TrioRun(main, clock)
         run.enter()
         _drive(run, clock)
         result = run.outcome
-    finally:
-        _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = deterministic, generator
-        sys.set_asyncgen_hooks(*hooks)
-        _CONTEXT.__dict__.clear()
-        _CONTEXT.__dict__.update(context)
     if result is None or result.unwrap() != "done":
         raise RuntimeError("a run did not return its result")
     if seen != ["a", "b", "a", "b", "soon"]:

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Literal
 import trio
 from trio.lowlevel import Abort
 
+from harness.sim._trio import Trap, park
 from harness.sim.latency import Exponential, Latency
 
 if TYPE_CHECKING:
     from harness.sim.machine import Machine
 
 Operation = Literal["read", "write", "sync"]
+_UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ class SimDisk:
         """The time it takes the device; like a system call, it cannot be cancelled."""
         process, task = self._kernel.current, trio.lowlevel.current_task()
         self._kernel.call_at(self._kernel.now_ns + self._draw_ns(), process.reschedule, task)
-        await trio.lowlevel.wait_task_rescheduled(lambda _: Abort.FAILED)
+        await park(_UNCANCELLABLE)
 
     def _draw_ns(self) -> int:
         return self.sync_latency.sampler(self._rng)()

@@ -14,7 +14,6 @@ import os
 import random
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,17 +33,20 @@ if TYPE_CHECKING:
 Replacement = tuple[Any, str, Any]
 
 _MISSING = object()
+_world: World | None = None
+"""The world that runs now."""
 
 
 @contextmanager
 def sealed(world: World) -> Iterator[None]:
     """Run the body, the world's kernel loop, with everything real replaced for simulated processes."""
+    global _world
+    outer, _world = _world, world
     collecting = gc.isenabled()
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
-    shared = random.getstate()
     saved: list[Replacement] = []
     try:
-        for owner, name, replacement in _replacements(world):
+        for owner, name, replacement in _replacements():
             saved.append((owner, name, owner.__dict__.get(name, _MISSING)))
             setattr(owner, name, replacement)
         yield
@@ -54,33 +56,41 @@ def sealed(world: World) -> Iterator[None]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
-        random.setstate(shared)
         if collecting:
             gc.enable()
+        _world = outer
 
 
-def _replacements(world: World) -> Iterator[Replacement]:
-    kernel = world.kernel
-    yield from _time(kernel)
-    yield from _randomness(kernel)
-    yield from _refusals(kernel)
-    yield socket, "getaddrinfo", _getaddrinfo(world)
-    yield trio.to_thread, "run_sync", _run_sync
-    yield trio._path, "run_sync", _run_sync
+def _process() -> Process | None:
+    """The simulated process whose code runs now."""
+    process: Process | None = _world.kernel.current if _world is not None else None
+    return process
 
 
-def _simulated(kernel: Any, real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+@functools.cache
+def _replacements() -> tuple[Replacement, ...]:
+    return (
+        *_time(),
+        *_randomness(),
+        *_refusals(),
+        (socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)),
+        (trio.to_thread, "run_sync", _run_sync),
+        (trio._path, "run_sync", _run_sync),
+    )
+
+
+def _simulated(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     """A function that answers a simulated process with `ours` and everyone else as `real` does."""
 
     @functools.wraps(real)
     def answer(*args: Any, **kwargs: Any) -> Any:
-        process = kernel.current
+        process = _process()
         return real(*args, **kwargs) if process is None else ours(process, *args, **kwargs)
 
     return answer
 
 
-def _time(kernel: Any) -> Iterator[Replacement]:
+def _time() -> Iterator[Replacement]:
     def monotonic(process: Process) -> float:
         return process.machine.clock.current_time()
 
@@ -88,9 +98,9 @@ def _time(kernel: Any) -> Iterator[Replacement]:
         return process.machine.clock.wall_time()
 
     for name, clock in (("time", wall), ("monotonic", monotonic), ("perf_counter", monotonic)):
-        yield time, name, _simulated(kernel, getattr(time, name), clock)
-        yield time, f"{name}_ns", _simulated(kernel, getattr(time, f"{name}_ns"), _in_ns(clock))
-    yield time, "process_time", _simulated(kernel, time.process_time, monotonic)
+        yield time, name, _simulated(getattr(time, name), clock)
+        yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(clock))
+    yield time, "process_time", _simulated(time.process_time, monotonic)
 
 
 def _in_ns(clock: Callable[[Process], float]) -> Callable[[Process], int]:
@@ -104,19 +114,19 @@ _RANDOM = (
 )
 
 
-def _randomness(kernel: Any) -> Iterator[Replacement]:
+def _randomness() -> Iterator[Replacement]:
     def urandom(process: Process, size: int) -> bytes:
         return process.rng.randbytes(size)
 
     for name in _RANDOM:
-        yield random, name, _simulated(kernel, getattr(random, name), _drawing(name))
-    yield os, "urandom", _simulated(kernel, os.urandom, urandom)
-    yield random, "_urandom", _simulated(kernel, os.urandom, urandom)  # What SystemRandom and secrets use.
+        yield random, name, _simulated(getattr(random, name), _drawing(name))
+    yield os, "urandom", _simulated(os.urandom, urandom)
+    yield random, "_urandom", _simulated(os.urandom, urandom)  # What SystemRandom and secrets use.
     seed = random.Random.seed
 
     def seed_from_process(self: random.Random, a: Any = None, version: int = 2) -> None:
-        if a is None and kernel.current is not None:
-            a = kernel.current.rng.getrandbits(128)
+        if a is None and (process := _process()) is not None:
+            a = process.rng.getrandbits(128)
         seed(self, a, version)
 
     yield random.Random, "seed", seed_from_process
@@ -126,38 +136,26 @@ def _drawing(name: str) -> Callable[..., Any]:
     return lambda process, *args, **kwargs: getattr(process.rng, name)(*args, **kwargs)
 
 
-def _refusals(kernel: Any) -> Iterator[Replacement]:
+def _refusals() -> Iterator[Replacement]:
     def refuse(owner: Any, name: str, called: str, instead: str) -> Replacement:
         def refusal(process: Process, *args: Any, **kwargs: Any) -> NoReturn:
             raise NotSimulated(f"{called} is not simulated (called by {process.name}): {instead}")
 
-        return owner, name, _simulated(kernel, getattr(owner, name), refusal)
+        return owner, name, _simulated(getattr(owner, name), refusal)
 
     yield refuse(socket.socket, "__init__", "socket.socket()", "use trio.socket or trio's streams")
-    yield refuse(
-        threading.Thread,
-        "start",
-        "starting a thread",
-        "use trio tasks; trio.to_thread.run_sync() runs inline",
-    )
+    yield refuse(threading.Thread, "start", "starting a thread", "trio.to_thread.run_sync() runs inline")
     yield refuse(subprocess.Popen, "__init__", "starting a process", "start another machine in the world")
     yield refuse(os, "fork", "os.fork()", "start another machine in the world")
     yield refuse(os, "system", "os.system()", "start another machine in the world")
     yield refuse(time, "sleep", "time.sleep()", "use trio.sleep()")
-    if "asyncio" in sys.modules:
-        import asyncio
-
-        yield refuse(asyncio, "run", "asyncio.run()", "the simulator runs Trio programs")
 
 
-def _getaddrinfo(world: World) -> Callable[..., Any]:
-    def ours(
-        process: Process, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
-    ) -> Any:
-        name = host.decode() if isinstance(host, bytes) else host
-        return address_info(world.network, name, port, family, type, proto, flags)
-
-    return _simulated(world.kernel, socket.getaddrinfo, ours)
+def _getaddrinfo(
+    process: Process, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+) -> Any:
+    name = host.decode() if isinstance(host, bytes) else host
+    return address_info(process.machine.world.network, name, port, family, type, proto, flags)
 
 
 async def _run_sync(sync_fn: Callable[..., Any], *args: Any, **_: Any) -> Any:

@@ -54,38 +54,35 @@ class Kernel:
             process.queued = True
             self.ready.append(process)
 
-    @property
-    def next_ns(self) -> int:
-        """When the next event happens; `NEVER_NS` if there is none."""
-        return self._heap[0][0] if self._heap else NEVER_NS
-
     def note(self, *what: int) -> None:
         """Mix integers into the fingerprint."""
         self.fingerprint = hash((self.fingerprint, self.now_ns, *what))
 
-    def run_ready(self) -> None:
-        """Run processes until all of them wait."""
-        ready, pick = self.ready, self.schedule.pick
-        while ready:
-            if len(ready) == 1:
-                process = ready.pop()
-            else:
-                at = pick(len(ready))
-                process = ready[at]
-                last = ready.pop()
-                if last is not process:
-                    ready[at] = last
-            process.queued = False
-            if process.can_run:
-                process.tick()
+    def run(self, until_ns: int, stop: Callable[[], bool]) -> bool:
+        """Let things happen until `stop()`; False if nothing is left to happen up to `until_ns`.
 
-    def run_instant(self) -> None:
-        """Go to the next instant and let all its events happen."""
-        heap = self._heap
-        at_ns = heap[0][0]
-        if at_ns > self.now_ns:
-            self.now_ns = at_ns
-        while heap and heap[0][0] <= at_ns:
-            _, _, call, args = heappop(heap)
-            self.events += 1
-            call(*args)
+        `stop` is asked whenever everything waits.
+        """
+        heap, ready, pick = self._heap, self.ready, self.schedule.pick
+        while True:
+            while ready:
+                if len(ready) == 1:
+                    process = ready.pop()
+                else:
+                    at = pick(len(ready))
+                    ready[at], ready[-1] = ready[-1], ready[at]
+                    process = ready.pop()
+                process.queued = False
+                if process.can_run:
+                    process.tick()
+            if stop():
+                return True
+            if not heap or heap[0][0] > until_ns:
+                return False
+            at_ns = heap[0][0]
+            if at_ns > self.now_ns:
+                self.now_ns = at_ns
+            while heap and heap[0][0] <= at_ns:
+                _, _, call, args = heappop(heap)
+                self.events += 1
+                call(*args)

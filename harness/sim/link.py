@@ -95,6 +95,7 @@ class Link:
     def __init__(self, network: Network, sender: Machine, receiver: Machine) -> None:
         self._network = network
         self.sender, self.receiver = sender, receiver
+        self.number = network.next_number()
         self.is_loopback = sender is receiver
         self.is_between_nodes = sender.is_node and receiver.is_node and not self.is_loopback
         self.cuts: list[Cut] = []

@@ -16,13 +16,14 @@ first message of each connection, the handshake, is exempt.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.sim.errors import SimulationError
 from harness.sim.framing import Framing
 from harness.sim.latency import Latency
-from harness.sim.link import Cut, Deviation, Disturbance, Disturbed, Link
+from harness.sim.link import LOST, NORMAL, Cut, Deviation, Disturbance, Disturbed, Fate, Link
 
 if TYPE_CHECKING:
     from harness.sim.machine import Machine
@@ -60,7 +61,7 @@ class Network:
         self._links: dict[tuple[Machine, Machine], Link] = {}
         self._everywhere: list[Disturbed] = []
         self._by_ip: dict[str, Machine] = {}
-        self._pipes = 0
+        self._numbers = itertools.count(1)
 
     def add(self, machine: Machine) -> None:
         """Join a new machine to the network."""
@@ -167,16 +168,29 @@ class Network:
             sock.reset()
         return len(broken) // 2
 
+    def fate(self, link: Link, number: int) -> Fate:
+        """What becomes of message `number`, by the disturbances on its link and the deviations."""
+        fate = link.fate() if link.disturbed else NORMAL
+        deviation = self.deviations.get(number)
+        if deviation is None:
+            return fate
+        match deviation.kind:
+            case "drop":
+                return LOST
+            case "duplicate":
+                return fate._replace(copies=fate.copies * 2)
+            case "delay":
+                return fate._replace(extra_ns=fate.extra_ns + int(deviation.ms * 1e6), may_be_overtaken=True)
+
     def power_changed(self, machine: Machine) -> None:
         """A machine lost its power or got it back; nothing goes to or from it meanwhile."""
         for (sender, receiver), link in self._links.items():
             if machine in (sender, receiver):
                 link.down += -1 if machine.powered else 1
 
-    def next_pipe_number(self) -> int:
-        """Number the connections' directions in order of creation."""
-        self._pipes += 1
-        return self._pipes
+    def next_number(self) -> int:
+        """Number links and connections in order of creation."""
+        return next(self._numbers)
 
     def _disturbed_links(self, disturbance: Disturbance) -> list[Link]:
         if disturbance.links is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from harness.sim.framing import Splitter
-from harness.sim.link import LOST, NORMAL, Fate, Link
+from harness.sim.link import Link
 from harness.sim.network import Message
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Pipe:
         self.unread = 0
         """Bytes sent that the receiving program has not taken yet."""
         self._network, self._kernel = network, network.kernel
-        self._number = network.next_pipe_number()
+        self._number = network.next_number()
         self._last_ns = 0
         """When the last segment arrives; nothing arrives before it."""
         self._lost: deque[tuple[Segment, Message | None]] = deque()
@@ -114,7 +114,7 @@ class Pipe:
 
     def _launch_disturbed(self, data: bytes, number: int) -> None:
         link = self.link
-        fate = self._deviate(number, link.fate() if link.disturbed else NORMAL)
+        fate = self._network.fate(link, number)
         if fate.extra_ns:
             link.delayed += 1
         message = self._message(data, number) if self._network.on_message is not None else None
@@ -135,18 +135,6 @@ class Pipe:
             self.unread += len(data)
             self._launch(data, message, 0, may_be_overtaken=True)
 
-    def _deviate(self, number: int, fate: Fate) -> Fate:
-        deviation = self._network.deviations.get(number)
-        if deviation is None:
-            return fate
-        match deviation.kind:
-            case "drop":
-                return LOST
-            case "duplicate":
-                return fate._replace(copies=fate.copies * 2)
-            case "delay":
-                return fate._replace(extra_ns=fate.extra_ns + int(deviation.ms * 1e6), may_be_overtaken=True)
-
     def _launch(
         self, segment: Segment, message: Message | None, extra_ns: int, may_be_overtaken: bool = False
     ) -> None:
@@ -155,12 +143,9 @@ class Pipe:
             self._lose(segment, message)
             return
         at_ns = kernel.now_ns + link.draw_ns() + extra_ns
-        if may_be_overtaken:
-            if segment is Mark.FIN or at_ns > self._last_ns:
-                pass
-        elif at_ns <= self._last_ns:
-            at_ns = self._last_ns + 1
         if not may_be_overtaken:
+            if at_ns <= self._last_ns:
+                at_ns = self._last_ns + 1
             self._last_ns = at_ns
         kernel.call_at(at_ns, self._arrive, segment, message)
 

@@ -20,6 +20,7 @@ from trio.lowlevel import Task
 from harness.sim._trio import TrioRun
 from harness.sim.errors import SimulationError
 from harness.sim.kernel import NEVER_NS, Kernel
+from harness.sim.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from harness.sim.machine import Machine
@@ -47,6 +48,7 @@ class Process:
         self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
         self._outcome: Outcome[Any] | None = None
         self.run = TrioRun(self._main, machine.clock)
+        self._ready = self.run.runner.runq
         kernel.make_ready(self)
 
     def __repr__(self) -> str:
@@ -96,10 +98,15 @@ class Process:
         """Whatever the program asks of `random`, `os.urandom`, `uuid` or `secrets` comes from here."""
         return self.machine.world.rng("process", self.machine.name, self.incarnation)
 
+    @cached_property
+    def mailbox(self) -> Mailbox:
+        """Where it receives messages that do not travel over sockets."""
+        return Mailbox(self)
+
     @property
     def is_alone(self) -> bool:
         """Whether only the running task could run now; then it need not let others go first."""
-        return not self.batch and not self.run.runner.runq
+        return not self.batch and not self._ready
 
     def tick(self) -> None:
         """Run until every task waits. Called by the kernel."""
@@ -123,12 +130,9 @@ class Process:
         finally:
             kernel.current = None
 
-    def reschedule(self, task: Task, outcome: Outcome[Any] | None = None) -> None:
-        """Wake `task`, one of this process, from anywhere in the simulation."""
-        if outcome is None:
-            self.run.reschedule(task)
-        else:
-            self.run.reschedule(task, outcome)
+    def reschedule(self, task: Task, value: object = None) -> None:
+        """Wake `task`, one of this process that is parked, from anywhere in the simulation."""
+        self.run.reschedule(task, value)
         if not self.queued and self.can_run:
             self.queued = True
             self._kernel.ready.append(self)

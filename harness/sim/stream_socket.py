@@ -23,10 +23,9 @@ from trio.lowlevel import (
     checkpoint,
     checkpoint_if_cancelled,
     current_task,
-    wait_task_rescheduled,
 )
 
-from harness.sim._trio import is_cancelled
+from harness.sim._trio import Trap, is_cancelled, park
 from harness.sim.errors import NotSimulated
 from harness.sim.pipe import WINDOW, Mark, Pipe, Segment
 from harness.sim.resolver import ANY, LOOPBACK, address_info
@@ -84,6 +83,7 @@ class SimSocket(trio.socket.SocketType):
         self._listener: SimSocket | None = None
         self._reader: Task | None = None
         self._writer: Task | None = None
+        self._to_read, self._to_write = Trap(self._stop_reading), Trap(self._stop_writing)
         self._options: dict[tuple[int, int], Any] = {}
         self.broken = False
         """Whether the connection has ended without hope of sending anything again."""
@@ -466,14 +466,14 @@ class SimSocket(trio.socket.SocketType):
         if self._reader is not None:
             raise trio.BusyResourceError("another task is already reading from this socket")
         self._reader = current_task()
-        await wait_task_rescheduled(self._stop_reading)
+        await park(self._to_read)
         self._require_not_closed_meanwhile()
 
     async def _wait_to_write(self) -> None:
         if self._writer is not None:
             raise trio.BusyResourceError("another task is already writing to this socket")
         self._writer = current_task()
-        await wait_task_rescheduled(self._stop_writing)
+        await park(self._to_write)
         self._require_not_closed_meanwhile()
 
     def _stop_reading(self, _: Callable[[], NoReturn]) -> Abort:

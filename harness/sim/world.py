@@ -169,21 +169,19 @@ class World:
 
     def _loop(self, until_ns: int, stop: Callable[[], bool] | None) -> StopReason:
         kernel = self.kernel
-        while True:
-            kernel.run_ready()
+
+        def is_over() -> bool:
+            return self._interrupted or (stop is not None and stop())
+
+        if kernel.run(until_ns, is_over):
             if self._interrupted:
                 self._interrupted = False
                 raise KeyboardInterrupt
-            if stop is not None and stop():
-                return StopReason.STOPPED
-            next_ns = kernel.next_ns
-            if next_ns > until_ns:
-                if until_ns < NEVER_NS - 1:
-                    kernel.now_ns = max(kernel.now_ns, until_ns)
-                    return StopReason.TIME
-                is_over = not any(process.alive for process in self._processes())
-                return StopReason.ENDED if is_over else StopReason.STUCK
-            kernel.run_instant()
+            return StopReason.STOPPED
+        if until_ns < NEVER_NS - 1:
+            kernel.now_ns = max(kernel.now_ns, until_ns)
+            return StopReason.TIME
+        return StopReason.STUCK if any(process.alive for process in self._processes()) else StopReason.ENDED
 
     def _processes(self) -> list[Process]:
         return [process for machine in self._machines.values() for process in machine.processes]

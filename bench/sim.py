@@ -1,0 +1,193 @@
+"""How fast the simulator is, beside a bare heap loop in the same run. Prints medians; needs nothing else.
+
+    python bench/sim.py [--repeat 5] [--only tcp]
+
+Figures are per second of CPU time of this one process, so that other work on the machine disturbs them little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from heapq import heappop, heappush
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import trio
+
+from harness.sim import Constant, LengthPrefixed, Machine, Uniform, World
+
+NODES = ("n1", "n2", "n3", "n4", "n5")
+
+
+def bare_heap(events: int = 300_000) -> float:
+    """Events per second of a heap with callbacks and nothing else."""
+    heap: list[tuple[int, int, Callable[[], None]]] = []
+    seq = 0
+
+    def nothing() -> None:
+        nonlocal seq
+        seq += 1
+        heappush(heap, (seq * 7919 % 1000 + seq, seq, nothing))
+
+    for _ in range(50):
+        nothing()
+    for _ in range(events):
+        heappop(heap)[2]()
+    return events
+
+
+def memory_ring(messages: int = 60_000) -> float:
+    """Five processes hand 50 messages on through their mailboxes."""
+
+    async def hand_on(machine: Machine, to: str) -> None:
+        assert machine.process is not None
+        mailbox = machine.process.mailbox
+        if machine.name == "n1":
+            for number in range(50):
+                mailbox.send(to, number)
+        while True:
+            _, message = await mailbox.receive()
+            mailbox.send(to, message)
+
+    with World(1) as world:
+        for name, to in zip(NODES, NODES[1:] + NODES[:1], strict=True):
+            machine = world.machine(name)
+            machine.start(lambda machine=machine, to=to: hand_on(machine, to))
+        world.run(stop=lambda: world.network.messages >= messages)
+    return messages
+
+
+def tcp_ring(lines: int = 40_000, *, framed: bool = False, nodes: int = 5, latency: object = None) -> float:
+    """Processes in a ring hand on what they receive, 50 lines in flight, each its own segment."""
+    names = [f"n{number}" for number in range(1, nodes + 1)]
+
+    async def node(name: str, to: str) -> None:
+        async def hand_on(stream: trio.SocketStream) -> None:
+            async for chunk in stream:
+                await onward.send_all(chunk)
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_tcp, hand_on, 4000)
+            onward = await trio.open_tcp_stream(to, 4000)
+            if name == "n1":
+                for number in range(50):
+                    await onward.send_all(b"\x00\x00\x00\x08" + b"%07d\n" % number)
+
+    with World(1, latency=latency, framing=LengthPrefixed() if framed else None) as world:  # type: ignore[arg-type]
+        for name, to in zip(names, names[1:] + names[:1], strict=True):
+            world.machine(name).start(lambda name=name, to=to: node(name, to))
+        world.run(stop=lambda: world.network.messages >= lines)
+    return lines
+
+
+def short_trials(trials: int = 60) -> float:
+    """Five processes, each connected to all others; about 100 messages and then everything is torn down."""
+
+    async def node(me: str) -> None:
+        async def answer(stream: trio.SocketStream) -> None:
+            async for chunk in stream:
+                await stream.send_all(chunk)
+
+        async def ask(peer: str) -> None:
+            stream = await trio.open_tcp_stream(peer, 4000)
+            async with stream:
+                for number in range(3 if me < peer else 2):
+                    await stream.send_all(b"prepare %d\n" % number)
+                    with trio.move_on_after(0.5):
+                        await stream.receive_some()
+                await trio.sleep_forever()
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_tcp, answer, 4000)
+            for peer in NODES:
+                if peer != me:
+                    nursery.start_soon(ask, peer)
+
+    for seed in range(trials):
+        with World(seed) as world:
+            for name in NODES:
+                world.machine(name).start(lambda name=name: node(name))
+            world.run(until_s=1.0)
+            assert world.network.messages == 100, world.network.messages
+    return trials
+
+
+def start_ups(worlds: int = 100) -> float:
+    """Five processes that begin and end."""
+
+    async def nothing() -> None:
+        pass
+
+    for seed in range(worlds):
+        with World(seed) as world:
+            for name in NODES:
+                world.machine(name).start(nothing)
+            world.run()
+    return worlds
+
+
+def idle_cluster(seconds: int = 1000) -> float:
+    """Virtual seconds of five processes that send each other a heartbeat every second."""
+
+    async def node(me: str) -> None:
+        async def listen(stream: trio.SocketStream) -> None:
+            while True:
+                with trio.fail_after(5):
+                    await stream.receive_some()
+
+        async def beat(peer: str) -> None:
+            stream = await trio.open_tcp_stream(peer, 4000)
+            while True:
+                await stream.send_all(b"\x00\x00\x00\x05alive")
+                await trio.sleep(1)
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(trio.serve_tcp, listen, 4000)
+            for peer in NODES:
+                if peer != me:
+                    nursery.start_soon(beat, peer)
+
+    with World(1) as world:
+        for name in NODES:
+            world.machine(name).start(lambda name=name: node(name))
+        world.run(until_s=seconds)
+    return seconds
+
+
+MEASUREMENTS: dict[str, tuple[Callable[[], float], str, float]] = {
+    "heap": (bare_heap, "events of a bare heap loop", 0),
+    "memory": (memory_ring, "messages through mailboxes", 100_000),
+    "tcp": (tcp_ring, "TCP segments around a ring of 5", 30_000),
+    "tcp-framed": (lambda: tcp_ring(framed=True), "the same, cut into messages", 30_000),
+    "tcp-25": (lambda: tcp_ring(nodes=25), "the same around a ring of 25", 30_000),
+    "tcp-equal": (lambda: tcp_ring(latency=Constant(1.0)), "the same, all latencies equal", 30_000),
+    "trials": (short_trials, "short trials (5 processes, 100 messages)", 300),
+    "starts": (start_ups, "starts and ends of 5 processes", 1000),
+    "idle": (idle_cluster, "virtual seconds of 5 idle processes", 1000),
+}
+
+
+def main() -> None:
+    """Measure, and say which figures are reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--only", choices=MEASUREMENTS, action="append")
+    options = parser.parse_args()
+    for name in options.only or MEASUREMENTS:
+        measure, noun, goal = MEASUREMENTS[name]
+        rates = []
+        for _ in range(options.repeat):
+            begin = time.process_time()
+            count = measure()
+            rates.append(count / (time.process_time() - begin))
+        note = "" if not goal else f"   (to reach: {goal:,.0f})"
+        print(f"{median(rates):12,.0f} /s  {noun}{note}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Messages between machines without sockets: Python objects, as datagrams.
+
+For programs that are written against a message port of their own. A message takes the link's latency, is lost
+where the link is cut or the receiving process is not there, and drop, duplicate, reorder and delay strike it
+as a whole. A new process starts with an empty mailbox.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import trio
+from trio.lowlevel import Abort, Task
+
+from harness.sim._trio import Trap, is_cancelled, park
+from harness.sim.link import NORMAL, Link
+
+if TYPE_CHECKING:
+    from harness.sim.process import Process
+
+
+class Mailbox:
+    """Where one process receives and sends; made by `Process.mailbox`."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._machine = process.machine
+        self._network = process.machine.world.network
+        self._kernel = self._network.kernel
+        self._waiting: deque[tuple[str, Any]] = deque()
+        self._receiver: Task | None = None
+        self._routes: dict[str, Link] = {}
+        self._to_receive = Trap(self._stop_receiving)
+
+    def send(self, to: str, message: Any) -> None:
+        """Send a message to the process that runs on machine `to` when it arrives. Never waits.
+
+        Raises: SimulationError if there is no such machine.
+        """
+        route = self._routes.get(to)
+        if route is None:
+            route = self._routes[to] = self._network.link(self._machine.name, to)
+        if self._process.alive:
+            self._dispatch(route, message)
+
+    async def receive(self) -> tuple[str, Any]:
+        """Wait for a message; returns the sender's name and the message."""
+        if is_cancelled(trio.lowlevel.current_task()):
+            await trio.lowlevel.checkpoint_if_cancelled()
+        if self._waiting:
+            if not self._process.is_alone:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            return self._waiting.popleft()
+        if self._receiver is not None:
+            raise trio.BusyResourceError("another task is already receiving from this mailbox")
+        self._receiver = trio.lowlevel.current_task()
+        received: tuple[str, Any] = await park(self._to_receive)
+        return received
+
+    def _dispatch(self, route: Link, message: Any) -> None:
+        network = self._network
+        route.sent += 1
+        fate = NORMAL
+        if route.is_between_nodes:
+            number = network.messages
+            network.messages = number + 1
+            if route.disturbed or network.deviations:
+                fate = network.fate(route, number)
+        if fate.copies == 0:
+            route.dropped += 1
+            return
+        route.duplicated += fate.copies - 1
+        route.delayed += fate.extra_ns > 0
+        for _ in range(fate.copies):
+            at_ns = self._kernel.now_ns + route.draw_ns() + fate.extra_ns
+            self._kernel.call_at(at_ns, _arrive, self._kernel, route, message)
+
+    def put(self, sender: str, message: Any) -> None:
+        """A message has arrived."""
+        if self._receiver is not None:
+            receiver, self._receiver = self._receiver, None
+            self._process.reschedule(receiver, (sender, message))
+        else:
+            self._waiting.append((sender, message))
+
+    def _stop_receiving(self, _: Any) -> Abort:
+        self._receiver = None
+        return Abort.SUCCEEDED
+
+
+def _arrive(kernel: Any, route: Link, message: Any) -> None:
+    process = route.receiver.process
+    if route.down:
+        route.count_cut()
+        route.dropped += 1
+    elif process is None or not process.alive:
+        route.dropped += 1
+    else:
+        route.delivered += 1
+        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, route.number))
+        process.mailbox.put(route.sender.name, message)
