@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ def registry(listen: Address, data: Path) -> None:
     """
     import secrets
 
-    from paxos_impl.disk import OsDisk, locked
+    from paxos_impl.disk import OsDisk
     from paxos_impl.registry import serve_registry
 
     async def run() -> None:
@@ -53,7 +53,7 @@ def registry(listen: Address, data: Path) -> None:
             )
         )
 
-    _run(run, locked(data))
+    _run(run, data)
 
 
 @click.command()
@@ -82,7 +82,7 @@ def serve(listen: Address, registry: Address, data: Path, cluster_size: int, tra
     from random import SystemRandom
 
     from paxos_impl.book import normal
-    from paxos_impl.disk import OsDisk, locked
+    from paxos_impl.disk import OsDisk
     from paxos_impl.enroll import enroll
     from paxos_impl.node import NodeConfig
     from paxos_impl.node import serve as serve_node
@@ -106,24 +106,26 @@ def serve(listen: Address, registry: Address, data: Path, cluster_size: int, tra
     async def run() -> None:
         await _until_stopped(instance)
 
-    _run(run, locked(data))
+    _run(run, data)
 
 
-def _run(main: Callable[[], Awaitable[None]], lock: AbstractContextManager[None]) -> None:
+def _run(main: Callable[[], Awaitable[None]], data: Path) -> None:
     """Run a service to its end; what the world does to it is said in a line, not in a traceback."""
     import trio
 
-    from paxos_impl.disk import DirectoryInUse
+    from paxos_impl.disk import DirectoryInUse, locked
     from paxos_impl.enroll import NotEnrolled
     from paxos_impl.record import DamagedLog
     from paxos_impl.storage import StorageFailed, WrongStorage
 
-    failures: list[Exception] = []
+    failures: list[str] = []
     try:
-        with lock:
+        with locked(data):
             trio.run(main)
-    except* (DirectoryInUse, NotEnrolled, DamagedLog, WrongStorage, StorageFailed, OSError) as group:
-        failures.extend(_leaves(group))
+    except* (DirectoryInUse, NotEnrolled, OSError) as group:
+        failures.extend(f"{failure}" for failure in _leaves(group))
+    except* (DamagedLog, WrongStorage, StorageFailed) as group:
+        failures.extend(f"{failure} (in {data})" for failure in _leaves(group))
     for failure in failures:
         say(f"stopped: {failure}")
     if failures:
