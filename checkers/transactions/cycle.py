@@ -1,20 +1,19 @@
-"""The shortest cycle of a given type in one strongly connected component.
+"""The shortest cycle of a given type in a strongly connected component.
 
-Breadth first, over pairs of a node and what the path has seen so far. Process order and real time are
-transitive, so they need no edges here: from a transaction, everything behind some point of a timeline
-is one step away. Each timeline remembers from where on all of it was reached, so a search stays linear.
+Breadth first, over pairs of a node and what the path has seen so far. Of each timeline it is remembered
+from where on all of it was reached, so that a search stays linear however many come after each other.
 """
 
 from __future__ import annotations
 
 import sys
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
+from checkers.transactions.component import Component
 from checkers.transactions.dependency import (
     ANTI,
     ANY_CYCLE,
@@ -28,13 +27,7 @@ from checkers.transactions.dependency import (
     WR,
     WW,
     CycleType,
-    Suffix,
 )
-from checkers.transactions.edges import Edges
-from checkers.transactions.table import Transactions
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 
 class Step(NamedTuple):
@@ -43,25 +36,6 @@ class Step(NamedTuple):
     earlier: int
     later: int
     kind: int
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """Transactions in an order, and for each of them the position from which on all come after it."""
-
-    kind: int
-    rows: list[int]
-    after: dict[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A strongly connected component: dependencies as a multigraph keyed by kind, orders as timelines."""
-
-    graph: nx.MultiDiGraph[int]
-    transactions: int
-    """Nodes from this number on bundle edges."""
-    timelines: tuple[Timeline, ...]
 
 
 class OutOfBudget(Exception):
@@ -81,52 +55,21 @@ class Budget:
             raise OutOfBudget
 
 
-def component(edges: Edges, table: Transactions, suffix: Suffix) -> Component:
-    """Make one component searchable, with the orders that the suffix speaks of."""
-    import networkx as nx
-
-    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph()
-    for source, target, kind in zip(
-        edges.source.tolist(), edges.target.tolist(), edges.kind.tolist(), strict=True
-    ):
-        if kind not in (PROCESS, REALTIME):
-            graph.add_edge(source, target, kind)
-    both = (edges.source.tolist(), edges.target.tolist())
-    rows = sorted({node for nodes in both for node in nodes if node < len(table)})
-    graph.add_nodes_from(rows)
-    timelines: list[Timeline] = []
-    if suffix:
-        timelines.extend(_process_timelines(rows, table))
-    if suffix == "-realtime":
-        timelines.append(_timeline(REALTIME, rows, table))
-    return Component(graph, len(table), tuple(timelines))
-
-
-def _process_timelines(rows: list[int], table: Transactions) -> Iterator[Timeline]:
-    by_process: dict[int, list[int]] = {}
-    for row in rows:
-        by_process.setdefault(int(table.process[row]), []).append(row)
-    return (_timeline(PROCESS, mine, table) for mine in by_process.values())
-
-
-def _timeline(kind: int, rows: list[int], table: Transactions) -> Timeline:
-    invoked = [int(table.invoked[row]) for row in rows]
-    return Timeline(kind, rows, {row: bisect_right(invoked, int(table.completed[row])) for row in rows})
-
-
 def shortest_cycle(where: Component, wanted: CycleType, budget: Budget) -> tuple[Step, ...] | None:
     """The shortest cycle of this type through this component, or None if it has none.
 
     Raises: OutOfBudget, unless some cycle had been found by then.
     """
+    if wanted.anti == "none" and where.position:
+        return None
     best: tuple[Step, ...] | None = None
+    least = 4 if wanted.anti == "apart" else 2
     try:
-        for start in where.graph.edges(keys=True):
-            if start[2] & wanted.first and start[2] in _machine(wanted)[0]:
-                limit = len(best) if best else _limit(where)
-                best = _closed(where, wanted, Step(*start), limit, budget) or best
-                if best and len(best) == 2:
-                    break
+        for start in _starts(where, wanted):
+            limit = len(best) if best else _limit(where)
+            best = _closed(where, wanted, start, limit, budget) or best
+            if best and len(best) <= least:
+                break
     except OutOfBudget:
         if best is None:
             raise
@@ -134,18 +77,26 @@ def shortest_cycle(where: Component, wanted: CycleType, budget: Budget) -> tuple
 
 
 def any_cycle(where: Component) -> tuple[Step, ...] | None:
-    """Some cycle that is the shortest through one of its edges; found in time linear in the component."""
-    for start in where.graph.edges(keys=True):
-        if start[2] != VIA:
-            cycle = _closed(where, ANY_CYCLE, Step(*start), _limit(where), Budget(sys.maxsize))
-            if cycle is not None:
-                return cycle
-    return None
+    """Some cycle, the shortest through one of its edges, in time linear in the component."""
+    cycles = (
+        _closed(where, ANY_CYCLE, start, _limit(where), Budget(sys.maxsize))
+        for start in _starts(where, ANY_CYCLE)
+    )
+    return next((cycle for cycle in cycles if cycle is not None), None)
+
+
+def _starts(where: Component, wanted: CycleType) -> Iterator[Step]:
+    """Edges of which each cycle of this type has at least one."""
+    legal = _machine(wanted)[0]
+    for node, neighbours in where.neighbours.items():
+        for target, kind in neighbours:
+            if kind & wanted.first and kind in legal and (not kind & ANTI or where.goes_back(node, target)):
+                yield Step(node, target, kind)
 
 
 def _limit(where: Component) -> int:
     """More than any cycle has transactions."""
-    return len(where.graph) + 1
+    return len(where.lines_of) + 1
 
 
 _Place = tuple[int, int]
@@ -156,6 +107,8 @@ def _closed(
 ) -> tuple[Step, ...] | None:
     """The shortest cycle that begins with `start`, if it has fewer than `limit` transactions."""
     machine = _machine(wanted)
+    # Without further anti-dependencies, whoever is behind the start's beginning will not come back to it.
+    horizon = where.position.get(start.earlier) if wanted.anti == "one" else None
     origin: _Place = (start.later, machine[0][start.kind])
     distance: dict[_Place, int] = {origin: 1}
     came: dict[_Place, tuple[_Place, int]] = {}
@@ -171,12 +124,15 @@ def _closed(
             if _accepts(wanted, state):
                 return _as_cycle(where, start, place, came)
             continue
-        nexts = _successors(where, node, machine[state], reached)
-        budget.spend(1 + len(nexts))
-        for target, kind in nexts:
+        legal = machine[state]
+        looked_at = 1
+        for target, kind in _successors(where, node, legal, reached, start if horizon is not None else None):
+            looked_at += 1
+            if kind not in legal or (horizon is not None and where.position[target] > horizon):
+                continue
             if kind == VIA and target == start.earlier and place == origin:
                 continue  # Straight back out of a bundle: a transaction does not depend on itself.
-            there = (target, machine[state][kind])
+            there = (target, legal[kind])
             cost = length + (kind != VIA)
             if cost < distance.get(there, limit + 1):
                 distance[there], came[there] = cost, (place, kind)
@@ -184,21 +140,29 @@ def _closed(
                     queue.appendleft(there)
                 else:
                     queue.append(there)
+        budget.spend(looked_at)
     return None
 
 
 def _successors(
-    where: Component, node: int, legal: dict[int, int], reached: dict[tuple[int, int], int]
-) -> list[tuple[int, int]]:
-    neighbours: Mapping[int, Iterable[Any]] = where.graph.adj[node]
-    nexts = [(target, kind) for target, kinds in neighbours.items() for kind in kinds if kind in legal]
-    for number, line in enumerate(where.timelines):
-        if line.kind in legal and (after := line.after.get(node)) is not None:
-            key = (number, legal[line.kind])
-            until = reached.get(key, len(line.rows))
-            nexts.extend((row, line.kind) for row in line.rows[after:until])
-            reached[key] = min(after, until)
-    return nexts
+    where: Component,
+    node: int,
+    legal: dict[int, int],
+    reached: dict[tuple[int, int], int],
+    until: Step | None,
+) -> Iterator[tuple[int, int]]:
+    yield from where.neighbours.get(node, ())
+    for number in where.lines_of.get(node, ()):
+        line = where.timelines[number]
+        if line.kind in legal:
+            key, after = (number, legal[line.kind]), line.after[node]
+            end = reached.get(key)
+            if end is None:
+                end = len(line.rows) if until is None else line.after.get(until.earlier, len(line.rows))
+            if after < end:
+                reached[key] = after
+                for row in line.rows[after:end]:
+                    yield row, line.kind
 
 
 def _as_cycle(
@@ -220,7 +184,7 @@ def _as_cycle(
     return tuple(steps) if len({step.earlier for step in steps}) == len(steps) else None
 
 
-_NEEDED_SEEN, _ANTI_SEEN, _SEVERAL, _ANTI_LAST = 1, 2, 4, 8
+_NEEDED_SEEN, _PREDICATE_SEEN, _ANTI_SEEN, _SEVERAL, _ANTI_LAST = 1, 2, 4, 8, 16
 _DEPENDENCIES = (WW, WR, RW, RW_PREDICATE)
 _LEVELS = (0, BY_PROCESS, BY_REALTIME)
 _KINDS = (VIA, PROCESS, REALTIME, *(kind | level for kind in _DEPENDENCIES for level in _LEVELS))
@@ -231,7 +195,7 @@ def _machine(wanted: CycleType) -> dict[int, dict[int, int]]:
     """For each state of a path and each kind of edge that it may take next, the state it is in then."""
     return {
         state: {kind: after for kind in _KINDS if (after := _next_state(wanted, state, kind)) is not None}
-        for state in range(16)
+        for state in range(32)
     }
 
 
@@ -240,6 +204,8 @@ def _next_state(wanted: CycleType, state: int, kind: int) -> int | None:
         return None
     if kind & wanted.needed:
         state |= _NEEDED_SEEN
+    if kind & RW_PREDICATE:
+        state |= _PREDICATE_SEEN
     if kind == VIA:
         return state
     if not kind & ANTI:
@@ -253,6 +219,8 @@ def _next_state(wanted: CycleType, state: int, kind: int) -> int | None:
 
 def _accepts(wanted: CycleType, state: int) -> bool:
     if wanted.needed and not state & _NEEDED_SEEN:
+        return False
+    if wanted.predicate and not state & _PREDICATE_SEEN:
         return False
     match wanted.anti:
         case "apart":

@@ -59,6 +59,8 @@ class CycleType:
     """The kinds of dependencies that the cycle may have."""
     anti: Literal["none", "one", "apart", "several", "any"]
     """How many anti-dependencies: none, exactly one, several but no two adjacent, several, or any."""
+    predicate: bool = False
+    """Whether one of them must be on a predicate."""
 
     @property
     def name(self) -> str:
@@ -82,11 +84,11 @@ def _types(suffix: Suffix) -> tuple[CycleType, ...]:
         CycleType("G0", suffix, WW, WW, "none"),
         CycleType("G1c", suffix, WR, flow, "none"),
         CycleType("G-single-item", suffix, RW, item, "one"),
-        CycleType("G-single", suffix, RW_PREDICATE, DEPENDENCY, "one"),
+        CycleType("G-single", suffix, ANTI, DEPENDENCY, "one", predicate=True),
         CycleType("G-nonadjacent-item", suffix, RW, item, "apart"),
-        CycleType("G-nonadjacent", suffix, RW_PREDICATE, DEPENDENCY, "apart"),
+        CycleType("G-nonadjacent", suffix, ANTI, DEPENDENCY, "apart", predicate=True),
         CycleType("G2-item", suffix, RW, item, "several"),
-        CycleType("G2", suffix, RW_PREDICATE, DEPENDENCY, "several"),
+        CycleType("G2", suffix, ANTI, DEPENDENCY, "several", predicate=True),
     )
 
 

@@ -1,4 +1,4 @@
-"""Edges in flat arrays: the only form in which the dependencies of a million transactions fit and are quick."""
+"""Edges in flat arrays: the form in which those of a million transactions fit and are quick."""
 
 from __future__ import annotations
 

@@ -9,16 +9,9 @@ from typing import Any
 import numpy as np
 
 from checkers.transactions import consistency as lattice
+from checkers.transactions.component import Component, component
 from checkers.transactions.components import components, cyclic_parts
-from checkers.transactions.cycle import (
-    Budget,
-    Component,
-    OutOfBudget,
-    Step,
-    any_cycle,
-    component,
-    shortest_cycle,
-)
+from checkers.transactions.cycle import Budget, OutOfBudget, Step, any_cycle, shortest_cycle
 from checkers.transactions.dependency import (
     ALL_CYCLES,
     CYCLE_TYPES,
@@ -73,7 +66,7 @@ def judge(table: Transactions, inferred: Inference, model: str, *, steps: int = 
 
 
 def _find_cycles(table: Transactions, inferred: Inference, budget: Budget) -> set[str]:
-    """Add the cycles to the findings; returned are the types of which it stayed open whether there are any."""
+    """Add the cycles to the findings; returned are the types of which it stayed open if there are any."""
     add_process_order(inferred.edges, table)
     add_realtime_order(inferred.edges, table)
     cyclic = cyclic_parts(inferred.edges.done())
