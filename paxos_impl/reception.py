@@ -9,9 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
-from paxos_impl.core import Event, GetRequested, Outcome, ProposeRequested, Received, Refused
+from paxos_impl.core import Event, GetRequested, Outcome, ProposeRequested, Received, Refused, Value
 from paxos_impl.frame import BadFrame, FrameReader
 from paxos_impl.membership import Membership
 from paxos_impl.outbox import Outbox
@@ -167,6 +168,8 @@ class _Client:
                 self._answer(request, Refused(f"the value is too long: at most {VALUE_BYTES_MAX} bytes"))
             case ClientPropose(request, None):
                 self._answer(request, Refused("null stands for no value, and can't be proposed"))
+            case ClientPropose(request, value) if not _is_plain(value):
+                self._answer(request, Refused("the value is not plain data, such as JSON can carry"))
             case ClientPropose(request, value):
                 self._pass_on(request, lambda number: ProposeRequested(number, value))
             case ClientGet(request):
@@ -196,3 +199,12 @@ class _Client:
 
     def _answer(self, request: int, answer: Answer) -> None:
         self._outbox.put(framed(Response(request, answer)))
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether a value can be traced and shown; msgpack can carry more than that."""
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
