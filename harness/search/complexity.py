@@ -36,6 +36,19 @@ def complexity(plan: Plan) -> Complexity:
     )
 
 
+def size_line(plan: Plan) -> str:
+    """The size of a plan in words."""
+    counts = (
+        (plan.nodes, "node"),
+        (plan.concurrency, "client"),
+        (len(plan.faults), "fault"),
+        (len(plan.deviations), "deviation"),
+    )
+    words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
+    ops = max(1, round(plan.rate * plan.time_limit_s))
+    return f"{', '.join(words)}, about {ops} op{'' if ops == 1 else 's'} in {plan.time_limit_s:g} s"
+
+
 def _complexity_of_latency(latency: Latency) -> int:
     return _LATENCIES.index(latency.kind)
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.plan import Plan
-from harness.search.outcome import TRIAL_RUNNER, Outcome, Trial, Valid, count_faults, load_run
+from harness.search.outcome import TRIAL_RUNNER, Outcome, Trial, Valid, count_faults, load_run, why_unknown
 from harness.search.swarm import Swarm, draw_recipe
 from harness.store import Store
 
@@ -60,7 +60,7 @@ class Errands:
                 run = partial(load_run(self.runner), store=Store(store), name=f"seed-{plan.seed}")
                 trial = run(plan, report=True)
                 assert trial.folder is not None
-                return Kept(finding, plan, trial.folder, trial.reason)
+                return Kept(finding, plan, trial.folder, _reason(trial))
 
     def _try(self, seed: int, twice: bool) -> Outcome:
         run = load_run(self.runner)
@@ -75,7 +75,7 @@ def _outcome(trial: Trial, *, twice: bool, differs: bool) -> Outcome:
         seed=trial.plan.seed,
         recipe=draw_recipe(trial.plan.seed).name,
         valid=valid,
-        reason=trial.reason,
+        reason=_reason(trial),
         why=trial.why if valid != "valid" else "",
         faults=count_faults(trial.effects),
         virtual_s=trial.virtual_s,
@@ -84,3 +84,8 @@ def _outcome(trial: Trial, *, twice: bool, differs: bool) -> Outcome:
         differs=differs,
         plan=trial.plan if valid != "valid" else None,
     )
+
+
+def _reason(trial: Trial) -> str:
+    """What the trial is grouped by."""
+    return (why_unknown(trial.results()) if trial.valid == "unknown" else "") or trial.reason

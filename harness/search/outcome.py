@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -58,6 +58,9 @@ class Trial(Protocol):
     def folder(self) -> Path | None:
         """Where it was recorded."""
 
+    def results(self) -> Mapping[str, Any]:
+        """What `results.json` holds, of which `verdict` and `findings` count here."""
+
 
 Run = Callable[..., Trial]
 """Runs a plan: `run(plan)`, or `run(plan, store=..., name=..., report=...)` to record it."""
@@ -71,6 +74,10 @@ def load_run(where: str = TRIAL_RUNNER) -> Run:
     module, _, name = where.partition(":")
     run: Run = getattr(import_module(module), name)
     return run
+
+
+NO_EVIDENCE = "evidence"
+"""The reason of trials in which nothing could have gone wrong: named after the checker that says so."""
 
 
 class Uses(NamedTuple):
@@ -111,3 +118,15 @@ def count_faults(effects: Iterable[Mapping[str, Any]]) -> dict[str, Uses]:
         asked[kind] += 1
         inert[kind] += bool(effect.get("inert"))
     return {kind: Uses(asked[kind], inert[kind]) for kind in sorted(asked)}
+
+
+def why_unknown(results: Mapping[str, Any]) -> str:
+    """Which checkers, or what in the harness, could not tell: the same words whatever the seed."""
+    findings = [str(finding["name"]) for finding in results.get("findings", ())]
+    return " · ".join(dict.fromkeys([*findings, *_unknown_parts(results.get("verdict") or {})]))
+
+
+def _unknown_parts(verdict: Mapping[str, Any]) -> Iterator[str]:
+    for name, part in verdict.get("parts", {}).items():
+        if part["valid"] == "unknown":
+            yield from _unknown_parts(part) if part.get("parts") else (str(name),)

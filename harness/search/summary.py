@@ -12,7 +12,7 @@ import msgspec
 
 from harness.nemesis import FAULTS
 from harness.search.campaign import Campaign
-from harness.search.outcome import Uses, Valid
+from harness.search.outcome import NO_EVIDENCE, Uses, Valid
 from harness.search.soak import Progress
 from harness.search.tally import Finding, Tally
 from harness.status import as_json
@@ -59,18 +59,26 @@ def summarize(campaign: Campaign, progress: Progress, *, resume: str) -> dict[st
 
 
 def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
-    """The verdict on a campaign: the worst of its trials', and unknown if it never did what was asked."""
+    """The verdict on a campaign: the worst of its trials', and unknown if it never did what was asked.
+
+    A trial in which nothing could have gone wrong takes nothing away from the others; when most are
+    like that, the campaign is unknown too.
+    """
     if failures := tally.failures:
-        kinds_of = f"{len(failures)} ways" if len(failures) > 1 else "one way"
-        return "invalid", f"{tally.verdicts['invalid']} of {tally.trials} trials failed, in {kinds_of}"
+        ways = f"{len(failures)} ways" if len(failures) > 1 else "one way"
+        return "invalid", f"{tally.verdicts['invalid']} of {tally.trials} trials failed, in {ways}"
     if tally.trials == 0:
         return "unknown", "nothing was tried"
-    if unknowns := tally.unknowns:
-        share = f"{tally.verdicts['unknown']} of {tally.trials} trials"
-        return "unknown", f"{share} could not be judged, mostly: {unknowns[0].why}"
+    empty = sum(finding.count for finding in tally.unknowns if finding.reason == NO_EVIDENCE)
+    if puzzles := [finding for finding in tally.unknowns if finding.reason != NO_EVIDENCE]:
+        count = tally.verdicts["unknown"] - empty
+        return "unknown", f"{count} of {tally.trials} trials could not be judged, mostly: {puzzles[0].why}"
+    if empty > tally.trials / 2:
+        return "unknown", f"{empty} of {tally.trials} trials showed nothing, such as: {tally.unknowns[0].why}"
     if unused := _without_effect(tally.faults, kinds or ()):
         return "unknown", f"of the faults asked for, {', '.join(unused)} never took effect"
-    return "valid", f"all {tally.trials} trials were valid"
+    besides = f"; the other {empty} showed nothing" if empty else ""
+    return "valid", f"{tally.verdicts['valid']} of {tally.trials} trials were valid{besides}"
 
 
 def replay_line(folder: str) -> str:

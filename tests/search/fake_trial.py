@@ -27,6 +27,11 @@ class FakeTrial:
     wall_s: float = 0.001
     digest: str = ""
     folder: Path | None = None
+    unknown_part: str = ""
+
+    def results(self) -> dict[str, Any]:
+        parts = {"agreement": {"valid": True}, self.unknown_part: {"valid": "unknown"}}
+        return {"findings": [], "verdict": {"parts": parts if self.unknown_part else {}}}
 
 
 def fails(seed: int) -> bool:
@@ -77,3 +82,10 @@ def run_and_raise_at_5(plan: Plan, **_: Any) -> FakeTrial:
 
 def run_by_chance(plan: Plan, **_: Any) -> FakeTrial:
     return FakeTrial(plan, digest=os.urandom(8).hex())
+
+
+def run_half_for_nothing(plan: Plan, **_: Any) -> FakeTrial:
+    if plan.seed % 2:
+        return FakeTrial(plan, digest="the same")
+    why = f"fault {plan.seed} changed nothing"
+    return FakeTrial(plan, "unknown", why, why, digest="the same", unknown_part="evidence")

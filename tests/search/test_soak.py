@@ -203,5 +203,22 @@ def test_a_fault_asked_for_that_never_took_effect_makes_the_campaign_unknown(tmp
     assert judge(progress.tally, None)[0] == "valid"
 
 
+def test_trials_that_showed_nothing_take_nothing_from_the_others(campaign: Campaign) -> None:
+    progress = soaked(campaign, 20, run="run_half_for_nothing")
+
+    (nothing,) = progress.tally.unknowns
+    assert (nothing.reason, nothing.count) == ("evidence", 10)
+    assert judge(progress.tally, None) == (
+        "valid",
+        "10 of 20 trials were valid; the other 10 showed nothing",
+    )
+
+
+def test_a_campaign_that_mostly_showed_nothing_is_unknown(campaign: Campaign) -> None:
+    progress = soaked(campaign, 21, run="run_half_for_nothing")
+
+    assert judge(progress.tally, None)[0] == "unknown"
+
+
 def test_nothing_tried_is_unknown(campaign: Campaign) -> None:
     assert judge(campaign.tally(), None) == ("unknown", "nothing was tried")

@@ -1,0 +1,125 @@
+"""`ostrakon shrink`: the smallest plan that still fails for the same reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.status import INVALID, UNKNOWN, VALID, UserError
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+    from harness.search.shrink import Fails
+
+
+@click.command()
+@click.argument("plan_or_run", type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="When to be content with what was found until then.",
+)
+@click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int:
+    """Leave out of a failing plan whatever can be left out: PLAN_OR_RUN is a plan.json or a run folder.
+
+    Every smaller plan is run, and counts only if it fails for the same reason. The result is kept in a
+    run folder, with a pytest file that fails until the fault is mended. Exit status 1: it was shrunk and
+    still fails; 0 or 2: the plan did not fail to begin with.
+    """
+    from harness.catalogue import UnknownName
+    from harness.plan import BadPlan, read_plan
+    from harness.trial import run
+
+    try:
+        plan = read_plan(plan_or_run)
+        failing = run(plan)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is not there: a run folder holds a plan.json") from None
+    except (UnknownName, BadPlan) as error:
+        raise UserError(str(error)) from None
+    if failing.valid != "invalid":
+        click.echo(f"there is nothing to shrink: the plan is {failing.valid}. {failing.why}", err=True)
+        return VALID if failing.valid == "valid" else UNKNOWN
+    until = time.monotonic() + seconds
+    found, runs = _search(plan, failing.reason, lambda: time.monotonic() >= until)
+    _keep(found, failing.reason, runs, plan, store, as_json)
+    return INVALID
+
+
+def _search(plan: Plan, reason: str, enough: Callable[[], bool]) -> tuple[Plan, int]:
+    from rich.console import Console
+    from rich.status import Status
+
+    from harness.search.complexity import size_line
+    from harness.search.shrink import shrink as search
+
+    console = Console(stderr=True)
+    runs = 0
+
+    with Status(f"shrinking {size_line(plan)}", console=console) as status:
+
+        def fails(candidate: Plan) -> bool:
+            nonlocal runs
+            runs += 1
+            failed = _fails_like(reason)(candidate)
+            if failed:
+                status.update(f"{runs} runs, now {size_line(candidate)}")
+            return failed
+
+        found = search(plan, fails, enough=enough)
+    return found, runs
+
+
+def _fails_like(reason: str) -> Fails:
+    """Whether a plan fails for this reason, not just anyhow."""
+    from harness.trial import run
+
+    def fails(plan: Plan) -> bool:
+        trial = run(plan)
+        return trial.valid == "invalid" and trial.reason == reason
+
+    return fails
+
+
+def _keep(found: Plan, reason: str, runs: int, plan: Plan, store: Path, as_json: bool) -> None:
+    """Record a run of the result, with its test beside it, and tell of it."""
+    import msgspec
+
+    from harness.search.complexity import size_line
+    from harness.search.regression import regression_test, slug
+    from harness.store import Store, write_whole
+    from harness.trial import run
+
+    trial = run(found, store=Store(store), name=f"shrunk-seed-{plan.seed}", report=True)
+    assert trial.reason == reason, f"it failed for {reason!r}, and run once more for {trial.reason!r}"
+    assert trial.folder is not None
+    test = trial.folder / f"test_{slug(plan.workload, reason)}.py"
+    write_whole(test, regression_test(found, reason=reason, why=trial.why).encode())
+    if as_json:
+        told = {
+            "valid": False,
+            "reason": reason,
+            "why": trial.why,
+            "runs": runs,
+            "folder": str(trial.folder),
+            "test": str(test),
+            "replay": trial.replay,
+            "plan": msgspec.to_builtins(found),
+        }
+        click.echo(msgspec.json.encode(told))
+        return
+    click.echo(f"{click.style('INVALID', fg='red', bold=True)}  {trial.why}")
+    click.echo(f"  reason: {reason}")
+    click.echo(f"  was:    {size_line(plan)}")
+    click.echo(f"  now:    {size_line(found)}, after {runs} runs")
+    click.echo(f"  test:   {test}")
+    click.echo(f"  report: {trial.folder / 'report.html'}")
+    click.echo(f"  replay: {trial.replay}")
