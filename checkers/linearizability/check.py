@@ -1,0 +1,134 @@
+"""Is a history linearizable? The verdict, with evidence that can be checked without trusting how it was found."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from checkers.linearizability.core import minimal_core
+from checkers.linearizability.deciding import Decisions, decide
+from checkers.linearizability.decision import Budget, Impossible, Linearized
+from checkers.linearizability.model import Model, operations
+from checkers.linearizability.parts import Parts, parts_of
+from checkers.linearizability.replay import fault_of, first_fault
+from checkers.linearizability.story import anomaly_of
+from checkers.linearizability.wgl import Refereed, wing_gong_lowe
+from checkers.verdict import Verdict
+from harness.history import FailMeans, History
+from harness.history.columns import Columns, Ints
+
+_SHOWN_AT_MOST: Final = 10_000
+_REPLAYED_AS_ARRAYS: Final = 5_000
+_REFEREE_STEPS: Final = 200_000
+_CORE_NODES: Final = 20_000
+
+
+def linearizable(
+    history: History | Columns,
+    model: Model | str,
+    *,
+    budget: Budget | None = None,
+    fail_means: FailMeans = "did not happen",
+) -> Verdict:
+    """Whether every operation can have taken effect at one instant between its invocation and its return.
+
+    `model` says what the object may answer; a name stands for one of `checkers.models`. `fail_means` is what
+    the recorder meant by a `fail` of an operation that compares.
+
+    A `valid` verdict has been replayed; its details give each object's `linearization`, as positions of
+    invocations in the history, up to 10,000 operations in all. An `invalid` one has a minimal core for a
+    witness, that a plain search has confirmed. If the budget is spent first, it is `unknown`.
+
+    Raises: UnsuitableHistory if the history holds operations that the model doesn't know; KeyError if there is
+    no model of that name.
+    """
+    from checkers.models.named import named
+
+    model = named(model) if isinstance(model, str) else model
+    budget = budget or Budget()
+    columns = history if isinstance(history, Columns) else history.columns
+    parts = parts_of(columns, model, fail_means)
+    if not len(parts.columns):
+        return Verdict.unknown(
+            "no operation was recorded that may have happened, so there was nothing to order"
+        )
+    decisions = decide(parts, model, budget)
+    details = _details(parts, decisions)
+    if (part := decisions.impossible) is not None:
+        return _invalid(history, parts, part, decisions, model, budget, details)
+    if decisions.gave_up:
+        open_parts = len(parts.keys) - len(decisions.by_part)
+        return Verdict.unknown(
+            f"{open_parts} of {len(parts.keys)} objects undecided: {decisions.gave_up}", **details
+        )
+    return _valid(parts, decisions, model, details)
+
+
+def _details(parts: Parts, decisions: Decisions) -> dict[str, Any]:
+    methods = list(decisions.methods.values())
+    return {
+        "operations": len(parts.columns),
+        "objects": len(parts.keys),
+        "methods": {method: methods.count(method) for method in sorted(set(methods))},
+        "nodes": decisions.nodes,
+    }
+
+
+def _valid(parts: Parts, decisions: Decisions, model: Model, details: dict[str, Any]) -> Verdict:
+    orders = {part: found.order for part, found in decisions.by_part.items() if isinstance(found, Linearized)}
+    assert len(orders) == len(parts.keys), "valid without a linearization of each object"
+    fault = _fault(parts, orders, model)
+    if fault is not None:
+        return Verdict.unknown(f"the checker contradicts itself; please report this: {fault}", **details)
+    if len(parts.columns) <= _SHOWN_AT_MOST:
+        details["linearization"] = [
+            {"object": parts.keys[part], "order": parts.columns.invoked[order].tolist()}
+            for part, order in sorted(orders.items())
+        ]
+    return Verdict.passed(
+        f"a linearization of {len(parts.columns):,} operations was found and replayed", **details
+    )
+
+
+def _fault(parts: Parts, orders: dict[int, Ints], model: Model) -> str | None:
+    """What is wrong with any of the orders."""
+    columns = parts.columns
+    if len(columns) > _REPLAYED_AS_ARRAYS and model.registers and (registers := model.registers(columns)):
+        every = np.concatenate([orders[part] for part in sorted(orders)])
+        return first_fault(every, registers, parts.part)
+    for part, rows in enumerate(parts.rows()):
+        ops = list(operations(columns.take(rows)))
+        at = {row: i for i, row in enumerate(rows.tolist())}
+        if fault := fault_of([ops[at[row]] for row in orders[part].tolist()], ops, model):
+            return fault
+    return None
+
+
+def _invalid(
+    history: History | Columns,
+    parts: Parts,
+    part: int,
+    decisions: Decisions,
+    model: Model,
+    budget: Budget,
+    details: dict[str, Any],
+) -> Verdict:
+    found = decisions.by_part[part]
+    assert isinstance(found, Impossible)
+    rows = parts.rows()[part]
+    here = Impossible(np.flatnonzero(np.isin(rows, found.rows)), found.why)
+    smaller = Budget(nodes=_CORE_NODES, seconds=budget.seconds, clock=budget.clock)
+    core = minimal_core(parts.columns.take(rows), model, here, smaller)
+    refereed = wing_gong_lowe(list(operations(core)), model, max_steps=_REFEREE_STEPS)
+    if refereed.linearizable:
+        why = "the checker contradicts itself; please report this: the core of an impossible history is possible"
+        return Verdict.unknown(why, **details)
+    details["referee"] = _confirmation(refereed)
+    return Verdict.of([anomaly_of(history, core, model, parts.keys[part], found.why)], **details)
+
+
+def _confirmation(refereed: Refereed) -> str:
+    if refereed.linearizable is None:
+        return f"undecided after {_REFEREE_STEPS:,} steps"
+    return f"confirmed the core in {refereed.steps:,} steps"

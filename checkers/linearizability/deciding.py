@@ -1,0 +1,149 @@
+"""Deciding each part of a history by the cheapest method that will do.
+
+In order: the log, if the answers tell their slots; blocks, where values tell who wrote them; and search, in
+which all parts that are left take turns with growing budgets, until one is found to be impossible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+import numpy as np
+
+from checkers.linearizability.appends import decide_appends
+from checkers.linearizability.decision import Budget, Decision, Impossible, Linearized
+from checkers.linearizability.model import Model, operations
+from checkers.linearizability.parts import Parts
+from checkers.linearizability.register_search import RegisterSearch
+from checkers.linearizability.register_zones import place_registers
+from checkers.linearizability.registers import Registers
+from checkers.linearizability.search import Search
+from checkers.linearizability.slots import in_order_of_slots
+from checkers.linearizability.zones import settle
+from harness.history.columns import Ints
+
+Method = Literal["log", "blocks", "search"]
+
+_FIRST_TURN: Final = 256
+_LONGEST_TURN: Final = 16_384
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What is known of each part, and how; rows are those of the columns of all parts together."""
+
+    by_part: dict[int, Decision] = field(default_factory=dict)
+    methods: dict[int, Method] = field(default_factory=dict)
+    nodes: int = 0
+    gave_up: str = ""
+    """Why parts were left undecided, if any were."""
+
+    def add(self, part: int, decision: Decision, method: Method) -> None:
+        """Note a decision."""
+        self.by_part[part], self.methods[part] = decision, method
+
+    @property
+    def impossible(self) -> int | None:
+        """A part that has no linearization, if there is one."""
+        return next((part for part, found in self.by_part.items() if isinstance(found, Impossible)), None)
+
+
+def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
+    """Decide parts until one is impossible, all are decided, or the budget is spent."""
+    decisions = Decisions()
+    rows = parts.rows()
+    registers = model.registers(parts.columns) if model.registers else None
+    _ask_the_log(parts, rows, model, decisions)
+    if registers is not None:
+        _by_blocks_of_registers(registers, parts, decisions)
+    elif model.appends is not None:
+        _by_blocks_of_appends(parts, rows, model, decisions)
+    if decisions.impossible is None:
+        searches: dict[int, _Searching] = {}
+        for part, of_part in enumerate(rows):
+            if part not in decisions.by_part:
+                searches[part] = (
+                    RegisterSearch(registers.take(of_part))
+                    if registers is not None
+                    else Search(list(operations(parts.columns.take(of_part))), model)
+                )
+        _race(searches, rows, budget, decisions)
+    return decisions
+
+
+def _ask_the_log(parts: Parts, rows: list[Ints], model: Model, decisions: Decisions) -> None:
+    if (parts.columns.slot < 0).all():
+        return
+    for part, of_part in enumerate(rows):
+        if (found := in_order_of_slots(parts.columns.take(of_part), model)) is not None:
+            decisions.add(part, Linearized(of_part[found.order]), "log")
+
+
+def _by_blocks_of_registers(registers: Registers, parts: Parts, decisions: Decisions) -> None:
+    count = len(parts.keys)
+    placed = place_registers(registers, parts.part, count)
+    settled = settle(placed.placement)
+    for part, found in {**settled.impossible, **placed.impossible}.items():
+        decisions.add(part, found, "blocks")
+    decided = ~(placed.ambiguous | placed.partial)
+    part_of = parts.part[settled.order]
+    by_part = np.argsort(part_of, kind="stable") if count > 1 else np.arange(len(part_of))
+    orders = np.split(settled.order[by_part], np.cumsum(np.bincount(part_of, minlength=count))[:-1])
+    for part in np.flatnonzero(decided).tolist():
+        if part not in decisions.by_part:
+            decisions.add(part, Linearized(orders[part]), "blocks")
+
+
+def _by_blocks_of_appends(parts: Parts, rows: list[Ints], model: Model, decisions: Decisions) -> None:
+    appends = model.appends(parts.columns) if model.appends else None
+    if appends is None:
+        return
+    for part, decision in enumerate(decide_appends(appends, [of_part.tolist() for of_part in rows])):
+        if decision is not None and part not in decisions.by_part:
+            decisions.add(part, decision, "blocks")
+
+
+class _Searching(Protocol):
+    nodes: int
+    configurations: int
+
+    def run(self, nodes: int) -> Decision | None: ...
+
+
+def _race(searches: dict[int, _Searching], rows: list[Ints], budget: Budget, decisions: Decisions) -> None:
+    """Let the searches take turns: an impossible part is often found soon, while others take for ever."""
+    begun, turn = budget.clock(), _FIRST_TURN
+    running = dict(searches)
+    while running:
+        for part in list(running):
+            search = running[part]
+            decisions.nodes -= search.nodes
+            decision = search.run(turn)
+            decisions.nodes += search.nodes
+            if decision is not None:
+                del running[part]
+                decisions.add(part, _of_all_rows(decision, rows[part]), "search")
+                if isinstance(decision, Impossible):
+                    return
+            configurations = sum(each.configurations for each in running.values())
+            if running and (spent := _spent(budget, decisions.nodes, configurations, budget.clock() - begun)):
+                decisions.gave_up = spent
+                return
+        turn = min(2 * turn, _LONGEST_TURN)
+
+
+def _of_all_rows(decision: Decision, rows: Ints) -> Decision:
+    if isinstance(decision, Linearized):
+        return Linearized(rows[decision.order])
+    return Impossible(rows[decision.rows], decision.why)
+
+
+def _spent(budget: Budget, nodes: int, configurations: int, seconds: float) -> str:
+    if budget.nodes is not None and nodes >= budget.nodes:
+        return f"{nodes:,} choices were tried, and no more were allowed"
+    if budget.configurations is not None and configurations >= budget.configurations:
+        return f"{configurations:,} configurations had to be remembered, and no more were allowed"
+    if budget.seconds is not None and seconds >= budget.seconds:
+        return f"{budget.seconds:g} s were allowed for the search"
+    return ""

@@ -1,0 +1,105 @@
+"""What an object is allowed to do, one operation at a time: the sequential specification.
+
+A model is a pure function `step(state, op)`, which gives the state after `op`, or ILLEGAL if an object in
+that state would not have answered so. Everything else a model says is a hint that makes checking quicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from harness.history.columns import FAIL, NEVER, OK, Columns
+
+if TYPE_CHECKING:
+    from checkers.linearizability.appends import Appends
+    from checkers.linearizability.registers import Registers
+
+State = Hashable
+
+
+class Illegal(Enum):
+    """The type of ILLEGAL."""
+
+    ILLEGAL = "ILLEGAL"
+
+
+ILLEGAL: Final = Illegal.ILLEGAL
+"""What `step` gives for an answer that the state does not allow."""
+
+
+class Operation(NamedTuple):
+    """One operation as a model sees it. Lists in its values have become tuples."""
+
+    row: int
+    """Its row in the columns it was taken from."""
+    f: str
+    argument: Any
+    """What was asked for: the value of the invocation."""
+    result: Any
+    """What was answered: the value of the completion; None if nothing was."""
+    known: bool
+    """Whether it completed. If not, it may have taken effect at any time since, or never."""
+    refused: bool
+    """Whether it was carried out and found another value than it expected."""
+    process: int
+    invoked: int
+    """Position in the history."""
+    returned: int
+    """Position in the history; NEVER if it is not known."""
+
+
+def _never(op: Operation) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Model:
+    """A sequential specification, and hints.
+
+    `step` must be a function of its arguments alone, and states must be hashable. For an operation that
+    is not known, `step` gives the state that it would have led to had it taken effect; it must allow
+    whatever some answer would have allowed.
+    """
+
+    name: str
+    initial: State
+    step: Callable[[Any, Operation], State | Illegal]
+    fs: frozenset[str] | None = None
+    """The functions it knows; None if it is to be asked about any."""
+    compares: frozenset[str] = frozenset()
+    """Those whose `fail` can mean that they were carried out and found another value than expected."""
+    pure: Callable[[Operation], bool] = _never
+    """Whether an operation only looks: where it leaves the state as it is, carrying it out costs nothing."""
+    anonymous: bool = True
+    """Whether it makes no difference which process does something."""
+    keyed: bool = False
+    """Whether there is an object for each key: values are pairs of a key and what the object gets to see."""
+    key: Callable[[Operation], Hashable | None] | None = None
+    """Tells apart operations that have nothing to do with each other; None has to do with all of them."""
+    registers: Callable[[Columns], Registers | None] | None = None
+    """The operations as reads, writes and compare-and-swaps of one register, where they are nothing else."""
+    appends: Callable[[Columns], Appends | None] | None = None
+    """The operations as reads, writes and appends of one sequence, where they are nothing else."""
+
+
+class UnsuitableHistory(ValueError):
+    """The history holds an operation that the model has no meaning for."""
+
+
+def operations(columns: Columns) -> Iterator[Operation]:
+    """The rows as operations, in order of invocation."""
+    values, fs = columns.values, columns.fs
+    rows = zip(
+        columns.f.tolist(), columns.argument.tolist(), columns.result.tolist(), columns.outcome.tolist(),
+        columns.process.tolist(), columns.invoked.tolist(), columns.returned.tolist(),
+        strict=True,
+    )  # fmt: skip
+    for row, (f, argument, result, outcome, process, invoked, returned) in enumerate(rows):
+        known = outcome == OK or outcome == FAIL
+        yield Operation(
+            row, fs[f], values[argument], values[result] if known else None, known, outcome == FAIL,
+            process, invoked, returned if known else NEVER,
+        )  # fmt: skip

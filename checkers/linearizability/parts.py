@@ -1,0 +1,102 @@
+"""Cutting a history into parts that can be decided one by one: one for each object.
+
+A history is linearizable if what happened to each of its objects is (M. Herlihy and J. Wing,
+"Linearizability: a correctness condition for concurrent objects", TOPLAS 12, 1990, theorem 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from checkers.linearizability.model import Model, UnsuitableHistory, operations
+from harness.history import FailMeans
+from harness.history.columns import FAIL, Columns, Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What a model has to say something about."""
+
+    columns: Columns
+    """The operations that may have happened, with values as the object sees them."""
+    part: Ints
+    """For each row the number of its part."""
+    keys: tuple[Hashable, ...]
+    """What distinguishes each part."""
+
+    def rows(self) -> list[Ints]:
+        """The rows of each part."""
+        if len(self.keys) == 1:
+            return [np.arange(len(self.part))]
+        ordered = np.argsort(self.part, kind="stable")
+        return np.split(ordered, np.cumsum(np.bincount(self.part, minlength=len(self.keys)))[:-1])
+
+
+def parts_of(columns: Columns, model: Model, fail_means: FailMeans) -> Parts:
+    """The operations that count, by object. Raises: UnsuitableHistory."""
+    _require_known(columns, model)
+    failed = columns.outcome == FAIL
+    if fail_means == "compared unequal":
+        failed &= ~columns.is_f(*model.compares)
+    if failed.any():
+        columns = columns.take(~failed)
+    if model.keyed:
+        return _by_key(columns)
+    if model.key is not None:
+        return _by_hint(columns, model)
+    return Parts(columns, np.zeros(len(columns), np.int64), (None,))
+
+
+def _require_known(columns: Columns, model: Model) -> None:
+    if model.fs is None:
+        return
+    strange = ~columns.is_f(*model.fs)
+    if strange.any():
+        row = int(np.flatnonzero(strange)[0])
+        raise UnsuitableHistory(
+            f"op {columns.invoked[row]}: f is {columns.fs[columns.f[row]]!r}; "
+            f"the model {model.name!r} knows {', '.join(sorted(model.fs))}"
+        )
+
+
+def _by_key(columns: Columns) -> Parts:
+    numbers: dict[Hashable, int] = {}
+    inner: dict[Hashable, int] = {None: 0}
+    key_of, inner_of = [], []
+    for value in columns.values:
+        match value:
+            case (key, rest):
+                key_of.append(numbers.setdefault(key, len(numbers)))
+                inner_of.append(inner.setdefault(rest, len(inner)))
+            case _:
+                key_of.append(-1)
+                inner_of.append(0)
+    keys, codes = np.array(key_of, np.int64), np.array(inner_of, np.int64)
+    part = keys[columns.argument]
+    answered = keys[columns.result]
+    wrong = (part < 0) | ((answered != part) & (columns.result != 0))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        found = columns.values[columns.argument[row] if part[row] < 0 else columns.result[row]]
+        raise UnsuitableHistory(
+            f"op {columns.invoked[row]}: the value is {found!r}, expected [key, value], and both times the same key"
+        )
+    unwrapped = replace(
+        columns, argument=codes[columns.argument], result=codes[columns.result], values=tuple(inner)
+    )
+    used, part = np.unique(part, return_inverse=True)
+    names = tuple(numbers)
+    return Parts(unwrapped, part, tuple(names[number] for number in used.tolist()) or (None,))
+
+
+def _by_hint(columns: Columns, model: Model) -> Parts:
+    assert model.key is not None
+    keys = [model.key(op) for op in operations(columns)]
+    if None in keys:
+        return Parts(columns, np.zeros(len(columns), np.int64), (None,))
+    numbers: dict[Hashable, int] = {}
+    part = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+    return Parts(columns, part, tuple(numbers) or (None,))

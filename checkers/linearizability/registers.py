@@ -1,0 +1,90 @@
+"""Operations on a register as arrays: reads, writes and compare-and-swaps of values that are small codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from checkers.linearizability.model import UnsuitableHistory
+from harness.history.columns import FAIL, INFO, Columns, Ints, Mask
+
+READ: Final = 0
+DIFFERS: Final = 1
+"""A compare-and-swap that found another value than it expected."""
+WRITE: Final = 2
+SWAP: Final = 3
+"""A compare-and-swap that found what it expected, or an unknown one."""
+
+INITIAL: Final = 0
+"""The code of the value that a register starts with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registers:
+    """Parallel arrays, one entry per row of the columns they were made from."""
+
+    kind: Ints
+    expected: Ints
+    """The value that was seen, or had to be: of READ, DIFFERS (where it was not seen) and SWAP."""
+    written: Ints
+    """The value that was written: of WRITE and SWAP."""
+    invoked: Ints
+    returned: Ints
+    known: Mask
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def take(self, rows: Ints | Mask) -> Registers:
+        """These rows only."""
+        return Registers(
+            self.kind[rows], self.expected[rows], self.written[rows],
+            self.invoked[rows], self.returned[rows], self.known[rows],
+        )  # fmt: skip
+
+
+def register_of(
+    *, read: tuple[str, ...], write: tuple[str, ...], cas: tuple[str, ...] = (), initial: Hashable = None
+) -> Callable[[Columns], Registers]:
+    """How columns become registers, if these are the functions that read, write and compare-and-swap."""
+
+    def registers(columns: Columns) -> Registers:
+        reads, swaps = columns.is_f(*read), columns.is_f(*cas)
+        expected = np.where(reads, columns.result, INITIAL)
+        written = np.where(reads, INITIAL, columns.argument)
+        if cas:
+            expected[swaps], written[swaps] = _pairs(columns, swaps)
+        kind = np.where(reads, READ, WRITE)
+        kind[swaps] = np.where(columns.outcome[swaps] == FAIL, DIFFERS, SWAP)
+        if initial is not None:
+            expected, written = _start_with(initial, columns, expected, written)
+        return Registers(kind, expected, written, columns.invoked, columns.returned, columns.outcome != INFO)
+
+    return registers
+
+
+def _pairs(columns: Columns, rows: Mask) -> tuple[Ints, Ints]:
+    """Codes of what compare-and-swaps expect and of what they write."""
+    codes, where = np.unique(columns.argument[rows], return_inverse=True)
+    table = {value: code for code, value in enumerate(columns.values)}
+    olds, news = [], []
+    for code in codes.tolist():
+        match columns.values[code]:
+            case (old, new):
+                olds.append(table.setdefault(old, len(table)))
+                news.append(table.setdefault(new, len(table)))
+            case other:
+                raise UnsuitableHistory(f"the value of a cas is {other!r}, expected [old, new]")
+    return np.array(olds, np.int64)[where], np.array(news, np.int64)[where]
+
+
+def _start_with(initial: Hashable, columns: Columns, *arrays: Ints) -> list[Ints]:
+    """The same codes with those of `initial` and None in each other's place."""
+    try:
+        code = columns.values.index(initial)
+    except ValueError:
+        code = 1 + max(max(int(array.max(initial=0)) for array in arrays), len(columns.values))
+    return [np.where(array == INITIAL, code, np.where(array == code, INITIAL, array)) for array in arrays]
