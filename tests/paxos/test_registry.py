@@ -215,12 +215,15 @@ async def test_an_entry_that_did_not_become_durable_was_never_granted() -> None:
 async def test_a_registry_whose_disk_fails_stops_and_says_so() -> None:
     disk = MemoryDisk()
 
-    with pytest.raises(ExceptionGroup) as caught:
+    async def register_on_a_full_disk() -> None:
         async with running(disk, cluster_ids()) as address:
             disk.failing = errno.ENOSPC
             with pytest.raises(BadFrame, match="without an answer"):
                 await ask_registry(address, Register(*A, "a", 2))
             await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await register_on_a_full_disk()
 
     assert isinstance(_only(caught.value), StorageFailed)
     assert "No space left" in str(_only(caught.value))
