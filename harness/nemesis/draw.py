@@ -11,7 +11,8 @@ from harness.nemesis.kinds import MESSAGE_KINDS, FaultKind, fault_kinds
 from harness.plan import Fault
 
 _GAP_MS = 600
-"""Mean time from the beginning of one fault to the next: they overlap at times, and at times all is well."""
+"""Mean time from the beginning of one fault to the next, if there is that much: they overlap at times, and at
+times all is well."""
 _SHORTEST_MS = 5
 
 
@@ -21,22 +22,25 @@ def draw_faults(
     kinds: Sequence[str],
     time_limit_s: float,
     *,
+    begin_by_s: float = math.inf,
     keep_majority: bool = False,
 ) -> tuple[Fault, ...]:
     """Faults of these kinds (names of `FAULTS` or `GROUPS`), in order of time.
 
-    All are over before the time limit. Every kind gets its turn before any comes again, as far as time
-    allows. With `keep_majority` there is never less than a majority that is neither paused nor down;
-    partitions are not counted.
+    All begin before `begin_by_s` and are over before the time limit. Every kind gets its turn before any
+    comes again, as far as time allows. With `keep_majority` there is never less than a majority that is
+    neither paused nor down; partitions are not counted.
 
     Raises: UnknownFault.
     """
     chosen = fault_kinds(kinds, rng)
     end_ms = math.ceil(time_limit_s * 1000) - 1
     faults: list[Fault] = []
-    at_ms = rng.uniform(0, min(_GAP_MS, end_ms / 4))
+    last_ms = min(begin_by_s * 1000, end_ms - _SHORTEST_MS)
+    gap_ms = max(1, min(_GAP_MS, last_ms / (len(chosen) + 1)))
+    at_ms = rng.uniform(0, min(gap_ms, end_ms / 4))
     for kind in _in_turn(chosen, rng):
-        if end_ms - at_ms < _SHORTEST_MS:
+        if at_ms > last_ms:
             break
         for_ms = min(_length(kind, rng), end_ms - round(at_ms))
         candidates = nodes
@@ -47,7 +51,7 @@ def draw_faults(
         fault = Fault(kind=kind.kind, at_ms=round(at_ms), for_ms=for_ms, **kind.aim(candidates, rng))
         if fault.nodes or fault.grudge or kind.kind in MESSAGE_KINDS:
             faults.append(fault)  # A cluster may be too small for the others to strike anyone.
-        at_ms += rng.expovariate(1 / _GAP_MS)
+        at_ms += rng.expovariate(1 / gap_ms)
     return tuple(faults)
 
 

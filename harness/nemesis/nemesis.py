@@ -55,7 +55,8 @@ class Nemesis:
                 return replace(op, value=self.heal())
         raise ValueError(
             f"the nemesis cannot do {op.f!r} with {op.value!r}: "
-            "expected start-<kind> with a fault and a new id, stop-<kind> with the id of a fault that was started, or heal"
+            "expected start-<kind> with a fault and a new id, "
+            "stop-<kind> with the id of a fault that was started, or heal"
         )
 
     def heal(self) -> list[dict[str, Any]]:

@@ -1,0 +1,173 @@
+"""A client's thread: opens clients, has them do ops, and says how each op ended.
+
+The only place that turns what happens to a client into the type of an op. `ok` and `fail` are what is
+known for sure; whatever could have happened, or could still happen, is `info`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from math import inf
+from typing import Protocol
+
+import trio
+from msgspec.structs import replace
+
+from harness.history import NEMESIS, Op
+from harness.workload import Client, Refused
+
+CLOSING_S = 1.0
+"""How long a client may take to close before it is cut off."""
+LOST = (
+    OSError,
+    EOFError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+    trio.EndOfChannel,
+    trio.TooSlowError,
+)
+"""What a client may raise because its connection failed or was silent."""
+
+Connect = Callable[[int], AbstractAsyncContextManager[Client]]
+"""Opens a client for the process of this number. Opening must have no effect on what is tested."""
+
+
+class Outcomes(Protocol):
+    """Who wants to know what came of it."""
+
+    def end(self, ended: Op) -> None:
+        """An op has ended."""
+
+    def crashed(self, op: Op, error: BaseException) -> None:
+        """The client's own code is at fault; it was doing this op, or had done it last."""
+
+
+class ClientThread:
+    """Has clients do the ops that are ordered, a new client after each silence."""
+
+    def __init__(
+        self,
+        orders: trio.MemoryReceiveChannel[Op],
+        outcomes: Outcomes,
+        connect: Connect,
+        timeout_s: float,
+    ) -> None:
+        self._orders, self._outcomes = orders, outcomes
+        self._connect, self._timeout_s = connect, timeout_s
+        self._op: Op
+        """What it is doing, or has done last."""
+        self._is_doing = self._is_connected = False
+
+    async def run(self) -> None:
+        """Serve until there are no more orders."""
+        while await self._get_order():
+            try:
+                await self._serve()
+            except* Exception as errors:  # The rest of the group is cancellation, which goes on.
+                self._explain(_unwrapped(errors))
+            assert not self._is_doing, f"nobody said how {self._op} ended"
+
+    async def _serve(self) -> None:
+        """From an op that needs a connection to one that leaves it unusable."""
+        self._is_connected = False
+        with trio.move_on_after(self._timeout_s) as patience:
+            async with self._connect(_number(self._op)) as client:
+                self._is_connected, patience.deadline = True, inf
+                silent = False
+                while not silent and (self._is_doing or await self._get_order()):
+                    ended = await complete(client, self._op, timeout_s=self._timeout_s)
+                    silent = ended.type == "info"
+                    self._end(ended)
+                patience.deadline = trio.current_time() + CLOSING_S
+        if self._is_doing and not self._is_connected:
+            self._fail_unconnected(f"no answer within {self._timeout_s:g} s")
+        elif self._is_doing:
+            self._end(replace(self._op, type="info", error="connection lost: the client gave up"))
+
+    async def _get_order(self) -> bool:
+        try:
+            self._op = await self._orders.receive()
+        except trio.EndOfChannel:
+            return False
+        self._is_doing = True
+        return True
+
+    def _explain(self, error: BaseException) -> None:
+        """Opening, closing, doing an op or what a client does in its background went wrong."""
+        lost = _is_made_of(error, (Refused, *LOST))
+        if not lost:
+            self._outcomes.crashed(self._op, error)
+        if not self._is_doing:
+            return
+        if not lost:
+            self._end(replace(self._op, type="info", error=f"client crashed: {_text(error)}"))
+        elif self._is_connected:
+            self._end(replace(self._op, type="info", error=f"connection lost: {_text(error)}"))
+        else:
+            self._fail_unconnected(_text(error))
+
+    def _fail_unconnected(self, why: str) -> None:
+        self._end(replace(self._op, type="fail", error=f"no connection: {why}"))
+
+    def _end(self, ended: Op) -> None:
+        self._is_doing = False
+        self._outcomes.end(ended)
+
+
+async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
+    """Have a client do an invoked op and say how it ended. Silence is `info`, never `fail`.
+
+    A client that refuses makes it fail, one that loses its connection or has no answer in time, info.
+
+    Raises: Misbehaved; whatever else the client raises, for that is a fault of its own.
+    """
+    with trio.move_on_after(timeout_s):
+        try:
+            ended = await client.apply(op)
+        except Exception as error:
+            if not _is_made_of(error, (Refused, *LOST)):
+                raise
+            if _is_made_of(error, (Refused,)):
+                return replace(op, type="fail", error=_text(error))
+            return replace(op, type="info", error=f"connection lost: {_text(error)}")
+        return _require_completion(op, ended)
+    return replace(op, type="info", error=f"no answer within {timeout_s:g} s")
+
+
+class Misbehaved(Exception):
+    """A client returned what no client may."""
+
+
+def _require_completion(op: Op, ended: object) -> Op:
+    if not isinstance(ended, Op) or ended.type == "invoke":
+        raise Misbehaved(f"the client was to return {op} completed, and returned {ended!r}")
+    if (ended.process, ended.f) != (op.process, op.f):
+        raise Misbehaved(f"the client was to complete {op}, and completed another: {ended!r}")
+    return ended
+
+
+def _is_made_of(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
+    """Whether an error is of these kinds, or a group of such errors alone."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_made_of(part, kinds) for part in error.exceptions)
+    return isinstance(error, kinds)
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _text(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, Refused):
+        return str(error) or "refused"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _number(op: Op) -> int:
+    assert op.process != NEMESIS, "the nemesis needs no client"
+    return op.process

@@ -1,0 +1,172 @@
+"""Runs a generator against clients and a nemesis, and records what happens as it happens.
+
+One task asks the generator and waits; one task per thread does what it said. Nobody polls: whoever waits is
+woken by a completion or by the time that the generator named. Time comes from Trio alone, so a trial runs
+the same way in simulated and in real time.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import Literal, Protocol
+
+import trio
+from msgspec.structs import replace
+
+from harness.client import ClientThread, Connect
+from harness.generator import Source, Thread
+from harness.generator.course import Course
+from harness.history import NEMESIS, Op
+
+CRASHES_KEPT = 16
+
+
+class Nemesis(Protocol):
+    """Who does the ops of the process `nemesis`. An error of it is an error of the harness."""
+
+    async def apply(self, op: Op) -> Op:
+        """Do what an op says and return it with what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCrash:
+    """The client's own code is at fault: it raised, or returned, what no client may."""
+
+    op: Op
+    """What it was doing, or had done last."""
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """How the running of a generator ended."""
+
+    ended: Literal["done", "deadline"]
+    """`deadline`: it did not end by itself, and what was in flight is info."""
+    crashes: tuple[ClientCrash, ...]
+    """The first of the clients' own faults. With any, the history is no evidence either way."""
+
+
+async def interpret(
+    source: Source,
+    *,
+    connect: Connect,
+    concurrency: int,
+    record: Callable[[Op], object],
+    now_ns: Callable[[], int],
+    timeout_s: float,
+    nemesis: Nemesis | None = None,
+    deadline_s: float = inf,
+) -> Interpretation:
+    """Run a generator until it is done, or until `deadline_s` seconds have passed.
+
+    `record` is given each op when it begins and when it ends, in order, its time being `now_ns()`; the
+    generator's own time begins at 0. A client gets `timeout_s` seconds for an op. What becomes of ops is
+    said in `harness.client.complete`; one that could not even connect is fail, for nothing was sent. There
+    is a nemesis thread if there is a `nemesis`.
+
+    Raises: ImpossibleGenerator; whatever the nemesis, `record` or the generator raises.
+    """
+    course = Course(source, concurrency, nemesis=nemesis is not None, begin_ns=now_ns())
+    async with trio.open_nursery() as nursery:
+        floor = _Floor(course, record, now_ns, nursery.cancel_scope)
+        for thread in range(concurrency):
+            orders = floor.orders_for(thread)
+            nursery.start_soon(ClientThread(orders, floor, connect, timeout_s).run)
+        if nemesis is not None:
+            nursery.start_soon(_obey, nemesis, floor, floor.orders_for(NEMESIS))
+        with floor.aborting():
+            with trio.move_on_after(deadline_s) as limit:
+                await floor.conduct()
+            if limit.cancelled_caught:
+                floor.break_off(f"the trial was over after {deadline_s:g} s")
+    if floor.failure is not None:
+        raise floor.failure
+    return Interpretation("deadline" if limit.cancelled_caught else "done", tuple(floor.crashes))
+
+
+class _Floor:
+    """Where orders are given and their outcomes come in; everything shared between the tasks."""
+
+    def __init__(
+        self,
+        course: Course,
+        record: Callable[[Op], object],
+        now_ns: Callable[[], int],
+        everyone: trio.CancelScope,
+    ) -> None:
+        self.crashes: list[ClientCrash] = []
+        self.failure: Exception | None = None
+        self._course, self._record, self._now_ns, self._everyone = course, record, now_ns, everyone
+        self._inboxes: dict[Thread, trio.MemorySendChannel[Op]] = {}
+        self._news = trio.Event()
+
+    def orders_for(self, thread: Thread) -> trio.MemoryReceiveChannel[Op]:
+        """Where a thread gets its ops from; it ends when nothing more is to be done."""
+        # One op fits, for a thread that is free may still be closing its last connection.
+        self._inboxes[thread], orders = trio.open_memory_channel[Op](1)
+        return orders
+
+    async def conduct(self) -> None:
+        """Let ops begin when the generator says so, until it is done and they have ended."""
+        while (move := self._course.next(self._now_ns())) is not None:
+            if isinstance(move, Op):
+                self._record(move)
+                self._inboxes[self._course.thread_of(move)].send_nowait(move)
+            else:
+                await self._wait(move.until_ns)
+        for inbox in self._inboxes.values():
+            inbox.close()
+
+    async def _wait(self, until_ns: int | None) -> None:
+        self._news = trio.Event()
+        wait_s = inf if until_ns is None else (until_ns - self._now_ns()) / 1e9
+        with trio.move_on_after(max(0, wait_s)):
+            await self._news.wait()
+        # Whoever else was woken at this instant comes first: an op that is over when another begins must
+        # not be recorded as concurrent with it.
+        await trio.lowlevel.checkpoint()
+
+    def end(self, ended: Op) -> None:
+        """An op has ended. Ops that were broken off are not heard of again."""
+        with self.aborting():
+            if self._course.is_in_flight(ended):
+                self._record(self._course.end(replace(ended, time=self._now_ns())))
+                self._news.set()
+
+    def break_off(self, why: str) -> None:
+        """Nobody knows what becomes of what is in flight."""
+        for op in list(self._course.in_flight.values()):
+            self.end(replace(op, type="info", error=why))
+        self._everyone.cancel()
+
+    def crashed(self, op: Op, error: BaseException) -> None:
+        """A client's own code is at fault."""
+        if len(self.crashes) < CRASHES_KEPT:
+            self.crashes.append(ClientCrash(op, "".join(traceback.format_exception(error))))
+
+    @contextmanager
+    def aborting(self) -> Iterator[None]:
+        """An error in here ends it all, and is what `interpret` raises, whatever task it happened in."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = self.failure or error
+            self._everyone.cancel()
+
+
+async def _obey(nemesis: Nemesis, floor: _Floor, orders: trio.MemoryReceiveChannel[Op]) -> None:
+    """The nemesis's thread."""
+    async for op in orders:
+        with floor.aborting():
+            try:
+                ended = await nemesis.apply(op)
+            except Exception as error:
+                error.add_note(f"while the nemesis did {op.f} {op.value}")
+                floor.end(replace(op, type="info", error=f"nemesis crashed: {type(error).__name__}: {error}"))
+                raise
+            floor.end(replace(op, type="info", value=ended.value, error=ended.error))
