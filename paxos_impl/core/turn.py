@@ -151,7 +151,8 @@ class Turn:
         # Its own promise comes first: the prepare waits until that is durable, and so the ballot can't
         # be used again after a restart (PMS 2.5).
         self._answer(Prepare(ballot), self.before.server_id)
-        self._send(self._others, Prepare(ballot))
+        if self._others:
+            self._send(self._others, Prepare(ballot))
         self.effects.append(SetTimer("retransmit", self.proposer.attempts))
 
     def _hear_reply(self, reply: Promise | Nack, sender: int) -> None:

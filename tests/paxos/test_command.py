@@ -1,0 +1,243 @@
+"""The `paxos` command as people run it: real processes, real sockets, kill -9."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from paxos_impl.cli import main
+
+PAXOS = [sys.executable, "-m", "paxos_impl.cli"]
+ROOT = Path(__file__).parents[2]
+
+
+class Ended(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    said: str
+
+
+def paxos(*args: str) -> Ended:
+    """Run a command to its end, in this process: starting one takes longer than all that it does."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main(list(args))
+    assert isinstance(ended.value.code, int)
+    return Ended(ended.value.code, out.getvalue(), err.getvalue())
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Town:
+    """A registry and three instances on this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in ("registry", "1", "2", "3")}
+        self.registry = self.addresses["registry"]
+
+    def start(self, name: str) -> None:
+        listen = ["--listen", self.addresses[name], "--data", str(self.root / name)]
+        kind = ["registry"] if name == "registry" else ["serve", "--registry", self.registry]
+        with (self.root / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen([*PAXOS, *kind, *listen], stderr=log, env=environment())
+
+    def wait(self, name: str, words: str, *, times: int = 1) -> None:
+        """Wait until a process has said something so many times over all its lives."""
+        deadline = time.monotonic() + 20
+        while self.said(name).count(words) < times:
+            assert time.monotonic() < deadline, f"{name} never said {words!r}, but:\n{self.said(name)}"
+            time.sleep(0.02)
+
+    def said(self, name: str) -> str:
+        return (self.root / f"{name}.log").read_text()
+
+    def kill(self, name: str) -> None:
+        process = self.running.pop(name)
+        process.kill()
+        process.wait(10)
+
+    def stop(self) -> list[int]:
+        for process in self.running.values():
+            process.send_signal(signal.SIGTERM)
+        return [process.wait(10) for process in self.running.values()]
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    town = Town(tmp_path)
+    yield town
+    for name in list(town.running):
+        town.kill(name)
+
+
+def test_a_decree_outlives_kill_9_of_an_instance_and_of_the_registry(town: Town) -> None:
+    town.start("registry")
+    town.wait("registry", "listening")
+    for name in ("1", "2"):
+        town.start(name)
+        town.wait(name, "registered as server")
+    incomplete = paxos("get", "--registry", town.registry)
+    assert (incomplete.status, incomplete.out) == (3, "")
+    assert "2 of 3 instances have registered" in incomplete.said
+    town.start("3")
+    for name in ("1", "2", "3"):
+        town.wait(name, "listening")
+
+    before = paxos("get", "--registry", town.registry)
+    assert (before.status, before.out) == (3, "")
+    assert "nothing is known to be chosen yet" in before.said
+
+    proposed = paxos("propose", "--registry", town.registry, "the decree")
+    assert proposed[:2] == (0, "the decree\n"), proposed.said
+    assert paxos("propose", "--node", town.addresses["2"], "another").out == "the decree\n"
+
+    town.kill("1")
+    town.kill("registry")
+    get = subprocess.run(
+        [*PAXOS, "get", "--node", town.addresses["3"]], capture_output=True, env=environment()
+    )
+    assert (get.returncode, get.stdout) == (0, b"the decree\n")
+    town.start("1")
+    town.wait("1", "listening", times=2)
+    assert "the registry at" in town.said("1"), "it did not notice that the registry is gone"
+    assert paxos("get", "--node", town.addresses["1"]).out == "the decree\n"
+
+    town.start("registry")
+    town.wait("registry", "listening", times=2)
+    status = paxos("status", "--registry", town.registry)
+    assert status.status == 0, status.said
+    assert [line.split()[:5] for line in status.out.splitlines()] == [
+        [town.addresses["1"], "server", "0", "start", "2"],
+        [town.addresses["2"], "server", "1", "start", "1"],
+        [town.addresses["3"], "server", "2", "start", "1"],
+    ]
+
+    _refuses_what_would_break_the_cluster(town)
+    assert town.stop() == [0, 0, 0, 0]
+    assert not [name for name in town.addresses if "Traceback" in town.said(name)]
+
+
+def _refuses_what_would_break_the_cluster(town: Town) -> None:
+    def serve(listen: str, data: str, *more: str) -> tuple[int, str]:
+        ended = paxos(
+            "serve", "--listen", listen, "--registry", town.registry, "--data", str(town.root / data), *more
+        )
+        return ended.status, ended.said
+
+    fourth = f"127.0.0.1:{free_port()}"
+    status, said = serve(town.addresses["1"], "1")
+    assert (status, "is in use by another process" in said) == (255, True), said
+    status, said = serve(fourth, "4")
+    assert (status, "the cluster has its 3 members already" in said) == (255, True), said
+    town.kill("1")
+    status, said = serve(fourth, "1")
+    assert (status, "belongs to the instance at" in said) == (255, True), said
+    status, said = serve(town.addresses["1"], "1", "--cluster-size", "5")
+    assert (status, "cluster of 3 members, not 5" in said) == (255, True), said
+    log = town.root / "1" / "log"
+    sound = log.read_bytes()
+    log.write_bytes(sound[:-1] + b"!")
+    status, said = serve(town.addresses["1"], "1")
+    assert (status, "log, at byte" in said, str(town.root / "1") in said) == (255, True, True), said
+    log.write_bytes(sound)
+    town.start("1")
+    town.wait("1", "listening", times=3)
+
+
+def test_serve_writes_a_trace_when_asked(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.start("registry")
+    town.wait("registry", "listening")
+    args = ["--listen", town.addresses["1"], "--data", str(tmp_path / "1"), "--registry", town.registry]
+    trace = tmp_path / "trace.jsonl"
+    serve = subprocess.Popen(
+        [*PAXOS, "serve", *args, "--cluster-size", "1", "--trace", str(trace)],
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
+    try:
+        proposed = paxos("propose", "--node", town.addresses["1"], "x")
+        while proposed.status != 0:
+            proposed = paxos("propose", "--node", town.addresses["1"], "x")
+        serve.send_signal(signal.SIGINT)
+        assert serve.wait(10) == 0
+    finally:
+        serve.kill()
+        serve.wait()
+        town.kill("registry")
+
+    events = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert [event["event"] for event in events if event["event"] != "persisted"] == [
+        "restart",
+        "config_active",
+        "promise_sent",
+        "propose_sent",
+        "accept_sent",
+        "learned",
+    ]
+    assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (["get"], "either --registry HOST:PORT or --node HOST:PORT"),
+        (["get", "--node", "a:1", "--registry", "b:1"], "either --registry"),
+        (["get", "--node", "nowhere"], "is not HOST:PORT"),
+        (["get", "--node", "a:1", "--timeout", "0"], "timeout"),
+        (["propose", "--node", "a:1"], "VALUE"),
+        (["serve", "--listen", "0.0.0.0:1", "--registry", "a:1", "--data", "d"], "nobody can reach"),
+        (["serve", "--listen", "127.0.0.1:0", "--registry", "a:1", "--data", "d"], "port 0"),
+        (["frobnicate"], "No such command"),
+    ],
+)
+def test_bad_arguments_are_explained(
+    args: list[str], why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    ended = paxos(*args)
+
+    assert (ended.status, ended.out) == (254, "")
+    assert why in ended.said
+    assert not list(tmp_path.iterdir()), "it made something nevertheless"
+
+
+@pytest.mark.parametrize("args", [["get"], ["propose", "x"], ["status"]])
+def test_silence_is_told_from_ignorance(args: list[str]) -> None:
+    ended = paxos(*args, "--registry", f"127.0.0.1:{free_port()}", "--timeout", "1")
+
+    assert ended.status == 1
+    assert "does not answer" in ended.said
+
+
+def test_help_does_not_wait_for_what_it_does_not_need() -> None:
+    code = "import sys; from paxos_impl.cli import cli; print(sorted({'trio', 'msgspec'} & set(sys.modules)))"
+
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
+
+    assert shown.stdout == "[]\n", shown.stderr
