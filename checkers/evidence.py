@@ -13,11 +13,11 @@ from harness.history import History
 def evidence(
     history: History, *, effects: Iterable[Mapping[str, Any]] = (), required: Iterable[str] = ()
 ) -> Verdict:
-    """Valid if each kind of operation succeeded at least once and each fault changed something.
+    """Valid if each kind of operation succeeded at least once and, if there were faults, one had an effect.
 
-    Kinds are those that clients tried, and those `required` beside. Faults are judged by what the nemesis
-    reports when one ends (ops "stop-..."), and by the `effects` given: an effect is data with `inert`, or
-    else with counts of what was cut, delayed, stopped, ..., of which one at least must not be 0.
+    Kinds of operation are those that clients tried, and those `required` beside. Faults are judged by what
+    the nemesis reports when one ends (ops "stop-..."), and by the `effects` given: an effect is data with
+    `inert`, or else with counts of what was cut, delayed, stopped, ..., of which one must not be 0.
     """
     missing = [*_never_ok(history, required), *_inert(history, effects)]
     return Verdict.unknown("; ".join(missing), missing=missing) if missing else Verdict.passed()
@@ -39,19 +39,25 @@ def _never_ok(history: History, required: Iterable[str]) -> Iterator[str]:
 
 
 def _inert(history: History, effects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for op in history.nemesis:
-        if op.f.startswith("stop-") and isinstance(op.value, Mapping) and _changed_nothing(op.value):
-            fault = op.f.removeprefix("stop-")
-            yield f"the fault {fault} that ended at {op.time / 1e9:.3f} s changed nothing"
-    for effect in effects:
-        if _changed_nothing(effect):
-            yield f"the fault {effect.get('kind', 'without a name')} changed nothing"
+    """That there were faults, and none of them changed anything."""
+    reports = [op.value for op in history.nemesis if op.f.startswith("stop-")]
+    changed = [_has_changed(report) for report in (*reports, *effects) if isinstance(report, Mapping)]
+    told = [has_changed for has_changed in changed if has_changed is not None]
+    if told and not any(told):
+        yield (
+            f"none of the {len(told)} faults changed anything"
+            if len(told) > 1
+            else "the fault changed nothing"
+        )
 
 
-def _changed_nothing(effect: Mapping[str, Any]) -> bool:
-    """Whether an effect report says so; one that reports no counts says nothing either way."""
-    effect = effect.get("effect", effect)
+def _has_changed(effect: Mapping[str, Any]) -> bool | None:
+    """Whether an effect report says that something changed; None if it says nothing of the kind."""
     if "inert" in effect:
-        return bool(effect["inert"])
-    counts = [count for count in effect.values() if isinstance(count, int)]
-    return bool(counts) and not any(counts)
+        return not effect["inert"]
+    counts = [effect[field] for field in _COUNTS if field in effect]
+    return any(counts) if counts else None
+
+
+_COUNTS = ("messages", "stopped", "cut", "delayed", "dropped", "duplicated", "reordered")
+"""What effect reports count: numbers of messages, or the nodes that were stopped."""

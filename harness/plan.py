@@ -88,6 +88,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     options: Mapping[str, Any] = {}
     """What the workload wants to know beyond this."""
     latency: Latency = Latency()
+    nemesis: tuple[str, ...] = ()
+    """The kinds of fault that were asked for by name. One that then has no effect leaves the trial
+    `unknown`, whatever else happened."""
     faults: tuple[Fault, ...] = ()
     deviations: tuple[Deviation, ...] = ()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from harness.nemesis import draw_faults
+from harness.nemesis import FAULTS, draw_faults
 from harness.plan import Plan
 from harness.sim.seeds import substream
 from harness.version import VERSION
@@ -20,6 +20,8 @@ def plan_for(workload: Workload, *, seed: int, nemesis: str = "none", **fields: 
     """
     given = {name: value for name, value in fields.items() if value is not None}
     plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**workload.defaults, **given})
-    kinds = [kind for kind in nemesis.replace(" ", "").split(",") if kind]
-    faults = draw_faults(substream(seed, "faults"), plan.names, kinds, plan.time_limit_s)
-    return msgspec.structs.replace(plan, faults=(*plan.faults, *faults))
+    kinds = tuple(kind for kind in nemesis.replace(" ", "").split(",") if kind)
+    rng = substream(seed, "faults")
+    faults = draw_faults(rng, plan.names, kinds, plan.time_limit_s, begin_by_s=workload.busy_s)
+    asked = tuple(kind for kind in kinds if kind in FAULTS)
+    return msgspec.structs.replace(plan, nemesis=asked, faults=(*plan.faults, *faults))

@@ -108,7 +108,12 @@ class _Simulation:
         reason = world.run(stop=lambda: not control.alive)
         if control.error is not None:
             raise control.error
-        findings = [*self._no_progress(reason), *self._client_crashes(), *self._node_crashes()]
+        findings = [
+            *self._no_progress(reason),
+            *self._client_crashes(),
+            *self._node_crashes(),
+            *self._inert_faults(),
+        ]
         return Recording(
             History(self._recorder.ops),
             tuple(self._recorder.events),
@@ -178,6 +183,19 @@ class _Simulation:
                 f"{crash['node']} failed by itself: {crash['error']}",
             )
             for crash in self._crashes()[:1]
+        ]
+
+    def _inert_faults(self) -> list[Finding]:
+        struck = {
+            name
+            for deed in self._nemesis.deeds
+            if not deed.effect.is_inert
+            for name in (deed.fault.kind, deed.fault.shape)
+        }
+        return [
+            Finding("inert fault", "unknown", f"the fault {kind} was asked for and changed nothing")
+            for kind in self._plan.nemesis
+            if kind not in struck
         ]
 
     def _crashes(self) -> list[dict[str, Any]]:

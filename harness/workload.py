@@ -7,6 +7,7 @@ checkers judge the outcome. Anyone's package can offer workloads through the ent
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -131,5 +132,7 @@ class Workload:
     """Seeded bugs by name."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Plan` that suit it when nothing else is asked for."""
+    busy_s: float = math.inf
+    """For how long from the start there is something for faults to strike; they begin within that time."""
     timeout_s: float = 1.0
     """How long a client waits for an answer before it calls it silence."""

@@ -15,7 +15,18 @@ from msgspec.structs import replace
 from checkers.consensus import consensus
 from checkers.termination import termination
 from checkers.verdict import Verdict
-from harness.generator import Generator, Todo, each_thread, limit, mix, numbered, repeat, stagger, until_ok
+from harness.generator import (
+    Generator,
+    Todo,
+    each_thread,
+    limit,
+    mix,
+    numbered,
+    repeat,
+    sequence,
+    stagger,
+    until_ok,
+)
 from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
 from harness.sim.framing import LengthPrefixed
@@ -28,8 +39,10 @@ from paxos_impl.node import NodeConfig, serve
 from workloads.bugs import DECREE_BUGS
 
 PORT = 7000
-FINAL_READS_MAX = 50
-"""How often a client asks for the decree at the end before it gives up."""
+FINAL_TRIES_MAX = 30
+"""How often a client proposes, and asks, at the end before it gives up."""
+CONTESTED_S = 0.1
+"""For about how long the decree is open: once everyone knows it, instances have nothing more to say."""
 
 
 async def run_instance(site: Site) -> None:
@@ -51,11 +64,14 @@ class DecreeClient:
 
     async def apply(self, op: Op) -> Op:
         """Carry out a `propose` or a `get`; either is ok with the chosen value."""
-        match op.f:
-            case "propose":
-                return self._completed(op, await self._client.propose(op.value))
-            case "get":
-                return self._completed(op, await self._client.get())
+        try:
+            match op.f:
+                case "propose":
+                    return self._completed(op, await self._client.propose(op.value))
+                case "get":
+                    return self._completed(op, await self._client.get())
+        except paxos.NoAnswer as silence:
+            return replace(op, type="info", error=str(silence))
         raise ValueError(f"a decree can be proposed to or got; there is no {op.f!r}")
 
     def _completed(self, op: Op, answer: Outcome) -> Op:
@@ -90,15 +106,18 @@ async def connect(site: Site, process: int) -> AsyncIterator[DecreeClient]:
 
 
 def propose_and_get(plan: Plan, rng: random.Random) -> Generator:
-    """Proposals of distinct values and reads, half and half, at the plan's rate."""
+    """Everyone proposes at once, so that instances duel; then proposals and reads at the plan's rate."""
     proposals = numbered(lambda number: Todo("propose", f"v{number}"))
-    return stagger(1 / plan.rate, mix(proposals, repeat(Todo("get")), rng=rng), rng=rng)
+    duel = limit(plan.concurrency, proposals)
+    later = numbered(lambda number: Todo("propose", f"w{number}"))
+    return sequence(duel, stagger(1 / plan.rate, mix(later, repeat(Todo("get")), rng=rng), rng=rng))
 
 
 def read_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone proposes once more and asks until the decree is known: with no fault left, it must be."""
-    insisting = until_ok(limit(FINAL_READS_MAX, stagger(0.2, repeat(Todo("get")), rng=rng)))
-    return each_thread([Todo("propose", "last"), insisting])
+    """Everyone proposes and asks until the decree is known: with no fault left, it must be in the end."""
+    proposals = stagger(0.05, repeat(Todo("propose", "last")), rng=rng)
+    reads = stagger(0.05, repeat(Todo("get")), rng=rng)
+    return each_thread([until_ok(limit(FINAL_TRIES_MAX, proposals)), until_ok(limit(FINAL_TRIES_MAX, reads))])
 
 
 def check(plan: Plan, history: History, trace: Trace) -> Verdict:
@@ -121,5 +140,6 @@ DECREE = Workload(
     check=check,
     framing=LengthPrefixed(4),
     bugs=DECREE_BUGS,
-    defaults={"rate": 100.0, "time_limit_s": 1.0, "latency": Latency("uniform", 1.0, 20.0)},
+    busy_s=CONTESTED_S,
+    defaults={"rate": 20.0, "time_limit_s": 1.0, "latency": Latency("uniform", 1.0, 20.0)},
 )
