@@ -58,28 +58,36 @@ def rows(of: Sequence[Band], last: int) -> list[tuple[int, Band]]:
 
 
 def _recorded(ops: Iterable[Op]) -> Iterator[Band]:
-    """`start-x` begins a fault, `stop-x` ends the one of the same kind and aim, `heal` ends all."""
-    going_on: list[tuple[str, Band]] = []
+    """`start-x` begins a fault, `stop-x` ends the one that has its id, else its aim; `heal` ends all.
+
+    A nemesis tells of everything twice, before and after it does it: a fault begins when it is first
+    heard of and ends when it is first said to.
+    """
+    open_: dict[str, Band] = {}
+    ended: set[str] = set()
     for op in ops:
-        if op.type == "invoke":
-            continue
         verb, _, kind = op.f.partition("-")
-        fault = _fault_in(op.value)
-        aim = shown.value(fault)
+        name = f"{kind} {_identity(op.value)}"
         if verb == "start" and kind:
-            going_on.append((aim, _begun(kind, op.time, fault)))
-        elif verb == "stop" and kind:
-            same_kind = [open_ for open_ in going_on if open_[1].kind == kind]
-            ended = next(
-                (open_ for open_ in same_kind if open_[0] == aim), same_kind[0] if same_kind else None
-            )
-            if ended is not None:
-                going_on.remove(ended)
-                yield replace(ended[1], end=op.time)
+            if name not in open_:
+                open_[name] = _begun(kind, op.time, _fault_in(op.value))
+                ended.discard(name)
+        elif verb == "stop" and kind and name not in ended:
+            # A foreign nemesis may end a fault without saying which one of its kind.
+            known = name if name in open_ else next((n for n in open_ if open_[n].kind == kind), None)
+            if known is not None:
+                yield replace(open_.pop(known), end=op.time)
+                ended.add(name)
         elif op.f == "heal":
-            yield from (replace(band, end=op.time) for _, band in going_on)
-            going_on = []
-    yield from (band for _, band in going_on)
+            yield from (replace(band, end=op.time) for band in open_.values())
+            open_.clear()
+    yield from open_.values()
+
+
+def _identity(value: Any) -> str:
+    if isinstance(value, Mapping) and "id" in value:
+        return f"#{shown.value(value['id'])}"
+    return shown.value(_fault_in(value), 400)
 
 
 def _planned(plan: Mapping[str, Any]) -> Iterator[Band]:

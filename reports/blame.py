@@ -12,6 +12,7 @@ from reports import findings, shown, tables
 from reports.markup import element
 
 _SENTENCES = ("why", "story", "summary", "because")
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
 _EVENTS = ("events", "story", "witness")
 
 
@@ -26,7 +27,18 @@ def events(blame: Any) -> tuple[Event, ...]:
     """The trace events that a blame points to."""
     if not isinstance(blame, Mapping):
         return ()
-    return next((found for name in _EVENTS if (found := findings.events(blame.get(name)))), ())
+    return next((found for name in _EVENTS if (found := findings.events(_bare(blame.get(name))))), ())
+
+
+def _bare(entries: Any) -> Any:
+    """The events of a story, whose entries may say beside each which others it follows from."""
+    if not isinstance(entries, list):
+        return entries
+    return [entry["event"] if _is_wrapped(entry) else entry for entry in entries]
+
+
+def _is_wrapped(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and isinstance(entry.get("event"), Mapping)
 
 
 def _told(blame: Any, colours: Mapping[str, int]) -> Iterator[Markup]:
@@ -36,10 +48,8 @@ def _told(blame: Any, colours: Mapping[str, int]) -> Iterator[Markup]:
     for name in _SENTENCES:
         if isinstance(said := blame.get(name), str):
             yield element("p", shown.sentence(said, 2_000))
-    told = {*_SENTENCES, *(name for name in _EVENTS if findings.events(blame.get(name)))}
-    facts = {
-        name: what for name, what in blame.items() if name not in told and what not in (None, "", [], {})
-    }
+    told = {*_SENTENCES, *_EVENTS}
+    facts = {name: what for name, what in blame.items() if name not in told and what not in _NOTHING}
     if facts:
         yield tables.plain(facts)
     if table := tables.folded(events(blame), "How it came about", colours):

@@ -15,6 +15,10 @@ GATHERED = {"propose_sent": "promise_sent", "learned": "accept_sent"}
 _DEMANDING = frozenset({"prepare_sent", "propose_sent"})
 """What nobody receives without doing something that shows: it promises, votes or refuses."""
 
+ENOUGH = 16
+"""Events up to which a story is filled with what else was going on."""
+
+_REACH = 50
 _ASIDE = frozenset({"persisted", "applied"})
 """Events that fill a drawing and seldom matter."""
 
@@ -101,8 +105,9 @@ def story(trace: Trace, witness: Sequence[Event], limit: int) -> tuple[Event, ..
         if len(chosen) >= limit:
             break
         chosen[at] = None
+    chosen.update(dict.fromkeys(_restarts_between(ordered, roots)))
     for at in _nearby(ordered, roots):
-        if len(chosen) >= limit:
+        if len(chosen) >= min(limit, ENOUGH):
             break
         chosen[at] = None
     return tuple(ordered[at] for at in sorted(chosen))
@@ -133,6 +138,9 @@ def _causes(
     gathered: dict[tuple[str, int | None, tuple[int, int] | None], list[int]],
 ) -> Iterator[int]:
     event = ordered[at]
+    if event.event == "prepare_sent":
+        # A ballot is a fresh start: what came of those before it reaches it through promises only.
+        return
     if event.cause is not None and event.cause in sent_at:
         yield sent_at[event.cause]
     kind = GATHERED.get(event.event)
@@ -145,18 +153,19 @@ def _causes(
                 yield earlier
 
 
-def _nearby(ordered: Sequence[Event], roots: Sequence[int]) -> Iterator[int]:
-    """Restarts first, since they explain so much, then the rest by its distance from the roots."""
+def _restarts_between(ordered: Sequence[Event], roots: Sequence[int]) -> list[int]:
     if not roots:
-        return
-    first, last = min(roots), max(roots)
-    yield from (at for at in range(first, last) if ordered[at].event == "restart" and ordered[at].incarnation)
+        return []
+    between = range(min(roots), max(roots))
+    return [at for at in between if ordered[at].event == "restart" and ordered[at].incarnation]
+
+
+def _nearby(ordered: Sequence[Event], roots: Sequence[int]) -> list[int]:
+    """What else happened in the same slot, the nearest to a root first."""
     slots = {ordered[at].slot for at in roots} | {None}
-    distance = range(len(ordered)) if len(ordered) < 5_000 else range(max(0, first - 2_500), first + 2_500)
-    near = [at for at in distance if at < len(ordered) and not _is_noise(ordered[at])]
-    yield from sorted(
-        (at for at in near if ordered[at].slot in slots), key=lambda at: min(abs(at - root) for root in roots)
-    )
+    reach = {at for root in roots for at in range(max(0, root - _REACH), min(len(ordered), root + _REACH))}
+    near = [at for at in reach if ordered[at].slot in slots and not _is_noise(ordered[at])]
+    return sorted(near, key=lambda at: (min(abs(at - root) for root in roots), at))
 
 
 def _is_noise(event: Event) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -45,6 +45,14 @@ def findings(verdict: object) -> tuple[Finding, ...]:
     for finding in _findings(verdict, ""):
         once.setdefault((finding.name, finding.why), finding)
     return tuple(sorted(once.values(), key=lambda finding: finding.latent))
+
+
+def by_kind(found: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings of one name by one checker together, each kind where its first one stood."""
+    kinds: dict[tuple[str, str, bool], list[Finding]] = {}
+    for finding in found:
+        kinds.setdefault((finding.checker, finding.name, finding.latent), []).append(finding)
+    return list(kinds.values())
 
 
 def parts(verdict: object, path: str = "") -> Iterator[Part]:

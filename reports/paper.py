@@ -13,6 +13,9 @@ from reports.bands import Band
 CLIENTS = "clients"
 """The lane on which the witness's client ops stand."""
 
+_LABEL = 0.95
+"""The part of a lane's width that a label takes."""
+
 WIDTH, LEFT, TOP, ROW, LEAST_LANE = 1158, 92, 44, 28, 176
 
 
@@ -39,10 +42,12 @@ class Paper:
     lanes: tuple[str, ...]
     rows: tuple[Row, ...]
     lane_width: float
+    inset: float
+    """How far the first lane is from the left: its labels stand there, unless it is that of clients."""
 
     def x(self, lane: str) -> float:
         """The middle line of a lane."""
-        return LEFT + 16 + self.lane_width * self.lanes.index(lane)
+        return LEFT + self.inset + self.lane_width * self.lanes.index(lane)
 
     def y(self, row: int) -> float:
         """The middle of a row."""
@@ -51,7 +56,7 @@ class Paper:
     @property
     def width(self) -> float:
         """Of the whole drawing."""
-        return LEFT + self.lane_width * len(self.lanes)
+        return LEFT + self.inset + self.lane_width * len(self.lanes)
 
     @property
     def height(self) -> float:
@@ -72,8 +77,10 @@ def lay_out(events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], n
         *(Row(event.time, event) for event in events),
         *(Row(op.time, op) for op in ops),
     ]
-    width = max(LEAST_LANE, (WIDTH - LEFT) / len(lanes))
-    return Paper(lanes, tuple(sorted(rows, key=lambda row: row.time)), width)
+    parts = len(lanes) if ops else len(lanes) + _LABEL
+    width = max(LEAST_LANE, (WIDTH - LEFT - 16) / parts)
+    inset = 16 if ops else _LABEL * width
+    return Paper(lanes, tuple(sorted(rows, key=lambda row: row.time)), width, inset)
 
 
 def _turns(bands: Sequence[Band], begin: int, end: int) -> Iterator[Row]:

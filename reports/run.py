@@ -17,20 +17,31 @@ from reports.folder import Run
 from reports.markup import Drawing
 
 FINDINGS = 8
-"""Anomalies that are told in full; the others are counted and named."""
+"""Kinds of anomaly that are told in full, by one of each; the others are told in a sentence."""
 
 _COLOURS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A finding, ready to be read."""
+    """A finding, ready to be read, and the others of its kind."""
 
     finding: Finding
+    alike: Sequence[Finding]
     ops: Markup | None
     events: Markup | None
     blame: Markup | None
     details: Markup | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What the harness itself had to say."""
+
+    name: str
+    why: str
+    more: str
+    """A traceback, perhaps."""
 
 
 def render(run_folder: Path) -> Path:
@@ -43,7 +54,9 @@ def _content(run: Run) -> dict[str, Any]:
     faults = bands.bands(run.history, run.plan)
     found = findings.findings(run.results.get("verdict"))
     every = latency.took(run.history)
-    told, colours = found[:FINDINGS], _colours(found[:FINDINGS])
+    by_kind = findings.by_kind(found)
+    told = [alike[0] for alike in by_kind[:FINDINGS]]
+    colours = _colours(told)
     return {
         "run": run,
         "title": _title(run),
@@ -51,8 +64,8 @@ def _content(run: Run) -> dict[str, Any]:
         "why": shown.sentence(run.why),
         "replay": _replay(run),
         "said": _said_by_harness(run),
-        "told": list(_told(told, run.history, colours)),
-        "untold": found[FINDINGS:],
+        "told": list(_told(by_kind[:FINDINGS], run.history, colours)),
+        "untold": [finding for alike in by_kind[FINDINGS:] for finding in alike],
         "crashes": _crashes(run),
         "messages": _messages(run, faults, told, colours),
         "clients": _clients(run, faults, told),
@@ -69,7 +82,7 @@ def _content(run: Run) -> dict[str, Any]:
         "network": _network(run),
         "files": [path.name for path in sorted(run.path.iterdir()) if path.name in _FILES],
         "shown": shown,
-        "plain": tables.plain,
+        "brief": tables.brief,
     }
 
 
@@ -107,9 +120,15 @@ def _replay(run: Run) -> str:
     return shown.cut(command, 400) if isinstance(command, str) and command else f"ostrakon replay {run.path}"
 
 
-def _said_by_harness(run: Run) -> list[Mapping[str, Any]]:
+def _said_by_harness(run: Run) -> list[Remark]:
     said = run.results.get("findings")
-    return [one for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
+    return [_remark(one) for one in said if isinstance(one, Mapping)] if isinstance(said, list) else []
+
+
+def _remark(said: Mapping[str, Any]) -> Remark:
+    first, _, more = str(said.get("why") or "").partition("\n")
+    name = shown.sentence(said.get("name") or "remark", 120)
+    return Remark(name, shown.cut(first, 600), shown.cut(more, 8_000))
 
 
 def _crashes(run: Run) -> list[Mapping[str, Any]]:
@@ -117,18 +136,25 @@ def _crashes(run: Run) -> list[Mapping[str, Any]]:
     return [one for one in crashes if isinstance(one, Mapping)] if isinstance(crashes, list) else []
 
 
-def _told(found: Sequence[Finding], history: History, colours: Mapping[str, int]) -> Iterator[Told]:
+def _told(
+    by_kind: Sequence[Sequence[Finding]], history: History, colours: Mapping[str, int]
+) -> Iterator[Told]:
     anchored: set[int] = set()
-    for finding in found:
+    blamed: list[Any] = []
+    for finding, *alike in by_kind:
+        # The same story may hang on several anomalies; it is told with the first.
+        story = None if finding.blame in blamed else finding.blame
+        blamed.append(finding.blame)
         new = {op.index for op in finding.ops} - anchored
         anchored |= new
         yield Told(
             finding,
+            alike,
             tables.ops(finding.ops, "Operations that show it", history, colours, new)
             if finding.ops
             else None,
             tables.folded(finding.events, "Events that show it", colours),
-            blame.tell(finding.blame, colours),
+            blame.tell(story, colours),
             tables.plain(finding.details) if finding.details else None,
         )
 

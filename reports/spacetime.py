@@ -213,10 +213,7 @@ def _label_sides(scene: Scene) -> list[int]:
         side = 1 if paper.x(arrow.received.node) > paper.x(arrow.sent.node) else -1
         crowd[row_of[key(arrow.sent)]] += side
         crowd[row_of[key(arrow.received)]] -= side
-    return [
-        -1 if isinstance(row.what, Event) and crowd[at] > 0 and row.what.node != paper.lanes[0] else 1
-        for at, row in enumerate(paper.rows)
-    ]
+    return [-1 if isinstance(row.what, Event) and crowd[at] > 0 else 1 for at, row in enumerate(paper.rows)]
 
 
 def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:

@@ -14,7 +14,7 @@ from reports.markup import Child, element, join
 ROWS = 60
 """Rows of a table at most; what is more is counted."""
 
-_DEPTH, _COLUMNS, _SHORT = 4, 24, 7
+_DEPTH, _COLUMNS, _SHORT, _FEW = 4, 24, 7, 6
 
 
 class Cell(NamedTuple):
@@ -75,11 +75,20 @@ def plain(what: Any, caption: str = "", depth: int = _DEPTH) -> Markup:
     return code(what, 400)
 
 
+def brief(details: Mapping[str, Any]) -> Markup:
+    """Further findings: a few figures in place, anything longer folded away."""
+    if not details:
+        return Markup("")
+    if len(details) <= _FEW and all(isinstance(what, bool | int | float) for what in details.values()):
+        return element("span", _inline(details), class_="note")
+    return element("details", element("summary", "Details"), plain(details))
+
+
 def records(entries: Sequence[Mapping[str, Any]], caption: str, heads: Sequence[str] = ()) -> Markup:
     """Mappings as the rows of a table; its columns are whatever they hold, those in `heads` first."""
     names = list(dict.fromkeys([*heads, *(name for entry in entries[:ROWS] for name in entry)]))[:_COLUMNS]
     rows = [[_cell(entry.get(name)) for name in names] for entry in entries[:ROWS]]
-    titles = [shown.short(str(name).replace("_", " "), 40) for name in names]
+    titles = [_title(name) for name in names]
     return _table(caption, titles, rows, len(entries))
 
 
@@ -182,9 +191,23 @@ def _cell(what: Any) -> Cell:
 
 
 def _term(name: object, inner: Any, depth: int) -> Markup:
+    if isinstance(inner, Mapping) and 0 < len(inner) <= _FEW and all(map(_is_scalar, inner.values())):
+        return element("div", element("dt", _title(name)), element("dd", _inline(inner)))
     nested = isinstance(inner, Mapping | str) or (isinstance(inner, list) and not _are_words(inner))
     said = plain(inner, str(name), depth - 1) if nested else _cell(inner).content or "–"
-    return element("div", element("dt", shown.short(str(name).replace("_", " "), 60)), element("dd", said))
+    return element("div", element("dt", _title(name)), element("dd", said))
+
+
+def _title(name: object) -> str:
+    return shown.short(str(name).replace("_", " "), 60)
+
+
+def _inline(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{_title(name)} {_cell(what).content}" for name, what in facts.items())
+
+
+def _is_scalar(what: Any) -> bool:
+    return isinstance(what, bool | int | float) or (isinstance(what, str) and len(what) < 40)
 
 
 def _are_words(what: Sequence[Any]) -> bool:

@@ -33,8 +33,8 @@ def words(event: Event, limit: int = 60) -> str:
             held = [f"promised {shown.ballot(event.promised)}"] if event.promised else []
             begun = f"restart #{event.incarnation}" if event.incarnation else "start"
             return ", ".join([begun, *held, *([f"had {told}"] if told else [])])
-        case "learned" if event.how:
-            return f"learned {value}{slot} from {shown.short(event.how, 20)}"
+        case "learned":
+            return f"learned {value}{slot}" + (", was told" if event.how == "told" else "")
         case "config_active":
             return f"config {' '.join(event.members)}"
         case _:

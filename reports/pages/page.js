@@ -63,11 +63,11 @@ for (const tools of document.querySelectorAll(".tools")) {
   tools.hidden = false;
 }
 
-for (const drawing of document.querySelectorAll(".drawing")) {
+document.querySelectorAll(".drawing").forEach((drawing, place) => {
   const pick = document.createElement("p");
   pick.className = "pick";
   pick.setAttribute("aria-live", "polite");
-  pick.textContent = "Click on a mark to read it here.";
+  if (place === 0) pick.textContent = "Click on a mark to read it here.";
   const say = (target) => {
     const title = target.closest("g, path, rect, a")?.querySelector("title") ?? target.querySelector?.("title");
     if (title && title.parentNode.tagName !== "svg") pick.textContent = title.textContent;
@@ -77,7 +77,7 @@ for (const drawing of document.querySelectorAll(".drawing")) {
   drawing.addEventListener("focusin", (event) => say(event.target));
   const witness = drawing.querySelector(".op.witness");
   if (witness) drawing.scrollLeft = Math.max(0, witness.getBBox().x - 200);
-}
+});
 
 // Tables of runs: sort by a column, keep what holds a text and has a verdict that is wanted.
 for (const table of document.querySelectorAll("table.all")) {

@@ -1,0 +1,125 @@
+"""What a campaign of many trials came to, on one page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from reports import page, shown, tables
+from reports.folder import word
+
+FINDINGS = 100
+"""Ways to fail that are told in full."""
+
+
+def render(summary: Mapping[str, Any], path: Path) -> Path:
+    """Write the page of a campaign's summary, as the search for failures makes it. Raises: OSError.
+
+    All of the summary is optional: `valid`, `why`, `workload`, `bug`, `trials` (total, valid, unknown,
+    invalid), `trials_per_s`, `virtual_s`, `elapsed_s`, `workers`, `stopped`, `resume`; `failures` and
+    `unknowns` (reason, count, why, seed, replay, folder); `faults` (kind, asked, inert), `recipes`,
+    `determinism` (reruns, divergent_seeds), `own_failures`, `parameters`.
+    """
+    path = Path(path)
+    return page.write(
+        path,
+        "campaign.html",
+        valid=word(summary.get("valid")),
+        title=_title(summary),
+        why=shown.sentence(summary.get("why") or ""),
+        facts=list(_facts(summary)),
+        shares=_shares(summary),
+        resume=shown.sentence(summary.get("resume") or ""),
+        own_failures=[shown.sentence(failure, 4_000) for failure in _list(summary, "own_failures")],
+        failures=[_finding(one, path) for one in _mappings(summary, "failures")[:FINDINGS]],
+        unknowns=[_finding(one, path) for one in _mappings(summary, "unknowns")[:FINDINGS]],
+        divergent=_divergent(summary),
+        faults=tables.records(_effects(summary), "Faults of all trials") if _effects(summary) else None,
+        recipes=_recipes(summary),
+        parameters=tables.plain(summary["parameters"]) if summary.get("parameters") else None,
+    )
+
+
+def _title(summary: Mapping[str, Any]) -> str:
+    bug = summary.get("bug")
+    parts = ["campaign", summary.get("workload"), f"bug {shown.sentence(bug, 60)}" if bug else None]
+    return " · ".join(shown.sentence(part, 80) for part in parts if part)
+
+
+def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    trials = summary.get("trials")
+    total = trials.get("total") if isinstance(trials, Mapping) else trials
+    if isinstance(total, int):
+        yield "trials", f"{total:,}"
+    if isinstance(rate := summary.get("trials_per_s"), int | float):
+        yield "trials a second", f"{rate:,.1f}"
+    if isinstance(virtual := summary.get("virtual_s"), int | float):
+        yield "virtual time", f"{virtual / 3600:,.2f} h"
+    if isinstance(elapsed := summary.get("elapsed_s"), int | float):
+        yield "this soak took", shown.duration(elapsed * 1e9)
+    for name in ("workers", "stopped", "version"):
+        if summary.get(name) not in (None, ""):
+            yield name, shown.sentence(summary[name], 120)
+    determinism = summary.get("determinism")
+    if isinstance(determinism, Mapping) and isinstance(reruns := determinism.get("reruns"), int):
+        divergent = len(_list(determinism, "divergent_seeds"))
+        yield "run twice", f"{reruns:,}, {divergent:,} went otherwise"
+
+
+def _shares(summary: Mapping[str, Any]) -> list[tuple[str, int, float, float]]:
+    """For each verdict: its trials, and where its part of a bar of length 100 begins and how long it is."""
+    trials = summary.get("trials")
+    counts = trials if isinstance(trials, Mapping) else {}
+    known = [(name, counts.get(name)) for name in ("invalid", "unknown", "valid")]
+    numbers = [(name, many) for name, many in known if isinstance(many, int)]
+    total = sum(many for _, many in numbers) or 1
+    shares, at = [], 0.0
+    for name, many in numbers:
+        shares.append((name, many, round(at, 2), round(100 * many / total, 2)))
+        at += 100 * many / total
+    return shares
+
+
+def _finding(one: Mapping[str, Any], page_path: Path) -> dict[str, Any]:
+    return {
+        "reason": shown.sentence(one.get("reason") or "no reason given", 200),
+        "why": shown.sentence(one.get("why") or ""),
+        "count": one.get("count") if isinstance(one.get("count"), int) else 1,
+        "seed": shown.sentence(one.get("seed", ""), 40),
+        "replay": shown.sentence(one.get("replay") or "", 400),
+        "href": _href(one.get("folder"), page_path),
+    }
+
+
+def _href(folder: object, page_path: Path) -> str:
+    """The way from this page to the report of a recorded run; empty if there is none."""
+    if not isinstance(folder, str) or not folder or not (report := Path(folder) / "report.html").exists():
+        return ""
+    way = Path(os.path.relpath(report.resolve(), page_path.resolve().parent)).as_posix()
+    return way.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
+def _effects(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [dict(fault) for fault in _mappings(summary, "faults")]
+
+
+def _recipes(summary: Mapping[str, Any]) -> Any:
+    recipes = _mappings(summary, "recipes")
+    return tables.records(recipes, "Trials by recipe") if recipes else None
+
+
+def _divergent(summary: Mapping[str, Any]) -> list[str]:
+    determinism = summary.get("determinism")
+    seeds = _list(determinism, "divergent_seeds") if isinstance(determinism, Mapping) else []
+    return [shown.sentence(seed, 40) for seed in seeds[:50]]
+
+
+def _mappings(summary: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    return [one for one in _list(summary, name) if isinstance(one, Mapping)]
+
+
+def _list(summary: Mapping[str, Any], name: str) -> list[Any]:
+    found = summary.get(name)
+    return list(found) if isinstance(found, list | tuple) else []

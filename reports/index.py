@@ -1,0 +1,127 @@
+"""All runs of a store on one page, the worst first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.store import RunFolder, Store
+from reports import page, shown
+from reports.folder import Valid, word
+
+ROWS = 3_000
+"""Runs that are listed at most; the worst are kept."""
+
+_WORST_FIRST: dict[Valid, int] = {"invalid": 0, "unknown": 1, "valid": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One run as a row of the index."""
+
+    href: str
+    name: str
+    valid: Valid
+    workload: str
+    bug: str
+    seed: str
+    faults: str
+    ops: int | None
+    why: str
+    began: float
+    """Seconds since 1970, when its plan was written."""
+    wall_s: float | None
+
+    @property
+    def began_at(self) -> str:
+        """When it began, for people, in UTC."""
+        return f"{datetime.fromtimestamp(self.began, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def render(store: Path) -> Path:
+    """Write `index.html` into a store. Raises: OSError."""
+    store = Path(store)
+    runs = sorted(_runs(store), key=lambda run: (_WORST_FIRST[run.valid], -run.began, run.name))
+    return page.write(
+        store / "index.html",
+        "index.html",
+        runs=runs[:ROWS],
+        total=len(runs),
+        counts=Counter(run.valid for run in runs),
+        order=list(_WORST_FIRST),
+        worst=runs[0].valid if runs else None,
+        campaigns=sorted(path.name for path in store.glob("*.html") if path.name != "index.html"),
+    )
+
+
+def _runs(store: Path) -> Iterator[Listed]:
+    for run in Store(store).runs():
+        yield _listed(store, run)
+
+
+def _listed(store: Path, run: RunFolder) -> Listed:
+    plan, results = _mapping(run.path / "plan.json"), _mapping(run.path / "results.json")
+    verdict = results.get("verdict")
+    nested = verdict.get("why") if isinstance(verdict, Mapping) else None
+    why = (
+        results.get("why") or nested or ("" if results else "not judged: results.json is missing or damaged")
+    )
+    wall = results.get("wall_s")
+    return Listed(
+        href=_href(store, run.path),
+        name=run.path.name,
+        valid=word(results.get("valid")),
+        workload=_said(results.get("workload") or plan.get("workload") or run.path.parent.name),
+        bug=_said(results.get("bug") or plan.get("bug") or ""),
+        seed=_said(plan.get("seed", results.get("seed", ""))),
+        faults=_faults(plan),
+        ops=_operations(run.path / "history.jsonl"),
+        why=shown.sentence(why, 300),
+        began=(run.path / "plan.json").stat().st_mtime,
+        wall_s=wall if isinstance(wall, int | float) else None,
+    )
+
+
+def _href(store: Path, run: Path) -> str:
+    """The page of a run, or its folder if nobody has made one."""
+    page_of_run = run / "report.html"
+    target = (page_of_run if page_of_run.exists() else run).relative_to(store).as_posix()
+    return target.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
+def _mapping(path: Path) -> Mapping[str, Any]:
+    try:
+        found = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _faults(plan: Mapping[str, Any]) -> str:
+    faults = plan.get("faults")
+    kinds = Counter(
+        str(fault.get("kind"))
+        for fault in (faults if isinstance(faults, list) else ())
+        if isinstance(fault, Mapping)
+    )
+    said = [kind if many == 1 else f"{kind} ×{many}" for kind, many in sorted(kinds.items())]
+    return shown.short(", ".join(said), 120)
+
+
+def _operations(path: Path) -> int | None:
+    """How many ops were invoked: counted, not read, since a store may hold thousands of runs."""
+    try:
+        with path.open("rb") as file:
+            return sum(line.count(b'"type":"invoke"') for line in file)
+    except OSError:
+        return None
+
+
+def _said(what: object) -> str:
+    return shown.sentence(what, 80)
