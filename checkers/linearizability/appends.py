@@ -115,7 +115,9 @@ class _Several:
     """The blocks of several parts, to be settled at once."""
 
     def __init__(self, appends: Appends) -> None:
-        self._invoked, self._returned = np.array(appends.invoked), np.array(appends.returned)
+        # At the end, where the row START points, stands the beginning.
+        self._invoked = np.array([*appends.invoked, START - 1])
+        self._returned = np.array([*appends.returned, START])
         self._rows: list[tuple[int, int, int]] = []
         self._lengths: list[int] = []
         self._part: list[int] = []
@@ -134,15 +136,12 @@ class _Several:
         row, block, position = np.array(self._rows).T
         lengths = np.array(self._lengths)
         begins = np.cumsum(lengths) - lengths
-        starting = row == START
-        invoked = np.where(starting, START - 1, self._invoked[row])
-        returned = np.where(starting, START, self._returned[row])
         part = np.array(self._part)
         placement = Placement(
             row,
             begins[block] + position,
-            invoked,
-            returned,
+            self._invoked[row],
+            self._returned[row],
             np.repeat(np.arange(len(lengths)), lengths),
             part,
         )

@@ -2,44 +2,58 @@
 
 A history is only ever weakened, in ways that leave a linearizable one linearizable; so what is left over at
 the end, being impossible, proves that the whole was. It may be cut off, when those that are pending become
-unknown; an operation that only looks may be left out; one that completed may become unknown. An operation
-that may have changed what others saw is never left out.
+unknown; an operation that only looks may be left out; one that completed may become unknown. And it may begin with
+an operation that overwrites whatever there was, since what returned before that can have had no effect on
+what came after; those that were pending then become unknown. What may have changed anything that others
+saw is never left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from checkers.linearizability.deciding import decide
 from checkers.linearizability.decision import Budget, Impossible
-from checkers.linearizability.model import Model, operations
+from checkers.linearizability.model import Model, Operation, operations
 from checkers.linearizability.parts import Parts
 from checkers.linearizability.registers import DIFFERS, READ, SWAP
 from harness.history.columns import INFO, NEVER, Columns, Ints, Mask
 
 
-def minimal_core(columns: Columns, model: Model, found: Impossible, budget: Budget) -> Columns:
+def minimal_core(
+    columns: Columns, model: Model, found: Impossible, each: Budget, *, seconds: float
+) -> Columns:
     """A weakened history of one object that has no linearization, and loses that if weakened further.
 
-    `found` says where to look first. Weakenings that can't be decided within the budget are not used.
+    `found` says where to look first. A weakening that can't be decided within the budget `each` is not
+    used, and none is tried any more once the time is up.
     """
+    deadline = each.clock() + seconds
 
     def still_impossible(weaker: Columns) -> bool:
+        if each.clock() > deadline:
+            return False
         parts = Parts(weaker, np.zeros(len(weaker), np.int64), (None,))
-        return decide(parts, model, budget).impossible is not None
+        return decide(parts, model, each).impossible is not None
 
-    core = _around(columns, model, found.rows, still_impossible)
-    core = _cut_short(core, model, still_impossible)
-    looks = np.array([model.pure(op) for op in operations(core)], bool)
-    core = _without_each(core, looks, _leave_out, still_impossible)
-    core = _without_each(core, core.outcome != INFO, _forget, still_impossible)
-    looks = np.array([model.pure(op) for op in operations(core)], bool)
-    core = _without_each(core, looks, _leave_out, still_impossible)
+    if found.until is not None:
+        core = _until(columns, found.until)
+    else:
+        core = _around(columns, model, found.rows, still_impossible)
+        core = _cut_short(core, still_impossible)
+    core, first = _begin_late(core, model, still_impossible)
+    core = _without_each(core, _looks(core, model), _leave_out, still_impossible)
+    completed = (core.outcome != INFO) & (core.invoked != first)
+    core = _without_each(core, completed, _forget, still_impossible)
+    core = _without_each(core, _looks(core, model), _leave_out, still_impossible)
     return core.take(~_unobservable(core, model))
 
+
+_BEGINNINGS_TRIED: Final = 40
 
 Weaken = Callable[[Columns, Mask], Columns]
 Question = Callable[[Columns], bool]
@@ -70,13 +84,13 @@ def _around(columns: Columns, model: Model, suspects: Ints, still_impossible: Qu
     """Only what is suspected, if that is enough: quicker than to find it out by leaving out all the rest."""
     suspected = np.zeros(len(columns), bool)
     suspected[suspects] = True
-    looks = np.array([model.pure(op) for op in operations(columns)], bool)
+    looks = _looks(columns, model)
     weaker = _forget(columns, ~suspected).take(suspected | ~looks)
     weaker = weaker.take(~_unobservable(weaker, model))
     return weaker if len(weaker) < len(columns) and still_impossible(weaker) else columns
 
 
-def _cut_short(columns: Columns, model: Model, still_impossible: Question) -> Columns:
+def _cut_short(columns: Columns, still_impossible: Question) -> Columns:
     """Up to the first return at which it becomes impossible."""
     returns = np.sort(columns.returned[columns.outcome != INFO]).tolist()
     low, high = 0, len(returns) - 1
@@ -86,8 +100,35 @@ def _cut_short(columns: Columns, model: Model, still_impossible: Question) -> Co
             high = middle
         else:
             low = middle + 1
-    cut = _until(columns, returns[low])
-    return cut if still_impossible(cut) else columns
+    return _until(columns, returns[low])
+
+
+def _begin_late(columns: Columns, model: Model, still_impossible: Question) -> tuple[Columns, int]:
+    """Without what came before one of the last operations that overwrite everything, if that will do.
+
+    With it comes the invocation of that operation, which must stay what it is: it says why what came
+    before doesn't matter.
+    """
+    overwriting = [op for op in operations(columns) if op.known and model.overwrites(op)]
+    looks = _looks(columns, model)
+    for op in reversed(overwriting[-_BEGINNINGS_TRIED:]):
+        weaker = _from(columns, op, looks)
+        if len(weaker) < len(columns) and still_impossible(weaker):
+            return weaker, op.invoked
+    return columns, -1
+
+
+def _from(columns: Columns, first: Operation, looks: Mask) -> Columns:
+    """What can be said from an operation on before which nothing matters."""
+    known = columns.outcome != INFO
+    over = known & (columns.returned < first.invoked)
+    beside = known & (columns.invoked < first.returned) & (columns.invoked != first.invoked)
+    return _forget(columns, beside).take(~over & ~(beside & looks))
+
+
+def _looks(columns: Columns, model: Model) -> Mask:
+    """Which operations change nothing."""
+    return np.array([model.pure(op) for op in operations(columns)], bool)
 
 
 def _without_each(columns: Columns, candidates: Mask, weaken: Weaken, still_impossible: Question) -> Columns:

@@ -6,7 +6,7 @@ which all parts that are left take turns with growing budgets, until one is foun
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, Protocol
 
 import numpy as np
@@ -136,7 +136,7 @@ def _race(searches: dict[int, _Searching], rows: list[Ints], budget: Budget, dec
 def _of_all_rows(decision: Decision, rows: Ints) -> Decision:
     if isinstance(decision, Linearized):
         return Linearized(rows[decision.order])
-    return Impossible(rows[decision.rows], decision.why)
+    return replace(decision, rows=rows[decision.rows])
 
 
 def _spent(budget: Budget, nodes: int, configurations: int, seconds: float) -> str:

@@ -24,6 +24,8 @@ class Impossible:
     rows: Ints
     """Operations that seem to be at odds; a place to start looking, and no proof."""
     why: str
+    until: int | None = None
+    """Where known: the first return by which it is impossible. What came before it has a linearization."""
 
 
 Decision = Linearized | Impossible

@@ -73,6 +73,8 @@ class Model:
     """Those whose `fail` can mean that they were carried out and found another value than expected."""
     pure: Callable[[Operation], bool] = _never
     """Whether an operation only looks: where it leaves the state as it is, carrying it out costs nothing."""
+    overwrites: Callable[[Operation], bool] = _never
+    """Whether the state after an operation doesn't depend on the state before, and it can be the first."""
     anonymous: bool = True
     """Whether it makes no difference which process does something."""
     keyed: bool = False
@@ -98,7 +100,7 @@ def operations(columns: Columns) -> Iterator[Operation]:
         strict=True,
     )  # fmt: skip
     for row, (f, argument, result, outcome, process, invoked, returned) in enumerate(rows):
-        known = outcome == OK or outcome == FAIL
+        known = outcome in (OK, FAIL)
         yield Operation(
             row, fs[f], values[argument], values[result] if known else None, known, outcome == FAIL,
             process, invoked, returned if known else NEVER,

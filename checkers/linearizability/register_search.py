@@ -111,8 +111,9 @@ class RegisterSearch:
                 elif kind == DIFFERS and line.expected[op] != value:
                     done |= bits[op]
             at += 1
-        self._at, self._done, self._absorbed = at, done, absorbed & ~done & pending.all_writes
-        self._deepest = max(self._deepest, at)
+        self._at, self._done, self._absorbed = at, done, absorbed & ~done
+        if at > self._deepest:
+            self._deepest = at
         return waiting
 
     def _is_new(self) -> bool:
@@ -177,9 +178,9 @@ class RegisterSearch:
         line, pending, value, done = self._line, self._pending, self._value, self._done
         choices = []
         for alike, count in pending.unknown_writes.items():
-            if self._tally.count(self._used, alike) < count:
-                if self._is_useful(line.classes[alike][2], 0):
-                    choices.append(~alike)
+            left = self._tally.count(self._used, alike) < count
+            if left and self._is_useful(line.classes[alike][2], 0):
+                choices.append(~alike)
         for alike, count in pending.unknown_swaps.get(value, {}).items():
             if self._tally.count(self._used, alike) < count:
                 choices.append(~alike)
@@ -279,11 +280,12 @@ class RegisterSearch:
         return True
 
     def _stuck(self) -> Impossible:
-        op = self._line.events[min(self._deepest, len(self._line.events) - 1)] >> 1
-        return Impossible(np.array([op]), "no order explains what was answered up to here")
+        op = self._line.events[self._deepest] >> 1
+        why = "no order explains what was answered up to here"
+        return Impossible(np.array([op]), why, until=self._line.returned[op])
 
     def _prospects(self) -> tuple[dict[int, int], dict[int, int]]:
-        """By value: the last event at which someone comes who needs it, and at which someone could write it."""
+        """By value: the last event at which someone comes who needs it, and who could write it."""
         line = self._line
         need: dict[int, int] = {}
         source: dict[int, int] = {}

@@ -34,9 +34,13 @@ def place_registers(registers: Registers, part: Ints, parts: int) -> Placed:
     """Place the operations of several registers; `part` tells which one each is for."""
     values = _Values(registers, part, parts)
     impossible: dict[int, Impossible] = {}
-    values.blame_unwritten(impossible)
+    values.blame_unwritten(registers.known, impossible)
     ambiguous = values.ambiguous()
     values.forget(ambiguous | _has(list(impossible), parts))
+    values.blame_unwritten(
+        ~registers.known, impossible
+    )  # An unknown swap took place only if nobody else wrote so.
+    values.forget(_has(list(impossible), parts))
     root, depth = values.chains(impossible)
     values.forget(_has(list(impossible), parts))
     return Placed(values.placement(root, depth), impossible, ambiguous, values.partial)
@@ -103,14 +107,15 @@ class _Values:
             seen[seen_code[news]] = True
         return seen, took_place
 
-    def blame_unwritten(self, impossible: dict[int, Impossible]) -> None:
-        """Who saw what nobody wrote?"""
+    def blame_unwritten(self, among: Mask, impossible: dict[int, Impossible]) -> None:
+        """Who among these saw what nobody wrote?"""
         written = np.zeros(self.count, bool)
         written[self.written_value] = True
         written[self.start] = True
         swaps = np.flatnonzero(self.replaced >= 0)
         lost = self.writes[swaps[~written[self.replaced[swaps]]]]
-        for row in np.concatenate((self.reads[~written[self.read_value]], lost)).tolist():
+        found = np.concatenate((self.reads[~written[self.read_value]], lost))
+        for row in found[among[found]].tolist():
             blamed = Impossible(np.array([row]), "a value was seen that nobody had written")
             impossible.setdefault(int(self._part[row]), blamed)
 
@@ -173,12 +178,15 @@ class _Values:
         rank[value] = np.arange(len(value))
         begins = np.r_[True, root[value][1:] != root[value][:-1]]
         block = np.cumsum(begins) - 1
+        rows = np.concatenate((self.writes, self.reads))
         registers, starts = self._registers, np.full(self._parts, START)
         return Placement(
-            row=np.concatenate((self.writes, self.reads, starts)),
-            group=np.concatenate((2 * rank[self.written_value], 2 * rank[self.read_value] + 1, 2 * rank[self.start])),
-            invoked=np.concatenate((registers.invoked[self.writes], registers.invoked[self.reads], starts - 1)),
-            returned=np.concatenate((registers.returned[self.writes], registers.returned[self.reads], starts)),
+            row=np.concatenate((rows, starts)),
+            group=np.concatenate(
+                (2 * rank[self.written_value], 2 * rank[self.read_value] + 1, 2 * rank[self.start])
+            ),
+            invoked=np.concatenate((registers.invoked[rows], starts - 1)),
+            returned=np.concatenate((registers.returned[rows], starts)),
             block=np.repeat(block, 2),
             part=part_of[value[begins]],
         )  # fmt: skip

@@ -60,8 +60,9 @@ class Search:
             if op is None:
                 return Linearized(np.array(self._order, np.int64))
             if not (self._is_new() and self._branch(op)) and not self._go_back():
-                stuck = self._events[min(self._deepest, len(self._events) - 1)] >> 1
-                return Impossible(np.array([stuck]), "no order explains what was answered up to here")
+                stuck = self._events[self._deepest] >> 1
+                why = "no order explains what was answered up to here"
+                return Impossible(np.array([stuck]), why, until=self._ops[stuck].returned)
             if self.nodes >= limit:
                 return None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from checkers.linearizability.model import Model, Operation, operations
 from checkers.verdict import Anomaly
 from harness.history import History, Op
 from harness.history.columns import Columns
+
+_NAMED_AT_MOST: Final = 8
 
 
 def anomaly_of(history: History | Columns, core: Columns, model: Model, key: Hashable, why: str) -> Anomaly:
@@ -31,6 +33,8 @@ def anomaly_of(history: History | Columns, core: Columns, model: Model, key: Has
 
 
 def _listed(ops: list[Operation]) -> str:
+    if len(ops) > _NAMED_AT_MOST:
+        return f"{len(ops)} operations, of which the last is {phrase(ops[-1])}"
     named = [phrase(op) for op in ops]
     return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
@@ -39,7 +43,9 @@ def _besides(ops: list[Operation]) -> str:
     unknown = [phrase(op) for op in ops if not op.known]
     if not unknown:
         return ""
-    return f", though {', '.join(unknown[:5])}{' and others' * (len(unknown) > 5)} may have happened too"
+    if len(unknown) > _NAMED_AT_MOST:
+        return f", though {len(unknown)} others may have happened too"
+    return f", though {' and '.join(unknown)} may have happened too"
 
 
 def phrase(op: Operation) -> str:

@@ -35,6 +35,7 @@ def kv() -> Model:
         fs=frozenset({*_GET, *_PUT, "append", "cas"}),
         compares=frozenset({"cas"}),
         pure=_only_gets,
+        overwrites=lambda op: op.f in _PUT,
         keyed=True,
         registers=_as_register,
         appends=appends_of(read=_GET, write=_PUT, append=("append",), empty=""),

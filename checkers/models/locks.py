@@ -12,7 +12,14 @@ _FENCE = tuple[int | None, int]
 
 def mutex() -> Model:
     """`acquire` needs it free and `release` needs it held, by whomever."""
-    return Model("mutex", False, _hold, fs=frozenset({"acquire", "release"}), registers=_as_register)
+    return Model(
+        "mutex",
+        False,
+        _hold,
+        fs=frozenset({"acquire", "release"}),
+        overwrites=lambda op: op.f == "acquire",
+        registers=_as_register,
+    )
 
 
 def _hold(held: bool, op: Operation) -> State | Illegal:

@@ -17,6 +17,7 @@ def register(initial: Hashable = None) -> Model:
         _step,
         fs=frozenset({"read", "write"}),
         pure=_only_reads,
+        overwrites=lambda op: op.f == "write",
         registers=register_of(read=("read",), write=("write",), initial=initial),
     )
 
@@ -30,6 +31,7 @@ def cas_register(initial: Hashable = None) -> Model:
         fs=frozenset({"read", "write", "cas"}),
         compares=frozenset({"cas"}),
         pure=_only_reads,
+        overwrites=lambda op: op.f == "write",
         registers=register_of(read=("read",), write=("write",), cas=("cas",), initial=initial),
     )
 
