@@ -2,7 +2,7 @@
 
     python bench/sim.py [--repeat 5] [--only tcp]
 
-Figures are per second of CPU time of this one process, so that other work on the machine disturbs them little.
+Figures are per second of this process's CPU time, so that other work on the machine disturbs them less.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import trio
 
-from harness.sim import Constant, LengthPrefixed, Machine, Uniform, World
+from harness.sim import Constant, LengthPrefixed, Machine, World
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 

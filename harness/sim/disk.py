@@ -24,6 +24,7 @@ from harness.sim.latency import Exponential, Latency
 
 if TYPE_CHECKING:
     from harness.sim.machine import Machine
+    from harness.sim.process import Process
 
 Operation = Literal["read", "write", "sync"]
 _UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
@@ -210,8 +211,7 @@ class SimDisk:
         process = self._kernel.current
         if not process.is_alone:
             await trio.lowlevel.cancel_shielded_checkpoint()
-        if not process.alive:
-            _fail(errno.EIO)  # A killed process that is being unwound; nothing of it may show.
+        await self._require_alive(process)
         self._check(operation)
         if self.capacity is not None and growth and self.used + growth > self.capacity:
             _fail(errno.ENOSPC)
@@ -225,6 +225,13 @@ class SimDisk:
         process, task = self._kernel.current, trio.lowlevel.current_task()
         self._kernel.call_at(self._kernel.now_ns + self._draw_ns(), process.reschedule, task)
         await park(_UNCANCELLABLE)
+        await self._require_alive(process)
+
+    async def _require_alive(self, process: Process) -> None:
+        """A process that was killed, or whose world has ended, is being unwound: nothing of it may show."""
+        if self._machine.world.closing or not process.alive:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            _fail(errno.EIO)
 
     def _draw_ns(self) -> int:
         return self.sync_latency.sampler(self._rng)()

@@ -1,7 +1,8 @@
 """Keeps a simulated process from the real world: real time, randomness, sockets, threads and processes.
 
 While a world runs, what programs ask of `time`, `random`, `os.urandom`, `uuid` and `secrets` comes from the
-clock and the random stream of the process that asks. What is not simulated raises `NotSimulated` at the call,
+clock and the random stream of the process that asks (from one stream for all, if it holds on to a function of
+`random` since before). What is not simulated raises `NotSimulated` at the call,
 which says what to use instead. The harness's own code, between two ticks, meets the real things. All is put
 back when the world stops running.
 """
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -44,6 +46,8 @@ def sealed(world: World) -> Iterator[None]:
     outer, _world = _world, world
     collecting = gc.isenabled()
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
+    shared = random.getstate()
+    random.setstate(world.shared_randomness)
     saved: list[Replacement] = []
     try:
         for owner, name, replacement in _replacements():
@@ -56,6 +60,8 @@ def sealed(world: World) -> Iterator[None]:
                 delattr(owner, name)
             else:
                 setattr(owner, name, original)
+        world.shared_randomness = random.getstate()
+        random.setstate(shared)
         if collecting:
             gc.enable()
         _world = outer
@@ -130,6 +136,10 @@ def _randomness() -> Iterator[Replacement]:
         seed(self, a, version)
 
     yield random.Random, "seed", seed_from_process
+    # What uuid1 is made of, besides the time: the real machine's address and the last time it was asked.
+    yield uuid, "getnode", _simulated(uuid.getnode, lambda process: 0x020000000000 + process.machine.number)
+    yield uuid, "_generate_time_safe", None
+    yield uuid, "_last_timestamp", None
 
 
 def _drawing(name: str) -> Callable[..., Any]:

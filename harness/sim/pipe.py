@@ -43,6 +43,7 @@ class Pipe:
     """Carries what `source` sends to `sink`."""
 
     __slots__ = (
+        "_end_ns",
         "_first",
         "_kernel",
         "_last_ns",
@@ -65,7 +66,9 @@ class Pipe:
         self._network, self._kernel = network, network.kernel
         self._number = network.next_number()
         self._last_ns = 0
-        """When the last segment arrives; nothing arrives before it."""
+        """When the last segment in order arrives; none that may not overtake arrives before it."""
+        self._end_ns = 0
+        """When the last segment of all arrives; the end of the stream comes after it."""
         self._lost: deque[tuple[Segment, Message | None]] = deque()
         """What has to be sent again, and what must wait behind it."""
         self._lost_since_ns, self._rto_ns = 0, RTO_NS
@@ -143,10 +146,14 @@ class Pipe:
             self._lose(segment, message)
             return
         at_ns = kernel.now_ns + link.draw_ns() + extra_ns
+        if segment is Mark.FIN:
+            at_ns = max(at_ns, self._end_ns + 1)
         if not may_be_overtaken:
             if at_ns <= self._last_ns:
                 at_ns = self._last_ns + 1
             self._last_ns = at_ns
+        if at_ns > self._end_ns:
+            self._end_ns = at_ns
         kernel.call_at(at_ns, self._arrive, segment, message)
 
     def _arrive(self, segment: Segment, message: Message | None) -> None:

@@ -67,6 +67,8 @@ class World:
         """The programs that were ended by an exception of their own, in order."""
         self.on_crash: Callable[[Crash], object] | None = None
         """Told of each crash when it happens."""
+        self.shared_randomness = self.rng("shared").getstate()
+        """The state of the `random` module's own generator, for programs that hold on to its methods."""
         self.closing = False
         """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
         self._machines: dict[str, Machine] = {}

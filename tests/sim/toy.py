@@ -78,7 +78,7 @@ def echo_world(seed: int, client: Client, **options: object) -> tuple[World, Mac
 
 
 def run_one(program: Callable[[World], object], seed: int = 1) -> World:
-    """Run the async function that `program` makes, alone on a machine, to its end; its errors are the test's."""
+    """Run what `program` makes of the world, alone on a machine, to its end; its errors are the test's."""
     with World(seed) as world:
         process = world.machine("alone").start(lambda: program(world))  # type: ignore[arg-type,return-value]
         world.run(stop=lambda: process.done)

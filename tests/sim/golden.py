@@ -1,0 +1,8 @@
+"""Write the golden digests of the stories; read the difference before you commit it."""
+
+from tests.sim.scenario import story
+from tests.sim.test_determinism import GOLDEN, SEEDS
+
+if __name__ == "__main__":
+    GOLDEN.parent.mkdir(parents=True, exist_ok=True)
+    GOLDEN.write_text("".join(f"{seed} {story(seed)[-1]}\n" for seed in SEEDS))

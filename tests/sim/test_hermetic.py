@@ -1,0 +1,178 @@
+"""A simulated process cannot reach the real world: it gets simulated things, or an error with the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from random import random as bound_early
+from typing import Any
+
+import pytest
+import trio
+
+from harness.sim import NotSimulated, World
+from harness.sim.clock import EPOCH_S
+from tests.sim.toy import run_one
+
+
+def answers(ask: Callable[[], Any], seed: int = 1) -> Any:
+    """What a simulated process gets when it asks."""
+    got: list[Any] = []
+
+    async def program(world: World) -> None:
+        await trio.sleep(1.5)
+        got.append(ask())
+
+    run_one(program, seed)
+    return got[0]
+
+
+@pytest.mark.parametrize(
+    "clock", [time.monotonic, time.perf_counter, trio.current_time], ids=lambda f: f.__name__
+)
+def test_clocks_are_virtual(clock: Callable[[], float]) -> None:
+    name = clock.__name__
+    module = trio if name == "current_time" else time
+
+    assert answers(lambda: getattr(module, name)()) == 1.5
+
+
+def test_the_date_is_virtual_too() -> None:
+    assert answers(lambda: time.time()) == EPOCH_S + 1.5
+    assert answers(lambda: time.time_ns()) == (EPOCH_S * 2 + 3) * 500_000_000
+    assert answers(lambda: time.monotonic_ns()) == 1_500_000_000
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: random.random(),
+        lambda: random.sample(range(100), 5),
+        lambda: random.Random().random(),
+        lambda: random.SystemRandom().random(),
+        lambda: bound_early(),
+        lambda: os.urandom(8),
+        lambda: uuid.uuid4(),
+        lambda: uuid.uuid1().time,
+        lambda: secrets.token_hex(8),
+        lambda: secrets.choice(range(10**9)),
+    ],
+    ids=[
+        *("random", "sample", "unseeded Random", "SystemRandom", "bound before"),
+        *("urandom", "uuid4", "uuid1", "token_hex", "secrets.choice"),
+    ],
+)
+def test_randomness_comes_from_the_seed(draw: Callable[[], Any], request: pytest.FixtureRequest) -> None:
+    assert answers(draw, seed=1) == answers(draw, seed=1)
+    if request.node.callspec.id != "uuid1":
+        assert answers(draw, seed=1) != answers(draw, seed=2)
+
+
+def test_each_process_has_a_random_stream_of_its_own() -> None:
+    drawn: dict[str, float] = {}
+
+    async def draws(name: str, count: int) -> None:
+        for _ in range(count):
+            drawn[name] = random.random()
+
+    def last_of_b(draws_of_a: int) -> float:
+        with World(1) as world:
+            world.machine("a").start(lambda: draws("a", draws_of_a))
+            world.machine("b").start(lambda: draws("b", 1))
+            world.run()
+        return drawn["b"]
+
+    assert last_of_b(1) == last_of_b(5)
+
+
+REFUSED: list[tuple[str, Callable[[], Any], str]] = [
+    ("socket", lambda: socket.socket(), "use trio.socket"),
+    ("socketpair", lambda: socket.socketpair(), "use trio.socket"),
+    ("connection", lambda: socket.create_connection(("127.0.0.1", 9)), "use trio.socket"),
+    ("thread", lambda: threading.Thread(target=print).start(), "runs inline"),
+    ("subprocess", lambda: subprocess.run(["true"], check=False), "another machine"),
+    ("fork", lambda: os.fork(), "another machine"),
+    ("system", lambda: os.system("true"), "another machine"),
+    ("sleep", lambda: time.sleep(1), "use trio.sleep"),
+    ("asyncio", lambda: asyncio.run(trio.sleep(0)), "use trio.socket"),
+]
+
+
+@pytest.mark.parametrize(
+    ("call", "instead"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_what_is_not_simulated_is_refused_with_the_way_out(call: Callable[[], Any], instead: str) -> None:
+    with pytest.raises(NotSimulated, match=instead) as refusal:
+        answers(call)
+
+    assert "alone#0" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [lambda: trio.lowlevel.wait_readable(0), lambda: trio.run_process(["true"])],
+    ids=["wait_readable", "run_process"],
+)
+def test_waiting_for_something_real_is_refused(wait: Callable[[], Awaitable[Any]]) -> None:
+    async def program(world: World) -> None:
+        with pytest.raises(NotSimulated):
+            await wait()
+
+    run_one(program)
+
+
+def test_a_function_for_a_thread_runs_inline() -> None:
+    got: list[int] = []
+
+    async def program(world: World) -> None:
+        got.append(await trio.to_thread.run_sync(lambda n: n + 1, 41))
+
+    run_one(program)
+
+    assert got == [42]
+
+
+def test_only_the_machines_of_the_world_have_names() -> None:
+    async def program(world: World) -> None:
+        found = await trio.socket.getaddrinfo("alone", 80, type=socket.SOCK_STREAM)
+        assert found[0][4] == (world.machines["alone"].ip, 80)
+        with pytest.raises(socket.gaierror, match="no machine is called"):
+            await trio.socket.getaddrinfo("example.org", 80)
+        with pytest.raises(OSError, match="all attempts to connect"):
+            await trio.open_tcp_stream("10.9.9.9", 80)
+
+    run_one(program)
+
+
+def test_the_harness_meets_the_real_things_between_ticks() -> None:
+    seen: list[float] = []
+    with World(1) as world:
+        world.call_later(5, lambda: seen.append(time.time()))
+        world.run()
+
+    assert abs(seen[0] - time.time()) < 3600 or seen[0] > EPOCH_S + 10_000_000
+
+
+def test_code_between_ticks_does_not_disturb_the_draws_of_programs() -> None:
+    def drawn(outside: int) -> float:
+        got: list[float] = []
+
+        async def program() -> None:
+            await trio.sleep(2)
+            got.append(random.random())
+
+        with World(1) as world:
+            world.machine("a").start(program)
+            world.call_later(1, lambda: [random.random() for _ in range(outside)])
+            world.run()
+        return got[0]
+
+    assert drawn(0) == drawn(10)
