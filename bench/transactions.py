@@ -27,6 +27,7 @@ def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: floa
     rng = random.Random(seed)
     live = list(range(KEYS))
     lists: dict[int, list[int]] = {key: [] for key in live}
+    asked_of = [0] * KEYS
     appended = 0
     idle, open_ = list(range(concurrency)), []
     index = started = 0
@@ -40,8 +41,9 @@ def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: floa
                 else:
                     appended += 1
                     asked.append(["append", live[at], appended])
-                    if appended % KEYS == at:
-                        live[at] = len(lists)
+                    asked_of[at] += 1
+                    if asked_of[at] == APPENDS_PER_KEY:
+                        asked_of[at], live[at] = 0, len(lists)
                         lists[live[at]] = []
             open_.append((process, asked))
             started += 1

@@ -6,5 +6,6 @@ anomaly is a cycle among them, told with the reason for each edge.
 
 from checkers.transactions.appends import list_append
 from checkers.transactions.consistency import MODELS, UnknownModel
+from checkers.transactions.writes import rw_register
 
-__all__ = ["MODELS", "UnknownModel", "list_append"]
+__all__ = ["MODELS", "UnknownModel", "list_append", "rw_register"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from checkers.transactions.findings import Findings
 from checkers.transactions.lists import Appended
-from checkers.transactions.table import FAIL, Transactions
+from checkers.transactions.table import Transactions
 
 
 def drop_duplicated(known: Appended, findings: Findings) -> None:
@@ -17,8 +17,8 @@ def drop_duplicated(known: Appended, findings: Findings) -> None:
         return
     twice = next(value for value in known.longest if known.longest.count(value) > 1)
     row = known.readers[known.reads.index(known.longest)]
-    why = f"{known.key!r} was read as {known.longest!r}, in which {twice!r} occurs more than once"
-    findings.add("duplicate-elements", why, [row])
+    why = "{} was read as {}, in which {} occurs more than once"
+    findings.add("duplicate-elements", [row], why, known.key, known.longest, twice)
     known.readers, known.reads, known.longest = [], [], []
     known.writers, known.updates = {}, []
 
@@ -32,26 +32,25 @@ def drop_incompatible(known: Appended, table: Transactions, findings: Findings) 
     witness = known.readers[known.reads.index(longest)]
     for at in wrong:
         row, read = known.readers[at], known.reads[at]
-        why = f"{known.key!r} was read as {longest!r} and as {read!r}, and neither is a prefix of the other"
-        findings.add("incompatible-order", why, [witness, row])
-        if (writer := known.writers.get(read[-1])) is not None and table.status[writer] != FAIL:
+        why = "{} was read as {} and as {}, and neither is a prefix of the other"
+        findings.add("incompatible-order", [witness, row], why, known.key, longest, read)
+        if (writer := known.writers.get(read[-1])) is not None and writer not in table.aborted:
             yield row, writer
         _blame_elements(known, row, read, table, findings)
-    kept = [at for at in range(len(known.reads)) if at not in set(wrong)]
+    kept = sorted(set(range(len(known.reads))) - set(wrong))
     known.readers, known.reads = [known.readers[at] for at in kept], [known.reads[at] for at in kept]
 
 
 def find_dirty(known: Appended, table: Transactions, findings: Findings) -> None:
     """Reads of what aborted, was never appended, or was not what its transaction left behind."""
-    status, writers = table.status, known.writers
-    suspects = [v for v in known.longest if (row := writers.get(v)) is None or status[row] == FAIL]
+    suspects = known.suspects(table)
     for row, read in zip(known.readers, known.reads, strict=True) if suspects else ():
         _blame_elements(known, row, read, table, findings)
     for value in suspects:
         behind = range(known.longest.index(value) + 1, len(known.longest))
-        if value in writers and (built := known.committed(table, behind)) is not None:
-            why = f"{built[0]!r} was appended to {known.key!r} on top of {value!r}, although that aborted"
-            findings.add("dirty-update", why, [writers[value], built[1]])
+        if value in known.writers and (built := known.committed(table, behind)) is not None:
+            why = "{} was appended to {} on top of {}, although the transaction that appended that aborted"
+            findings.add("dirty-update", [known.writers[value], built[1]], why, built[0], known.key, value)
     for row, read in zip(known.readers, known.reads, strict=True) if known.superseded else ():
         if read and known.superseded.get(read[-1], row) != row:
             _blame_intermediate(known, row, read, findings)
@@ -63,17 +62,17 @@ def _blame_elements(
     for value in read:
         writer = known.writers.get(value)
         if writer is None:
-            why = f"{known.key!r} was read as {read!r}, but nobody ever appended {value!r}"
-            findings.add("garbage-read", why, [row])
-        elif table.status[writer] == FAIL:
-            why = f"{known.key!r} was read as {read!r}, but the transaction that appended {value!r} aborted"
-            findings.add("G1a", why, [writer, row])
+            why = "{} was read as {}, but nobody ever appended {}"
+            findings.add("garbage-read", [row], why, known.key, read, value)
+        elif writer in table.aborted:
+            why = "{} was read as {}, but the transaction that appended {} aborted"
+            findings.add("G1a", [writer, row], why, known.key, read, value)
 
 
 def _blame_intermediate(known: Appended, row: int, read: list[Any], findings: Findings) -> None:
     writer = known.superseded[read[-1]]
-    why = f"{known.key!r} was read as {read!r}, but whoever appended {read[-1]!r} went on to append more"
-    findings.add("G1b", why, [writer, row])
+    why = "{} was read as {}, but whoever appended {} went on to append more"
+    findings.add("G1b", [writer, row], why, known.key, read, read[-1])
 
 
 def find_lost_updates(known: Appended, findings: Findings) -> None:
@@ -83,8 +82,5 @@ def find_lost_updates(known: Appended, findings: Findings) -> None:
         by_length[length].append(row)
     for length, rows in by_length.items():
         if len(rows) > 1:
-            why = (
-                f"{len(rows)} committed transactions read {known.key!r} as {known.longest[:length]!r} "
-                "and then appended to it, each without knowing of the others"
-            )
-            findings.add("lost-update", why, rows)
+            why = "{} committed transactions read {} as {} and then appended to it, unaware of each other"
+            findings.add("lost-update", rows, why, len(rows), known.key, known.longest[:length])

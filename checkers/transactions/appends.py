@@ -22,7 +22,7 @@ from checkers.transactions.dependency import RW, WR, WW
 from checkers.transactions.edges import EdgeList
 from checkers.transactions.findings import Findings
 from checkers.transactions.judgement import STEPS, Inference, judge
-from checkers.transactions.lists import Appended, Lists, gather, unread
+from checkers.transactions.lists import Appended, Lists, gather
 from checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
 from checkers.verdict import Verdict
 from harness.history import History
@@ -77,14 +77,14 @@ def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> No
     owners = [known.writers.get(value, _NOBODY) for known in lists for value in known.longest]
     owner = np.array(owners, np.int64)
     live = np.flatnonzero((owner != _NOBODY) & (table.status[owner] != FAIL))
-    owner, key_at, aborted_too = owner[live], key_at[live], live
+    owner, key_at = owner[live], key_at[live]
     follows = key_at[1:] == key_at[:-1]
     edges.extend(owner[:-1][follows], owner[1:][follows], WW)
 
     reader = np.array([row for known in lists for row in known.readers], np.int64)
     length = np.array([len(read) for known in lists for read in known.reads], np.int64)
     key = np.repeat(np.arange(len(lists)), [len(known.readers) for known in lists])
-    upto = np.searchsorted(aborted_too, starts[key] + length)
+    upto = np.searchsorted(live, starts[key] + length)
     for at, kind in ((upto - 1, WR), (upto, RW)):
         inside = (at >= 0) & (at < len(owner))
         inside[inside] = key_at[at[inside]] == key[inside]
@@ -94,9 +94,7 @@ def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> No
 
 
 def _add_unread(known: Appended, table: Transactions, edges: EdgeList) -> None:
-    if len(known.writers) == len(known.longest) and known.writers.keys() == set(known.longest):
-        return
-    latest = list(dict.fromkeys(row for _, row in unread(known, table)))
+    latest = known.unread(table)
     if not latest:
         return
     last = known.committed(table, range(len(known.longest) - 1, -1, -1))

@@ -93,7 +93,7 @@ def _positions(edges: Edges, transactions: int) -> dict[int, int]:
     except nx.NetworkXUnfeasible:
         return {}
     position = {node: at for at, node in enumerate(order)}
-    for node in order:
+    for node in reversed(order):
         if node >= transactions and graph.adj[node]:
             # What leads into a bundle leads to the first of those behind it.
             position[node] = min(position[behind] for behind in graph.adj[node])

@@ -54,8 +54,10 @@ _ALIASES = {
 }
 
 _FORBIDDEN: dict[str, frozenset[str]] = {
-    "read-uncommitted": frozenset({"garbage-read", "duplicate-elements", "cyclic-versions"}),
-    "read-committed": frozenset({"G1a", "G1b", "dirty-update", "incompatible-order", "future-read"}),
+    "read-uncommitted": frozenset({"garbage-read", "duplicate-elements"}),
+    "read-committed": frozenset(
+        {"G1a", "G1b", "dirty-update", "incompatible-order", "future-read", "cyclic-versions"}
+    ),
     "cursor-stability": frozenset({"lost-update"}),
     # A transaction that rereads a key and finds it changed has a skewed view (and a fuzzy read).
     "consistent-view": frozenset({"internal"}),
@@ -71,9 +73,6 @@ _FORBIDDEN_CYCLES: dict[str, tuple[str, ...]] = {
     "repeatable-read": ("G-single-item", "G-nonadjacent-item", "G2-item"),
     "serializable": ("G2",),
 }
-
-_CYCLIC_VERSIONS = {"-process": "cyclic-versions-process", "-realtime": "cyclic-versions-realtime"}
-"""Registers whose versions go back in time: whatever their true order is, it makes a G-single."""
 
 
 class UnknownModel(ValueError):
@@ -129,9 +128,7 @@ def _closure(model: str) -> frozenset[str]:
 def _forbidden(model: str) -> frozenset[str]:
     weaker = _closure(model)
     plain = frozenset[str]().union(*(_FORBIDDEN.get(name, frozenset()) for name in weaker))
-    return (
-        plain | {core + suffix for suffix in _suffixes(model) for core in _cores(weaker)} | _versions(model)
-    )
+    return plain | {core + suffix for suffix in _suffixes(model) for core in _cores(weaker)}
 
 
 def _cores(models: Iterable[str]) -> set[str]:
@@ -143,11 +140,3 @@ def _suffixes(model: str) -> tuple[Suffix, ...]:
     if model.startswith("strong-session-"):
         return SUFFIXES[:2]
     return SUFFIXES if model.startswith(("strong-", "strict-")) else SUFFIXES[:1]
-
-
-def _versions(model: str) -> set[str]:
-    return {
-        name
-        for suffix, name in _CYCLIC_VERSIONS.items()
-        if suffix in _suffixes(model) and "G-single-item" in _cores(_closure(model))
-    }

@@ -130,8 +130,8 @@ def _closed(
             looked_at += 1
             if kind not in legal or (horizon is not None and where.position[target] > horizon):
                 continue
-            if kind == VIA and target == start.earlier and place == origin:
-                continue  # Straight back out of a bundle: a transaction does not depend on itself.
+            if kind == VIA and target == start.earlier and length == 1:
+                continue  # Straight back out of bundles: a transaction does not depend on itself.
             there = (target, legal[kind])
             cost = length + (kind != VIA)
             if cost < distance.get(there, limit + 1):

@@ -30,6 +30,8 @@ BY_PROCESS = 64
 BY_REALTIME = 128
 """Added to WW or RW: the order of the versions is known only from real time."""
 
+BY_TIME = BY_PROCESS | BY_REALTIME
+"""That order follows from what was read, and when: models that let reads be stale do not know it."""
 ANTI = RW | RW_PREDICATE
 DEPENDENCY = WW | WR | ANTI
 
@@ -70,12 +72,13 @@ class CycleType:
     @property
     def legal(self) -> int:
         """All bits that an edge of the cycle may have."""
-        return self.dependencies | _ADDED[self.suffix]
+        added = _ADDED[self.suffix]
+        return self.dependencies | (added & ~BY_TIME if self.anti == "none" else added)
 
     @property
     def needed(self) -> int:
         """Bits of which some edge must have one; 0 if there is no such demand."""
-        return 0 if self.anti == "any" else _NEEDED[self.suffix]
+        return 0 if self.anti == "any" else _NEEDED[self.suffix] & self.legal
 
 
 def _types(suffix: Suffix) -> tuple[CycleType, ...]:

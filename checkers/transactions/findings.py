@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from checkers.transactions.story import word
 from checkers.transactions.table import Transactions
 from checkers.verdict import Anomaly
 
@@ -20,11 +21,18 @@ class Findings:
         self.counts: Counter[str] = Counter()
         self.anomalies: list[Anomaly] = []
 
-    def add(self, name: str, why: str, rows: Sequence[int], details: Mapping[str, Any] | None = None) -> None:
-        """One anomaly, shown by these transactions."""
+    def add(self, name: str, rows: Sequence[int], why: str, *values: Any) -> None:
+        """One anomaly, shown by these transactions; the values fill the braces in `why`."""
+        if self.wants(name):
+            self.tell(name, rows, why.format(*(word(repr(value)) for value in values)))
+        else:
+            self.counts[name] += 1
+
+    def tell(
+        self, name: str, rows: Sequence[int], why: str, details: Mapping[str, Any] | None = None
+    ) -> None:
+        """One anomaly that is told in full."""
         self.counts[name] += 1
-        if self.counts[name] > SHOWN:
-            return
         witness = {op.index: op for row in rows for op in self._table.ops(row)}
         ops = tuple(witness[index] for index in sorted(witness))
         self.anomalies.append(Anomaly(name, why, ops, details=details or {}))

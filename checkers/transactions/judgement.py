@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,8 +36,8 @@ class Inference:
     edges: EdgeList
     findings: Findings
     reason: Reason
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    """Further details for the verdict."""
+    remark: str = ""
+    """What had to be supposed."""
 
 
 def judge(table: Transactions, inferred: Inference, model: str, *, steps: int = STEPS) -> Verdict:
@@ -56,13 +54,13 @@ def judge(table: Transactions, inferred: Inference, model: str, *, steps: int = 
         "found": dict(findings.counts),
         "tolerated": sorted(name for name in findings.counts if name not in wrong),
         "undecided": sorted(undecided),
-        **inferred.notes,
     }
     forbidden = [anomaly for anomaly in findings.anomalies if anomaly.name in wrong]
     if not forbidden and (open_questions := undecided & wrong):
         names = ", ".join(sorted(open_questions))
         return Verdict.unknown(f"the search for {names} did not end within {steps} steps", **details)
-    return Verdict.of(forbidden, f"nothing that {lattice.canonical(model)} forbids was found", **details)
+    passed = f"nothing that {lattice.canonical(model)} forbids was found"
+    return Verdict.of(forbidden, f"{passed}, {inferred.remark}" if inferred.remark else passed, **details)
 
 
 def _find_cycles(table: Transactions, inferred: Inference, budget: Budget) -> set[str]:
@@ -118,6 +116,6 @@ def _add(name: str, cycle: tuple[Step, ...], table: Transactions, inferred: Infe
     findings = inferred.findings
     if findings.wants(name):
         why, details = tell(name, cycle, table, inferred.reason)
-        findings.add(name, why, [step.earlier for step in cycle], details)
+        findings.tell(name, [step.earlier for step in cycle], why, details)
     else:
         findings.counts[name] += 1

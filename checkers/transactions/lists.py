@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from checkers.transactions.findings import Findings
-from checkers.transactions.story import shown
-from checkers.transactions.table import FAIL, OK, NotTransactions, Transactions, explain_malformed
+from checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
 
 _EXPECTED = '["append", key, value] or ["r", key, list or null]'
 
@@ -31,11 +30,22 @@ class Appended:
     longest: list[Any] = field(default_factory=list)
     """The longest read: the order of the versions."""
 
+    def suspects(self, table: Transactions) -> list[Any]:
+        """Values that were read although nobody appended them, or only a transaction that aborted."""
+        if not table.aborted and self.writers.keys() >= set(self.longest):
+            return []
+        return [v for v in self.longest if (row := self.writers.get(v)) is None or row in table.aborted]
+
+    def unread(self, table: Transactions) -> list[int]:
+        """Transactions whose appends no read shows, except those that aborted."""
+        values = self.writers.keys() - set(self.longest)
+        return sorted({self.writers[value] for value in values} - table.aborted)
+
     def committed(self, table: Transactions, positions: range) -> tuple[Any, int] | None:
         """The first value at these positions of the longest read that was not aborted, and its writer."""
         for position in positions:
             writer = self.writers.get(self.longest[position])
-            if writer is not None and table.status[writer] != FAIL:
+            if writer is not None and writer not in table.aborted:
                 return self.longest[position], writer
         return None
 
@@ -114,8 +124,13 @@ def _look_inside(
             mine = appended.setdefault(key, [])
             if committed and key in read:
                 if value in read[key]:
-                    why = f"a transaction read {value!r} from {key!r} and appended it only then"
-                    findings.add("future-read", f"{why}: {shown(micro_ops)}", [row])
+                    findings.add(
+                        "future-read",
+                        [row],
+                        "a transaction read {1} from {0} and appended it only then",
+                        key,
+                        value,
+                    )
                 if not mine:
                     lists[key].updates.append((row, len(read[key])))
                 read[key] = [*read[key], value]
@@ -123,17 +138,14 @@ def _look_inside(
         elif committed:
             now, mine = list(value or ()), appended.get(key, [])
             if (key in read and now != read[key]) or now[len(now) - len(mine) :] != mine:
-                expected = repr(read[key]) if key in read else f"a list that ends with {mine!r}"
-                why = f"a transaction should have read {key!r} as {expected}, by what it did before"
-                findings.add("internal", f"{why}: {shown(micro_ops)}", [row])
+                findings.add(
+                    "internal",
+                    [row],
+                    "a transaction read {0} as {1}; by what it had done before, it should have been {2}",
+                    key,
+                    now,
+                    read.get(key, ["...", *mine]),
+                )
             read[key] = now
     for key, values in appended.items():
         lists[key].superseded.update((value, row) for value in values[:-1])
-
-
-def unread(known: Appended, table: Transactions) -> Iterator[tuple[Any, int]]:
-    """Values that no read shows, with their writers, except where these aborted."""
-    seen = set(known.longest)
-    for value, row in known.writers.items():
-        if value not in seen and table.status[row] != FAIL:
-            yield value, row

@@ -37,6 +37,8 @@ class Transactions:
     """Position in the history; NEVER unless it is `ok`."""
     process: Ints
     """The processes, numbered in order of appearance."""
+    aborted: frozenset[int]
+    """The rows that failed."""
 
     def __len__(self) -> int:
         return len(self.invocations)
@@ -91,6 +93,7 @@ def transactions(history: History) -> Transactions:
         np.array(invoked, np.int64),
         np.array(completed, np.int64),
         _numbered([op.process for op in invocations]),
+        frozenset(row for row, ending in enumerate(status) if ending == FAIL),
     )
 
 

@@ -1,0 +1,64 @@
+"""Why one transaction depends on another, read off what both did to registers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from checkers.transactions.cycle import Step
+from checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, WR, WW
+from checkers.transactions.registers import Register, Registers
+from checkers.transactions.table import Transactions
+from checkers.transactions.versions import spans
+
+
+def write_reason(table: Transactions, registers: Registers, step: Step, earlier: str, later: str) -> str:
+    """A clause that names the key and the values, such as "T1 wrote 1 to 'x' and T2 read it"."""
+    if step.kind & WR:
+        return next(_read(registers, step, earlier, later))
+    return next(_overwritten(table, registers, step, earlier, later))
+
+
+def _read(registers: Registers, step: Step, earlier: str, later: str) -> Iterator[str]:
+    for register in registers.values():
+        for value in (*register.readers, *register.scanners):
+            if register.writers.get(value) == step.earlier and step.later in register.seen_by(value):
+                yield f"{later} read {register.key!r} as {value!r}, which {earlier} had written"
+
+
+def _overwritten(
+    table: Transactions, registers: Registers, step: Step, earlier: str, later: str
+) -> Iterator[str]:
+    did = "wrote" if step.kind & WW else "read"
+    for register in registers.values():
+        for old in _versions_of(register, step):
+            for new, writer in register.versions(table):
+                if writer == step.later and new != old and (how := _how(table, register, old, new, step)):
+                    key = repr(register.key)
+                    if old is None:
+                        yield f"{earlier} read {key} before anyone had written it, and {later} wrote {new!r}"
+                    yield f"{earlier} {did} {key} as {old!r} and {later} wrote it as {new!r}, and {how}"
+
+
+def _versions_of(register: Register, step: Step) -> Iterator[Any]:
+    if step.kind & WW:
+        yield from (value for value, row in register.writers.items() if row == step.earlier)
+    else:
+        values = (*register.readers, *register.scanners)
+        yield from (value for value in values if step.earlier in register.seen_by(value))
+
+
+def _how(table: Transactions, register: Register, old: Any, new: Any, step: Step) -> str | None:
+    """How it is known that one version is older than the other; None if it is not."""
+    if step.kind & BY_REALTIME:
+        found = {span.value: span for span in spans(register, table)}
+        if old not in found or not found[old].done < found[new].begun:
+            return None
+        done, begun = table.op(found[old].first_done), table.invocations[found[new].last_begun]
+        return f"op {done.index} was done with {old!r} before op {begun.index} began, which saw {new!r}"
+    if step.kind & BY_PROCESS:
+        return "one process saw the one before the other"
+    if old is None:
+        return "null comes first"
+    over = any((row, read) == (step.later, old) for row, read, _ in register.updates)
+    return f"that was written over {old!r}" if over else None
