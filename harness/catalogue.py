@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -55,6 +56,7 @@ def find_bug(workload: Workload, name: str) -> SeededBug:
     return workload.bugs[name]
 
 
+@cache  # Reading the metadata of everything that is installed takes longer than a short trial.
 def _offers(group: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group)}
 
