@@ -1,7 +1,7 @@
 """Linearizability: did every operation take effect at one instant between its invocation and its return?
 
-`linearizable` says so, of any object for which there is a model: a pure function from a state and an operation
-to the next state, or ILLEGAL. The models of `checkers.models` need only be named.
+`linearizable` says so, of any object for which there is a model: a pure function from a state and an
+operation to the next state, or ILLEGAL. The models of `checkers.models` need only be named.
 """
 
 from checkers.linearizability.check import linearizable

@@ -196,7 +196,7 @@ class _Story:
             self._seen.append([(row, self._count(row, longest, ends, seeing)) for row in seeing])
 
     def _head(self, row: int) -> Any:
-        """The token that was written, rather than appended, in front of what was seen; None at the beginning."""
+        """The token that was written, rather than appended, before what was seen; None if none was."""
         seen = self._value(row)
         if not any(kind == WRITE for kind, _ in self._writers) or not seen:
             if not seen and (WRITE, self._all.empty) in self._writers:

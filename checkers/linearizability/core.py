@@ -2,10 +2,10 @@
 
 A history is only ever weakened, in ways that leave a linearizable one linearizable; so what is left over at
 the end, being impossible, proves that the whole was. It may be cut off, when those that are pending become
-unknown; an operation that only looks may be left out; one that completed may become unknown. And it may begin with
-an operation that overwrites whatever there was, since what returned before that can have had no effect on
-what came after; those that were pending then become unknown. What may have changed anything that others
-saw is never left out.
+unknown; an operation that only looks may be left out; one that completed may become unknown. And it may
+begin with an operation that overwrites whatever there was, since what returned before that can have had no
+effect on what came after; those that were pending then become unknown. What may have changed anything that
+others saw is never left out.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _unobservable(columns: Columns, model: Model) -> Mask:
     useless = unknown & (columns.invoked > last)
     registers = model.registers(columns) if model.registers else None
     if registers is None or (registers.kind == DIFFERS).any():
-        return useless
+        return np.asarray(useless)
     counted = ~useless
     while True:
         needs = counted & ((registers.kind == SWAP) | ((registers.kind == READ) & ~unknown))
@@ -171,5 +171,5 @@ def _unobservable(columns: Columns, model: Model) -> Mask:
             & ((registers.kind == READ) | ~np.isin(registers.written, registers.expected[needs]))
         )
         if not unseen.any():
-            return ~counted
+            return np.asarray(~counted)
         counted &= ~unseen

@@ -82,7 +82,8 @@ def _by_key(columns: Columns) -> Parts:
         row = int(np.flatnonzero(wrong)[0])
         found = columns.values[columns.argument[row] if part[row] < 0 else columns.result[row]]
         raise UnsuitableHistory(
-            f"op {columns.invoked[row]}: the value is {found!r}, expected [key, value], and both times the same key"
+            f"op {columns.invoked[row]}: the value is {found!r}, "
+            "expected [key, value], with the same key when it returns"
         )
     unwrapped = replace(
         columns, argument=codes[columns.argument], result=codes[columns.result], values=tuple(inner)

@@ -1,4 +1,4 @@
-"""Is this order a linearization? The judge of every `valid`, which knows nothing of how the order was found."""
+"""Is this order a linearization? The judge of every `valid`: it knows nothing of how the order came about."""
 
 from __future__ import annotations
 

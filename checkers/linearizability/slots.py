@@ -1,4 +1,4 @@
-"""The log as a witness: a system that answers from a log can say at which slot, and that is an order to try."""
+"""The log as a witness: a system that answers from a log can say at which slot, and so in what order."""
 
 from __future__ import annotations
 

@@ -104,8 +104,8 @@ def _rows_in_order(placed: Placement, starts: Ints, ordered: Ints) -> Ints:
     new_start[ordered] = np.cumsum(sizes[ordered]) - sizes[ordered]
     rank = np.arange(len(placed.block)) + (new_start - starts)[placed.block]
     span = int(placed.invoked.max(initial=0)) + 4
-    rows = placed.row[np.argsort(rank[placed.group] * span + placed.invoked)]
-    return rows[rows != START]
+    rows: Ints = placed.row[np.argsort(rank[placed.group] * span + placed.invoked)]
+    return np.compress(rows != START, rows)
 
 
 def _out_of_order(placed: Placement, group: int) -> Impossible:

@@ -53,7 +53,7 @@ def swapped(state: Hashable, op: Operation, pair: Any) -> State | Illegal:
     old, new = pair
     if op.refused:
         return state if state != old else ILLEGAL
-    return new if state == old else ILLEGAL  # type: ignore[no-any-return]
+    return new if state == old else ILLEGAL
 
 
 def _only_reads(op: Operation) -> bool:
