@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.history import Event
-from reports import findings, shown, tables
+from reports import findings, glossary, plain, shown, tables
 from reports.markup import element
 
 _SENTENCES = ("why", "story", "summary", "because")
@@ -30,6 +30,12 @@ def events(blame: Any) -> tuple[Event, ...]:
     return next((found for name in _EVENTS if (found := findings.events(_bare(blame.get(name))))), ())
 
 
+def _in_words(what: Any) -> Any:
+    """A class or a property with its meaning beside it; anything else as it is."""
+    meaning = {**glossary.CLASSES, **glossary.PROPERTIES}.get(what) if isinstance(what, str) else None
+    return f"{what}: {meaning}" if meaning else what
+
+
 def _bare(entries: Any) -> Any:
     """The events of a story, whose entries may say beside each which others it follows from."""
     if not isinstance(entries, list):
@@ -43,14 +49,18 @@ def _is_wrapped(entry: Any) -> bool:
 
 def _told(blame: Any, colours: Mapping[str, int]) -> Iterator[Markup]:
     if not isinstance(blame, Mapping):
-        yield element("p", shown.sentence(blame, 2_000)) if isinstance(blame, str) else tables.plain(blame)
+        yield element("p", shown.sentence(blame, 2_000)) if isinstance(blame, str) else plain.plain(blame)
         return
     for name in _SENTENCES:
         if isinstance(said := blame.get(name), str):
             yield element("p", shown.sentence(said, 2_000))
     told = {*_SENTENCES, *_EVENTS}
-    facts = {name: what for name, what in blame.items() if name not in told and what not in _NOTHING}
+    facts = {
+        str(name).replace("class", "kind"): _in_words(what)
+        for name, what in blame.items()
+        if name not in told and what not in _NOTHING
+    }
     if facts:
-        yield tables.plain(facts)
+        yield plain.plain(facts)
     if table := tables.folded(events(blame), "How it came about", colours):
         yield table

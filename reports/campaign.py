@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reports import page, shown, tables
+from reports import page, plain, shown
 from reports.folder import word
 
 FINDINGS = 100
@@ -36,9 +36,9 @@ def render(summary: Mapping[str, Any], path: Path) -> Path:
         failures=[_finding(one, path) for one in _mappings(summary, "failures")[:FINDINGS]],
         unknowns=[_finding(one, path) for one in _mappings(summary, "unknowns")[:FINDINGS]],
         divergent=_divergent(summary),
-        faults=tables.records(_effects(summary), "Faults of all trials") if _effects(summary) else None,
+        faults=plain.records(_effects(summary), "Faults of all trials") if _effects(summary) else None,
         recipes=_recipes(summary),
-        parameters=tables.plain(summary["parameters"]) if summary.get("parameters") else None,
+        parameters=plain.plain(summary["parameters"]) if summary.get("parameters") else None,
     )
 
 
@@ -107,7 +107,7 @@ def _effects(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _recipes(summary: Mapping[str, Any]) -> Any:
     recipes = _mappings(summary, "recipes")
-    return tables.records(recipes, "Trials by recipe") if recipes else None
+    return plain.records(recipes, "Trials by recipe") if recipes else None
 
 
 def _divergent(summary: Mapping[str, Any]) -> list[str]:

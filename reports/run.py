@@ -10,7 +10,23 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.history import Event, History, Op
-from reports import bands, blame, findings, folder, latency, page, shown, spacetime, tables, timeline
+from reports import (
+    bands,
+    blame,
+    findings,
+    folder,
+    glossary,
+    latency,
+    page,
+    plain,
+    planned,
+    quantiles,
+    rate,
+    shown,
+    spacetime,
+    tables,
+    timeline,
+)
 from reports.bands import Band
 from reports.findings import Finding
 from reports.folder import Run
@@ -53,7 +69,7 @@ def render(run_folder: Path) -> Path:
 def _content(run: Run) -> dict[str, Any]:
     faults = bands.bands(run.history, run.plan)
     found = findings.findings(run.results.get("verdict"))
-    every = latency.took(run.history)
+    every = quantiles.took(run.history)
     by_kind = findings.by_kind(found)
     told = [alike[0] for alike in by_kind[:FINDINGS]]
     colours = _colours(told)
@@ -70,19 +86,20 @@ def _content(run: Run) -> dict[str, Any]:
         "messages": _messages(run, faults, told, colours),
         "clients": _clients(run, faults, told),
         "latency": latency.draw(every, faults),
-        "has_quantiles": bool(latency.windows(every)),
-        "rate": latency.draw_rate(every, faults),
-        "quantiles": latency.table(run.history),
-        "quantile_names": [latency.quantile_name(part) for part in latency.QUANTILES],
+        "has_quantiles": bool(quantiles.windows(every)),
+        "rate": rate.draw(every, faults),
+        "quantiles": quantiles.table(run.history),
+        "quantile_names": [quantiles.quantile_name(part) for part in quantiles.QUANTILES],
         "shape_of": latency.shape_of,
         "kinds": [(kind, timeline.fault_class(kind)) for kind in bands.kinds(faults)],
         "parts": list(findings.parts(run.results.get("verdict"))),
-        "plan": _plan(run),
-        "faults": _faults(run, faults),
-        "network": _network(run),
+        "plan": planned.plan(run),
+        "faults": planned.faults(run, faults),
+        "network": planned.network(run),
         "files": [path.name for path in sorted(run.path.iterdir()) if path.name in _FILES],
         "shown": shown,
-        "brief": tables.brief,
+        "brief": plain.brief,
+        "gloss": glossary.gloss,
     }
 
 
@@ -155,7 +172,7 @@ def _told(
             else None,
             tables.folded(finding.events, "Events that show it", colours),
             blame.tell(story, colours),
-            tables.plain(finding.details) if finding.details else None,
+            plain.plain(finding.details) if finding.details else None,
         )
 
 
@@ -215,47 +232,3 @@ def _clients(run: Run, faults: Sequence[Band], found: Sequence[Finding]) -> Draw
     concurrency = run.fact("concurrency")
     lanes = concurrency if isinstance(concurrency, int) and concurrency > 0 else None
     return timeline.draw(run.history, faults, witness=witness, concurrency=lanes)
-
-
-def _plan(run: Run) -> Markup | None:
-    said = {
-        name: what for name, what in run.plan.items() if name not in {"faults", "deviations"} and what != {}
-    }
-    return tables.plain(said) if said else None
-
-
-def _faults(run: Run, faults: Sequence[Band]) -> list[Markup]:
-    made: list[Markup] = []
-    planned = run.plan.get("faults")
-    if isinstance(planned, list) and planned:
-        rows = [_planned(fault) for fault in planned if isinstance(fault, Mapping)]
-        made.append(tables.records(rows, "Faults, as planned"))
-    elif faults:
-        made.append(tables.records([_seen(band) for band in faults], "Faults, as recorded"))
-    for name, caption in (("deviations", "Departures from the default schedule"),):
-        entries = run.plan.get(name)
-        if isinstance(entries, list) and entries:
-            made.append(tables.records([one for one in entries if isinstance(one, Mapping)], caption))
-    effects = run.results.get("faults")
-    if isinstance(effects, list) and any(isinstance(effect, Mapping) for effect in effects):
-        did = [effect for effect in effects if isinstance(effect, Mapping)]
-        made.append(tables.records(did, "What the faults did", ("kind",)))
-    return made
-
-
-def _planned(fault: Mapping[str, Any]) -> dict[str, Any]:
-    aim = {"kind": fault.get("kind"), "whom": bands.whom(fault) or "all links"}
-    rest = {name: what for name, what in fault.items() if name not in {"nodes", "grudge", "links", "shape"}}
-    return {**aim, **rest}
-
-
-def _seen(band: Band) -> dict[str, Any]:
-    end = None if band.end is None else shown.instant(band.end)
-    return {"kind": band.kind, "whom": band.whom, "from_s": shown.instant(band.start), "to_s": end}
-
-
-def _network(run: Run) -> Markup | None:
-    network = run.results.get("network")
-    return (
-        tables.plain(network, "Messages on the network") if isinstance(network, Mapping) and network else None
-    )

@@ -248,7 +248,8 @@ def _summary(scene: Scene) -> str:
     rows, lanes = scene.paper.rows, scene.paper.lanes
     names = ", ".join(shown.short(lane, 24) for lane in lanes[:12])
     return (
-        f"{len(scene.row_of)} events and {len(scene.arrows)} messages between {len(lanes)} lanes ({names}), "
+        f"{shown.count(len(scene.row_of), 'event')} and {shown.count(len(scene.arrows), 'message')} "
+        f"between {shown.count(len(lanes), 'lane')} ({names}), "
         f"from {shown.instant(rows[0].time)} s to {shown.instant(rows[-1].time)} s."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -14,7 +14,8 @@ from reports.markup import Child, element, join
 ROWS = 60
 """Rows of a table at most; what is more is counted."""
 
-_DEPTH, _COLUMNS, _SHORT, _FEW = 4, 24, 7, 6
+_SHORT = 7
+"""Rows up to which a table of events is open from the beginning."""
 
 
 class Cell(NamedTuple):
@@ -35,61 +36,22 @@ def ops(
     heads = ("op", "time, s", "process", "type", "f", "value", "node", "slot", "ballot", "error")
     rows = [_op_cells(op, history, colours) for op in ops[:ROWS]]
     ids = [f"row-op-{op.index}" if op.index in anchors else None for op in ops[:ROWS]]
-    return _table(caption, heads, rows, len(ops), ids)
+    return table(caption, heads, rows, len(ops), ids)
 
 
 def events(events: Sequence[Event], caption: str, colours: Mapping[str, int]) -> Markup:
     """Trace events, in words and in figures."""
     heads = ("time, s", "node", "event", "ballot", "slot", "value", "reports", "to", "message", "cause")
     rows = [_event_cells(event, colours) for event in events[:ROWS]]
-    return _table(caption, heads, rows, len(events))
+    return table(caption, heads, rows, len(events))
 
 
 def folded(events_: Sequence[Event], caption: str, colours: Mapping[str, int]) -> Markup | None:
     """Trace events as a table that is open if it is short; None if there are none."""
     if not events_:
         return None
-    summary = element("summary", f"{caption}: {len(events_):,} event{'s' if len(events_) != 1 else ''}")
+    summary = element("summary", f"{caption}: {shown.count(len(events_), 'event')}")
     return element("details", summary, events(events_, "", colours), open=len(events_) <= _SHORT)
-
-
-def plain(what: Any, caption: str = "", depth: int = _DEPTH) -> Markup:
-    """Plain data of any shape: mappings of mappings as tables, mappings as lists of terms."""
-    match what:
-        case Mapping() if what and depth:
-            if all(isinstance(inner, Mapping) and inner for inner in what.values()):
-                named = [{"": name, **inner} for name, inner in what.items()]
-                return records(named, caption)
-            return element(
-                "dl", *(_term(name, inner, depth) for name, inner in _some(what.items())), class_="facts"
-            )
-        case list() | tuple() if what and depth:
-            if all(isinstance(inner, Mapping) for inner in what):
-                return records(what, caption)
-            if any(isinstance(inner, Mapping | list) for inner in what):
-                return element("ul", *(element("li", plain(inner, "", depth - 1)) for inner in what[:ROWS]))
-        case str():
-            return element("span", shown.cut(what, 600), class_="text")
-        case _:
-            pass
-    return code(what, 400)
-
-
-def brief(details: Mapping[str, Any]) -> Markup:
-    """Further findings: a few figures in place, anything longer folded away."""
-    if not details:
-        return Markup("")
-    if len(details) <= _FEW and all(isinstance(what, bool | int | float) for what in details.values()):
-        return element("span", _inline(details), class_="note")
-    return element("details", element("summary", "Details"), plain(details))
-
-
-def records(entries: Sequence[Mapping[str, Any]], caption: str, heads: Sequence[str] = ()) -> Markup:
-    """Mappings as the rows of a table; its columns are whatever they hold, those in `heads` first."""
-    names = list(dict.fromkeys([*heads, *(name for entry in entries[:ROWS] for name in entry)]))[:_COLUMNS]
-    rows = [[_cell(entry.get(name)) for name in names] for entry in entries[:ROWS]]
-    titles = [_title(name) for name in names]
-    return _table(caption, titles, rows, len(entries))
 
 
 def code(what: Any, limit: int = shown.LIMIT, colours: Mapping[str, int] | None = None) -> Markup:
@@ -144,7 +106,7 @@ def _reports(event: Event) -> str:
     return "; ".join(part for part in (promised, votes, how, members, detail) if part)
 
 
-def _table(
+def table(
     caption: str,
     heads: Sequence[str],
     rows: Sequence[Sequence[Cell]],
@@ -170,49 +132,3 @@ def _table(
 
 def _side(rows: Sequence[Sequence[Cell]], column: int) -> str | None:
     return "num" if all(row[column].style == "num" or not row[column].content for row in rows) else None
-
-
-def _cell(what: Any) -> Cell:
-    match what:
-        case None:
-            return Cell("")
-        case bool():
-            return Cell("yes" if what else "no")
-        case int():
-            return Cell(f"{what:,}", "num")
-        case float():
-            return Cell(f"{what:,.6g}", "num")
-        case str():
-            return Cell(shown.cut(what, 200))
-        case list() | tuple() if all(isinstance(inner, str) for inner in what):
-            return Cell(shown.short(" ".join(what), 120))
-        case _:
-            return Cell(code(what))
-
-
-def _term(name: object, inner: Any, depth: int) -> Markup:
-    if isinstance(inner, Mapping) and 0 < len(inner) <= _FEW and all(map(_is_scalar, inner.values())):
-        return element("div", element("dt", _title(name)), element("dd", _inline(inner)))
-    nested = isinstance(inner, Mapping | str) or (isinstance(inner, list) and not _are_words(inner))
-    said = plain(inner, str(name), depth - 1) if nested else _cell(inner).content or "–"
-    return element("div", element("dt", _title(name)), element("dd", said))
-
-
-def _title(name: object) -> str:
-    return shown.short(str(name).replace("_", " "), 60)
-
-
-def _inline(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{_title(name)} {_cell(what).content}" for name, what in facts.items())
-
-
-def _is_scalar(what: Any) -> bool:
-    return isinstance(what, bool | int | float) or (isinstance(what, str) and len(what) < 40)
-
-
-def _are_words(what: Sequence[Any]) -> bool:
-    return all(isinstance(inner, str) for inner in what)
-
-
-def _some(items: Collection[tuple[object, Any]]) -> Iterator[tuple[object, Any]]:
-    yield from list(items)[:ROWS]

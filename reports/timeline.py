@@ -15,6 +15,7 @@ from reports import shown
 from reports.bands import Band, rows
 from reports.markup import Drawing, element
 from reports.scale import Stretched, stretched
+from reports.wording import describe, label
 
 LIMIT = 400
 """Ops that are drawn at most."""
@@ -113,7 +114,7 @@ def _scale(bars: Sequence[Bar], bands: Sequence[Band], begin: int, end: int) -> 
 
 
 def _room(bar: Bar) -> float:
-    letters = min(_WIDEST_LABEL, len(_label(bar.invoked, bar.completed)))
+    letters = min(_WIDEST_LABEL, len(label(bar.invoked, bar.completed)))
     return 12 + _LETTER * letters + (10 if bar.ended == "fail" else 0)
 
 
@@ -208,7 +209,7 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
         element("path", d=f"M{x + width - 11:.1f} {y + 6.5}l7 7m0 -7l-7 7", class_="cross")
         if bar.ended == "fail"
         else None,
-        element("text", shown.short(_label(op, done), room), x=x + 4, y=y + 14) if room > 1 else None,
+        element("text", shown.short(label(op, done), room), x=x + 4, y=y + 14) if room > 1 else None,
         id=f"op-{op.index}",
         class_=f"op {bar.ended}{' witness' if marked is not None else ''}",
         data_f=shown.short(op.f, 40),
@@ -217,42 +218,14 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
     return drawn if marked is None else element("a", drawn, href=f"#row-op-{marked}")
 
 
-def _label(op: Op, done: Op | None) -> str:
-    told = done.value if done is not None and done.type == "ok" else None
-    what = told if told is not None and op.value is None else op.value
-    arrow = f" → {_bare(told)}" if told is not None and op.value is not None and told != op.value else ""
-    return f"{op.f} {_bare(what)}{arrow}".rstrip() if what is not None else op.f
-
-
-def _bare(value: object) -> str:
-    return shown.short(value, 40) if isinstance(value, str) else shown.value(value, 40)
-
-
-def describe(op: Op, done: Op | None) -> str:
-    """All there is to know of an op, for the pointer that rests on it."""
-    at = f" at {op.node}" if op.node else ""
-    lines = [
-        f"process {op.process}: {shown.short(op.f, 60)} {shown.value(op.value)}{at}",
-        f"invoked at {shown.instant(op.time)} s (op {op.index})",
-    ]
-    if done is None:
-        return "\n".join([*lines, "nothing was heard of it again: it may take effect at any time"])
-    took = shown.duration(done.time - op.time)
-    lines.append(f"{done.type} after {took}: {shown.value(done.value)} (op {done.index})")
-    if done.node and done.node != op.node:
-        lines.append(f"answered by {done.node}")
-    if done.error is not None:
-        lines.append(shown.sentence(done.error, 200))
-    return "\n".join(lines)
-
-
 def _summary(bars: Sequence[Bar], lanes: int, bands: Sequence[Band]) -> str:
-    by_end = {end: sum(bar.ended == end for bar in bars) for end in ("ok", "fail", "info")}
-    faults = f" while {len(bands)} faults came and went" if bands else ""
-    return (
-        f"{len(bars)} operations of {lanes} clients{faults}: {by_end['ok']} ok, {by_end['fail']} failed, "
-        f"{by_end['info']} with unknown outcome."
-    )
+    by_end = {end: sum(bar.ended == end for bar in bars) for end in _ENDS}
+    faults = f" while {shown.count(len(bands), 'fault')} came and went" if bands else ""
+    ends = ", ".join(f"{by_end[end]} {said}" for end, said in _ENDS.items())
+    return f"{shown.count(len(bars), 'operation')} of {shown.count(lanes, 'client')}{faults}: {ends}."
+
+
+_ENDS = {"ok": "ok", "fail": "failed", "info": "with unknown outcome"}
 
 
 def _note(drawn: int, total: int, has_witness: bool) -> str:

@@ -64,3 +64,33 @@ def phase(event: Event) -> Phase:
     if event.event in _FIRST:
         return "first"
     return "second" if event.event in _SECOND else "other"
+
+
+def label(op: Op, done: Op | None) -> str:
+    """An op in as few words as a bar has room for."""
+    told = done.value if done is not None and done.type == "ok" else None
+    what = told if told is not None and op.value is None else op.value
+    arrow = f" → {_bare(told)}" if told is not None and op.value is not None and told != op.value else ""
+    return f"{op.f} {_bare(what)}{arrow}".rstrip() if what is not None else op.f
+
+
+def _bare(value: object) -> str:
+    return shown.short(value, 40) if isinstance(value, str) else shown.value(value, 40)
+
+
+def describe(op: Op, done: Op | None) -> str:
+    """All there is to know of an op, for the pointer that rests on it."""
+    at = f" at {op.node}" if op.node else ""
+    lines = [
+        f"process {op.process}: {shown.short(op.f, 60)} {shown.value(op.value)}{at}",
+        f"invoked at {shown.instant(op.time)} s (op {op.index})",
+    ]
+    if done is None:
+        return "\n".join([*lines, "nothing was heard of it again: it may take effect at any time"])
+    took = shown.duration(done.time - op.time)
+    lines.append(f"{done.type} after {took}: {shown.value(done.value)} (op {done.index})")
+    if done.node and done.node != op.node:
+        lines.append(f"answered by {done.node}")
+    if done.error is not None:
+        lines.append(shown.sentence(done.error, 200))
+    return "\n".join(lines)

@@ -1,0 +1,34 @@
+"""What the short names in verdicts stand for, in a few words, for those who do not know them by heart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PROPERTIES: Mapping[str, str] = {
+    "P1": "a value is proposed by somebody before it is learned",
+    "P2": "at most one value is chosen in a slot",
+    "P3": "all nodes learn the same value",
+    "P4": "what is learned was chosen by a quorum",
+    "P5": "what a node has learned never changes",
+    "P6": "one ballot, one proposer, one value",
+    "P7": "a promise is kept, also after a restart",
+    "P8": "a promise tells of the acceptor's highest vote",
+    "P9": "a proposal takes the value of the highest reported vote",
+    "P10": "a node never uses a ballot twice",
+    "M8": "all nodes count quorums over the same members",
+}
+"""Properties of consensus; P1 to P10 are about one slot."""
+
+CLASSES: Mapping[str, str] = {
+    "A": "quorums that do not intersect",
+    "B": "a promise or a vote that was not kept",
+    "C": "a vote that was hidden",
+    "D": "a report that the proposer ignored",
+    "E": "one ballot used for two values",
+}
+"""The ways in which one slot can come to be decided twice; there is no sixth."""
+
+
+def gloss(name: str) -> str:
+    """What a property is about; empty for names that speak for themselves."""
+    return PROPERTIES.get(name.rpartition("/")[2].strip(), "")

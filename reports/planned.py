@@ -1,0 +1,59 @@
+"""What was to happen in a run and what came of it: the plan, its faults, and what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from reports import bands, plain, shown
+from reports.bands import Band
+from reports.folder import Run
+
+
+def plan(run: Run) -> Markup | None:
+    """The plan, apart from its faults; None if it is not known."""
+    said = {
+        name: what for name, what in run.plan.items() if name not in {"faults", "deviations"} and what != {}
+    }
+    return plain.plain(said) if said else None
+
+
+def faults(run: Run, seen: Sequence[Band]) -> list[Markup]:
+    """The faults as they were planned, else as they were seen, and what they did."""
+    made: list[Markup] = []
+    planned = run.plan.get("faults")
+    if isinstance(planned, list) and planned:
+        rows = [_planned(fault) for fault in planned if isinstance(fault, Mapping)]
+        made.append(plain.records(rows, "Faults, as planned"))
+    elif seen:
+        made.append(plain.records([_seen(band) for band in seen], "Faults, as recorded"))
+    for name, caption in (("deviations", "Departures from the default schedule"),):
+        entries = run.plan.get(name)
+        if isinstance(entries, list) and entries:
+            made.append(plain.records([one for one in entries if isinstance(one, Mapping)], caption))
+    effects = run.results.get("faults")
+    if isinstance(effects, list) and any(isinstance(effect, Mapping) for effect in effects):
+        did = [effect for effect in effects if isinstance(effect, Mapping)]
+        made.append(plain.records(did, "What the faults did", ("kind",)))
+    return made
+
+
+def _planned(fault: Mapping[str, Any]) -> dict[str, Any]:
+    aim = {"kind": fault.get("kind"), "whom": bands.whom(fault) or "all links"}
+    rest = {name: what for name, what in fault.items() if name not in {"nodes", "grudge", "links", "shape"}}
+    return {**aim, **rest}
+
+
+def _seen(band: Band) -> dict[str, Any]:
+    end = None if band.end is None else shown.instant(band.end)
+    return {"kind": band.kind, "whom": band.whom, "from_s": shown.instant(band.start), "to_s": end}
+
+
+def network(run: Run) -> Markup | None:
+    """What became of the messages; None if nobody counted."""
+    network = run.results.get("network")
+    return (
+        plain.plain(network, "Messages on the network") if isinstance(network, Mapping) and network else None
+    )
