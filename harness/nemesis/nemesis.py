@@ -93,7 +93,7 @@ class Nemesis:
             _, enacted = self._open.pop(number)
             enacted.__exit__(None, None, None)
         effect = self._begun[number][1].effect()
-        return {**msgspec.to_builtins(effect), **({"inert": True} if effect.is_inert else {})}
+        return {**_plain(effect), **({"inert": True} if effect.is_inert else {})}
 
 
 def schedule(faults: Sequence[Fault]) -> Generator:
@@ -115,7 +115,7 @@ def start(number: int, fault: Fault) -> Todo:
     """The op that begins a fault."""
     return Todo(
         f"start-{fault.kind}",
-        {"id": number, **msgspec.to_builtins(fault)},
+        {"id": number, **_plain(fault)},
         time_ns=fault.at_ms * 1_000_000,
     )
 
@@ -127,3 +127,9 @@ def stop(number: int, fault: Fault) -> Todo:
         {"id": number},
         time_ns=(fault.at_ms + fault.for_ms) * 1_000_000,
     )
+
+
+def _plain(data: Fault | Effect) -> dict[str, Any]:
+    """Just what a reader of the history file will find."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(data))
+    return plain

@@ -1,0 +1,129 @@
+"""Drawn faults keep to the time, to the kinds that were asked for and, if told so, to a minority."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.nemesis import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds
+from harness.nemesis.fault import KINDS
+from harness.nemesis.grudge import majority_of
+from harness.plan import Fault, Plan, decode_plan, encode_plan
+
+NODES = ("n1", "n2", "n3", "n4", "n5")
+
+clusters = st.integers(1, 9).map(lambda size: tuple(f"n{number}" for number in range(1, size + 1)))
+kinds = st.lists(st.sampled_from(sorted({*FAULTS, *GROUPS})), min_size=1, max_size=4)
+seeds = st.integers(0, 2**32)
+lengths = st.sampled_from([0.001, 0.004, 0.005, 0.006, 0.05, 1.0, 5.0, 30.0])
+
+
+@given(seeds, clusters, kinds, lengths, st.booleans())
+def test_faults_are_in_order_last_a_while_and_are_over_before_the_time_limit(
+    seed: int, nodes: tuple[str, ...], names: list[str], time_limit_s: float, keep_majority: bool
+) -> None:
+    faults = draw_faults(random.Random(seed), nodes, names, time_limit_s, keep_majority=keep_majority)
+
+    assert list(faults) == sorted(faults, key=lambda fault: fault.at_ms)
+    assert all(fault.at_ms >= 0 and fault.for_ms > 0 for fault in faults)
+    assert all(fault.at_ms + fault.for_ms < time_limit_s * 1000 for fault in faults)
+
+
+@given(seeds, clusters, kinds)
+def test_faults_strike_this_clusters_nodes_in_a_way_that_a_plan_can_say(
+    seed: int, nodes: tuple[str, ...], names: list[str]
+) -> None:
+    faults = draw_faults(random.Random(seed), nodes, names, 5)
+    plan = Plan(workload="decree", seed=seed, nodes=len(nodes), faults=faults)
+
+    assert decode_plan(encode_plan(plan)) == plan
+    for fault in faults:
+        assert fault.kind in KINDS
+        assert fault.nodes or fault.grudge or fault.probability > 0
+
+
+@given(seeds, clusters, kinds, st.sampled_from([0.5, 5.0, 30.0]))
+def test_a_majority_is_kept_when_asked_for(
+    seed: int, nodes: tuple[str, ...], names: list[str], time_limit_s: float
+) -> None:
+    faults = draw_faults(random.Random(seed), nodes, names, time_limit_s, keep_majority=True)
+
+    for moment in {fault.at_ms for fault in faults}:
+        down = {n for f in faults if f.at_ms <= moment <= f.at_ms + f.for_ms for n in f.nodes}
+        assert len(nodes) - len(down) >= majority_of(nodes)
+
+
+@given(seeds, kinds, lengths)
+def test_the_same_seed_draws_the_same_faults(seed: int, names: list[str], time_limit_s: float) -> None:
+    def draw() -> tuple[Fault, ...]:
+        return draw_faults(random.Random(seed), NODES, names, time_limit_s)
+
+    assert draw() == draw()
+
+
+@given(seeds)
+def test_every_kind_gets_its_turn_before_any_comes_again(seed: int) -> None:
+    faults = draw_faults(random.Random(seed), NODES, ["all"], 30)
+    rounds = len(KINDS)
+
+    assert len(faults) > rounds
+    assert {fault.kind for fault in faults[:rounds]} == set(KINDS)
+
+
+@given(seeds)
+def test_none_begins_after_it_is_told_not_to(seed: int) -> None:
+    faults = draw_faults(random.Random(seed), NODES, ["all"], 30, begin_by_s=2)
+
+    assert faults
+    assert all(fault.at_ms <= 2000 for fault in faults)
+
+
+def test_shapes_can_be_asked_for_by_name() -> None:
+    for name, kind in FAULTS.items():
+        faults = draw_faults(random.Random(4), NODES, [name], 5)
+
+        assert {fault.kind for fault in faults} == {kind.kind}
+        if kind.kind == "partition" and name != "partition":
+            assert {fault.shape for fault in faults} == {name}
+
+
+def test_a_partition_of_any_shape_has_them_all_in_time() -> None:
+    faults = draw_faults(random.Random(4), NODES, ["partition"], 100)
+
+    assert {fault.shape for fault in faults} == {
+        name for name, kind in FAULTS.items() if kind.kind == "partition" and name != "partition"
+    }
+
+
+def test_a_quorum_can_be_struck_when_nobody_forbids_it() -> None:
+    faults = draw_faults(random.Random(4), NODES, ["kill"], 60)
+
+    assert {len(fault.nodes) for fault in faults} >= {1, 3, 5}
+
+
+def test_mixed_leaves_kinds_out_and_differs_from_seed_to_seed() -> None:
+    drawn = [tuple(k.name for k in fault_kinds(["mixed"], random.Random(seed))) for seed in range(40)]
+
+    assert len(set(drawn)) > 20
+    assert all(drawn)
+    assert {name for names in drawn for name in names} == set(KINDS)
+    assert draw_faults(random.Random(0), NODES, ["none"], 5) == ()
+
+
+def test_every_kind_has_a_line_about_it() -> None:
+    assert all(kind.about and "\n" not in kind.about for kind in FAULTS.values())
+    assert set(FAULTS) >= {*KINDS, "halves", "majorities-ring", "bridge", "one-way"}
+
+
+@pytest.mark.parametrize(("name", "near"), [("partion", "partition"), ("powerloss", "power_loss")])
+def test_a_name_that_is_off_by_little_is_offered_the_near_one(name: str, near: str) -> None:
+    with pytest.raises(UnknownFault, match=f"did you mean .*{near}") as refused:
+        draw_faults(random.Random(0), NODES, ["kill", name], 5)
+
+    assert near in refused.value.near
+
+
+def test_a_name_like_no_other_is_offered_all() -> None:
+    with pytest.raises(UnknownFault, match="there are all, bridge, delay"):
+        draw_faults(random.Random(0), NODES, ["xyzzy"], 5)
