@@ -6,6 +6,7 @@ durable by one sync; only then does what waited for that leave (PMS 2.5).
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from random import Random
@@ -158,6 +159,7 @@ class Node:
         Raises: StorageFailed.
         """
         while True:
+            self._fire_timers()
             while self._inbox:
                 self._handle(self._inbox.popleft())
             if self._unsaved is not None:
@@ -214,14 +216,15 @@ class Node:
             self._traced += 1
             self._tracer(event)
 
-    async def _wait(self) -> None:
-        """Return when there is an event, be it that a timer fires."""
-        deadline = min(self._deadlines.values(), default=float("inf"))
-        self._arrived = trio.Event()
-        with trio.move_on_at(deadline):
-            await self._arrived.wait()
-        self._arrived = None
+    def _fire_timers(self) -> None:
         now = trio.current_time()
         for timer in [timer for timer, due in self._deadlines.items() if due <= now]:
             del self._deadlines[timer]
             self._inbox.append(TimerFired(timer))
+
+    async def _wait(self) -> None:
+        """Return when there is an event, or a timer is due."""
+        self._arrived = trio.Event()
+        with trio.move_on_at(min(self._deadlines.values(), default=math.inf)):
+            await self._arrived.wait()
+        self._arrived = None

@@ -35,7 +35,7 @@ from paxos_impl.core.message import (
     Propose,
     Tell,
 )
-from paxos_impl.core.proposer import BackingOff, Idle, Preparing, Proposing
+from paxos_impl.core.proposer import BackingOff, Idle, Preparing, Proposer, Proposing
 
 if TYPE_CHECKING:
     from paxos_impl.core.instance import Instance
@@ -94,7 +94,8 @@ class Turn:
         """Do what the event asks for; called once."""
         match event:
             case Received(message, sender):
-                if sender in self.before.members:
+                # What strangers say counts for nothing, nor does what is said of another slot.
+                if sender in self.before.members and message.slot == DECREE:
                     self._receive(message, sender)
             case ProposeRequested(request, value):
                 self._request_propose(request, value)
@@ -208,7 +209,7 @@ class Turn:
         """Make what was just learned durable, and tell the clients who wait for it."""
         promised = self.rules.promised_after_learning(self.acceptor.promised, chosen)
         self.acceptor = Acceptor(promised, self.acceptor.accepted)
-        self.proposer = self.proposer.enter(Idle())
+        self.proposer = Proposer(highest=self.proposer.highest)
         self._persist()
         self.effects.append(Learned(chosen, how, DECREE, self.cause, self._after))
         for waiting in self.waiting:

@@ -50,7 +50,7 @@ def heal(world: World, rng: random.Random, rounds: int = 200) -> None:
 
 
 @given(seed=st.integers(0, 2**32), members=st.sampled_from([(1, 2, 3), (0, 1, 2, 3, 4), (1, 2), (7,)]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_schedule_makes_two_nodes_disagree(seed: int, members: tuple[int, ...]) -> None:
     rng = random.Random(seed)
     world = World(members)
@@ -65,7 +65,7 @@ def test_no_schedule_makes_two_nodes_disagree(seed: int, members: tuple[int, ...
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_once_faults_stop_everyone_learns_the_same_value(seed: int) -> None:
     rng = random.Random(seed)
     world = World()

@@ -366,6 +366,12 @@ def test_a_message_from_a_stranger_is_ignored() -> None:
     assert instance.step(Received(Prepare(Ballot(9, 9)), 9, "n9.0.1")) == (instance, [])
 
 
+def test_a_message_about_another_slot_is_ignored() -> None:
+    instance = Instance.recover(1, (1, 2, 3))
+
+    assert instance.step(Received(Prepare(Ballot(9, 2), slot=1), 2, "n2.0.1")) == (instance, [])
+
+
 def test_every_client_that_waits_hears_the_one_decree() -> None:
     world = World()
     first, second = world.propose(1, "x"), world.propose(1, "y")
