@@ -33,9 +33,16 @@ if TYPE_CHECKING:
     from harness.sim.network import Message as Message
     from harness.sim.network import Network as Network
     from harness.sim.process import Process as Process
+    from harness.sim.schedule import DelayBounded as DelayBounded
+    from harness.sim.schedule import PriorityChanges as PriorityChanges
     from harness.sim.schedule import RandomSchedule as RandomSchedule
     from harness.sim.schedule import Schedule as Schedule
+    from harness.sim.schedule import draw_schedule as draw_schedule
     from harness.sim.stuck import Waiting as Waiting
+    from harness.sim.tape import Choice as Choice
+    from harness.sim.tape import Diverged as Diverged
+    from harness.sim.tape import Tape as Tape
+    from harness.sim.tape import check_determinism as check_determinism
     from harness.sim.world import StopReason as StopReason
     from harness.sim.world import World as World
 
@@ -49,8 +56,9 @@ _MODULES = {
     "machine": ("Crash", "Machine"),
     "network": ("Message", "Network"),
     "process": ("Process",),
-    "schedule": ("RandomSchedule", "Schedule"),
+    "schedule": ("DelayBounded", "PriorityChanges", "RandomSchedule", "Schedule", "draw_schedule"),
     "stuck": ("Waiting",),
+    "tape": ("Choice", "Diverged", "Tape", "check_determinism"),
     "world": ("StopReason", "World"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -119,28 +119,28 @@ class SimDisk:
 
     async def read(self, path: str) -> bytes:
         """The content of a file. Raises: FileNotFoundError, OSError."""
-        await self._begin("read")
+        await self._begin("read", path)
         return bytes(self._require(path).cached)
 
     async def append(self, path: str, data: bytes) -> None:
         """Write at the end of a file, which is created if need be. Raises: OSError."""
-        await self._begin("write", len(data))
+        await self._begin("write", path, len(data))
         file = self.files.setdefault(path, File())
         file.change(Write(len(file.cached), bytes(data)))
 
     async def write(self, path: str, offset: int, data: bytes) -> None:
         """Write somewhere in a file, which is created if need be. Raises: OSError."""
-        await self._begin("write", len(data))
+        await self._begin("write", path, len(data))
         self.files.setdefault(path, File()).change(Write(offset, bytes(data)))
 
     async def truncate(self, path: str, size: int) -> None:
         """Cut a file, or extend it with zeros. Raises: FileNotFoundError, OSError."""
-        await self._begin("write")
+        await self._begin("write", path)
         self._require(path).change(Resize(size))
 
     async def sync(self, path: str) -> None:
         """Make a file and its name durable. Raises: FileNotFoundError, OSError."""
-        await self._begin("sync")
+        await self._begin("sync", path)
         file = self._require(path)
         await self._wait()
         self._check("sync")
@@ -149,7 +149,7 @@ class SimDisk:
 
     async def replace(self, path: str, data: bytes) -> None:
         """Put new content in the place of a file, at once and durably. Raises: OSError."""
-        await self._begin("write", len(data))
+        await self._begin("write", path, len(data))
         await self._wait()
         self._check("sync")
         file = File(bytearray(data))
@@ -159,18 +159,18 @@ class SimDisk:
 
     async def remove(self, path: str) -> None:
         """Remove a file, durably. Raises: FileNotFoundError, OSError."""
-        await self._begin("write")
+        await self._begin("write", path)
         self._require(path)
         del self.files[path]
 
     async def exists(self, path: str) -> bool:
         """Whether there is such a file."""
-        await self._begin("read")
+        await self._begin("read", path)
         return path in self.files
 
     async def list(self, directory: str = "") -> list[str]:
         """The paths of the files below a directory, sorted."""
-        await self._begin("read")
+        await self._begin("read", directory)
         prefix = directory.rstrip("/") + "/" if directory else ""
         return sorted(path for path in self.files if path.startswith(prefix))
 
@@ -206,12 +206,14 @@ class SimDisk:
     def _rng(self) -> random.Random:
         return self._machine.world.rng("disk", self._machine.name)
 
-    async def _begin(self, operation: Operation, growth: int = 0) -> None:
+    async def _begin(self, operation: Operation, path: str, growth: int = 0) -> None:
         await trio.lowlevel.checkpoint_if_cancelled()
         process = self._kernel.current
         if not process.is_alone:
             await trio.lowlevel.cancel_shielded_checkpoint()
         await self._require_alive(process)
+        if self._kernel.tape is not None:
+            self._kernel.note_choice("disk", operation, path, growth)
         self._check(operation)
         if self.capacity is not None and growth and self.used + growth > self.capacity:
             _fail(errno.ENOSPC)

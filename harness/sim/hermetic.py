@@ -143,7 +143,12 @@ def _randomness() -> Iterator[Replacement]:
 
 
 def _drawing(name: str) -> Callable[..., Any]:
-    return lambda process, *args, **kwargs: getattr(process.rng, name)(*args, **kwargs)
+    def draw(process: Process, *args: Any, **kwargs: Any) -> Any:
+        if process.machine.world.kernel.tape is not None:
+            process.machine.world.kernel.note_choice("draw", name)
+        return getattr(process.rng, name)(*args, **kwargs)
+
+    return draw
 
 
 def _refusals() -> Iterator[Replacement]:

@@ -11,6 +11,7 @@ from heapq import heappop, heappush
 from typing import Any, Protocol
 
 from harness.sim.schedule import Schedule
+from harness.sim.tape import Tape
 
 NEVER_NS = 1 << 62
 """Some 146 years; later than anything that happens."""
@@ -22,6 +23,10 @@ class Runnable(Protocol):
     queued: bool
     can_run: bool
 
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
     def tick(self) -> None:
         """Run until everything in it waits."""
 
@@ -29,11 +34,11 @@ class Runnable(Protocol):
 class Kernel:
     """Knows what happens next. It has no opinion on what a process or a network is."""
 
-    __slots__ = ("_heap", "_seq", "current", "events", "fingerprint", "now_ns", "ready", "schedule")
+    __slots__ = ("_heap", "_seq", "current", "events", "fingerprint", "now_ns", "ready", "schedule", "tape")
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, tape: Tape | None = None) -> None:
         self.now_ns = 0
-        self.schedule = schedule
+        self.schedule, self.tape = schedule, tape
         self.ready: list[Runnable] = []
         self.current: Any = None
         """The process whose code runs right now; None between ticks."""
@@ -54,9 +59,11 @@ class Kernel:
             process.queued = True
             self.ready.append(process)
 
-    def note(self, *what: int) -> None:
-        """Mix integers into the fingerprint."""
-        self.fingerprint = hash((self.fingerprint, self.now_ns, *what))
+    def note_choice(self, what: str, *chosen: str | int) -> None:
+        """Put a choice on the tape, if there is one."""
+        if self.tape is not None:
+            process = self.current.name if self.current is not None else None
+            self.tape.note(self.now_ns, process, what, *chosen)
 
     def run(self, until_ns: int, stop: Callable[[], bool]) -> bool:
         """Let things happen until `stop()`; False if nothing is left to happen up to `until_ns`.
@@ -69,9 +76,9 @@ class Kernel:
                 if len(ready) == 1:
                     process = ready.pop()
                 else:
-                    at = pick(len(ready))
-                    ready[at], ready[-1] = ready[-1], ready[at]
-                    process = ready.pop()
+                    process = ready.pop(pick(ready))
+                    if self.tape is not None:
+                        self.note_choice("next process", process.name)
                 process.queued = False
                 if process.can_run:
                     process.tick()

@@ -42,6 +42,8 @@ class Mailbox:
         if route is None:
             route = self._routes[to] = self._network.link(self._machine.name, to)
         if self._process.alive:
+            if self._kernel.tape is not None:
+                self._kernel.note_choice("send", *route.name, repr(message))
             self._dispatch(route, message)
 
     async def receive(self) -> tuple[str, Any]:

@@ -145,6 +145,8 @@ class Pipe:
         if link.down:
             self._lose(segment, message)
             return
+        if kernel.tape is not None:
+            kernel.note_choice("send", *link.name, _check_sum(segment))
         at_ns = kernel.now_ns + link.draw_ns() + extra_ns
         if segment is Mark.FIN:
             at_ns = max(at_ns, self._end_ns + 1)
@@ -165,14 +167,7 @@ class Pipe:
             self._lost.append((segment, message))
             return
         link.delivered += 1
-        kernel.fingerprint = hash(
-            (
-                kernel.fingerprint,
-                kernel.now_ns,
-                self._number,
-                crc32(segment) if isinstance(segment, bytes) else segment.value,
-            )
-        )
+        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number, _check_sum(segment)))
         if message is not None:
             self._report(message._replace(received_ns=kernel.now_ns))
         self.sink.arrive(segment)
@@ -216,3 +211,7 @@ class Pipe:
     def _report(self, message: Message) -> None:
         assert self._network.on_message is not None
         self._network.on_message(message)
+
+
+def _check_sum(segment: Segment) -> int:
+    return segment.value if isinstance(segment, Mark) else crc32(segment)

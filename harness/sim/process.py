@@ -113,6 +113,8 @@ class Process:
         kernel, run = self._kernel, self.run
         kernel.current = self
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self.machine.number))
+        if kernel.tape is not None:
+            kernel.note_choice("run")
         run.enter()
         advance = run.advance
         try:

@@ -36,6 +36,7 @@ from harness.sim.process import Process
 from harness.sim.schedule import RandomSchedule, Schedule
 from harness.sim.seeds import substream
 from harness.sim.stuck import Waiting, waiting_tasks
+from harness.sim.tape import Tape
 
 _UNWINDING_NS = 3600 * 10**9
 """How much virtual time programs get to end when a world is closed."""
@@ -47,6 +48,7 @@ class StopReason(Enum):
     STOPPED = "stop() said so"
     TIME = "the time was up"
     ENDED = "every program has ended"
+    DIVERGED = "it went otherwise than its tape"
     STUCK = "nothing can happen any more, and some program waits"
 
 
@@ -60,9 +62,10 @@ class World:
         latency: Latency | None = None,
         framing: Framing | None = None,
         schedule: Schedule | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self.seed = seed
-        self.kernel = Kernel(schedule or RandomSchedule(self.rng("schedule")))
+        self.kernel = Kernel(schedule or RandomSchedule(self.rng("schedule")), tape)
         self.crashes: list[Crash] = []
         """The programs that were ended by an exception of their own, in order."""
         self.on_crash: Callable[[Crash], object] | None = None
@@ -163,6 +166,7 @@ class World:
         for process in left:
             process.unwind()
         if left:
+            self.kernel.tape = None
             with self._in_charge():
                 self._loop(self.now_ns + _UNWINDING_NS, lambda: all(process.unwound for process in left))
         if stubborn := [process.name for process in left if not process.unwound]:
@@ -173,17 +177,21 @@ class World:
         kernel = self.kernel
 
         def is_over() -> bool:
-            return self._interrupted or (stop is not None and stop())
+            return self._interrupted or (stop is not None and stop()) or self._has_diverged()
 
         if kernel.run(until_ns, is_over):
             if self._interrupted:
                 self._interrupted = False
                 raise KeyboardInterrupt
-            return StopReason.STOPPED
+            return StopReason.DIVERGED if self._has_diverged() else StopReason.STOPPED
         if until_ns < NEVER_NS - 1:
             kernel.now_ns = max(kernel.now_ns, until_ns)
             return StopReason.TIME
         return StopReason.STUCK if any(process.alive for process in self._processes()) else StopReason.ENDED
+
+    def _has_diverged(self) -> bool:
+        tape = self.kernel.tape
+        return tape is not None and tape.diverged is not None and not self.closing
 
     def _processes(self) -> list[Process]:
         return [process for machine in self._machines.values() for process in machine.processes]
@@ -232,3 +240,5 @@ class _Batches:
         self._kernel.current.batch = batch
         if len(batch) > 1:
             self._order(batch)
+            if self._kernel.tape is not None:
+                self._kernel.note_choice("order of tasks", *(task.name for task in reversed(batch)))

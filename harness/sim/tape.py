@@ -1,0 +1,117 @@
+"""The tape: every choice of a run in order, with the code that made it, to hold a second run to it.
+
+A simulation that is not deterministic has an escape: the real clock, a thread, the order of a set of strings,
+an address. `check_determinism` runs it twice and stops the second run at the first choice that differs, with
+the stacks of both.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CodeType, FrameType
+
+_OWN = (f"{os.sep}trio{os.sep}", f"{os.sep}harness{os.sep}sim{os.sep}", f"{os.sep}outcome{os.sep}")
+_FRAMES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One moment at which a run could have gone otherwise."""
+
+    time_ns: int
+    what: str
+    """`next process`, `order of tasks`, `run`, `send`, `draw` or `disk`."""
+    chosen: tuple[str | int, ...]
+    process: str | None
+    """The process that was running."""
+    stack: tuple[tuple[CodeType, int], ...]
+    """The program's own frames, innermost first."""
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What must be equal in two runs of one seed."""
+        return self.time_ns, self.what, self.chosen, self.process
+
+    def __str__(self) -> str:
+        chosen = " ".join(map(str, self.chosen))
+        lines = [f"at {self.time_ns / 1e9:.9f} s {self.process or 'the kernel'}: {self.what} {chosen}"]
+        for code, line in self.stack:
+            lines.append(f"    {code.co_filename}:{line} in {code.co_name}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Diverged:
+    """The first choice in which two runs differ."""
+
+    position: int
+    """How many choices were equal."""
+    first: Choice | None
+    """What the first run chose; None if it was over."""
+    second: Choice | None
+    """What the second run chose; None if it was over."""
+
+    def __str__(self) -> str:
+        return (
+            f"not deterministic: {self.position} choices are equal, then\n"
+            f"the first run: {self.first or 'was over'}\n"
+            f"the second run: {self.second or 'was over'}"
+        )
+
+
+class Tape:
+    """Records the choices of a world; with `expected`, compares them with those of another run instead."""
+
+    def __init__(self, expected: Tape | None = None) -> None:
+        self.choices: list[Choice] = []
+        self.length = 0
+        """How many choices were noted."""
+        self.diverged: Diverged | None = None
+        self._expected = expected.choices if expected is not None else None
+
+    def note(self, time_ns: int, process: str | None, what: str, *chosen: str | int) -> None:
+        """A choice was made."""
+        if self.diverged is not None:
+            return
+        choice = Choice(time_ns, what, chosen, process, _stack(sys._getframe(1)))
+        if self._expected is None:
+            self.choices.append(choice)
+        else:
+            expected = self._expected[self.length] if self.length < len(self._expected) else None
+            if expected is None or expected.key != choice.key:
+                self.diverged = Diverged(self.length, expected, choice)
+        self.length += 1
+
+    def end(self) -> None:
+        """The run is over; it must not be shorter than expected."""
+        if self._expected is not None and self.diverged is None and self.length < len(self._expected):
+            self.diverged = Diverged(self.length, self._expected[self.length], None)
+
+
+def check_determinism(simulate: Callable[[Tape], object]) -> Diverged | None:
+    """Run a simulation twice; None if both runs make the same choices, else the first difference.
+
+    `simulate` makes its world with the tape it is given, `World(seed, tape=tape)`, and runs it. Both runs are
+    in this interpreter: what depends on Python's hash seed shows only between two interpreters.
+    """
+    first = Tape()
+    simulate(first)
+    second = Tape(expected=first)
+    simulate(second)
+    second.end()
+    return second.diverged
+
+
+def _stack(frame: FrameType | None) -> tuple[tuple[CodeType, int], ...]:
+    found: list[tuple[CodeType, int]] = []
+    while frame is not None and len(found) < _FRAMES:
+        code = frame.f_code
+        if code.co_name == "unrolled_run":
+            break
+        if not any(own in code.co_filename for own in _OWN) and "contextlib" not in code.co_filename:
+            found.append((code, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(found)
