@@ -32,13 +32,20 @@ class Learner(msgspec.Struct, frozen=True, gc=False):
         """The learner after hearing of a vote; it has learned if that vote made a quorum (PMS 2.3)."""
         if self.chosen is not None:
             return self
-        earlier = next((tally.voters for tally in self.tallies if tally.vote == vote), ())
-        tally = Tally(vote, rules.with_voter(earlier, voter))
-        if rules.is_chosen(tally.voters, members):
+        voters: tuple[int, ...] = ()
+        tallies: list[Tally] = []
+        for tally in self.tallies:
+            if tally.vote == vote:
+                voters = tally.voters
+            else:
+                tallies.append(tally)
+        voters = rules.with_voter(voters, voter)
+        if rules.is_chosen(voters, members):
             return self.learn(vote)
-        others = (other for other in self.tallies if other.vote != vote)
-        by_ballot = sorted((*others, tally), key=lambda tally: tally.vote.ballot)
-        return Learner(None, tuple(by_ballot[-BALLOTS_COUNTED:]))
+        tallies.append(Tally(vote, voters))
+        if len(tallies) > BALLOTS_COUNTED:
+            tallies.remove(min(tallies, key=lambda tally: tally.vote.ballot))
+        return Learner(None, tuple(tallies))
 
     def learn(self, vote: Vote) -> Learner:
         """The learner once it knows what is chosen."""
