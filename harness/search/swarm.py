@@ -7,6 +7,7 @@ small ones find more per second than few long ones.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,14 +40,19 @@ class Recipe:
     """How many seeds it gets, in proportion to the others."""
     kinds: tuple[str, ...] = ()
     """The kinds of `Fault` it draws from."""
-    density: int = 1
-    """How many times as many faults as usual."""
-    spread: float = 1.0
-    """By what the spread of latencies is multiplied."""
+    storm: tuple[str, ...] = ()
+    """Of which kinds there is one fault more, from beginning to end: while most messages are lost or late,
+    nothing gets decided, and so there is more to be broken."""
+    haste: tuple[float, float] = (0.1, 1.0)
+    """By what the times of faults are multiplied, from and to: in haste they come often and are short."""
+    time_limit_s: tuple[float, float] = (0.3, 3.0)
+    """How long clients act, from and to."""
+    latency_ms: tuple[float, float] = (0.5, 20.0)
+    """Where the spread of latencies is drawn from."""
     deviations: int = 0
     """The most deviations that a plan gets."""
     actions: tuple[Literal["delay", "drop", "duplicate"], ...] = ("delay", "drop", "duplicate")
-    held_ms: tuple[float, float] = (1.0, 50.0)
+    held_ms: tuple[float, float] = (1.0, 100.0)
     """How much longer a deviating message takes, from and to."""
 
 
@@ -56,16 +62,41 @@ _MESSAGES = ("delay", "reorder", "drop", "duplicate")
 RECIPES = (
     Recipe("uniform", "any faults, all alike", 3, kinds=("partition", *_CRASHES, *_MESSAGES), deviations=6),
     Recipe(
-        "crash-heavy", "nodes stop, die and come back", 3, kinds=(*_CRASHES, "drop"), density=2, deviations=4
+        "crash-heavy",
+        "nodes die and come back while messages are on their way",
+        4,
+        kinds=("kill", "power_loss", "drop"),
+        haste=(0.03, 0.3),
+        time_limit_s=(0.2, 1.0),
+        latency_ms=(2.0, 100.0),
+        deviations=4,
     ),
     Recipe(
         "delay-heavy",
         "messages take very different times and come out of order",
         3,
         kinds=("delay", "reorder", "duplicate", "pause"),
-        spread=8.0,
+        latency_ms=(10.0, 100.0),
         deviations=12,
         actions=("delay", "duplicate"),
+    ),
+    Recipe(
+        "storm",
+        "most messages are lost, late or doubled from beginning to end",
+        4,
+        storm=_MESSAGES,
+        latency_ms=(2.0, 50.0),
+        time_limit_s=(0.5, 2.0),
+    ),
+    Recipe(
+        "crash-storm",
+        "nodes die and come back again and again while nothing gets decided",
+        3,
+        kinds=("kill", "power_loss"),
+        storm=("drop", "delay"),
+        haste=(0.02, 0.1),
+        latency_ms=(1.0, 10.0),
+        time_limit_s=(0.2, 0.6),
     ),
     Recipe("partitions", "the network falls apart, now this way, now that", 2, kinds=("partition", "drop")),
     Recipe(
@@ -73,10 +104,12 @@ RECIPES = (
         "single messages are held back until the world has moved on",
         3,
         kinds=("kill", "power_loss"),
+        haste=(0.03, 0.5),
+        time_limit_s=(0.3, 1.0),
         deviations=16,
         held_ms=(20.0, 800.0),
     ),
-    Recipe("quiet", "no faults at all: duels are trouble enough", 1, spread=4.0),
+    Recipe("quiet", "no faults at all: duels are trouble enough", 1, latency_ms=(0.5, 100.0)),
 )
 
 
@@ -127,9 +160,10 @@ def draw_plan(
     rng = _rng("plan", seed)
     recipe = draw_recipe(seed)
     nodes = nodes if nodes is not None else rng.choices((3, 4, 5), (6, 1, 3))[0]
-    # Log-uniform: as many trials of half a second to one second as of two to four.
-    time_limit_s = time_limit_s if time_limit_s is not None else round(0.5 * 10 ** rng.random(), 2)
-    ops = rng.randint(4, 24)
+    time_limit_s = (
+        time_limit_s if time_limit_s is not None else round(_log_uniform(rng, *recipe.time_limit_s), 2)
+    )
+    ops = rng.randint(3, 16)
     plan = Plan(
         code=VERSION,
         workload=workload,
@@ -151,11 +185,16 @@ def _rng(stream: str, seed: int) -> random.Random:
     return random.Random(f"swarm/{stream}/{seed}")
 
 
+def _log_uniform(rng: random.Random, low: float, high: float) -> float:
+    """A number of any magnitude in this range: as many between 1 and 10 as between 10 and 100."""
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
 def _draw_latency(rng: random.Random, recipe: Recipe) -> Latency:
-    low = round(rng.uniform(0.2, 2.0), 2)
-    spread = round(rng.uniform(0.5, 5.0) * recipe.spread, 2)
+    low = round(rng.uniform(0.2, 2.0), 1)
+    high = round(low + _log_uniform(rng, *recipe.latency_ms), 1)
     kind = rng.choice(_LATENCIES)
-    return Latency(kind, low, low if kind == "constant" else round(low + spread, 2))
+    return Latency(kind, high, high) if kind == "constant" else Latency(kind, low, high)
 
 
 def _draw_deviations(rng: random.Random, recipe: Recipe) -> tuple[Deviation, ...]:
@@ -173,8 +212,30 @@ def _draw_faults(
 ) -> tuple[Fault, ...]:
     offered = [name for name, kind in FAULTS.items() if name == kind.kind] if kinds is None else list(kinds)
     liked = [name for name in offered if FAULTS[name].kind in recipe.kinds]
-    if recipe.kinds and not liked:
+    storm = [name for name in offered if FAULTS[name].kind in recipe.storm]
+    if (recipe.kinds or recipe.storm) and not liked and not storm:
         liked = offered
-    on = [name for name in liked if rng.random() < 0.6] or liked[:1]
-    drawn = (draw_faults(rng, plan.names, on, plan.time_limit_s) for _ in range(recipe.density))
-    return tuple(sorted((fault for faults in drawn for fault in faults), key=lambda fault: fault.at_ms))
+    haste = _log_uniform(rng, *recipe.haste)
+    drawn = draw_faults(rng, plan.names, _some(rng, liked), plan.time_limit_s / haste)
+    return (
+        *(_lasting(rng, FAULTS[name].kind, plan) for name in _some(rng, storm)),
+        *(_hastened(fault, haste) for fault in drawn),
+    )
+
+
+def _some(rng: random.Random, names: Sequence[str]) -> list[str]:
+    """Some of these, at least one if there is any."""
+    return [name for name in names if rng.random() < 0.6] or list(names[:1])
+
+
+def _lasting(rng: random.Random, kind: str, plan: Plan) -> Fault:
+    """A fault of messages from beginning to end."""
+    ms = 0.0 if kind == "drop" else round(_log_uniform(rng, 5.0, 500.0), 1)
+    probability = round(rng.uniform(0.1, 0.6), 2)
+    return Fault(kind=kind, at_ms=0, for_ms=int(1000 * plan.time_limit_s), probability=probability, ms=ms)
+
+
+def _hastened(fault: Fault, haste: float) -> Fault:
+    return msgspec.structs.replace(
+        fault, at_ms=int(fault.at_ms * haste), for_ms=max(1, int(fault.for_ms * haste))
+    )
