@@ -34,7 +34,7 @@ def story(trial: Trial) -> list[str]:
     lines += _told_effects(trial)
     lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
     for anomaly in trial.anomalies[:3]:
-        lines += ["", *_told_anomaly(anomaly)]
+        lines += ["", *told_anomaly(anomaly)]
     if len(trial.anomalies) > 3:
         lines.append(f"  ... and {len(trial.anomalies) - 3} more in the report")
     lines.append("")
@@ -52,7 +52,8 @@ def _told_effects(trial: Trial) -> list[str]:
     return lines
 
 
-def _told_anomaly(anomaly: dict[str, Any]) -> list[str]:
+def told_anomaly(anomaly: dict[str, Any]) -> list[str]:
+    """An anomaly in lines: its name, why it is one, and the first of its witnesses."""
     latent = " (latent: nobody was harmed yet)" if anomaly.get("latent") else ""
     lines = [
         f"  {anomaly.get('property') or ''} {anomaly['name']}{latent}: {anomaly['why']}".replace("   ", "  ")

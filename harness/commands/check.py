@@ -1,0 +1,152 @@
+"""`ostrakon check FILE... --model NAME`: judge recorded histories, whoever recorded them."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.status import UserError, as_json, exit_status, worst
+
+if TYPE_CHECKING:
+    from harness.history.reader import FailMeans, Recording
+
+_COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
+_FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared unequal"}
+
+
+@click.command()
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--model", metavar="NAME", required=True, help="What it should have been: see `ostrakon list`.")
+@click.option(
+    "--consistency", metavar="MODEL", help="What transactions are promised, such as `serializable`."
+)
+@click.option(
+    "--fail-means",
+    type=click.Choice(list(_FAIL_MEANS)),
+    help="What `fail` says of an op that compares; by default what the file's format means by it.",
+)
+@click.option("--keep-undamaged", is_flag=True, help="Read a damaged file up to the damage.")
+@click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page to read, of a single FILE.")
+def check(
+    files: tuple[Path, ...],
+    model: str,
+    consistency: str | None,
+    fail_means: str | None,
+    keep_undamaged: bool,
+    json_wanted: bool,
+    html: Path | None,
+) -> int:
+    """Judge the history in each FILE against a model; the worst verdict is the exit status.
+
+    A file is ours (history.jsonl), Jepsen's (EDN or JSON), or a log of Porcupine's; its beginning tells.
+    """
+    from harness.catalogue import UnknownName, find_model
+
+    if html is not None and len(files) > 1:
+        raise UserError(f"--html makes a page of one history, and there are {len(files)} files")
+    try:
+        judge = find_model(model)
+    except UnknownName as error:
+        raise UserError(str(error)) from None
+    verdicts = []
+    for file in files:
+        recording = _read(file, keep_undamaged)
+        verdict = judge(recording.history, **_accepted(judge, model, recording, consistency, fail_means))
+        verdicts.append((file, verdict))
+        if html is not None:
+            click.echo(f"page: {_render(recording, verdict, html)}", err=True)
+    _show(verdicts, json_wanted)
+    return exit_status(worst(verdict.valid for _, verdict in verdicts))
+
+
+def _read(file: Path, keep_undamaged: bool) -> Recording:
+    from harness.history.jsonl import DamagedFile
+    from harness.history.reader import read_any
+
+    try:
+        return read_any(file, keep_undamaged=keep_undamaged)
+    except DamagedFile as error:
+        raise UserError(f"{error}; --keep-undamaged reads it up to there") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not text: {error}") from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _accepted(
+    judge: Callable[..., Any],
+    model: str,
+    recording: Recording,
+    consistency: str | None,
+    fail_means: str | None,
+) -> dict[str, Any]:
+    """What this judge wants to know beside the history. What was asked for in vain is a user's mistake."""
+    known = inspect.signature(judge).parameters
+    meaning: FailMeans = recording.fail_means if fail_means is None else _FAIL_MEANS[fail_means]  # type: ignore[assignment]
+    accepted: dict[str, Any] = {}
+    if "fail_means" in known:
+        accepted["fail_means"] = meaning
+    elif fail_means is not None:
+        raise UserError(f"the model {model!r} has no op that compares, so --fail-means means nothing to it")
+    if "consistency" in known:
+        accepted |= {"consistency": consistency} if consistency is not None else {}
+    elif consistency is not None:
+        raise UserError(
+            f"the model {model!r} has no levels of consistency, so --consistency means nothing to it"
+        )
+    return accepted
+
+
+def _show(verdicts: list[tuple[Path, Any]], json_wanted: bool) -> None:
+    import msgspec
+
+    if not json_wanted:
+        for file, verdict in verdicts:
+            _tell(file, verdict)
+        return
+    files = {str(file): verdict.to_json() for file, verdict in verdicts}
+    valid = as_json(worst(verdict.valid for _, verdict in verdicts))
+    only = next(iter(files.values())) if len(files) == 1 else {}
+    click.echo(
+        msgspec.json.encode(
+            {**only, "valid": valid, "files": files} if len(files) > 1 else only, enc_hook=str
+        )
+    )
+
+
+def _tell(file: Path, verdict: Any) -> None:
+    from harness.commands.outcome import told_anomaly
+
+    word = click.style(verdict.valid.upper(), fg=_COLOURS[verdict.valid], bold=True)
+    click.echo(f"{word}  {file}{': ' if verdict.why else ''}{verdict.why}")
+    for anomaly in verdict.anomalies[:3]:
+        click.echo("\n".join(told_anomaly(anomaly.to_json())))
+    if len(verdict.anomalies) > 3:
+        click.echo(f"  ... and {len(verdict.anomalies) - 3} more; --json has them all")
+
+
+def _render(recording: Recording, verdict: Any, page: Path) -> Path:
+    """A page of a history that no trial of ours recorded."""
+    import tempfile
+
+    from harness.catalogue import find_report
+    from harness.history.jsonl import Journal
+    from harness.store import RunFolder
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        with Journal(folder / "history.jsonl", flush_every=1000) as journal:
+            for op in recording.history:
+                journal.write(op)
+        results = {"valid": as_json(verdict.valid), "why": verdict.why, "verdict": verdict.to_json()}
+        RunFolder(folder).write_results(results)
+        shutil.copyfile(find_report("run")(folder), page)
+    return page
