@@ -45,7 +45,7 @@ class OsDisk:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        _make_directory(root)
         self._open: dict[str, int] = {}
 
     async def read(self, path: str) -> bytes:
@@ -84,7 +84,7 @@ class OsDisk:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._open[path] = os.open(self._root / path, flags, 0o600)
             if is_new:
-                self._sync_directory()
+                _sync_directory(self._root)
         return self._open[path]
 
     def _replace(self, path: str, data: bytes) -> None:
@@ -96,17 +96,9 @@ class OsDisk:
         finally:
             os.close(descriptor)
         os.replace(aside, self._root / path)
-        self._sync_directory()
+        _sync_directory(self._root)
         if (stale := self._open.pop(path, None)) is not None:
             os.close(stale)
-
-    def _sync_directory(self) -> None:
-        """A name in a directory is data of the directory: without this the file could vanish."""
-        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 class DirectoryInUse(Exception):
@@ -119,7 +111,7 @@ def locked(root: Path) -> Iterator[None]:
 
     Raises: DirectoryInUse.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    _make_directory(root)
     descriptor = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -141,3 +133,20 @@ def _write(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _make_directory(path: Path) -> None:
+    """Make a directory that is there after a crash too, and those above it."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        _sync_directory(each.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    """A name in a directory is data of the directory: without this the file could vanish."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -235,6 +235,21 @@ def test_silence_is_told_from_ignorance(args: list[str]) -> None:
     assert "does not answer" in ended.said
 
 
+def test_an_interrupted_client_ends_without_a_traceback() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        client = subprocess.Popen(
+            [*PAXOS, "propose", "--node", address, "x"], stderr=subprocess.PIPE, env=environment()
+        )
+        connection, _ = silent.accept()
+        with connection:
+            connection.recv(1)
+            client.send_signal(signal.SIGINT)
+            _, said = client.communicate(timeout=10)
+
+    assert (client.returncode, said.strip()) == (130, b"")
+
+
 def test_help_does_not_wait_for_what_it_does_not_need() -> None:
     code = "import sys; from paxos_impl.cli import cli; print(sorted({'trio', 'msgspec'} & set(sys.modules)))"
 

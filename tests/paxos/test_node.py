@@ -172,6 +172,23 @@ async def test_nothing_leaves_before_it_is_durable() -> None:
         assert await known(three.address(2)) == "x"
 
 
+class Hasty(Rules):
+    def release(self, persists: int) -> int | None:
+        return None
+
+
+async def test_it_is_the_rules_that_make_a_message_wait() -> None:
+    """The test above would see a promise that leaves too early."""
+    async with cluster(up=(1, 3)) as three:
+        await three.start(2, Hasty())
+        three.disks[2].gate = trio.Event()
+        await propose([three.address(1)], "x", timeout_s=5)
+        while not [event for event in three.trace if (event.node, event.event) == ("n2", "promise_sent")]:
+            await trio.sleep(0.005)
+
+        assert not [event for event in three.trace if (event.node, event.event) == ("n2", "persisted")]
+
+
 async def test_what_came_in_during_a_sync_is_made_durable_by_one_more() -> None:
     async with cluster(1, up=()) as one:
         disk = one.disks[1]
