@@ -59,8 +59,8 @@ _FORBIDDEN: dict[str, frozenset[str]] = {
         {"G1a", "G1b", "dirty-update", "incompatible-order", "future-read", "cyclic-versions"}
     ),
     "cursor-stability": frozenset({"lost-update"}),
-    # A transaction that rereads a key and finds it changed has a skewed view (and a fuzzy read).
-    "consistent-view": frozenset({"internal"}),
+    # Cerone and Gotsman's INT; a reread that finds a change is the fuzzy read of repeatable-read as well.
+    "parallel-snapshot-isolation": frozenset({"internal"}),
     "repeatable-read": frozenset({"internal"}),
 }
 """What a model forbids beyond what those below it do, cycles aside."""

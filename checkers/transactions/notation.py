@@ -6,7 +6,8 @@ Transactions are separated by `|` if they run at the same time, and by `;` if wh
 complete when what stands after begins. Micro-ops are separated by spaces: `x+1` appends, `x=1` writes,
 `x:[1,2]` reads a list, `x:1` reads a register, `x:` reads null, and `*:{x=1,y=2}` reads all registers that
 hold anything. A transaction may begin with the number of its process, `3/`; otherwise it has a process of
-its own, from 100 on. It may end with `!` if it failed, or with `~` if nothing more was heard of it.
+its own, from 100 on. It may end with `!` if it failed, with `~` if nothing more was heard of it, or with
+`.` if it is complete before the next one in the line begins.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any
 
 from harness.history import History, Op, OpType
 
-_TRANSACTION = re.compile(r"^(?:(?P<process>\d+)/)?(?P<micro_ops>.*?)(?P<ending>[!~]?)$")
+_TRANSACTION = re.compile(r"^(?:(?P<process>\d+)/)?(?P<micro_ops>.*?)(?P<ending>[!~.]?)$")
 _MICRO_OP = re.compile(r"^(?P<key>\w+|\*)(?P<f>[+=:])(?P<value>.*)$")
-_ENDINGS: dict[str, OpType] = {"": "ok", "!": "fail", "~": "info"}
+_ENDINGS: dict[str, OpType] = {"": "ok", ".": "ok", "!": "fail", "~": "info"}
 
 
 def history(line: str) -> History:
@@ -37,7 +38,10 @@ def history(line: str) -> History:
             if process in open_:
                 _add(ops, process, *open_.pop(process))
             _add(ops, process, "invoke", [_asked(micro_op) for micro_op in micro_ops])
-            open_[process] = (ending, micro_ops)
+            if text.rstrip().endswith("."):
+                _add(ops, process, ending, micro_ops)
+            else:
+                open_[process] = (ending, micro_ops)
         for process, (ending, micro_ops) in open_.items():
             _add(ops, process, ending, micro_ops)
     return History(ops)

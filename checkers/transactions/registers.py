@@ -41,6 +41,14 @@ class Register:
             if row not in table.aborted and value not in self.superseded:
                 yield value, row
 
+    def seen(self) -> list[Any]:
+        """All values that were read, in the order in which they were first."""
+        return list(dict.fromkeys((*self.readers, *self.scanners)))
+
+    def unwritten(self) -> list[Any]:
+        """Values that were read although nobody wrote them."""
+        return [value for value in self.seen() if value is not None and value not in self.writers]
+
     def seen_by(self, value: Any) -> Iterator[int]:
         """Everyone who read this value."""
         yield from self.readers.get(value, ())

@@ -93,7 +93,7 @@ def add_process_order(registers: Registers, table: Transactions, edges: EdgeList
     for key, register in registers.items():
         for value, writer in register.versions(table):
             touched[writer][key] = (value, value)
-        for value in register.readers.keys() | register.scanners.keys():
+        for value in register.seen():
             for row in register.seen_by(value):
                 _, last = touched[row].get(key, (value, value))
                 touched[row][key] = (value, last)

@@ -21,7 +21,7 @@ def write_reason(table: Transactions, registers: Registers, step: Step, earlier:
 
 def _read(registers: Registers, step: Step, earlier: str, later: str) -> Iterator[str]:
     for register in registers.values():
-        for value in (*register.readers, *register.scanners):
+        for value in register.seen():
             if register.writers.get(value) == step.earlier and step.later in register.seen_by(value):
                 yield f"{later} read {register.key!r} as {value!r}, which {earlier} had written"
 
@@ -44,8 +44,7 @@ def _versions_of(register: Register, step: Step) -> Iterator[Any]:
     if step.kind & WW:
         yield from (value for value, row in register.writers.items() if row == step.earlier)
     else:
-        values = (*register.readers, *register.scanners)
-        yield from (value for value in values if step.earlier in register.seen_by(value))
+        yield from (value for value in register.seen() if step.earlier in register.seen_by(value))
 
 
 def _how(table: Transactions, register: Register, old: Any, new: Any, step: Step) -> str | None:

@@ -26,7 +26,7 @@ def rw_register(
     history: History,
     consistency: str = "strict-serializable",
     *,
-    empty_at_start: bool | None = None,
+    closed: bool | None = None,
     steps: int = STEPS,
 ) -> Verdict:
     """Check transactions that write and read registers against a consistency model.
@@ -35,9 +35,10 @@ def rw_register(
     all registers that hold anything, `["rp", "true", {key: value, ...}]`. No value may be written to one key
     twice, and null never. `details` are as with `list_append`.
 
-    A read of a value that nobody wrote is a garbage-read, unless the register may have held that value
-    before the history began: so it is if `empty_at_start` is False, and, if it is None, while nothing was
-    read as null and no other unwritten value was read from that key.
+    A read of a value that nobody wrote is a garbage-read if the history is `closed`: if all who write are in
+    it. Otherwise someone else may have written it, and nothing is concluded from it. Left open, a history
+    counts as closed if any register was seen to start as null; and of two such values of one register, one is
+    always garbage.
 
     Raises: UnknownModel for a model that is not in `checkers.transactions.consistency`.
     """
@@ -48,20 +49,20 @@ def rw_register(
         registers = gather(table, findings)
     except NotTransactions as error:
         return Verdict.unknown(str(error))
-    if not any(register.readers or register.scanners for register in registers.values()):
+    read = any(register.readers or register.scanners for register in registers.values())
+    if not read and not findings.counts:
         return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
-    return judge(table, _infer(table, registers, findings, empty_at_start), model, steps=steps)
+    return judge(table, _infer(table, registers, findings, closed), model, steps=steps)
 
 
-def _infer(
-    table: Transactions, registers: Registers, findings: Findings, empty_at_start: bool | None
-) -> Inference:
+def _infer(table: Transactions, registers: Registers, findings: Findings, closed: bool | None) -> Inference:
     edges = EdgeList(len(table))
-    if empty_at_start is None and any(None in r.readers or None in r.scanners for r in registers.values()):
-        empty_at_start = True
-    before: dict[str, Any] = {}
+    if closed is None and any(None in r.readers or None in r.scanners for r in registers.values()):
+        closed = True
+    foreign: list[str] = []
     for register in registers.values():
-        before.update(_find_garbage(register, empty_at_start, findings))
+        foreign += _drop_foreign(register, closed)
+        _find_garbage(register, findings)
         _find_dirty(register, table, findings)
         _find_lost_updates(register, findings)
         _drop_cyclic(register, findings)
@@ -69,47 +70,50 @@ def _infer(
         add_known_order(register, table, edges)
         add_realtime_order(register, table, edges)
     add_process_order(registers, table, edges)
-    held = ", ".join(f"{key} held {value!r}" for key, value in before.items())
     return Inference(
         edges,
         findings,
         partial(write_reason, table, registers),
-        remark=f"supposing that before the history began {held}" if before else "",
+        remark=f"supposing that someone outside the history wrote {', '.join(foreign)}" if foreign else "",
     )
 
 
 def _add_reads(register: Register, table: Transactions, edges: EdgeList) -> None:
-    for value in (*register.readers, *register.scanners):
+    for value in register.seen():
         if (writer := register.writer(value, table)) is not None:
             for row in register.seen_by(value):
                 edges.add(writer, row, WR)
 
 
-def _find_garbage(
-    register: Register, empty_at_start: bool | None, findings: Findings
-) -> Iterator[tuple[str, Any]]:
-    """Reads of values that nobody wrote; yielded is what the register may have held from before."""
-    values = dict.fromkeys((*register.readers, *register.scanners))
-    unwritten = [value for value in values if value is not None and value not in register.writers]
-    if unwritten and not empty_at_start and (empty_at_start is False or len(unwritten) == 1):
-        yield repr(register.key), unwritten[0]
-        unwritten = unwritten[1:]
+def _drop_foreign(register: Register, closed: bool | None) -> Iterator[str]:
+    """Forget reads of values that someone outside the history may have written; yielded is what they saw."""
+    unwritten = register.unwritten()
+    if closed or (closed is None and len(unwritten) > 1):
+        return
     for value in unwritten:
+        register.readers.pop(value, None)
+        register.scanners.pop(value, None)
+        yield f"{value!r} to {register.key!r}"
+
+
+def _find_garbage(register: Register, findings: Findings) -> None:
+    for value in register.unwritten():
         for row in register.seen_by(value):
             findings.add("garbage-read", [row], "{} was read as {}, which nobody wrote", register.key, value)
 
 
 def _find_dirty(register: Register, table: Transactions, findings: Findings) -> None:
-    for value in dict.fromkeys((*register.readers, *register.scanners)):
+    for value in register.seen():
         writer = register.writers.get(value)
-        for row in register.seen_by(value) if writer is not None else ():
-            rows = [row] if writer is None else [writer, row]
+        if writer is None:
+            continue
+        for row in register.seen_by(value):
             if writer in table.aborted:
                 why = "{} was read as {}, but the transaction that wrote that aborted"
-                findings.add("G1a", rows, why, register.key, value)
+                findings.add("G1a", [writer, row], why, register.key, value)
             elif value in register.superseded and writer != row:
                 why = "{} was read as {}, but whoever wrote that went on to write something else"
-                findings.add("G1b", rows, why, register.key, value)
+                findings.add("G1b", [writer, row], why, register.key, value)
 
 
 def _find_lost_updates(register: Register, findings: Findings) -> None:

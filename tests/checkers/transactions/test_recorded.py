@@ -1,0 +1,42 @@
+"""Recorded histories of other projects, with the verdicts that are known for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from checkers.transactions import list_append, rw_register
+from harness.history import read_any
+
+RECORDED = Path(__file__).parents[4] / "shared" / "data" / "histories" / "elle-cli" / "elle"
+
+pytestmark = pytest.mark.skipif(
+    not RECORDED.is_dir(), reason=f"there are no recorded histories in {RECORDED}"
+)
+
+
+@pytest.mark.parametrize("name", ["paper-example.edn", "paper-example.json", "list-append-gh-30.edn"])
+def test_the_histories_of_lists_are_convicted(name: str) -> None:
+    verdict = list_append(read_any(RECORDED / name).history, "serializable")
+
+    assert verdict.valid == "invalid", verdict.why
+
+
+def test_the_example_of_the_paper_reads_a_list_of_which_its_beginning_is_missing() -> None:
+    verdict = list_append(read_any(RECORDED / "paper-example.edn").history)
+
+    assert {anomaly.name for anomaly in verdict.anomalies} >= {"G-single-item"}
+
+
+def test_the_reported_write_skew_is_named() -> None:
+    verdict = list_append(read_any(RECORDED / "list-append-gh-30.edn").history, "serializable")
+
+    assert [anomaly.name for anomaly in verdict.anomalies] == ["G2-item"]
+
+
+@pytest.mark.parametrize("name", ["rw-register.edn", "rw-register.json"])
+def test_the_history_of_registers_passes(name: str) -> None:
+    verdict = rw_register(read_any(RECORDED / name).history)
+
+    assert verdict.valid == "valid", verdict.why
