@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from checkers.consensus.seen import Seen, ballot_of
+from checkers.consensus.seen import Seen, Slot, ballot_of
 from checkers.consensus.wording import ballot_text, restart_text
-from checkers.value import canonical, value_text
+from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly
 from harness.history import Event
 
 
-def one_value_per_ballot(seen: Seen, event: Event) -> Anomaly | None:
-    """P6: a ballot has one proposer, and that one proposes one value at it in each slot.
+def one_proposer_per_ballot(seen: Seen, event: Event) -> Anomaly | None:
+    """P6, first half: nobody uses another's ballot.
 
-    Paxos Made Simple, section 2.2: different proposals have different numbers.
+    Paxos Made Simple, section 2.5: "different proposers choose their numbers from disjoint sets".
     """
     ballot = ballot_of(event)
     owner = seen.owners.get(ballot)
-    if owner is None:
+    if owner is None or owner.node == event.node:
         return None
-    if owner.node != event.node:
-        return Anomaly(
-            "ballot collision",
-            f"{owner.node} and {event.node} both use ballot {ballot_text(ballot)}: "
-            f"acceptors cannot tell their proposals apart",
-            (owner, event),
-        )
-    if event.event != "propose_sent":
-        return None
-    earlier = seen.slot(event.slot).proposed.get(ballot)
-    if earlier is None or canonical(earlier.value) == canonical(event.value):
+    return Anomaly(
+        "ballot collision",
+        f"{owner.node} and {event.node} both use ballot {ballot_text(ballot)}: "
+        f"acceptors cannot tell their proposals apart",
+        (owner, event),
+    )
+
+
+def one_value_per_ballot(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
+    """P6: nobody uses another's ballot, and nobody proposes two values at one of their own.
+
+    Paxos Made Simple, section 2.2: different proposals have different numbers.
+    """
+    collision = one_proposer_per_ballot(seen, event)
+    if collision is not None:
+        return collision
+    earlier = slot.proposed.get(ballot_of(event))
+    if earlier is None or canonical(earlier.value) == key:
         return None
     return Anomaly(
         "ballot reuse",
-        f"{event.node} proposed {value_text(earlier.value)} at ballot {ballot_text(ballot)} and, "
+        f"{event.node} proposed {value_text(earlier.value)} at ballot {ballot_text(event.ballot)} and, "
         f"at the same ballot{restart_text(earlier, event)}, {value_text(event.value)}",
         (earlier, event),
     )

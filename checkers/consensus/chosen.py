@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
-from checkers.consensus.seen import Report, Seen, ballot_of, reports_of
+from checkers.consensus.seen import Ballot, Seen, Slot, ballot_of
 from checkers.consensus.wording import ballot_text, names_text
-from checkers.value import canonical, value_text
+from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly
 from harness.history import Event
 
 
-def one_value_chosen(seen: Seen, event: Event) -> Anomaly | None:
+def one_value_voted(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P2: at most one value is ever chosen in a slot, at whichever ballots.
 
-    Paxos Made Simple, section 2.1: "Only a single value is chosen". A vote counts from when it is sent, or
-    when its acceptor first tells of it.
+    Paxos Made Simple, section 2.1: "Only a single value is chosen".
     """
-    if event.event == "accept_sent":
-        slot = seen.slots.get(event.slot or 0)
-        if slot is None or not slot.chosen or canonical(event.value) in slot.chosen:
-            return None
-    elif not event.accepted:
+    if not slot.chosen or key in slot.chosen:
         return None
-    return next((a for slot, vote in _votes_in(event) if (a := _second_choice(seen, slot, vote))), None)
+    return _second_choice(seen, event, event.slot or 0, ballot_of(event), event.value)
 
 
-def _votes_in(event: Event) -> Iterable[tuple[int, Report]]:
-    if event.event == "accept_sent":
-        return [(event.slot or 0, Report(ballot_of(event), canonical(event.value), event.value, event))]
-    return reports_of(event).items()
+def one_value_told(seen: Seen, event: Event) -> Anomaly | None:
+    """P2 for votes that were never sent: they count from when their acceptor tells of them."""
+    for number, ballot, value in event.accepted:
+        slot = seen.slots.get(number)
+        if slot is not None and slot.chosen and canonical(value) not in slot.chosen:
+            anomaly = _second_choice(seen, event, number, ballot, value)
+            if anomaly is not None:
+                return anomaly
+    return None
 
 
-def _second_choice(seen: Seen, number: int, vote: Report) -> Anomaly | None:
-    slot = seen.slots.get(number)
-    if slot is None or not slot.chosen or vote.key in slot.chosen:
-        return None
-    proposal = slot.proposals.get((vote.ballot, vote.key))
+def _second_choice(seen: Seen, event: Event, number: int, ballot: Ballot, value: Any) -> Anomaly | None:
+    slot = seen.slot(number)
+    proposal = slot.proposals.get((ballot, canonical(value)))
     votes = dict(proposal.votes) if proposal is not None else {}
-    votes.setdefault(vote.event.node, vote.event)
+    votes.setdefault(event.node, event)
     if not seen.membership.quorum(number, votes):
         return None
     first = next(iter(slot.chosen.values()))
     return Anomaly(
         "two values chosen",
         f"in slot {number}, {names_text(first.votes)} voted for {value_text(first.value)} at ballot "
-        f"{ballot_text(first.ballot)}, a quorum, and {names_text(votes)} for {value_text(vote.value)} at "
-        f"{ballot_text(vote.ballot)}, another",
+        f"{ballot_text(first.ballot)}, a quorum, and {names_text(votes)} for {value_text(value)} at "
+        f"{ballot_text(ballot)}, another",
         (*first.votes.values(), *votes.values()),
         details={"slot": number},
     )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from checkers.consensus.seen import Seen
+from collections.abc import Mapping
+
+from checkers.consensus.seen import Seen, Slot
 from checkers.consensus.wording import ballot_text, names_text, restart_text
-from checkers.value import canonical, value_text
+from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly
 from harness.history import Event
 
 
-def one_value_learned(seen: Seen, event: Event) -> Anomaly | None:
+def one_value_learned(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P3: whoever learns what a slot holds, in whichever life, learns the same."""
-    slot = seen.slots.get(event.slot or 0)
-    if slot is None or not slot.learned or canonical(event.value) in slot.learned:
+    if not slot.learned or key in slot.learned:
         return None
     earlier = next(iter(slot.learned.values()))
     return Anomaly(
@@ -24,22 +25,19 @@ def one_value_learned(seen: Seen, event: Event) -> Anomaly | None:
     )
 
 
-def learned_was_chosen(seen: Seen, event: Event) -> Anomaly | None:
+def learned_was_chosen(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P4: a value is learned only once a quorum has voted for it at one ballot.
 
     Paxos Made Simple, section 2.1: "A process never learns that a value has been chosen unless it
     actually has been".
     """
     number = event.slot or 0
-    if not seen.membership.views(number):
+    if key in slot.chosen or not seen.membership.views(number):
         return None
-    key = canonical(event.value)
-    slot = seen.slot(number)
-    if key in slot.chosen:
-        return None
-    most = max((p for p in slot.proposals.values() if p.key == key), key=lambda p: len(p.votes), default=None)
+    proposals = [proposal for proposal in slot.proposals.values() if proposal.key == key and proposal.votes]
+    most = max(proposals, key=lambda proposal: len(proposal.votes), default=None)
     votes = most.votes if most is not None else {}
-    at = f" at ballot {ballot_text(most.ballot)}" if votes and most is not None else ""
+    at = f" at ballot {ballot_text(most.ballot)}" if most is not None else ""
     return Anomaly(
         "learned but not chosen",
         f"{event.node} learned {value_text(event.value)} in slot {number} when only {names_text(votes)} had "
@@ -48,11 +46,19 @@ def learned_was_chosen(seen: Seen, event: Event) -> Anomaly | None:
     )
 
 
-def learned_is_stable(seen: Seen, event: Event) -> Anomaly | None:
-    """P5: what a node has learned or applied in a slot stays so over all its lives."""
-    slot = seen.slots.get(event.slot or 0)
-    earlier = slot.known.get((event.node, event.event)) if slot is not None else None
-    if earlier is None or canonical(earlier.value) == canonical(event.value):
+def learned_is_stable(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
+    """P5: what a node has learned in a slot stays so over all its lives."""
+    return _changed(slot.known, event, key)
+
+
+def applied_is_stable(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
+    """P5: what a node has applied in a slot stays so over all its lives."""
+    return _changed(slot.applied, event, key)
+
+
+def _changed(known: Mapping[str, Event], event: Event, key: Key) -> Anomaly | None:
+    earlier = known.get(event.node)
+    if earlier is None or canonical(earlier.value) == key:
         return None
     return Anomaly(
         "decision changed",

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from checkers.consensus.wording import names_text
 from checkers.verdict import Anomaly
 from harness.history import Event
 
@@ -19,6 +20,8 @@ class Membership:
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._views: list[dict[frozenset[str], Event]] = []
+        self._least = 1
+        """The size of the smallest majority of any of them."""
 
     def add(self, event: Event) -> None:
         """Take note of a `config_active`: its members count from its slot on, until another set does."""
@@ -29,11 +32,10 @@ class Membership:
             self._views.insert(at, {})
             at += 1
         self._views[at - 1].setdefault(frozenset(event.members), event)
+        self._least = min(len(members) // 2 + 1 for views in self._views for members in views)
 
     def views(self, slot: int) -> Mapping[frozenset[str], Event]:
         """The member sets in force at a slot, each with the first event that said so."""
-        if len(self._starts) == 1 and self._starts[0] <= slot:
-            return self._views[0]
         at = bisect_right(self._starts, slot)
         return self._views[at - 1] if at else {}
 
@@ -44,26 +46,21 @@ class Membership:
 
     def quorum(self, slot: int, nodes: Mapping[str, Any]) -> bool:
         """Whether these nodes hold a majority, by anyone's view of who the members are."""
-        for members in self.views(slot):
-            # The first test settles most calls, and costs nothing.
-            if 2 * len(nodes) > len(members) and 2 * len(members & nodes.keys()) > len(members):
-                return True
-        return False
+        if len(nodes) < self._least:
+            return False
+        return any(2 * len(members & nodes.keys()) > len(members) for members in self.views(slot))
 
 
 def members_agreed(seen: Seen, event: Event) -> Anomaly | None:
     """M8: all nodes that count votes for a slot count the same members."""
-    views = seen.membership.starting(event.slot or 0)
+    slot = event.slot or 0
+    views = seen.membership.starting(slot)
     if not views or frozenset(event.members) in views:
         return None
     earlier = next(iter(views.values()))
     return Anomaly(
         "membership skew",
-        f"{event.node} counts quorums over {_names(event)} and {earlier.node} over {_names(earlier)}, "
-        f"both from slot {event.slot or 0} on: their quorums need not intersect",
+        f"{event.node} counts quorums of {names_text(event.members)} and {earlier.node} of "
+        f"{names_text(earlier.members)}, both from slot {slot} on: their quorums need not intersect",
         (earlier, event),
     )
-
-
-def _names(event: Event) -> str:
-    return "{" + ", ".join(sorted(event.members)) + "}"

@@ -3,57 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from checkers.consensus.seen import Acceptor, Report, Seen, ballot_of, reports_of
+from checkers.consensus.seen import Acceptor, Ballot, Proposal, Seen, Slot, ballot_of
 from checkers.consensus.wording import ballot_text, restart_text
-from checkers.value import value_text
+from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly
 from harness.history import Event
 
 
-def promises_kept(seen: Seen, event: Event) -> Anomaly | None:
-    """P7: after a promise, or a vote, an acceptor has nothing more to do with lower ballots.
+def vote_allowed(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
+    """P7 for votes: an acceptor does not vote below what it promised, or voted at in the same slot.
 
-    Paxos Made Simple, section 2.2, P1a; that a vote binds as a promise does is needed too, lest an old
-    proposal overwrite a newer vote. A promise covers its slot and all above; a restart excuses nothing.
+    Paxos Made Simple, section 2.2, P1a. That a vote binds as a promise does is needed too, lest an old
+    proposal overwrite a newer vote. A restart excuses nothing.
     """
     acceptor = seen.acceptors.get(event.node)
-    if acceptor is None:
+    if acceptor is None or ballot_of(event) >= acceptor.top:
         return None
-    ballot = ballot_of(event)
-    if ballot >= ballot_of(acceptor.highest):
+    number = event.slot or 0
+    promises = (promise for promise in reversed(acceptor.promises) if (promise.slot or 0) <= number)
+    bounds = [*_highest_vote(acceptor, number), *(promise for promise in (next(promises, None),) if promise)]
+    return _broken(bounds, event)
+
+
+def promise_allowed(seen: Seen, event: Event) -> Anomaly | None:
+    """P7 for promises: an acceptor does not promise below what it promised, or voted at in a slot covered.
+
+    A promise covers its slot and all above.
+    """
+    acceptor = seen.acceptors.get(event.node)
+    if acceptor is None or ballot_of(event) >= acceptor.top:
         return None
-    earlier = _bound_by(acceptor, event)
-    if earlier is None or ballot_of(earlier) <= ballot:
+    # Two promises always overlap, as both are open upwards.
+    bounds = acceptor.promises[-1:]
+    for number, _ in acceptor.votes_from(event.slot or 0):
+        bounds += _highest_vote(acceptor, number)
+    return _broken(bounds, event)
+
+
+def _highest_vote(acceptor: Acceptor, slot: int) -> list[Event]:
+    proposal = acceptor.votes.get(slot)
+    return [proposal.votes[acceptor.node]] if proposal is not None else []
+
+
+def _broken(bounds: list[Event], event: Event) -> Anomaly | None:
+    earlier = max(bounds, key=ballot_of, default=None)
+    if earlier is None or ballot_of(earlier) <= ballot_of(event):
         return None
     return Anomaly(
         "promise broken" if earlier.event == "promise_sent" else "vote overtaken",
-        f"{event.node} {_did(event)} ballot {ballot_text(ballot)}{restart_text(earlier, event)}, "
+        f"{event.node} {_did(event)} ballot {ballot_text(event.ballot)}{restart_text(earlier, event)}, "
         f"though it had {_did(earlier)} the higher ballot {ballot_text(earlier.ballot)} before",
         (earlier, event),
     )
-
-
-def _bound_by(acceptor: Acceptor, event: Event) -> Event | None:
-    """The earlier promise or vote with the highest ballot that concerns the slots of this one."""
-    slot = event.slot or 0
-    if event.event == "promise_sent":
-        # Two promises always overlap, as both are open upwards.
-        rivals = [vote.event for at, vote in acceptor.votes.items() if at >= slot]
-        rivals += acceptor.promises[-1:]
-    else:
-        rivals = [vote.event for vote in (acceptor.votes.get(slot),) if vote is not None]
-        rivals += next(
-            ([earlier] for earlier in reversed(acceptor.promises) if (earlier.slot or 0) <= slot), []
-        )
-    return max(rivals, key=ballot_of, default=None)
 
 
 def _did(event: Event) -> str:
     return "promised" if event.event == "promise_sent" else "voted at"
 
 
-def promises_truthful(seen: Seen, event: Event) -> Anomaly | None:
+def promise_truthful(seen: Seen, event: Event) -> Anomaly | None:
     """P8: a promise reports, for each slot it covers, the acceptor's vote with the highest ballot.
 
     Paxos Made Simple, section 2.2: a promise comes "with the highest-numbered proposal (if any)" that the
@@ -63,75 +73,62 @@ def promises_truthful(seen: Seen, event: Event) -> Anomaly | None:
     acceptor = seen.acceptors.get(event.node)
     if not event.accepted and (acceptor is None or not acceptor.votes):
         return None
-    return next(_untruths(seen, acceptor, event, reports_of(event)), None)
+    return next(_untruths(seen, acceptor or Acceptor(event.node), event), None)
 
 
-def _untruths(
-    seen: Seen, acceptor: Acceptor | None, promise: Event, reports: dict[int, Report]
-) -> Iterator[Anomaly]:
+def _untruths(seen: Seen, acceptor: Acceptor, promise: Event) -> Iterator[Anomaly]:
     ballot = ballot_of(promise)
-    covered_from = promise.slot or 0
-    votes = acceptor.votes if acceptor is not None else {}
-    for slot, vote in votes.items():
-        if slot < covered_from:
-            continue
-        report = reports.get(slot)
-        if report is not None and report.ballot == vote.ballot:
-            if report.key != vote.key:
-                yield _altered(slot, vote, report)
-        elif report is None or report.ballot < vote.ballot:
-            hidden = vote if vote.ballot < ballot else _vote_below(seen, promise, slot)
-            if hidden is not None and (report is None or report.ballot < hidden.ballot):
-                yield _hidden(slot, hidden, report, promise)
-    for slot, report in reports.items():
-        known = votes.get(slot)
-        if (known is None or known.ballot < report.ballot) and not _was_proposed(seen, slot, report):
-            yield _invented(slot, report)
+    reports = {slot: (at, value) for slot, at, value in promise.accepted}
+    for slot, vote in acceptor.votes_from(promise.slot or 0):
+        at, value = reports.get(slot, (None, None))
+        if at == vote.ballot:
+            if canonical(value) != vote.key:
+                yield _altered(slot, vote, value, promise)
+        elif at is None or at < vote.ballot:
+            # A vote at the promised ballot itself, by a promise given again, may be told or not.
+            hidden = vote if vote.ballot < ballot else _vote_below(seen.slot(slot), promise)
+            if hidden is not None and (at is None or at < hidden.ballot):
+                yield _hidden(slot, hidden, at, promise)
+    for slot, (at, value) in reports.items():
+        known = acceptor.votes.get(slot)
+        is_news = known is None or known.ballot < at
+        if is_news and (at, canonical(value)) not in seen.slot(slot).proposals:
+            yield _invented(slot, at, value, promise)
 
 
-def _vote_below(seen: Seen, promise: Event, slot: int) -> Report | None:
-    """The acceptor's highest vote in the slot below the ballot it promises."""
+def _vote_below(slot: Slot, promise: Event) -> Proposal | None:
+    """The acceptor's highest vote below the ballot it promises."""
     ballot = ballot_of(promise)
-    below = [
-        Report(proposal.ballot, proposal.key, proposal.value, proposal.votes[promise.node])
-        for proposal in seen.slot(slot).proposals.values()
-        if proposal.ballot < ballot and promise.node in proposal.votes
-    ]
-    return max(below, key=lambda vote: vote.ballot, default=None)
+    below = [p for p in slot.proposals.values() if p.ballot < ballot and promise.node in p.votes]
+    return max(below, key=lambda proposal: proposal.ballot, default=None)
 
 
-def _was_proposed(seen: Seen, slot: int, report: Report) -> bool:
-    proposal = seen.slot(slot).proposals.get((report.ballot, report.key))
-    return proposal is not None and (proposal.sent is not None or bool(proposal.votes))
-
-
-def _hidden(slot: int, vote: Report, report: Report | None, promise: Event) -> Anomaly:
-    told = "no vote at all" if report is None else f"only its vote at {ballot_text(report.ballot)}"
+def _hidden(slot: int, vote: Proposal, reported: Ballot | None, promise: Event) -> Anomaly:
+    told = "no vote at all" if reported is None else f"only its vote at {ballot_text(reported)}"
+    cast = vote.votes[promise.node]
     return Anomaly(
         "vote hidden",
         f"{promise.node} had voted at ballot {ballot_text(vote.ballot)} in slot {slot}, but its promise of "
-        f"{ballot_text(promise.ballot)}{restart_text(vote.event, promise)} reports {told}",
-        (vote.event, promise),
+        f"{ballot_text(promise.ballot)}{restart_text(cast, promise)} reports {told}",
+        (cast, promise),
     )
 
 
-def _altered(slot: int, vote: Report, report: Report) -> Anomaly:
-    promise = report.event
+def _altered(slot: int, vote: Proposal, reported: Any, promise: Event) -> Anomaly:
+    cast = vote.votes[promise.node]
     return Anomaly(
         "vote altered",
         f"{promise.node} voted for {value_text(vote.value)} at ballot {ballot_text(vote.ballot)} "
-        f"in slot {slot}, but its promise of {ballot_text(promise.ballot)}"
-        f"{restart_text(vote.event, promise)} reports {value_text(report.value)} at that ballot",
-        (vote.event, promise),
+        f"in slot {slot}, but its promise of {ballot_text(promise.ballot)}{restart_text(cast, promise)} "
+        f"reports {value_text(reported)} at that ballot",
+        (cast, promise),
     )
 
 
-def _invented(slot: int, report: Report) -> Anomaly:
-    promise = report.event
+def _invented(slot: int, at: Ballot, value: Any, promise: Event) -> Anomaly:
     return Anomaly(
         "vote invented",
-        f"{promise.node} promised {ballot_text(promise.ballot)} and reported a vote for "
-        f"{value_text(report.value)} at ballot {ballot_text(report.ballot)} in slot {slot}, "
-        f"which nobody had proposed",
+        f"{promise.node} promised {ballot_text(promise.ballot)} and reported a vote for {value_text(value)} "
+        f"at ballot {ballot_text(at)} in slot {slot}, which nobody had proposed",
         (promise,),
     )

@@ -4,40 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checkers.consensus.seen import Promise, Report, Seen, ballot_of
+from checkers.consensus.seen import Promise, Proposal, Seen, Slot, ballot_of
 from checkers.consensus.wording import ballot_text, names_text
-from checkers.value import Key, canonical, value_text
+from checkers.value import Key, value_text
 from checkers.verdict import Anomaly
 from harness.history import Event
 
 
-def proposals_safe(seen: Seen, event: Event) -> Anomaly | None:
+def proposal_safe(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P9: some quorum promised the ballot, and the value is that of the highest vote it reports, if any.
 
     Paxos Made Simple, section 2.2, P2c.
     """
-    ballot, slot = ballot_of(event), event.slot or 0
-    key = canonical(event.value)
-    known = seen.slot(slot).proposals.get((ballot, key))
+    ballot, number = ballot_of(event), event.slot or 0
+    known = slot.proposals.get((ballot, key))
     if known is not None and known.sent is not None:
         return None  # Sent again; it was judged the first time.
-    if not seen.membership.views(slot):
+    if not seen.membership.views(number):
         return None
     promises = seen.promises.get(ballot, ())
-    if support(seen, promises, slot, key) is not None:
+    if _is_free(seen, number, promises) or support(seen, promises, number, key) is not None:
         return None
     witness = (*(promise.event for promise in promises), event)
     proposed = (
-        f"{event.node} proposed {value_text(event.value)} in slot {slot} at ballot {ballot_text(ballot)}"
+        f"{event.node} proposed {value_text(event.value)} in slot {number} at ballot {ballot_text(ballot)}"
     )
     promisers = {promise.event.node: None for promise in promises}
-    if not seen.membership.quorum(slot, promisers):
+    if not _is_quorum(seen, number, promises):
         return Anomaly(
             "proposal without a quorum",
             f"{proposed} when only {names_text(promisers)} had promised that ballot, which is no quorum",
             witness,
         )
-    return Anomaly("unsafe proposal", f"{proposed}, but {_reported(promises, slot)}", witness)
+    return Anomaly("unsafe proposal", f"{proposed}, but {_reported(promises, number)}", witness)
 
 
 def support(seen: Seen, promises: Iterable[Promise], slot: int, key: Key) -> tuple[Promise, ...] | None:
@@ -50,20 +49,31 @@ def support(seen: Seen, promises: Iterable[Promise], slot: int, key: Key) -> tup
     """
     covering = [promise for promise in promises if (promise.event.slot or 0) <= slot]
     free = [promise for promise in covering if slot not in promise.reports]
-    if seen.membership.quorum(slot, {promise.event.node: None for promise in free}):
+    if _is_quorum(seen, slot, free):
         return tuple(free)
     reports = [promise.reports[slot] for promise in covering if slot in promise.reports]
     adopted = max((report.ballot for report in reports if report.key == key), default=None)
     if adopted is None:
         return None
     within = [p for p in covering if (report := p.reports.get(slot)) is None or report.ballot <= adopted]
-    if not seen.membership.quorum(slot, {promise.event.node: None for promise in within}):
-        return None
-    return tuple(within)
+    return tuple(within) if _is_quorum(seen, slot, within) else None
+
+
+def _is_quorum(seen: Seen, slot: int, promises: Iterable[Promise]) -> bool:
+    return seen.membership.quorum(slot, {promise.event.node: None for promise in promises})
+
+
+def _is_free(seen: Seen, slot: int, promises: Iterable[Promise]) -> bool:
+    """Whether a quorum reports no vote in the slot: what holds for most slots, found out quickly."""
+    silent: dict[str, None] = {}
+    for promise in promises:
+        if slot not in promise.reports and (promise.event.slot or 0) <= slot:
+            silent[promise.event.node] = None
+    return seen.membership.quorum(slot, silent)
 
 
 def _reported(promises: Iterable[Promise], slot: int) -> str:
-    told: dict[str, Report] = {}
+    told: dict[str, Proposal] = {}
     for promise in promises:
         if (report := promise.reports.get(slot)) is not None:
             told[promise.event.node] = report

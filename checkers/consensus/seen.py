@@ -6,7 +6,8 @@ node did in any of its lives counts: a restart excuses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,38 +43,57 @@ class Slot:
     """Each value that has a quorum of votes at one ballot, with the first such proposal."""
     learned: dict[Key, Event] = field(default_factory=dict)
     """Each value that some node learned, with the first such event."""
-    known: dict[tuple[str, str], Event] = field(default_factory=dict)
-    """By node and kind of event: the value it last learned or applied."""
-
-
-@dataclass(slots=True, eq=False)
-class Report:
-    """A vote that an acceptor is known to have cast, because it was sent or because a promise told of it."""
-
-    ballot: Ballot
-    key: Key
-    value: Any
-    event: Event
+    known: dict[str, Event] = field(default_factory=dict)
+    """By node, what it learned last."""
+    applied: dict[str, Event] = field(default_factory=dict)
+    """By node, what it applied last."""
 
 
 @dataclass(slots=True, eq=False)
 class Promise:
-    """A promise and what it reports, by slot."""
+    """A promise, and by slot the votes that it reports."""
 
     event: Event
-    reports: dict[int, Report]
+    reports: dict[int, Proposal]
 
 
 @dataclass(slots=True, eq=False)
 class Acceptor:
     """What one node promised and voted for, over all its lives."""
 
-    highest: Event
-    """The promise or vote with the highest ballot."""
+    node: str
+    top: Ballot = (0, 0)
+    """The highest ballot that it promised or voted at."""
     promises: list[Event] = field(default_factory=list)
     """The promises that raised its promised ballot, lowest first."""
-    votes: dict[int, Report] = field(default_factory=dict)
-    """By slot, the vote with the highest ballot."""
+    votes: dict[int, Proposal] = field(default_factory=dict)
+    """By slot, what it voted for at the highest ballot, by its votes and by the reports in its promises."""
+    slots: list[int] = field(default_factory=list)
+    """The slots of these votes, in ascending order."""
+
+    def note(self, slot: int, proposal: Proposal) -> None:
+        """Remember a vote if it is the highest of its slot."""
+        known = self.votes.get(slot)
+        if known is None:
+            self.votes[slot] = proposal
+            if not self.slots or slot > self.slots[-1]:
+                self.slots.append(slot)
+            else:
+                insort(self.slots, slot)
+        elif known.ballot < proposal.ballot:
+            self.votes[slot] = proposal
+
+    def votes_from(self, slot: int) -> Iterator[tuple[int, Proposal]]:
+        """The votes in this slot and all above."""
+        for at in range(bisect_left(self.slots, slot), len(self.slots)):
+            yield self.slots[at], self.votes[self.slots[at]]
+
+    def forget(self, upto: int) -> None:
+        """Drop the votes in this slot and all below."""
+        kept = bisect_right(self.slots, upto)
+        for slot in self.slots[:kept]:
+            del self.votes[slot]
+        del self.slots[:kept]
 
 
 class Seen:
@@ -93,25 +113,6 @@ class Seen:
         """By ballot, the first event by which a node used it as its own."""
         self.promises: dict[Ballot, list[Promise]] = {}
         self.restarts: dict[str, list[Event]] = {}
-        self._adders: dict[str, Callable[[Event], None]] = {
-            "config_active": self.membership.add,
-            "restart": self._add_restart,
-            "prepare_sent": self._add_prepare,
-            "promise_sent": self._add_promise,
-            "propose_sent": self._add_proposal,
-            "accept_sent": self._add_vote,
-            "tell_sent": self._add_votes_told,
-            "learned": self._add_learned,
-            "applied": self._add_known,
-            "compacted": self._add_compaction,
-            "snapshot_installed": self._add_compaction,
-        }
-
-    def add(self, event: Event) -> None:
-        """Take note of the next event; kinds that no rule speaks of are passed over."""
-        adder = self._adders.get(event.event)
-        if adder is not None:
-            adder(event)
 
     def slot(self, number: int | None) -> Slot:
         """The slot of this number; a trace of a single decree need not number it."""
@@ -121,92 +122,84 @@ class Seen:
             slot = self.slots[number] = Slot()
         return slot
 
-    def _add_restart(self, event: Event) -> None:
+    def add_restart(self, event: Event) -> None:
+        """A node began another life."""
         self.restarts.setdefault(event.node, []).append(event)
 
-    def _add_prepare(self, event: Event) -> None:
+    def add_prepare(self, event: Event) -> None:
+        """A proposer asked for promises."""
         ballot = ballot_of(event)
         self.owners.setdefault(ballot, event)
         highest = self.prepared.get(event.node)
         if highest is None or ballot_of(highest) <= ballot:
             self.prepared[event.node] = event
 
-    def _add_promise(self, event: Event) -> None:
+    def add_promise(self, event: Event) -> None:
+        """An acceptor promised a ballot, and reported its votes."""
         ballot = ballot_of(event)
         acceptor = self._acceptor(event)
-        if ballot >= ballot_of(acceptor.highest):
-            acceptor.highest = event
+        acceptor.top = max(acceptor.top, ballot)
         if not acceptor.promises or ballot > ballot_of(acceptor.promises[-1]):
             acceptor.promises.append(event)
-        reports = reports_of(event)
-        for slot, report in reports.items():
-            self._cast(slot, report)
-            known = acceptor.votes.get(slot)
-            if known is None or known.ballot < report.ballot:
-                acceptor.votes[slot] = report
+        reports = {}
+        for number, at, value in event.accepted:
+            reports[number] = self._cast(number, self.slot(number), at, canonical(value), value, event)
+            acceptor.note(number, reports[number])
         self.promises.setdefault(ballot, []).append(Promise(event, reports))
 
-    def _add_proposal(self, event: Event) -> None:
+    def add_told(self, event: Event) -> None:
+        """A node told of its votes: whoever hears it counts them, though nothing says when they were cast."""
+        for number, at, value in event.accepted:
+            self._cast(number, self.slot(number), at, canonical(value), value, event)
+
+    def add_compaction(self, event: Event) -> None:
+        """A snapshot holds what was chosen up to here, so votes need not be reported any more."""
+        acceptor = self.acceptors.get(event.node)
+        if acceptor is not None and event.slot is not None:
+            acceptor.forget(event.slot)
+
+    def add_proposal(self, event: Event, slot: Slot, key: Key) -> None:
+        """A proposer proposed a value."""
         ballot = ballot_of(event)
         self.owners.setdefault(ballot, event)
-        slot = self.slot(event.slot)
         slot.proposed.setdefault(ballot, event)
-        key = canonical(event.value)
         proposal = slot.proposals.get((ballot, key))
         if proposal is None:
             slot.proposals[ballot, key] = Proposal(ballot, key, event.value, event)
         elif proposal.sent is None:
             proposal.sent = event
 
-    def _add_vote(self, event: Event) -> None:
-        number = event.slot or 0
-        vote = Report(ballot_of(event), canonical(event.value), event.value, event)
-        self._cast(number, vote)
-        acceptor = self._acceptor(event)
-        if vote.ballot >= ballot_of(acceptor.highest):
-            acceptor.highest = event
-        known = acceptor.votes.get(number)
-        if known is None or known.ballot < vote.ballot:
-            acceptor.votes[number] = vote
+    def add_vote(self, event: Event, slot: Slot, key: Key) -> None:
+        """An acceptor voted."""
+        number, ballot = event.slot or 0, ballot_of(event)
+        acceptor = self.acceptors.get(event.node) or self._acceptor(event)
+        acceptor.note(number, self._cast(number, slot, ballot, key, event.value, event))
+        if ballot > acceptor.top:
+            acceptor.top = ballot
 
-    def _add_votes_told(self, event: Event) -> None:
-        # Whoever asks what was chosen counts these as votes. Nothing says when they were cast.
-        for slot, vote in reports_of(event).items():
-            self._cast(slot, vote)
+    def add_learned(self, event: Event, slot: Slot, key: Key) -> None:
+        """A node learned what is chosen."""
+        slot.learned.setdefault(key, event)
+        slot.known[event.node] = event
 
-    def _cast(self, number: int, vote: Report) -> None:
-        slot = self.slot(number)
-        proposal = slot.proposals.get((vote.ballot, vote.key))
+    def add_applied(self, event: Event, slot: Slot, key: Key) -> None:
+        """A node applied what is chosen."""
+        slot.applied[event.node] = event
+
+    def _cast(self, number: int, slot: Slot, ballot: Ballot, key: Key, value: Any, event: Event) -> Proposal:
+        proposal = slot.proposals.get((ballot, key))
         if proposal is None:
-            proposal = slot.proposals[vote.ballot, vote.key] = Proposal(vote.ballot, vote.key, vote.value)
-        proposal.votes.setdefault(vote.event.node, vote.event)
-        if vote.key not in slot.chosen and self.membership.quorum(number, proposal.votes):
-            slot.chosen[vote.key] = proposal
-
-    def _add_learned(self, event: Event) -> None:
-        self.slot(event.slot).learned.setdefault(canonical(event.value), event)
-        self._add_known(event)
-
-    def _add_known(self, event: Event) -> None:
-        self.slot(event.slot).known[event.node, event.event] = event
-
-    def _add_compaction(self, event: Event) -> None:
-        # What a snapshot holds need not be reported any more: it was chosen, and is told as a whole.
-        acceptor = self.acceptors.get(event.node)
-        if acceptor is not None and event.slot is not None:
-            upto = event.slot
-            acceptor.votes = {slot: vote for slot, vote in acceptor.votes.items() if slot > upto}
+            proposal = slot.proposals[ballot, key] = Proposal(ballot, key, value)
+        proposal.votes.setdefault(event.node, event)
+        if key not in slot.chosen and self.membership.quorum(number, proposal.votes):
+            slot.chosen[key] = proposal
+        return proposal
 
     def _acceptor(self, event: Event) -> Acceptor:
         acceptor = self.acceptors.get(event.node)
         if acceptor is None:
-            acceptor = self.acceptors[event.node] = Acceptor(event)
+            acceptor = self.acceptors[event.node] = Acceptor(event.node)
         return acceptor
-
-
-def reports_of(event: Event) -> dict[int, Report]:
-    """The votes that an event tells of, by slot."""
-    return {slot: Report(ballot, canonical(value), value, event) for slot, ballot, value in event.accepted}
 
 
 class IncompleteEvent(ValueError):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
-from checkers.consensus.rules import HARM, LATENT, RULES, Rule
-from checkers.consensus.seen import Seen
-from checkers.value import Key
+from checkers.consensus.rules import HARM, LATENT, RULES, Judge, ValueJudge
+from checkers.consensus.seen import Seen, Slot
+from checkers.value import Key, canonical
 from checkers.verdict import Anomaly
 from harness.history import Event
-
-_Judge = Callable[[Seen, Event], Anomaly | None]
 
 
 class Watch:
@@ -20,36 +18,87 @@ class Watch:
     Events are fed in the order of true time. `invited` holds the canonical form of each value that clients
     asked for, if known; `only` names the properties to watch, by default all of them.
 
-        watch = Watch()
-        if (anomaly := watch.feed(event)) is not None: ...
+    >>> watch = Watch()
+    >>> told = [Event(0, "n1", 0, 0, "promise_sent", ballot=(2, 1)),
+    ...         Event(9, "n1", 1, 0, "promise_sent", ballot=(1, 2))]
+    >>> [anomaly.why for event in told if (anomaly := watch.feed(event))]
+    ['n1 promised ballot 1.2 after a restart, though it had promised the higher ballot 2.1 before']
     """
 
     def __init__(self, *, invited: Container[Key] | None = None, only: Iterable[str] = tuple(RULES)) -> None:
-        self.seen = Seen(invited)
+        self.seen = seen = Seen(invited)
         self.harmed = False
         """Whether agreement itself has been violated."""
-        self._judges = _judges(RULES[name] for name in only)
+        rules = {name: RULES[name] for name in only}
+        add_value: dict[str, Callable[[Event, Slot, Key], None]] = {
+            "propose_sent": seen.add_proposal,
+            "accept_sent": seen.add_vote,
+            "learned": seen.add_learned,
+            "applied": seen.add_applied,
+        }
+        add: dict[str, Callable[[Event], None]] = {
+            "config_active": seen.membership.add,
+            "restart": seen.add_restart,
+            "prepare_sent": seen.add_prepare,
+            "promise_sent": seen.add_promise,
+            "tell_sent": seen.add_told,
+            "compacted": seen.add_compaction,
+            "snapshot_installed": seen.add_compaction,
+        }
+        self._of_values: dict[
+            str, tuple[list[tuple[str, ValueJudge]], Callable[[Event, Slot, Key], None]]
+        ] = {
+            kind: (
+                [(name, rule.of_values[kind]) for name, rule in rules.items() if kind in rule.of_values],
+                note,
+            )
+            for kind, note in add_value.items()
+        }
+        self._of_others: dict[str, tuple[list[tuple[str, Judge]], Callable[[Event], None]]] = {
+            kind: (
+                [(name, rule.of_others[kind]) for name, rule in rules.items() if kind in rule.of_others],
+                note,
+            )
+            for kind, note in add.items()
+        }
 
     def feed(self, event: Event) -> Anomaly | None:
-        """Judge the next event; if it breaks several rules, the one that does most harm is told."""
+        """Judge the next event; if it breaks several rules, the one that does most harm is told.
+
+        Raises: IncompleteEvent, if it lacks what its kind must have.
+        """
         found = self.judge(event)
         return found[0] if found else None
 
-    def judge(self, event: Event) -> list[Anomaly]:
-        """All violations that the next event commits, worst first."""
-        found = []
-        for name, judge in self._judges.get(event.event, ()):
-            anomaly = judge(self.seen, event)
-            if anomaly is not None:
-                self.harmed = self.harmed or name in HARM
-                found.append(replace(anomaly, property=name, latent=name in LATENT and not self.harmed))
-        self.seen.add(event)
-        return found
+    def judge(self, event: Event) -> Sequence[Anomaly]:
+        """All violations that the next event commits, worst first; otherwise as `feed`."""
+        found: list[tuple[str, Anomaly]] | None = None
+        if (of_value := self._of_values.get(event.event)) is not None:
+            value_judges, add_value = of_value
+            seen = self.seen
+            slot = seen.slots.get(event.slot or 0) or seen.slot(event.slot)
+            value = event.value
+            key = value if type(value) is str else canonical(value)
+            for name, judge_value in value_judges:
+                if (anomaly := judge_value(seen, event, slot, key)) is not None:
+                    found = [*(found or ()), (name, anomaly)]
+            add_value(event, slot, key)
+        elif (of_other := self._of_others.get(event.event)) is not None:
+            judges, add = of_other
+            for name, judge in judges:
+                if (anomaly := judge(self.seen, event)) is not None:
+                    found = [*(found or ()), (name, anomaly)]
+            add(event)
+        return self._named(found) if found else ()
 
-
-def _judges(rules: Iterable[Rule]) -> dict[str, list[tuple[str, _Judge]]]:
-    judges: dict[str, list[tuple[str, _Judge]]] = {}
-    for rule in rules:
-        for kind in rule.kinds:
-            judges.setdefault(kind, []).append((rule.property, rule.judge))
-    return judges
+    def _named(self, found: list[tuple[str, Anomaly]]) -> list[Anomaly]:
+        self.harmed = self.harmed or any(name in HARM for name, _ in found)
+        return [
+            replace(
+                anomaly,
+                property=name,
+                latent=name in LATENT and not self.harmed,
+                witness=tuple(sorted(anomaly.witness, key=lambda seen: seen.time)),
+            )
+            for name, anomaly in found
+        ]

@@ -1,6 +1,7 @@
 """Traces and histories in one line, so that a test shows what happened and nothing else.
 
-A trace is a row of sentences: `1 prepares 1.1; 12 promises 1.1; 1 proposes 1.1=x; 12 votes 1.1=x; 3 learns x`.
+A trace is a row of sentences:
+`1 prepares 1.1; 12 promises 1.1; 1 proposes 1.1=x; 12 votes 1.1=x; 3 learns x`.
 The digits name nodes, `2.1` is a ballot, `x` a value (JSON, or else a string), `5:1.1=x` is about slot 5,
 and what follows `telling` is what a promise reports. Unless someone `counts` members, 1, 2 and 3 do.
 """

@@ -1,4 +1,4 @@
-"""The real core under a random schedule: messages lost, repeated and reordered, nodes crashing, slow disks."""
+"""The real core under a random schedule: messages lost, repeated, reordered; nodes crashing; slow disks."""
 
 from __future__ import annotations
 
