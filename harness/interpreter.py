@@ -23,6 +23,7 @@ from harness.generator.course import Course
 from harness.history import NEMESIS, Op
 
 CRASHES_KEPT = 16
+"""How many of the clients' own faults are told; one is enough to look into."""
 
 
 class Nemesis(Protocol):
@@ -65,9 +66,9 @@ async def interpret(
     """Run a generator until it is done, or until `deadline_s` seconds have passed.
 
     `record` is given each op when it begins and when it ends, in order, its time being `now_ns()`; the
-    generator's own time begins at 0. A client gets `timeout_s` seconds for an op. What becomes of ops is
-    said in `harness.client.complete`; one that could not even connect is fail, for nothing was sent. There
-    is a nemesis thread if there is a `nemesis`.
+    generator's own time begins at 0. A client gets `timeout_s` seconds for an op, and as many to connect
+    before it. What becomes of ops is said in `harness.client.complete`; one that could not even connect is
+    fail, for nothing was sent. There is a nemesis thread if there is a `nemesis`.
 
     Raises: ImpossibleGenerator; whatever the nemesis, `record` or the generator raises.
     """
@@ -113,23 +114,31 @@ class _Floor:
 
     async def conduct(self) -> None:
         """Let ops begin when the generator says so, until it is done and they have ended."""
+        over = False
+        while not over:
+            with trio.CancelScope() as alarm:
+                over = await self._conduct_until(alarm)
+            # Whoever else was woken at this instant comes first; see below.
+            await trio.lowlevel.checkpoint()
+        for inbox in self._inboxes.values():
+            inbox.close()
+
+    async def _conduct_until(self, alarm: trio.CancelScope) -> bool:
+        """As `conduct`, until the alarm rings, which is set to the time that the generator names."""
+        # One alarm for many completions: scopes cost more than all the rest of an op.
         while (move := self._course.next(self._now_ns())) is not None:
             if isinstance(move, Op):
                 self._record(move)
                 self._inboxes[self._course.thread_of(move)].send_nowait(move)
-            else:
-                await self._wait(move.until_ns)
-        for inbox in self._inboxes.values():
-            inbox.close()
-
-    async def _wait(self, until_ns: int | None) -> None:
-        self._news = trio.Event()
-        wait_s = inf if until_ns is None else (until_ns - self._now_ns()) / 1e9
-        with trio.move_on_after(max(0, wait_s)):
+                continue
+            wait_s = inf if move.until_ns is None else (move.until_ns - self._now_ns()) / 1e9
+            alarm.deadline = trio.current_time() + wait_s
+            self._news = trio.Event()
             await self._news.wait()
-        # Whoever else was woken at this instant comes first: an op that is over when another begins must
-        # not be recorded as concurrent with it.
-        await trio.lowlevel.checkpoint()
+            # An op that is over when another begins must not be recorded as concurrent with it, so those
+            # that end at the same instant are heard before the generator is asked again.
+            await trio.lowlevel.checkpoint()
+        return True
 
     def end(self, ended: Op) -> None:
         """An op has ended. Ops that were broken off are not heard of again."""
