@@ -40,12 +40,11 @@ def minimal_core(
         parts = Parts(weaker, np.zeros(len(weaker), np.int64), (None,))
         return decide(parts, model, each).impossible is not None
 
-    if found.until is not None:
-        core = _until(columns, found.until)
-    else:
+    core, first = _window(columns, model, found, still_impossible)
+    if first is None:
         core = _around(columns, model, found.rows, still_impossible)
-        core = _cut_short(core, still_impossible)
-    core, first = _begin_late(core, model, still_impossible)
+        core = _cut_short(core, found.until, still_impossible)
+        core, first = _begin_late(core, model, _ALL_TRIED, still_impossible)
     core = _without_each(core, _looks(core, model), _leave_out, still_impossible)
     completed = (core.outcome != INFO) & (core.invoked != first)
     core = _without_each(core, completed, _forget, still_impossible)
@@ -53,7 +52,11 @@ def minimal_core(
     return core.take(~_unobservable(core, model))
 
 
-_BEGINNINGS_TRIED: Final = 40
+_RECENT: Final = 1000
+"""How many of the last operations are considered to begin with."""
+_SOME_TRIED: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+_ALL_TRIED: Final = tuple(range(1, 41))
+"""Which of the last operations that overwrite everything to begin with: the last, the one before, ..."""
 
 Weaken = Callable[[Columns, Mask], Columns]
 Question = Callable[[Columns], bool]
@@ -90,40 +93,71 @@ def _around(columns: Columns, model: Model, suspects: Ints, still_impossible: Qu
     return weaker if len(weaker) < len(columns) and still_impossible(weaker) else columns
 
 
-def _cut_short(columns: Columns, still_impossible: Question) -> Columns:
-    """Up to the first return at which it becomes impossible."""
+def _window(
+    columns: Columns, model: Model, found: Impossible, still_impossible: Question
+) -> tuple[Columns, int | None]:
+    """Only what happened shortly before the end, if it is known where that is and if that is enough.
+
+    Then nothing of the rest need be looked at any more. Otherwise there is no first operation.
+    """
+    if found.until is None:
+        return columns, None
+    returns = np.sort(columns.returned[columns.outcome != INFO])
+    at = int(np.searchsorted(returns, found.until))
+    for ahead in (0, 1, 2, 4, 8, 16):  # Answers of those that were pending may be needed.
+        cut = _until(columns, int(returns[min(at + ahead, len(returns) - 1)]))
+        core, first = _begin_late(cut, model, _SOME_TRIED, still_impossible)
+        if first is not None:
+            return core, first
+    return columns, None
+
+
+def _cut_short(columns: Columns, since: int | None, still_impossible: Question) -> Columns:
+    """Up to the first return at which it becomes impossible, which is not before `since`."""
     returns = np.sort(columns.returned[columns.outcome != INFO]).tolist()
-    low, high = 0, len(returns) - 1
+    low, high = returns.index(since) if since in returns else 0, len(returns) - 1
+    cut, step = columns, 1
     while low < high:
-        middle = (low + high) // 2
-        if still_impossible(_until(columns, returns[middle])):
-            high = middle
+        # From where it is known to be possible in growing steps: usually it isn't far.
+        middle = min(low + step, (low + high) // 2) if since is not None else (low + high) // 2
+        shorter = _until(columns, returns[middle])
+        if still_impossible(shorter):
+            cut, high, since = shorter, middle, None
         else:
-            low = middle + 1
-    return _until(columns, returns[low])
+            low, step = middle + 1, 2 * step
+    return cut
 
 
-def _begin_late(columns: Columns, model: Model, still_impossible: Question) -> tuple[Columns, int]:
+def _begin_late(
+    columns: Columns, model: Model, which: tuple[int, ...], still_impossible: Question
+) -> tuple[Columns, int | None]:
     """Without what came before one of the last operations that overwrite everything, if that will do.
 
     With it comes the invocation of that operation, which must stay what it is: it says why what came
     before doesn't matter.
     """
-    overwriting = [op for op in operations(columns) if op.known and model.overwrites(op)]
-    looks = _looks(columns, model)
-    for op in reversed(overwriting[-_BEGINNINGS_TRIED:]):
-        weaker = _from(columns, op, looks)
+    recent = columns.take(np.flatnonzero(columns.outcome != INFO)[-_RECENT:])
+    overwriting = [op for op in operations(recent) if model.overwrites(op)]
+    for back in which:
+        if back > len(overwriting):
+            break
+        weaker = _from(columns, model, overwriting[-back])
         if len(weaker) < len(columns) and still_impossible(weaker):
-            return weaker, op.invoked
-    return columns, -1
+            return weaker, overwriting[-back].invoked
+    return columns, None
 
 
-def _from(columns: Columns, first: Operation, looks: Mask) -> Columns:
+def _from(columns: Columns, model: Model, first: Operation) -> Columns:
     """What can be said from an operation on before which nothing matters."""
     known = columns.outcome != INFO
     over = known & (columns.returned < first.invoked)
-    beside = known & (columns.invoked < first.returned) & (columns.invoked != first.invoked)
-    return _forget(columns, beside).take(~over & ~(beside & looks))
+    beside = np.flatnonzero(
+        known & ~over & (columns.invoked < first.returned) & (columns.invoked != first.invoked)
+    )
+    unheard, looking = np.zeros(len(columns), bool), np.zeros(len(columns), bool)
+    unheard[beside] = True
+    looking[beside] = _looks(columns.take(beside), model)
+    return _forget(columns, unheard).take(~over & ~looking)
 
 
 def _looks(columns: Columns, model: Model) -> Mask:

@@ -42,6 +42,8 @@ def first_fault(order: Ints, registers: Registers, part: Ints) -> str | None:
         return "an operation comes twice"
     if not np.isin(np.flatnonzero(registers.known), order).all():
         return "an operation that completed is missing"
+    if not len(order):
+        return None
     span = 2 + int(registers.invoked.max(initial=0))
     latest = np.maximum.accumulate(ordered.invoked + of * span) - of * span
     if (np.minimum(ordered.returned, span) < latest).any():

@@ -1,0 +1,165 @@
+"""The cheapest method that will do is the one that is used, and none goes beyond its budget."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from msgspec.structs import replace
+
+from checkers import linearizable
+from checkers.linearizability import Budget, wing_gong_lowe
+from checkers.linearizability.fabrication import EXEMPLARS, fabricate
+from checkers.linearizability.model import operations
+from checkers.models import cas_register, fifo_queue
+from harness.history import History, Op
+from tests.checkers.linearizable.timeline import timeline
+
+
+def fabricated(exemplar: str, operations: int, clients: int, seed: int = 1, **shares: float) -> History:
+    choose: Callable[[int], int] = random.Random(seed).randrange
+    return fabricate(EXEMPLARS[exemplar], choose, operations=operations, clients=clients, **shares)
+
+
+@pytest.mark.parametrize(
+    "exemplar",
+    [
+        "register, unique values",
+        "cas-register, unique values",
+        "kv",
+        "list-append",
+        "list-append, few elements twice",
+    ],
+)
+def test_values_that_tell_who_wrote_them_need_no_search(exemplar: str) -> None:
+    model = EXEMPLARS[exemplar].model
+    verdict = linearizable(fabricated(exemplar, 60, 20, unknown=0.1), model)
+
+    assert verdict.valid == "valid"
+    assert verdict.details["nodes"] == 0
+    assert set(verdict.details["methods"]) == {"blocks"}
+
+
+def test_a_history_that_takes_a_plain_search_for_ever_is_decided_at_once() -> None:
+    history = fabricated("register, unique values", 1000, 50, unknown=0.01)
+
+    assert (
+        wing_gong_lowe(list(operations(history.columns)), cas_register(), max_steps=100_000).linearizable
+        is None
+    )
+    assert linearizable(history, "register").valid == "valid"
+
+
+def test_few_values_written_again_and_again_take_a_few_nodes_each() -> None:
+    history = fabricated("cas-register", 2000, 20, unknown=0.01)
+
+    verdict = linearizable(history, "cas-register", fail_means="compared unequal")
+
+    assert verdict.valid == "valid"
+    assert verdict.details["methods"] == {"search": 1}
+    assert verdict.details["nodes"] < 10 * 2000
+
+
+def test_slots_in_the_answers_are_a_witness() -> None:
+    ops = [
+        Op(0, 0, "invoke", 0, "enqueue", 1),
+        Op(1, 1, "invoke", 1, "enqueue", 2),
+        Op(2, 2, "invoke", 2, "dequeue"),
+        Op(3, 3, "ok", 0, "enqueue", 1, slot=2),
+        Op(4, 4, "ok", 1, "enqueue", 2, slot=1),
+        Op(5, 5, "ok", 2, "dequeue", 2, slot=3),
+    ]
+    verdict = linearizable(History(ops), "fifo-queue")
+
+    assert verdict.valid == "valid"
+    assert verdict.details["methods"] == {"log": 1}
+    assert verdict.details["linearization"] == [{"object": None, "order": [1, 0, 2]}]
+
+
+def test_slots_that_are_wrong_convict_nobody() -> None:
+    history = timeline("[write 1]  [write 2]  [read -> 2]")
+    slots = iter((7, 3, 5))
+    wrong = History(op if op.type == "invoke" else replace(op, slot=next(slots)) for op in history)
+
+    assert linearizable(wrong, "register").valid == "valid"
+
+
+@pytest.mark.parametrize(
+    ("budget", "why"),
+    [
+        (Budget(nodes=100), "choices were tried"),
+        (Budget(configurations=100), "configurations had to be remembered"),
+        (Budget(seconds=3.0, clock=count().__next__), "3 s were allowed"),
+    ],
+)
+def test_a_spent_budget_is_unknown_and_says_what_ran_out(budget: Budget, why: str) -> None:
+    history = fabricated("fifo-queue", 300, 30, seed=4)
+
+    verdict = linearizable(history, "fifo-queue", budget=budget)
+
+    assert verdict.valid == "unknown"
+    assert why in verdict.why
+
+
+def test_an_impossible_object_is_found_though_another_would_take_for_ever() -> None:
+    hard = [replace(op, f=op.f, value=["hard", op.value]) for op in fabricated("fifo-queue", 300, 30, seed=4)]
+    bad = timeline("[enqueue 1]  [dequeue -> 2]")
+    easy = [replace(op, value=["bad", op.value], process=1000) for op in bad]
+    history = History(replace(op, index=index) for index, op in enumerate([*hard, *easy]))
+
+    verdict = linearizable(history, "keyed-fifo-queue", budget=Budget(seconds=20.0))
+
+    assert verdict.valid == "invalid"
+    assert verdict.anomalies[0].details["object"] == "bad"
+    assert linearizable(History(hard), "keyed-fifo-queue", budget=Budget(nodes=2_000)).valid == "unknown"
+
+
+def test_a_log_that_nobody_kept_is_not_asked() -> None:
+    assert "log" not in linearizable(timeline("[enqueue 1]"), fifo_queue()).details["methods"]
+
+
+PLANTED = {
+    "stale read": ("[write 1]  [write 2]", "                     [read -> 1]  [read -> 2]"),
+    "lost write": ("[write 1]  [write 2]  [read -> 2]", "                                   [read -> 1]"),
+    "read from the future": ("           [write 1]", "[read -> 1]"),
+    "a value out of thin air": ("[write 1]", "    [read -> 7]"),
+    "two swaps of one value": ("[write 1]  [cas [1, 2]]", "    [cas [1, 3]]"),
+    "swaps in a circle": ("[cas [1, 2]]", "   [cas [2, 1]]"),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_planted_fault_is_caught_among_many_operations(fault: str) -> None:
+    """The fault comes late, and all its values are above those of what went before."""
+    before = fabricated("cas-register, unique values", 200, 5)
+    ops = [
+        *before,
+        *(replace(op, process=op.process + 100, value=_raised(op.value)) for op in timeline(*PLANTED[fault])),  # type: ignore[operator]
+    ]
+    verdict = linearizable(History(replace(op, index=index) for index, op in enumerate(ops)), "cas-register")
+
+    assert verdict.valid == "invalid"
+    assert verdict.anomalies[0].details["completed"] <= 4
+
+
+def _raised(value: object) -> object:
+    if isinstance(value, list):
+        return [_raised(each) for each in value]
+    return value + 10_000 if isinstance(value, int) else value
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_swapped_append_is_caught(seed: int) -> None:
+    history = fabricated("list-append", 100, 5, seed)
+    reads = [op for op in history if op.f == "read" and op.type == "ok" and len(op.value[1]) > 2]
+    assert reads, "vacuous: nobody read three elements"
+    wrong = reads[len(reads) // 2]
+    key, (first, second, *rest) = wrong.value
+    swapped = History(
+        replace(op, value=[key, [second, first, *rest]]) if op is wrong else op for op in history
+    )
+
+    assert linearizable(history, "list-append").valid == "valid"
+    assert linearizable(swapped, "list-append").valid == "invalid"
