@@ -65,6 +65,8 @@ class Link:
             await stream.send_all(self._hello)
             while True:
                 await self._outbox.wait_filled()
+                # What is taken once this connection is given up would be lost with it.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 await stream.send_all(self._outbox.take())
         except trio.BrokenResourceError:
             self._log(f"lost the connection to {self._address}")
