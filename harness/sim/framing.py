@@ -19,6 +19,9 @@ class Splitter(Protocol):
     def rest(self) -> bytes:
         """What was fed and has not been given back."""
 
+    def corrupt(self, frame: bytes, bit: int) -> bytes:
+        """The frame with one bit of its content turned, and still a frame."""
+
 
 class Framing(Protocol):
     """A way of telling messages apart."""
@@ -73,6 +76,9 @@ class _LengthSplitter:
         rest, self._buffer = self._buffer, b""
         return rest
 
+    def corrupt(self, frame: bytes, bit: int) -> bytes:
+        return frame[: self._width] + flip(frame[self._width :], bit)
+
 
 class _LineSplitter:
     __slots__ = ("_buffer", "_end")
@@ -88,3 +94,15 @@ class _LineSplitter:
     def rest(self) -> bytes:
         rest, self._buffer = self._buffer, b""
         return rest
+
+    def corrupt(self, frame: bytes, bit: int) -> bytes:
+        line = flip(frame[: -len(self._end)], bit)
+        return frame if self._end in line else line + self._end
+
+
+def flip(payload: bytes, bit: int) -> bytes:
+    """The payload with one bit turned; `bit` is counted modulo their number."""
+    if not payload:
+        return payload
+    at = bit % (8 * len(payload))
+    return payload[: at // 8] + bytes([payload[at // 8] ^ 1 << at % 8]) + payload[at // 8 + 1 :]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.sim.machine import Machine
     from harness.sim.network import Network
 
-FaultKind = Literal["delay", "reorder", "drop", "duplicate"]
+FaultKind = Literal["delay", "reorder", "drop", "duplicate", "corrupt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Disturbance:
     """What happens to some of the messages on some links.
 
     `delay` makes a message late and, as on any connection, those behind it. `reorder` makes it late and lets
-    those behind it overtake. `drop` loses it and `duplicate` delivers it twice. On connections whose framing
-    the network knows these act on whole messages; on others TCP hides loss, order and duplicates, and what is
-    left of them is delay.
+    those behind it overtake. `drop` loses it, `duplicate` delivers it twice and `corrupt` turns one of its
+    bits. On connections whose framing the network knows, these act on whole messages; on others TCP hides
+    what happens to its segments, and what is left of it is delay.
     """
 
     kind: FaultKind
@@ -83,6 +83,8 @@ class Fate(NamedTuple):
     may_be_overtaken: bool = False
     copies: int = 1
     """0 if it is lost, 2 if it is duplicated."""
+    corrupt_bit: int | None = None
+    """The bit to turn, modulo their number; None if it arrives as it was."""
 
 
 NORMAL = Fate()
@@ -127,7 +129,7 @@ class Link:
 
     def fate(self) -> Fate:
         """Draw what happens to the next message by the disturbances at work."""
-        extra_ns, may_be_overtaken, copies = 0, False, 1
+        extra_ns, may_be_overtaken, copies, corrupt_bit = 0, False, 1, None
         for disturbed in self.disturbed:
             disturbance = disturbed.disturbance
             if self._faults.random() >= disturbance.probability:
@@ -138,7 +140,9 @@ class Link:
                     copies = 0
                 case "duplicate":
                     copies *= 2
+                case "corrupt":
+                    corrupt_bit = self._faults.getrandbits(32)
                 case "delay" | "reorder":
                     extra_ns += int(self._faults.expovariate(1.0) * disturbance.ms * 1e6)
                     may_be_overtaken |= disturbance.kind == "reorder"
-        return Fate(extra_ns, may_be_overtaken, copies)
+        return Fate(extra_ns, may_be_overtaken, copies, corrupt_bit)

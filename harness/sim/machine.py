@@ -15,9 +15,12 @@ from harness.sim.disk import SimDisk
 from harness.sim.errors import SimulationError
 from harness.sim.process import Process, Program
 from harness.sim.resolver import ANY, Resolver
-from harness.sim.stream_socket import SimSocket, SocketFactory
+from harness.sim.socket_factory import SocketFactory
 
 if TYPE_CHECKING:
+    from harness.sim.datagram_socket import DatagramSocket
+    from harness.sim.endpoint import Address
+    from harness.sim.stream_socket import StreamSocket
     from harness.sim.world import World
 
 
@@ -45,7 +48,8 @@ class Machine:
         self.powered = True
         self.process: Process | None = None
         """The latest process, dead or alive."""
-        self.listeners: dict[tuple[str, int], SimSocket] = {}
+        self.listeners: dict[Address, StreamSocket] = {}
+        self.datagram_sockets: dict[int | str, DatagramSocket] = {}
         self.socket_factory = SocketFactory(self)
         self.resolver = Resolver(world.network)
         self.processes: list[Process] = []
@@ -119,6 +123,7 @@ class Machine:
             for sock in list(process.sockets):
                 sock.vanish()
         self.listeners.clear()
+        self.datagram_sockets.clear()
         self.disk.power_off()
         self.world.network.power_changed(self)
 
@@ -137,7 +142,7 @@ class Machine:
         if self.process is not None:
             self.process.cancel()
 
-    def listener_at(self, ip: str, port: int) -> SimSocket | None:
+    def listener_at(self, ip: str, port: int | str) -> StreamSocket | None:
         """Who listens on this port for connections to this address."""
         return self.listeners.get((ip, port)) or self.listeners.get((ANY, port))
 

@@ -14,7 +14,7 @@ import trio
 from trio.lowlevel import Abort, Task
 
 from harness.sim._trio import Trap, is_cancelled, park
-from harness.sim.link import NORMAL, Link
+from harness.sim.link import Link
 
 if TYPE_CHECKING:
     from harness.sim.process import Process
@@ -61,19 +61,7 @@ class Mailbox:
         return received
 
     def _dispatch(self, route: Link, message: Any) -> None:
-        network = self._network
-        route.sent += 1
-        fate = NORMAL
-        if route.is_between_nodes:
-            number = network.messages
-            network.messages = number + 1
-            if route.disturbed or network.deviations:
-                fate = network.fate(route, number)
-        if fate.copies == 0:
-            route.dropped += 1
-            return
-        route.duplicated += fate.copies - 1
-        route.delayed += fate.extra_ns > 0
+        _, fate = self._network.send_message(route)
         for _ in range(fate.copies):
             at_ns = self._kernel.now_ns + route.draw_ns() + fate.extra_ns
             self._kernel.call_at(at_ns, _arrive, self._kernel, route, message)

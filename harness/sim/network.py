@@ -156,17 +156,36 @@ class Network:
 
         Returns how many connections were broken.
         """
+        from harness.sim.stream_socket import StreamSocket
+
         here, there = self._require(one), self._require(other)
         broken = [
             sock
             for machine, far in ((here, there), (there, here))
             for process in machine.processes
             for sock in process.sockets
-            if sock.is_connected_to(far)
+            if isinstance(sock, StreamSocket) and sock.is_connected_to(far)
         ]
         for sock in broken:
             sock.reset()
         return len(broken) // 2
+
+    def send_message(self, link: Link) -> tuple[int | None, Fate]:
+        """Number a message that travels alone, and draw and count what becomes of it.
+
+        The number is None on links that are not between nodes.
+        """
+        link.sent += 1
+        if not link.is_between_nodes:
+            return None, link.fate() if link.disturbed else NORMAL
+        number, self.messages = self.messages, self.messages + 1
+        if not link.disturbed and not self.deviations:
+            return number, NORMAL
+        fate = self.fate(link, number)
+        link.dropped += fate.copies == 0
+        link.duplicated += max(0, fate.copies - 1)
+        link.delayed += fate.extra_ns > 0
+        return number, fate
 
     def fate(self, link: Link, number: int) -> Fate:
         """What becomes of message `number`, by the disturbances on its link and the deviations."""

@@ -19,7 +19,7 @@ from harness.sim.network import Message
 
 if TYPE_CHECKING:
     from harness.sim.network import Network
-    from harness.sim.stream_socket import SimSocket
+    from harness.sim.stream_socket import StreamSocket
 
 RTO_NS = 200_000_000
 """After which a lost segment is sent again for the first time; doubles each time."""
@@ -59,7 +59,7 @@ class Pipe:
         "unread",
     )
 
-    def __init__(self, network: Network, link: Link, source: SimSocket, sink: SimSocket) -> None:
+    def __init__(self, network: Network, link: Link, source: StreamSocket, sink: StreamSocket) -> None:
         self.link, self.source, self.sink = link, source, sink
         self.unread = 0
         """Bytes sent that the receiving program has not taken yet."""
@@ -116,27 +116,27 @@ class Pipe:
             self._launch_disturbed(data, number)
 
     def _launch_disturbed(self, data: bytes, number: int) -> None:
-        link = self.link
-        fate = self._network.fate(link, number)
-        if fate.extra_ns:
-            link.delayed += 1
-        message = self._message(data, number) if self._network.on_message is not None else None
+        network, link = self._network, self.link
+        fate = network.fate(link, number)
+        message = self._message(data, number) if network.on_message is not None else None
+        link.delayed += fate.extra_ns > 0
         if self._splitter is None:
             # TCP repairs what happens to its segments; late is all that they can be.
-            extra_ns = fate.extra_ns + (RTO_NS if fate.copies == 0 else 0)
-            self._launch(data, message, extra_ns)
-            return
-        if fate.copies == 0:
+            is_sent_again = fate.copies == 0 or fate.corrupt_bit is not None
+            self._launch(data, message, fate.extra_ns + (RTO_NS if is_sent_again else 0))
+        elif fate.copies == 0:
             link.dropped += 1
             self.unread -= len(data)
             if message is not None:
                 self._report(message)
-            return
-        self._launch(data, message, fate.extra_ns, fate.may_be_overtaken)
-        for _ in range(fate.copies - 1):
-            link.duplicated += 1
-            self.unread += len(data)
-            self._launch(data, message, 0, may_be_overtaken=True)
+        else:
+            if fate.corrupt_bit is not None:
+                data = self._splitter.corrupt(data, fate.corrupt_bit)
+            self._launch(data, message, fate.extra_ns, fate.may_be_overtaken)
+            for _ in range(fate.copies - 1):
+                link.duplicated += 1
+                self.unread += len(data)
+                self._launch(data, message, 0, may_be_overtaken=True)
 
     def _launch(
         self, segment: Segment, message: Message | None, extra_ns: int, may_be_overtaken: bool = False

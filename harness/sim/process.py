@@ -23,8 +23,8 @@ from harness.sim.kernel import NEVER_NS, Kernel
 from harness.sim.mailbox import Mailbox
 
 if TYPE_CHECKING:
+    from harness.sim.endpoint import Endpoint
     from harness.sim.machine import Machine
-    from harness.sim.stream_socket import SimSocket
 
 Program = Callable[[], Awaitable[object]]
 
@@ -37,7 +37,7 @@ class Process:
         self.queued = False
         self.can_run = True
         """Whether the kernel may run it: it is not paused, killed or done."""
-        self.sockets: dict[SimSocket, None] = {}
+        self.sockets: dict[Endpoint, None] = {}
         self.batch: list[Task] = []
         """The tasks that still have to run in this pass; Trio takes them out one by one."""
         self._kernel, self._program = kernel, program
