@@ -101,7 +101,7 @@ def _planned(plan: Mapping[str, Any]) -> Iterator[Band]:
 
 def _begun(kind: str, time: int, fault: Mapping[str, Any]) -> Band:
     nodes = _names(fault.get("nodes")) if kind in MACHINE_FAULTS else ()
-    return Band(kind, time, None, whom(fault), nodes)
+    return Band(shown.short(kind, 40), time, None, whom(fault), nodes)
 
 
 def _fault_in(value: Any) -> Mapping[str, Any]:

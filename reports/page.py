@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from harness.store import write_whole
+from reports.shown import visible
 
 _PAGES = Path(__file__).parent / "pages"
 
@@ -34,10 +35,16 @@ def _templates() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_PAGES),
         autoescape=True,
+        finalize=_in_sight,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+
+
+def _in_sight(what: Any) -> Any:
+    """Text that goes into a page, with nothing in it that would not be seen."""
+    return visible(what) if isinstance(what, str) and not isinstance(what, Markup) else what
 
 
 @cache

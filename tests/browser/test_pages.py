@@ -1,0 +1,191 @@
+"""Pages as a person sees them: opened in Debian's Chromium, without a network."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+
+from checkers.verdict import Verdict
+from reports import campaign, index, run
+from tests.reports.samples import split_decision, write_run
+from tests.reports.test_campaign import SUMMARY
+
+CHROMIUM = shutil.which("chromium")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no chromium here: apt-get install chromium brings it"
+)
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    # Whatever a page might ask for, it is not to be had.
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+)
+
+VERDICTS = {
+    "valid": Verdict.passed("one decree"),
+    "unknown": Verdict.unknown("nothing was learned"),
+    "invalid": split_decision(),
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a run of each verdict, an index and the page of a campaign."""
+    root = tmp_path_factory.mktemp("store")
+    for name, verdict in VERDICTS.items():
+        run.render(write_run(root / "decree" / name, verdict=verdict))
+    index.render(root)
+    campaign.render(SUMMARY, root / "campaign.html")
+    return root
+
+
+PAGES = [*(f"decree/{name}/report.html" for name in VERDICTS), "index.html", "campaign.html"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_without_complaint_and_asks_the_network_for_nothing(
+    store: Path, page: str, tmp_path: Path
+) -> None:
+    complaints, requests = _watch(store / page, tmp_path)
+
+    assert (complaints, requests) == ([], [])
+
+
+def test_the_watch_on_the_network_sees_what_a_page_asks_for(tmp_path: Path) -> None:
+    page = tmp_path / "curious.html"
+    page.write_text('<img src="http://example.invalid/x.png"><script>console.log("hm")</script>')
+
+    complaints, requests = _watch(page, tmp_path)
+
+    assert len(complaints) >= 1
+    assert requests == ["http://example.invalid/x.png"]
+
+
+def test_no_page_is_wider_than_its_window_be_it_wide_or_narrow(store: Path, tmp_path: Path) -> None:
+    # Frames, since a window cannot be made that narrow, and all at once, since a browser is slow to start.
+    widths = (1280, 400)
+    frames = [_measuring(store / page, width) for page in PAGES for width in widths]
+    read = "document.title = Array.from(frames).map((f) => f.document.title).join(', ')"
+    all_of_them = tmp_path / "frames.html"
+    all_of_them.write_text(f"{''.join(frames)}<script>onload = () => {{ {read} }}</script>")
+
+    dom = _browse(all_of_them, tmp_path, "--dump-dom", "--allow-file-access-from-files").stdout
+
+    expected = [f"{width} of {width}" for _ in PAGES for width in widths]
+    assert re.findall(r"<title>(.*?)</title>", dom)[0].split(", ") == expected
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_is_not_blank_in_either_scheme(store: Path, scheme: str, tmp_path: Path) -> None:
+    shot = tmp_path / "shot.png"
+    dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
+
+    _browse(store / PAGES[2], tmp_path, f"--screenshot={shot}", "--window-size=1280,1600", *dark)
+
+    rows, lightness = _look_at(shot)
+    assert len(rows) > 200, "most rows of a page with something on it differ from each other"
+    assert (lightness > 128) == (scheme == "light")
+
+
+def test_scripts_make_a_page_better(store: Path, tmp_path: Path) -> None:
+    dom = _browse(store / PAGES[2], tmp_path, "--dump-dom").stdout
+
+    assert '<button type="button" class="copy">Copy</button>' in dom
+    assert 'aria-pressed="true"' in dom
+
+
+def test_a_page_can_be_read_without_scripts(store: Path, tmp_path: Path) -> None:
+    page = tmp_path / "plain.html"
+    page.write_text(re.sub(r"<script>.*?</script>", "", (store / PAGES[2]).read_text(), flags=re.DOTALL))
+
+    dom = _browse(page, tmp_path, "--dump-dom").stdout
+
+    assert re.search(r'<button type="button" class="copy" hidden="">', dom)
+    assert "process 0 was told 'x', process 1 was told 'y'" in dom
+
+
+def test_the_policy_stops_whatever_slipped_in(store: Path, tmp_path: Path) -> None:
+    page = tmp_path / "hostile.html"
+    attack = "<script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
+    page.write_text((store / PAGES[2]).read_text().replace("<main", f"{attack}<main"))
+
+    browsed = _browse(page, tmp_path, "--dump-dom")
+
+    assert "<title>broken</title>" not in browsed.stdout
+    assert "Content Security Policy" in browsed.stderr
+
+
+def _browse(page: Path, profile: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    assert CHROMIUM is not None
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile / 'profile'}", *flags, page.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+
+def _watch(page: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """What a page has written to the console, and what it asked the network for."""
+    log = folder / "net.json"
+    browsed = _browse(page, folder, f"--log-net-log={log}", "--dump-dom")
+    started = [
+        event["params"] for event in json.loads(log.read_text())["events"] if "url" in event.get("params", {})
+    ]
+    # What the browser wants for itself is initiated by no page.
+    requests = [
+        params["url"]
+        for params in started
+        if params.get("initiator", "not an origin") != "not an origin"
+        and not params["url"].startswith("file:")
+    ]
+    return [line for line in browsed.stderr.splitlines() if "CONSOLE" in line], sorted(set(requests))
+
+
+def _measuring(page: Path, width: int) -> str:
+    """A frame of this width around a page that says in its title how wide it came to be.
+
+    Its policy would keep it from saying so, and goes.
+    """
+    measure = "document.title = document.documentElement.scrollWidth + ' of ' + innerWidth"
+    source = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())
+    probe = page.with_suffix(f".{width}.html")
+    probe.write_text(source.replace("</body>", f"<script>{measure}</script></body>"))
+    return f'<iframe src="{probe.as_uri()}" width="{width}" height="900" style="border:0"></iframe>'
+
+
+def _look_at(png: Path) -> tuple[set[bytes], int]:
+    """The different rows of a picture, as they are packed, and the lightness of its last pixel's red.
+
+    Rows are packed as differences, so that equal ones in a row make equal bytes.
+    """
+    data, at, packed = png.read_bytes(), 8, b""
+    width, depth = 0, 3
+    while at < len(data):
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        content = data[at + 8 : at + 8 + size]
+        if kind == b"IHDR":
+            width, depth = int.from_bytes(content[:4], "big"), {2: 3, 6: 4}[content[9]]
+        elif kind == b"IDAT":
+            packed += content
+        at += size + 12
+    raw, stride = zlib.decompress(packed), 1 + width * depth
+    rows = [raw[start : start + stride] for start in range(0, len(raw), stride)]
+    red = 0
+    for row in rows:
+        # The leftmost pixel has no left neighbour, so each filter leaves it plain or above's difference.
+        above = {0: 0, 1: 0, 2: red, 3: red // 2, 4: red}[row[0]]
+        red = (row[1] + above) % 256
+    return set(rows), red
