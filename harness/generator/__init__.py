@@ -18,7 +18,7 @@ from harness.generator.malformed import MalformedOp, validate
 from harness.generator.order import cycle, phases, repeat, sequence, synchronize, then
 from harness.generator.player import imperfect, perfect, play, quick
 from harness.generator.source import Source, drawn, lift, numbered
-from harness.generator.threads import clients, each_thread, nemesis, on, reserve
+from harness.generator.threads import clients, each_process, each_thread, nemesis, on, reserve
 from harness.generator.timing import delay, log, not_before, sleep, stagger
 from harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Pending, Todo
 
@@ -39,6 +39,7 @@ __all__ = [
     "cycle",
     "delay",
     "drawn",
+    "each_process",
     "each_thread",
     "f_map",
     "filter_ops",

@@ -11,7 +11,7 @@ from harness.generator.choice import any_of
 from harness.generator.context import Context, Thread, thread_of
 from harness.generator.source import Source, lift
 from harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Todo
-from harness.history import NEMESIS, Op
+from harness.history import NEMESIS, Op, Process
 
 
 def on(belongs: Callable[[Thread], bool], source: Source) -> Generator:
@@ -34,7 +34,12 @@ def nemesis(source: Source) -> Generator:
 
 def each_thread(source: Source) -> Generator:
     """All of `source` by every thread, each at its own pace."""
-    return EachThread(lift(source))
+    return Each(lift(source), by_process=False)
+
+
+def each_process(source: Source) -> Generator:
+    """All of `source` by every process: a thread whose process met silence begins anew as the next."""
+    return Each(lift(source), by_process=True)
 
 
 def reserve(*shares: tuple[int, Source], rest: Source = None) -> Generator:
@@ -83,42 +88,56 @@ class On(msgspec.Struct, frozen=True):
         )
 
 
-class EachThread(msgspec.Struct, frozen=True):
-    """All of `fresh` by every thread."""
+class Each(msgspec.Struct, frozen=True):
+    """All of `fresh` by everyone."""
 
     fresh: Generator
-    begun: Mapping[Thread, Generator] = {}
-    """What has become of it on the threads that have begun."""
+    by_process: bool
+    """Whether a thread that goes on as another process begins anew."""
+    begun: Mapping[Process, Generator] = {}
+    """What has become of it with those who have begun, by thread or by process."""
     concurrency: int = 0
 
     def ask(self, ctx: Context) -> Asked:
-        """The soonest thing to do that any free thread has."""
-        best: tuple[Todo, Generator, Thread] | None = None
+        """The soonest thing to do that anyone free has."""
+        best: tuple[Todo, Generator, Process] | None = None
         for thread in ctx.free:
-            asked = self._of(thread).ask(ctx.only((thread,)))
+            owner = self._owner(thread, ctx)
+            asked = self._copy_of(owner).ask(ctx.only((thread,)))
             if asked is None or asked[0] is PENDING:
                 continue
             if best is None or asked[0].time_ns < best[0].time_ns:
-                best = asked[0], asked[1], thread
+                best = asked[0], asked[1], owner
                 if best[0].time_ns <= ctx.time_ns:
                     break
-        if best is not None:
-            todo, source, thread = best
-            return todo, EachThread(self.fresh, {**self.begun, thread: source}, ctx.concurrency)
-        return None if self._all_done(ctx) else (PENDING, self)
+        if best is None:
+            return None if self._is_done(ctx) else (PENDING, self)
+        todo, source, owner = best
+        owners = [self._owner(thread, ctx) for thread in ctx.threads]
+        begun = {name: self.begun[name] for name in owners if name in self.begun} | {owner: source}
+        return todo, Each(self.fresh, self.by_process, begun, ctx.concurrency)
 
     def tell(self, event: Op) -> Generator:
-        """The thread's own copy hears of it."""
-        thread = thread_of(event.process, self.concurrency) if self.concurrency else event.process
-        if thread not in self.begun:
+        """Whoever did it hears of it."""
+        if not self.begun:
             return self
-        return replace(self, begun={**self.begun, thread: self.begun[thread].tell(event)})
+        owner = event.process if self.by_process else thread_of(event.process, self.concurrency)
+        if owner not in self.begun:
+            return self
+        return replace(self, begun={**self.begun, owner: self.begun[owner].tell(event)})
 
-    def _of(self, thread: Thread) -> Generator:
-        return self.begun.get(thread, self.fresh)
+    def _owner(self, thread: Thread, ctx: Context) -> Process:
+        return ctx.process_of(thread) if self.by_process else thread
 
-    def _all_done(self, ctx: Context) -> bool:
-        return all(self._of(thread).ask(ctx.only((thread,))) is None for thread in ctx.threads)
+    def _copy_of(self, owner: Process) -> Generator:
+        return self.begun.get(owner, self.fresh)
+
+    def _is_done(self, ctx: Context) -> bool:
+        if self.by_process and not ctx.all_free:
+            return False  # Who is busy may meet silence, and then someone new begins.
+        return all(
+            self._copy_of(self._owner(thread, ctx)).ask(ctx.only((thread,))) is None for thread in ctx.threads
+        )
 
 
 def _is_client(thread: Thread) -> bool:

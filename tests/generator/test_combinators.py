@@ -11,6 +11,7 @@ from harness.history import NEMESIS, Op
 
 READ, WRITE, CAS = Todo("read"), Todo("write"), Todo("cas")
 READS, WRITES = gen.repeat(READ), gen.repeat(WRITE)
+WRITES_3 = gen.limit(3, WRITES)
 
 
 def invocations(history: list[Op]) -> list[Op]:
@@ -116,6 +117,8 @@ def test_stagger_keeps_its_mean_over_all_threads_and_never_outruns_its_source() 
 
     mean_s = history[-1].time / 1e9 / (len(history) - 1)
     assert 0.095 < mean_s < 0.105
+    slow = gen.limit(4, gen.stagger(0.001, READS, rng=random.Random(7)))
+    assert [time for time, _, _ in story(play(slow, concurrency=1))] == [0, 10, 20, 30]
 
 
 def test_delay_is_even_and_catches_up_when_behind() -> None:
@@ -197,9 +200,44 @@ def test_clients_and_nemesis_keep_to_themselves() -> None:
     assert {op.f for op in history if op.process != NEMESIS} == {"read"}
 
 
+def test_who_is_kept_to_some_threads_hears_of_these_alone() -> None:
+    heard: list[str] = []
+
+    def remember(source: gen.Generator, event: Op) -> gen.Generator:
+        heard.append(event.f)
+        return source
+
+    reads = gen.clients(gen.on_update(remember, gen.limit(2, READS)))
+    play(gen.any_of(reads, gen.nemesis([Todo("cut"), Todo("mend")])), nemesis=True)
+
+    assert heard == ["read"] * 4
+
+
 def test_an_op_for_threads_that_do_not_exist_is_refused() -> None:
     with pytest.raises(gen.ImpossibleGenerator, match="raise the concurrency"):
         play(gen.on(lambda thread: thread == 7, READ), concurrency=3)
+
+
+def test_a_time_limit_waits_for_who_may_yet_act_within_it() -> None:
+    """What comes next is too late, but when the read ends there may be another in time."""
+    late = gen.any_of(gen.concurrency_limit(1, gen.limit(2, READS)), gen.not_before(9, WRITE))
+
+    assert story(play(gen.time_limit(1, late))) == [(0, 0, "read"), (10, 1, "read")]
+
+
+def test_each_process_begins_anew_when_a_process_met_silence() -> None:
+    def silence(op: Op) -> Op:
+        return Op(0, op.time + 10_000_000, "info" if op.f == "write" else "ok", op.process, op.f)
+
+    per_process = gen.each_process([READ, WRITE, CAS])
+    history = play(gen.limit(6, per_process), complete=silence, concurrency=1)
+
+    assert [(op.process, op.f) for op in invocations(history)] == [
+        *[(0, "read"), (0, "write")],
+        *[(1, "read"), (1, "write")],
+        *[(2, "read"), (2, "write")],
+    ]
+    assert fs(play(gen.each_process([READ, CAS]), concurrency=1)) == ["read", "cas"]
 
 
 def test_each_thread_runs_its_own_copy() -> None:
@@ -233,28 +271,25 @@ def test_reserve_keeps_threads_for_each_share() -> None:
 
 def test_until_ok_ends_with_an_ok_of_its_own_and_of_nobody_elses() -> None:
     history = play(gen.until_ok(READS), complete=gen.imperfect, concurrency=1)
-    others = gen.any_of(
-        gen.on(lambda t: t == 0, gen.limit(3, WRITES)), gen.on(lambda t: t == 1, gen.until_ok(READS))
-    )
-    never = play(
-        gen.time_limit(0.1, others),
-        complete=lambda op: Op(
-            0, op.time + 10_000_000, "ok" if op.f == "write" else "fail", op.process, op.f
-        ),
-    )
-
     assert [op.type for op in history if op.type != "invoke"] == ["fail", "info", "ok"]
-    assert Counter(fs(never))["read"] > 5
+
+    def writes_only(op: Op) -> Op:
+        return Op(0, op.time + 10_000_000, "ok" if op.f == "write" else "fail", op.process, op.f)
+
+    others = play(gen.any_of(WRITES_3, gen.until_ok(gen.limit(6, READS))), complete=writes_only)
+    slept = gen.any_of(gen.until_ok([gen.sleep(0.001), gen.limit(6, READS)]), WRITES_3)
+    after_sleep = play(slept, complete=writes_only, concurrency=1)
+
+    assert Counter(fs(others)) == Counter(fs(after_sleep)) == {"write": 3, "read": 6}
 
 
 def test_process_limit_ends_when_too_many_processes_have_crashed() -> None:
     def silence(op: Op) -> Op:
         return Op(0, op.time + 10_000_000, "info", op.process, op.f)
 
-    history = play(gen.process_limit(5, READS), complete=silence, concurrency=2)
+    history = play(gen.process_limit(4, READS), complete=silence, concurrency=2)
 
-    assert {op.process for op in history} <= set(range(5))
-    assert len(history) > 4
+    assert [op.process for op in invocations(history)] == [0, 1, 2, 3]
 
 
 def test_concurrency_limit_bounds_ops_in_flight() -> None:

@@ -57,6 +57,7 @@ def _combined(
         st.builds(lambda source, rng: gen.stagger(0.01, source, rng=rng), inner, seeds),
         st.builds(gen.delay, st.sampled_from([0, 0.004]), inner),
         inner.map(gen.each_thread),
+        inner.map(gen.each_process),
         inner.map(gen.until_ok),
     )
 
