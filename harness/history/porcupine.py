@@ -45,5 +45,5 @@ def _entry(text: str) -> dict[str, Any]:
         "type": found["type"],
         "f": found["f"],
     }
-    value, *_ = EdnReader(found["value"])
+    value, *_ = EdnReader(f"[{found['value']}]")
     return {**entry, "value": None, "error": value} if value == _GAVE_UP else {**entry, "value": value}

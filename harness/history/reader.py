@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -83,51 +84,76 @@ def _entries(text: str, format: Format) -> _Entries:
         case "porcupine-etcd":
             return EtcdReader(text)
         case "jepsen-json":
-            return _JsonReader(text)
+            return _JsonList(text) if text.lstrip().startswith("[") else _JsonLines(text)
         case _:
             return EdnReader(text)
 
 
-class _JsonReader:
-    """JSON objects in one list, or one after another on lines of their own."""
+class _JsonLines:
+    """JSON objects on lines of their own."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._lines = text.splitlines()
         self.line = 1
 
     def __iter__(self) -> Iterator[Any]:
-        if self._text.lstrip().startswith("["):
-            yield from self._of_list()
-            return
-        for line, text in enumerate(self._text.splitlines(), start=1):
+        for line, text in enumerate(self._lines, start=1):
             self.line = line
             if text.strip():
-                yield msgspec.json.decode(text)
+                yield self._decoded(text)
 
-    def _of_list(self) -> Iterable[Any]:
+    def _decoded(self, text: str) -> Any:
         try:
-            yield from msgspec.json.decode(self._text)
-        except msgspec.DecodeError:
-            # Read once more, element by element, to tell where it is damaged and give what stands before.
-            yield from self._until_damage()
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"expected an op in JSON: {error}") from None
 
-    def _until_damage(self) -> Iterator[Any]:
+
+class _JsonList:
+    """JSON objects in a list."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._taken = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            values = msgspec.json.decode(self._text)
+        except msgspec.DecodeError:
+            values = (value for _, value in self._elements())
+        for value in values:
+            self._taken += 1
+            if isinstance(value, ValueError):
+                raise value
+            yield value
+
+    @property
+    def line(self) -> int:
+        """Found by reading everything once more: it is wanted only once, and only if something is wrong."""
+        return next((line for line, _ in islice(self._elements(), max(self._taken - 1, 0), None)), 1)
+
+    def _elements(self) -> Iterator[tuple[int, Any]]:
+        """The elements of the list with the lines they begin on, and at last the damage, if there is any."""
         import json
 
         decoder, text = json.JSONDecoder(), self._text
         at = text.index("[") + 1
         while True:
             at = _past(text, at, ",")
-            self.line = 1 + text.count("\n", 0, at)
+            line = 1 + text.count("\n", 0, at)
             if at == len(text):
-                raise ValueError("the text breaks off: expected `]`")
+                yield line, ValueError("the text breaks off: expected `]`")
+                return
             if text[at] == "]":
-                raise ValueError("expected nothing after the closing `]`")
+                if text[at + 1 :].strip():
+                    yield line, ValueError("expected nothing after the closing `]`")
+                return
             try:
                 value, at = decoder.raw_decode(text, at)
             except json.JSONDecodeError as error:
-                raise ValueError(f"expected an op in JSON: {error.msg}") from None
-            yield value
+                yield line, ValueError(f"expected an op in JSON: {error.msg}")
+                return
+            yield line, value
 
 
 def _past(text: str, at: int, separators: str) -> int:
