@@ -55,36 +55,26 @@ class Proposer(msgspec.Struct, frozen=True, gc=False):
 
     def hear(self, reply: Promise | Nack, sender: int, members: int, wanted: Value, rules: Rules) -> Proposer:
         """The proposer after a reply; `wanted` is what it proposes if it is free to."""
-        if isinstance(reply, Nack):
-            self = msgspec.structs.replace(self, highest=highest(self.highest, reply.promised))
+        seen = highest(self.highest, reply.promised) if isinstance(reply, Nack) else self.highest
         match self.phase:
             case Preparing(ballot) as phase if rules.counts_promise(ballot, reply):
-                return self._count(phase, reply, sender, members, wanted, rules)
+                promisers = rules.with_voter(phase.promisers, sender)
+                if promisers == phase.promisers:
+                    return self
+                report = reply.accepted if isinstance(reply, Promise) else None
+                preparing = Preparing(ballot, promisers, (*phase.reports, report))
+                return Proposer(_further(preparing, members, wanted, rules), seen, self.attempts)
             case Preparing(ballot) | Proposing(ballot) if isinstance(reply, Nack) and reply.ballot == ballot:
-                return Proposer(BackingOff(), self.highest, self.attempts + 1)
-        return self
-
-    def _count(
-        self,
-        phase: Preparing,
-        reply: Promise | Nack,
-        sender: int,
-        members: int,
-        wanted: Value,
-        rules: Rules,
-    ) -> Proposer:
-        promisers = rules.with_voter(phase.promisers, sender)
-        if len(promisers) == len(phase.promisers):
-            return self
-        reports = (*phase.reports, reply.accepted if isinstance(reply, Promise) else None)
-        if len(promisers) < rules.quorum(members):
-            return self.enter(Preparing(phase.ballot, promisers, reports))
-        return self.enter(Proposing(phase.ballot, rules.safe_value(reports, wanted)))
-
-    def enter(self, phase: Phase) -> Proposer:
-        """The proposer in another phase."""
-        return Proposer(phase, self.highest, self.attempts)
+                return Proposer(BackingOff(), seen, self.attempts + 1)
+        return Proposer(self.phase, seen, self.attempts)
 
     def again(self) -> Proposer:
         """The proposer as it sends once more."""
         return Proposer(self.phase, self.highest, self.attempts + 1)
+
+
+def _further(phase: Preparing, members: int, wanted: Value, rules: Rules) -> Preparing | Proposing:
+    """Phase 2 begins once a quorum has promised (PMS 2.2, phase 2a)."""
+    if len(phase.promisers) < rules.quorum(members):
+        return phase
+    return Proposing(phase.ballot, rules.safe_value(phase.reports, wanted))
