@@ -8,6 +8,10 @@ import os
 import trio
 
 
+class PowerLost(Exception):
+    """The process that was working on the disk is no more."""
+
+
 class MemoryDisk:
     """The `Disk` of an instance under test; keep it over a restart."""
 
@@ -17,15 +21,20 @@ class MemoryDisk:
         self.failing: int | None = None
         """The errno of what goes wrong from now on."""
         self.syncs = 0
+        self.dies_before: int | None = None
+        """The number of the operation, from 0, before which power goes."""
+        self.operations = 0
         self.gate: trio.Event | None = None
         """While there is one, a sync does not return before it is set."""
 
     def lose_power(self) -> None:
         """Only what was synced is left."""
         self.written = dict(self.durable)
+        self.dies_before = None
 
     async def read(self, path: str) -> bytes:
         await trio.lowlevel.checkpoint()
+        self._may_fail(reading=True)
         if path not in self.written:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
         return self.written[path]
@@ -51,6 +60,9 @@ class MemoryDisk:
     async def truncate(self, path: str, size: int) -> None:
         await self.replace(path, self.written[path][:size])
 
-    def _may_fail(self) -> None:
-        if self.failing is not None:
+    def _may_fail(self, *, reading: bool = False) -> None:
+        if self.dies_before == self.operations:
+            raise PowerLost
+        self.operations += 1
+        if self.failing is not None and not reading:
             raise OSError(self.failing, os.strerror(self.failing))

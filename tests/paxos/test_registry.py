@@ -22,7 +22,7 @@ from paxos_impl.membership import Address, Membership
 from paxos_impl.record import DamagedLog
 from paxos_impl.registry import GetMembership, Register, Registry, View, ask_registry, serve_registry
 from paxos_impl.storage import StorageFailed, WrongStorage
-from tests.paxos.memory_disk import MemoryDisk
+from tests.paxos.memory_disk import MemoryDisk, PowerLost
 
 A, B, C = (Address(f"10.0.0.{n}", 7000) for n in (1, 2, 3))
 
@@ -304,6 +304,24 @@ async def test_an_instance_that_died_before_it_heard_its_id_gets_that_one() -> N
             await enrolled(registry, A, 2, disk, "b")
 
         assert await ask_registry(registry, GetMembership()) == View(None, 1, 2)
+
+
+@pytest.mark.parametrize("operation", range(5))
+async def test_wherever_power_fails_an_instance_that_enrolls_is_one_and_the_same(operation: int) -> None:
+    disk, tokens = MemoryDisk(), (f"token {n}" for n in count())
+    disk.dies_before = operation
+    async with running(MemoryDisk(), cluster_ids()) as registry:
+
+        async def come() -> tuple[int, Membership]:
+            return await enroll(registry, A, 1, disk=disk, new_token=lambda: next(tokens))
+
+        if operation < 4:
+            with pytest.raises(PowerLost):
+                await come()
+        disk.lose_power()
+
+        assert await come() == (0, Membership({0: A}, "cluster-0"))
+        assert await ask_registry(registry, GetMembership()) == View(Membership({0: A}, "cluster-0"), 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from paxos_impl.disk import DirectoryInUse, OsDisk, locked
 from paxos_impl.membership import Address, Membership
 from paxos_impl.record import DamagedLog, read_records, records
 from paxos_impl.storage import Log, Storage, StorageFailed, WrongStorage
-from tests.paxos.memory_disk import MemoryDisk
+from tests.paxos.memory_disk import MemoryDisk, PowerLost
 
 PAYLOADS = [b"", b"promise", b"\x00" * 20, b"vote" * 10]
 MEMBERSHIP = Membership({1: Address("n1", 1), 2: Address("n2", 1), 3: Address("n3", 1)}, "blue")
@@ -90,6 +91,20 @@ async def test_an_instance_finds_its_last_state_again_and_counts_its_lives() -> 
 
     assert (first.state, second.state, third.state) == (Durable(), VOTED, VOTED)
     assert (first.incarnation, second.incarnation, third.incarnation) == (0, 1, 2)
+
+
+@pytest.mark.parametrize("operation", range(8))
+async def test_wherever_power_fails_what_was_saved_is_there(operation: int) -> None:
+    disk, saved = MemoryDisk(), Durable()
+    disk.dies_before = operation
+    with suppress(PowerLost):
+        storage = await Storage.recover(disk, MEMBERSHIP, 2)
+        for state in (PROMISED, VOTED):
+            await storage.save(state)
+            saved = state
+    disk.lose_power()
+
+    assert (await Storage.recover(disk, MEMBERSHIP, 2)).state == saved
 
 
 async def test_a_torn_tail_is_cut_and_writing_goes_on_after_it() -> None:
