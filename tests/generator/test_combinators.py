@@ -122,10 +122,13 @@ def test_stagger_keeps_its_mean_over_all_threads_and_never_outruns_its_source() 
 
 
 def test_delay_is_even_and_catches_up_when_behind() -> None:
-    slow = play(gen.limit(4, gen.delay(0.004, READS)), concurrency=1)  # Each op takes 10 ms.
+    def slow_at_first(op: Op) -> Op:
+        return gen.perfect(op) if op.index == 0 else gen.quick(op)
+
+    late = play(gen.limit(5, gen.delay(0.004, READS)), complete=slow_at_first, concurrency=1)
     even = play(gen.limit(4, gen.delay(0.004, READS)), concurrency=4)
 
-    assert [time for time, _, _ in story(slow)] == [0, 10, 20, 30]
+    assert [time for time, _, _ in story(late)] == [0, 10, 10, 12, 16]
     assert [time for time, _, _ in story(even)] == [0, 4, 8, 12]
 
 
@@ -137,7 +140,8 @@ def test_sleep_keeps_one_process_busy_and_stays_out_of_the_history() -> None:
 
 def test_repeat_gives_the_first_op_and_cycle_the_whole() -> None:
     assert fs(play(gen.repeat([READ, WRITE], 3))) == ["read"] * 3
-    assert fs(play(gen.cycle([READ, WRITE], 2))) == ["read", "write"] * 2
+    for concurrency in (1, 2, 9):
+        assert fs(play(gen.cycle([READ, WRITE], 2), concurrency=concurrency)) == ["read", "write"] * 2
     assert fs(play(gen.limit(5, gen.cycle([READ, WRITE])))) == ["read", "write", "read", "write", "read"]
     assert play(gen.cycle([READ], 0)) == []
     assert play(gen.cycle(None)) == []
