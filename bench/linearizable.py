@@ -1,0 +1,198 @@
+"""How long the linearizability checker takes, after loading, beside a plain Wing-Gong-Lowe search.
+
+python bench/linearizable.py [PART OF A NAME ...]
+
+Times are CPU seconds, the least of three runs; they include the replay of what was found, or the minimal core
+and its confirmation.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from checkers import linearizable
+from checkers.linearizability import wing_gong_lowe
+from checkers.linearizability.fabrication import EXEMPLARS, Choose, Exemplar, fabricate
+from checkers.linearizability.model import operations
+from checkers.linearizability.parts import parts_of
+from checkers.models import named
+from harness.history import FailMeans, History, Journal, read_any, read_columns
+from harness.history.columns import Columns
+
+REFEREE_STEPS = 300_000
+KNOSSOS = Path(__file__).parents[2] / "shared" / "data" / "histories" / "knossos" / "cas-register"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A history to fabricate, and what is to be reached with it."""
+
+    name: str
+    exemplar: Exemplar
+    operations: int
+    clients: int
+    seconds: float
+    unknown: float = 0.0
+    stale: float = 0.0
+    fail_means: FailMeans = "compared unequal"
+
+
+def append_kv() -> Exemplar:
+    """Ten live keys, each of which is retired after some 64 appends."""
+    inner = EXEMPLARS["kv"]
+
+    def ask(choose: Choose, serial: int) -> tuple[str, Any]:
+        key = f"{choose(10)} of batch {serial // 1280}"
+        return ("get", [key, None]) if choose(2) else ("append", [key, f"x{serial}y"])
+
+    return Exemplar("kv", {}, ask, inner.answer)
+
+
+UNIQUE, FEW = EXEMPLARS["register, unique values"], EXEMPLARS["cas-register"]
+CASES = [
+    Case("unique register 100k c5", UNIQUE, 100_000, 5, 0.025),
+    Case("unique register 100k c5 1% unknown", UNIQUE, 100_000, 5, 0.025, unknown=0.01),
+    Case("unique register 100k c50 1% unknown", UNIQUE, 100_000, 50, 0.025, unknown=0.01),
+    Case("unique register 1M c50 1% unknown", UNIQUE, 1_000_000, 50, 0.3, unknown=0.01),
+    Case("cas-register of 5 values 100k c5", FEW, 100_000, 5, 1.0),
+    Case("cas-register of 5 values 10k c50 1% unknown", FEW, 10_000, 50, 1.0, unknown=0.01),
+    Case("cas-register of 5 values 10k c10, one stale answer in 2000", FEW, 10_000, 10, 0.3, stale=0.0005),
+    Case("append-kv 100k c50", append_kv(), 100_000, 50, 0.25),
+    Case("append-kv 100k c50 1% unknown", append_kv(), 100_000, 50, 0.25, unknown=0.01),
+]  # fmt: skip
+
+
+def measure(case: Case) -> None:
+    """Fabricate, check three times, and let the referee try."""
+    history = fabricate(
+        case.exemplar, _chooser(1), operations=case.operations, clients=case.clients,
+        unknown=case.unknown, stale=case.stale,
+    )  # fmt: skip
+    columns = history.columns
+    del history
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = case.exemplar.model
+    verdict, seconds = _least(lambda: linearizable(columns, model, fail_means=case.fail_means))
+    megabytes = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+    print(
+        f"{case.name:60} {verdict.valid:8} {seconds:8.4f} s (to reach {case.seconds} s)  +{megabytes} MB  "
+        f"{verdict.details['methods']} {verdict.details['nodes']} nodes;  plain: {_plain(columns, case)}",
+        flush=True,
+    )
+
+
+def _chooser(seed: int) -> Choose:
+    """Like `randrange` of a generator with this seed, and quicker."""
+    draw = random.Random(seed).random
+    return lambda below: int(draw() * below)
+
+
+def _least(check: Callable[[], Any]) -> tuple[Any, float]:
+    seconds = []
+    for _ in range(3):
+        begun = time.process_time()
+        result = check()
+        seconds.append(time.process_time() - begun)
+    return result, min(seconds)
+
+
+def _plain(columns: Columns, case: Case) -> str:
+    model = named(case.exemplar.model)
+    begun, steps = time.process_time(), 0
+    parts = parts_of(columns, model, case.fail_means)
+    for rows in parts.rows():
+        if len(rows) > 20_000:
+            return "not attempted, its memory grows with the square of the operations"
+        refereed = wing_gong_lowe(
+            list(operations(parts.columns.take(rows))), model, max_steps=REFEREE_STEPS - steps
+        )
+        steps += refereed.steps
+        if refereed.linearizable is None:
+            return f"undecided after {REFEREE_STEPS:,} steps, {time.process_time() - begun:.2f} s"
+        if not refereed.linearizable:
+            break
+    return f"{time.process_time() - begun:.2f} s, {steps:,} steps"
+
+
+def measure_recorded() -> None:
+    """All recorded registers, from text to verdict."""
+    if not KNOSSOS.is_dir():
+        print(f"no recorded histories in {KNOSSOS}")
+        return
+    files = sorted(KNOSSOS.glob("*/*.edn"))
+    _, reading = _least(lambda: [read_any(path) for path in files])
+    histories = [read_any(path).history for path in files]
+    right, checking = _least(
+        lambda: sum(
+            (linearizable(History(history), "cas-register").valid == "valid") == ("good" in path.parts)
+            for path, history in zip(files, histories, strict=True)
+        )
+    )
+    both = reading + checking
+    print(f"{f'recorded registers: {right} of {len(files)} right':60} {both:8.4f} s (to reach 0.3 s): "
+          f"{reading:.4f} reading, {checking:.4f} checking", flush=True)  # fmt: skip
+
+
+def measure_loading(ops: int = 1_000_000) -> None:
+    """A million ops from our JSONL."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "history.jsonl"
+        with Journal(path, flush_every=10_000) as journal:
+            for op in fabricate(UNIQUE, _chooser(1), operations=ops // 2, clients=5):
+                journal.write(op)
+        columns, seconds = _least(lambda: read_columns(path))
+    print(
+        f"{f'load {ops:,} ops, {len(columns):,} operations':60} {seconds:8.4f} s (to reach 2 s)", flush=True
+    )
+
+
+def measure_command() -> None:
+    """From the start of a process to the verdict on a file of 100 ops."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "history.jsonl"
+        with Journal(path) as journal:
+            for op in fabricate(FEW, _chooser(1), operations=50, clients=5):
+                journal.write(op)
+        script = (
+            "from harness.history import read_any; from checkers import linearizable; "
+            f"print(linearizable(read_any({json.dumps(str(path))}).history, 'cas-register').valid)"
+        )
+
+        def run() -> float:
+            begun = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.DEVNULL)
+            ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return ended.ru_utime + ended.ru_stime - begun.ru_utime - begun.ru_stime
+
+        seconds = min(run() for _ in range(5))
+    print(f"{'start-up to verdict on 100 ops':60} {seconds:8.4f} s (to reach 0.35 s)", flush=True)
+
+
+def main(wanted: list[str]) -> None:
+    """Measure what is wanted, or everything."""
+    for name, each in (
+        ("load", measure_loading),
+        ("recorded", measure_recorded),
+        ("start-up", measure_command),
+    ):
+        if not wanted or any(part in name for part in wanted):
+            each()
+    for case in CASES:
+        if not wanted or any(part in case.name for part in wanted):
+            measure(case)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
