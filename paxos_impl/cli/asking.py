@@ -13,6 +13,9 @@ from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, say
 if TYPE_CHECKING:
     from paxos_impl.membership import Address
 
+ASK_AGAIN_S = 0.2
+"""How long to wait before asking again who did not answer."""
+
 _ask_registry = click.option("--registry", type=ADDRESS, help="Ask any instance that this registry knows.")
 _ask_node = click.option("--node", type=ADDRESS, help="Ask this instance.")
 _timeout = click.option(
@@ -50,7 +53,7 @@ def propose(value: str, registry: Address | None, node: Address | None, timeout_
         say(outcome.why)
         return NOT_DONE
 
-    return _asked(ask, registry, node, timeout_s)
+    return _asked(ask, registry, node, timeout_s, awaits_cluster=True)
 
 
 @click.command()
@@ -114,8 +117,14 @@ def _asked(
     registry: Address | None,
     node: Address | None,
     timeout_s: float,
+    *,
+    awaits_cluster: bool = False,
 ) -> int:
-    """Run a client's command on who is to be asked, and the time that is left; silence is told in a line."""
+    """Run a client's command on who is to be asked, and the time that is left; silence is told in a line.
+
+    While there is time, silence is met by asking again, for who is asked may only just be starting. So is
+    a cluster that is not complete yet, if the command `awaits_cluster`.
+    """
     if (registry is None) == (node is None):
         raise click.UsageError("say whom to ask: either --registry HOST:PORT or --node HOST:PORT")
     import trio
@@ -124,14 +133,22 @@ def _asked(
 
     async def find_and_ask() -> int:
         deadline = trio.current_time() + timeout_s
-        addresses = await _instances(registry, node, timeout_s)
-        return await ask(addresses, deadline - trio.current_time())
+        while True:
+            try:
+                addresses = await _instances(registry, node, deadline - trio.current_time())
+                return await ask(addresses, deadline - trio.current_time())
+            except (NoAnswer, NotReady) as silence:
+                if isinstance(silence, NotReady) and not awaits_cluster:
+                    raise
+                if trio.current_time() + ASK_AGAIN_S >= deadline:
+                    raise
+            await trio.sleep(ASK_AGAIN_S)
 
     try:
         return trio.run(find_and_ask)
     except NotReady as error:
         say(str(error))
-        return UNKNOWN_YET
+        return NOT_DONE if awaits_cluster else UNKNOWN_YET
     except NoAnswer as error:
         say(f"no answer: {error}")
         return NOT_DONE
@@ -153,7 +170,7 @@ async def _instances(registry: Address | None, node: Address | None, timeout_s: 
         return [node]
     assert registry is not None
     try:
-        with trio.fail_after(timeout_s):
+        with trio.fail_after(max(timeout_s, 0)):
             view = await ask_registry(registry, GetMembership())
     except (OSError, trio.BrokenResourceError, trio.TooSlowError, BadFrame) as error:
         raise NoAnswer(f"the registry at {registry} does not answer: {error}") from None
