@@ -26,27 +26,30 @@ class Proposal:
     key: Key
     """The value in canonical form."""
     value: Any
-    sent: Event | None = None
+    sent: Event | None
     """The first `propose_sent`; None if there are votes for what nobody proposed."""
-    votes: dict[str, Event] = field(default_factory=dict)
+    votes: dict[str, Event]
     """By acceptor, the first event that shows its vote: the vote sent, or told of later."""
 
 
-@dataclass(slots=True, eq=False)
 class Slot:
     """One decision."""
 
-    proposals: dict[tuple[Ballot, Key], Proposal] = field(default_factory=dict)
-    proposed: dict[Ballot, Event] = field(default_factory=dict)
-    """The first `propose_sent` at each ballot."""
-    chosen: dict[Key, Proposal] = field(default_factory=dict)
-    """Each value that has a quorum of votes at one ballot, with the first such proposal."""
-    learned: dict[Key, Event] = field(default_factory=dict)
-    """Each value that some node learned, with the first such event."""
-    known: dict[str, Event] = field(default_factory=dict)
-    """By node, what it learned last."""
-    applied: dict[str, Event] = field(default_factory=dict)
-    """By node, what it applied last."""
+    # Not a dataclass: a long trace makes one for every few of its events, and this is three times as quick.
+    __slots__ = ("applied", "chosen", "known", "learned", "proposals", "proposed")
+
+    def __init__(self) -> None:
+        self.proposals: dict[tuple[Ballot, Key], Proposal] = {}
+        self.proposed: dict[Ballot, Event] = {}
+        """The first `propose_sent` at each ballot."""
+        self.chosen: dict[Key, Proposal] = {}
+        """Each value that has a quorum of votes at one ballot, with the first such proposal."""
+        self.learned: dict[Key, Event] = {}
+        """Each value that some node learned, with the first such event."""
+        self.known: dict[str, Event] = {}
+        """By node, what it learned last."""
+        self.applied: dict[str, Event] = {}
+        """By node, what it applied last."""
 
 
 @dataclass(slots=True, eq=False)
@@ -122,6 +125,10 @@ class Seen:
             slot = self.slots[number] = Slot()
         return slot
 
+    def add_members(self, event: Event) -> None:
+        """A node began to count quorums over these members."""
+        self.membership.add(event)
+
     def add_restart(self, event: Event) -> None:
         """A node began another life."""
         self.restarts.setdefault(event.node, []).append(event)
@@ -165,7 +172,7 @@ class Seen:
         slot.proposed.setdefault(ballot, event)
         proposal = slot.proposals.get((ballot, key))
         if proposal is None:
-            slot.proposals[ballot, key] = Proposal(ballot, key, event.value, event)
+            slot.proposals[ballot, key] = Proposal(ballot, key, event.value, event, {})
         elif proposal.sent is None:
             proposal.sent = event
 
@@ -189,7 +196,7 @@ class Seen:
     def _cast(self, number: int, slot: Slot, ballot: Ballot, key: Key, value: Any, event: Event) -> Proposal:
         proposal = slot.proposals.get((ballot, key))
         if proposal is None:
-            proposal = slot.proposals[ballot, key] = Proposal(ballot, key, value)
+            proposal = slot.proposals[ballot, key] = Proposal(ballot, key, value, None, {})
         proposal.votes.setdefault(event.node, event)
         if key not in slot.chosen and self.membership.quorum(number, proposal.votes):
             slot.chosen[key] = proposal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 
 from checkers.consensus.rules import HARM, LATENT, RULES, Judge, ValueJudge
 from checkers.consensus.seen import Seen, Slot
@@ -26,41 +27,10 @@ class Watch:
     """
 
     def __init__(self, *, invited: Container[Key] | None = None, only: Iterable[str] = tuple(RULES)) -> None:
-        self.seen = seen = Seen(invited)
+        self.seen = Seen(invited)
         self.harmed = False
         """Whether agreement itself has been violated."""
-        rules = {name: RULES[name] for name in only}
-        add_value: dict[str, Callable[[Event, Slot, Key], None]] = {
-            "propose_sent": seen.add_proposal,
-            "accept_sent": seen.add_vote,
-            "learned": seen.add_learned,
-            "applied": seen.add_applied,
-        }
-        add: dict[str, Callable[[Event], None]] = {
-            "config_active": seen.membership.add,
-            "restart": seen.add_restart,
-            "prepare_sent": seen.add_prepare,
-            "promise_sent": seen.add_promise,
-            "tell_sent": seen.add_told,
-            "compacted": seen.add_compaction,
-            "snapshot_installed": seen.add_compaction,
-        }
-        self._of_values: dict[
-            str, tuple[list[tuple[str, ValueJudge]], Callable[[Event, Slot, Key], None]]
-        ] = {
-            kind: (
-                [(name, rule.of_values[kind]) for name, rule in rules.items() if kind in rule.of_values],
-                note,
-            )
-            for kind, note in add_value.items()
-        }
-        self._of_others: dict[str, tuple[list[tuple[str, Judge]], Callable[[Event], None]]] = {
-            kind: (
-                [(name, rule.of_others[kind]) for name, rule in rules.items() if kind in rule.of_others],
-                note,
-            )
-            for kind, note in add.items()
-        }
+        self._of_values, self._of_others = _tables(tuple(only))
 
     def feed(self, event: Event) -> Anomaly | None:
         """Judge the next event; if it breaks several rules, the one that does most harm is told.
@@ -82,13 +52,13 @@ class Watch:
             for name, judge_value in value_judges:
                 if (anomaly := judge_value(seen, event, slot, key)) is not None:
                     found = [*(found or ()), (name, anomaly)]
-            add_value(event, slot, key)
+            add_value(seen, event, slot, key)
         elif (of_other := self._of_others.get(event.event)) is not None:
             judges, add = of_other
             for name, judge in judges:
                 if (anomaly := judge(self.seen, event)) is not None:
                     found = [*(found or ()), (name, anomaly)]
-            add(event)
+            add(self.seen, event)
         return self._named(found) if found else ()
 
     def _named(self, found: list[tuple[str, Anomaly]]) -> list[Anomaly]:
@@ -102,3 +72,43 @@ class Watch:
             )
             for name, anomaly in found
         ]
+
+
+_AddValue = Callable[[Seen, Event, Slot, Key], None]
+_Add = Callable[[Seen, Event], None]
+
+_ADD_VALUE: dict[str, _AddValue] = {
+    "propose_sent": Seen.add_proposal,
+    "accept_sent": Seen.add_vote,
+    "learned": Seen.add_learned,
+    "applied": Seen.add_applied,
+}
+_ADD: dict[str, _Add] = {
+    "config_active": Seen.add_members,
+    "restart": Seen.add_restart,
+    "prepare_sent": Seen.add_prepare,
+    "promise_sent": Seen.add_promise,
+    "tell_sent": Seen.add_told,
+    "compacted": Seen.add_compaction,
+    "snapshot_installed": Seen.add_compaction,
+}
+
+
+@cache
+def _tables(
+    only: tuple[str, ...],
+) -> tuple[
+    dict[str, tuple[list[tuple[str, ValueJudge]], _AddValue]],
+    dict[str, tuple[list[tuple[str, Judge]], _Add]],
+]:
+    """By kind of event: what judges it, under the name of the property, and what takes note of it."""
+    rules = [(name, RULES[name]) for name in only]
+    of_values = {
+        kind: ([(name, rule.of_values[kind]) for name, rule in rules if kind in rule.of_values], add)
+        for kind, add in _ADD_VALUE.items()
+    }
+    of_others = {
+        kind: ([(name, rule.of_others[kind]) for name, rule in rules if kind in rule.of_others], add)
+        for kind, add in _ADD.items()
+    }
+    return of_values, of_others
