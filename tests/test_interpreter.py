@@ -125,6 +125,17 @@ async def test_it_makes_the_history_that_the_player_makes(clock: MockClock) -> N
     assert moments(trial.history) == moments(gen.play(source(), concurrency=3))
 
 
+async def test_an_op_that_is_over_when_another_begins_is_not_concurrent_with_it(clock: MockClock) -> None:
+    async def do(op: Op) -> Op:
+        await trio.sleep(0.25)
+        return replace(op, type="ok")
+
+    trial = Trial()
+    await trial.run(gen.limit(40, gen.delay(0.25, READS)), do, concurrency=3)
+
+    assert [op.type for op in trial.history] == ["invoke", "ok"] * 40
+
+
 async def test_time_is_the_trials_while_the_generators_begins_at_zero(clock: MockClock) -> None:
     trial = Trial()
     await trio.sleep(7)

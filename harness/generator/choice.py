@@ -48,7 +48,8 @@ class Mix(msgspec.Struct, frozen=True):
             return None
         first, dice = self.dice.below(len(self.sources))
         ended: list[int] = []
-        for at in (*range(first, len(self.sources)), *range(first)):
+        for step in range(len(self.sources)):
+            at = (first + step) % len(self.sources)
             asked = self.sources[at].ask(ctx)
             if asked is None:
                 ended.append(at)

@@ -27,32 +27,42 @@ def draw_faults(
 ) -> tuple[Fault, ...]:
     """Faults of these kinds (names of `FAULTS` or `GROUPS`), in order of time.
 
-    All begin before `begin_by_s` and are over before the time limit. Every kind gets its turn before any
-    comes again, as far as time allows. With `keep_majority` there is never less than a majority that is
-    neither paused nor down; partitions are not counted.
+    All begin before `begin_by_s` and are over before the time limit. Every kind gets its turn, and gets it
+    before any comes again. With `keep_majority` there is never less than a majority that is neither paused
+    nor down, and a fault that would need one is left out; partitions are not counted.
 
     Raises: UnknownFault.
     """
     chosen = fault_kinds(kinds, rng)
     end_ms = math.ceil(time_limit_s * 1000) - 1
-    faults: list[Fault] = []
     last_ms = min(begin_by_s * 1000, end_ms - _SHORTEST_MS)
-    gap_ms = max(1, min(_GAP_MS, last_ms / (len(chosen) + 1)))
-    at_ms = rng.uniform(0, min(gap_ms, end_ms / 4))
-    for kind in _in_turn(chosen, rng):
-        if at_ms > last_ms:
-            break
-        for_ms = min(_length(kind, rng), end_ms - round(at_ms))
+    faults: list[Fault] = []
+    for at_ms, kind in zip(_beginnings(last_ms, len(chosen), rng), _in_turn(chosen, rng), strict=False):
+        for_ms = min(_length(kind, rng), end_ms - at_ms)
         candidates = nodes
         if keep_majority and kind.takes_down:
-            down = _down(faults, round(at_ms))
+            down = _down(faults, at_ms)
             spare = max(0, len(nodes) - majority_of(nodes) - len(down))
             candidates = down + rng.sample([node for node in nodes if node not in down], spare)
-        fault = Fault(kind=kind.kind, at_ms=round(at_ms), for_ms=for_ms, **kind.aim(candidates, rng))
+        fault = Fault(kind=kind.kind, at_ms=at_ms, for_ms=for_ms, **kind.aim(candidates, rng))
         if fault.nodes or fault.grudge or kind.kind in MESSAGE_KINDS:
             faults.append(fault)  # A cluster may be too small for the others to strike anyone.
-        at_ms += rng.expovariate(1 / gap_ms)
     return tuple(faults)
+
+
+def _beginnings(last_ms: float, count_min: int, rng: random.Random) -> list[int]:
+    """Moments up to the last at random, some `_GAP_MS` apart or less, so that there are enough."""
+    if last_ms < 0:
+        return []
+    gap_ms = max(1.0, min(_GAP_MS, last_ms / (count_min + 1)))
+    moments: list[float] = []
+    at_ms = rng.uniform(0, min(gap_ms, last_ms))
+    while at_ms <= last_ms:
+        moments.append(at_ms)
+        at_ms += rng.expovariate(1 / gap_ms)
+    if len(moments) < count_min:
+        moments = sorted(rng.uniform(0, last_ms) for _ in range(count_min))
+    return [math.floor(moment) for moment in moments]
 
 
 def _down(faults: Sequence[Fault], at_ms: int) -> list[str]:

@@ -57,6 +57,15 @@ def test_a_node_that_is_restarted_under_a_pause_stands_still_at_once() -> None:
     assert machine.is_well
 
 
+def test_a_node_killed_twice_is_killed_and_started_once() -> None:
+    machine = ToyMachine()
+    custody = Custody({"n1": machine})
+    for change in (custody.hold, custody.hold, custody.release, custody.release):
+        change("n1", "kill")
+
+    assert machine.told == {"kill": 1, "restart": 1}
+
+
 def test_power_fails_for_a_node_that_was_killed_before() -> None:
     """A dead process's writes are in the page cache still, and are lost now."""
     machine = ToyMachine()
