@@ -180,9 +180,9 @@ def test_serve_writes_a_trace_when_asked(tmp_path: Path) -> None:
         env=environment(),
     )
     try:
-        proposed = paxos("propose", "--node", town.addresses["1"], "x")
-        while proposed.status != 0:
-            proposed = paxos("propose", "--node", town.addresses["1"], "x")
+        # It may not listen yet; then the client goes on asking.
+        proposed = paxos("propose", "--node", town.addresses["1"], "x", "--timeout", "20")
+        assert proposed[:2] == (0, "x\n"), proposed.said
         serve.send_signal(signal.SIGINT)
         assert serve.wait(10) == 0
     finally:
@@ -233,6 +233,20 @@ def test_silence_is_told_from_ignorance(args: list[str]) -> None:
 
     assert ended.status == 1
     assert "does not answer" in ended.said
+
+
+def test_a_proposal_waits_for_a_cluster_that_is_only_just_starting(town: Town) -> None:
+    proposal = subprocess.Popen(
+        [*PAXOS, "propose", "--registry", town.registry, "--timeout", "20", "x"],
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
+    for name in ("registry", "1", "2", "3"):
+        town.start(name)
+
+    printed, _ = proposal.communicate(timeout=25)
+
+    assert (proposal.returncode, printed) == (0, b"x\n")
 
 
 def test_an_interrupted_client_ends_without_a_traceback() -> None:
