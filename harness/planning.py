@@ -16,12 +16,12 @@ from harness.workload import Workload
 def plan_for(workload: Workload, *, seed: int, nemesis: str = "none", **fields: Any) -> Plan:
     """A plan with these fields of `Plan`, else the workload's, and faults of the kinds named by comma.
 
-    A field that is None is as good as not given. Raises: UnknownName, for a kind of fault there is not.
+    Faults that are given, and kinds that are named one by one, count as asked for. A field that is None is as good as not given. Raises: UnknownName, for a kind of fault there is not.
     """
     given = {name: value for name, value in fields.items() if value is not None}
     plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**workload.defaults, **given})
     kinds = tuple(kind for kind in nemesis.replace(" ", "").split(",") if kind)
     rng = substream(seed, "faults")
     faults = draw_faults(rng, plan.names, kinds, plan.time_limit_s, begin_by_s=workload.busy_s)
-    asked = tuple(kind for kind in kinds if kind in FAULTS)
-    return msgspec.structs.replace(plan, nemesis=asked, faults=(*plan.faults, *faults))
+    asked = (*(fault.kind for fault in plan.faults), *(kind for kind in kinds if kind in FAULTS))
+    return msgspec.structs.replace(plan, nemesis=tuple(dict.fromkeys(asked)), faults=(*plan.faults, *faults))

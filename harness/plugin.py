@@ -66,10 +66,16 @@ def trial(request: pytest.FixtureRequest) -> Callable[..., Trial]:
         from harness.trial import run
 
         plan, workload = _planned(subject, fields)
-        ran = run(plan, workload=workload, store=session.store(), name=_slug(request.node.name))
+        ran = run(
+            plan,
+            workload=workload,
+            store=session.store(),
+            name=_slug(request.node.name),
+            again=_again(request.node, plan, workload),
+        )
         session.count(request.node, ran, expected=ran.valid == expect)
         if ran.valid != expect:
-            pytest.fail(_told(request.node, ran, expect), pytrace=False)
+            pytest.fail(_told(ran, expect), pytrace=False)
         return ran
 
     return run_trial
@@ -131,12 +137,19 @@ def _planned(subject: Plan | Workload | str, fields: dict[str, Any]) -> tuple[Pl
     return plan_for(workload, **fields), workload
 
 
-def _told(node: pytest.Item, ran: Trial, expect: str) -> str:
+def _again(node: pytest.Item, plan: Plan, workload: Workload | None) -> str | None:
+    """How to run it again: by its test, if only the test knows the workload."""
+    from harness.catalogue import workload_names
+
+    if workload is None or workload.name in workload_names():
+        return None
+    return f"pytest '{node.nodeid}' --seed {plan.seed} --trials 1"
+
+
+def _told(ran: Trial, expect: str) -> str:
     from harness.commands.outcome import story
 
-    wanted = "" if expect == "valid" else f"expected {expect}\n"
-    again = f"  or:     pytest '{node.nodeid}' --seed {ran.plan.seed} --trials 1"
-    return wanted + "\n".join([*story(ran), again])
+    return "\n".join([*([] if expect == "valid" else [f"expected {expect}"]), *story(ran)])
 
 
 def _slug(name: str) -> str:

@@ -55,6 +55,8 @@ class Trial:
     findings: tuple[Finding, ...]
     wall_s: float
     folder: Path | None = None
+    again: str | None = None
+    """The command that runs it again, where that is another than ours."""
 
     @property
     def history(self) -> History:
@@ -106,11 +108,14 @@ class Trial:
         if self.valid == "valid":
             return ""
         named = [finding.name for finding in self.findings if finding.valid == self.valid]
-        return " · ".join([*named, *_kinds(self.anomalies)][:2]) or self.why
+        kinds = list(dict.fromkeys([*named, *_kinds(self.anomalies)]))
+        return " · ".join(kinds[:2]) or self.why
 
     @property
     def replay(self) -> str:
         """The command that runs this trial again."""
+        if self.again is not None:
+            return self.again
         if self.folder is not None:
             return f"ostrakon replay {_relative(self.folder)}"
         return f"ostrakon test {self.plan.workload} --seed {self.plan.seed}"
@@ -151,12 +156,14 @@ def run(
     store: Store | None = None,
     name: str | None = None,
     report: bool = False,
+    again: str | None = None,
 ) -> Trial:
     """Run a plan and judge what happened.
 
     The workload is found by the plan's name for it unless one is given. With a `store`, everything is
     kept in a run folder called `name` (else after the seed), written while the trial runs; with
-    `report`, a page is made of it.
+    `report`, a page is made of it. `again` is the command to be shown that runs it again, where that is
+    not `ostrakon replay`.
 
     Raises: UnknownName, BadPlan, OSError.
     """
@@ -172,6 +179,7 @@ def run(
         findings,
         time.perf_counter() - began,
         folder.path if folder is not None else None,
+        again,
     )
     if folder is not None:
         folder.write_results(trial.results())

@@ -116,13 +116,13 @@ class Workload:
     """A system under test, what is done to it, and how the outcome is judged."""
 
     name: str
-    about: str
-    """One sentence: what it can catch."""
     program: Program
     connect: Connect
     generator: Callable[[Plan, random.Random], Generator]
     """What clients do while faults come and go."""
     check: Callable[[Plan, History, Trace], Judgement]
+    about: str = ""
+    """One sentence: what it can catch."""
     final: Callable[[Plan, random.Random], Generator] | None = None
     """What clients do when all faults are healed."""
     framing: Framing | None = None

@@ -19,7 +19,9 @@ def show(trial: Trial, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(trial.results(), enc_hook=str))
     else:
-        click.echo("\n".join(story(trial)))
+        word, *rest = story(trial)[0].partition(" ")
+        click.echo(click.style(word, fg=_COLOURS[trial.valid], bold=True) + "".join(rest))
+        click.echo("\n".join(story(trial)[1:]))
 
 
 def story(trial: Trial) -> list[str]:
@@ -27,7 +29,7 @@ def story(trial: Trial) -> list[str]:
     plan = trial.plan
     bug = f" with the bug {plan.bug}" if plan.bug else ""
     lines = [
-        f"{click.style(trial.valid.upper(), fg=_COLOURS[trial.valid], bold=True)}  {trial.why}",
+        f"{trial.valid.upper()}  {trial.why}",
         f"  {plan.workload}{bug}: seed {plan.seed}, {plan.nodes} nodes, {len(trial.history)} ops, "
         f"{len(trial.trace)} events, {trial.virtual_s:.1f} s of virtual time in {trial.wall_s:.2f} s",
     ]
@@ -47,7 +49,7 @@ def story(trial: Trial) -> list[str]:
 def _told_effects(trial: Trial) -> list[str]:
     lines = []
     for effect in trial.effects:
-        counts = ", ".join(f"{k} {v}" for k, v in effect.items() if k not in ("kind", "fault", "shape") and v)
+        counts = ", ".join(f"{k} {v}" for k, v in effect.items() if k in ("messages", "stopped") and v)
         lines.append(f"  fault {effect.get('kind', '?')}: {counts or 'changed nothing'}")
     return lines
 

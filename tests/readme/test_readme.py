@@ -1,0 +1,117 @@
+"""The README's own lines, run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"}
+
+
+def files() -> dict[str, str]:
+    blocks = re.finditer(r"<!-- file: (\S+) -->\n```python\n(.*?)```", README, re.DOTALL)
+    return {block[1]: block[2] for block in blocks}
+
+
+def shell(name: str) -> str:
+    found = re.search(rf"<!-- run: {name} -->\n```sh\n(.*?)```", README, re.DOTALL)
+    assert found, f"the README has no block to run called {name}"
+    return found[1]
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    for name, text in files().items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "chaos", *arguments]
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
+
+
+def test_the_chaos_test_of_the_readme_passes(example: Path) -> None:
+    ran = run_pytest(example, "--trials", "5")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "5 trials: 5 valid, 0 unknown, 0 invalid" in ran.stdout
+    assert (example / "store" / "index.html").exists()
+
+
+def test_the_chaos_test_of_the_readme_fails_when_processes_are_killed(example: Path) -> None:
+    test = example / "test_my_register.py"
+    test.write_text(test.read_text().replace('nemesis="pause"', 'nemesis="pause,kill"'))
+
+    ran = run_pytest(example, "--trials", "3")
+
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "INVALID" in ran.stdout
+    assert "not linearizable" in ran.stdout
+    replay = re.search(r"replay: pytest '(\S+)' --seed (\d+) --trials 1", ran.stdout)
+    assert replay, ran.stdout
+    again = run_pytest(example, replay[1], "--seed", replay[2], "--trials", "1")
+    assert again.returncode == 1
+    assert "INVALID" in again.stdout
+
+
+def test_the_test_is_as_short_as_promised() -> None:
+    code = [line for line in files()["test_my_register.py"].splitlines() if line.strip()]
+
+    assert len(code) - sum(line.startswith(("import ", "from ")) for line in code) <= 30
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Path]:
+    """The README's cluster on ports that are free here, in a process group of its own."""
+    text = shell("cluster")
+    for port, free in zip(range(7400, 7404), free_ports(4), strict=True):
+        text = text.replace(f":{port}", f":{free}")
+    script = tmp_path / "cluster.sh"
+    script.write_text("set -e\n" + text)
+    return script
+
+
+def test_the_cluster_of_the_readme_keeps_its_decree(script: Path) -> None:
+    with (
+        (script.parent / "out").open("w+") as out,
+        subprocess.Popen(
+            ["bash", str(script)],
+            cwd=script.parent,
+            env=ENVIRONMENT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as shell_process,
+    ):
+        try:
+            status = shell_process.wait(timeout=90)
+        finally:
+            os.killpg(shell_process.pid, signal.SIGTERM)
+        out.seek(0)
+        text = out.read()
+
+    assert status == 0, text
+    assert [line for line in text.splitlines() if line == "blue"] == ["blue"] * 4, text
+    assert len(re.findall(r"^127\.0\.0\.1:\d+ .*chosen blue$", text, re.MULTILINE)) == 3, text
