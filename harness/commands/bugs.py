@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,8 @@ def _tell(benchmark: Benchmark) -> None:
             f"{row.cpu_s:.2f}",
             *((example.property, example.recipe, str(example.seed)) if example.convicted else ("", "", "")),
         )
-    console = Console(highlight=False)
+    # In a file nothing is to be cut off for want of room.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(table)
     console.print()
     for row in benchmark.rows:

@@ -164,7 +164,8 @@ def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_js
     click.echo(f"{valid.upper()}  {summary['why']}")
     click.echo(f"  {status_line(progress)}")
     for failure in summary["failures"]:
-        click.echo(f"  {failure['count']:>7,} x  {failure['reason']}: {failure['why']}")
+        mended = " (does not fail any more)" if failure["mended"] else ""
+        click.echo(f"  {failure['count']:>7,} x  {failure['reason']}{mended}: {failure['why']}")
         click.echo(f"             replay: {failure['replay'] or 'not recorded yet'}")
     for unknown in summary["unknowns"]:
         click.echo(f"  {unknown['count']:>7,} x  unknown, {unknown['reason']}: {unknown['why']}")

@@ -47,6 +47,7 @@ _SCHEMA = (
         why    TEXT NOT NULL,
         plan   TEXT NOT NULL,      -- the smallest that ended like this
         folder TEXT NOT NULL,
+        mended INTEGER NOT NULL,   -- whether that plan does not end like this any more
         PRIMARY KEY (valid, reason)
     )""",
     f"PRAGMA application_id = {_APPLICATION}",
@@ -119,17 +120,17 @@ class Campaign:
         """Let go of the file."""
         self._database.close()
 
-    def record(self, outcomes: Iterable[Outcome], smallest: Iterable[Finding] = ()) -> None:
+    def record(self, outcomes: Iterable[Outcome], changed: Iterable[Finding] = ()) -> None:
         """Keep outcomes, and the findings they changed; all of it or nothing. Raises: BadCampaign."""
         with _explained(self.path), self._database:
             self._database.executemany(
                 "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, outcomes)
             )
             self._database.executemany(
-                "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (f.valid, f.reason, f.seed, f.why, encode_plan(f.plan).decode(), f.folder)
-                    for f in smallest
+                    (f.valid, f.reason, f.seed, f.why, encode_plan(f.plan).decode(), f.folder, f.mended)
+                    for f in changed
                 ],
             )
 
@@ -183,13 +184,12 @@ class Campaign:
                 "SELECT valid, reason, count(*) FROM trials WHERE valid != 'valid' GROUP BY valid, reason"
             )
         }
-        for valid, reason, seed, why, plan, folder in self._database.execute(
-            "SELECT valid, reason, seed, why, plan, folder FROM findings ORDER BY valid, reason"
+        for valid, reason, seed, why, text, folder, mended in self._database.execute(
+            "SELECT valid, reason, seed, why, plan, folder, mended FROM findings ORDER BY valid, reason"
         ):
             source = f"the plan of seed {seed} in {self.path}"
-            yield Finding(
-                valid, reason, counts[valid, reason], seed, why, decode_plan(plan.encode(), source), folder
-            )
+            plan, trials = decode_plan(text.encode(), source), counts[valid, reason]
+            yield Finding(valid, reason, trials, seed, why, plan, folder, bool(mended))
 
 
 def fresh_path(store: Path, name: str) -> Path:

@@ -24,6 +24,7 @@ def complexity(plan: Plan) -> Complexity:
     return (
         plan.nodes,
         len(faults) + len(deviations),
+        len(plan.nemesis),
         plan.concurrency,
         plan.rate * plan.time_limit_s,
         plan.time_limit_s,

@@ -1,4 +1,4 @@
-"""What a worker of a campaign is sent to do: try a seed, or record a run of a plan that failed."""
+"""What a worker of a campaign is sent to do: try a seed, or run a plan that failed once more."""
 
 from __future__ import annotations
 
@@ -41,7 +41,25 @@ class Kept:
     """What this run failed for: the same, unless something outside of the plan decides."""
 
 
-Errand = Try | Keep
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """Run a plan that failed before, to see whether it still does."""
+
+    finding: tuple[Valid, str]
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Rechecked:
+    """Whether a plan that failed before still does."""
+
+    finding: tuple[Valid, str]
+    plan: Plan
+    still_fails: bool
+
+
+Errand = Try | Keep | Recheck
+Answer = Outcome | Kept | Rechecked
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +69,7 @@ class Errands:
     swarm: Swarm
     runner: str = TRIAL_RUNNER
 
-    def __call__(self, errand: Errand) -> Outcome | Kept:
+    def __call__(self, errand: Errand) -> Answer:
         """Do one."""
         match errand:
             case Try(seed, twice):
@@ -61,6 +79,9 @@ class Errands:
                 trial = run(plan, report=True)
                 assert trial.folder is not None
                 return Kept(finding, plan, trial.folder, _reason(trial))
+            case Recheck(finding, plan):
+                trial = load_run(self.runner)(plan)
+                return Rechecked(finding, plan, (trial.valid, _reason(trial)) == finding)
 
     def _try(self, seed: int, twice: bool) -> Outcome:
         run = load_run(self.runner)

@@ -27,7 +27,7 @@ PLAN = {plan}
 def test_{name}() -> None:
     trial = run(PLAN)
 
-    assert trial.valid == "valid", trial.why
+    assert trial.valid != "invalid", trial.why
 '''
 
 
@@ -47,8 +47,11 @@ def slug(workload: str, reason: str) -> str:
 
 
 def spell(plan: Plan) -> str:
-    """The plan as a Python expression, with what differs from the defaults only."""
-    return _spell(plan, "")
+    """The plan as a Python expression, with what differs from the defaults only.
+
+    Which version made it is left out: the test is about the present one.
+    """
+    return _spell(msgspec.structs.replace(plan, code=""), "")
 
 
 def _spell(value: Any, indent: str) -> str:

@@ -88,6 +88,11 @@ def _with_other_seeds(propose: Pass) -> Pass:
     return proposals
 
 
+def nothing_asked_for(plan: Plan) -> Iterator[Plan]:
+    """No kind of fault that has to take effect: those that are needed will."""
+    yield replace(plan, nemesis=())
+
+
 def without_faults(plan: Plan) -> Iterator[Plan]:
     """Fewer faults."""
     for faults in _without_parts(plan.faults):
@@ -162,6 +167,7 @@ def smaller_seed(plan: Plan) -> Iterator[Plan]:
 
 
 PASSES: tuple[Pass, ...] = (
+    nothing_asked_for,
     _with_other_seeds(without_faults),
     without_deviations,
     _with_other_seeds(without_nodes),

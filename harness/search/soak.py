@@ -16,7 +16,7 @@ from typing import Protocol
 
 from harness.search.campaign import Campaign
 from harness.search.crew import Crew, Done, Failed
-from harness.search.errand import Errand, Errands, Keep, Kept, Try
+from harness.search.errand import Answer, Errand, Errands, Keep, Kept, Recheck, Rechecked, Try
 from harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
 from harness.search.swarm import Swarm, draw_recipe
 from harness.search.tally import Finding, Tally
@@ -70,12 +70,12 @@ class View(Protocol):
         """Take note of how it is going; called a few times a second."""
 
     def found(self, finding: Finding) -> None:
-        """A failure was recorded, for the first time or by a smaller plan than before."""
+        """A failure was recorded, for the first time or by a smaller plan, or is found to be mended."""
 
 
 @dataclass(slots=True)
 class Agenda:
-    """What a soak does next: recording the examples of failures comes before new seeds."""
+    """What a soak does next: known failures first, then recording new ones, then new seeds."""
 
     seeds: Iterator[int]
     trials: float
@@ -83,9 +83,14 @@ class Agenda:
     store: Path
     unrecorded: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
     """Failures whose smallest plan has no run folder yet."""
+    known: list[Finding] = field(default_factory=list)
+    """Failures from before, to be run again: whatever was changed since may have mended them."""
 
     def next(self) -> Errand | None:
         """The next errand; None when there is nothing left to begin."""
+        if self.known:
+            finding = self.known.pop(0)
+            return Recheck((finding.valid, finding.reason), finding.plan)
         if self.unrecorded:
             key = next(iter(self.unrecorded))
             return Keep(key, self.unrecorded.pop(key).plan, self.store)
@@ -120,13 +125,11 @@ def soak(
     Raises: BadCampaign.
     """
     tally = campaign.tally()
-    agenda = Agenda(campaign.untried(), limits.trials, store)
-    for finding in tally.failures:
-        agenda.wants(finding)
+    agenda = Agenda(campaign.untried(), limits.trials, store, known=tally.failures)
     work = Errands(campaign.swarm, runner)
     warm = ("harness.search.errand", runner.partition(":")[0])
     with (
-        Crew[Errand, Outcome | Kept](work, workers, limit_s=trial_limit_s, warm=warm) as crew,
+        Crew[Errand, Answer](work, workers, limit_s=trial_limit_s, warm=warm) as crew,
         _told_to_stop() as told_to_stop,
     ):
         progress = Progress(tally, limits, workers, tally.trials)
@@ -139,7 +142,7 @@ def soak(
 @dataclass(slots=True)
 class _Soak:
     campaign: Campaign
-    crew: Crew[Errand, Outcome | Kept]
+    crew: Crew[Errand, Answer]
     agenda: Agenda
     progress: Progress
     view: View
@@ -175,6 +178,8 @@ class _Soak:
                     outcomes.append(outcome)
                 case Done(_, Kept() as kept):
                     changed += self.note_recording(kept)
+                case Done(_, Rechecked() as rechecked):
+                    changed += self.note_recheck(rechecked)
                 case Failed(Try(seed), "died", why):
                     outcomes.append(_lost(self.campaign.swarm, seed, why))
                 case Failed(errand, _, why):
@@ -187,7 +192,7 @@ class _Soak:
         self.view.show(self.progress)
 
     def note_outcome(self, outcome: Outcome) -> Iterator[Finding]:
-        """Count it; yields the finding of which it is the smallest example, if it is."""
+        """Count it; yields the finding that it changed, if it did."""
         if outcome.differs:
             self.progress.own_failures.append(
                 f"seed {outcome.seed} did not run the same twice: the simulator is not deterministic here"
@@ -195,6 +200,17 @@ class _Soak:
         finding = self.progress.tally.add(outcome)
         if finding is not None:
             self.agenda.wants(finding)
+            yield finding
+
+    def note_recheck(self, rechecked: Rechecked) -> Iterator[Finding]:
+        """Remember whether a known failure still occurs; yields the finding."""
+        mended = not rechecked.still_fails
+        finding = self.progress.tally.rechecked(rechecked.finding, rechecked.plan, mended=mended)
+        if finding is not None:
+            if finding.mended:
+                self.view.found(finding)
+            else:
+                self.agenda.wants(finding)
             yield finding
 
     def note_recording(self, kept: Kept) -> Iterator[Finding]:
@@ -214,7 +230,7 @@ def _seed(errand: Errand) -> int:
     match errand:
         case Try(seed):
             return seed
-        case Keep(_, plan):
+        case Keep(_, plan) | Recheck(_, plan):
             return plan.seed
 
 

@@ -64,9 +64,10 @@ def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
     A trial in which nothing could have gone wrong takes nothing away from the others; when most are
     like that, the campaign is unknown too.
     """
-    if failures := tally.failures:
+    if failures := [finding for finding in tally.failures if not finding.mended]:
+        failed = sum(finding.count for finding in failures)
         ways = f"{len(failures)} ways" if len(failures) > 1 else "one way"
-        return "invalid", f"{tally.verdicts['invalid']} of {tally.trials} trials failed, in {ways}"
+        return "invalid", f"{failed} of {tally.trials} trials failed, in {ways}"
     if tally.trials == 0:
         return "unknown", "nothing was tried"
     empty = sum(finding.count for finding in tally.unknowns if finding.reason == NO_EVIDENCE)
@@ -77,8 +78,11 @@ def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
         return "unknown", f"{empty} of {tally.trials} trials showed nothing, such as: {tally.unknowns[0].why}"
     if unused := _without_effect(tally.faults, kinds or ()):
         return "unknown", f"of the faults asked for, {', '.join(unused)} never took effect"
-    besides = f"; the other {empty} showed nothing" if empty else ""
-    return "valid", f"{tally.verdicts['valid']} of {tally.trials} trials were valid{besides}"
+    besides = [f"{empty} showed nothing"] if empty else []
+    if mended := tally.verdicts["invalid"]:
+        besides.append(f"{mended} had failed in ways that do not fail any more")
+    why = f"{tally.verdicts['valid']} of {tally.trials} trials were valid"
+    return "valid", "; ".join([why, *besides])
 
 
 def replay_line(folder: str) -> str:
@@ -98,6 +102,7 @@ def _told(finding: Finding) -> dict[str, Any]:
         "why": finding.why,
         "seed": finding.seed,
         "folder": finding.folder,
+        "mended": finding.mended,
         "replay": replay_line(finding.folder),
         "plan": msgspec.to_builtins(finding.plan),
     }

@@ -24,6 +24,8 @@ class Finding:
     plan: Plan
     folder: str = ""
     """Where a run of the smallest plan was recorded; empty if it was not yet."""
+    mended: bool = False
+    """Whether the smallest plan, run again when the campaign was resumed, did not fail any more."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Tally:
         return self._found("unknown")
 
     def add(self, outcome: Outcome) -> Finding | None:
-        """Count an outcome; returns the finding that it is now the smallest example of, if it is."""
+        """Count an outcome; returns the finding that it changed in more than its count, if it did."""
         self.verdicts[outcome.valid] += 1
         self.recipes[outcome.recipe] += 1
         self.convictions[outcome.recipe] += outcome.valid == "invalid"
@@ -73,6 +75,13 @@ class Tally:
             seen = self.faults.get(kind, Uses())
             self.faults[kind] = Uses(seen.asked + uses.asked, seen.inert + uses.inert)
         return self._add_finding(outcome) if outcome.plan is not None else None
+
+    def rechecked(self, key: tuple[Valid, str], plan: Plan, *, mended: bool) -> Finding | None:
+        """Note whether a plan still fails; returns the finding if this is still its smallest plan."""
+        if self.findings[key].plan != plan:
+            return None
+        self.findings[key] = replace(self.findings[key], mended=mended)
+        return self.findings[key]
 
     def recorded(self, key: tuple[Valid, str], plan: Plan, folder: str) -> Finding | None:
         """Note where a plan's run was recorded; returns the finding if this is still its smallest plan."""
@@ -87,8 +96,8 @@ class Tally:
         key = (outcome.valid, outcome.reason)
         known = self.findings.get(key)
         if known is not None and complexity(known.plan) <= complexity(outcome.plan):
-            self.findings[key] = replace(known, count=known.count + 1)
-            return None
+            self.findings[key] = replace(known, count=known.count + 1, mended=False)
+            return self.findings[key] if known.mended else None
         finding = Finding(
             outcome.valid,
             outcome.reason,

@@ -97,4 +97,6 @@ class BarView:
 
 
 def _found_line(finding: Finding) -> str:
+    if finding.mended:
+        return f"MENDED  {finding.reason}: seed {finding.seed} does not fail any more"
     return f"FAILED  {finding.reason}: {finding.why}\n        {replay_line(finding.folder)}"

@@ -76,6 +76,6 @@ PLAN = Plan(
 def test_decree_p7_promise_broken() -> None:
     trial = run(PLAN)
 
-    assert trial.valid == "valid", trial.why
+    assert trial.valid != "invalid", trial.why
 '''
     )

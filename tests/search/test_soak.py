@@ -111,6 +111,33 @@ def test_an_interrupt_ends_it_in_order_and_loses_nothing(campaign: Campaign) -> 
     assert seeds_in(campaign) == list(range(tried + 10))
 
 
+def test_known_failures_are_run_again_first_and_those_mended_are_forgiven(campaign: Campaign) -> None:
+    soaked(campaign, 60)
+    watcher = Watcher()
+
+    progress = soaked(campaign, 1, run="run_all_valid", view=watcher)
+
+    assert sorted((f.reason, f.mended) for f in watcher.found_) == [
+        ("P7 promise broken", True),
+        ("split decision", True),
+    ]
+    assert judge(progress.tally, None) == (
+        "valid",
+        "59 of 61 trials were valid; 2 had failed in ways that do not fail any more",
+    )
+    assert campaign.tally() == progress.tally
+
+
+def test_a_failure_that_comes_back_is_not_mended(campaign: Campaign) -> None:
+    soaked(campaign, 10)
+    soaked(campaign, 1, run="run_all_valid")
+
+    progress = soaked(campaign, 100)
+
+    assert not any(finding.mended for finding in progress.tally.failures)
+    assert judge(progress.tally, None)[0] == "invalid"
+
+
 def test_signals_have_their_usual_effect_afterwards(campaign: Campaign) -> None:
     before = signal.getsignal(signal.SIGINT)
     soaked(campaign, 1)
@@ -210,7 +237,7 @@ def test_trials_that_showed_nothing_take_nothing_from_the_others(campaign: Campa
     assert (nothing.reason, nothing.count) == ("evidence", 10)
     assert judge(progress.tally, None) == (
         "valid",
-        "10 of 20 trials were valid; the other 10 showed nothing",
+        "10 of 20 trials were valid; 10 showed nothing",
     )
 
 

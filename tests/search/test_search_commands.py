@@ -1,0 +1,155 @@
+"""`ostrakon soak`, `bugs` and `shrink` on the real thing, briefly."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import run
+from harness.plan import encode_plan, read_plan
+from harness.search.campaign import sole_use
+from harness.search.complexity import complexity
+from harness.search.swarm import Swarm
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def ostrakon(*arguments: object) -> int:
+    return run([str(argument) for argument in arguments])
+
+
+def soak(store: Path, *arguments: object) -> int:
+    return ostrakon("soak", *arguments, "--workers", 1, "--store", store)
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_soak_of_the_correct_system_is_valid_and_leaves_a_page(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert soak(store, "decree", "--trials", 12, "--json") == 0
+
+    summary = printed(capsys)
+    assert summary["valid"] is True
+    assert summary["trials"]["total"] == 12
+    assert (store / "campaigns" / "decree-1.html").exists()
+
+
+def test_a_soak_goes_on_where_it_ended(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert soak(store, "--trials", 4) == 0
+    assert soak(store, "--resume", "--trials", 3, "--json") == 0
+
+    out = capsys.readouterr().out
+    assert json.loads(out.splitlines()[-1])["trials"] == {
+        "total": 7, "valid": 7, "unknown": 0, "invalid": 0, "this_soak": 3
+    }  # fmt: skip
+
+
+def test_a_soak_that_finds_a_failure_says_how_to_see_it_again(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert soak(store, "--trials", 3, "--bug", "quorum-half", "--json") == 1
+
+    (failure, *_) = printed(capsys)["failures"]
+    assert failure["replay"].startswith("ostrakon replay ")
+    assert (Path(failure["folder"]) / "report.html").exists()
+
+
+def test_ctrl_c_ends_a_soak_with_a_verdict_and_a_way_to_go_on(store: Path) -> None:
+    program = "from harness.cli import main; main()"
+    arguments = ["soak", "--workers", "1", "--store", str(store)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while "trials" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode in (0, 2), err
+    assert "go on with: ostrakon soak --resume" in out
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["decreee"], "did you mean decree"),
+        (["--bug", "quorum-haff"], "did you mean quorum-half"),
+        (["--nemesis", "partitoin"], "did you mean partition"),
+        (["--for", "soon"], "'soon' is not a duration: write 90s, 10m"),
+        (["--for", "0s"], "over before it begins"),
+        (["--trials", "0"], "--trials"),
+        (["--resume"], "there is no campaign in"),
+        (["--resume", "--bug", "quorum-half"], "as it was begun"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(
+    store: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert soak(store, *arguments) == 254
+
+    err = capsys.readouterr().err
+    assert complaint in err
+    assert "Traceback" not in err
+
+
+def test_a_second_soak_on_the_same_store_is_refused(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sole_use(store):
+        assert soak(store, "--trials", 1) == 254
+
+    assert f"another soak (process {os.getpid()})" in capsys.readouterr().err
+
+
+def test_the_benchmark_convicts_a_bug_and_clears_the_correct_system(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--bug", "quorum-half", "--control", 5, "--workers", 1, "--store", store)
+    assert ostrakon("bugs", "decree", *options, "--json") == 0
+
+    told = printed(capsys)
+    assert [(row["bug"], row["convicted"]) for row in told["bugs"]] == [("quorum-half", 1)]
+    assert told["bugs"][0]["property"] in told["bugs"][0]["expected"]
+    assert (told["control"]["trials"], told["control"]["alarms"]) == (5, [])
+
+
+def test_a_failing_plan_is_shrunk_to_a_test_that_fails(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = Swarm(workload="decree", bug="quorum-half").plan(0)
+    (tmp_path / "plan.json").write_bytes(encode_plan(plan))
+
+    assert ostrakon("shrink", tmp_path / "plan.json", "--seconds", 3, "--store", store, "--json") == 1
+
+    told = printed(capsys)
+    assert complexity(read_plan(Path(told["folder"]))) < complexity(plan)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", told["test"]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert told["why"][:40] in ran.stdout
+
+
+def test_there_is_nothing_to_shrink_in_a_plan_that_does_not_fail(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plan.json").write_bytes(encode_plan(Swarm(workload="decree").plan(0)))
+
+    assert ostrakon("shrink", tmp_path, "--store", store) == 0
+    assert "nothing to shrink" in capsys.readouterr().err
