@@ -1,0 +1,19 @@
+"""What all tests share: golden files that `--rewrite` writes anew, to be read as a diff."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does, and says nothing about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rewrite", action="store_true", help="write the golden files anew")
+
+
+@pytest.fixture
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--rewrite"))
