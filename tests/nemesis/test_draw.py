@@ -1,6 +1,10 @@
 """Drawn faults keep to the time, to the kinds that were asked for and, if told so, to a minority."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -60,6 +64,24 @@ def test_the_same_seed_draws_the_same_faults(seed: int, names: list[str], time_l
         return draw_faults(random.Random(seed), NODES, names, time_limit_s)
 
     assert draw() == draw()
+
+
+def test_draws_do_not_depend_on_the_hashing_of_strings() -> None:
+    probe = (
+        "import random; from harness.nemesis import draw_faults;"
+        f"print([draw_faults(random.Random(seed), {NODES}, ['mixed', 'all'], 20) for seed in range(20)])"
+    )
+
+    def drawn(hash_seed: str) -> str:
+        env = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        root = Path(__file__).parents[2]
+        run = subprocess.run(
+            [sys.executable, "-c", probe], cwd=root, env=env, capture_output=True, text=True, check=True
+        )
+        return run.stdout
+
+    assert "majorities-ring" in drawn("1")
+    assert drawn("1") == drawn("2")
 
 
 @given(seeds, st.sampled_from([0.05, 1.0, 5.0, 30.0]), st.sampled_from([0.05, 2.0]))
