@@ -30,7 +30,8 @@ class Band:
     @property
     def label(self) -> str:
         """Kind and victims."""
-        return f"{self.kind}: {self.whom}" if self.whom else self.kind
+        name = self.kind.replace("_", " ")
+        return f"{name}: {self.whom}" if self.whom else name
 
 
 def bands(history: History, plan: Mapping[str, Any]) -> tuple[Band, ...]:
@@ -121,7 +122,7 @@ def whom(fault: Mapping[str, Any]) -> str:
         parts.append(_sides({str(receiver): _names(senders) for receiver, senders in grudge.items()}))
     elif nodes:
         parts.append(" ".join(nodes))
-    elif isinstance(links, list) and links:
+    elif isinstance(links, list) and links and not parts:
         pairs = [f"{link[0]}→{link[1]}" for link in links if isinstance(link, list) and len(link) == 2]
         parts.append(shown.short(" ".join(pairs), 60))
     return shown.short(" ".join(parts), 90)

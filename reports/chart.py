@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from reports.bands import Band
+from reports.bands import Band, rows
 from reports.markup import element
 from reports.quantiles import Took
 from reports.scale import Linear
 from reports.timeline import fault_class
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1158, 76, 20, 14, 28
+_BAND, _MOST_ROWS = 6, 8
 
 
 def time_scale(every: Sequence[Took], bands: Sequence[Band]) -> Linear:
@@ -38,14 +39,15 @@ def frame(title: str, labelled_by: str, height: float, *content: Markup) -> Mark
 
 def shades(bands: Sequence[Band], x: Linear, plot: float) -> Iterator[Markup]:
     """The faults, behind everything else."""
-    for band in bands:
+    for row, band in rows(bands, int(x.high)):
         start = x(min(band.start, x.high))
         end = x(x.high if band.end is None else min(band.end, x.high))
+        width, y = max(1.5, end - start), TOP + 1 + _BAND * min(row, _MOST_ROWS)
         yield element(
             "g",
             element("title", band.label),
-            element("rect", x=start, y=TOP, width=max(1.5, end - start), height=plot, class_="shade"),
-            element("rect", x=start, y=TOP - 6, width=max(1.5, end - start), height=5, class_="band"),
+            element("rect", x=start, y=TOP, width=width, height=plot, class_="shade"),
+            element("rect", x=start, y=y, width=width, height=_BAND - 1, class_="band"),
             class_=f"fault {fault_class(band.kind)}",
         )
 

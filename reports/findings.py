@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -65,6 +65,11 @@ def parts(verdict: object, path: str = "") -> Iterator[Part]:
         return
     for name, part in inner.items():
         yield from parts(part, f"{path} / {name}" if path else str(name))
+
+
+def worst_first(said: Iterable[Part]) -> list[Part]:
+    """What is invalid, then what is unknown, then the rest, each in the order it came in."""
+    return sorted(said, key=lambda part: ("invalid", "unknown", "valid").index(part.valid))
 
 
 def details(verdict: object) -> Mapping[str, Any]:

@@ -110,7 +110,10 @@ def _faults(plan: Mapping[str, Any]) -> str:
         for fault in (faults if isinstance(faults, list) else ())
         if isinstance(fault, Mapping)
     )
-    said = [kind if many == 1 else f"{kind} ×{many}" for kind, many in sorted(kinds.items())]
+    said = [
+        kind.replace("_", " ") if many == 1 else f"{kind.replace('_', ' ')} ×{many}"
+        for kind, many in sorted(kinds.items())
+    ]
     return shown.short(", ".join(said), 120)
 
 

@@ -13,8 +13,8 @@ from reports.bands import Band
 CLIENTS = "clients"
 """The lane on which the witness's client ops stand."""
 
-_LABEL = 0.95
-"""The part of a lane's width that a label takes."""
+_LABEL, _MARGIN = 0.95, 0.15
+"""How wide the space before the first lane is, and the one after the last, in lanes."""
 
 WIDTH, LEFT, TOP, ROW, LEAST_LANE = 1158, 92, 44, 28, 176
 
@@ -56,7 +56,7 @@ class Paper:
     @property
     def width(self) -> float:
         """Of the whole drawing."""
-        return LEFT + self.inset + self.lane_width * len(self.lanes)
+        return LEFT + self.inset + self.lane_width * (len(self.lanes) + _MARGIN)
 
     @property
     def height(self) -> float:
@@ -77,9 +77,9 @@ def lay_out(events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], n
         *(Row(event.time, event) for event in events),
         *(Row(op.time, op) for op in ops),
     ]
-    parts = len(lanes) if ops else len(lanes) + _LABEL
+    parts = len(lanes) + _MARGIN if ops else len(lanes) + _LABEL + _MARGIN
     width = max(LEAST_LANE, (WIDTH - LEFT - 16) / parts)
-    inset = 16 if ops else _LABEL * width
+    inset: float = 16 if ops else _LABEL * width
     return Paper(lanes, tuple(sorted(rows, key=lambda row: row.time)), width, inset)
 
 

@@ -24,7 +24,7 @@ from reports.wording import phase, said, verb, where, words
 LIMIT = 44
 """Trace events that are drawn at most."""
 
-_LETTER = 6.7
+_LETTER, _LONGEST_LABEL = 6.7, 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,8 @@ def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:
         case Event() as event:
             x, shape, marked = scene.paper.x(event.node), event.event, key(event) in scene.witness
             short, full = words(event), words(event, 400)
-    y, room = scene.paper.y(at), int((scene.paper.lane_width - 30) / _LETTER)
+    # Nothing else is written in this row, so a label may reach beyond its lane.
+    y, room = scene.paper.y(at), (x - LEFT if side < 0 else scene.paper.width - x) - 16
     colour = scene.colours.get(shown.value(row.what.value, 400)) if row.what.value is not None else None
     return element(
         "g",
@@ -235,7 +236,7 @@ def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:
         glyph(shape, x, y),
         element(
             "text",
-            shown.short(short, room),
+            shown.short(short, min(_LONGEST_LABEL, int(room / _LETTER))),
             x=x + 14 * side,
             y=y + 4,
             text_anchor="end" if side < 0 else None,

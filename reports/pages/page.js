@@ -69,8 +69,13 @@ document.querySelectorAll(".drawing").forEach((drawing, place) => {
   pick.setAttribute("aria-live", "polite");
   if (place === 0) pick.textContent = "Click on a mark to read it here.";
   const say = (target) => {
-    const title = target.closest("g, path, rect, a")?.querySelector("title") ?? target.querySelector?.("title");
-    if (title && title.parentNode.tagName !== "svg") pick.textContent = title.textContent;
+    let mark = target;
+    while (mark.tagName !== "a" && mark.parentNode.tagName !== "svg" && !mark.querySelector(":scope > title")) {
+      if (mark === drawing) return;
+      mark = mark.parentNode;
+    }
+    const title = mark.querySelector("title");
+    if (title && mark.tagName !== "svg") pick.textContent = title.textContent;
   };
   drawing.after(pick);
   drawing.addEventListener("click", (event) => say(event.target));

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
 import subprocess
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +112,44 @@ def test_scripts_make_a_page_better(store: Path, tmp_path: Path) -> None:
     assert 'aria-pressed="true"' in dom
 
 
+def test_runs_can_be_sorted_and_searched(store: Path, tmp_path: Path) -> None:
+    said = _acted(
+        store / "index.html",
+        tmp_path,
+        """
+        const rows = "tbody tr:not([hidden])";
+        const told = () => [...document.querySelectorAll(rows)].map((row) => row.dataset.valid);
+        const before = told();
+        document.querySelectorAll("th button")[1].click();
+        const byName = told();
+        const search = document.querySelector("input[type=search]");
+        search.value = "nothing learned";
+        search.dispatchEvent(new Event("input", { bubbles: true }));
+        return [before, byName, told()];
+        """,
+    )
+
+    assert said == [["invalid", "unknown", "valid"], ["invalid", "unknown", "valid"], ["unknown"]]
+
+
+def test_ops_of_a_kind_can_be_faded_and_one_can_be_read(store: Path, tmp_path: Path) -> None:
+    said = _acted(
+        store / PAGES[2],
+        tmp_path,
+        """
+        const buttons = [...document.querySelectorAll(".tools button")];
+        buttons.find((button) => button.textContent === "ok").click();
+        const op = document.querySelector("#op-0 rect");
+        op.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        const read = [...document.querySelectorAll(".pick")].map((pick) => pick.textContent);
+        const faded = document.querySelectorAll(".op.away").length;
+        return [faded, read.some((text) => text.includes('propose "x"'))];
+        """,
+    )
+
+    assert said == [2, True]
+
+
 def test_a_page_can_be_read_without_scripts(store: Path, tmp_path: Path) -> None:
     page = tmp_path / "plain.html"
     page.write_text(re.sub(r"<script>.*?</script>", "", (store / PAGES[2]).read_text(), flags=re.DOTALL))
@@ -154,13 +194,27 @@ def _watch(page: Path, folder: Path) -> tuple[list[str], list[str]]:
     return [line for line in browsed.stderr.splitlines() if "CONSOLE" in line], sorted(set(requests))
 
 
+def _acted(page: Path, folder: Path, act: str) -> Any:
+    """What a script of ours, run in a page, returns. The policy would keep it from running, and goes."""
+    source = _without_policy(page.read_text())
+    script = f"<script>document.title = JSON.stringify((() => {{ {act} }})())</script>"
+    acted = folder / "acted.html"
+    acted.write_text(source.replace("</body>", f"{script}</body>"))
+    dom = _browse(acted, folder, "--dump-dom").stdout
+    return json.loads(html.unescape(re.findall(r"<title>(.*?)</title>", dom)[0]))
+
+
+def _without_policy(source: str) -> str:
+    return re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", source)
+
+
 def _measuring(page: Path, width: int) -> str:
     """A frame of this width around a page that says in its title how wide it came to be.
 
     Its policy would keep it from saying so, and goes.
     """
     measure = "document.title = document.documentElement.scrollWidth + ' of ' + innerWidth"
-    source = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())
+    source = _without_policy(page.read_text())
     probe = page.with_suffix(f".{width}.html")
     probe.write_text(source.replace("</body>", f"<script>{measure}</script></body>"))
     return f'<iframe src="{probe.as_uri()}" width="{width}" height="900" style="border:0"></iframe>'

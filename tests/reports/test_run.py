@@ -51,7 +51,7 @@ def test_an_anomaly_is_told_with_its_ops_its_events_and_who_is_to_blame(tmp_path
     assert "split decision found by consensus / agreement" in text
     assert "Who is to blame n2 forgot its vote" in text
     assert "C: a vote that was hidden" in text
-    assert "P8 a promise tells of the acceptor's highest vote latent" in text
+    assert "P8 latent a promise tells of the acceptor's highest vote" in text
 
 
 def test_everything_that_was_recorded_has_its_place(tmp_path: Path) -> None:
