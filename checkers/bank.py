@@ -1,0 +1,49 @@
+"""A bank in which money is only moved: whoever looks at all accounts at once sees the same total."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from checkers.verdict import Anomaly, Verdict
+from harness.history import History, Op
+
+
+def bank(history: History, *, total: int | None = None, negative_balances: bool = False) -> Verdict:
+    """Each `ok` read shows every account, whole numbers, the same total and no debts.
+
+    An op is `transfer`, whose value does not matter here, or `read` with {account: balance}. Without a
+    `total`, the first read sets it. Accounts are those of the first read.
+    """
+    reads = [op for op in history.where(f="read", type="ok") if isinstance(op.value, Mapping)]
+    if not reads:
+        return Verdict.unknown("nobody ever saw the accounts")
+    accounts = set(map(str, reads[0].value))
+    if total is None:
+        total = sum(balance for balance in reads[0].value.values() if isinstance(balance, int))
+    anomalies = [
+        anomaly for read in reads for anomaly in _wrong(read, reads[0], accounts, total, negative_balances)
+    ]
+    return Verdict.of(anomalies, reads=len(reads), total=total, wrong=len(anomalies))
+
+
+def _wrong(read: Op, first: Op, accounts: set[str], total: int, negative_balances: bool) -> Iterator[Anomaly]:
+    balances: Mapping[Any, Any] = read.value
+    strange = [key for key in balances if str(key) not in accounts]
+    missing = sorted(accounts - set(map(str, balances)))
+    empty = [key for key, balance in balances.items() if not isinstance(balance, int)]
+    debts = {key: balance for key, balance in balances.items() if isinstance(balance, int) and balance < 0}
+    witness = (read,) if read is first else (first, read)
+    if strange or missing:
+        why = (
+            f"accounts {strange or missing} are {'new' if strange else 'gone'}, compared with the first read"
+        )
+        yield Anomaly("unexpected accounts", why, witness)
+    elif empty:
+        yield Anomaly("no balance", f"accounts {empty} hold no whole number", (read,))
+    elif (found := sum(balances.values())) != total:
+        yield Anomaly(
+            "wrong total", f"all accounts hold {found} together, where it should be {total}", witness
+        )
+    if debts and not negative_balances:
+        yield Anomaly("negative balance", f"accounts are in debt: {debts}", (read,))

@@ -1,0 +1,84 @@
+"""Many keys at once: a checker for one key, applied to each key's ops on their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Verdict, guarded
+from harness.history import History, Op
+
+Check = Callable[[History], Verdict]
+
+
+def independent(check: Check) -> Check:
+    """A checker of histories whose values are [key, value]: it runs `check` for each key, and composes.
+
+    Each key's history has the bare values, and what the nemesis did. The ops of witnesses are those of the
+    whole history. A check that crashes makes its key unknown.
+    """
+
+    def check_each(history: History) -> Verdict:
+        parts = by_key(history)
+        if not parts:
+            return Verdict.unknown("no op has a value of the form [key, value]")
+        return Verdict.compose(
+            {
+                name: _about_the_whole(guarded(f"key {name}", partial(check, part)), history, origin)
+                for name, (part, origin) in parts.items()
+            }
+        )
+
+    return check_each
+
+
+def by_key(history: History) -> dict[str, tuple[History, list[int]]]:
+    """For each key its history, and the positions that its ops have in the whole."""
+    ops: dict[Key, list[Op]] = {}
+    names: dict[Key, str] = {}
+    for op in history.clients:
+        if (key := _key(op, history)) is not None:
+            ops.setdefault(canonical(key[0]), []).append(_bare(op))
+            names.setdefault(canonical(key[0]), value_text(key[0]))
+    of_all = [op for op in history if not op.is_client]
+    parts: dict[str, tuple[History, list[int]]] = {}
+    for which, mine in ops.items():
+        ordered = sorted((*of_all, *mine), key=lambda op: op.index)
+        renumbered = (msgspec.structs.replace(op, index=at) for at, op in enumerate(ordered))
+        parts[names[which]] = (History(renumbered), [op.index for op in ordered])
+    return parts
+
+
+def _key(op: Op, history: History) -> tuple[Any] | None:
+    """The key that an op is about; where it does not say, that of its invocation."""
+    said = op if _is_pair(op.value) or op.type == "invoke" else history.invocation(op)
+    return (said.value[0],) if said is not None and _is_pair(said.value) else None
+
+
+def _bare(op: Op) -> Op:
+    return msgspec.structs.replace(op, value=op.value[1]) if _is_pair(op.value) else op
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2
+
+
+def _about_the_whole(verdict: Verdict, history: History, origin: list[int]) -> Verdict:
+    """The same verdict, its witnesses being ops of the whole history."""
+    return replace(
+        verdict,
+        anomalies=tuple(
+            replace(
+                anomaly,
+                witness=tuple(
+                    history[origin[seen.index]] if isinstance(seen, Op) else seen for seen in anomaly.witness
+                ),
+            )
+            for anomaly in verdict.anomalies
+        ),
+    )

@@ -1,0 +1,99 @@
+"""Leases: at no time do two hold the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import Event, History, Op, Process, Trace
+
+FOREVER = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Someone certainly held a lease: from `since_ns` on, up to but not including `until_ns`."""
+
+    lease: Any
+    holder: str
+    since_ns: int
+    until_ns: int
+    witness: tuple[Op | Event, ...]
+
+
+def client_leases(history: History, *, duration_ns: int | None = None) -> Verdict:
+    """No two clients hold one lease at the same time, as far as they know.
+
+    Ops are `acquire` and `release` of a lease by its name. A client certainly holds it from the `ok` of its
+    `acquire` until it asks to `release` it, and with a `duration_ns`, no longer than that from its asking.
+    """
+    return _exclusive(_client_holds(history, duration_ns))
+
+
+def node_leases(trace: Trace) -> Verdict:
+    """No two nodes hold one lease at the same time, by true time.
+
+    A node holds it from `lease_acquired` until `lease_expired` or its restart; the events' value is the name.
+    """
+    return _exclusive(_node_holds(trace))
+
+
+def _exclusive(holds: Iterable[Hold]) -> Verdict:
+    holds = sorted(holds, key=lambda hold: hold.since_ns)
+    if not holds:
+        return Verdict.unknown("nobody ever held a lease")
+    return Verdict.of(_overlaps(holds), holds=len(holds))
+
+
+def _overlaps(holds: list[Hold]) -> Iterator[Anomaly]:
+    """In order of beginning, each must begin after all earlier ones of its lease have ended."""
+    longest: dict[Key, Hold] = {}
+    for hold in holds:
+        key = canonical(hold.lease)
+        earlier = longest.get(key)
+        if earlier is not None and hold.since_ns < earlier.until_ns and hold.since_ns < hold.until_ns:
+            both_ms = (min(earlier.until_ns, hold.until_ns) - hold.since_ns) / 1e6
+            how_long = f"for {both_ms:g} ms" if both_ms < FOREVER / 2e6 else "for ever"
+            why = f"{earlier.holder} and {hold.holder} both held lease {value_text(hold.lease)}, {how_long}"
+            yield Anomaly("lease held twice", why, (*earlier.witness, *hold.witness), property="M7")
+        if earlier is None or hold.until_ns > earlier.until_ns:
+            longest[key] = hold
+
+
+def _client_holds(history: History, duration_ns: int | None) -> Iterator[Hold]:
+    held: dict[tuple[Process, Key], tuple[Op, Op]] = {}
+
+    def hold(asked: Op, got: Op, until_ns: int, *more: Op) -> Hold:
+        expires_ns = FOREVER if duration_ns is None else asked.time + duration_ns
+        witness = (asked, got, *more)
+        return Hold(asked.value, f"process {asked.process}", got.time, min(until_ns, expires_ns), witness)
+
+    for asked, done in history.pairs:
+        key = (asked.process, canonical(asked.value))
+        if asked.f == "acquire" and done is not None and done.type == "ok":
+            held[key] = (asked, done)
+        elif asked.f == "release" and key in held:
+            yield hold(*held.pop(key), asked.time, asked)
+    for asked, got in held.values():
+        yield hold(asked, got, FOREVER)
+
+
+def _node_holds(trace: Trace) -> Iterator[Hold]:
+    held: dict[tuple[str, Key], Event] = {}
+    for event in sorted(trace, key=lambda event: event.time):
+        key = (event.node, canonical(event.value))
+        match event.event:
+            case "lease_acquired":
+                held.setdefault(key, event)
+            case "lease_expired" if key in held:
+                began = held.pop(key)
+                yield Hold(began.value, event.node, began.time, event.time, (began, event))
+            case "restart":
+                for mine in [key for key in held if key[0] == event.node]:
+                    began = held.pop(mine)
+                    yield Hold(began.value, event.node, began.time, event.time, (began, event))
+    for began in held.values():
+        yield Hold(began.value, began.node, began.time, FOREVER, (began,))

@@ -1,0 +1,59 @@
+"""Long fork: two readers who see two writes in opposite orders, which parallel snapshot isolation allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import History, Op
+
+Seen = tuple[frozenset[Key], Op]
+
+
+def long_fork(history: History) -> Verdict:
+    """Of any two `ok` reads of the same keys, one saw all that the other saw.
+
+    An op's value is a list of micro-ops: a single `["w", key, value]`, or several `["r", key, value]`, where
+    null means not written yet. Each key is written once, so what a read saw is a set, and these sets
+    must be ordered by inclusion. Unknown if no keys were read twice, or if some key had two values.
+    """
+    groups: dict[frozenset[Key], list[Seen]] = {}
+    values: dict[Key, Any] = {}
+    for op in history.where(type="ok"):
+        micro_ops = op.value if isinstance(op.value, list | tuple) else ()
+        if len(micro_ops) < 2 or any(micro_op[0] != "r" for micro_op in micro_ops):
+            continue
+        for _, key, value in micro_ops:
+            if value is not None and values.setdefault(canonical(key), value) != value:
+                both = f"{value_text(values[canonical(key)])} and {value_text(value)}"
+                return Verdict.unknown(f"key {value_text(key)} was read as {both}; each key is written once")
+        saw = frozenset(canonical(key) for _, key, value in micro_ops if value is not None)
+        groups.setdefault(frozenset(canonical(key) for _, key, _ in micro_ops), []).append((saw, op))
+    if not any(len(group) > 1 for group in groups.values()):
+        return Verdict.unknown("no keys were read together more than once, so no reads can disagree")
+    return Verdict.of(
+        (anomaly for group in groups.values() for anomaly in _forks(group)),
+        groups=len(groups),
+        reads=sum(map(len, groups.values())),
+    )
+
+
+def _forks(group: list[Seen]) -> Iterator[Anomaly]:
+    """Ordered by size, each set must hold the one before it; sets of one size that differ fork at once."""
+    ordered = sorted(dict(group).items(), key=lambda seen: (len(seen[0]), seen[1].index))
+    for (smaller, one), (larger, other) in pairwise(ordered):
+        if not smaller <= larger:
+            first = min(smaller - larger, key=str)
+            second = min(larger - smaller, key=str)
+            why = (
+                f"op {one.index} saw the write of {_text(first)} and not that of {_text(second)}, "
+                f"op {other.index} the other way round"
+            )
+            yield Anomaly("long fork", why, (one, other) if one.index < other.index else (other, one))
+
+
+def _text(key: Key) -> str:
+    return key.decode() if isinstance(key, bytes) else value_text(key)

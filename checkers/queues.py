@@ -1,0 +1,86 @@
+"""Queues: whatever comes out was put in, once; and when all is taken out, all that was put in came out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import History, Op
+
+
+def queue(history: History) -> Verdict:
+    """Every `ok` dequeue gives something that someone had begun to enqueue, and each such thing only once.
+
+    Ops are `enqueue` and `dequeue` of one element, and `drain`, which dequeues a list of them.
+    """
+    taken = _taken(history)
+    if not taken:
+        return Verdict.unknown("nothing was ever dequeued, so nothing came out that could be wrong")
+    return Verdict.of(_wrongly_taken(history, taken), dequeued=len(taken))
+
+
+def total_queue(history: History) -> Verdict:
+    """As `queue`, and what was acknowledged as enqueued came out: for runs that end by emptying the queue.
+
+    An enqueue of which nothing was heard may come out; it is counted as `recovered`.
+    """
+    taken = _taken(history)
+    if not taken:
+        return Verdict.unknown("nothing was ever dequeued, so what is left in the queue is not known")
+    out = Counter(key for key, _, _ in taken)
+    lost: list[Anomaly] = []
+    unsure: Counter[Key] = Counter()
+    sure: Counter[Key] = Counter()
+    for op, done in _enqueued(history):
+        key = canonical(op.value)
+        if done is None or done.type == "info":
+            unsure[key] += 1
+        elif done.type == "ok":
+            sure[key] += 1
+            if sure[key] > out[key]:
+                why = f"enqueuing {value_text(op.value)} was acknowledged, and it never came out again"
+                lost.append(Anomaly("lost element", why, (op, done)))
+    recovered = sum(min(max(out[key] - sure[key], 0), times) for key, times in unsure.items())
+    details: dict[str, Any] = {"acknowledged": sure.total(), "lost": len(lost), "recovered": recovered}
+    return Verdict.of([*_wrongly_taken(history, taken), *lost], dequeued=len(taken), **details)
+
+
+def _taken(history: History) -> list[tuple[Key, Any, Op]]:
+    taken = []
+    for op in history.where(type="ok"):
+        if op.f in ("dequeue", "drain"):
+            for element in [op.value] if op.f == "dequeue" else op.value or ():
+                taken.append((canonical(element), element, op))
+    return taken
+
+
+def _enqueued(history: History) -> Iterator[tuple[Op, Op | None]]:
+    return ((op, done) for op, done in history.pairs if op.f == "enqueue")
+
+
+def _wrongly_taken(history: History, taken: list[tuple[Key, Any, Op]]) -> Iterator[Anomaly]:
+    put: dict[Key, list[Op]] = {}
+    failed: dict[Key, Op] = {}
+    for op, done in _enqueued(history):
+        if done is not None and done.type == "fail":
+            failed[canonical(op.value)] = done
+        else:
+            put.setdefault(canonical(op.value), []).append(op)
+    before: dict[Key, list[Op]] = {}
+    for key, element, op in taken:
+        came = before.setdefault(key, [])
+        came.append(op)
+        possible = sum(1 for enqueue in put.get(key, ()) if enqueue.index < op.index)
+        if key not in put:
+            witness = (failed[key], op) if key in failed else (op,)
+            how = "although enqueuing it had failed" if key in failed else "and nobody ever enqueued it"
+            yield Anomaly("unexpected element", f"{value_text(element)} was dequeued, {how}", witness)
+        elif not possible:
+            why = f"{value_text(element)} was dequeued before anyone began to enqueue it"
+            yield Anomaly("unexpected element", why, (op, put[key][0]))
+        elif len(came) > possible:
+            why = f"{value_text(element)} was dequeued {len(came)} times and enqueued {possible} times"
+            yield Anomaly("duplicate element", why, tuple(came))

@@ -1,0 +1,108 @@
+"""Sets that grow and are read all the time: each element's way from its `add` to being there for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from checkers.sets import Adds, adds_of, repeated, strangers
+from checkers.stats import QUANTILES, quantile
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import History, Op
+
+Read = tuple[Op, Op]
+"""A read's invocation and its completion."""
+
+
+@dataclass(slots=True)
+class _Element:
+    asked: Op
+    known: Op | None = None
+    """What first made it certain that it was there: the `ok` of its `add`, or a read that had it."""
+    present: Read | None = None
+    """The read that had it and began last."""
+    absent: Read | None = None
+    """The read that began last, after it was known, and did not have it."""
+
+    @property
+    def is_lost(self) -> bool:
+        return self.absent is not None and (not self.present or self.present[0].index < self.absent[0].index)
+
+    @property
+    def stale_ns(self) -> int:
+        """How long it was still missed after it was known."""
+        return 0 if self.absent is None or self.known is None else self.absent[0].time - self.known.time
+
+
+def set_full(history: History, *, linearizable: bool = False) -> Verdict:
+    """What is known to be in a set stays there: a read that begins later has it.
+
+    An op is `add` of an element, or `read` with a list. An element that a read misses and a later one has
+    again was only stale, which is wrong if the set is to be `linearizable`; one that no later read has is
+    lost. `details` count elements by outcome; `stale_ms` says for how long stale ones were missed.
+    """
+    reads = [(op, done) for op, done in history.pairs if op.f == "read" and done and done.type == "ok"]
+    if not reads:
+        return Verdict.unknown("the set was never read, so what became of its elements is not known")
+    adds = adds_of(history)
+    elements = _followed(history, reads, adds)
+    return Verdict.of(
+        _anomalies(reads, adds, elements.values(), linearizable), **_outcomes(elements.values())
+    )
+
+
+def _followed(history: History, reads: list[Read], adds: Adds) -> dict[Key, _Element]:
+    elements = {key: _Element(op) for key, (op, _) in adds.items()}
+    held = {done.index: {canonical(element) for element in done.value or ()} for _, done in reads}
+    for op in history.where(type="ok"):
+        for key in held.get(op.index, ()) if op.f == "read" else [canonical(op.value)]:
+            if key in elements and elements[key].known is None:
+                elements[key].known = op
+    waiting = sorted(
+        (
+            (element.known.index, order, key)
+            for order, (key, element) in enumerate(elements.items())
+            if element.known
+        ),
+        reverse=True,
+    )
+    sure: dict[Key, None] = {}
+    for asked, done in reads:
+        while waiting and waiting[-1][0] < asked.index:
+            sure[waiting.pop()[2]] = None
+        for key in held[done.index] & elements.keys():
+            elements[key].present = (asked, done)
+        for key in sure.keys() - held[done.index]:
+            elements[key].absent = (asked, done)
+    return elements
+
+
+def _anomalies(
+    reads: list[Read], adds: Adds, elements: Iterable[_Element], linearizable: bool
+) -> Iterator[Anomaly]:
+    for _, read in reads:
+        yield from strangers(read, adds)
+        yield from repeated(read)
+    for element in elements:
+        if element.absent is not None and (element.is_lost or linearizable):
+            assert element.known is not None, element
+            name = "lost element" if element.is_lost else "stale read"
+            how = "and no later read has it" if element.is_lost else "although a later read has it again"
+            why = f"{value_text(element.asked.value)} was in the set and then missing from a read, {how}"
+            yield Anomaly(name, why, (element.asked, element.known, *element.absent))
+
+
+def _outcomes(elements: Iterable[_Element]) -> dict[str, Any]:
+    elements = list(elements)
+    lost = [element for element in elements if element.is_lost]
+    stale = sorted(element.stale_ns for element in elements if element.absent and not element.is_lost)
+    return {
+        "attempted": len(elements),
+        "stable": sum(1 for element in elements if element.present and not element.is_lost),
+        "lost": len(lost),
+        "never_read": sum(1 for element in elements if not element.present and not element.absent),
+        "stale": len(stale),
+        "stale_ms": {name: quantile(stale, q) / 1e6 for name, q in QUANTILES.items()} if stale else {},
+    }

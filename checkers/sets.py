@@ -1,0 +1,80 @@
+"""Sets that grow and are read once, at the end: what was acknowledged is there, once, and nothing else is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import History, Op
+
+Adds = dict[Key, tuple[Op, Op | None]]
+"""Each element's `add` and how that ended."""
+
+
+def final_set(history: History) -> Verdict:
+    """The last `ok` read of a set holds exactly what was added.
+
+    An op is `add` of an element, or `read` with a list. Each `add` that was ok before that read began must be
+    in it; one that failed must not; one of which nothing was heard may be, and is counted as `recovered`.
+    Unknown if no read was ok.
+    """
+    reads = list(history.where(f="read", type="ok"))
+    if not reads:
+        return Verdict.unknown("the set was never read, so what became of its elements is not known")
+    read = reads[-1]
+    asked = history.invocation(read) or read
+    seen = {canonical(element) for element in read.value or ()}
+    adds = adds_of(history)
+    lost = list(_lost(read, asked, seen, adds))
+    recovered = sum(1 for key, (_, done) in adds.items() if key in seen and (not done or done.type == "info"))
+    return Verdict.of(
+        [*strangers(read, adds), *repeated(read), *lost],
+        attempted=len(adds),
+        read=len(seen),
+        lost=len(lost),
+        recovered=recovered,
+    )
+
+
+def adds_of(history: History) -> Adds:
+    """The `add` ops by element; of several of one the first invocation, and an `ok` if there is one."""
+    adds: Adds = {}
+    for op, done in history.pairs:
+        if op.f == "add":
+            first, ended = adds.get(canonical(op.value), (op, None))
+            if ended is None or ended.type != "ok":
+                adds[canonical(op.value)] = (first, done)
+    return adds
+
+
+def strangers(read: Op, adds: Adds) -> Iterator[Anomaly]:
+    """Elements of a read that were never added, only later, or without success."""
+    for element in read.value or ():
+        match adds.get(canonical(element)):
+            case None:
+                why = f"{value_text(element)} was read, and nobody ever added it"
+                yield Anomaly("unexpected element", why, (read,))
+            case (op, _) if op.index > read.index:
+                why = f"{value_text(element)} was read before anyone began to add it"
+                yield Anomaly("unexpected element", why, (read, op))
+            case (op, done) if done is not None and done.type == "fail":
+                why = f"{value_text(element)} was read, although adding it had failed"
+                yield Anomaly("aborted add", why, (op, done, read))
+
+
+def repeated(read: Op) -> Iterator[Anomaly]:
+    """Elements that a read holds more than once."""
+    elements = {canonical(element): element for element in read.value or ()}
+    for key, times in Counter(canonical(element) for element in read.value or ()).items():
+        if times > 1:
+            why = f"one read holds {value_text(elements[key])} {times} times"
+            yield Anomaly("duplicate element", why, (read,))
+
+
+def _lost(read: Op, asked: Op, seen: set[Key], adds: Adds) -> Iterator[Anomaly]:
+    for key, (op, done) in adds.items():
+        if done is not None and done.type == "ok" and done.index < asked.index and key not in seen:
+            why = f"adding {value_text(op.value)} was acknowledged, and the last read does not have it"
+            yield Anomaly("lost element", why, (op, done, asked, read))
