@@ -25,6 +25,8 @@ class Drawing:
     """What the picture shows, for those who cannot see it."""
     note: str = ""
     """What was left out, and by which rule; empty when nothing was."""
+    table: Markup = _EMPTY
+    """The same as a table, where that can be read."""
 
 
 def element(tag: str, *children: Child, **attributes: Attribute) -> Markup:

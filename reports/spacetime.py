@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.history import Event, Op, Trace
-from reports import shown
+from reports import shown, tables
 from reports.bands import Band
 from reports.causality import Key, Message, Unanswered, gathered, key, messages, senders, story, unanswered
 from reports.glyph import glyph
@@ -74,7 +74,7 @@ def draw(
         colours=colours or {},
     )
     note = "" if len(events) == len(trace) else _note(len(events), len(trace), bool(witness))
-    return Drawing(_paint(scene), _summary(scene), note)
+    return Drawing(_paint(scene), _summary(scene), note, tables.events(events, "", scene.colours))
 
 
 def _paint(scene: Scene) -> Markup:

@@ -39,6 +39,12 @@ def ops(
     return table(caption, heads, rows, len(ops), ids)
 
 
+def pairs(pairs: Sequence[tuple[Op, Op | None]], caption: str) -> Markup:
+    """Client ops from invocation to completion, one a row."""
+    heads = ("op", "time, s", "process", "f", "asked", "ended", "answered", "after", "node", "error")
+    return table(caption, heads, [_pair_cells(op, done) for op, done in pairs[:ROWS]], len(pairs))
+
+
 def events(events: Sequence[Event], caption: str, colours: Mapping[str, int]) -> Markup:
     """Trace events, in words and in figures."""
     heads = ("time, s", "node", "event", "ballot", "slot", "value", "reports", "to", "message", "cause")
@@ -77,6 +83,23 @@ def _op_cells(op: Op, history: History, colours: Mapping[str, int]) -> list[Cell
         Cell("" if op.slot is None else str(op.slot), "num"),
         Cell(shown.ballot(op.ballot), "num"),
         Cell("" if op.error is None else shown.sentence(op.error, 160)),
+    ]
+
+
+def _pair_cells(op: Op, done: Op | None) -> list[Cell]:
+    ended = done.type if done is not None else "info"
+    node = done.node if done is not None and done.node else op.node
+    return [
+        Cell(str(op.index), "num"),
+        Cell(shown.instant(op.time), "num"),
+        Cell(str(op.process), "num"),
+        Cell(shown.short(op.f, 40)),
+        Cell("" if op.value is None else code(op.value)),
+        Cell(element("span", ended, class_=f"type {ended}")),
+        Cell(code(done.value) if done is not None and done.type == "ok" else ""),
+        Cell(shown.duration(done.time - op.time) if done is not None else "", "num"),
+        Cell(shown.short(node or "", 40)),
+        Cell(shown.sentence(done.error, 160) if done is not None and done.error is not None else ""),
     ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.history import History, Op
-from reports import shown
+from reports import shown, tables
 from reports.bands import Band, rows
 from reports.markup import Drawing, element
 from reports.scale import Stretched, stretched
@@ -66,6 +66,7 @@ def draw(
         _paint(bars, lanes, rows(near, end), scale, witness, concurrency),
         _summary(bars, len(lanes), near),
         _note(len(bars), len(pairs), bool(witness)),
+        tables.pairs(focus(chosen, witness, tables.ROWS), ""),
     )
 
 
@@ -140,7 +141,7 @@ def _paint(
         viewBox=f"0 0 {width:.0f} {height}",
         width=width,
         height=height,
-        role="img",
+        role="group",
         aria_labelledby="timeline-summary",
     )
 

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from checkers.verdict import Verdict
 from harness.history import Event, History, Op
@@ -255,6 +257,65 @@ def _with(folder: Path, verdict: object) -> Path:
 )
 def test_plans_of_any_shape_make_a_page(tmp_path: Path, field: str, junk: object) -> None:
     assert _page(write_run(tmp_path, plan={**PLAN, field: junk})).unbalanced == []
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "valid",
+                    "why",
+                    "verdict",
+                    "parts",
+                    "anomalies",
+                    "details",
+                    "blame",
+                    "story",
+                    "event",
+                    "faults",
+                    "kind",
+                    "nodes",
+                    "grudge",
+                    "links",
+                    "at_ms",
+                    "for_ms",
+                    "name",
+                    "ops",
+                    "events",
+                ]
+            )
+            | st.text(max_size=3),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(plan=json_values, results=json_values)
+def test_any_json_whatsoever_makes_a_page(
+    tmp_path_factory: pytest.TempPathFactory, plan: object, results: object
+) -> None:
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "plan.json").write_text(json.dumps(plan))
+    (folder / "results.json").write_text(json.dumps(results))
+
+    assert _page(folder).unbalanced == []
+
+
+def test_the_drawings_can_be_read_as_tables(tmp_path: Path) -> None:
+    source = _page(write_run(tmp_path)).source
+
+    assert source.count("<summary>The same as a table</summary>") == 2
 
 
 def test_a_page_is_the_same_whenever_it_is_made(tmp_path: Path) -> None:
