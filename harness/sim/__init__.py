@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.sim.clock import Clock as Clock
     from harness.sim.disk import SimDisk as SimDisk
+    from harness.sim.disk_fault import Budget as Budget
+    from harness.sim.disk_fault import DiskFault as DiskFault
     from harness.sim.errors import NotSimulated as NotSimulated
     from harness.sim.errors import SimulationError as SimulationError
     from harness.sim.errors import UnsupportedTrio as UnsupportedTrio
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "clock": ("Clock",),
     "disk": ("SimDisk",),
+    "disk_fault": ("Budget", "DiskFault"),
     "errors": ("NotSimulated", "SimulationError", "UnsupportedTrio"),
     "framing": ("Framing", "LengthPrefixed", "Lines"),
     "latency": ("Constant", "Exponential", "Latency", "LogNormal", "Recorded", "Uniform"),

@@ -1,10 +1,12 @@
 """A machine's disk: files with a page cache over what is durable, and crashes that tell the two apart.
 
-Writes go to the page cache and survive the death of the process. `sync` makes a file durable, and with it
-its name. When the power fails, each file keeps what was durable and a random prefix of what was written to
-it since, in order, the last surviving write perhaps torn. `replace` is atomic, and durable when it returns.
+Writes go to the page cache and survive the death of the process. `sync` makes a file durable, and with it the
+names of all files. When the power fails, each file keeps what was durable and a random prefix of what was
+written to it since, in order, the last surviving write perhaps torn. `replace` is atomic, and durable when it
+returns; so are `truncate` and `remove`.
 
-Names are paths of the simulated disk, with `/` between directories, which need not be created.
+The asynchronous methods are a port for programs that keep their storage behind one. Ordinary file code runs
+on the same disk; see `filesystem.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from __future__ import annotations
 import errno
 import os
 import random
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +21,9 @@ import trio
 from trio.lowlevel import Abort
 
 from harness.sim._trio import Trap, park
+from harness.sim.directory import Directory
+from harness.sim.disk_fault import DiskFault, FaultyDisk
+from harness.sim.inode import Inode, Resize, Write, survivors
 from harness.sim.latency import Exponential, Latency
 
 if TYPE_CHECKING:
@@ -30,80 +34,13 @@ Operation = Literal["read", "write", "sync"]
 _UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Bytes that were written at an offset."""
-
-    offset: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Resize:
-    """The file was cut, or extended with zeros."""
-
-    size: int
-
-
-Change = Write | Resize
-
-
-@dataclass(slots=True)
-class File:
-    """One file: what programs see, what a power failure leaves, and the way from this to that."""
-
-    cached: bytearray = field(default_factory=bytearray)
-    durable: bytes | None = None
-    """None while not even its name is durable."""
-    unsynced: list[Change] = field(default_factory=list)
-
-    def change(self, change: Change) -> None:
-        """Change what programs see."""
-        apply(self.cached, change)
-        self.unsynced.append(change)
-
-    def sync(self) -> None:
-        """Make durable what programs see."""
-        if self.unsynced or self.durable is None:
-            self.durable = bytes(self.cached)
-            self.unsynced.clear()
-
-
-def apply(content: bytearray, change: Change) -> None:
-    """Make one change to the content of a file."""
-    match change:
-        case Resize(size):
-            del content[size:]
-            content.extend(bytes(size - len(content)))
-        case Write(offset, data):
-            content.extend(bytes(max(0, offset - len(content))))
-            content[offset : offset + len(data)] = data
-
-
-def survivors(file: File, rng: random.Random) -> bytes | None:
-    """What a power failure leaves of a file: None if not even its name."""
-    if file.durable is None and rng.random() < 0.5:
-        return None
-    content = bytearray(file.durable or b"")
-    kept = rng.randrange(len(file.unsynced) + 1)
-    for change in file.unsynced[:kept]:
-        apply(content, change)
-    if kept < len(file.unsynced) and rng.random() < 0.5:
-        match file.unsynced[kept]:
-            case Write(offset, data):
-                apply(content, Write(offset, data[: rng.randrange(len(data) + 1)]))
-            case Resize():
-                pass
-    return bytes(content)
-
-
 class SimDisk:
     """The disk as its machine's program uses it, and as the nemesis spoils it."""
 
     def __init__(self, machine: Machine) -> None:
-        self.files: dict[str, File] = {}
+        self.directory = Directory()
         self.sync_latency: Latency = Exponential(mean_ms=1.0, floor_ms=0.2)
-        """How long `sync` and `replace` take."""
+        """How long it takes to make something durable; slow disks have another."""
         self.capacity: int | None = None
         """Bytes that fit; writing more fails with ENOSPC."""
         self.failing: dict[Operation, int] = {}
@@ -111,7 +48,7 @@ class SimDisk:
         self.syncs = 0
         """How often something was made durable."""
         self.lost_writes = 0
-        """How many writes power failures have lost or torn."""
+        """How many files have lost something to power failures."""
         self._machine = machine
         self._kernel = machine.world.kernel
 
@@ -120,87 +57,167 @@ class SimDisk:
     async def read(self, path: str) -> bytes:
         """The content of a file. Raises: FileNotFoundError, OSError."""
         await self._begin("read", path)
-        return bytes(self._require(path).cached)
+        return self.content(path)
 
     async def append(self, path: str, data: bytes) -> None:
         """Write at the end of a file, which is created if need be. Raises: OSError."""
         await self._begin("write", path, len(data))
-        file = self.files.setdefault(path, File())
-        file.change(Write(len(file.cached), bytes(data)))
+        inode = self.inode(path, create=True)
+        self.write_to(inode, len(inode.cached), data)
 
     async def write(self, path: str, offset: int, data: bytes) -> None:
         """Write somewhere in a file, which is created if need be. Raises: OSError."""
         await self._begin("write", path, len(data))
-        self.files.setdefault(path, File()).change(Write(offset, bytes(data)))
+        self.write_to(self.inode(path, create=True), offset, data)
 
     async def truncate(self, path: str, size: int) -> None:
-        """Cut a file, or extend it with zeros. Raises: FileNotFoundError, OSError."""
+        """Cut a file, or extend it with zeros, durably. Raises: FileNotFoundError, OSError."""
         await self._begin("write", path)
-        self._require(path).change(Resize(size))
+        inode = self.inode(path)
+        inode.change(Resize(size))
+        await self.wait()
+        self.sync_inode(inode)
 
     async def sync(self, path: str) -> None:
         """Make a file and its name durable. Raises: FileNotFoundError, OSError."""
         await self._begin("sync", path)
-        file = self._require(path)
-        await self._wait()
-        self._check("sync")
-        file.sync()
-        self.syncs += 1
+        inode = self.inode(path)
+        await self.wait()
+        self.sync_inode(inode)
 
     async def replace(self, path: str, data: bytes) -> None:
         """Put new content in the place of a file, at once and durably. Raises: OSError."""
         await self._begin("write", path, len(data))
-        await self._wait()
-        self._check("sync")
-        file = File(bytearray(data))
-        file.sync()
-        self.files[path] = file
+        await self.wait()
+        self.check("sync")
+        self.directory.link(path, Inode.holding(data))
+        self.directory.commit()
         self.syncs += 1
 
     async def remove(self, path: str) -> None:
         """Remove a file, durably. Raises: FileNotFoundError, OSError."""
         await self._begin("write", path)
-        self._require(path)
-        del self.files[path]
+        self.inode(path)
+        self.directory.unlink(path)
+        self.directory.commit()
 
     async def exists(self, path: str) -> bool:
         """Whether there is such a file."""
         await self._begin("read", path)
-        return path in self.files
+        return path in self.directory.names
 
     async def list(self, directory: str = "") -> list[str]:
         """The paths of the files below a directory, sorted."""
         await self._begin("read", directory)
         prefix = directory.rstrip("/") + "/" if directory else ""
-        return sorted(path for path in self.files if path.startswith(prefix))
+        return sorted(path for path in self.directory.names if path.startswith(prefix))
 
     # What happens to it.
 
     def power_off(self) -> None:
         """Lose what was not synced, or some of it."""
-        for path, file in sorted(self.files.items()):
-            content = survivors(file, self._rng)
-            self.lost_writes += content is None or content != bytes(file.cached)
-            if content is None:
-                del self.files[path]
-            else:
-                self.files[path] = File(bytearray(content), content)
+        before = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
+        self.directory.power_off(self._rng)
+        for path in sorted(self.directory.names):
+            self.directory.names[path] = Inode.holding(survivors(self.directory.names[path], self._rng))
+        self.directory.restart()
+        after = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
+        self.lost_writes += sum(after.get(path) != content for path, content in before.items())
 
     def fail(self, operation: Operation, error: int = errno.EIO) -> None:
         """Let an operation fail from now on, with EIO or another errno."""
         self.failing[operation] = error
 
+    def disturb(self, fault: DiskFault) -> DiskFault:
+        """Let a fault strike from now on; `settle` ends it."""
+        self.faulty.faults.append(fault)
+        return fault
+
+    def settle(self, fault: DiskFault) -> None:
+        """End one fault; again is harmless."""
+        if fault in self.faulty.faults:
+            self.faulty.faults.remove(fault)
+
     def mend(self) -> None:
-        """Let every operation succeed again, and everything fit."""
+        """Let every operation succeed again, and everything fit; what is damaged stays damaged."""
         self.failing.clear()
+        self.faulty.faults.clear()
         self.capacity = None
+
+    @cached_property
+    def faulty(self) -> FaultyDisk:
+        """The faults at work, and how often each kind has struck."""
+        return FaultyDisk(self._machine.name, self._machine.world.rng("disk faults", self._machine.name))
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What programs see, by path."""
+        return {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
 
     @property
     def used(self) -> int:
         """Bytes in all files."""
-        return sum(len(file.cached) for file in self.files.values())
+        return sum(len(inode.cached) for inode in self.directory.names.values())
+
+    # What both ports are made of.
+
+    def inode(self, path: str, *, create: bool = False) -> Inode:
+        """The file of this name. Raises: FileNotFoundError, unless it is to be created."""
+        inode = self.directory.names.get(path)
+        if inode is None:
+            if not create:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            inode = Inode()
+            self.directory.link(path, inode)
+        return inode
+
+    def content(self, path: str) -> bytes:
+        """What a program reads."""
+        inode = self.inode(path)
+        is_stale = bool(self._has_faults and inode.unsynced and self.faulty.strikes("stale read"))
+        return bytes(inode.durable if is_stale else inode.cached)
+
+    def write_to(self, inode: Inode, offset: int, data: bytes) -> None:
+        """Write into the page cache."""
+        write = Write(offset, bytes(data))
+        is_lost = False
+        if self._has_faults:
+            write = self.faulty.spoil(write, len(inode.cached))
+            is_lost = self.faulty.strikes("lost write")
+        inode.change(write, reaches_device=not is_lost)
+
+    def sync_inode(self, inode: Inode) -> None:
+        """Make a file and all names durable. Raises: OSError."""
+        try:
+            self.check("sync")
+        except OSError:
+            inode.fail_to_sync()
+            raise
+        if not (self._has_faults and self.faulty.strikes("lying sync")):
+            inode.sync()
+            self.directory.commit()
+        self.syncs += 1
+
+    def check(self, operation: Operation, growth: int = 0) -> None:
+        """Raises: OSError, if the operation fails these days or so many more bytes do not fit."""
+        if (error := self.failing.get(operation)) is not None:
+            raise OSError(error, os.strerror(error))
+        if self.capacity is not None and growth and self.used + growth > self.capacity:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def wait(self) -> None:
+        """The time it takes the device; like a system call, it cannot be cancelled."""
+        process, task = self._kernel.current, trio.lowlevel.current_task()
+        delay_ns = self.sync_latency.sampler(self._rng)()
+        self._kernel.call_at(self._kernel.now_ns + delay_ns, process.reschedule, task)
+        await park(_UNCANCELLABLE)
+        await self._require_alive(process)
 
     # Below.
+
+    @property
+    def _has_faults(self) -> bool:
+        return "faulty" in self.__dict__ and bool(self.faulty.faults)
 
     @cached_property
     def _rng(self) -> random.Random:
@@ -214,36 +231,11 @@ class SimDisk:
         await self._require_alive(process)
         if self._kernel.tape is not None:
             self._kernel.note_choice("disk", operation, path, growth)
-        self._check(operation)
-        if self.capacity is not None and growth and self.used + growth > self.capacity:
-            _fail(errno.ENOSPC)
-
-    def _check(self, operation: Operation) -> None:
-        if (error := self.failing.get(operation)) is not None:
-            _fail(error)
-
-    async def _wait(self) -> None:
-        """The time it takes the device; like a system call, it cannot be cancelled."""
-        process, task = self._kernel.current, trio.lowlevel.current_task()
-        self._kernel.call_at(self._kernel.now_ns + self._draw_ns(), process.reschedule, task)
-        await park(_UNCANCELLABLE)
-        await self._require_alive(process)
+        if operation != "sync":  # That fails when it is tried, after its time.
+            self.check(operation, growth)
 
     async def _require_alive(self, process: Process) -> None:
         """A process that was killed, or whose world has ended, is being unwound: nothing of it may show."""
         if self._machine.world.closing or not process.alive:
             await trio.lowlevel.checkpoint_if_cancelled()
-            _fail(errno.EIO)
-
-    def _draw_ns(self) -> int:
-        return self.sync_latency.sampler(self._rng)()
-
-    def _require(self, path: str) -> File:
-        file = self.files.get(path)
-        if file is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        return file
-
-
-def _fail(error: int) -> None:
-    raise OSError(error, os.strerror(error))
+            raise OSError(errno.EIO, "this process is gone")

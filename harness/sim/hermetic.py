@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import trio
 import trio._path
 
+from harness.sim import filesystem
 from harness.sim.errors import NotSimulated
 from harness.sim.resolver import address_info
 
@@ -79,6 +80,7 @@ def _replacements() -> tuple[Replacement, ...]:
         *_time(),
         *_randomness(),
         *_refusals(),
+        *filesystem.replacements(_simulated),
         (socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)),
         (trio.to_thread, "run_sync", _run_sync),
         (trio._path, "run_sync", _run_sync),
@@ -174,6 +176,14 @@ def _getaddrinfo(
 
 
 async def _run_sync(sync_fn: Callable[..., Any], *args: Any, **_: Any) -> Any:
-    """Stands in for `trio.to_thread.run_sync`: the function runs inline, in no time."""
+    """Stands in for `trio.to_thread.run_sync`: the function runs inline, in no time but for syncing files."""
     await trio.lowlevel.checkpoint()
-    return sync_fn(*args)
+    process = _process()
+    assert process is not None
+    disk = process.machine.disk
+    syncs = disk.syncs
+    try:
+        return sync_fn(*args)
+    finally:
+        for _sync in range(disk.syncs - syncs):
+            await disk.wait()

@@ -24,6 +24,7 @@ from harness.sim.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from harness.sim.endpoint import Endpoint
+    from harness.sim.filesystem import SimFile
     from harness.sim.machine import Machine
 
 Program = Callable[[], Awaitable[object]]
@@ -38,6 +39,8 @@ class Process:
         self.can_run = True
         """Whether the kernel may run it: it is not paused, killed or done."""
         self.sockets: dict[Endpoint, None] = {}
+        self.files: dict[int, SimFile | None] = {}
+        """Open files by their descriptor; None where one was closed."""
         self.batch: list[Task] = []
         """The tasks that still have to run in this pass; Trio takes them out one by one."""
         self._kernel, self._program = kernel, program

@@ -20,9 +20,7 @@ Serve = Callable[[trio.SocketStream], Awaitable[None]]
 Talk = Callable[[trio.SocketStream], Awaitable[None]]
 
 
-def converse(
-    serve: Serve, talk: Talk, *, seed: int = 1, prepare: Callable[[World], None] | None = None
-) -> World:
+def converse(serve: Serve, talk: Talk, *, seed: int = 1, prepare: Callable[[World], object] = bool) -> World:
     """One connection between two machines; errors of either side are the test's."""
 
     async def server() -> None:
