@@ -46,8 +46,7 @@ class Nemesis:
         """
         match op.f.partition("-"), op.value:
             case ("start", "-", kind), {"id": int(number), **fields} if number not in self._begun:
-                fault = msgspec.convert({"at_ms": 0, "for_ms": 0, **fields, "kind": kind}, Fault)
-                self._start(number, fault)
+                self._start(number, _fault({"at_ms": 0, "for_ms": 0, **fields, "kind": kind}))
                 return op
             case ("stop", "-", _), {"id": int(number)} if number in self._begun:
                 return replace(op, value={**op.value, **self._stop(number)})
@@ -127,6 +126,13 @@ def stop(number: int, fault: Fault) -> Todo:
         {"id": number},
         time_ns=(fault.at_ms + fault.for_ms) * 1_000_000,
     )
+
+
+def _fault(fields: Mapping[str, Any]) -> Fault:
+    try:
+        return msgspec.convert(fields, Fault)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{fields} is not a fault: {error}") from None
 
 
 def _plain(data: Fault | Effect) -> dict[str, Any]:

@@ -149,6 +149,7 @@ async def test_all_faults_end_with_the_nemesis_even_when_one_cannot_be_undone() 
         ("dance", None),
         ("start-kill", {"nodes": ["n1"]}),
         ("start-quake", {"id": 0}),
+        ("start-kill", {"id": 0, "nodes": 5}),
         ("stop-kill", {"id": 3}),
         ("heal-all", None),
     ],
@@ -156,7 +157,9 @@ async def test_all_faults_end_with_the_nemesis_even_when_one_cannot_be_undone() 
 async def test_what_a_nemesis_cannot_do_is_refused_with_what_it_can(f: str, value: object) -> None:
     nemesis, _ = nemesis_for_toys()
 
-    with pytest.raises(ValueError, match=r"expected start-<kind>|known are partition"):
+    with pytest.raises(
+        ValueError, match=r"expected start-<kind>|known are partition|not a fault: Expected `array`"
+    ):
         await nemesis.apply(op(f, value))
 
 
