@@ -24,6 +24,7 @@ import trio._core._instrumentation as _instrumentation
 import trio._core._ki as _ki
 import trio._core._run as _run
 import trio._core._traps as _traps
+import trio._path as _path
 from outcome import Error
 from trio.lowlevel import Abort, Task
 
@@ -31,6 +32,9 @@ from harness.sim.errors import NotSimulated, UnsupportedTrio
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
+
+RUN_IN_THREADS: tuple[Any, ...] = (trio.to_thread, _path)
+"""The modules whose `run_sync` is called to run something in a thread."""
 
 Trap = _traps.WaitTaskRescheduled
 """What a task yields to wait; made from its abort function, and good for any number of waits."""

@@ -23,9 +23,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
-import trio._path
 
 from harness.sim import filesystem
+from harness.sim._trio import RUN_IN_THREADS
 from harness.sim.errors import NotSimulated
 from harness.sim.resolver import address_info
 
@@ -82,8 +82,7 @@ def _replacements() -> tuple[Replacement, ...]:
         *_refusals(),
         *filesystem.replacements(_simulated),
         (socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)),
-        (trio.to_thread, "run_sync", _run_sync),
-        (trio._path, "run_sync", _run_sync),
+        *((module, "run_sync", _run_sync) for module in RUN_IN_THREADS),
     )
 
 

@@ -94,6 +94,7 @@ def test_what_a_failed_sync_should_have_saved_is_not_saved_by_the_next_one() -> 
 
         machine.start(program)
         world.run()
+        assert world.crashes == []
         assert machine.disk.files["log"] == b"first"
         machine.power_off()
         assert machine.disk.files.get("log", b"") == b""
