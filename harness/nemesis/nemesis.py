@@ -46,7 +46,7 @@ class Nemesis:
         """
         match op.f.partition("-"), op.value:
             case ("start", "-", kind), {"id": int(number), **fields} if number not in self._begun:
-                self._start(number, _fault({"at_ms": 0, "for_ms": 0, **fields, "kind": kind}))
+                self._start(number, _fault(kind, fields))
                 return op
             case ("stop", "-", _), {"id": int(number)} if number in self._begun:
                 return replace(op, value={**op.value, **self._stop(number)})
@@ -128,11 +128,11 @@ def stop(number: int, fault: Fault) -> Todo:
     )
 
 
-def _fault(fields: Mapping[str, Any]) -> Fault:
+def _fault(kind: str, fields: Mapping[Any, Any]) -> Fault:
     try:
-        return msgspec.convert(fields, Fault)
+        return msgspec.convert({"at_ms": 0, "for_ms": 0, **fields, "kind": kind}, Fault)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{fields} is not a fault: {error}") from None
+        raise ValueError(f"{kind} with {dict(fields)} is not a fault: {error}") from None
 
 
 def _plain(data: Fault | Effect) -> dict[str, Any]:
