@@ -96,9 +96,9 @@ def _valid(parts: Parts, decisions: Decisions, model: Model, details: dict[str, 
 def _fault(parts: Parts, orders: dict[int, Ints], model: Model) -> str | None:
     """What is wrong with any of the orders."""
     columns = parts.columns
-    if len(columns) > _REPLAYED_AS_ARRAYS and model.registers and (registers := model.registers(columns)):
-        every = np.concatenate([orders[part] for part in sorted(orders)])
-        return first_fault(every, registers, parts.part)
+    if len(columns) > _REPLAYED_AS_ARRAYS and parts.registers is not None:
+        every = np.concatenate([orders[part] for part in range(len(orders))])
+        return first_fault(every, parts.registers, parts.part)
     for part, rows in enumerate(parts.rows()):
         ops = list(operations(columns.take(rows)))
         at = {row: i for i, row in enumerate(rows.tolist())}

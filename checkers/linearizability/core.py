@@ -19,7 +19,7 @@ import numpy as np
 from checkers.linearizability.deciding import decide
 from checkers.linearizability.decision import Budget, Impossible
 from checkers.linearizability.model import Model, Operation, operations
-from checkers.linearizability.parts import Parts
+from checkers.linearizability.parts import whole
 from checkers.linearizability.registers import DIFFERS, READ, SWAP
 from harness.history.columns import INFO, NEVER, Columns, Ints, Mask
 
@@ -37,8 +37,7 @@ def minimal_core(
     def still_impossible(weaker: Columns) -> bool:
         if each.clock() > deadline:
             return False
-        parts = Parts(weaker, np.zeros(len(weaker), np.int64), (None,))
-        return decide(parts, model, each).impossible is not None
+        return decide(whole(weaker, model), model, each).impossible is not None
 
     core, first = _window(columns, model, found, still_impossible)
     if first is None:

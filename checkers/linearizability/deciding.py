@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 
-from checkers.linearizability.appends import decide_appends
+from checkers.linearizability.append_zones import decide_appends
 from checkers.linearizability.decision import Budget, Decision, Impossible, Linearized
 from checkers.linearizability.model import Model, operations
 from checkers.linearizability.parts import Parts
@@ -53,7 +53,7 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
     """Decide parts until one is impossible, all are decided, or the budget is spent."""
     decisions = Decisions()
     rows = parts.rows()
-    registers = model.registers(parts.columns) if model.registers else None
+    registers = parts.registers
     _ask_the_log(parts, rows, model, decisions)
     if registers is not None:
         _by_blocks_of_registers(registers, parts, decisions)

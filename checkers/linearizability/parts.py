@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from checkers.linearizability.model import Model, UnsuitableHistory, operations
+from checkers.linearizability.registers import Registers
 from harness.history import FailMeans
 from harness.history.columns import FAIL, Columns, Ints
 
@@ -26,6 +27,8 @@ class Parts:
     """For each row the number of its part."""
     keys: tuple[Hashable, ...]
     """What distinguishes each part."""
+    registers: Registers | None
+    """The operations as those of registers, where they are nothing else."""
 
     def rows(self) -> list[Ints]:
         """The rows of each part."""
@@ -33,6 +36,11 @@ class Parts:
             return [np.arange(len(self.part))]
         ordered = np.argsort(self.part, kind="stable")
         return np.split(ordered, np.cumsum(np.bincount(self.part, minlength=len(self.keys)))[:-1])
+
+
+def whole(columns: Columns, model: Model) -> Parts:
+    """Columns of one object, of which every row counts."""
+    return _parts(columns, np.zeros(len(columns), np.int64), (None,), model)
 
 
 def parts_of(columns: Columns, model: Model, fail_means: FailMeans) -> Parts:
@@ -44,10 +52,14 @@ def parts_of(columns: Columns, model: Model, fail_means: FailMeans) -> Parts:
     if failed.any():
         columns = columns.take(~failed)
     if model.keyed:
-        return _by_key(columns)
+        return _by_key(columns, model)
     if model.key is not None:
         return _by_hint(columns, model)
-    return Parts(columns, np.zeros(len(columns), np.int64), (None,))
+    return whole(columns, model)
+
+
+def _parts(columns: Columns, part: Ints, keys: tuple[Hashable, ...], model: Model) -> Parts:
+    return Parts(columns, part, keys, model.registers(columns) if model.registers else None)
 
 
 def _require_known(columns: Columns, model: Model) -> None:
@@ -62,7 +74,7 @@ def _require_known(columns: Columns, model: Model) -> None:
         )
 
 
-def _by_key(columns: Columns) -> Parts:
+def _by_key(columns: Columns, model: Model) -> Parts:
     numbers: dict[Hashable, int] = {}
     inner: dict[Hashable, int] = {None: 0}
     key_of, inner_of = [], []
@@ -90,14 +102,14 @@ def _by_key(columns: Columns) -> Parts:
     )
     used, part = np.unique(part, return_inverse=True)
     names = tuple(numbers)
-    return Parts(unwrapped, part, tuple(names[number] for number in used.tolist()) or (None,))
+    return _parts(unwrapped, part, tuple(names[number] for number in used.tolist()) or (None,), model)
 
 
 def _by_hint(columns: Columns, model: Model) -> Parts:
     assert model.key is not None
     keys = [model.key(op) for op in operations(columns)]
     if None in keys:
-        return Parts(columns, np.zeros(len(columns), np.int64), (None,))
+        return whole(columns, model)
     numbers: dict[Hashable, int] = {}
     part = np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
-    return Parts(columns, part, tuple(numbers) or (None,))
+    return _parts(columns, part, tuple(numbers) or (None,), model)

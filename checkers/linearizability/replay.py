@@ -38,9 +38,10 @@ def first_fault(order: Ints, registers: Registers, part: Ints) -> str | None:
     `order` has the operations of one part after those of another.
     """
     ordered, of = registers.take(order), part[order]
-    if len(np.unique(order)) != len(order):
+    times = np.bincount(order, minlength=len(registers))
+    if times.max(initial=0) > 1:
         return "an operation comes twice"
-    if not np.isin(np.flatnonzero(registers.known), order).all():
+    if not times[registers.known].all():
         return "an operation that completed is missing"
     if not len(order):
         return None
