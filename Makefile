@@ -2,11 +2,12 @@
 # make chaos   set up .venv and run the scenario matrix; ends with the verdicts and the report's path
 # make soak    a campaign of ten minutes
 # make bench   the figures that README and ARCHITECTURE quote
+# make pythons environments of the other Pythons that are installed, for the tests that compare them
 # make pins    write constraints.txt anew
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test chaos soak bench pins lint clean
+.PHONY: test chaos soak bench pythons pins lint clean
 
 test: .venv/ready lint
 	$(BIN)/pytest
@@ -33,6 +34,14 @@ bench: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+pythons:
+	@for version in 3.12 3.13; do \
+	  command -v python$$version >/dev/null || { echo "python$$version is not installed"; continue; }; \
+	  python$$version -m venv .venvs/$$version && \
+	  .venvs/$$version/bin/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt && \
+	  .venvs/$$version/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	done
+
 pins:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet pip-tools
@@ -40,4 +49,4 @@ pins:
 	  --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate --extra test --output-file constraints.txt pyproject.toml constraints.in
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,24 +1,10 @@
-"""Fixtures for the tests of Paxos; `--rewrite` writes golden files anew, to be read as a diff."""
+"""Fixtures for the tests of Paxos."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# How long an example takes depends on what else the machine does, and says nothing about the code.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--rewrite", action="store_true", help="write the golden files anew")
-
-
-@pytest.fixture
-def rewrite(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--rewrite", default=False))
 
 
 @pytest.fixture
