@@ -71,9 +71,23 @@ def promise_truthful(seen: Seen, event: Event) -> Anomaly | None:
     and sending, but not one for what nobody proposed.
     """
     acceptor = seen.acceptors.get(event.node)
-    if not event.accepted and (acceptor is None or not acceptor.votes):
+    if acceptor is None and not event.accepted:
+        return None
+    if acceptor is not None and _is_exact(acceptor, event):
         return None
     return next(_untruths(seen, acceptor or Acceptor(event.node), event), None)
+
+
+def _is_exact(acceptor: Acceptor, promise: Event) -> bool:
+    """Whether it reports just what is known of the acceptor: as most promises do, and found out quickly."""
+    covered_from = promise.slot or 0
+    if len(promise.accepted) != acceptor.count_from(covered_from):
+        return False
+    for slot, at, value in promise.accepted:
+        vote = acceptor.votes.get(slot)
+        if vote is None or vote.ballot != at or vote.key != canonical(value) or slot < covered_from:
+            return False
+    return True
 
 
 def _untruths(seen: Seen, acceptor: Acceptor, promise: Event) -> Iterator[Anomaly]:

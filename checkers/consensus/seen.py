@@ -91,6 +91,10 @@ class Acceptor:
         for at in range(bisect_left(self.slots, slot), len(self.slots)):
             yield self.slots[at], self.votes[self.slots[at]]
 
+    def count_from(self, slot: int) -> int:
+        """How many slots it voted in, from this one on."""
+        return len(self.slots) - bisect_left(self.slots, slot)
+
     def forget(self, upto: int) -> None:
         """Drop the votes in this slot and all below."""
         kept = bisect_right(self.slots, upto)
@@ -145,14 +149,22 @@ class Seen:
         """An acceptor promised a ballot, and reported its votes."""
         ballot = ballot_of(event)
         acceptor = self._acceptor(event)
-        acceptor.top = max(acceptor.top, ballot)
+        if ballot > acceptor.top:
+            acceptor.top = ballot
         if not acceptor.promises or ballot > ballot_of(acceptor.promises[-1]):
             acceptor.promises.append(event)
         reports = {}
         for number, at, value in event.accepted:
-            reports[number] = self._cast(number, self.slot(number), at, canonical(value), value, event)
-            acceptor.note(number, reports[number])
-        self.promises.setdefault(ballot, []).append(Promise(event, reports))
+            key, vote = canonical(value), acceptor.votes.get(number)
+            if vote is None or vote.ballot != at or vote.key != key:
+                vote = self._cast(number, self.slot(number), at, key, value, event)
+                acceptor.note(number, vote)
+            reports[number] = vote
+        given = self.promises.get(ballot)
+        if given is None:
+            self.promises[ballot] = [Promise(event, reports)]
+        else:
+            given.append(Promise(event, reports))
 
     def add_told(self, event: Event) -> None:
         """A node told of its votes: whoever hears it counts them, though nothing says when they were cast."""
