@@ -29,6 +29,24 @@ CLASSES: Mapping[str, str] = {
 """The ways in which one slot can come to be decided twice; there is no sixth."""
 
 
+ANOMALIES: Mapping[str, str] = {
+    "G0": "dirty writes: two transactions each overwrote the other",
+    "G1a": "a transaction read what another had written and then taken back",
+    "G1b": "a transaction read from the middle of another",
+    "G1c": "each of some transactions depends on what the next one wrote",
+    "G-single": "read skew: one transaction saw part of another and missed part of it",
+    "G-nonadjacent": "transactions missed each other's writes, never two in a row",
+    "G2": "write skew: each of some transactions missed what the next one wrote",
+    "lost-update": "two transactions read the same version and both replaced it",
+}
+"""Anomalies of transactions (Adya 1999; Cerone and Gotsman 2018), whatever orders are drawn on besides."""
+
+_SUFFIXES = ("-realtime", "-process", "-item")
+
+
 def gloss(name: str) -> str:
-    """What a property is about; empty for names that speak for themselves."""
-    return PROPERTIES.get(name.rpartition("/")[2].strip(), "")
+    """What a property or an anomaly is about; empty for names that speak for themselves."""
+    name = name.rpartition("/")[2].strip()
+    for suffix in _SUFFIXES:
+        name = name.removesuffix(suffix)
+    return PROPERTIES.get(name) or ANOMALIES.get(name, "")

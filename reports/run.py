@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from harness.history import Event, History, Op
 from reports import (
     bands,
@@ -24,8 +22,8 @@ from reports import (
     rate,
     shown,
     spacetime,
-    tables,
     timeline,
+    told,
 )
 from reports.bands import Band
 from reports.findings import Finding
@@ -36,18 +34,6 @@ FINDINGS = 8
 """Kinds of anomaly that are told in full, by one of each; the others are told in a sentence."""
 
 _COLOURS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A finding, ready to be read, and the others of its kind."""
-
-    finding: Finding
-    alike: Sequence[Finding]
-    ops: Markup | None
-    events: Markup | None
-    blame: Markup | None
-    details: Markup | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +57,9 @@ def _content(run: Run) -> dict[str, Any]:
     found = findings.findings(run.results.get("verdict"))
     every = quantiles.took(run.history)
     by_kind = findings.by_kind(found)
-    told = [alike[0] for alike in by_kind[:FINDINGS]]
-    colours = _colours(told)
+    firsts = [alike[0] for alike in by_kind[:FINDINGS]]
+    # Colours tie what is written to what is drawn of messages.
+    colours = _colours(firsts) if run.trace else {}
     return {
         "run": run,
         "title": _title(run),
@@ -80,11 +67,11 @@ def _content(run: Run) -> dict[str, Any]:
         "why": shown.sentence(run.why),
         "replay": _replay(run),
         "said": _said_by_harness(run),
-        "told": list(_told(by_kind[:FINDINGS], run.history, colours)),
+        "told": list(told.tell(by_kind[:FINDINGS], run.history, colours)),
         "untold": [finding for alike in by_kind[FINDINGS:] for finding in alike],
         "crashes": _crashes(run),
-        "messages": _messages(run, faults, told, colours),
-        "clients": _clients(run, faults, told),
+        "messages": _messages(run, faults, firsts, colours),
+        "clients": _clients(run, faults, firsts),
         "latency": latency.draw(every, faults),
         "has_quantiles": bool(quantiles.windows(every)),
         "rate": rate.draw(every, faults),
@@ -151,29 +138,6 @@ def _remark(said: Mapping[str, Any]) -> Remark:
 def _crashes(run: Run) -> list[Mapping[str, Any]]:
     crashes = run.results.get("crashes")
     return [one for one in crashes if isinstance(one, Mapping)] if isinstance(crashes, list) else []
-
-
-def _told(
-    by_kind: Sequence[Sequence[Finding]], history: History, colours: Mapping[str, int]
-) -> Iterator[Told]:
-    anchored: set[int] = set()
-    blamed: list[Any] = []
-    for finding, *alike in by_kind:
-        # The same story may hang on several anomalies; it is told with the first.
-        story = None if finding.blame in blamed else finding.blame
-        blamed.append(finding.blame)
-        new = {op.index for op in finding.ops} - anchored
-        anchored |= new
-        yield Told(
-            finding,
-            alike,
-            tables.ops(finding.ops, "Operations that show it", history, colours, new)
-            if finding.ops
-            else None,
-            tables.folded(finding.events, "Events that show it", colours),
-            blame.tell(story, colours),
-            plain.plain(finding.details) if finding.details else None,
-        )
 
 
 def _colours(found: Sequence[Finding]) -> dict[str, int]:

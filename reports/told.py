@@ -1,0 +1,58 @@
+"""Anomalies as a person reads them: one of each kind in full, with whatever shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.history import History
+from reports import blame, cycle, plain, tables
+from reports.findings import Finding
+from reports.markup import Drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A finding, ready to be read, and the others of its kind."""
+
+    finding: Finding
+    alike: Sequence[Finding]
+    ops: Markup | None
+    events: Markup | None
+    blame: Markup | None
+    cycle: Drawing | None
+    details: Markup | None
+
+
+def tell(
+    by_kind: Sequence[Sequence[Finding]], history: History, colours: Mapping[str, int]
+) -> Iterator[Told]:
+    """Tell the first finding of each kind. No two tables have a row for the same op that is linked to."""
+    anchored: set[int] = set()
+    blamed: list[Any] = []
+    for number, (finding, *alike) in enumerate(by_kind):
+        # The same story may hang on several anomalies; it is told with the first.
+        story = None if finding.blame in blamed else finding.blame
+        blamed.append(finding.blame)
+        new = {op.index for op in finding.ops} - anchored
+        anchored |= new
+        drawn = cycle.draw(finding.details, name=f"cycle-{number}")
+        yield Told(
+            finding=finding,
+            alike=alike,
+            ops=tables.ops(finding.ops, "Operations that show it", history, colours, new)
+            if finding.ops
+            else None,
+            events=tables.folded(finding.events, "Events that show it", colours),
+            blame=blame.tell(story, colours),
+            cycle=drawn,
+            details=_details(finding.details, cycle.TOLD if drawn is not None else ()),
+        )
+
+
+def _details(details: Mapping[str, Any], told: Sequence[str]) -> Markup | None:
+    rest = {name: what for name, what in details.items() if name not in told}
+    return plain.plain(rest) if rest else None
