@@ -52,7 +52,7 @@ def soak(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Run trials of WORKLOAD (decree if not given) until the time or the number is up.
+    """Run trials of WORKLOAD (decree if not given) until the time or the number is up, or ctrl-C.
 
     Each seed draws a plan of its own. Every outcome is recorded at once; ctrl-C ends the soak in order,
     and --resume goes on where it ended without trying any seed twice. Failures are grouped by reason, and

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +41,11 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_a_soak_of_the_correct_system_is_valid_and_leaves_a_page(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert soak(store, "decree", "--trials", 12, "--json") == 0
+    assert soak(store, "decree", "--trials", 6, "--json") == 0
 
     summary = printed(capsys)
     assert summary["valid"] is True
-    assert summary["trials"]["total"] == 12
+    assert summary["trials"]["total"] == 6
     assert (store / "campaigns" / "decree-1.html").exists()
 
 
@@ -153,3 +155,36 @@ def test_there_is_nothing_to_shrink_in_a_plan_that_does_not_fail(
 
     assert ostrakon("shrink", tmp_path, "--store", store) == 0
     assert "nothing to shrink" in capsys.readouterr().err
+
+
+def test_a_soak_that_is_killed_leaves_no_worker_behind(store: Path) -> None:
+    mark = f"OSTRAKON_TEST_MARK={store}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from harness.cli import main; main()", "soak", "--workers", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=store.parent,
+        env={**os.environ, **dict([mark.split("=", 1)])},
+    )
+    assert process.stderr is not None
+    while "trials" not in process.stderr.readline():
+        assert process.poll() is None
+    assert len(alive_with(mark)) >= 2
+    process.kill()
+    process.communicate()
+
+    for _ in range(1000):
+        if not alive_with(mark):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"still there: {alive_with(mark)}")
+
+
+def alive_with(mark: str) -> list[str]:
+    """The processes that were started with this in their environment."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark.encode() in environment.read_bytes().split(b"\0"):
+                found.append(environment.parent.name)
+    return found

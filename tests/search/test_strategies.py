@@ -1,0 +1,55 @@
+"""What the published strategies draw can be run, and shrinks to something small."""
+
+from __future__ import annotations
+
+from hypothesis import find, given, settings
+from hypothesis import strategies as st
+
+from harness.nemesis import FAULTS
+from harness.plan import Plan, decode_plan, encode_plan
+from harness.strategies import KINDS, fault_schedules, plans
+from harness.trial import run
+
+
+@given(plans(workload="decree"))
+@settings(deadline=None)
+def test_every_plan_drawn_is_one_that_can_be_read_back(plan: Plan) -> None:
+    assert decode_plan(encode_plan(plan)) == plan
+
+
+@given(plans(workload="decree"))
+@settings(deadline=None)
+def test_faults_are_in_order_and_over_in_time(plan: Plan) -> None:
+    assert list(plan.faults) == sorted(plan.faults, key=lambda fault: fault.at_ms)
+    assert all(fault.at_ms + fault.for_ms <= 1000 * plan.time_limit_s for fault in plan.faults)
+
+
+@given(fault_schedules(["n1", "n2", "n3"], 1.0, kinds=["kill", "pause"]))
+def test_a_schedule_has_only_the_kinds_and_nodes_given(faults: tuple) -> None:
+    assert {fault.kind for fault in faults} <= {"kill", "pause"}
+    assert {node for fault in faults for node in fault.nodes} <= {"n1", "n2", "n3"}
+
+
+@given(plans(workload="decree", bug="quorum-half", nodes=st.just(3), rate=7.0))
+@settings(deadline=None)
+def test_what_is_given_is_not_drawn(plan: Plan) -> None:
+    assert (plan.bug, plan.nodes, plan.rate) == ("quorum-half", 3, 7.0)
+
+
+def test_all_kinds_of_fault_can_be_drawn() -> None:
+    assert set(KINDS) == {kind.kind for kind in FAULTS.values()}
+
+
+def test_hypothesis_shrinks_a_plan_to_the_part_that_matters() -> None:
+    def has_kill_after_another_fault(plan: Plan) -> bool:
+        return any(fault.kind == "kill" for fault in plan.faults[1:])
+
+    found = find(plans(workload="decree"), has_kill_after_another_fault, settings=settings(database=None))
+
+    assert (found.nodes, found.concurrency, len(found.faults), found.deviations) == (3, 1, 2, ())
+
+
+@given(plan=plans(workload="decree", time_limit_s=0.3, faults_max=2))
+@settings(deadline=None, max_examples=5)
+def test_the_correct_system_survives_what_is_drawn(plan: Plan) -> None:
+    assert run(plan).valid != "invalid"
