@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from reports import page, plain, shown
 from reports.folder import word
+from reports.index import CAMPAIGNS
 
 FINDINGS = 100
 """Ways to fail that are told in full."""
@@ -28,6 +28,7 @@ def render(summary: Mapping[str, Any], path: Path) -> Path:
         "campaign.html",
         valid=word(summary.get("valid")),
         title=_title(summary),
+        store="../" if path.parent.name == CAMPAIGNS else "",
         why=shown.sentence(summary.get("why") or ""),
         facts=list(_facts(summary)),
         shares=_shares(summary),
@@ -56,10 +57,12 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(rate := summary.get("trials_per_s"), int | float):
         yield "trials a second", f"{rate:,.1f}"
     if isinstance(virtual := summary.get("virtual_s"), int | float):
-        yield "virtual time", f"{virtual / 3600:,.2f} h"
+        yield "virtual time", f"{virtual / 3600:,.2f} h" if virtual >= 600 else shown.duration(virtual * 1e9)
     if isinstance(elapsed := summary.get("elapsed_s"), int | float):
         yield "this soak took", shown.duration(elapsed * 1e9)
-    for name in ("workers", "stopped", "version"):
+    if isinstance(stopped := summary.get("stopped"), bool):
+        yield "ended", "early, by ctrl-C" if stopped else "as planned"
+    for name in ("workers", "version"):
         if summary.get(name) not in (None, ""):
             yield name, shown.sentence(summary[name], 120)
     determinism = summary.get("determinism")
@@ -97,8 +100,7 @@ def _href(folder: object, page_path: Path) -> str:
     """The way from this page to the report of a recorded run; empty if there is none."""
     if not isinstance(folder, str) or not folder or not (report := Path(folder) / "report.html").exists():
         return ""
-    way = Path(os.path.relpath(report.resolve(), page_path.resolve().parent)).as_posix()
-    return way.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    return page.way(page_path.parent, report)
 
 
 def _effects(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -18,6 +18,9 @@ from reports.folder import Valid, word
 ROWS = 3_000
 """Runs that are listed at most; the worst are kept."""
 
+CAMPAIGNS = "campaigns"
+"""The folder of a store in which campaigns and their pages are kept."""
+
 _WORST_FIRST: dict[Valid, int] = {"invalid": 0, "unknown": 1, "valid": 2}
 
 
@@ -56,7 +59,7 @@ def render(store: Path) -> Path:
         counts=Counter(run.valid for run in runs),
         order=list(_WORST_FIRST),
         worst=runs[0].valid if runs else None,
-        campaigns=sorted(path.name for path in store.glob("*.html") if path.name != "index.html"),
+        campaigns=[_link(store, path) for path in sorted(store.glob(f"{CAMPAIGNS}/*.html"))],
     )
 
 
@@ -91,8 +94,11 @@ def _listed(store: Path, run: RunFolder) -> Listed:
 def _href(store: Path, run: Path) -> str:
     """The page of a run, or its folder if nobody has made one."""
     page_of_run = run / "report.html"
-    target = (page_of_run if page_of_run.exists() else run).relative_to(store).as_posix()
-    return target.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+    return page.way(store, page_of_run if page_of_run.exists() else run)
+
+
+def _link(store: Path, path: Path) -> tuple[str, str]:
+    return page.way(store, path), shown.short(path.stem, 80)
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

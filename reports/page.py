@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -28,6 +30,11 @@ def write(path: Path, template: str, **content: Any) -> Path:
     # A lone surrogate cannot be written as UTF-8; whatever is left of it is better than no page.
     write_whole(path, text.encode("utf-8", "replace"))
     return path
+
+
+def way(folder: Path, target: Path) -> str:
+    """The address of a file or folder for a link in a page of `folder`."""
+    return quote(Path(os.path.relpath(target.resolve(), folder.resolve())).as_posix())
 
 
 @cache

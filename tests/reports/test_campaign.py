@@ -57,7 +57,13 @@ def test_a_finding_leads_to_the_report_of_its_run(tmp_path: Path) -> None:
     run.render(folder)
     failure = {**SUMMARY["failures"][0], "folder": str(folder)}
 
-    assert "decree/a b/report.html" in _page({**SUMMARY, "failures": [failure]}, tmp_path).links
+    assert "decree/a%20b/report.html" in _page({**SUMMARY, "failures": [failure]}, tmp_path).links
+
+
+def test_a_campaign_leads_back_to_its_store(tmp_path: Path) -> None:
+    (tmp_path / "campaigns").mkdir()
+
+    assert "../index.html" in _page(SUMMARY, tmp_path / "campaigns").links
 
 
 def test_nothing_is_required_of_a_summary(tmp_path: Path) -> None:
