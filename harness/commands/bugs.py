@@ -104,12 +104,16 @@ def _watched(jobs: list[Hunt | Control], workers: int) -> Benchmark:
     from rich.progress import Progress
 
     from harness.search.benchmark import run_benchmark
+    from harness.search.errand import warm_modules
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("hunting", total=len(jobs))
         return run_benchmark(
-            jobs, workers=workers, note=lambda done, total: bar.update(task, completed=done, total=total)
+            jobs,
+            workers=workers,
+            warm=warm_modules(jobs[0].swarm.workload),
+            note=lambda done, total: bar.update(task, completed=done, total=total),
         )
 
 

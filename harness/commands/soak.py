@@ -121,13 +121,15 @@ def _newest(store: Path) -> Campaign:
 def _run(campaign: Campaign, store: Path, limits: Limits, workers: int, as_json: bool) -> int:
     from rich.console import Console
 
+    from harness.search.errand import warm_modules
     from harness.search.soak import soak as run_soak
     from harness.search.summary import summarize
     from harness.search.view import watched
 
     console = Console(stderr=True)
+    warm = warm_modules(campaign.swarm.workload)
     with watched(console) as view:
-        progress = run_soak(campaign, store, limits, workers=workers, view=view)
+        progress = run_soak(campaign, store, limits, workers=workers, view=view, warm=warm)
     resume = shlex.join(["ostrakon", "soak", "--resume", "--store", str(store)])
     summary = summarize(campaign, progress, resume=resume)
     _write_pages(campaign, store, summary)

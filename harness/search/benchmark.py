@@ -54,6 +54,7 @@ def run_benchmark(
     *,
     workers: int,
     note: Callable[[int, int], None] = lambda done, total: None,
+    warm: Sequence[str] = (),
     limit_s: float = 900.0,
 ) -> Benchmark:
     """Do all jobs; `note` is told how many are done, of how many."""
@@ -62,7 +63,7 @@ def run_benchmark(
     controlled = Controlled()
     failures: list[str] = []
     with Crew[Hunt | Control, Hunted | Controlled](
-        do_job, min(workers, len(jobs)), limit_s=limit_s, warm=("harness.search.conviction", "harness.trial")
+        do_job, min(workers, len(jobs)), limit_s=limit_s, warm=("harness.search.conviction", *warm)
     ) as crew:
         while waiting or crew.pending:
             while waiting and crew.room:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from harness.catalogue import find_workload
 from harness.plan import Plan
 from harness.search.outcome import TRIAL_RUNNER, Outcome, Trial, Valid, count_faults, load_run, why_unknown
 from harness.search.swarm import Swarm, draw_recipe
@@ -88,6 +89,11 @@ class Errands:
         plan = self.swarm.plan(seed)
         trial = run(plan)
         return _outcome(trial, twice=twice, differs=twice and run(plan).digest != trial.digest)
+
+
+def warm_modules(workload: str) -> tuple[str, ...]:
+    """What the trials of a workload import, for workers to be born with. Raises: UnknownName."""
+    return ("harness.simulation", find_workload(workload).check.__module__)
 
 
 def _outcome(trial: Trial, *, twice: bool, differs: bool) -> Outcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ _RERUN_EVERY = 20
 """One seed in so many is run twice, to see that the simulator is deterministic."""
 _DRAIN_S = 5.0
 """How long a soak that was told to stop waits for what is at work."""
+_OURS = "harness.search.errand"
 _OWN_FAILURES_MAX = 10
 """After so many failures of the harness itself there is no use in going on."""
 
@@ -114,22 +115,23 @@ def soak(
     workers: int,
     view: View,
     runner: str = TRIAL_RUNNER,
+    warm: Sequence[str] = (),
     trial_limit_s: float = 120.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress:
     """Try seeds until a limit is reached, or SIGINT or SIGTERM arrives; every outcome is recorded.
 
     A trial that takes more than `trial_limit_s` of wall time, or ends its worker otherwise, is tried once
-    more and then counted as unknown. `runner` names the function that runs a plan, as `module:function`.
+    more and then counted as unknown. `runner` names the function that runs a plan, as `module:function`;
+    `warm` names modules that trials need, so that they are imported once for all workers.
 
     Raises: BadCampaign.
     """
     tally = campaign.tally()
     agenda = Agenda(campaign.untried(), limits.trials, store, known=tally.failures)
     work = Errands(campaign.swarm, runner)
-    warm = ("harness.search.errand", runner.partition(":")[0])
     with (
-        Crew[Errand, Answer](work, workers, limit_s=trial_limit_s, warm=warm) as crew,
+        Crew[Errand, Answer](work, workers, limit_s=trial_limit_s, warm=(_OURS, *warm)) as crew,
         _told_to_stop() as told_to_stop,
     ):
         progress = Progress(tally, limits, workers, tally.trials)

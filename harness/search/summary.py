@@ -23,6 +23,8 @@ def summarize(campaign: Campaign, progress: Progress, *, resume: str) -> dict[st
     """The summary of a campaign after a soak; `resume` is the command that goes on with it."""
     tally = progress.tally
     valid, why = judge(tally, campaign.swarm.kinds)
+    if progress.own_failures and valid == "valid":
+        valid, why = "unknown", f"the harness itself failed: {progress.own_failures[0]}"
     return {
         "valid": as_json(valid),
         "why": why,
