@@ -1,8 +1,7 @@
 """Keeps a simulated process from the real world: real time, randomness, sockets, threads and processes.
 
 While a world runs, what programs ask of `time`, `random`, `os.urandom`, `uuid` and `secrets` comes from the
-clock and the random stream of the process that asks (from one stream for all, if it holds on to a function of
-`random` since before). What is not simulated raises `NotSimulated` at the call,
+clock and the random stream of the process that asks. What is not simulated raises `NotSimulated` at the call,
 which says what to use instead. The harness's own code, between two ticks, meets the real things. All is put
 back when the world stops running.
 """
@@ -26,14 +25,13 @@ import trio
 
 from harness.sim import filesystem
 from harness.sim._trio import RUN_IN_THREADS
+from harness.sim.early_binding import Replacement, bound_early, virtual_dates
 from harness.sim.errors import NotSimulated
 from harness.sim.resolver import address_info
 
 if TYPE_CHECKING:
     from harness.sim.process import Process
     from harness.sim.world import World
-
-Replacement = tuple[Any, str, Any]
 
 _MISSING = object()
 _world: World | None = None
@@ -50,11 +48,13 @@ def sealed(world: World) -> Iterator[None]:
     shared = random.getstate()
     random.setstate(world.shared_randomness)
     saved: list[Replacement] = []
+    replacements = (*_replacements(), *bound_early(_shown_and_drawn()))
     try:
-        for owner, name, replacement in _replacements():
+        for owner, name, replacement in replacements:
             saved.append((owner, name, owner.__dict__.get(name, _MISSING)))
             setattr(owner, name, replacement)
-        yield
+        with virtual_dates(_wall_time):
+            yield
     finally:
         for owner, name, original in reversed(saved):
             if original is _MISSING:
@@ -74,11 +74,20 @@ def _process() -> Process | None:
     return process
 
 
+def _wall_time() -> float | None:
+    process = _process()
+    return None if process is None else process.machine.clock.wall_time()
+
+
+@functools.cache
+def _shown_and_drawn() -> tuple[Replacement, ...]:
+    return *_time(), *_randomness()
+
+
 @functools.cache
 def _replacements() -> tuple[Replacement, ...]:
     return (
-        *_time(),
-        *_randomness(),
+        *_shown_and_drawn(),
         *_refusals(),
         *filesystem.replacements(_simulated),
         (socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)),
@@ -108,6 +117,13 @@ def _time() -> Iterator[Replacement]:
         yield time, name, _simulated(getattr(time, name), clock)
         yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(clock))
     yield time, "process_time", _simulated(time.process_time, monotonic)
+    gmtime = time.gmtime
+
+    def broken_down(process: Process, seconds: float | None = None) -> time.struct_time:
+        return gmtime(wall(process) if seconds is None else seconds)
+
+    for name in ("localtime", "gmtime"):  # Simulated machines are in UTC.
+        yield time, name, _simulated(getattr(time, name), broken_down)
 
 
 def _in_ns(clock: Callable[[Process], float]) -> Callable[[Process], int]:

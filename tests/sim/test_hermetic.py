@@ -12,7 +12,9 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
 from random import random as bound_early
+from time import monotonic as monotonic_by_name
 from typing import Any
 
 import pytest
@@ -49,6 +51,20 @@ def test_the_date_is_virtual_too() -> None:
     assert answers(lambda: time.time()) == EPOCH_S + 1.5
     assert answers(lambda: time.time_ns()) == (EPOCH_S * 2 + 3) * 500_000_000
     assert answers(lambda: time.monotonic_ns()) == 1_500_000_000
+    assert answers(lambda: time.localtime().tm_year) == 2020
+
+
+def test_dates_are_virtual_however_they_were_imported() -> None:
+    assert answers(lambda: datetime.now()) == datetime(2020, 9, 13, 12, 26, 41, 500_000)
+    assert answers(lambda: datetime.now(UTC).timestamp()) == EPOCH_S + 1.5
+    assert answers(lambda: date.today()) == date(2020, 9, 13)
+    assert answers(lambda: datetime.today().year) == 2020
+    assert abs(datetime.now().timestamp() - time.time()) < 60
+
+
+def test_functions_that_were_imported_by_name_are_virtual_too() -> None:
+    assert answers(lambda: monotonic_by_name()) == 1.5
+    assert answers(lambda: bound_early()) == answers(lambda: random.random())
 
 
 @pytest.mark.parametrize(
