@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from checkers.consensus.properties import Findings, judge
 from paxos_impl.core import Rules
 from workloads.bugs import DECREE_BUGS
 
+from .log import random_log
 from .world import random_trace
 
 seeds = st.integers(0, 2**32 - 1)
@@ -40,6 +42,42 @@ SEEDS_MAX = {"adopt-last-reported": 400, "adopt-lowest-ballot": 400}
 @given(seeds, st.sampled_from([3, 4, 5]))
 def test_a_correct_paxos_never_raises_an_alarm(seed: int, nodes: int) -> None:
     assert judge(random_trace(seed, nodes=nodes)).counts == {}
+
+
+@given(seeds)
+def test_a_correct_log_of_many_slots_never_raises_an_alarm(seed: int) -> None:
+    assert judge(random_log(seed)).counts == {}
+
+
+def test_random_logs_decide_many_slots_and_keep_values_through_later_ballots() -> None:
+    findings = [judge(random_log(seed)) for seed in range(30)]
+
+    slots = [slot for found in findings for slot in found.seen.slots.values()]
+    assert sum(bool(slot.chosen) for slot in slots) > 60
+    assert any(sum(p.key in slot.chosen for p in slot.proposals.values()) > 1 for slot in slots)
+
+
+@given(seeds, st.data())
+def test_a_report_left_out_of_a_promise_is_noticed_in_any_slot(seed: int, data: st.DataObject) -> None:
+    events = random_log(seed)
+    telling = [at for at, event in enumerate(events) if event.accepted]
+    if not telling:
+        return
+    at = data.draw(st.sampled_from(telling))
+    left_out = data.draw(st.sampled_from(events[at].accepted))
+    kept = tuple(report for report in events[at].accepted if report != left_out)
+    altered = (*events[:at], msgspec.structs.replace(events[at], accepted=kept), *events[at + 1 :])
+    slot, ballot, _ = left_out
+    was_known = any(
+        event.node == events[at].node
+        and (
+            (event.event == "accept_sent" and (event.slot, event.ballot) == (slot, ballot))
+            or left_out in event.accepted
+        )
+        for event in events[:at]
+    )
+
+    assert ("P8" in judge(altered).counts) >= (was_known and ballot < events[at].ballot)
 
 
 def test_random_schedules_do_decide_and_do_restart() -> None:
