@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.history import History, Op
 from reports import shown
@@ -94,10 +94,15 @@ def _identity(value: Any) -> str:
 def _planned(plan: Mapping[str, Any]) -> Iterator[Band]:
     faults = plan.get("faults")
     for fault in faults if isinstance(faults, list) else ():
-        if isinstance(fault, Mapping) and isinstance(at_ms := fault.get("at_ms"), int):
+        if isinstance(fault, Mapping) and _is_time(at_ms := fault.get("at_ms")):
             length = fault.get("for_ms")
-            end = (at_ms + length) * 1_000_000 if isinstance(length, int) else None
+            end = (at_ms + length) * 1_000_000 if _is_time(length) else None
             yield replace(_begun(str(fault.get("kind", "fault")), at_ms * 1_000_000, fault), end=end)
+
+
+def _is_time(ms: Any) -> TypeGuard[int]:
+    """Whether it is a number of milliseconds that a run could last."""
+    return isinstance(ms, int) and 0 <= ms < 10**12
 
 
 def _begun(kind: str, time: int, fault: Mapping[str, Any]) -> Band:

@@ -56,9 +56,7 @@ def _told(blame: Any, colours: Mapping[str, int]) -> Iterator[Markup]:
             yield element("p", shown.sentence(said, 2_000))
     told = {*_SENTENCES, *_EVENTS}
     facts = {
-        str(name).replace("class", "kind"): _in_words(what)
-        for name, what in blame.items()
-        if name not in told and what not in _NOTHING
+        name: _in_words(what) for name, what in blame.items() if name not in told and what not in _NOTHING
     }
     if facts:
         yield plain.plain(facts)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from checkers.verdict import Valid
 from harness.history import DamagedFile, History, Trace, read_history, read_trace
 
-Valid = Literal["valid", "unknown", "invalid"]
 _T = TypeVar("_T")
 
 LOG_BYTES = 64_000

@@ -11,9 +11,10 @@ from typing import Any
 
 import msgspec
 
+from checkers.verdict import Valid
 from harness.store import RunFolder, Store
 from reports import page, shown
-from reports.folder import Valid, word
+from reports.folder import word
 
 ROWS = 3_000
 """Runs that are listed at most; the worst are kept."""

@@ -62,7 +62,7 @@ def _cell(what: Any) -> Cell:
         case bool():
             return Cell("yes" if what else "no")
         case int():
-            return Cell(f"{what:,}", "num")
+            return Cell(shown.short(f"{what:,}", 40), "num")
         case float():
             return Cell(f"{what:,.6g}", "num")
         case str():

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.history import Event, History, Op
 from reports import (
     bands,
-    blame,
     findings,
     folder,
     glossary,
@@ -24,6 +22,7 @@ from reports import (
     spacetime,
     timeline,
     told,
+    witness,
 )
 from reports.bands import Band
 from reports.findings import Finding
@@ -32,8 +31,6 @@ from reports.markup import Drawing
 
 FINDINGS = 8
 """Kinds of anomaly that are told in full, by one of each; the others are told in a sentence."""
-
-_COLOURS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ def _content(run: Run) -> dict[str, Any]:
     by_kind = findings.by_kind(found)
     firsts = [alike[0] for alike in by_kind[:FINDINGS]]
     # Colours tie what is written to what is drawn of messages.
-    colours = _colours(firsts) if run.trace else {}
+    colours = witness.colours(firsts) if run.trace else {}
     return {
         "run": run,
         "title": _title(run),
@@ -113,7 +110,7 @@ def _facts(run: Run, faults: Sequence[Band]) -> Iterator[tuple[str, str]]:
         if (fact := run.fact(name)) is not None:
             yield said, shown.sentence(fact, 60)
     for name, said in (("virtual_s", "virtual time"), ("wall_s", "wall time")):
-        if isinstance(length := run.fact(name), int | float):
+        if isinstance(length := run.fact(name), int | float) and abs(length) < 1e12:
             yield said, shown.duration(length * 1e9)
     if version := run.fact("version") or run.fact("code"):
         yield "version", shown.sentence(version, 60)
@@ -140,47 +137,12 @@ def _crashes(run: Run) -> list[Mapping[str, Any]]:
     return [one for one in crashes if isinstance(one, Mapping)] if isinstance(crashes, list) else []
 
 
-def _colours(found: Sequence[Finding]) -> dict[str, int]:
-    """A colour for each of the values that stand against each other, if they are few."""
-    values: dict[str, None] = {}
-    for finding in found[:1]:
-        seen: tuple[Op | Event, ...] = (*finding.ops, *finding.events, *blame.events(finding.blame))
-        values.update(dict.fromkeys(shown.value(one.value, 400) for one in seen if one.value is not None))
-    return {text: number for number, text in enumerate(values)} if 2 <= len(values) <= _COLOURS else {}
-
-
-def _witness_events(found: Sequence[Finding]) -> tuple[Event, ...]:
-    """The events to draw: those of the first finding that has any, with those of its blame."""
-    for finding in found:
-        if told := (*finding.events, *blame.events(finding.blame)):
-            return told
-    return ()
-
-
 def _messages(
     run: Run, faults: Sequence[Band], found: Sequence[Finding], colours: Mapping[str, int]
 ) -> Drawing:
-    witness = _witness_events(found)
-    ops = _both_ends(found[0].ops, run.history)[:12] if found else []
-    # Where the witness is of clients only, its last answer says when to look at what nodes did.
-    if not witness and ops:
-        witness = _learned_before(run.trace, ops[-1].time)
-    return spacetime.draw(
-        run.trace, faults, witness=witness, ops=ops, nodes=_node_names(run), colours=colours
-    )
-
-
-def _both_ends(ops: Sequence[Op], history: History) -> list[Op]:
-    ends = {op.index: op for op in ops}
-    for op in ops:
-        for other in (history.invocation(op), history.completion(op)):
-            if other is not None:
-                ends[other.index] = other
-    return [ends[index] for index in sorted(ends)]
-
-
-def _learned_before(trace: Sequence[Event], time: int) -> tuple[Event, ...]:
-    return tuple(event for event in trace if event.event == "learned" and event.time <= time)[-3:]
+    ops = witness.ops(found, run.history)
+    events = witness.events(found, ops, run.trace)
+    return spacetime.draw(run.trace, faults, witness=events, ops=ops, nodes=_node_names(run), colours=colours)
 
 
 def _node_names(run: Run) -> tuple[str, ...]:
@@ -192,7 +154,7 @@ def _node_names(run: Run) -> tuple[str, ...]:
 
 
 def _clients(run: Run, faults: Sequence[Band], found: Sequence[Finding]) -> Drawing:
-    witness = {op.index for finding in found for op in finding.ops}
+    indices = {op.index for finding in found for op in finding.ops}
     concurrency = run.fact("concurrency")
     lanes = concurrency if isinstance(concurrency, int) and concurrency > 0 else None
-    return timeline.draw(run.history, faults, witness=witness, concurrency=lanes)
+    return timeline.draw(run.history, faults, witness=indices, concurrency=lanes)

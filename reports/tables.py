@@ -70,7 +70,7 @@ def code(what: Any, limit: int = shown.LIMIT, colours: Mapping[str, int] | None 
 def _op_cells(op: Op, history: History, colours: Mapping[str, int]) -> list[Cell]:
     invoked = history.invocation(op) if op.type != "invoke" else op
     number: Child = str(op.index)
-    if invoked is not None:
+    if invoked is not None and op.index < len(history):
         number = element("a", str(op.index), href=f"#op-{invoked.index}", title="show it in the timeline")
     return [
         Cell(number),
