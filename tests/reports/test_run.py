@@ -312,6 +312,26 @@ def test_any_json_whatsoever_makes_a_page(
     assert _page(folder).unbalanced == []
 
 
+@pytest.mark.parametrize(
+    "times", [(5, 1), (-5, -1), (0, 10**30), (10**18, 10**18 + 1), (-(10**300), 10**300)]
+)
+def test_times_that_make_no_sense_make_a_page(tmp_path: Path, times: tuple[int, int]) -> None:
+    folder = write_run(tmp_path, (), ())
+    op = {"process": 0, "f": "get", "value": None}
+    event = {"node": "n1", "incarnation": 0, "event": "learned"}
+    (folder / "history.jsonl").write_text(
+        "".join(
+            json.dumps({"index": n, "time": time, "type": type_, **op}) + "\n"
+            for n, (time, type_) in enumerate(zip(times, ("invoke", "ok"), strict=True))
+        )
+    )
+    (folder / "trace.jsonl").write_text(
+        "".join(json.dumps({"time": time, "seq": n, **event}) + "\n" for n, time in enumerate(times))
+    )
+
+    assert _page(folder).unbalanced == []
+
+
 def test_the_drawings_can_be_read_as_tables(tmp_path: Path) -> None:
     source = _page(write_run(tmp_path)).source
 
