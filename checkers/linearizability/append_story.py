@@ -25,6 +25,10 @@ _TWINS_AT_MOST: Final = 6
 """Writers of one token: there are as many ways to tell them apart as orders of them."""
 
 
+def _length(read: tuple[int, Any]) -> int:
+    return len(read[1])
+
+
 class Contradiction(Exception):
     """Operations that can't all be, and why."""
 
@@ -58,7 +62,7 @@ class Story:
                 self._writers.setdefault((kind[row], value[row]), []).append(row)
             elif known[row]:
                 reads.append((row, self._empty if value[row] is None else value[row]))
-        if not all(type(seen) is type(self._empty) for _, seen in reads):
+        if {type(seen) for _, seen in reads} - {type(self._empty)}:
             raise Ambiguous
         self._split = Splitter([token for _, token in self._writers], self._empty)
         self._tokens: list[list[Token]] = []
@@ -92,7 +96,7 @@ class Story:
         return head
 
     def _tell_block(self, head: Any, seeing: list[tuple[int, Any]]) -> None:
-        last, longest = max(seeing, key=lambda read: len(read[1]), default=(START, self._empty))
+        last, longest = max(seeing, key=_length, default=(START, self._empty))
         tokens, ends = self._take_apart(last, longest)
         told = [(APPEND, token) for token in tokens]
         if head is not None:
@@ -100,15 +104,16 @@ class Story:
         for kind, token in told:
             if (kind, token) not in self._writers:
                 raise Contradiction([last], f"{token!r} was seen where nobody had put it")
-        seen_by = []
+        counts: dict[Any, int] = {}
         for row, seen in seeing:
-            if longest[: len(seen)] != seen:
-                raise Contradiction([row, last], "neither of two answers continues the other")
-            if len(seen) not in ends:
-                raise Contradiction([row, last], "part of what was appended at once was seen")
-            seen_by.append((row, ends[len(seen)]))
+            if seen not in counts:
+                if longest[: len(seen)] != seen:
+                    raise Contradiction([row, last], "neither of two answers continues the other")
+                if len(seen) not in ends:
+                    raise Contradiction([row, last], "part of what was appended at once was seen")
+                counts[seen] = ends[len(seen)]
         self._tokens.append(told)
-        self._seen.append(seen_by)
+        self._seen.append([(row, counts[seen]) for row, seen in seeing])
 
     def _take_apart(
         self, row: int, seen: Any, at_most: int | None = None
@@ -131,10 +136,7 @@ class Story:
         return places
 
     def blocks(self, told_apart: dict[Token, tuple[int, ...]] | None = None) -> Blocks:
-        """Everything in its place, given who wrote those tokens that have several writers.
-
-        What was written and never seen is a block by itself, unless it may never have happened.
-        """
+        """Everything in its place, given who wrote those tokens that have several writers."""
         blocks = Blocks(lengths=[2 * len(tokens) + 2 for tokens in self._tokens])
         for block, (tokens, seen) in enumerate(zip(self._tokens, self._seen, strict=True)):
             if not tokens or tokens[0][0] == APPEND:
@@ -147,7 +149,7 @@ class Story:
             blocks.placed += [
                 (row, block, position) for row, (block, position) in zip(by, where, strict=False)
             ]
-            if len(where) < len(writers):
+            if len(where) < len(writers):  # Unseen: a block by itself, unless it may never have happened.
                 used = by[: len(where)]
                 for row in writers:
                     if known[row] and row not in used:

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from harness.history.columns import FAIL, NEVER, OK, Columns
+import numpy as np
+
+from harness.history.columns import FAIL, INFO, NEVER, Columns
 
 if TYPE_CHECKING:
     from checkers.linearizability.appends import Appends
@@ -94,14 +96,16 @@ class UnsuitableHistory(ValueError):
 def operations(columns: Columns) -> Iterator[Operation]:
     """The rows as operations, in order of invocation."""
     values, fs = columns.values, columns.fs
-    rows = zip(
-        columns.f.tolist(), columns.argument.tolist(), columns.result.tolist(), columns.outcome.tolist(),
-        columns.process.tolist(), columns.invoked.tolist(), columns.returned.tolist(),
-        strict=True,
-    )  # fmt: skip
-    for row, (f, argument, result, outcome, process, invoked, returned) in enumerate(rows):
-        known = outcome in (OK, FAIL)
-        yield Operation(
-            row, fs[f], values[argument], values[result] if known else None, known, outcome == FAIL,
-            process, invoked, returned if known else NEVER,
-        )  # fmt: skip
+    known = columns.outcome != INFO
+    return map(
+        Operation,
+        range(len(columns)),
+        [fs[code] for code in columns.f.tolist()],
+        [values[code] for code in columns.argument.tolist()],
+        [values[code] for code in np.where(known, columns.result, 0).tolist()],
+        known.tolist(),
+        (columns.outcome == FAIL).tolist(),
+        columns.process.tolist(),
+        columns.invoked.tolist(),
+        np.where(known, columns.returned, NEVER).tolist(),
+    )

@@ -26,7 +26,9 @@ def fault_of(order: Sequence[Operation], ops: Sequence[Operation], model: Model)
         new = model.step(state, op)
         if new is ILLEGAL:
             return f"{op} is not allowed in the state {state!r}"
-        state, latest = new, max(latest, op.invoked)
+        state = new
+        if op.invoked > latest:
+            latest = op.invoked
         seen.add(op.row)
     missing = next((op for op in ops if op.known and op.row not in seen), None)
     return f"{missing} is missing" if missing else None

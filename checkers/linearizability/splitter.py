@@ -32,11 +32,13 @@ class Splitter:
         tokens: list[Any] = []
         ends, at = {0: 0}, 0
         while at < len(whole) and len(tokens) != at_most:
-            candidates = (whole[at : at + length] for length in self._lengths)
-            token = next((candidate for candidate in candidates if candidate in self._tokens), None)
-            if token is None:
+            for length in self._lengths:
+                token = whole[at : at + length]
+                if token in self._tokens:
+                    break
+            else:
                 return None, ends
             tokens.append(token)
-            at += len(token)
+            at += length
             ends[at] = len(tokens)
         return tokens, ends

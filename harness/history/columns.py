@@ -161,10 +161,20 @@ def _pair(kind: Ints, process: Ints) -> tuple[Ints, Ints]:
 
 def _codes(table: dict[Hashable, int], values: list[Any]) -> Ints:
     code = table.setdefault
-    try:
-        return _array([code(value, len(table)) for value in values])
-    except TypeError:  # A list or an object is among them.
-        return _array([code(value, len(table)) for value in map(freeze, values)])
+    for plain in (_as_it_is, _without_lists, freeze):  # Few histories need the last, which is the slowest.
+        try:
+            return _array([code(value, len(table)) for value in map(plain, values)])
+        except TypeError:  # Something in it can't be hashed.
+            continue
+    raise TypeError("a value of the history can't be hashed, even with tuples for its lists")
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _without_lists(value: Any) -> Any:
+    return tuple(value) if type(value) is list else value
 
 
 def _array(numbers: Sequence[Any]) -> Ints:
