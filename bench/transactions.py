@@ -66,10 +66,13 @@ def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: floa
 def measure(transactions: int, concurrency: int, stale: float = 0.0) -> str:
     """One line of the table."""
     history = History(serial_store(transactions, concurrency, stale=stale))
-    gc.collect()
-    wall, cpu = time.perf_counter(), time.process_time()
-    verdict = list_append(history)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall = cpu = float("inf")
+    for _ in range(3 if transactions <= 300_000 else 1):
+        gc.collect()
+        wall_before, cpu_before = time.perf_counter(), time.process_time()
+        verdict = list_append(history)
+        wall = min(wall, time.perf_counter() - wall_before)
+        cpu = min(cpu, time.process_time() - cpu_before)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     found = verdict.details["found"] or "-"
     return f"{transactions:>9,} {concurrency:>4} {wall:7.2f} {cpu:7.2f} {peak:7.0f}  {verdict.valid} {found}"
@@ -77,7 +80,8 @@ def measure(transactions: int, concurrency: int, stale: float = 0.0) -> str:
 
 def main(sizes: list[int]) -> None:
     """Print the table."""
-    print("list-append, strict serializability; seconds and the process's peak memory in MiB")
+    measure(10_000, 20, stale=0.01)  # So that what is imported when it is needed has been.
+    print("list-append, strict serializability; best of 3 in seconds, and the process's peak memory in MiB")
     print("     txns conc    wall     cpu    peak  verdict")
     for transactions in sizes:
         print(measure(transactions, 20))

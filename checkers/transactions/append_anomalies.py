@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 from checkers.transactions.findings import Findings
 from checkers.transactions.lists import Appended
-from checkers.transactions.table import Transactions
+from checkers.transactions.table import NotTransactions, Transactions
 
 
 def drop_duplicated(known: Appended, findings: Findings) -> None:
@@ -34,11 +34,19 @@ def drop_incompatible(known: Appended, table: Transactions, findings: Findings) 
         row, read = known.readers[at], known.reads[at]
         why = "{} was read as {} and as {}, and neither is a prefix of the other"
         findings.add("incompatible-order", [witness, row], why, known.key, longest, read)
+        _require_hashable(read, table, row)
         if (writer := known.writers.get(read[-1])) is not None and writer not in table.aborted:
             yield row, writer
         _blame_elements(known, row, read, table, findings)
     kept = sorted(set(range(len(known.reads))) - set(wrong))
     known.readers, known.reads = [known.readers[at] for at in kept], [known.reads[at] for at in kept]
+
+
+def _require_hashable(read: list[Any], table: Transactions, row: int) -> None:
+    if not all(isinstance(value, Hashable) for value in read):
+        raise NotTransactions(
+            f"op {table.op(row).index}: expected a list of numbers or strings, got {read!r}"
+        )
 
 
 def find_dirty(known: Appended, table: Transactions, findings: Findings) -> None:

@@ -45,11 +45,11 @@ def list_append(history: History, consistency: str = "strict-serializable", *, s
     findings = Findings(table)
     try:
         lists = gather(table, findings)
+        if not findings.counts and not any(known.reads for known in lists.values()):
+            return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
+        return judge(table, _infer(table, lists, findings), model, steps=steps)
     except NotTransactions as error:
         return Verdict.unknown(str(error))
-    if not findings.counts and not any(known.reads for known in lists.values()):
-        return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
-    return judge(table, _infer(table, lists, findings), model, steps=steps)
 
 
 def _infer(table: Transactions, lists: Lists, findings: Findings) -> Inference:

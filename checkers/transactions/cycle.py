@@ -60,8 +60,6 @@ def shortest_cycle(where: Component, wanted: CycleType, budget: Budget) -> tuple
 
     Raises: OutOfBudget, unless some cycle had been found by then.
     """
-    if wanted.anti == "none" and where.position:
-        return None
     best: tuple[Step, ...] | None = None
     least = 4 if wanted.anti == "apart" else 2
     try:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from checkers.transactions.dependency import PROCESS, REALTIME, VIA
 from checkers.transactions.table import FAIL, NEVER, OK, Ints, Transactions
 
+Nodes = npt.NDArray[np.int32]
 Kinds = npt.NDArray[np.int16]
 
 
@@ -19,8 +20,8 @@ class Edges:
     """A directed graph over `nodes` nodes. The first of them are transactions, the others bundle edges."""
 
     nodes: int
-    source: Ints
-    target: Ints
+    source: Nodes
+    target: Nodes
     kind: Kinds
 
     def __len__(self) -> int:
@@ -37,7 +38,7 @@ class EdgeList:
     def __init__(self, transactions: int) -> None:
         self._nodes = transactions
         self._single: tuple[list[int], list[int], list[int]] = ([], [], [])
-        self._bulk: list[tuple[Ints, Ints, Kinds]] = []
+        self._bulk: list[tuple[Nodes, Nodes, Kinds]] = []
 
     def bundle(self) -> int:
         """A new node."""
@@ -61,7 +62,8 @@ class EdgeList:
         """Many edges of one kind; those from a node to itself are left out."""
         proper = source != target
         source, target = source[proper], target[proper]
-        self._bulk.append((source, target, np.full(len(source), kind, np.int16)))
+        kinds = np.full(len(source), kind, np.int16)
+        self._bulk.append((source.astype(np.int32), target.astype(np.int32), kinds))
 
     def connect(self, sources: Sequence[int], targets: Sequence[int], kind: int) -> None:
         """An edge from each source to each target, through a bundle where that is cheaper."""
@@ -75,12 +77,11 @@ class EdgeList:
                 self.add(source, target, kind)
 
     def done(self) -> Edges:
-        """All of them."""
+        """All of them; they are not kept here any longer."""
         sources, targets, kinds = self._single
-        bulk = [
-            *self._bulk,
-            (np.array(sources, np.int64), np.array(targets, np.int64), np.array(kinds, np.int16)),
-        ]
+        single = (np.array(sources, np.int32), np.array(targets, np.int32), np.array(kinds, np.int16))
+        bulk = [*self._bulk, single]
+        self._bulk, self._single = [], ([], [], [])
         return Edges(
             self._nodes,
             np.concatenate([source for source, _, _ in bulk]),

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from checkers.transactions import consistency as lattice
 from checkers.transactions.component import Component, component
-from checkers.transactions.components import components, cyclic_parts
 from checkers.transactions.cycle import Budget, OutOfBudget, Step, any_cycle, shortest_cycle
 from checkers.transactions.dependency import (
     ALL_CYCLES,
     CYCLE_TYPES,
     DEPENDENCY,
     SUFFIXES,
+    CycleType,
     Suffix,
     added_by,
     type_of,
 )
 from checkers.transactions.edges import EdgeList, Edges, add_process_order, add_realtime_order
 from checkers.transactions.findings import Findings
+from checkers.transactions.scc import components, cyclic_parts
 from checkers.transactions.story import Reason, from_the_earliest, tell
 from checkers.transactions.table import OK, Transactions
 from checkers.verdict import Verdict
 
-STEPS = 5_000_000
+STEPS = 2_000_000
 """How many edges all searches for cycles together may look at."""
 
 
@@ -43,7 +45,8 @@ class Inference:
 def judge(table: Transactions, inferred: Inference, model: str, *, steps: int = STEPS) -> Verdict:
     """Whether the history satisfies the model, and which models it satisfies and violates at all."""
     wrong = lattice.forbidden(model)
-    undecided = _find_cycles(table, inferred, Budget(steps))
+    search = _Search(table, inferred, steps)
+    search.run()
     findings = inferred.findings
     details = {
         "consistency": lattice.canonical(model),
@@ -53,69 +56,80 @@ def judge(table: Transactions, inferred: Inference, model: str, *, steps: int = 
         "violated": list(lattice.weakest_violated(findings.counts)),
         "found": dict(findings.counts),
         "tolerated": sorted(name for name in findings.counts if name not in wrong),
-        "undecided": sorted(undecided),
+        "undecided": sorted(search.undecided),
     }
     forbidden = [anomaly for anomaly in findings.anomalies if anomaly.name in wrong]
-    if not forbidden and (open_questions := undecided & wrong):
+    if not forbidden and (open_questions := search.undecided & wrong):
         names = ", ".join(sorted(open_questions))
         return Verdict.unknown(f"the search for {names} did not end within {steps} steps", **details)
     passed = f"nothing that {lattice.canonical(model)} forbids was found"
     return Verdict.of(forbidden, f"{passed}, {inferred.remark}" if inferred.remark else passed, **details)
 
 
-def _find_cycles(table: Transactions, inferred: Inference, budget: Budget) -> set[str]:
-    """Add the cycles to the findings; returned are the types of which it stayed open if there are any."""
-    add_process_order(inferred.edges, table)
-    add_realtime_order(inferred.edges, table)
-    cyclic = cyclic_parts(inferred.edges.done())
-    undecided: set[str] = set()
-    for suffix in SUFFIXES:
-        # Within a component a graver cycle makes the others no news; so does one that needs less of an order.
-        known = lattice.violated(name for name in inferred.findings.counts if name in ALL_CYCLES)
-        for part in components(_of_suffix(cyclic, suffix)):
-            if len(_members(part, table)) > 1:
-                where = component(part, table, suffix)
-                undecided |= _search(where, suffix, known, table, inferred, budget)
-    return undecided
+class _Search:
+    """For cycles, from those that need no order of time to those that need real time."""
+
+    def __init__(self, table: Transactions, inferred: Inference, steps: int) -> None:
+        self._table, self._inferred, self._budget = table, inferred, Budget(steps)
+        self.undecided: set[str] = set()
+        """The types of which it stayed open whether there are any."""
+
+    def run(self) -> None:
+        """Add the cycles to the findings."""
+        edges = self._inferred.edges
+        add_process_order(edges, self._table)
+        add_realtime_order(edges, self._table)
+        cyclic = cyclic_parts(edges.done())
+        counts = self._inferred.findings.counts
+        for suffix in SUFFIXES:
+            broken = lattice.violated(name for name in counts if name in ALL_CYCLES)
+            for part in components(_legal(cyclic, DEPENDENCY | added_by(suffix))):
+                self._search(part, suffix, broken)
+
+    def _search(self, part: Edges, suffix: Suffix, broken: frozenset[str]) -> None:
+        """One strongly connected component. Where a grave cycle has ruled models out, others are no news."""
+        if not self._has_several(part):
+            return
+        whole = component(part, self._table, suffix)
+        for wanted in CYCLE_TYPES[suffix]:
+            if lattice.violated([wanted.name]) <= broken:
+                continue
+            for where in self._flows(part, wanted) if wanted.anti == "none" else (whole,):
+                try:
+                    cycle = shortest_cycle(where, wanted, self._budget)
+                except OutOfBudget:
+                    self._give_up(where, suffix, broken)
+                    return
+                if cycle is not None:
+                    broken |= lattice.violated([self._add(cycle)])
+
+    def _flows(self, part: Edges, wanted: CycleType) -> Iterator[Component]:
+        """Without anti-dependencies, what is still strongly connected is sure to have a cycle."""
+        for flow in components(_legal(part, wanted.legal)):
+            if self._has_several(flow):
+                yield component(flow, self._table, wanted.suffix)
+
+    def _give_up(self, where: Component, suffix: Suffix, broken: frozenset[str]) -> None:
+        """Any cycle at all is soon found, and proof against the models that forbid all of them."""
+        if (cycle := any_cycle(where)) is not None:
+            broken |= lattice.violated([self._add(cycle)])
+        names = (wanted.name for wanted in CYCLE_TYPES[suffix])
+        self.undecided.update(name for name in names if not lattice.violated([name]) <= broken)
+
+    def _has_several(self, edges: Edges) -> bool:
+        """Whether there is more than one transaction among the nodes, rather than bundles of edges."""
+        return int(np.count_nonzero(np.unique(edges.source) < len(self._table))) > 1
+
+    def _add(self, cycle: tuple[Step, ...]) -> str:
+        name, findings = type_of([step.kind for step in cycle]), self._inferred.findings
+        if findings.wants(name):
+            cycle = from_the_earliest(cycle)
+            why, details = tell(name, cycle, self._table, self._inferred.reason)
+            findings.tell(name, [step.earlier for step in cycle], why, details)
+        else:
+            findings.counts[name] += 1
+        return name
 
 
-def _of_suffix(edges: Edges, suffix: Suffix) -> Edges:
-    legal = DEPENDENCY | added_by(suffix)
-    return edges.where((edges.kind & ~legal) == 0)
-
-
-def _members(edges: Edges, table: Transactions) -> set[int]:
-    return {node for node in edges.source.tolist() if node < len(table)}
-
-
-def _search(
-    where: Component,
-    suffix: Suffix,
-    broken: frozenset[str],
-    table: Transactions,
-    inferred: Inference,
-    budget: Budget,
-) -> set[str]:
-    undecided: set[str] = set()
-    for wanted in CYCLE_TYPES[suffix]:
-        if lattice.violated([wanted.name]) <= broken:
-            continue
-        try:
-            cycle = shortest_cycle(where, wanted, budget)
-        except OutOfBudget:
-            undecided.add(wanted.name)
-            cycle = any_cycle(where) if len(undecided) == 1 else None
-        if cycle is not None:
-            name = type_of([step.kind for step in cycle])
-            broken |= lattice.violated([name])
-            _add(name, from_the_earliest(cycle), table, inferred)
-    return {name for name in undecided if not lattice.violated([name]) <= broken}
-
-
-def _add(name: str, cycle: tuple[Step, ...], table: Transactions, inferred: Inference) -> None:
-    findings = inferred.findings
-    if findings.wants(name):
-        why, details = tell(name, cycle, table, inferred.reason)
-        findings.tell(name, [step.earlier for step in cycle], why, details)
-    else:
-        findings.counts[name] += 1
+def _legal(edges: Edges, bits: int) -> Edges:
+    return edges.where((edges.kind & ~bits) == 0)

@@ -10,8 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.transactions import components as components_module
-from checkers.transactions.components import labelled
+from checkers.transactions import scc
 from checkers.transactions.consistency import violated
 from checkers.transactions.dependency import (
     PROCESS,
@@ -25,6 +24,7 @@ from checkers.transactions.dependency import (
 from checkers.transactions.edges import EdgeList, Edges
 from checkers.transactions.findings import Findings
 from checkers.transactions.judgement import Inference, judge
+from checkers.transactions.scc import labelled
 from checkers.transactions.table import NEVER, Transactions, transactions
 from harness.history import History, Op
 
@@ -118,8 +118,8 @@ def all_cycles(table: Transactions, edges: Drawn) -> Iterator[list[int]]:
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
 def test_both_ways_to_find_components_agree(pairs: list[tuple[int, int]]) -> None:
-    source = np.array([one for one, _ in pairs], np.int64)
-    target = np.array([other for _, other in pairs], np.int64)
+    source = np.array([one for one, _ in pairs], np.int32)
+    target = np.array([other for _, other in pairs], np.int32)
     edges = Edges(10, source, target, np.ones(len(pairs), np.int16))
 
     ours = groups(labelled(edges).tolist())
@@ -128,11 +128,11 @@ def test_both_ways_to_find_components_agree(pairs: list[tuple[int, int]]) -> Non
     graph.add_nodes_from(range(10))
     assert ours == {frozenset(part) for part in nx.strongly_connected_components(graph)}
     if pairs:
-        limit, components_module._SMALL = components_module._SMALL, 0
+        limit, scc._SMALL = scc._SMALL, 0
         try:
             assert ours == groups(labelled(edges).tolist())
         finally:
-            components_module._SMALL = limit
+            scc._SMALL = limit
 
 
 def groups(labels: list[int]) -> set[frozenset[int]]:

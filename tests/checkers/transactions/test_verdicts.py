@@ -144,6 +144,16 @@ def test_what_is_no_transaction_of_writes_is_named(value: Any) -> None:
     assert verdict.why.startswith("op 1: expected")
 
 
+def test_a_list_of_lists_is_named_even_where_no_longer_one_was_read() -> None:
+    ops = [
+        _op(0, "ok", [["r", "x", [[1]]]]),
+        _op(1, "ok", [["append", "x", 1]]),
+        _op(2, "ok", [["r", "x", [1, 2]]]),
+    ]
+
+    assert list_append(History(ops)).why.startswith("op 0: expected a list of numbers or strings")
+
+
 def test_a_completion_without_an_invocation_counts_as_both() -> None:
     ops = [_op(0, "ok", [["append", "x", 1]]), _op(1, "ok", [["r", "x", [1]]])]
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from checkers.transactions.edges import Edges
-from checkers.transactions.table import Ints
+from checkers.transactions.edges import Edges, Nodes
 
 _SMALL = 20_000
 """Below so many edges, importing scipy takes longer than doing without."""
@@ -32,10 +31,10 @@ def components(edges: Edges) -> Iterator[Edges]:
         yield Edges(inner.nodes, inner.source[part], inner.target[part], inner.kind[part])
 
 
-def labelled(edges: Edges) -> Ints:
+def labelled(edges: Edges) -> Nodes:
     """A number for each node, the same for two nodes that reach each other."""
     if len(edges) == 0:
-        return np.arange(edges.nodes)
+        return np.arange(edges.nodes, dtype=np.int32)
     if len(edges) < _SMALL:
         return _tarjan(edges)
     import scipy.sparse as sparse
@@ -44,10 +43,10 @@ def labelled(edges: Edges) -> Ints:
     shape = (edges.nodes, edges.nodes)
     matrix = sparse.csr_matrix((np.ones(len(edges), np.int8), (edges.source, edges.target)), shape=shape)
     _, labels = connected_components(matrix, directed=True, connection="strong")
-    return np.asarray(labels, np.int64)
+    return np.asarray(labels, np.int32)
 
 
-def _tarjan(edges: Edges) -> Ints:
+def _tarjan(edges: Edges) -> Nodes:
     """Tarjan's algorithm without recursion; nodes without edges keep a label of their own."""
     successors: dict[int, list[int]] = {}
     for source, target in zip(edges.source.tolist(), edges.target.tolist(), strict=True):
@@ -80,6 +79,6 @@ def _tarjan(edges: Edges) -> Ints:
                 if lowest[node] == found[node]:
                     while node not in label:
                         label[waiting.pop()] = node
-    labels = np.arange(edges.nodes)
+    labels = np.arange(edges.nodes, dtype=np.int32)
     labels[list(label)] = list(label.values())
     return labels
