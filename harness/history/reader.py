@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -104,19 +105,21 @@ def _alike(text: str) -> list[Op] | None:
     """
     if _UNCOMMON.search(text) or _ONE_OP.sub("", text).strip("[]() \t\r\n,"):
         return None
-    kinds: dict[tuple[str, str], Op] = {}
     ops = []
     for index, (before, process, after) in enumerate(_ONE_OP.findall(text)):
-        kind = kinds.get((before, after))
-        if kind is None:
-            try:
-                (entry,) = EdnReader(f"{{{before}{after}}}")
-                kind = kinds[before, after] = _op(entry, index)
-            except ValueError:
-                return None
+        try:
+            kind = _kind(before + after)
+        except ValueError:
+            return None
         number = NEMESIS if process == f":{NEMESIS}" else int(process)
         ops.append(Op(index, index, kind.type, number, kind.f, kind.value, kind.error))
     return ops
+
+
+@lru_cache(maxsize=10_000)
+def _kind(fields: str) -> Op:
+    (entry,) = EdnReader(f"{{{fields}}}")
+    return _op(entry, 0)
 
 
 class _JsonLines:
