@@ -16,7 +16,7 @@ CLIENTS = "clients"
 _LABEL, _MARGIN = 0.95, 0.15
 """How wide the space before the first lane is, and the one after the last, in lanes."""
 
-WIDTH, LEFT, TOP, ROW, LEAST_LANE = 1158, 92, 44, 28, 176
+WIDTH, LEFT, TOP, ROW, LEAST_LANE = 1158, 92, 44, 28, 150
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _turns(paper: Paper) -> Iterator[Markup]:
             yield element(
                 "g",
                 element("line", x1=LEFT, x2=paper.width, y1=y, y2=y),
-                element("text", label, x=paper.width - 6, y=y - 4, text_anchor="end"),
+                element("text", label, x=LEFT + 4, y=y - 4),
                 class_=f"fault-row {fault_class(row.what.band.kind)}",
             )
 
