@@ -85,10 +85,10 @@ def _blame_intermediate(known: Appended, row: int, read: list[Any], findings: Fi
 
 def find_lost_updates(known: Appended, findings: Findings) -> None:
     """Several transactions that read one version and each appended to it: all but one read too early."""
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for row, length in known.updates:
-        by_length[length].append(row)
-    for length, rows in by_length.items():
+    by_version: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for row, read in known.updates:
+        by_version[read].append(row)
+    for read, rows in by_version.items():
         if len(rows) > 1:
             why = "{} committed transactions read {} as {} and then appended to it, unaware of each other"
-            findings.add("lost-update", rows, why, len(rows), known.key, known.longest[:length])
+            findings.add("lost-update", rows, why, len(rows), known.key, list(read))

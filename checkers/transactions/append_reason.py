@@ -41,7 +41,7 @@ def _overlooked(table: Transactions, lists: Lists, step: Step, earlier: str, lat
         if following is not None and following[1] == step.later:
             yield f"{earlier} read {key!r} as {word(read)}, before {later} appended {following[0]!r}"
     for key, read in reads:
-        for value in _appends(table, step.later, key):
+        for value in (value for value in _appends(table, step.later, key) if value not in read):
             yield f"{earlier} read {key!r} as {word(read)}, without the {value!r} that {later} appended"
 
 

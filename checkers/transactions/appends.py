@@ -39,6 +39,18 @@ def list_append(history: History, consistency: str = "strict-serializable", *, s
     limits the search for cycles.
 
     Raises: UnknownModel for a model that is not in `checkers.transactions.consistency`.
+
+    >>> from checkers.transactions.notation import history
+    >>> verdict = list_append(history("x+1 y+1 | x:[1] y:[]"), "snapshot-isolation")
+    >>> verdict.valid, verdict.details["violated"]
+    ('invalid', ['consistent-view', 'repeatable-read'])
+    >>> print(verdict.anomalies[0].details["story"])
+    G-single-item: 2 transactions, none of which can be the first
+      T1 (op 2, process 100): append x 1, append y 1
+      T2 (op 3, process 101): r x [1], r y []
+    because
+      T1 < T2 (wr): T2 read 'x' as [1], whose last value T1 had appended
+      T2 < T1 (rw): T2 read 'y' as [], without the 1 that T1 appended
     """
     model = canonical(consistency)
     table = transactions(history)

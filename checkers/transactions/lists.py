@@ -25,8 +25,8 @@ class Appended:
     """... and what they saw."""
     superseded: dict[Any, int] = field(default_factory=dict)
     """Values to which the transaction that appended them appended another one later."""
-    updates: list[tuple[int, int]] = field(default_factory=list)
-    """Committed transactions that read it and then appended to it, with the length that they had read."""
+    updates: list[tuple[int, tuple[Any, ...]]] = field(default_factory=list)
+    """Committed transactions that read it and then appended to it, with what they had read."""
     longest: list[Any] = field(default_factory=list)
     """The longest read: the order of the versions."""
 
@@ -132,7 +132,7 @@ def _look_inside(
                         value,
                     )
                 if not mine:
-                    lists[key].updates.append((row, len(read[key])))
+                    lists[key].updates.append((row, tuple(read[key])))
                 read[key] = [*read[key], value]
             mine.append(value)
         elif committed:

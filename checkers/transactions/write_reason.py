@@ -8,8 +8,9 @@ from typing import Any
 from checkers.transactions.cycle import Step
 from checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, WR, WW
 from checkers.transactions.registers import Register, Registers
-from checkers.transactions.table import Transactions
+from checkers.transactions.table import OK, Transactions
 from checkers.transactions.versions import spans
+from harness.history import Process
 
 
 def write_reason(table: Transactions, registers: Registers, step: Step, earlier: str, later: str) -> str:
@@ -56,8 +57,23 @@ def _how(table: Transactions, register: Register, old: Any, new: Any, step: Step
         done, begun = table.op(found[old].first_done), table.invocations[found[new].last_begun]
         return f"op {done.index} was done with {old!r} before op {begun.index} began, which saw {new!r}"
     if step.kind & BY_PROCESS:
-        return "one process saw the one before the other"
+        process = _who_saw_both(table, register, old, new)
+        return None if process is None else f"process {process} saw {old!r} before {new!r}"
     if old is None:
         return "null comes first"
     over = any((row, read) == (step.later, old) for row, read, _ in register.updates)
     return f"that was written over {old!r}" if over else None
+
+
+def _who_saw_both(table: Transactions, register: Register, old: Any, new: Any) -> Process | None:
+    """A process that read or wrote one version and, in a later transaction, the other."""
+
+    def touched(value: Any) -> list[int]:
+        rows = [*register.seen_by(value), *([register.writers[value]] if value in register.writers else [])]
+        return [row for row in rows if table.status[row] == OK]
+
+    for first in touched(old):
+        for second in touched(new):
+            if first < second and table.process[first] == table.process[second]:
+                return table.op(first).process
+    return None

@@ -41,6 +41,11 @@ def rw_register(
     always garbage.
 
     Raises: UnknownModel for a model that is not in `checkers.transactions.consistency`.
+
+    >>> from checkers.transactions.notation import history
+    >>> stale = rw_register(history("x=1 ; x=2 ; x:1"))
+    >>> stale.valid, stale.anomalies[0].name, stale.details["satisfied"]
+    ('invalid', 'G-single-item-realtime', ['strong-session-serializable', 'strong-read-committed'])
     """
     model = canonical(consistency)
     table = transactions(history)

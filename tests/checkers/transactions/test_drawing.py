@@ -9,7 +9,7 @@ import networkx as nx
 import pytest
 
 from checkers import log_pattern, unique_ids
-from checkers.transactions import drawing, list_append, notation
+from checkers.transactions import appends, drawing, list_append, notation, writes
 from checkers.transactions.drawing import cycle_graph
 
 
@@ -30,7 +30,9 @@ def test_what_is_no_cycle_cannot_be_drawn_as_one() -> None:
         cycle_graph(anomaly)
 
 
-@pytest.mark.parametrize("module", [drawing, unique_ids, log_pattern], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [appends, writes, drawing, unique_ids, log_pattern], ids=lambda module: module.__name__
+)
 def test_the_examples_in_docstrings_are_true(module: ModuleType) -> None:
     failures, tried = doctest.testmod(module)
 

@@ -70,7 +70,7 @@ def test_each_kind_of_dependency_between_lists_has_a_reason(line: str, clause: s
         ("x=1 ; x:", "T2 read 'x' before anyone had written it, and T1 wrote 1"),
         ("x=1 ; x:1 x=2 ; x:1", "T2 read 'x' as 1 and T1 wrote it as 2, and that was written over 1"),
         ("x=1 ; x=2 ; x:1", "op 1 was done with 1 before op 2 began, which saw 2"),
-        ("0/x:1 | 0/x:2 | 0/x:1 | x=1 | x=2", "one process saw the one before the other"),
+        ("0/x:1 | 0/x:2 | 0/x:1 | x=1 | x=2", "process 0 saw 1 before 2"),
     ],
 )
 def test_each_kind_of_dependency_between_registers_has_a_reason(line: str, clause: str) -> None:
