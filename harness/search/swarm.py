@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any, Literal
 
 import msgspec
@@ -43,6 +44,10 @@ class Recipe:
     storm: tuple[str, ...] = ()
     """Of which kinds there is one fault more, from beginning to end: while most messages are lost or late,
     nothing gets decided, and so there is more to be broken."""
+    shift_ms: tuple[float, float] | None = None
+    """If given, some links are cut at any time, and after so long, from and to, it is others."""
+    nodes: tuple[int, ...] = (3, 3, 3, 3, 3, 3, 4, 5, 5, 5)
+    """The size of the cluster is one of these."""
     haste: tuple[float, float] = (0.1, 1.0)
     """By what the times of faults are multiplied, from and to: in haste they come often and are short."""
     time_limit_s: tuple[float, float] = (0.3, 3.0)
@@ -60,11 +65,11 @@ _CRASHES = ("kill", "power_loss", "pause")
 _MESSAGES = ("delay", "reorder", "drop", "duplicate")
 
 RECIPES = (
-    Recipe("uniform", "any faults, all alike", 3, kinds=("partition", *_CRASHES, *_MESSAGES), deviations=6),
+    Recipe("uniform", "any faults, all alike", 2, kinds=("partition", *_CRASHES, *_MESSAGES), deviations=6),
     Recipe(
         "crash-heavy",
         "nodes die and come back while messages are on their way",
-        4,
+        3,
         kinds=("kill", "power_loss", "drop"),
         haste=(0.03, 0.3),
         time_limit_s=(0.2, 1.0),
@@ -74,7 +79,7 @@ RECIPES = (
     Recipe(
         "delay-heavy",
         "messages take very different times and come out of order",
-        3,
+        2,
         kinds=("delay", "reorder", "duplicate", "pause"),
         latency_ms=(10.0, 100.0),
         deviations=12,
@@ -83,7 +88,7 @@ RECIPES = (
     Recipe(
         "storm",
         "most messages are lost, late or doubled from beginning to end",
-        4,
+        2,
         storm=_MESSAGES,
         latency_ms=(2.0, 50.0),
         time_limit_s=(0.5, 2.0),
@@ -98,7 +103,16 @@ RECIPES = (
         latency_ms=(1.0, 10.0),
         time_limit_s=(0.2, 0.6),
     ),
-    Recipe("partitions", "the network falls apart, now this way, now that", 2, kinds=("partition", "drop")),
+    Recipe(
+        "shifting",
+        "every few round trips it is other links that are cut, so that no quorum hears of all votes",
+        4,
+        shift_ms=(40.0, 200.0),
+        nodes=(5,),
+        latency_ms=(10.0, 50.0),
+        time_limit_s=(1.0, 2.0),
+    ),
+    Recipe("partitions", "the network falls apart, now this way, now that", 1, kinds=("partition", "drop")),
     Recipe(
         "hold-and-release",
         "single messages are held back until the world has moved on",
@@ -159,18 +173,18 @@ def draw_plan(
     """
     rng = _rng("plan", seed)
     recipe = draw_recipe(seed)
-    nodes = nodes if nodes is not None else rng.choices((3, 4, 5), (6, 1, 3))[0]
+    nodes = nodes if nodes is not None else rng.choice(recipe.nodes)
     time_limit_s = (
         time_limit_s if time_limit_s is not None else round(_log_uniform(rng, *recipe.time_limit_s), 2)
     )
-    ops = rng.randint(3, 16)
+    ops = rng.randint(3, 24 if recipe.shift_ms else 16)
     plan = Plan(
         code=VERSION,
         workload=workload,
         bug=bug,
         seed=seed,
         nodes=nodes,
-        concurrency=rng.randint(2, 6),
+        concurrency=rng.randint(nodes if recipe.shift_ms else 2, nodes + 1),
         rate=round(ops / time_limit_s, 1),
         time_limit_s=time_limit_s,
         options=dict(options or {}),
@@ -213,8 +227,10 @@ def _draw_faults(
     offered = [name for name, kind in FAULTS.items() if name == kind.kind] if kinds is None else list(kinds)
     liked = [name for name in offered if FAULTS[name].kind in recipe.kinds]
     storm = [name for name in offered if FAULTS[name].kind in recipe.storm]
-    if (recipe.kinds or recipe.storm) and not liked and not storm:
+    if recipe.name != "quiet" and not liked and not storm:
         liked = offered
+    if recipe.shift_ms and "drop" in offered:
+        return tuple(_shifting(rng, plan, _log_uniform(rng, *recipe.shift_ms)))
     haste = _log_uniform(rng, *recipe.haste)
     drawn = draw_faults(rng, plan.names, _some(rng, liked), plan.time_limit_s / haste)
     return (
@@ -226,6 +242,16 @@ def _draw_faults(
 def _some(rng: random.Random, names: Sequence[str]) -> list[str]:
     """Some of these, at least one if there is any."""
     return [name for name in names if rng.random() < 0.6] or list(names[:1])
+
+
+def _shifting(rng: random.Random, plan: Plan, period_ms: float) -> Iterator[Fault]:
+    """Some links cut, and in the next period others."""
+    links = tuple(permutations(plan.names, 2))
+    share = rng.uniform(0.2, 0.5)
+    for period in range(int(1000 * plan.time_limit_s / period_ms)):
+        if cut := tuple(link for link in links if rng.random() < share):
+            at_ms = int(period * period_ms)
+            yield Fault(kind="drop", at_ms=at_ms, for_ms=int(period_ms), probability=1.0, links=cut)
 
 
 def _lasting(rng: random.Random, kind: str, plan: Plan) -> Fault:
