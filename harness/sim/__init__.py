@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness.sim.buggify import sometimes as sometimes
     from harness.sim.clock import Clock as Clock
     from harness.sim.disk import SimDisk as SimDisk
     from harness.sim.disk_fault import Budget as Budget
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from harness.sim.framing import Framing as Framing
     from harness.sim.framing import LengthPrefixed as LengthPrefixed
     from harness.sim.framing import Lines as Lines
+    from harness.sim.hold import Hold as Hold
+    from harness.sim.hold import InFlight as InFlight
     from harness.sim.latency import Constant as Constant
     from harness.sim.latency import Exponential as Exponential
     from harness.sim.latency import Latency as Latency
@@ -54,12 +57,14 @@ _MODULES = {
     "disk_fault": ("Budget", "DiskFault"),
     "errors": ("NotSimulated", "SimulationError", "UnsupportedTrio"),
     "framing": ("Framing", "LengthPrefixed", "Lines"),
+    "hold": ("Hold", "InFlight"),
     "latency": ("Constant", "Exponential", "Latency", "LogNormal", "Recorded", "Uniform"),
     "link": ("Cut", "Deviation", "Disturbance", "Disturbed", "Link"),
     "machine": ("Crash", "Machine"),
     "network": ("Message", "Network"),
     "process": ("Process",),
     "schedule": ("DelayBounded", "PriorityChanges", "RandomSchedule", "Schedule", "draw_schedule"),
+    "buggify": ("sometimes",),
     "stuck": ("Waiting",),
     "tape": ("Choice", "Diverged", "Tape", "check_determinism"),
     "world": ("StopReason", "World"),

@@ -11,6 +11,7 @@ from trio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from harness.sim.endpoint import Address, Endpoint, fail
 from harness.sim.framing import flip
+from harness.sim.hold import InFlight
 from harness.sim.network import Message
 from harness.sim.resolver import LOOPBACK
 
@@ -137,11 +138,26 @@ class DatagramSocket(Endpoint):
         if fate.corrupt_bit is not None:
             payload = flip(payload, fate.corrupt_bit)
         for _ in range(fate.copies):
-            at_ns = kernel.now_ns + link.draw_ns() + fate.extra_ns
+            at_ns = kernel.now_ns + link.draw_ns() + fate.extra_ns + link.queueing_ns(len(payload))
             kernel.call_at(at_ns, _arrive, link, link.receiver, payload, sender, port, message)
 
 
 def _arrive(
+    link: Link, machine: Machine, payload: bytes, sender: Address, port: int | str, message: Message | None
+) -> None:
+    if link.holds and not link.down:
+        held = InFlight(
+            *link.name,
+            payload=payload,
+            is_whole=True,
+            arrive=lambda: _deliver(link, machine, payload, sender, port, message),
+        )
+        link.holds[0].keep(held)
+    else:
+        _deliver(link, machine, payload, sender, port, message)
+
+
+def _deliver(
     link: Link, machine: Machine, payload: bytes, sender: Address, port: int | str, message: Message | None
 ) -> None:
     network, kernel = machine.world.network, machine.world.kernel

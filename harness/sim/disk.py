@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 Operation = Literal["read", "write", "sync"]
 _UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
+_FOR_EVER = Trap(lambda _: Abort.SUCCEEDED)
 
 
 class SimDisk:
@@ -47,6 +49,8 @@ class SimDisk:
         """Operations that fail, with the errno they fail with, until this is taken out again."""
         self.syncs = 0
         """How often something was made durable."""
+        self.on_operation: Callable[[Operation, str], object] | None = None
+        """Told of each operation and its path before it happens; it may kill the process or cut the power."""
         self.lost_writes = 0
         """How many files have lost something to power failures."""
         self._machine = machine
@@ -231,6 +235,10 @@ class SimDisk:
         await self._require_alive(process)
         if self._kernel.tape is not None:
             self._kernel.note_choice("disk", operation, path, growth)
+        if self.on_operation is not None:
+            self.on_operation(operation, path)
+            if not process.alive:
+                await park(_FOR_EVER)
         if operation != "sync":  # That fails when it is tried, after its time.
             self.check(operation, growth)
 

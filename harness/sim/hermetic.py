@@ -68,14 +68,14 @@ def sealed(world: World) -> Iterator[None]:
         _world = outer
 
 
-def _process() -> Process | None:
-    """The simulated process whose code runs now."""
+def running_process() -> Process | None:
+    """The simulated process whose code runs now; None outside of simulations and between ticks."""
     process: Process | None = _world.kernel.current if _world is not None else None
     return process
 
 
 def _wall_time() -> float | None:
-    process = _process()
+    process = running_process()
     return None if process is None else process.machine.clock.wall_time()
 
 
@@ -100,7 +100,7 @@ def _simulated(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[.
 
     @functools.wraps(real)
     def answer(*args: Any, **kwargs: Any) -> Any:
-        process = _process()
+        process = running_process()
         return real(*args, **kwargs) if process is None else ours(process, *args, **kwargs)
 
     return answer
@@ -148,7 +148,7 @@ def _randomness() -> Iterator[Replacement]:
     seed = random.Random.seed
 
     def seed_from_process(self: random.Random, a: Any = None, version: int = 2) -> None:
-        if a is None and (process := _process()) is not None:
+        if a is None and (process := running_process()) is not None:
             a = process.rng.getrandbits(128)
         seed(self, a, version)
 
@@ -193,7 +193,7 @@ def _getaddrinfo(
 async def _run_sync(sync_fn: Callable[..., Any], *args: Any, **_: Any) -> Any:
     """Stands in for `trio.to_thread.run_sync`: the function runs inline, in no time but for syncing files."""
     await trio.lowlevel.checkpoint()
-    process = _process()
+    process = running_process()
     assert process is not None
     disk = process.machine.disk
     syncs = disk.syncs

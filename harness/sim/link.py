@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
+    from harness.sim.hold import Hold
     from harness.sim.machine import Machine
     from harness.sim.network import Network
 
@@ -102,8 +103,12 @@ class Link:
         self.is_between_nodes = sender.is_node and receiver.is_node and not self.is_loopback
         self.cuts: list[Cut] = []
         self.disturbed: list[Disturbed] = []
+        self.holds: list[Hold] = []
+        self.bytes_per_s: float | None = None
+        """The bandwidth; None if there is no limit."""
         self.down = 0
         """For how many reasons nothing gets through."""
+        self._busy_until_ns = 0
         self.sent = self.delivered = self.dropped = self.duplicated = self.delayed = 0
 
     @cached_property
@@ -121,6 +126,14 @@ class Link:
     @cached_property
     def _faults(self) -> random.Random:
         return self._network.world.rng("faults", *self.name)
+
+    def queueing_ns(self, size: int) -> int:
+        """How long so many bytes wait for their turn and take to be sent, at the link's bandwidth."""
+        if self.bytes_per_s is None:
+            return 0
+        now_ns = self._network.kernel.now_ns
+        self._busy_until_ns = max(now_ns, self._busy_until_ns) + int(size / self.bytes_per_s * 1e9)
+        return self._busy_until_ns - now_ns
 
     def count_cut(self) -> None:
         """Something was stopped here by whatever holds the link down."""

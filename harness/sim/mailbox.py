@@ -14,9 +14,11 @@ import trio
 from trio.lowlevel import Abort, Task
 
 from harness.sim._trio import Trap, is_cancelled, park
+from harness.sim.hold import InFlight
 from harness.sim.link import Link
 
 if TYPE_CHECKING:
+    from harness.sim.kernel import Kernel
     from harness.sim.process import Process
 
 
@@ -79,12 +81,25 @@ class Mailbox:
         return Abort.SUCCEEDED
 
 
-def _arrive(kernel: Any, route: Link, message: Any) -> None:
-    process = route.receiver.process
+def _arrive(kernel: Kernel, route: Link, message: Any) -> None:
     if route.down:
         route.count_cut()
         route.dropped += 1
-    elif process is None or not process.alive:
+    elif route.holds:
+        held = InFlight(
+            *route.name,
+            payload=repr(message).encode(),
+            is_whole=True,
+            arrive=lambda: _deliver(kernel, route, message),
+        )
+        route.holds[0].keep(held)
+    else:
+        _deliver(kernel, route, message)
+
+
+def _deliver(kernel: Kernel, route: Link, message: Any) -> None:
+    process = route.receiver.process
+    if process is None or not process.alive:
         route.dropped += 1
     else:
         route.delivered += 1

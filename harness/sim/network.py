@@ -7,7 +7,8 @@ cut holds it, so overlapping cuts do not heal each other. What is under way when
 behind it waits for it. After 15 minutes without success the sender's connection breaks with ETIMEDOUT. A
 connection request that gets no answer is repeated after 1, 2, 4 ... seconds and fails with ETIMEDOUT after
 some two minutes. A reset that is lost is not repeated. A segment for a connection that the receiving machine
-does not know is answered by a reset; a machine without power answers nothing.
+does not know is answered by a reset; a machine without power answers nothing. Acknowledgements are not
+simulated: what has arrived counts as acknowledged, even where the way back is cut.
 
 **Messages.** With a framing, the network can tell messages apart on connections between nodes, as a proxy
 could that knows the protocol: each message travels on its own and can be lost, duplicated or overtaken. The
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.sim.errors import SimulationError
 from harness.sim.framing import Framing
+from harness.sim.hold import Hold
 from harness.sim.latency import Latency
 from harness.sim.link import LOST, NORMAL, Cut, Deviation, Disturbance, Disturbed, Fate, Link
 
@@ -150,6 +152,35 @@ class Network:
         if disturbed in self._everywhere:
             self._everywhere.remove(disturbed)
         return disturbed.messages
+
+    def hold(self, links: Collection[tuple[str, str]]) -> Hold:
+        """Keep what goes from these senders to these receivers, until it is released.
+
+        Raises: SimulationError if there is no such machine.
+        """
+        hold = Hold(tuple(self.link(sender, receiver) for sender, receiver in sorted(set(links))))
+        for link in hold.links:
+            link.holds.append(hold)
+        return hold
+
+    def release(self, hold: Hold) -> int:
+        """Let everything arrive that a hold has kept, in order; again is harmless.
+
+        Returns how many messages it has held back.
+        """
+        for link in hold.links:
+            if hold in link.holds:
+                link.holds.remove(hold)
+        waiting, hold.waiting = hold.waiting, []
+        for message in waiting:
+            message.arrive()
+        return hold.messages
+
+    def set_bandwidth(self, sender: str, receiver: str, bytes_per_s: float | None) -> None:
+        """Limit what goes over one directed link, or lift the limit with None. Raises: SimulationError."""
+        if bytes_per_s is not None and not bytes_per_s > 0:
+            raise SimulationError(f"a bandwidth is positive, not {bytes_per_s}")
+        self.link(sender, receiver).bytes_per_s = bytes_per_s
 
     def reset_connections(self, one: str, other: str) -> int:
         """Break every connection between two machines, as a firewall does that forgets its state.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from harness.sim.framing import Splitter
+from harness.sim.hold import InFlight
 from harness.sim.link import Link
 from harness.sim.network import Message
 
@@ -148,6 +149,8 @@ class Pipe:
         if kernel.tape is not None:
             kernel.note_choice("send", *link.name, _check_sum(segment))
         at_ns = kernel.now_ns + link.draw_ns() + extra_ns
+        if link.bytes_per_s is not None and isinstance(segment, bytes):
+            at_ns += link.queueing_ns(len(segment))
         if segment is Mark.FIN:
             at_ns = max(at_ns, self._end_ns + 1)
         if not may_be_overtaken:
@@ -159,22 +162,42 @@ class Pipe:
         kernel.call_at(at_ns, self._arrive, segment, message)
 
     def _arrive(self, segment: Segment, message: Message | None) -> None:
-        link, kernel = self.link, self._kernel
+        link = self.link
         if link.down:
             self._lose(segment, message)
             return
-        if self._lost:
+        if link.holds:
+            self._keep(segment, message)
+        elif self._lost:
             self._lost.append((segment, message))
-            return
+        else:
+            self._deliver(segment, message)
+
+    def _keep(self, segment: Segment, message: Message | None) -> None:
+        is_bytes = isinstance(segment, bytes)
+        self.link.holds[0].keep(
+            InFlight(
+                *self.link.name,
+                payload=segment if isinstance(segment, bytes) else b"",
+                is_whole=is_bytes and self._splitter is not None,
+                arrive=lambda: self._deliver(segment, message),
+            )
+        )
+
+    def _deliver(self, segment: Segment, message: Message | None) -> None:
+        link, kernel = self.link, self._kernel
         link.delivered += 1
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number, _check_sum(segment)))
         if message is not None:
-            self._report(message._replace(received_ns=kernel.now_ns))
+            is_received = not (self.sink.closed or self.sink.broken)
+            self._report(message._replace(received_ns=kernel.now_ns) if is_received else message)
         self.sink.arrive(segment)
 
     def _lose(self, segment: Segment, message: Message | None) -> None:
         self.link.count_cut()
         if self.source.broken:
+            if message is not None:
+                self._report(message)
             return
         self._lost.append((segment, message))
         if len(self._lost) == 1:
@@ -184,18 +207,24 @@ class Pipe:
     def _send_again(self) -> None:
         kernel = self._kernel
         if self.source.broken or not self._lost:
-            self._lost.clear()
+            self._give_up()
         elif not self.link.down:
             lost, self._lost = self._lost, deque()
             for segment, message in lost:
                 self._launch(segment, message, 0)
         elif kernel.now_ns - self._lost_since_ns >= USER_TIMEOUT_NS:
-            self._lost.clear()
+            self._give_up()
             self.source.break_with(errno.ETIMEDOUT)
         else:
             self.link.count_cut()
             self._rto_ns = min(2 * self._rto_ns, RTO_MAX_NS)
             kernel.call_at(kernel.now_ns + self._rto_ns, self._send_again)
+
+    def _give_up(self) -> None:
+        lost, self._lost = self._lost, deque()
+        for _, message in lost:
+            if message is not None:
+                self._report(message)
 
     def _tell_of_room(self) -> None:
         """The window update travels back as an acknowledgement does."""
@@ -209,8 +238,8 @@ class Pipe:
         return Message(number, *self.link.name, data, self._kernel.now_ns, None)
 
     def _report(self, message: Message) -> None:
-        assert self._network.on_message is not None
-        self._network.on_message(message)
+        if self._network.on_message is not None:
+            self._network.on_message(message)
 
 
 def _check_sum(segment: Segment) -> int:

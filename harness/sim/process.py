@@ -41,6 +41,10 @@ class Process:
         self.sockets: dict[Endpoint, None] = {}
         self.files: dict[int, SimFile | None] = {}
         """Open files by their descriptor; None where one was closed."""
+        self.passes = 0
+        """How often a batch of its tasks was run; each is a moment at which it could have died."""
+        self.crash_pass = 0
+        self.crash: Callable[[], object] = machine.kill
         self.batch: list[Task] = []
         """The tasks that still have to run in this pass; Trio takes them out one by one."""
         self._kernel, self._program = kernel, program
@@ -175,10 +179,20 @@ class Process:
             self._stranded = self.batch[:]
             self.batch.clear()
 
+    def crash_at(self, passes: int, crash: Callable[[], object] | None = None) -> None:
+        """Let it die in place of its batch number `passes`, counted from 1: at an await, chosen exactly.
+
+        It is killed, unless `crash` does something else, such as cutting its machine's power.
+        """
+        self.crash_pass = passes
+        if crash is not None:
+            self.crash = crash
+
     def unwind(self) -> None:
         """End it after the fact, whatever state it is in, so that no coroutine is left behind."""
         if self._outcome is None:
             self._paused, self.can_run = False, True
+            self.crash_pass = 0
             self.run.put_back(self._stranded)
             self._stranded = []
             self.run.within(self._scope.cancel)

@@ -25,6 +25,7 @@ from typing import Any
 from trio.lowlevel import Task
 
 from harness.sim._trio import schedule_batches
+from harness.sim.buggify import Sometimes
 from harness.sim.errors import SimulationError
 from harness.sim.framing import Framing
 from harness.sim.hermetic import sealed
@@ -63,6 +64,7 @@ class World:
         framing: Framing | None = None,
         schedule: Schedule | None = None,
         tape: Tape | None = None,
+        buggify: float = 0.0,
     ) -> None:
         self.seed = seed
         self.kernel = Kernel(schedule or RandomSchedule(self.rng("schedule")), tape)
@@ -72,6 +74,8 @@ class World:
         """Told of each crash when it happens."""
         self.shared_randomness = self.rng("shared").getstate()
         """The state of the `random` module's own generator, for programs that hold on to its methods."""
+        self.sometimes = Sometimes(buggify, self.rng)
+        """The rare branches that programs offer, and how often each was reached and taken."""
         self.closing = False
         """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
         self._machines: dict[str, Machine] = {}
@@ -237,7 +241,11 @@ class _Batches:
         self._kernel, self._order = kernel, kernel.schedule.order
 
     def shuffle(self, batch: list[Task]) -> None:
-        self._kernel.current.batch = batch
+        process: Process = self._kernel.current
+        process.batch = batch
+        process.passes += 1
+        if process.passes == process.crash_pass:
+            process.crash()
         if len(batch) > 1:
             self._order(batch)
             if self._kernel.tape is not None:

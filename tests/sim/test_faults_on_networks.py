@@ -292,3 +292,95 @@ def test_a_link_of_its_own_latency_leaves_the_draws_of_others_alone() -> None:
 def test_a_disturbance_that_makes_no_sense_is_refused(bad: dict[str, object], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Disturbance(**bad)  # type: ignore[arg-type]
+
+
+def test_held_messages_are_looked_at_delivered_and_dropped_one_by_one() -> None:
+    received: list[bytes] = []
+    with World(3, latency=Constant(1.0), framing=LengthPrefixed()) as world:
+        world.machine("server").start(lambda: _collect(received))
+        world.machine("client").start(lambda: _send_numbers(6))
+        world.run(until_s=0.0035)  # The handshake is through, and message 0 is there.
+        hold = world.network.hold([("client", "server")])
+        world.run(until_s=5)
+        numbers = [message.payload[4] for message in hold.waiting]
+        before = len(received)
+
+        hold.deliver(hold.waiting[-1])
+        hold.drop(hold.waiting[0])
+        world.run(until_s=6)
+        after_one = [frame[4] for frame in received[before:]]
+        held_back = world.network.release(hold)
+        world.network.release(hold)
+        world.run(until_s=7)
+
+    assert numbers == list(range(before, 6))
+    assert after_one == [5]
+    assert held_back == len(numbers)
+    assert [frame[4] for frame in received[before:]] == [5, *range(before + 1, 5)]
+
+
+def test_part_of_an_unframed_stream_cannot_be_taken_out() -> None:
+    world, _, machine = echo_world(1, Client(lines=5))
+    with world:
+        hold = world.network.hold([("client", "server")])
+        world.run(until_s=1)
+        with pytest.raises(SimulationError, match="give the world a framing"):
+            hold.drop(hold.waiting[0])
+        world.network.release(hold)
+        world.run(stop=lambda: not machine.is_running)
+
+        assert machine.state == "ended"
+
+
+def test_a_clogged_link_lets_everything_through_in_order_when_it_is_released() -> None:
+    client = Client(lines=20)
+    world, _, machine = echo_world(1, client)
+    with world:
+        world.run(until_s=0.5)
+        hold = world.network.hold([("server", "client"), ("client", "server")])
+        world.run(until_s=2)
+        echoed = client.echoed
+        assert world.network.release(hold) > 0
+        world.run(stop=lambda: not machine.is_running)
+
+    assert echoed < 7
+    assert client.echoed == 20
+    assert client.log == []
+
+
+def test_bandwidth_makes_much_data_slow_and_little_data_wait_behind_it() -> None:
+    def took(bytes_per_s: float | None) -> float:
+        async def sends() -> None:
+            stream = await trio.open_tcp_stream("server", PORT)
+            await stream.send_all(bytes(50_000))
+            await stream.send_all(b"end")
+            assert await stream.receive_some() == b"end"
+
+        async def waits_for_the_end() -> None:
+            (listener,) = await trio.open_tcp_listeners(PORT)
+            stream = await listener.accept()
+            while not (await stream.receive_some()).endswith(b"end"):
+                pass
+            await stream.send_all(b"end")
+
+        with World(1, latency=Constant(1)) as world:
+            world.machine("server").start(waits_for_the_end)
+            client = world.machine("client").start(sends)
+            world.network.set_bandwidth("client", "server", bytes_per_s)
+            world.run(stop=lambda: client.done)
+            return world.now_s
+
+    assert took(None) < 0.02
+    assert took(100_000) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_message_to_a_process_that_died_meanwhile_is_told_as_lost() -> None:
+    told: list[Message] = []
+    world, server, _ = echo_world(1, Client(lines=5), latency=Constant(10), framing=Lines())
+    with world:
+        world.network.on_message = told.append
+        world.run(stop=lambda: world.network.messages == 3)
+        server.kill()
+        world.run(until_s=world.now_s + 0.05)
+
+    assert [message.received_ns is None for message in told] == [False, False, True]
