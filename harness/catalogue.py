@@ -26,7 +26,8 @@ class UnknownName(Exception):
 
 def find_workload(name: str) -> Workload:
     """The workload of this name. Raises: UnknownName."""
-    return _load("workload", "ostrakon.workloads", name, Workload)
+    workload: Workload = _load("workload", "ostrakon.workloads", name, Workload)
+    return workload
 
 
 def workload_names() -> list[str]:
@@ -36,7 +37,8 @@ def workload_names() -> list[str]:
 
 def find_model(name: str) -> Callable[..., Any]:
     """The checker of history files that goes by this name. Raises: UnknownName."""
-    return _load("model", "ostrakon.models", name, Callable)
+    model: Callable[..., Any] = _load("model", "ostrakon.models", name, Callable)
+    return model
 
 
 def model_names() -> list[str]:
@@ -46,7 +48,8 @@ def model_names() -> list[str]:
 
 def find_report(name: str) -> Callable[..., Any]:
     """The renderer of this kind of page: "run", "index" or "campaign". Raises: UnknownName."""
-    return _load("report", "ostrakon.reports", name, Callable)
+    report: Callable[..., Any] = _load("report", "ostrakon.reports", name, Callable)
+    return report
 
 
 def find_bug(workload: Workload, name: str) -> SeededBug:
