@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from checkers.shape import is_pair, is_plain
 from checkers.value import Key, canonical, value_text
 from harness.history import History, Op, Process
 
@@ -42,6 +43,20 @@ class Access:
         return f"process {self.process}'s {verb} of {value_text(value)} at {value_text(key)}"
 
 
+EXPECTED = "[key, value], both plain"
+
+
+def accessing(history: History) -> Iterator[Op]:
+    """The ops whose values say what was read or written."""
+    yield from history.where(f="read", type="ok")
+    yield from history.where(f="write", type="invoke")
+
+
+def is_access(value: Any) -> bool:
+    """Whether a value can be that of a read or a write."""
+    return is_plain(value) or (is_pair(value) and all(is_plain(part) for part in value))
+
+
 def accesses(history: History) -> Iterator[Access]:
     """All `read` and `write` ops that may have happened, in order of invocation.
 
@@ -58,6 +73,4 @@ def accesses(history: History) -> Iterator[Access]:
 
 
 def _pair(value: Any) -> tuple[Any, Any]:
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return value[0], value[1]
-    return None, value
+    return (value[0], value[1]) if is_pair(value) else (None, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from checkers.shape import is_pair, misfit
 from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op
@@ -15,8 +16,11 @@ def g2(history: History) -> Verdict:
     A value is [key, row]. Each client looks by a predicate whether the key has a row, and inserts one if it
     has none; that two of them succeed is a phantom, an anti-dependency on predicates (Adya 1999, 4.2.2).
     """
+    succeeded = list(history.where(f="insert", type="ok"))
+    if (other := misfit(succeeded, "[key, row]", is_pair)) is not None:
+        return other
     inserted: dict[Key, list[Op]] = {}
-    for op in history.where(f="insert", type="ok"):
+    for op in succeeded:
         inserted.setdefault(canonical(op.value[0]), []).append(op)
     if not inserted:
         return Verdict.unknown("no insert succeeded")

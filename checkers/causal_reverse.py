@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from checkers.shape import is_list, misfit
 from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op
+
+Write = tuple[Key, Op, Op | None]
+"""What was written, by its invocation, and how that ended."""
 
 
 def causal_reverse(history: History) -> Verdict:
@@ -16,25 +20,25 @@ def causal_reverse(history: History) -> Verdict:
     stores keep to this; serializable ones need not.
     """
     reads = list(history.where(f="read", type="ok"))
-    if not reads:
-        return Verdict.unknown("nothing was read, so nothing can have been seen in the wrong order")
-    return Verdict.of((anomaly for read in reads for anomaly in _reversed(read, history)), reads=len(reads))
+    if (other := misfit(reads, "a list of values", is_list)) is not None:
+        return other
+    writes = [(canonical(op.value), op, done) for op, done in history.pairs if op.f == "write"]
+    if not any(read.value for read in reads):
+        return Verdict.unknown("no read saw anything, so nothing can have been seen in the wrong order")
+    anomalies = [anomaly for read in reads for anomaly in _reversed(read, writes)]
+    return Verdict.of(anomalies, reads=len(reads), writes=len(writes))
 
 
-def _reversed(read: Op, history: History) -> Iterator[Anomaly]:
+def _reversed(read: Op, writes: list[Write]) -> Iterator[Anomaly]:
     """Only the last to begin of those seen matters: whatever precedes any of them precedes that one."""
     seen = {canonical(value) for value in read.value or ()}
-    last: Op | None = None
-    done: dict[Key, tuple[Op, Op]] = {}
-    for asked, ended in history.pairs:
-        if asked.f == "write":
-            key = canonical(asked.value)
-            if key in seen:
-                last = asked
-            elif ended is not None and ended.type == "ok":
-                done[key] = (asked, ended)
-    for asked, ended in done.values():
-        if last is not None and ended.index < last.index:
+    last = next((asked for key, asked, _ in reversed(writes) if key in seen), None)
+    if last is None:
+        return
+    for key, asked, done in writes:
+        if asked.index > last.index:
+            return
+        if key not in seen and done is not None and done.type == "ok" and done.index < last.index:
             missing, visible = value_text(asked.value), value_text(last.value)
             why = f"{missing} was written before writing {visible} began, and a read has {visible} without it"
-            yield Anomaly("causal reverse", why, (asked, ended, last, read))
+            yield Anomaly("causal reverse", why, (asked, done, last, read))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from checkers.shape import is_whole, misfit
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op
 
@@ -40,6 +41,9 @@ def counter(history: History) -> Verdict:
     """
     if not any(True for _ in history.where(type="ok")):
         return Verdict.unknown("no add and no read succeeded")
+    numbers = (*history.where(f="add", type="invoke"), *history.where(f="read", type="ok"))
+    if (other := misfit(numbers, "a whole number", is_whole)) is not None:
+        return other
     reads = sum(1 for _ in history.where(f="read", type="ok"))
     why = "" if reads else "the counter was never read, which any counter survives"
     return Verdict.of([*_impossible(history), *_backwards(history)], why, reads=reads)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from checkers.shape import is_pair
 from checkers.value import Key, canonical, value_text
 from checkers.verdict import Verdict, guarded
 from harness.history import History, Op
@@ -56,16 +57,12 @@ def by_key(history: History) -> dict[str, tuple[History, list[int]]]:
 
 def _key(op: Op, history: History) -> tuple[Any] | None:
     """The key that an op is about; where it does not say, that of its invocation."""
-    said = op if _is_pair(op.value) or op.type == "invoke" else history.invocation(op)
-    return (said.value[0],) if said is not None and _is_pair(said.value) else None
+    said = op if is_pair(op.value) or op.type == "invoke" else history.invocation(op)
+    return (said.value[0],) if said is not None and is_pair(said.value) else None
 
 
 def _bare(op: Op) -> Op:
-    return msgspec.structs.replace(op, value=op.value[1]) if _is_pair(op.value) else op
-
-
-def _is_pair(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2
+    return msgspec.structs.replace(op, value=op.value[1]) if is_pair(op.value) else op
 
 
 def _about_the_whole(verdict: Verdict, history: History, origin: list[int]) -> Verdict:

@@ -24,7 +24,7 @@ def long_fork(history: History) -> Verdict:
     values: dict[Key, Any] = {}
     for op in history.where(type="ok"):
         micro_ops = op.value if isinstance(op.value, list | tuple) else ()
-        if len(micro_ops) < 2 or any(micro_op[0] != "r" for micro_op in micro_ops):
+        if len(micro_ops) < 2 or not all(map(_is_read, micro_ops)):
             continue
         for _, key, value in micro_ops:
             if value is not None and values.setdefault(canonical(key), value) != value:
@@ -39,6 +39,10 @@ def long_fork(history: History) -> Verdict:
         groups=len(groups),
         reads=sum(map(len, groups.values())),
     )
+
+
+def _is_read(micro_op: Any) -> bool:
+    return isinstance(micro_op, list | tuple) and len(micro_op) == 3 and micro_op[0] == "r"
 
 
 def _forks(group: list[Seen]) -> Iterator[Anomaly]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from checkers.shape import is_list, misfit
 from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op
@@ -16,6 +17,8 @@ def queue(history: History) -> Verdict:
 
     Ops are `enqueue` and `dequeue` of one element, and `drain`, which dequeues a list of them.
     """
+    if (other := misfit(history.where(f="drain", type="ok"), "a list of elements", is_list)) is not None:
+        return other
     taken = _taken(history)
     if not taken:
         return Verdict.unknown("nothing was ever dequeued, so nothing came out that could be wrong")
@@ -27,6 +30,8 @@ def total_queue(history: History) -> Verdict:
 
     An enqueue of which nothing was heard may come out; it is counted as `recovered`.
     """
+    if (other := misfit(history.where(f="drain", type="ok"), "a list of elements", is_list)) is not None:
+        return other
     taken = _taken(history)
     if not taken:
         return Verdict.unknown("nothing was ever dequeued, so what is left in the queue is not known")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from checkers.shape import is_number, misfit
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op, Process
 
@@ -58,6 +59,8 @@ def monotonic_reads(history: History, *, f: str = "read") -> Verdict:
     reads = [op for op in history.where(f=f, type="ok") if op.value is not None]
     if not reads:
         return Verdict.unknown("nothing was read")
+    if (other := misfit(reads, "a number", is_number)) is not None:
+        return other
     return Verdict.of(_smaller(reads), reads=len(reads))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from checkers.sets import Adds, adds_of, repeated, strangers
+from checkers.shape import is_list, misfit
 from checkers.stats import QUANTILES, quantile
 from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly, Verdict
@@ -46,6 +47,8 @@ def set_full(history: History, *, linearizable: bool = False) -> Verdict:
     reads = [(op, done) for op, done in history.pairs if op.f == "read" and done and done.type == "ok"]
     if not reads:
         return Verdict.unknown("the set was never read, so what became of its elements is not known")
+    if (other := misfit((done for _, done in reads), "a list of elements", is_list)) is not None:
+        return other
     adds = adds_of(history)
     elements = _followed(history, reads, adds)
     return Verdict.of(

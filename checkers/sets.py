@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from checkers.shape import is_list, misfit
 from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op
@@ -23,6 +24,8 @@ def final_set(history: History) -> Verdict:
     reads = list(history.where(f="read", type="ok"))
     if not reads:
         return Verdict.unknown("the set was never read, so what became of its elements is not known")
+    if (other := misfit(reads, "a list of elements", is_list)) is not None:
+        return other
     read = reads[-1]
     asked = history.invocation(read) or read
     seen = {canonical(element) for element in read.value or ()}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from checkers.adya import g2
 from checkers.availability import availability
 from checkers.causal import causal
+from checkers.causal_reverse import causal_reverse
 from checkers.clock_offsets import clock_offsets
 from checkers.counter import counter
 from checkers.exceptions import exceptions
@@ -17,6 +21,7 @@ from checkers.long_fork import long_fork
 from checkers.queues import total_queue
 from checkers.rates import rates
 from checkers.sequential import sequential
+from checkers.sessions import monotonic_reads
 from checkers.set_full import set_full
 from checkers.sets import final_set
 from checkers.verdict import Verdict
@@ -231,3 +236,31 @@ def test_two_nodes_that_hold_a_lease_at_one_time_are_named(expiry: tuple[Event, 
     assert verdict.anomalies[0].property == "M7"
     how_long = "for 4 ms" if expiry else "for ever"
     assert verdict.why == f'n1 and n2 both held lease "l", {how_long}'
+
+
+@pytest.mark.parametrize(
+    ("check", "line", "expected"),
+    [
+        (final_set, "0 add 1 ok; 0 read ok 1", "op 3 (read, ok): expected a list of elements, got 1"),
+        (set_full, "0 add 1 ok; 0 read ok 1", "op 3 (read, ok): expected a list of elements, got 1"),
+        (total_queue, "0 drain ok 1", "op 1 (drain, ok): expected a list of elements, got 1"),
+        (counter, '0 add "x" ok', "op 0 (add, invoke): expected a whole number, got 'x'"),
+        (causal, '0 read ok {"x":1}', "op 1 (read, ok): expected [key, value], both plain, got {'x': 1}"),
+        (
+            sequential,
+            "0 write [1,2,3] ok",
+            "op 0 (write, invoke): expected [key, value], both plain, got [1, 2, 3]",
+        ),
+        (causal_reverse, "0 read ok 1", "op 1 (read, ok): expected a list of values, got 1"),
+        (monotonic_reads, '0 read ok "x"', "op 1 (read, ok): expected a number, got 'x'"),
+        (g2, "0 insert 1 ok", "op 1 (insert, ok): expected [key, row], got 1"),
+    ],
+    ids=lambda part: getattr(part, "__name__", None),
+)
+def test_a_history_for_another_checker_is_told_by_its_first_misfit(
+    check: Callable[[History], Verdict], line: str, expected: str
+) -> None:
+    verdict = check(history(line))
+
+    assert verdict.valid == "unknown"
+    assert verdict.why == expected
