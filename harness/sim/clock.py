@@ -50,6 +50,12 @@ class Clock(trio.abc.Clock):
         """Set the wall clock forward, or back. Nobody's timeout changes: those follow the monotonic clock."""
         self._wall_offset_s += seconds
 
+    def strobe(self, seconds: float, *, period_s: float, times: int) -> None:
+        """Set the wall clock forward and back again, `times` times, half a period each."""
+        for half in range(2 * times):
+            at_ns = self._kernel.now_ns + int(half * period_s / 2 * 1e9)
+            self._kernel.call_at(at_ns, self.step, -seconds if half % 2 else seconds)
+
     def skip(self, seconds: float) -> None:
         """Make the monotonic clock (and with it the wall clock) leap forward, as after a suspend.
 

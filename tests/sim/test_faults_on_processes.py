@@ -270,6 +270,25 @@ def test_a_clock_that_leaps_forward_wakes_sleepers_early() -> None:
         assert world.now_s == pytest.approx(20)
 
 
+def test_a_strobing_wall_clock_jumps_to_and_fro_and_ends_where_it_would_have_been() -> None:
+    import time
+
+    offsets: list[float] = []
+
+    async def program() -> None:
+        for second in range(8):
+            await trio.sleep(1)
+            offsets.append(round(time.time() - 1_600_000_000 - second - 1))
+
+    with World(1) as world:
+        machine = world.machine("a")
+        machine.start(program)
+        world.call_later(0.5, lambda: machine.clock.strobe(30, period_s=2, times=3))
+        world.run()
+
+    assert offsets == [30, 0, 30, 0, 30, 0, 0, 0]
+
+
 def test_a_wall_clock_goes_back_and_no_timeout_minds() -> None:
     import time
 
