@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.shape import is_pair, is_plain
+from checkers.shape import is_pair, is_plain, misfit
 from checkers.value import Key, canonical, value_text
+from checkers.verdict import Verdict
 from harness.history import History, Op, Process
 
 
@@ -43,17 +44,16 @@ class Access:
         return f"process {self.process}'s {verb} of {value_text(value)} at {value_text(key)}"
 
 
-EXPECTED = "[key, value], both plain"
+def no_accesses(history: History) -> Verdict | None:
+    """Unknown, naming the first op that is no read or write; None if all are."""
+    for op in history.where(type="invoke"):
+        if op.f not in ("read", "write"):
+            return Verdict.unknown(f"op {op.index} is {op.f!r}; expected nothing but read and write")
+    said = (*history.where(f="read", type="ok"), *history.where(f="write", type="invoke"))
+    return misfit(said, "[key, value], both plain", _is_access)
 
 
-def accessing(history: History) -> Iterator[Op]:
-    """The ops whose values say what was read or written."""
-    yield from history.where(f="read", type="ok")
-    yield from history.where(f="write", type="invoke")
-
-
-def is_access(value: Any) -> bool:
-    """Whether a value can be that of a read or a write."""
+def _is_access(value: Any) -> bool:
     return is_plain(value) or (is_pair(value) and all(is_plain(part) for part in value))
 
 

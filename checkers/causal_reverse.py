@@ -23,8 +23,8 @@ def causal_reverse(history: History) -> Verdict:
     if (other := misfit(reads, "a list of values", is_list)) is not None:
         return other
     writes = [(canonical(op.value), op, done) for op, done in history.pairs if op.f == "write"]
-    if not any(read.value for read in reads):
-        return Verdict.unknown("no read saw anything, so nothing can have been seen in the wrong order")
+    if not writes or not any(read.value for read in reads):
+        return Verdict.unknown("no read saw a write, so nothing can have been seen in the wrong order")
     anomalies = [anomaly for read in reads for anomaly in _reversed(read, writes)]
     return Verdict.of(anomalies, reads=len(reads), writes=len(writes))
 

@@ -39,7 +39,7 @@ def counter(history: History) -> Verdict:
     began counts; one that failed does not; any other that began before the read was answered may count. If
     nothing is ever subtracted, of two reads one after the other the second is not smaller.
     """
-    if not any(True for _ in history.where(type="ok")):
+    if not any(op.f in ("add", "read") for op in history.where(type="ok")):
         return Verdict.unknown("no add and no read succeeded")
     numbers = (*history.where(f="add", type="invoke"), *history.where(f="read", type="ok"))
     if (other := misfit(numbers, "a whole number", is_whole)) is not None:

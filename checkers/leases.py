@@ -28,7 +28,8 @@ def client_leases(history: History, *, duration_ns: int | None = None) -> Verdic
     """No two clients hold one lease at the same time, as far as they know.
 
     Ops are `acquire` and `release` of a lease by its name. A client certainly holds it from the `ok` of its
-    `acquire` until it asks to `release` it, and with a `duration_ns`, no longer than that from its asking.
+    `acquire` until it asks to `release` it, unless that fails; with a `duration_ns`, no longer than that from
+    when it asked to `acquire` it.
     """
     return _exclusive(_client_holds(history, duration_ns))
 
@@ -75,7 +76,7 @@ def _client_holds(history: History, duration_ns: int | None) -> Iterator[Hold]:
         key = (asked.process, canonical(asked.value))
         if asked.f == "acquire" and done is not None and done.type == "ok":
             held[key] = (asked, done)
-        elif asked.f == "release" and key in held:
+        elif asked.f == "release" and key in held and (done is None or done.type != "fail"):
             yield hold(*held.pop(key), asked.time, asked)
     for asked, got in held.values():
         yield hold(asked, got, FOREVER)

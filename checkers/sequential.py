@@ -6,8 +6,7 @@ decide it is hard in general; the search remembers where it has been, and gives 
 
 from __future__ import annotations
 
-from checkers.accesses import EXPECTED, Access, accesses, accessing, is_access
-from checkers.shape import misfit
+from checkers.accesses import Access, accesses, no_accesses
 from checkers.value import Key
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Process
@@ -20,7 +19,7 @@ def sequential(history: History, *, steps: int = STEPS) -> Verdict:
 
     Ops are `read` and `write`, with [key, value]. Unknown if no such order was found within so many `steps`.
     """
-    if (other := misfit(accessing(history), EXPECTED, is_access)) is not None:
+    if (other := no_accesses(history)) is not None:
         return other
     sessions: dict[Process, list[Access]] = {}
     for access in accesses(history):
