@@ -18,6 +18,7 @@ from checkers.linearizability.parts import Parts
 from checkers.linearizability.register_search import RegisterSearch
 from checkers.linearizability.register_zones import place_registers
 from checkers.linearizability.registers import Registers
+from checkers.linearizability.replay import fault_of
 from checkers.linearizability.search import Search
 from checkers.linearizability.slots import in_order_of_slots
 from checkers.linearizability.zones import settle
@@ -59,6 +60,8 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
         _by_blocks_of_registers(registers, parts, decisions)
     elif model.appends is not None:
         _by_blocks_of_appends(parts, rows, model, decisions)
+    elif model.shortcut is not None:
+        _by_shortcut(parts, rows, model, decisions)
     if decisions.impossible is None:
         searches: dict[int, _Searching] = {}
         for part, of_part in enumerate(rows):
@@ -102,6 +105,20 @@ def _by_blocks_of_appends(parts: Parts, rows: list[Ints], model: Model, decision
     for part, decision in enumerate(decide_appends(appends, [of_part.tolist() for of_part in rows])):
         if decision is not None and part not in decisions.by_part:
             decisions.add(part, decision, "blocks")
+
+
+def _by_shortcut(parts: Parts, rows: list[Ints], model: Model, decisions: Decisions) -> None:
+    """What it gives is only believed to be a linearization if it is one: it may have guessed."""
+    assert model.shortcut is not None
+    for part, of_part in enumerate(rows):
+        if part in decisions.by_part:
+            continue
+        ops = list(operations(parts.columns.take(of_part)))
+        decision = model.shortcut(ops)
+        if isinstance(decision, Linearized) and fault_of([ops[i] for i in decision.order], ops, model):
+            decision = None
+        if decision is not None:
+            decisions.add(part, _of_all_rows(decision, of_part), "blocks")
 
 
 class _Searching(Protocol):

@@ -231,7 +231,8 @@ EXEMPLARS: Final[Mapping[str, Exemplar]] = MappingProxyType(
         "kv, few tokens twice": _keyed(_strings(_mostly_fresh), 2, "kv"),
         "list-append": _keyed(_lists(_fresh), 3, "list-append"),
         "list-append, few elements twice": _keyed(_lists(_mostly_fresh), 2, "list-append"),
-        "fifo-queue": _line("fifo-queue", "enqueue", "dequeue", 0, _mostly_fresh),
+        "fifo-queue": _line("fifo-queue", "enqueue", "dequeue", 0, _fresh),
+        "fifo-queue, few values twice": _line("fifo-queue", "enqueue", "dequeue", 0, _mostly_fresh),
         "unordered-queue": _line("unordered-queue", "enqueue", "dequeue", -1, _mostly_fresh),
         "stack": _line("stack", "push", "pop", -1, _mostly_fresh),
         "set": Exemplar(

@@ -6,7 +6,7 @@ that state would not have answered so. Everything else a model says is a hint th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -17,6 +17,7 @@ from harness.history.columns import FAIL, INFO, NEVER, Columns
 
 if TYPE_CHECKING:
     from checkers.linearizability.appends import Appends
+    from checkers.linearizability.decision import Decision
     from checkers.linearizability.registers import Registers
 
 State = Hashable
@@ -87,6 +88,8 @@ class Model:
     """The operations as reads, writes and compare-and-swaps of one register, where they are nothing else."""
     appends: Callable[[Columns], Appends | None] | None = None
     """The operations as reads, writes and appends of one sequence, where they are nothing else."""
+    shortcut: Callable[[Sequence[Operation]], Decision | None] | None = None
+    """A way to decide about one object without search; None where it can't tell."""
 
 
 class UnsuitableHistory(ValueError):

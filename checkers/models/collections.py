@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
+from checkers.linearizability.queue_order import decide_queue
 
 _Items = tuple[Hashable, ...]
 
@@ -43,7 +44,7 @@ def _hold(held: frozenset[Hashable], op: Operation) -> State | Illegal:
 
 def fifo_queue() -> Model:
     """`enqueue` at the end; `dequeue` answers what is first, or nil if there is nothing."""
-    return Model("fifo-queue", (), _queue, fs=frozenset({"enqueue", "dequeue"}))
+    return Model("fifo-queue", (), _queue, fs=frozenset({"enqueue", "dequeue"}), shortcut=decide_queue)
 
 
 def _queue(items: _Items, op: Operation) -> State | Illegal:
