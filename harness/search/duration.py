@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd]?)")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)")
 
 
 def parse_duration(text: str) -> float:
