@@ -192,6 +192,8 @@ def _unobservable(columns: Columns, model: Model) -> Mask:
     unknown = columns.outcome == INFO
     last = int(columns.returned[~unknown].max(initial=-1))
     useless = unknown & (columns.invoked > last)
+    if model.needless is not None:
+        useless[list(model.needless(list(operations(columns))))] = True
     registers = model.registers(columns) if model.registers else None
     if registers is None or (registers.kind == DIFFERS).any():
         return np.asarray(useless)

@@ -78,6 +78,8 @@ class Model:
     """Whether an operation only looks: where it leaves the state as it is, carrying it out costs nothing."""
     overwrites: Callable[[Operation], bool] = _never
     """Whether the state after an operation doesn't depend on the state before, and it can be the first."""
+    needless: Callable[[Sequence[Operation]], set[int]] | None = None
+    """Rows of unknown operations without which the others could have taken the same course."""
     anonymous: bool = True
     """Whether it makes no difference which process does something."""
     keyed: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
@@ -44,7 +44,14 @@ def _hold(held: frozenset[Hashable], op: Operation) -> State | Illegal:
 
 def fifo_queue() -> Model:
     """`enqueue` at the end; `dequeue` answers what is first, or nil if there is nothing."""
-    return Model("fifo-queue", (), _queue, fs=frozenset({"enqueue", "dequeue"}), shortcut=decide_queue)
+    return Model(
+        "fifo-queue",
+        (),
+        _queue,
+        fs=frozenset({"enqueue", "dequeue"}),
+        needless=_needless,
+        shortcut=decide_queue,
+    )
 
 
 def _queue(items: _Items, op: Operation) -> State | Illegal:
@@ -55,7 +62,7 @@ def _queue(items: _Items, op: Operation) -> State | Illegal:
 
 def stack() -> Model:
     """`push` on top; `pop` answers what is on top, or nil if there is nothing."""
-    return Model("stack", (), _stack, fs=frozenset({"push", "pop"}))
+    return Model("stack", (), _stack, fs=frozenset({"push", "pop"}), needless=_needless)
 
 
 def _stack(items: _Items, op: Operation) -> State | Illegal:
@@ -70,9 +77,26 @@ def _taken(items: _Items, op: Operation, offered: _Items, rest: _Items) -> State
     return ILLEGAL
 
 
+def _needless(ops: Sequence[Operation]) -> set[int]:
+    """What may have been put in and wasn't seen to come out might as well not have been, nor its taker.
+
+    And there needn't be more unknown takers than things to take; those that came first will do.
+    """
+    seen = {op.result for op in ops if _takes(op) and op.known}
+    unseen = {op.row for op in ops if not _takes(op) and not op.known and op.argument not in seen}
+    stay = [op for op in ops if not _takes(op) and op.row not in unseen]
+    taken = sum(_takes(op) and op.known and op.result is not None for op in ops)
+    takers = [op.row for op in ops if _takes(op) and not op.known]
+    return unseen | set(takers[max(len(stay) - taken, 0) :])
+
+
+def _takes(op: Operation) -> bool:
+    return op.f in ("dequeue", "pop")
+
+
 def unordered_queue() -> Model:
     """`enqueue` something; `dequeue` answers something that is there, or nil if there is nothing."""
-    return Model("unordered-queue", ((),), _bag, fs=frozenset({"enqueue", "dequeue"}))
+    return Model("unordered-queue", ((),), _bag, fs=frozenset({"enqueue", "dequeue"}), needless=_needless)
 
 
 def _bag(state: tuple[_Items, ...], op: Operation) -> State | Illegal:
