@@ -1,27 +1,22 @@
 """The smallest part of a history that still cannot be: what a person has to look at.
 
 A history is only ever weakened, in ways that leave a linearizable one linearizable; so what is left over at
-the end, being impossible, proves that the whole was. It may be cut off, when those that are pending become
-unknown; an operation that only looks may be left out; one that completed may become unknown. And it may
-begin with an operation that overwrites whatever there was, since what returned before that can have had no
-effect on what came after; those that were pending then become unknown. What may have changed anything that
-others saw is never left out.
+the end, being impossible, proves that the whole was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from checkers.linearizability.deciding import decide
 from checkers.linearizability.decision import Budget, Impossible
-from checkers.linearizability.model import Model, Operation, operations
+from checkers.linearizability.model import Model, operations
 from checkers.linearizability.parts import whole
-from checkers.linearizability.registers import DIFFERS, READ, SWAP
-from harness.history.columns import INFO, NEVER, Columns, Ints, Mask
+from checkers.linearizability.weakening import beginning_with, forget, leave_out, looks, unobservable, until
+from harness.history.columns import INFO, Columns, Ints, Mask
 
 
 def minimal_core(
@@ -44,11 +39,11 @@ def minimal_core(
         core = _around(columns, model, found.rows, still_impossible)
         core = _cut_short(core, found.until, still_impossible)
         core, first = _begin_late(core, model, _ALL_TRIED, still_impossible)
-    core = _without_each(core, _looks(core, model), _leave_out, still_impossible)
+    core = _without_each(core, looks(core, model), leave_out, still_impossible)
     completed = (core.outcome != INFO) & (core.invoked != first)
-    core = _without_each(core, completed, _forget, still_impossible)
-    core = _without_each(core, _looks(core, model), _leave_out, still_impossible)
-    return core.take(~_unobservable(core, model))
+    core = _without_each(core, completed, forget, still_impossible)
+    core = _without_each(core, looks(core, model), leave_out, still_impossible)
+    return core.take(~unobservable(core, model))
 
 
 _RECENT: Final = 1000
@@ -61,34 +56,12 @@ Weaken = Callable[[Columns, Mask], Columns]
 Question = Callable[[Columns], bool]
 
 
-def _forget(columns: Columns, rows: Mask) -> Columns:
-    """Nothing was heard of these."""
-    return replace(
-        columns,
-        outcome=np.where(rows, INFO, columns.outcome),
-        returned=np.where(rows, NEVER, columns.returned),
-        result=np.where(rows, 0, columns.result),
-        slot=np.where(rows, -1, columns.slot),
-    )
-
-
-def _leave_out(columns: Columns, rows: Mask) -> Columns:
-    return columns.take(~rows)
-
-
-def _until(columns: Columns, moment: int) -> Columns:
-    """What was known at that moment."""
-    begun = columns.take(columns.invoked <= moment)
-    return _forget(begun, (begun.returned > moment) & (begun.outcome != INFO))
-
-
 def _around(columns: Columns, model: Model, suspects: Ints, still_impossible: Question) -> Columns:
     """Only what is suspected, if that is enough: quicker than to find it out by leaving out all the rest."""
     suspected = np.zeros(len(columns), bool)
     suspected[suspects] = True
-    looks = _looks(columns, model)
-    weaker = _forget(columns, ~suspected).take(suspected | ~looks)
-    weaker = weaker.take(~_unobservable(weaker, model))
+    weaker = forget(columns, ~suspected).take(suspected | ~looks(columns, model))
+    weaker = weaker.take(~unobservable(weaker, model))
     return weaker if len(weaker) < len(columns) and still_impossible(weaker) else columns
 
 
@@ -104,7 +77,7 @@ def _window(
     returns = np.sort(columns.returned[columns.outcome != INFO])
     at = int(np.searchsorted(returns, found.until))
     for ahead in (0, 1, 2, 4, 8, 16):  # Answers of those that were pending may be needed.
-        cut = _until(columns, int(returns[min(at + ahead, len(returns) - 1)]))
+        cut = until(columns, int(returns[min(at + ahead, len(returns) - 1)]))
         core, first = _begin_late(cut, model, _SOME_TRIED, still_impossible)
         if first is not None:
             return core, first
@@ -119,7 +92,7 @@ def _cut_short(columns: Columns, since: int | None, still_impossible: Question) 
     while low < high:
         # From where it is known to be possible in growing steps: usually it isn't far.
         middle = min(low + step, (low + high) // 2) if since is not None else (low + high) // 2
-        shorter = _until(columns, returns[middle])
+        shorter = until(columns, returns[middle])
         if still_impossible(shorter):
             cut, high, since = shorter, middle, None
         else:
@@ -140,28 +113,10 @@ def _begin_late(
     for back in which:
         if back > len(overwriting):
             break
-        weaker = _from(columns, model, overwriting[-back])
+        weaker = beginning_with(columns, model, overwriting[-back])
         if len(weaker) < len(columns) and still_impossible(weaker):
             return weaker, overwriting[-back].invoked
     return columns, None
-
-
-def _from(columns: Columns, model: Model, first: Operation) -> Columns:
-    """What can be said from an operation on before which nothing matters."""
-    known = columns.outcome != INFO
-    over = known & (columns.returned < first.invoked)
-    beside = np.flatnonzero(
-        known & ~over & (columns.invoked < first.returned) & (columns.invoked != first.invoked)
-    )
-    unheard, looking = np.zeros(len(columns), bool), np.zeros(len(columns), bool)
-    unheard[beside] = True
-    looking[beside] = _looks(columns.take(beside), model)
-    return _forget(columns, unheard).take(~over & ~looking)
-
-
-def _looks(columns: Columns, model: Model) -> Mask:
-    """Which operations change nothing."""
-    return np.array([model.pure(op) for op in operations(columns)], bool)
 
 
 def _without_each(columns: Columns, candidates: Mask, weaken: Weaken, still_impossible: Question) -> Columns:
@@ -181,30 +136,3 @@ def _without_each(columns: Columns, candidates: Mask, weaken: Weaken, still_impo
             break
         size = max(size // 2, 1)
     return columns
-
-
-def _unobservable(columns: Columns, model: Model) -> Mask:
-    """Unknown operations without which the others could have taken the same course.
-
-    Those that were invoked after all the returns. On a register, those also whose value nobody saw, unless
-    someone saw that a value was gone.
-    """
-    unknown = columns.outcome == INFO
-    last = int(columns.returned[~unknown].max(initial=-1))
-    useless = unknown & (columns.invoked > last)
-    if model.needless is not None:
-        useless[list(model.needless(list(operations(columns))))] = True
-    registers = model.registers(columns) if model.registers else None
-    if registers is None or (registers.kind == DIFFERS).any():
-        return np.asarray(useless)
-    counted = ~useless
-    while True:
-        needs = counted & ((registers.kind == SWAP) | ((registers.kind == READ) & ~unknown))
-        unseen = (
-            counted
-            & unknown
-            & ((registers.kind == READ) | ~np.isin(registers.written, registers.expected[needs]))
-        )
-        if not unseen.any():
-            return np.asarray(~counted)
-        counted &= ~unseen
