@@ -20,7 +20,7 @@ from typing import Self
 
 import msgspec
 
-from harness.plan import decode_plan, encode_plan
+from harness.plan import BadPlan, decode_plan, encode_plan
 from harness.search.outcome import Outcome, Uses
 from harness.search.swarm import Swarm
 from harness.search.tally import Finding, Tally
@@ -188,7 +188,11 @@ class Campaign:
             "SELECT valid, reason, seed, why, plan, folder, mended FROM findings ORDER BY valid, reason"
         ):
             source = f"the plan of seed {seed} in {self.path}"
-            plan, trials = decode_plan(text.encode(), source), counts[valid, reason]
+            trials = counts[valid, reason]
+            try:
+                plan = decode_plan(text.encode(), source)
+            except BadPlan as error:
+                raise BadCampaign(f"this campaign cannot go on: {error}") from None
             yield Finding(valid, reason, trials, seed, why, plan, folder, bool(mended))
 
 

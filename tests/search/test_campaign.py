@@ -177,6 +177,17 @@ def test_a_campaign_of_another_format_is_refused(tmp_path: Path) -> None:
         Campaign.resume(path)
 
 
+def test_a_campaign_with_a_plan_of_another_format_says_so(tmp_path: Path) -> None:
+    with Campaign.create(tmp_path / "c.sqlite", SWARM, 0) as campaign:
+        recorded(campaign, [outcome(3, "invalid", "P7")], Tally())
+        campaign._database.execute(
+            "UPDATE findings SET plan = replace(plan, '\"format\": ', '\"format\": 9')"
+        )
+
+        with pytest.raises(BadCampaign, match=r"the plan of seed 3 in .* is of format 9"):
+            campaign.tally()
+
+
 def test_a_truncated_campaign_is_refused_with_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     with Campaign.create(path, SWARM, 0) as campaign:
