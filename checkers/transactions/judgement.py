@@ -14,6 +14,7 @@ from checkers.transactions.dependency import (
     ALL_CYCLES,
     CYCLE_TYPES,
     DEPENDENCY,
+    RW_PREDICATE,
     SUFFIXES,
     CycleType,
     Suffix,
@@ -91,14 +92,16 @@ class _Search:
         if not self._has_several(part):
             return
         whole = component(part, self._table, suffix)
-        for wanted in CYCLE_TYPES[suffix]:
+        predicates = bool(np.any(part.kind & RW_PREDICATE))
+        types = [wanted for wanted in CYCLE_TYPES[suffix] if predicates or not wanted.predicate]
+        for at, wanted in enumerate(types):
             if lattice.violated([wanted.name]) <= broken:
                 continue
             for where in self._flows(part, wanted) if wanted.anti == "none" else (whole,):
                 try:
                     cycle = shortest_cycle(where, wanted, self._budget)
                 except OutOfBudget:
-                    self._give_up(where, suffix, broken)
+                    self._give_up(where, types[at:], broken)
                     return
                 if cycle is not None:
                     broken |= lattice.violated([self._add(cycle)])
@@ -109,11 +112,11 @@ class _Search:
             if self._has_several(flow):
                 yield component(flow, self._table, wanted.suffix)
 
-    def _give_up(self, where: Component, suffix: Suffix, broken: frozenset[str]) -> None:
+    def _give_up(self, where: Component, open_types: list[CycleType], broken: frozenset[str]) -> None:
         """Any cycle at all is soon found, and proof against the models that forbid all of them."""
         if (cycle := any_cycle(where)) is not None:
             broken |= lattice.violated([self._add(cycle)])
-        names = (wanted.name for wanted in CYCLE_TYPES[suffix])
+        names = (wanted.name for wanted in open_types)
         self.undecided.update(name for name in names if not lattice.violated([name]) <= broken)
 
     def _has_several(self, edges: Edges) -> bool:
