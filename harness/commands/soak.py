@@ -59,6 +59,7 @@ def soak(
     the smallest plan of each is kept in a run folder.
     """
     from harness.search.campaign import BadCampaign, sole_use
+    from harness.search.crew import CrewFailed
     from harness.search.soak import Limits
 
     limits = Limits(seconds, float("inf") if trials is None else trials)
@@ -73,6 +74,9 @@ def soak(
             return _run(campaign, store, limits, workers or os.cpu_count() or 1, as_json)
     except BadCampaign as error:
         raise UserError(str(error)) from None
+    except CrewFailed as error:
+        click.echo(f"the soak was given up: {error}", err=True)
+        return OWN_FAILURE
 
 
 def _begin(

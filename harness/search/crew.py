@@ -29,6 +29,14 @@ _LIVES = 2
 """How many workers a job may cost before it is given up."""
 
 
+_DEATHS_MAX = 10
+"""How many workers may die, with no job answered in between, before the crew gives up."""
+
+
+class CrewFailed(Exception):
+    """Workers die and nothing gets done; the message says how they ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done(Generic[_Job, _Result]):
     """A job and what came of it."""
@@ -64,6 +72,8 @@ class Crew(Generic[_Job, _Result]):
         self._context.set_forkserver_preload(list(warm))
         self._again: deque[_Held[_Job]] = deque()
         self._workers: list[_Worker[_Job]] = []
+        self._deaths = 0
+        self._obituary = ""
         try:
             for _ in range(size):
                 self._workers.append(self._hire())
@@ -100,13 +110,21 @@ class Crew(Generic[_Job, _Result]):
         self._hand_out()
 
     def wait(self, timeout_s: float) -> list[Done[_Job, _Result] | Failed[_Job]]:
-        """What was answered since the last time, at least one if any comes within `timeout_s`."""
+        """What was answered since the last time, at least one if any comes within `timeout_s`.
+
+        Raises: CrewFailed.
+        """
         answers: list[Done[_Job, _Result] | Failed[_Job]] = []
         ready = set(map(id, wait([worker.pipe for worker in self._workers], timeout_s)))
         for number, worker in enumerate(self._workers):
             if id(worker.pipe) in ready and not worker.collect(answers):
+                self._deaths += 1
                 answers += self._bury(worker)
                 self._workers[number] = self._hire()
+        if any(isinstance(answer, Done) for answer in answers):
+            self._deaths = 0
+        if self._deaths > _DEATHS_MAX:
+            raise CrewFailed(f"{self._deaths} workers died, and nothing got done: {self._obituary}")
         self._hand_out()
         return answers
 
@@ -133,6 +151,7 @@ class Crew(Generic[_Job, _Result]):
         worker.process.join()
         why = _how_it_ended(worker.process.exitcode, self._limit_s)
         worker.process.close()
+        self._obituary = why
         if not worker.held:
             return []
         fatal, *others = worker.held

@@ -8,7 +8,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.search.crew import Crew, Done, Failed
+import pytest
+
+from harness.search.crew import Crew, CrewFailed, Done, Failed
 
 
 def double(number: int) -> int:
@@ -94,6 +96,11 @@ def test_a_job_whose_worker_died_is_tried_again(tmp_path: Path) -> None:
         answers = answers_of(crew, [tmp_path / "mark"])
 
     assert [answer.result for answer in answers] == ["lived"]
+
+
+def test_a_crew_that_gets_nothing_done_gives_up() -> None:
+    with Crew(os._exit, 1) as crew, pytest.raises(CrewFailed, match="ended with exit status 3"):
+        answers_of(crew, [3] * 100)
 
 
 def test_a_job_without_end_is_ended() -> None:
