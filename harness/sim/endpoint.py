@@ -152,14 +152,14 @@ class Endpoint(trio.socket.SocketType):
 
     async def _wait_to_read(self) -> None:
         if self._reader is not None:
-            raise trio.BusyResourceError("another task is already reading from this socket")
+            fail_as_busy("reading from")
         self._reader = current_task()
         await park(self._to_read)
         self._require_not_closed_meanwhile()
 
     async def _wait_to_write(self) -> None:
         if self._writer is not None:
-            raise trio.BusyResourceError("another task is already writing to this socket")
+            fail_as_busy("writing to")
         self._writer = current_task()
         await park(self._to_write)
         self._require_not_closed_meanwhile()
@@ -185,6 +185,11 @@ class Endpoint(trio.socket.SocketType):
         if self._writer is not None:
             writer, self._writer = self._writer, None
             self.process.reschedule(writer)
+
+
+def fail_as_busy(doing: str) -> NoReturn:
+    """Raise what a second task gets that waits at the same side of a socket."""
+    raise trio.BusyResourceError(f"another task is already {doing} this socket")
 
 
 def fail(error: int) -> NoReturn:

@@ -26,7 +26,7 @@ import trio
 from harness.sim import filesystem
 from harness.sim._trio import RUN_IN_THREADS
 from harness.sim.early_binding import Replacement, bound_early, virtual_dates
-from harness.sim.errors import NotSimulated
+from harness.sim.errors import NotSimulated, SimulationError
 from harness.sim.resolver import address_info
 
 if TYPE_CHECKING:
@@ -40,9 +40,16 @@ _world: World | None = None
 
 @contextmanager
 def sealed(world: World) -> Iterator[None]:
-    """Run the body, the world's kernel loop, with everything real replaced for simulated processes."""
+    """Run the body, the world's kernel loop, with everything real replaced for simulated processes.
+
+    Raises: SimulationError if a world is running already, in this thread or another.
+    """
     global _world
-    outer, _world = _world, world
+    if _world is not None:
+        raise SimulationError(
+            "a world is running already in this interpreter: run one after the other, or in several processes"
+        )
+    _world = world
     collecting = gc.isenabled()
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
     shared = random.getstate()
@@ -65,7 +72,7 @@ def sealed(world: World) -> Iterator[None]:
         random.setstate(shared)
         if collecting:
             gc.enable()
-        _world = outer
+        _world = None
 
 
 def running_process() -> Process | None:

@@ -34,7 +34,10 @@ class Runnable(Protocol):
 class Kernel:
     """Knows what happens next. It has no opinion on what a process or a network is."""
 
-    __slots__ = ("_heap", "_seq", "current", "events", "fingerprint", "now_ns", "ready", "schedule", "tape")
+    __slots__ = (
+        *("_heap", "_seq", "current", "events", "fingerprint"),
+        *("halted", "now_ns", "ready", "schedule", "tape"),
+    )
 
     def __init__(self, schedule: Schedule, tape: Tape | None = None) -> None:
         self.now_ns = 0
@@ -45,6 +48,8 @@ class Kernel:
         self.fingerprint = 0
         """A running hash of everything that happened."""
         self.events = 0
+        self.halted = False
+        """Set to have `run` return as soon as everything waits."""
         self._heap: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
         self._seq = 0
 
@@ -63,10 +68,10 @@ class Kernel:
         """Put a choice on the tape, if there is one."""
         if self.tape is not None:
             process = self.current.name if self.current is not None else None
-            self.tape.note(self.now_ns, process, what, *chosen)
+            self.halted |= self.tape.note(self.now_ns, process, what, *chosen)
 
-    def run(self, until_ns: int, stop: Callable[[], bool]) -> bool:
-        """Let things happen until `stop()`; False if nothing is left to happen up to `until_ns`.
+    def run(self, until_ns: int, stop: Callable[[], bool] | None) -> bool:
+        """Let things happen until `stop()` or halted; False if nothing is left to happen up to `until_ns`.
 
         `stop` is asked whenever everything waits.
         """
@@ -82,7 +87,7 @@ class Kernel:
                 process.queued = False
                 if process.can_run:
                     process.tick()
-            if stop():
+            if self.halted or (stop is not None and stop()):
                 return True
             if not heap or heap[0][0] > until_ns:
                 return False

@@ -83,18 +83,23 @@ class Pipe:
         """Take bytes from the source's program."""
         self.unread += len(data)
         if not self.link.is_between_nodes:
-            self._launch(data, None, 0)
+            self._launch(data)
         elif self._splitter is None:
             self._send_message(data)
         else:
             for frame in self._splitter.feed(data):
-                self._send_message(frame)
+                if self._first:
+                    self._first = False
+                    self.link.sent += 1
+                    self._launch(frame)
+                else:
+                    self._send_message(frame)
 
     def mark(self, mark: Mark) -> None:
         """Send a mark behind everything sent so far."""
         if self._splitter is not None and (rest := self._splitter.rest()):
-            self._launch(rest, None, 0)
-        self._launch(mark, None, 0)
+            self._launch(rest)
+        self._launch(mark)
 
     def taken(self, count: int) -> None:
         """The receiving program has read `count` bytes, so there is room for more."""
@@ -105,16 +110,12 @@ class Pipe:
     def _send_message(self, data: bytes) -> None:
         network, link = self._network, self.link
         link.sent += 1
-        if self._first and self._splitter is not None:
-            self._first = False
-            self._launch(data, None, 0)
-            return
         number = network.messages
         network.messages = number + 1
-        if not link.disturbed and not network.deviations and network.on_message is None:
-            self._launch(data, None, 0)
-        else:
+        if link.disturbed or network.deviations or network.on_message is not None:
             self._launch_disturbed(data, number)
+        else:
+            self._launch(data)
 
     def _launch_disturbed(self, data: bytes, number: int) -> None:
         network, link = self._network, self.link
@@ -140,7 +141,11 @@ class Pipe:
                 self._launch(data, message, 0, may_be_overtaken=True)
 
     def _launch(
-        self, segment: Segment, message: Message | None, extra_ns: int, may_be_overtaken: bool = False
+        self,
+        segment: Segment,
+        message: Message | None = None,
+        extra_ns: int = 0,
+        may_be_overtaken: bool = False,
     ) -> None:
         link, kernel = self.link, self._kernel
         if link.down:
@@ -211,7 +216,7 @@ class Pipe:
         elif not self.link.down:
             lost, self._lost = self._lost, deque()
             for segment, message in lost:
-                self._launch(segment, message, 0)
+                self._launch(segment, message)
         elif kernel.now_ns - self._lost_since_ns >= USER_TIMEOUT_NS:
             self._give_up()
             self.source.break_with(errno.ETIMEDOUT)

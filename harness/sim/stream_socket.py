@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from trio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
 
-from harness.sim._trio import is_cancelled
-from harness.sim.endpoint import Address, Endpoint, fail
+from harness.sim._trio import is_cancelled, park
+from harness.sim.endpoint import Address, Endpoint, fail, fail_as_busy
 from harness.sim.handshake import Handshake
 from harness.sim.pipe import WINDOW, Mark, Pipe, Segment
 from harness.sim.resolver import ANY, LOOPBACK
@@ -35,6 +35,8 @@ class StreamSocket(Endpoint):
         self._out: Pipe | None = None
         self._in: Pipe | None = None
         self._chunks: list[bytes] = []
+        self._reader_takes = 0
+        """How many bytes the waiting reader takes at once; 0 if it wants only to be woken."""
         self._at_end = self._shut = False
         self._error: int | None = None
         self._backlog: deque[StreamSocket] | None = None
@@ -137,16 +139,22 @@ class StreamSocket(Endpoint):
 
         Raises: OSError with ECONNRESET, ETIMEDOUT, ENOTCONN or EBADF.
         """
-        if is_cancelled(current_task()):
-            await checkpoint_if_cancelled()
         self._require_open()
         if self._chunks or self._at_end or self._error is not None:
+            await checkpoint_if_cancelled()
             await self._yield()
-        elif self._in is None:
+            return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
+        if self._in is None:
             fail(errno.ENOTCONN)
-        while not (self._chunks or self._at_end or self._error is not None):
-            await self._wait_to_read()
-        return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
+        if self._reader is not None:
+            fail_as_busy("reading from")
+        self._reader, self._reader_takes = current_task(), 0 if flags else buflen
+        data: bytes | None = await park(self._to_read)  # Raises at once if cancelled.
+        if data is None:
+            self._require_not_closed_meanwhile()
+            return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
+        self._in.taken(len(data))
+        return data
 
     async def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """As `recv`, into a buffer."""
@@ -241,8 +249,13 @@ class StreamSocket(Endpoint):
             if isinstance(segment, bytes) and self._out is not None:
                 self._send_reset(self._out)
         elif isinstance(segment, bytes):
-            self._chunks.append(segment)
-            if self._reader is not None:
+            reader = self._reader
+            if reader is not None and len(segment) <= self._reader_takes:
+                # The reader had nothing to read, or it would not wait: hand it over.
+                self._reader = None
+                self.process.reschedule(reader, segment)
+            else:
+                self._chunks.append(segment)
                 self._wake_reader()
         elif segment is Mark.FIN:
             self._at_end = True

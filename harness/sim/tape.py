@@ -72,10 +72,10 @@ class Tape:
         self.diverged: Diverged | None = None
         self._expected = expected.choices if expected is not None else None
 
-    def note(self, time_ns: int, process: str | None, what: str, *chosen: str | int) -> None:
-        """A choice was made."""
+    def note(self, time_ns: int, process: str | None, what: str, *chosen: str | int) -> bool:
+        """A choice was made. Returns whether it is the wrong one."""
         if self.diverged is not None:
-            return
+            return True
         choice = Choice(time_ns, what, chosen, process, _stack(sys._getframe(1)))
         if self._expected is None:
             self.choices.append(choice)
@@ -84,6 +84,7 @@ class Tape:
             if expected is None or expected.key != choice.key:
                 self.diverged = Diverged(self.length, expected, choice)
         self.length += 1
+        return self.diverged is not None
 
     def end(self) -> None:
         """The run is over; it must not be shorter than expected."""

@@ -79,7 +79,7 @@ class World:
         self.closing = False
         """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
         self._machines: dict[str, Machine] = {}
-        self._running = self._interrupted = self._closed = False
+        self._interrupted = self._closed = False
         self.network = Network(self, latency or Uniform(0.5, 2.5), framing)
 
     def __enter__(self) -> World:
@@ -180,36 +180,26 @@ class World:
     def _loop(self, until_ns: int, stop: Callable[[], bool] | None) -> StopReason:
         kernel = self.kernel
 
-        def is_over() -> bool:
-            return self._interrupted or (stop is not None and stop()) or self._has_diverged()
-
-        if kernel.run(until_ns, is_over):
+        if kernel.run(until_ns, stop):
+            if not kernel.halted:
+                return StopReason.STOPPED
+            kernel.halted = False
             if self._interrupted:
                 self._interrupted = False
                 raise KeyboardInterrupt
-            return StopReason.DIVERGED if self._has_diverged() else StopReason.STOPPED
+            return StopReason.DIVERGED
         if until_ns < NEVER_NS - 1:
             kernel.now_ns = max(kernel.now_ns, until_ns)
             return StopReason.TIME
         return StopReason.STUCK if any(process.alive for process in self._processes()) else StopReason.ENDED
-
-    def _has_diverged(self) -> bool:
-        tape = self.kernel.tape
-        return tape is not None and tape.diverged is not None and not self.closing
 
     def _processes(self) -> list[Process]:
         return [process for machine in self._machines.values() for process in machine.processes]
 
     @contextmanager
     def _in_charge(self) -> Iterator[None]:
-        if self._running:
-            raise SimulationError("this world is running already; its programs cannot run it again")
-        self._running = True
-        try:
-            with sealed(self), schedule_batches(_Batches(self.kernel)), self._interruptible():
-                yield
-        finally:
-            self._running = False
+        with sealed(self), schedule_batches(_Batches(self.kernel)), self._interruptible():
+            yield
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -225,7 +215,7 @@ class World:
         def interrupt(number: int, frame: Any) -> None:
             if self._interrupted:
                 raise KeyboardInterrupt
-            self._interrupted = True
+            self._interrupted = self.kernel.halted = True
 
         signal.signal(signal.SIGINT, interrupt)
         try:

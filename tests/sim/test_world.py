@@ -189,6 +189,18 @@ def test_a_world_runs_inside_a_trio_program() -> None:
     assert trio.run(outer) == pytest.approx(60)
 
 
+def test_a_world_within_a_world_is_refused() -> None:
+    async def program() -> None:
+        with World(2) as inner:
+            inner.run()
+
+    with World(1) as world:
+        world.machine("a").start(program)
+        world.run()
+
+    assert "running already in this interpreter" in str(world.crashes[0].error)
+
+
 def test_a_world_cannot_be_run_by_its_own_programs() -> None:
     with World(1) as world:
 
