@@ -220,8 +220,10 @@ def _written_ns(path: Path) -> int:
 @contextmanager
 def sole_use(store: Path) -> Iterator[None]:
     """Keep other soaks off a store, for as long as this process lives at most. Raises: BadCampaign."""
-    store.mkdir(parents=True, exist_ok=True)
-    with open(store / ".soak.lock", "a+") as file:
+    with _explained(store):
+        store.mkdir(parents=True, exist_ok=True)
+        lock = open(store / ".soak.lock", "a+")  # noqa: SIM115 - held open below, for as long as we live
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -213,6 +213,13 @@ def test_a_full_disk_is_told_and_costs_nothing_recorded(tmp_path: Path) -> None:
         assert campaign.tally().trials == 100
 
 
+def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file, not a folder")
+
+    with pytest.raises(BadCampaign, match="store: File exists"), sole_use(tmp_path / "store"):
+        pass
+
+
 def test_two_soaks_on_one_store_are_refused(tmp_path: Path) -> None:
     with (
         sole_use(tmp_path),
