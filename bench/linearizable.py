@@ -67,7 +67,7 @@ CASES = [
     Case("unique register 1M c50 1% unknown", UNIQUE, 1_000_000, 50, 0.3, unknown=0.01),
     Case("cas-register of 5 values 100k c5", FEW, 100_000, 5, 1.0),
     Case("cas-register of 5 values 10k c50 1% unknown", FEW, 10_000, 50, 1.0, unknown=0.01),
-    Case("cas-register of 5 values 10k c10, one stale answer in 2000", FEW, 10_000, 10, 0.3, stale=0.0005),
+    Case("cas-register of 5 values 10k c10, stale answers", FEW, 10_000, 10, 0.3, stale=0.01),
     Case("append-kv 100k c50", append_kv(), 100_000, 50, 0.25),
     Case("append-kv 100k c50 1% unknown", append_kv(), 100_000, 50, 0.25, unknown=0.01),
 ]  # fmt: skip

@@ -2,11 +2,45 @@
 
 `linearizable` says so, of any object for which there is a model: a pure function from a state and an
 operation to the next state, or ILLEGAL. The models of `checkers.models` need only be named.
+
+    >>> from harness.history import History, Op
+    >>> history = History([
+    ...     Op(0, 0, "invoke", 0, "write", 1), Op(1, 1, "ok", 0, "write", 1),
+    ...     Op(2, 2, "invoke", 1, "read"), Op(3, 3, "ok", 1, "read", None),
+    ... ])
+    >>> verdict = linearizable(history, "register")
+    >>> verdict.valid
+    'invalid'
+    >>> [(op.type, op.f) for op in verdict.anomalies[0].witness]
+    [('invoke', 'write'), ('ok', 'write'), ('invoke', 'read'), ('ok', 'read')]
+
+A model of one's own is a function; here a turnstile that must be pushed twice:
+
+    >>> def turnstile(pushed: int, op: Operation) -> int | Illegal:
+    ...     passes = pushed == 1
+    ...     if op.known and op.result != passes:
+    ...         return ILLEGAL
+    ...     return 0 if passes else 1
+    >>> pushes = History([
+    ...     Op(0, 0, "invoke", 0, "push"), Op(1, 1, "ok", 0, "push", False),
+    ...     Op(2, 2, "invoke", 0, "push"), Op(3, 3, "ok", 0, "push", True),
+    ... ])
+    >>> linearizable(pushes, Model("turnstile", 0, turnstile)).valid
+    'valid'
 """
 
 from checkers.linearizability.check import linearizable
 from checkers.linearizability.decision import Budget
-from checkers.linearizability.model import ILLEGAL, Model, Operation, UnsuitableHistory
+from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, UnsuitableHistory
 from checkers.linearizability.wgl import wing_gong_lowe
 
-__all__ = ["ILLEGAL", "Budget", "Model", "Operation", "UnsuitableHistory", "linearizable", "wing_gong_lowe"]
+__all__ = [
+    "ILLEGAL",
+    "Budget",
+    "Illegal",
+    "Model",
+    "Operation",
+    "UnsuitableHistory",
+    "linearizable",
+    "wing_gong_lowe",
+]

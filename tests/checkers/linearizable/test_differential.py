@@ -18,7 +18,7 @@ from checkers.linearizability.search import Search
 from checkers.models import named
 from harness.history import History
 
-QUICK, SOAK = 800, 60_000
+QUICK, SOAK = 600, 60_000
 
 
 @pytest.mark.parametrize("exemplar", EXEMPLARS)

@@ -31,6 +31,7 @@ def fabricated(exemplar: str, operations: int, clients: int, seed: int = 1, **sh
         "kv",
         "list-append",
         "list-append, few elements twice",
+        "fifo-queue",
     ],
 )
 def test_values_that_tell_who_wrote_them_need_no_search(exemplar: str) -> None:
@@ -64,14 +65,14 @@ def test_few_values_written_again_and_again_take_a_few_nodes_each() -> None:
 
 def test_slots_in_the_answers_are_a_witness() -> None:
     ops = [
-        Op(0, 0, "invoke", 0, "enqueue", 1),
-        Op(1, 1, "invoke", 1, "enqueue", 2),
-        Op(2, 2, "invoke", 2, "dequeue"),
-        Op(3, 3, "ok", 0, "enqueue", 1, slot=2),
-        Op(4, 4, "ok", 1, "enqueue", 2, slot=1),
-        Op(5, 5, "ok", 2, "dequeue", 2, slot=3),
+        Op(0, 0, "invoke", 0, "push", 1),
+        Op(1, 1, "invoke", 1, "push", 2),
+        Op(2, 2, "invoke", 2, "pop"),
+        Op(3, 3, "ok", 0, "push", 1, slot=2),
+        Op(4, 4, "ok", 1, "push", 2, slot=1),
+        Op(5, 5, "ok", 2, "pop", 1, slot=3),
     ]
-    verdict = linearizable(History(ops), "fifo-queue")
+    verdict = linearizable(History(ops), "stack")
 
     assert verdict.valid == "valid"
     assert verdict.details["methods"] == {"log": 1}
@@ -95,25 +96,25 @@ def test_slots_that_are_wrong_convict_nobody() -> None:
     ],
 )
 def test_a_spent_budget_is_unknown_and_says_what_ran_out(budget: Budget, why: str) -> None:
-    history = fabricated("fifo-queue", 300, 30, seed=4)
+    history = fabricated("stack", 300, 30, seed=4)
 
-    verdict = linearizable(history, "fifo-queue", budget=budget)
+    verdict = linearizable(history, "stack", budget=budget)
 
     assert verdict.valid == "unknown"
     assert why in verdict.why
 
 
 def test_an_impossible_object_is_found_though_another_would_take_for_ever() -> None:
-    hard = [replace(op, f=op.f, value=["hard", op.value]) for op in fabricated("fifo-queue", 300, 30, seed=4)]
-    bad = timeline("[enqueue 1]  [dequeue -> 2]")
+    hard = [replace(op, value=["hard", op.value]) for op in fabricated("stack", 300, 30, seed=4)]
+    bad = timeline("[push 1]  [pop -> 2]")
     easy = [replace(op, value=["bad", op.value], process=1000) for op in bad]
     history = History(replace(op, index=index) for index, op in enumerate([*hard, *easy]))
 
-    verdict = linearizable(history, "keyed-fifo-queue", budget=Budget(seconds=20.0))
+    verdict = linearizable(history, "keyed-stack", budget=Budget(seconds=20.0))
 
     assert verdict.valid == "invalid"
     assert verdict.anomalies[0].details["object"] == "bad"
-    assert linearizable(History(hard), "keyed-fifo-queue", budget=Budget(nodes=2_000)).valid == "unknown"
+    assert linearizable(History(hard), "keyed-stack", budget=Budget(nodes=2_000)).valid == "unknown"
 
 
 def test_a_log_that_nobody_kept_is_not_asked() -> None:
