@@ -88,27 +88,34 @@ already, which a few of them show as well as all."""
 
 def add_process_order(registers: Registers, table: Transactions, edges: EdgeList) -> None:
     """What a process saw of a register first is older than what it saw next."""
-    touched: dict[int, dict[Any, tuple[Any, Any]]] = defaultdict(dict)
-    """By transaction and key, the first and the last version that it saw."""
-    for key, register in registers.items():
-        for value, writer in register.versions(table):
-            touched[writer][key] = (value, value)
-        for value in register.seen():
-            for row in register.seen_by(value):
-                _, last = touched[row].get(key, (value, value))
-                touched[row][key] = (value, last)
+    writers = {key: dict(register.versions(table)) for key, register in registers.items()}
+    touched = _touched(registers, writers)
     later: dict[tuple[Any, Any], set[int]] = defaultdict(set)
-    seen: dict[tuple[int, Any], Any] = {}
+    latest: dict[tuple[int, Any], Any] = {}
     for row in np.flatnonzero(table.status == OK).tolist():
         process = int(table.process[row])
         for key, (first, last) in touched.get(row, {}).items():
-            before = seen.get((process, key))
-            newer = registers[key].writer(first, table)
-            if newer is not None and before not in (None, first):
-                later[key, before].add(newer)
-            seen[process, key] = last
-    for (key, value), writers in later.items():
-        _precede(registers[key], value, sorted(writers), BY_PROCESS, table, edges)
+            before = latest.get((process, key), first)
+            if before != first:
+                later[key, before].add(writers[key][first])
+            latest[process, key] = last
+    for (key, value), rows in later.items():
+        _precede(registers[key], value, sorted(rows), BY_PROCESS, table, edges)
+
+
+def _touched(
+    registers: Registers, writers: dict[Any, dict[Any, int]]
+) -> dict[int, dict[Any, tuple[Any, Any]]]:
+    """By transaction and key, the first and the last version that it read or wrote."""
+    touched: dict[int, dict[Any, tuple[Any, Any]]] = defaultdict(dict)
+    for key, register in registers.items():
+        for value, writer in writers[key].items():
+            touched[writer][key] = (value, value)
+        for value in writers[key]:
+            for row in register.seen_by(value):
+                _, last = touched[row].get(key, (value, value))
+                touched[row][key] = (value, last)
+    return touched
 
 
 def _precede(

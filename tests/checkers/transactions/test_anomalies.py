@@ -164,5 +164,9 @@ def test_two_reads_show_the_order_of_writes_that_ran_at_the_same_time() -> None:
     assert found(rw_register(history("x=1 | x=2 ; x:1 ; x:2 ; x:1"))) >= {"G-single-item-realtime"}
 
 
+def test_a_value_that_was_never_a_version_has_no_place_among_them() -> None:
+    assert found(rw_register(history("0/x: x=1 x=2 | 0/x:1 | 0/x:2"))) == {"G1b"}
+
+
 def found(verdict: Verdict) -> set[str]:
     return set(verdict.details["found"])
