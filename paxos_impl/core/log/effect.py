@@ -1,0 +1,141 @@
+"""What a replica wants done; the driver carries effects out in their order.
+
+`after=n` on an effect means, as for Basic Paxos, that nobody may see it before `Persist` number n, and all
+before it, are durable.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from paxos_impl.core.ballot import Ballot, Vote
+from paxos_impl.core.effect import ConfigActive
+from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.event import Timer
+from paxos_impl.core.log.message import Entry, Message
+
+
+class Promised(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """To be remembered: nothing below this ballot."""
+
+    ballot: Ballot
+
+
+class Voted(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """To be remembered: this vote, and with it a promise of its ballot."""
+
+    entry: Entry
+
+
+class Chose(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Worth remembering: what this slot holds. Without an entry, it is what was voted for last."""
+
+    slot: int
+    entry: Entry | None = None
+
+
+Fact = Promised | Voted | Chose
+
+
+class Persist(msgspec.Struct, frozen=True, gc=False):
+    """Make these facts durable, after all facts before them."""
+
+    n: int
+    """Counts from 1 in each incarnation."""
+    fact: Fact
+
+
+class Note(msgspec.Struct, frozen=True, gc=False):
+    """Write this fact down before the next `Persist`. Nobody waits for it: it can be found out again."""
+
+    fact: Fact
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """Hand a message to the transport, for each of these members."""
+
+    to: tuple[int, ...]
+    message: Message
+    id: str
+    """Unique over all nodes and incarnations: "n2.0.17" is the 17th send of n2's first incarnation."""
+    cause: str | None = None
+    """The id of the message that was answered."""
+    after: int | None = None
+    about: Batch | None = None
+    """What an `Accepted` votes for: the message leaves it out, a trace must not."""
+
+
+class Learned(msgspec.Struct, frozen=True, gc=False):
+    """This replica now knows what a slot holds."""
+
+    slot: int
+    vote: Vote
+    how: Literal["votes", "told"]
+    cause: str | None = None
+
+
+class Apply(msgspec.Struct, frozen=True, gc=False):
+    """Have the state machine execute a batch; slots come in order, without gaps."""
+
+    slot: int
+    batch: Batch
+    requests: tuple[tuple[int, ...], ...]
+    """For each command, the requests that wait for its result here."""
+
+
+class Query(msgspec.Struct, frozen=True, gc=False):
+    """Answer a request with what the state machine says now, having executed this slot last."""
+
+    request: int
+    op: Any
+    slot: int
+
+
+class Decline(msgspec.Struct, frozen=True, gc=False):
+    """Answer a request: ask somebody else."""
+
+    request: int
+    leader: int | None
+    """Whom to ask, if that is known."""
+    maybe: bool
+    """Whether the command was proposed, and so may be executed yet. If not, it won't be by this attempt."""
+
+
+class Overloaded(msgspec.Struct, frozen=True, gc=False):
+    """Answer a request: too much waits already; it was not taken up and won't be."""
+
+    request: int
+
+
+class SetTimer(msgspec.Struct, frozen=True, gc=False):
+    """Fire `timer` after a while; an earlier setting of the same timer is void."""
+
+    timer: Timer
+    soon: bool = False
+    """Sooner than usual: a new attempt, where the wait before the first one was long."""
+
+
+class Restarted(msgspec.Struct, frozen=True, gc=False):
+    """The replica begins, with what it found on its disk."""
+
+    promised: Ballot | None
+    votes: tuple[Entry, ...]
+    """Those above the slots that it knows to be chosen."""
+    upto: int
+
+
+Effect = (
+    Persist
+    | Note
+    | Send
+    | Learned
+    | Apply
+    | Query
+    | Decline
+    | Overloaded
+    | SetTimer
+    | Restarted
+    | ConfigActive
+)

@@ -1,0 +1,50 @@
+"""What can happen to a replica; every event is handled by one call of `Replica.step`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from paxos_impl.core.event import Started
+from paxos_impl.core.log.command import Command
+from paxos_impl.core.log.message import Message
+
+Timer = Literal["election", "beat"]
+"""`election` runs out when a leader was silent for too long, or, at a leader, its followers were; `beat`
+is when a leader next says that it lives, and sends again what was lost."""
+
+
+class Received(msgspec.Struct, frozen=True, gc=False):
+    """A message arrived. Losing, repeating or reordering messages is allowed; altering them is not."""
+
+    message: Message
+    sender: int
+    id: str
+    """The id under which it was sent."""
+
+
+class Submitted(msgspec.Struct, frozen=True, gc=False):
+    """A client wants a command executed."""
+
+    request: int
+    """Names the request in the answer; unique within an incarnation."""
+    command: Command
+    size: int
+    """About how many bytes the command has."""
+
+
+class ReadRequested(msgspec.Struct, frozen=True, gc=False):
+    """A client wants to see the state as it is now or will be, without a slot being spent on it."""
+
+    request: int
+    op: Any
+
+
+class TimerFired(msgspec.Struct, frozen=True, gc=False):
+    """A timer that was set ran out."""
+
+    timer: Timer
+
+
+Event = Started | Received | Submitted | ReadRequested | TimerFired

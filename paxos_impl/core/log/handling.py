@@ -1,0 +1,79 @@
+"""Which role of a replica sees to which event."""
+
+from __future__ import annotations
+
+from paxos_impl.core.effect import ConfigActive
+from paxos_impl.core.event import Started
+from paxos_impl.core.log import acceptor, election, leader, learner
+from paxos_impl.core.log.effect import Restarted, SetTimer
+from paxos_impl.core.log.event import Event, ReadRequested, Received, Submitted, TimerFired
+from paxos_impl.core.log.message import (
+    Accepted,
+    Ask,
+    Canvass,
+    Commit,
+    Entry,
+    Heard,
+    Message,
+    Nack,
+    Prepare,
+    Promise,
+    Propose,
+    Support,
+    Tell,
+)
+from paxos_impl.core.log.turn import Turn
+
+
+def handle(turn: Turn, event: Event) -> None:
+    """Do what an event asks for; called once in a turn."""
+    match event:
+        case Received(message, sender):
+            if sender in turn.members:  # What strangers say counts for nothing.
+                _receive(turn, message, sender)
+        case Submitted(request, command, size):
+            leader.submit(turn, request, command, size)
+        case ReadRequested(request, op):
+            leader.read(turn, request, op)
+        case TimerFired("election"):
+            election.time_out(turn)
+        case TimerFired("beat"):
+            leader.beat(turn)
+        case Started():
+            _start(turn)
+
+
+def _start(turn: Turn) -> None:
+    votes = tuple(
+        Entry(slot, vote.ballot, vote.value) for slot, vote in turn.ledger.votes_from(turn.upto + 1)
+    )
+    turn.do(Restarted(turn.promised, votes, turn.upto))
+    turn.do(ConfigActive(turn.members))
+    learner.execute(turn, turn.upto)
+    turn.do(SetTimer("election", soon=turn.before.incarnation == 0))
+
+
+def _receive(turn: Turn, message: Message, sender: int) -> None:
+    match message:
+        case Prepare():
+            acceptor.answer_prepare(turn, message, sender)
+        case Propose():
+            acceptor.answer_propose(turn, message, sender)
+        case Promise():
+            election.hear_promise(turn, message, sender)
+        case Accepted():
+            leader.hear_vote(turn, message, sender)
+        case Nack(_, promised):
+            election.hear_of(turn, promised)
+        case Commit():
+            learner.hear_commit(turn, message, sender)
+        case Heard():
+            leader.hear_answer(turn, message, sender)
+        case Ask(from_slot):
+            learner.tell(turn, from_slot, sender)
+        case Tell():
+            learner.hear_tell(turn, message, sender)
+        case Canvass():
+            election.answer_canvass(turn, message, sender)
+        case Support():
+            election.hear_support(turn, message, sender)

@@ -1,0 +1,69 @@
+"""What a replica is doing: following a leader, looking for one, or leading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from paxos_impl.core.ballot import Ballot
+from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.message import Promise
+
+
+class Following(msgspec.Struct, frozen=True, gc=False):
+    """Votes and learns, and leaves proposing to others."""
+
+
+class Canvassing(msgspec.Struct, frozen=True, gc=False):
+    """Misses a leader, and finds out whether a quorum can be reached that misses one too."""
+
+    supporters: tuple[int, ...] = ()
+
+
+class Campaigning(msgspec.Struct, frozen=True, gc=False):
+    """Phase 1, for all slots from one on."""
+
+    ballot: Ballot
+    from_slot: int
+    promisers: tuple[int, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    """What they promised, in the same order."""
+
+
+class Flight(msgspec.Struct, frozen=True, gc=False):
+    """A slot in which something is proposed and not yet known to be chosen."""
+
+    batch: Batch
+    voters: tuple[int, ...] = ()
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """A client that wants to see the state, and what must have been heard before it may."""
+
+    request: int
+    op: Any
+    beat: int
+    """A quorum must have answered this heartbeat or a later one."""
+
+
+class Leading(msgspec.Struct, frozen=True, gc=False):
+    """Phase 2, slot after slot, for as long as no higher ballot is heard of."""
+
+    ballot: Ballot
+    next_slot: int
+    barrier: int
+    """The last slot that the promises reported a vote in."""
+    flights: dict[int, Flight] = {}  # Never changed in place.
+    settled: int = 0
+    """Flights below this slot were under way at the last heartbeat already: something was lost."""
+    beat: int = 0
+    """The number of the last heartbeat."""
+    heard: dict[int, int] = {}  # Never changed in place.
+    """By member, the last heartbeat that it answered."""
+    checked: int = 0
+    """The number of the last heartbeat when it was last seen to it that a quorum answers."""
+    reads: tuple[Read, ...] = ()
+
+
+Phase = Following | Canvassing | Campaigning | Leading

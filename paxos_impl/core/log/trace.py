@@ -1,0 +1,66 @@
+"""Protocol events of a log, derived from the effects themselves; as those of Basic Paxos, slot by slot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from paxos_impl.core.ballot import Ballot, Value, Vote
+from paxos_impl.core.effect import ConfigActive
+from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.effect import Apply, Effect, Learned, Restarted, Send
+from paxos_impl.core.log.message import Accepted, Ask, Commit, Entry, Nack, Prepare, Promise, Propose, Tell
+from paxos_impl.core.trace import TraceEvent, node_name
+
+_Me = tuple[str, int, int]
+
+
+def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> TraceEvent | None:
+    """The event that others see when `effect` is carried out; None if they see nothing.
+
+    Beside the events of Basic Paxos there are `applied` and `commit_sent`. Heartbeats that tell nothing
+    new, their answers and canvassing are left out.
+    """
+    me = (node_name(server_id), incarnation, seq)
+    match effect:
+        case Send(to, message, id, cause, about=about):
+            return _sent(message, me, id, cause, tuple(map(node_name, to)), about)
+        case Learned(slot, Vote(ballot, value), how, cause):
+            return TraceEvent(*me, "learned", cause=cause, slot=slot, ballot=ballot, value=value, how=how)
+        case Apply(slot, batch):
+            return TraceEvent(*me, "applied", slot=slot, value=batch)
+        case Restarted(promised, votes, upto):
+            return TraceEvent(
+                *me, "restart", accepted=_votes(votes), promised=promised, detail={"chosen_upto": upto}
+            )
+        case ConfigActive(members):
+            return TraceEvent(*me, "config_active", members=tuple(map(node_name, members)))
+    return None
+
+
+def _sent(
+    message: object, me: _Me, id: str, cause: str | None, to: tuple[str, ...], about: Batch | None
+) -> TraceEvent | None:
+    match message:
+        case Prepare(ballot, from_slot):
+            return TraceEvent(*me, "prepare_sent", id, cause, to, from_slot, ballot)
+        case Promise(ballot, from_slot, votes):
+            return TraceEvent(*me, "promise_sent", id, cause, to, from_slot, ballot, accepted=_votes(votes))
+        case Nack(ballot, promised):
+            return TraceEvent(*me, "nack_sent", id, cause, to, None, ballot, promised=promised)
+        case Propose(ballot, slot, batch):
+            return TraceEvent(*me, "propose_sent", id, cause, to, slot, ballot, batch)
+        case Accepted(ballot, slot):
+            assert about is not None, f"a vote for nothing: {message}"
+            return TraceEvent(*me, "accept_sent", id, cause, to, slot, ballot, about)
+        case Commit(ballot, upto, 0):
+            return TraceEvent(*me, "commit_sent", id, cause, to, upto, ballot)
+        case Ask(from_slot):
+            return TraceEvent(*me, "ask_sent", id, cause, to, from_slot)
+        case Tell(entries, upto):
+            first = entries[0].slot if entries else None
+            return TraceEvent(*me, "tell_sent", id, cause, to, first, detail={"chosen_upto": upto})
+    return None
+
+
+def _votes(votes: Iterable[Entry]) -> tuple[tuple[int, Ballot, Value], ...]:
+    return tuple((entry.slot, entry.ballot, entry.batch) for entry in votes)

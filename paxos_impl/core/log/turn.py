@@ -1,0 +1,101 @@
+"""One step of a replica in the making: its parts, to be replaced, and the effects so far."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.effect import Effect, Fact, Note, Persist, Send
+from paxos_impl.core.log.message import Message
+from paxos_impl.core.log.phase import Phase
+
+if TYPE_CHECKING:
+    from paxos_impl.core.log.replica import Replica
+
+
+class Turn:
+    """What a step changes; everything else it reads from `before`. Used by one call of `Replica.step`."""
+
+    __slots__ = (
+        "applied",
+        "before",
+        "canvass",
+        "cause",
+        "effects",
+        "highest",
+        "is_alone",
+        "leader",
+        "ledger",
+        "me",
+        "members",
+        "own_ballot",
+        "persists",
+        "phase",
+        "promised",
+        "queue",
+        "rules",
+        "sends",
+        "upto",
+        "waiting",
+    )
+
+    def __init__(self, before: Replica, cause: str | None) -> None:
+        self.before, self.cause, self.rules = before, cause, before.rules
+        self.me, self.members = before.server_id, before.members
+        self.promised, self.ledger = before.promised, before.ledger
+        self.upto, self.applied = before.upto, before.applied
+        self.phase: Phase = before.phase
+        self.leader, self.is_alone, self.highest = before.leader, before.is_alone, before.highest
+        self.own_ballot, self.canvass = before.own_ballot, before.canvass
+        self.queue, self.waiting = before.queue, before.waiting
+        self.persists, self.sends = before.persists, before.sends
+        self.effects: list[Effect] = []
+
+    def end(self) -> Replica:
+        """The replica after the step."""
+        return msgspec.structs.replace(
+            self.before,
+            promised=self.promised,
+            ledger=self.ledger,
+            upto=self.upto,
+            applied=self.applied,
+            phase=self.phase,
+            leader=self.leader,
+            is_alone=self.is_alone,
+            highest=self.highest,
+            own_ballot=self.own_ballot,
+            canvass=self.canvass,
+            queue=self.queue,
+            waiting=self.waiting,
+            persists=self.persists,
+            sends=self.sends,
+        )
+
+    @property
+    def others(self) -> tuple[int, ...]:
+        """All members but this one."""
+        return tuple(member for member in self.members if member != self.me)
+
+    def do(self, effect: Effect) -> None:
+        """Have this done."""
+        self.effects.append(effect)
+
+    def persist(self, fact: Fact) -> None:
+        """Whatever is sent from now on rests on this."""
+        remembered = self.rules.remembered(fact)
+        if remembered is not None:
+            self.persists += 1
+            self.do(Persist(self.persists, remembered))
+
+    def note(self, fact: Fact) -> None:
+        """Write this down, some time."""
+        self.do(Note(fact))
+
+    def send(self, to: tuple[int, ...], message: Message, about: Batch | None = None) -> None:
+        """Send a message to these members, once what it may rest on is durable."""
+        if to:
+            self.sends += 1
+            id = f"n{self.me}.{self.before.incarnation}.{self.sends}"
+            self.do(Send(to, message, id, self.cause, self.rules.release(self.persists), about))
