@@ -6,7 +6,7 @@ The default schedule of a plan is fixed by its seed; faults and deviations are w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,10 @@ FORMAT = 1
 """Raised whenever an older plan would no longer run the same."""
 
 Substrate = Literal["model", "sim", "live"]
+
+
+FAULT_KINDS = ("partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate")
+"""What `Fault.kind` can be."""
 
 
 class BadPlan(Exception):
@@ -143,35 +147,30 @@ def read_plan(path: Path | str) -> Plan:
 
 
 def _require_sense(plan: Plan, source: str) -> None:
-    problems = [
-        text
-        for wrong, text in (
-            (plan.nodes < 1, f"nodes is {plan.nodes}, expected at least 1"),
-            (plan.concurrency < 1, f"concurrency is {plan.concurrency}, expected at least 1"),
-            (plan.rate <= 0, f"rate is {plan.rate}, expected more than 0 operations a second"),
-            (plan.time_limit_s <= 0, f"time_limit_s is {plan.time_limit_s}, expected more than 0"),
-            *_faults_out_of_place(plan),
-        )
-        if wrong
-    ]
-    if problems:
+    if problems := [*_nonsense(plan), *_misplaced_faults(plan)]:
         raise BadPlan(f"{source} cannot be run: {'; '.join(problems)}")
 
 
-def _faults_out_of_place(plan: Plan) -> list[tuple[bool, str]]:
-    known = set(plan.names)
-    checks = []
+def _nonsense(plan: Plan) -> Iterator[str]:
+    for field, least in (("nodes", 1), ("concurrency", 1)):
+        if (value := getattr(plan, field)) < least:
+            yield f"{field} is {value}, expected at least {least}"
+    for field in ("rate", "time_limit_s"):
+        if (value := getattr(plan, field)) <= 0:
+            yield f"{field} is {value}, expected more than 0"
+
+
+def _misplaced_faults(plan: Plan) -> Iterator[str]:
     for number, fault in enumerate(plan.faults):
-        named = {*fault.nodes, *fault.grudge, *(n for link in fault.links for n in link)}
-        named.update(node for senders in fault.grudge.values() for node in senders)
-        strangers = sorted(named - known)
-        checks.append(
-            (bool(strangers), f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster")
-        )
-        checks.append(
-            (
-                fault.at_ms < 0 or fault.for_ms < 0,
-                f"faults[{number}] lies in the past or lasts less than nothing",
-            )
-        )
-    return checks
+        if fault.kind not in FAULT_KINDS:
+            yield f"faults[{number}] is of kind {fault.kind!r}; there are {', '.join(FAULT_KINDS)}"
+        if strangers := [node for node in _nodes_of(fault) if node not in plan.names]:
+            yield f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster"
+        if fault.at_ms < 0 or fault.for_ms < 0:
+            yield f"faults[{number}] lies in the past or lasts less than nothing"
+
+
+def _nodes_of(fault: Fault) -> list[str]:
+    senders = [node for dropped in fault.grudge.values() for node in dropped]
+    named = {*fault.nodes, *fault.grudge, *senders, *(node for link in fault.links for node in link)}
+    return sorted(named)

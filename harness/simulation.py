@@ -16,7 +16,7 @@ from harness.interpreter import Interpretation, interpret
 from harness.nemesis import Deed, Nemesis, schedule
 from harness.plan import Latency as PlannedLatency
 from harness.plan import Plan
-from harness.sim import Constant, Deviation, Latency, Machine, StopReason, Uniform, World
+from harness.sim import Constant, Deviation, Latency, Machine, StopReason, Uniform, Waiting, World
 from harness.sim.latency import Exponential, LogNormal
 from harness.store import RunFolder
 from harness.trial import Finding, Recording
@@ -26,6 +26,7 @@ CONTROL = "control"
 """The machine that clients and the nemesis run on."""
 FINAL_PHASE_S = 60.0
 """How much virtual time the final phase gets before the trial counts as making no progress."""
+_SHORTLY_S = 0.001
 
 
 def simulate(plan: Plan, workload: Workload, folder: RunFolder | None = None) -> Recording:
@@ -100,11 +101,14 @@ class _Simulation:
         nodes = {name: world.machines[name] for name in plan.names}
         self._nemesis = Nemesis(world.network, nodes)
         self._interpretation: Interpretation | None = None
+        self._waiting: list[Waiting] = []
+        """Who waited for what shortly before the time was up."""
 
     def run(self) -> Recording:
         """Run to the end, and gather what there is to be told."""
         world = self._world
         control = self._control.start(self._interpret)
+        world.call_later(self._deadline_s - _SHORTLY_S, self._look_who_waits)
         reason = world.run(stop=lambda: not control.alive)
         if control.error is not None:
             raise control.error
@@ -137,8 +141,16 @@ class _Simulation:
                 now_ns=lambda: self._world.now_ns,
                 timeout_s=workload.timeout_s,
                 nemesis=self._nemesis,
-                deadline_s=plan.time_limit_s + FINAL_PHASE_S,
+                deadline_s=self._deadline_s,
             )
+
+    @property
+    def _deadline_s(self) -> float:
+        return self._plan.time_limit_s + FINAL_PHASE_S
+
+    def _look_who_waits(self) -> None:
+        # At the deadline itself those who waited are sent away, and nothing is left to be seen.
+        self._waiting = self._world.stuck()
 
     def _generator(self) -> Generator:
         plan, workload, rng = self._plan, self._workload, self._world.rng("workload")
@@ -160,8 +172,11 @@ class _Simulation:
     def _no_progress(self, reason: StopReason) -> list[Finding]:
         if reason is StopReason.STOPPED and self._interpretation and self._interpretation.ended == "done":
             return []
-        waiting = "; ".join(str(task) for task in self._world.stuck()[:12])
-        why = f"not over {FINAL_PHASE_S:.0f} s after the time limit; who waits for what: {waiting}"
+        waiting = [str(task) for task in self._waiting or self._world.stuck()]
+        # The clients first: what they wait for is what the trial waits for.
+        waiting.sort(key=lambda task: not task.startswith(CONTROL))
+        told = "; ".join(waiting[:12])
+        why = f"not over {FINAL_PHASE_S:.0f} s after the time limit; who waits for what: {told}"
         return [Finding("no progress", "unknown", why)]
 
     def _client_crashes(self) -> list[Finding]:

@@ -92,10 +92,11 @@ class Trial:
     def why(self) -> str:
         """The reason, in one sentence."""
         valid = self.valid
-        reasons = [finding.why for finding in self.findings if finding.valid == valid]
-        if self.judgement is not None and self.judgement.valid == valid:
-            reasons.insert(0, self.judgement.why)
-        return reasons[0] if reasons else ""
+        ours = [finding.why for finding in self.findings if finding.valid == valid]
+        theirs = [self.judgement.why] if self.judgement is not None and self.judgement.valid == valid else []
+        # Of what is wrong, a broken promise tells more than the crash that may follow from it; of what is
+        # not known, our own reason tells why there was nothing for the checkers to see.
+        return next(iter(theirs + ours if valid == "invalid" else ours + theirs), "")
 
     @property
     def anomalies(self) -> list[dict[str, Any]]:
@@ -108,8 +109,7 @@ class Trial:
         if self.valid == "valid":
             return ""
         named = [finding.name for finding in self.findings if finding.valid == self.valid]
-        kinds = list(dict.fromkeys([*named, *_kinds(self.anomalies)]))
-        return " · ".join(kinds[:2]) or self.why
+        return " · ".join(list(dict.fromkeys([*_kinds(self.anomalies), *named]))[:2]) or self.why
 
     @property
     def replay(self) -> str:

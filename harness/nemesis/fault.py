@@ -19,7 +19,7 @@ import msgspec
 
 from harness.nemesis.custody import Custody, How
 from harness.nemesis.grudge import Grudge
-from harness.plan import Fault
+from harness.plan import FAULT_KINDS, Fault
 
 if TYPE_CHECKING:
     from harness.sim.link import Disturbance, FaultKind
@@ -163,11 +163,7 @@ def enact(fault: Fault, links: Links[Any, Any], custody: Custody) -> Enacted:
             return dropped(links, fault.probability, between)
         case "duplicate":
             return duplicated(links, fault.probability, fault.ms, between)
-    raise ValueError(f"a plan's fault is of kind {fault.kind!r}; known are {', '.join(KINDS)}")
-
-
-KINDS = ("partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate")
-"""What `Fault.kind` can be."""
+    raise ValueError(f"a plan's fault is of kind {fault.kind!r}; known are {', '.join(FAULT_KINDS)}")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.nemesis import grudge
 from harness.nemesis.grudge import Grudge
+from harness.plan import FAULT_KINDS
 
 Aim = Callable[[Sequence[str], random.Random], Mapping[str, Any]]
 """Given the nodes that may be struck, the fields of a `Fault` that say whom it strikes and how hard."""
@@ -70,7 +71,7 @@ def _members(name: str, rng: random.Random) -> Sequence[str]:
 
 MESSAGE_KINDS = ("delay", "reorder", "drop", "duplicate")
 """The kinds that strike messages, and so need no victim among the nodes."""
-_ALL = ("partition", "pause", "kill", "power_loss", *MESSAGE_KINDS)
+_ALL = FAULT_KINDS
 
 GROUPS: Mapping[str, str] = {
     "all": "every kind in turn",

@@ -1,0 +1,166 @@
+"""What people type, what they are told, and with what status it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.cli import COMMANDS, run
+
+BAD = 254
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_trial_of_the_correct_system_is_valid(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert run(["test", "decree", "--seed", "1", "--nodes", "3"]) == 0
+
+    said = capsys.readouterr().out
+    assert said.startswith("VALID")
+    assert "replay: ostrakon replay store/decree/seed-1" in said
+    assert (elsewhere / "store/decree/seed-1/report.html").exists()
+
+
+def test_a_trial_of_a_broken_system_is_invalid_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["test", "decree", "--seed", "1", "--bug", "learn-on-first-accepted"]) == 1
+
+    said = capsys.readouterr().out
+    assert said.startswith("INVALID")
+    assert "P4 learned but not chosen" in said
+
+
+def test_the_json_of_a_trial_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["test", "decree", "--seed", "1", "--json"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    assert said["valid"] is True
+    assert said["seed"] == 1
+
+
+def test_a_run_is_replayed_to_the_byte(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    run(["test", "decree", "--seed", "1"])
+    first = (elsewhere / "store/decree/seed-1/history.jsonl").read_bytes()
+
+    assert run(["replay", "store/decree/seed-1"]) == 0
+
+    assert "to the byte" in capsys.readouterr().err
+    assert (elsewhere / "store/decree/replay-of-seed-1/history.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["test", "decre"], "did you mean decree?"),
+        (["test", "decree", "--bug", "quorum-haf"], "did you mean quorum-half"),
+        (["test", "decree", "--nemesis", "partitoin"], "did you mean partition"),
+        (["tset", "decree"], "did you mean test"),
+        (["test", "decree", "--nodes", "0"], "'--nodes'"),
+        (["test", "decree", "--nodes", "many"], "'many' is not a valid integer"),
+        (["test", "decree", "--option", "nothing"], "write NAME=VALUE"),
+        (["test", "decree", "--substrate", "live"], "live"),
+        (["replay", "nowhere.json"], "does not exist"),
+        (["check", "nothing.jsonl", "--model", "register"], "does not exist"),
+        (["report", "."], "neither a run folder"),
+        (["serve", "--store", "nowhere"], "nowhere is not there"),
+    ],
+)
+def test_a_users_mistake_gets_a_sentence(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == BAD
+
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "Traceback" not in said.err + said.out
+
+
+def test_a_damaged_plan_is_refused_with_the_field(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "plan.json").write_text('{"workload": "decree", "seed": "seven"}')
+
+    assert run(["replay", "plan.json"]) == BAD
+
+    assert "$.seed" in capsys.readouterr().err
+
+
+def test_a_damaged_history_is_refused_with_its_line(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = '{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}\n'
+    (elsewhere / "history.jsonl").write_text(
+        good + '{"index":1,"time":2,"type":"okay","process":0,"f":"write"}\n'
+    )
+
+    assert run(["check", "history.jsonl", "--model", "register"]) == BAD
+
+    assert "line 2" in capsys.readouterr().err
+    assert run(["check", "history.jsonl", "--model", "register", "--keep-undamaged"]) != BAD
+
+
+def test_a_history_is_judged_and_drawn(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        '{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}',
+        '{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1}',
+        '{"index":2,"time":3,"type":"invoke","process":0,"f":"read","value":null}',
+        '{"index":3,"time":4,"type":"ok","process":0,"f":"read","value":2}',
+    ]
+    (elsewhere / "history.jsonl").write_text("\n".join(lines) + "\n")
+
+    assert run(["check", "history.jsonl", "--model", "register", "--json", "--html", "page.html"]) == 1
+
+    assert json.loads(capsys.readouterr().out)["valid"] is False
+    assert "<html" in (elsewhere / "page.html").read_text()
+
+
+def test_several_files_have_one_status(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    op = '{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}\n'
+    done = '{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1}\n'
+    (elsewhere / "good.jsonl").write_text(op + done)
+    (elsewhere / "empty.jsonl").write_text("")
+
+    status = run(["check", "good.jsonl", "empty.jsonl", "--model", "register", "--json"])
+
+    assert status == 2
+    said = json.loads(capsys.readouterr().out)
+    assert said["valid"] == "unknown"
+    assert said["files"]["good.jsonl"]["valid"] is True
+
+
+def test_a_failure_of_our_own_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(COMMANDS, "test", "harness.commands.nowhere:nothing")
+
+    assert run(["test", "decree"]) == 255
+
+    assert "a failure of Ostrakon itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+
+    assert "Usage: ostrakon" in capsys.readouterr().out
+
+
+def test_what_is_on_offer_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["list"]) == 0
+
+    said = capsys.readouterr().out
+    for name in ("workload decree", "--bug quorum-half", "majorities-ring", "cas-register"):
+        assert name in said
+
+
+def test_a_store_is_rendered(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["test", "decree", "--seed", "1", "--nodes", "3"])
+
+    assert run(["report", "store"]) == 0
+
+    assert "seed-1" in (elsewhere / "store/index.html").read_text()

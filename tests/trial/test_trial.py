@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from checkers.verdict import Anomaly, Verdict
+from harness.history import Op
+from harness.plan import BadPlan, Fault
+from harness.store import RunFolder, Store
+from harness.trial import run
+from harness.workload import Client, Site
+from tests.trial.toy import PORT, answer, plan, toy
+
+
+def test_a_system_that_does_its_work_is_valid() -> None:
+    workload = toy()
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "valid"
+    assert trial.reason == ""
+    assert sum(op.type == "ok" for op in trial.history) == 20
+
+
+def test_a_node_that_crashes_by_itself_fails_the_trial_with_its_traceback() -> None:
+    async def crash_soon(site: Site) -> None:
+        with trio.move_on_after(0.5):
+            await answer(site)
+        raise ZeroDivisionError("one too many")
+
+    workload = toy(crash_soon)
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "invalid"
+    assert trial.reason.startswith("node crashed")
+    assert "ZeroDivisionError: one too many" in trial.why
+    assert "crash_soon" in trial.results()["crashes"][0]["traceback"]
+
+
+def test_a_client_at_fault_is_never_taken_for_a_fault_of_the_system() -> None:
+    class Clumsy:
+        async def apply(self, op: Op) -> Op:
+            raise KeyError("typo")
+
+    @asynccontextmanager
+    async def connect(site: Site, process: int) -> AsyncIterator[Client]:
+        yield Clumsy()
+
+    workload = toy(asker=connect)
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert "client crashed" in trial.reason
+    assert "KeyError" in trial.why
+
+
+def test_a_checker_that_crashes_leaves_the_trial_unknown() -> None:
+    workload = toy(check=lambda plan, history, trace: Verdict.of([][0]))
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert "crashed: IndexError" in trial.why
+
+
+def test_a_trial_without_progress_ends_and_tells_who_waits_for_what() -> None:
+    async def never(site: Site) -> None:
+        await trio.serve_tcp(lambda stream: trio.sleep_forever(), PORT)
+
+    @asynccontextmanager
+    async def stubborn(site: Site, process: int) -> AsyncIterator[Client]:
+        class Waiting:
+            async def apply(self, op: Op) -> Op:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(10_000)
+                return op
+
+        yield Waiting()
+
+    workload = toy(never, asker=stubborn)
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert trial.reason.startswith("no progress")
+    assert "who waits for what" in trial.why
+    assert "control" in trial.why, "it does not name the process that waits"
+
+
+def test_a_fault_that_was_asked_for_and_changed_nothing_leaves_the_trial_unknown() -> None:
+    workload = toy()
+    inert = Fault("partition", at_ms=10, for_ms=50, grudge={"n1": ()})
+
+    trial = run(plan(workload, faults=(inert,)), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert trial.why == "the fault partition was asked for and changed nothing"
+    assert trial.effects[0]["inert"] is True
+
+
+def test_a_fault_that_has_an_effect_says_what() -> None:
+    workload = toy()
+
+    trial = run(plan(workload, faults=(Fault("pause", 100, 300, nodes=("n1",)),)), workload=workload)
+
+    assert trial.valid == "valid"
+    assert trial.effects[0] == {
+        "fault": 0, "kind": "pause", "messages": 0, "stopped": ["n1"], "inert": False,
+    }  # fmt: skip
+
+
+def test_no_success_is_no_pass() -> None:
+    async def deaf(site: Site) -> None:
+        await trio.sleep_forever()
+
+    workload = toy(deaf)
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert "ask never succeeded in" in trial.why
+
+
+def test_the_worst_of_checkers_and_harness_is_the_verdict() -> None:
+    anomaly = Anomaly("seen it", "because", property="P0")
+
+    async def crash(site: Site) -> None:
+        raise RuntimeError("boom")
+
+    workload = toy(crash, check=lambda plan, history, trace: Verdict.of([anomaly]))
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "invalid"
+    assert trial.reason == "P0 seen it · node crashed"
+    assert trial.why == "because"
+
+
+def test_everything_is_kept_in_the_run_folder(tmp_path: Path) -> None:
+    workload = toy()
+    asked = plan(workload)
+
+    trial = run(asked, workload=workload, store=Store(tmp_path), name="here", report=True)
+
+    folder = RunFolder(tmp_path / "toy" / "here")
+    assert trial.folder == folder.path
+    assert folder.plan == asked
+    assert folder.history == trial.history
+    assert folder.trace == trial.trace
+    assert folder.results["valid"] is True
+    assert "<title>" in (folder.path / "report.html").read_text()
+    assert Store(tmp_path).latest() == RunFolder(folder.path.resolve())
+
+
+def test_what_was_recorded_outlives_a_harness_that_fails_half_way(tmp_path: Path) -> None:
+    def fail(plan: object, rng: object) -> object:
+        from harness.generator import numbered
+
+        return numbered(lambda n: Broken.ask(n))
+
+    class Broken:
+        @staticmethod
+        def ask(n: int) -> object:
+            from harness.generator import Todo
+
+            if n == 5:
+                raise RuntimeError("the generator is broken")
+            return Todo("ask")
+
+    from dataclasses import replace
+
+    workload = replace(toy(), generator=fail)  # type: ignore[arg-type]
+
+    with pytest.raises(RuntimeError, match="the generator is broken"):
+        run(plan(workload), workload=workload, store=Store(tmp_path), name="here")
+
+    assert len(RunFolder(tmp_path / "toy" / "here").history) >= 4
+
+
+def test_an_unknown_substrate_is_refused_with_a_sentence() -> None:
+    workload = toy()
+
+    with pytest.raises(BadPlan, match="live"):
+        run(plan(workload, substrate="live"), workload=workload)
