@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from checkers.linearizability.model import Model, Operation, operations
-from checkers.linearizability.registers import DIFFERS, READ, SWAP
+from checkers.linearizability.registers import DIFFERS, READ, SWAP, Registers
 from harness.history.columns import INFO, NEVER, Columns, Mask
 
 
@@ -65,20 +65,22 @@ def unobservable(columns: Columns, model: Model) -> Mask:
     """
     unknown = columns.outcome == INFO
     last = int(columns.returned[~unknown].max(initial=-1))
-    useless = unknown & (columns.invoked > last)
+    useless: Mask = unknown & (columns.invoked > last)
     if model.needless is not None:
         useless[list(model.needless(list(operations(columns))))] = True
     registers = model.registers(columns) if model.registers else None
-    if registers is None or (registers.kind == DIFFERS).any():
-        return np.asarray(useless)
-    counted = ~useless
+    if registers is not None and not (registers.kind == DIFFERS).any():
+        useless |= unknown & ~_of_use(registers)
+    return useless
+
+
+def _of_use(registers: Registers) -> Mask:
+    """Known operations, and unknown ones that wrote what one of them saw, or what led there."""
+    sees = (registers.kind == SWAP) | (registers.kind == READ)
+    useful = registers.known
     while True:
-        needs = counted & ((registers.kind == SWAP) | ((registers.kind == READ) & ~unknown))
-        unseen = (
-            counted
-            & unknown
-            & ((registers.kind == READ) | ~np.isin(registers.written, registers.expected[needs]))
-        )
-        if not unseen.any():
-            return np.asarray(~counted)
-        counted &= ~unseen
+        seen = np.unique(registers.expected[useful & sees])
+        wrote = (registers.kind != READ) & np.isin(registers.written, seen)
+        if not (wrote & ~useful).any():
+            return useful
+        useful = useful | wrote
