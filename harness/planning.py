@@ -16,7 +16,8 @@ from harness.workload import Workload
 def plan_for(workload: Workload, *, seed: int, nemesis: str = "none", **fields: Any) -> Plan:
     """A plan with these fields of `Plan`, else the workload's, and faults of the kinds named by comma.
 
-    Faults that are given, and kinds that are named one by one, count as asked for. A field that is None is as good as not given. Raises: UnknownName, for a kind of fault there is not.
+    Faults that are given, and kinds that are named one by one, count as asked for. A field that is None is
+    as good as not given. Raises: UnknownFault.
     """
     given = {name: value for name, value in fields.items() if value is not None}
     plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**workload.defaults, **given})

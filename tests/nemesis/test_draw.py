@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.nemesis import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds
-from harness.nemesis.fault import KINDS
 from harness.nemesis.grudge import majority_of
-from harness.plan import Fault, Plan, decode_plan, encode_plan
+from harness.plan import FAULT_KINDS, Fault, Plan, decode_plan, encode_plan
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
@@ -43,7 +42,7 @@ def test_faults_strike_this_clusters_nodes_in_a_way_that_a_plan_can_say(
 
     assert decode_plan(encode_plan(plan)) == plan
     for fault in faults:
-        assert fault.kind in KINDS
+        assert fault.kind in FAULT_KINDS
         assert fault.nodes or fault.grudge or fault.probability > 0
 
 
@@ -90,7 +89,7 @@ def test_every_kind_gets_its_turn_before_any_comes_again(
 ) -> None:
     faults = draw_faults(random.Random(seed), NODES, ["all"], time_limit_s, begin_by_s=begin_by_s)
 
-    assert {fault.kind for fault in faults[: len(KINDS)]} == set(KINDS)
+    assert {fault.kind for fault in faults[: len(FAULT_KINDS)]} == set(FAULT_KINDS)
 
 
 @given(seeds)
@@ -129,13 +128,13 @@ def test_mixed_leaves_kinds_out_and_differs_from_seed_to_seed() -> None:
 
     assert len(set(drawn)) > 20
     assert all(drawn)
-    assert {name for names in drawn for name in names} == set(KINDS)
+    assert {name for names in drawn for name in names} == set(FAULT_KINDS)
     assert draw_faults(random.Random(0), NODES, ["none"], 5) == ()
 
 
 def test_every_kind_has_a_line_about_it() -> None:
     assert all(kind.about and "\n" not in kind.about for kind in FAULTS.values())
-    assert set(FAULTS) >= {*KINDS, "halves", "majorities-ring", "bridge", "one-way"}
+    assert set(FAULTS) >= {*FAULT_KINDS, "halves", "majorities-ring", "bridge", "one-way"}
 
 
 @pytest.mark.parametrize(("name", "near"), [("partion", "partition"), ("powerloss", "power_loss")])

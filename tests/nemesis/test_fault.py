@@ -19,8 +19,7 @@ from harness.nemesis import (
     powerless,
     reordered,
 )
-from harness.nemesis.fault import KINDS
-from harness.plan import Fault
+from harness.plan import FAULT_KINDS, Fault
 from tests.nemesis.toy import ToyLinks, toy_machines
 
 NODES = ("n1", "n2", "n3")
@@ -179,6 +178,6 @@ def test_a_node_that_cannot_be_restarted_does_not_keep_the_others_down() -> None
 
 
 def test_every_kind_of_a_plan_is_enacted_and_no_other() -> None:
-    assert {fault.kind for fault in FAULTS} == set(KINDS)
+    assert {fault.kind for fault in FAULTS} == set(FAULT_KINDS)
     with pytest.raises(ValueError, match="of kind 'quake'; known are partition, pause"):
         enact(Fault("quake", 0, 1), ToyLinks(), Custody({}))
