@@ -31,8 +31,9 @@ A model of one's own is a function; here a turnstile that must be pushed twice:
 
 from checkers.linearizability.check import linearizable
 from checkers.linearizability.decision import Budget
-from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, UnsuitableHistory
+from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation
 from checkers.linearizability.wgl import wing_gong_lowe
+from harness.history import UnsuitableHistory
 
 __all__ = [
     "ILLEGAL",

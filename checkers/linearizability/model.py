@@ -94,10 +94,6 @@ class Model:
     """A way to decide about one object without search; None where it can't tell."""
 
 
-class UnsuitableHistory(ValueError):
-    """The history holds an operation that the model has no meaning for."""
-
-
 def operations(columns: Columns) -> Iterator[Operation]:
     """The rows as operations, in order of invocation."""
     values, fs = columns.values, columns.fs

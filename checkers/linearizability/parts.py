@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from checkers.linearizability.model import Model, UnsuitableHistory, operations
+from checkers.linearizability.model import Model, operations
 from checkers.linearizability.registers import Registers
-from harness.history import FailMeans
+from harness.history import FailMeans, UnsuitableHistory
 from harness.history.columns import FAIL, Columns, Ints
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from checkers.linearizability.model import UnsuitableHistory
+from harness.history import UnsuitableHistory
 from harness.history.columns import FAIL, INFO, Columns, Ints, Mask
 
 READ: Final = 0

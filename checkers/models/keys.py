@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from checkers.linearizability.appends import appends_of
-from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State, UnsuitableHistory
+from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
 from checkers.linearizability.registers import INITIAL, Registers, register_of
 from checkers.models.registers import swapped
+from harness.history import UnsuitableHistory
 from harness.history.columns import Columns
 
 _GET = ("get", "read", "r")

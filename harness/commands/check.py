@@ -49,6 +49,7 @@ def check(
     A file is ours (history.jsonl), Jepsen's (EDN or JSON), or a log of Porcupine's; its beginning tells.
     """
     from harness.catalogue import UnknownName, find_model
+    from harness.history.history import UnsuitableHistory
 
     if html is not None and len(files) > 1:
         raise UserError(f"--html makes a page of one history, and there are {len(files)} files")
@@ -59,7 +60,11 @@ def check(
     verdicts = []
     for file in files:
         recording = _read(file, keep_undamaged)
-        verdict = judge(recording.history, **_accepted(judge, model, recording, consistency, fail_means))
+        accepted = _accepted(judge, model, recording, consistency, fail_means)
+        try:
+            verdict = judge(recording.history, **accepted)
+        except UnsuitableHistory as error:
+            raise UserError(f"{file} is no history for the model {model!r}: {error}") from None
         verdicts.append((file, verdict))
         if html is not None:
             click.echo(f"page: {_render(recording, verdict, html)}", err=True)

@@ -3,7 +3,7 @@
 A leaf: it imports nothing else of this project, so that anyone can read a history without the harness.
 """
 
-from harness.history.history import History
+from harness.history.history import History, UnsuitableHistory
 from harness.history.jsonl import DamagedFile, Journal, read_columns, read_history, read_trace
 from harness.history.op import NEMESIS, Op, OpType, Process
 from harness.history.reader import FailMeans, Format, Recording, read_any
@@ -22,6 +22,7 @@ __all__ = [
     "Process",
     "Recording",
     "Trace",
+    "UnsuitableHistory",
     "read_any",
     "read_columns",
     "read_history",
