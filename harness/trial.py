@@ -94,9 +94,8 @@ class Trial:
         valid = self.valid
         ours = [finding.why for finding in self.findings if finding.valid == valid]
         theirs = [self.judgement.why] if self.judgement is not None and self.judgement.valid == valid else []
-        # Of what is wrong, a broken promise tells more than the crash that may follow from it; of what is
-        # not known, our own reason tells why there was nothing for the checkers to see.
-        return next(iter(theirs + ours if valid == "invalid" else ours + theirs), "")
+        # Ours first: a node that crashed explains its silence, and a fault without effect that nothing was found.
+        return next(iter(ours + theirs), "")
 
     @property
     def anomalies(self) -> list[dict[str, Any]]:
@@ -109,7 +108,7 @@ class Trial:
         if self.valid == "valid":
             return ""
         named = [finding.name for finding in self.findings if finding.valid == self.valid]
-        return " · ".join(list(dict.fromkeys([*_kinds(self.anomalies), *named]))[:2]) or self.why
+        return " · ".join(list(dict.fromkeys([*named, *_kinds(self.anomalies)]))[:2]) or self.why
 
     @property
     def replay(self) -> str:

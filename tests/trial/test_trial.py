@@ -138,8 +138,8 @@ def test_the_worst_of_checkers_and_harness_is_the_verdict() -> None:
     trial = run(plan(workload), workload=workload)
 
     assert trial.valid == "invalid"
-    assert trial.reason == "P0 seen it · node crashed"
-    assert trial.why == "because"
+    assert trial.reason == "node crashed · P0 seen it"
+    assert trial.why == "n1 failed by itself: RuntimeError: boom"
 
 
 def test_everything_is_kept_in_the_run_folder(tmp_path: Path) -> None:
