@@ -94,7 +94,7 @@ class Trial:
         valid = self.valid
         ours = [finding.why for finding in self.findings if finding.valid == valid]
         theirs = [self.judgement.why] if self.judgement is not None and self.judgement.valid == valid else []
-        # Ours first: a node that crashed explains its silence, and a fault without effect that nothing was found.
+        # Ours first: a node that crashed explains its silence, and an inert fault why nothing was found.
         return next(iter(ours + theirs), "")
 
     @property
