@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
 from checkers.linearizability.queue_order import decide_queue
+from harness.history import UnsuitableHistory
 
 _Items = tuple[Hashable, ...]
 
@@ -39,6 +39,8 @@ def _hold(held: frozenset[Hashable], op: Operation) -> State | Illegal:
             return held if answer == (op.argument in held) else ILLEGAL
         case _:
             answer = op.result or ()
+            if not isinstance(answer, tuple | frozenset):
+                raise UnsuitableHistory(f"op {op.invoked}: a set was read as {answer!r}, expected a list")
             return held if len(answer) == len(held) and held.issuperset(answer) else ILLEGAL
 
 
@@ -133,8 +135,10 @@ def counter(initial: int = 0) -> Model:
     return Model("counter", initial, _count, fs=frozenset({"add", "read"}), pure=lambda op: op.f == "read")
 
 
-def _count(total: int, op: Operation) -> State | Illegal:
+def _count(total: float, op: Operation) -> State | Illegal:
     if op.f == "add":
-        step: Any = op.argument
-        return total + (1 if step is None else step)
+        step = 1 if op.argument is None else op.argument
+        if not isinstance(step, int | float):
+            raise UnsuitableHistory(f"op {op.invoked}: {step!r} is added to a counter, expected a number")
+        return total + step
     return total if not op.known or op.result == total else ILLEGAL

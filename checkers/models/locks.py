@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
 from checkers.linearizability.registers import SWAP, Registers
+from harness.history import UnsuitableHistory
 from harness.history.columns import INFO, Columns
 
 _FREE, _HELD = 0, 1
@@ -56,4 +57,8 @@ def _fence(state: _FENCE, op: Operation) -> State | Illegal:
     if holder is not None:
         return ILLEGAL
     token = op.result if op.known and op.result is not None else last + 1
+    if not isinstance(token, int):
+        raise UnsuitableHistory(
+            f"op {op.invoked}: acquire was answered {token!r}, expected a token, a number"
+        )
     return (op.process, token) if token > last else ILLEGAL

@@ -72,7 +72,7 @@ def multi_register(initial: Mapping[Hashable, Hashable] | None = None) -> Model:
         None if initial is None else tuple(sorted(initial.items(), key=repr)),
         _transact if initial is not None else _transact_from_anything,
         fs=frozenset({"txn"}),
-        pure=lambda op: all(mop[0] in ("read", "r") for mop in op.argument),
+        pure=lambda op: all(mop[0] in ("read", "r") for mop in _mops(op, op.argument)),
     )
 
 
@@ -87,7 +87,7 @@ def _transact_from_anything(
 
 
 def _carry_out(held: dict[Hashable, Hashable], op: Operation, *, told: bool) -> State | Illegal:
-    for mop in op.result if op.known and op.result is not None else op.argument:
+    for mop in _mops(op, op.result if op.known and op.result is not None else op.argument):
         match mop:
             case ("read" | "r", key, value):
                 if op.known and (held.get(key) if told else held.setdefault(key, value)) != value:
@@ -99,3 +99,11 @@ def _carry_out(held: dict[Hashable, Hashable], op: Operation, *, told: bool) -> 
                     f"found {mop!r} in a txn, expected [read, key, value] or [write, ...]"
                 )
     return tuple(sorted(held.items(), key=repr))
+
+
+def _mops(op: Operation, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, tuple) or not all(isinstance(mop, tuple) and len(mop) == 3 for mop in value):
+        raise UnsuitableHistory(
+            f"op {op.invoked}: the value of a txn is {value!r}, expected [[read or write, key, value], ...]"
+        )
+    return value

@@ -194,9 +194,26 @@ def test_a_value_without_a_key_is_named() -> None:
         linearizable(timeline("[put 7]"), "kv")
 
 
-def test_a_cas_without_a_pair_is_named() -> None:
-    with pytest.raises(UnsuitableHistory, match=r"the value of a cas is 7, expected \[old, new\]"):
-        linearizable(timeline("[cas 7]"), "cas-register")
+@pytest.mark.parametrize(
+    ("drawn", "model", "why"),
+    [
+        ("[cas 7]", "cas-register", r"the value of a cas is 7, expected \[old, new\]"),
+        (
+            "[txn 7]",
+            "multi-register",
+            r"op 0: the value of a txn is 7, expected \[\[read or write, key, value\]",
+        ),
+        ("[txn [7]]", "multi-register", "op 0: the value of a txn is"),
+        ('[txn [["add", 1, 2]]]', "multi-register", "expected \\[read, key, value\\]"),
+        ('[acquire -> "x"]', "fenced-lock", "op 0: acquire was answered 'x', expected a token"),
+        ('[add "x"]', "counter", "op 0: 'x' is added to a counter, expected a number"),
+        ("[read -> 7]", "set", "op 0: a set was read as 7, expected a list"),
+        ('[put [1, 2]]  [append [1, "x"]]', "kv", "'x' is appended to 2, expected strings"),
+    ],
+)
+def test_a_value_that_the_model_has_no_meaning_for_is_named(drawn: str, model: str, why: str) -> None:
+    with pytest.raises(UnsuitableHistory, match=why):
+        linearizable(timeline(drawn), model)
 
 
 def test_an_unknown_model_is_told_what_there_is() -> None:
