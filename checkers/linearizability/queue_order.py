@@ -85,6 +85,9 @@ def _in_order(items: list[_Item], takers: list[Operation]) -> tuple[list[_Item],
 
     If an item must have left though nobody is known to have taken it, one of the unknown takers did.
     """
+    hasty = next((item for item in items if item.entered < item.enters), None)
+    if hasty is not None:
+        return [], _operations(hasty)
     waiting = sorted(items, key=lambda item: item.enters)
     entered, left = (
         _Soonest((item.entered, item) for item in items),

@@ -77,7 +77,8 @@ def _pairs(columns: Columns, rows: Mask) -> tuple[Ints, Ints]:
                 olds.append(table.setdefault(old, len(table)))
                 news.append(table.setdefault(new, len(table)))
             case other:
-                raise UnsuitableHistory(f"the value of a cas is {other!r}, expected [old, new]")
+                at = columns.invoked[rows & (columns.argument == code)][0]
+                raise UnsuitableHistory(f"op {at}: the value of a cas is {other!r}, expected [old, new]")
     return np.array(olds, np.int64)[where], np.array(news, np.int64)[where]
 
 

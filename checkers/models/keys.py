@@ -89,7 +89,9 @@ def _store(state: Any, op: Operation) -> State | Illegal:
     if op.f == "cas":
         return swapped(state, op, op.argument and tuple(map(_nil_for_empty, op.argument)))
     if not isinstance(op.argument, str) or not isinstance(state, str | None):
-        raise UnsuitableHistory(f"{op.argument!r} is appended to {state!r}, expected strings")
+        raise UnsuitableHistory(
+            f"op {op.invoked}: {op.argument!r} is appended to {state!r}, expected strings"
+        )
     return (state or "") + op.argument or None
 
 

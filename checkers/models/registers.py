@@ -50,7 +50,7 @@ def _step(state: Hashable, op: Operation) -> State | Illegal:
 def swapped(state: Hashable, op: Operation, pair: Any) -> State | Illegal:
     """The state after a compare-and-swap of `[old, new]`."""
     if not isinstance(pair, tuple) or len(pair) != 2:
-        raise UnsuitableHistory(f"the value of a cas is {pair!r}, expected [old, new]")
+        raise UnsuitableHistory(f"op {op.invoked}: the value of a cas is {pair!r}, expected [old, new]")
     old, new = pair
     if op.refused:
         return state if state != old else ILLEGAL

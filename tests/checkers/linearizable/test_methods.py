@@ -151,6 +151,24 @@ def _raised(value: object) -> object:
     return value + 10_000 if isinstance(value, int) else value
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("           [enqueue 1]", "[dequeue -> 1]"),
+        ("[enqueue 1]", "[dequeue -> 1]  [dequeue -> 1]"),
+        ("[enqueue 1]", "[dequeue -> 2]"),
+        ("[enqueue 1]  [enqueue 2]  [enqueue 3]  [dequeue -> 3]", "   [dequeue -> 1]"),
+        ("[enqueue 1]  [dequeue -> nil]  [dequeue -> 1]",),
+        ("[enqueue 1]  [enqueue 2]", "                             [dequeue -> 2]", "       [dequeue"),
+    ],
+)
+def test_a_queue_is_decided_as_the_referee_does(lines: tuple[str, ...]) -> None:
+    history = timeline(*lines)
+    refereed = wing_gong_lowe(list(operations(history.columns)), fifo_queue())
+
+    assert linearizable(history, "fifo-queue").valid == ("valid" if refereed.linearizable else "invalid")
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_swapped_append_is_caught(seed: int) -> None:
     history = fabricated("list-append", 100, 5, seed)

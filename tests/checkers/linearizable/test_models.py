@@ -197,7 +197,7 @@ def test_a_value_without_a_key_is_named() -> None:
 @pytest.mark.parametrize(
     ("drawn", "model", "why"),
     [
-        ("[cas 7]", "cas-register", r"the value of a cas is 7, expected \[old, new\]"),
+        ("[cas 7]", "cas-register", r"op 0: the value of a cas is 7, expected \[old, new\]"),
         (
             "[txn 7]",
             "multi-register",
@@ -208,7 +208,7 @@ def test_a_value_without_a_key_is_named() -> None:
         ('[acquire -> "x"]', "fenced-lock", "op 0: acquire was answered 'x', expected a token"),
         ('[add "x"]', "counter", "op 0: 'x' is added to a counter, expected a number"),
         ("[read -> 7]", "set", "op 0: a set was read as 7, expected a list"),
-        ('[put [1, 2]]  [append [1, "x"]]', "kv", "'x' is appended to 2, expected strings"),
+        ('[put [1, 2]]  [append [1, "x"]]', "kv", "op 2: 'x' is appended to 2, expected strings"),
     ],
 )
 def test_a_value_that_the_model_has_no_meaning_for_is_named(drawn: str, model: str, why: str) -> None:
