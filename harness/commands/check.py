@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,11 +66,27 @@ def check(
             verdict = judge(recording.history, **accepted)
         except UnsuitableHistory as error:
             raise UserError(f"{file} is no history for the model {model!r}: {error}") from None
+        except Exception as error:
+            if consistency is not None and type(error).__name__ == "UnknownModel":
+                raise UserError(str(error)) from None
+            verdict = _Crashed(f"the checker crashed: {type(error).__name__}: {error}")
         verdicts.append((file, verdict))
         if html is not None:
             click.echo(f"page: {_render(recording, verdict, html)}", err=True)
     _show(verdicts, json_wanted)
     return exit_status(worst(verdict.valid for _, verdict in verdicts))
+
+
+@dataclass(frozen=True)
+class _Crashed:
+    """The verdict of a checker that did not get to one."""
+
+    why: str
+    valid: str = "unknown"
+    anomalies: tuple[Any, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"valid": "unknown", "why": self.why, "anomalies": []}
 
 
 def _read(file: Path, keep_undamaged: bool) -> Recording:
