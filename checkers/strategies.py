@@ -29,7 +29,7 @@ def histories(
     """Histories of an object, one of `EXEMPLARS` or your own.
 
     With `unknown`, of some operations nothing is heard again. With `lies`, some are answered from an earlier
-    state and some are forgotten; without, the history is linearizable.
+    state or an invented one, and some are forgotten; without, the history is linearizable.
     """
     exemplar = EXEMPLARS[of] if isinstance(of, str) else of
     return fabricate(
@@ -40,4 +40,5 @@ def histories(
         unknown=0.3 if unknown else 0.0,
         stale=0.1 if lies else 0.0,
         lost=0.05 if lies else 0.0,
+        invented=0.05 if lies else 0.0,
     )

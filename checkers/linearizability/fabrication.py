@@ -58,11 +58,13 @@ def fabricate(
     unknown: float = 0.0,
     stale: float = 0.0,
     lost: float = 0.0,
+    invented: float = 0.0,
 ) -> History:
     """A history of that many operations, of which some shares go wrong.
 
     Of `unknown` nothing is heard again, and half of these never happened. `stale` are answered from an
-    earlier state; `lost` are answered and then forgotten.
+    earlier state; `lost` are answered and then forgotten; `invented` are answered from a state to which
+    something was done that nobody has asked for, or not yet.
     """
     ops: list[Op] = []
     staff = [_Client(process) for process in range(clients)]
@@ -87,6 +89,8 @@ def fabricate(
                 record(client, "invoke", client.asked[1])
         elif client.acts and not client.done:
             shown = earlier[choose(len(earlier))] if happens(stale) else state
+            if happens(invented):
+                shown, _ = exemplar.answer(shown, *exemplar.ask(choose, begun + choose(3)))
             _, client.answer = exemplar.answer(shown, *client.asked)
             if not happens(lost):
                 state, _ = exemplar.answer(state, *client.asked)

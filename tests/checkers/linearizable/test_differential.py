@@ -56,6 +56,7 @@ def small(exemplar: str, rng: random.Random) -> History:
         unknown=rng.choice([0.0, 0.4]),
         stale=rng.choice([0.0, 0.2]),
         lost=rng.choice([0.0, 0.0, 0.2]),
+        invented=rng.choice([0.0, 0.0, 0.2]),
     )
 
 
