@@ -115,7 +115,7 @@ class Storage:
         state = Durable()
         if (payloads := await log.load()) is not None:
             header, state = _interpret(payloads, path)
-            _require_same(header, mine, path)
+            require_same(header, mine, path)
             mine = msgspec.structs.replace(mine, incarnation=header.incarnation + 1)
         await log.replace([_encode(mine), _encode(state)])
         return cls(log, mine, state)
@@ -148,7 +148,11 @@ def _decode(payload: bytes, kind: type[_T], path: str) -> _T:
         raise WrongStorage(f"{path} is not the log of an instance: {error}") from None
 
 
-def _require_same(found: Header, mine: Header, path: str) -> None:
+def require_same(found: Header, mine: Header, path: str) -> None:
+    """Whether a log belongs to this server.
+
+    Raises: WrongStorage.
+    """
     for what, theirs, ours in (
         ("cluster", found.cluster_id, mine.cluster_id),
         ("server id", found.server_id, mine.server_id),

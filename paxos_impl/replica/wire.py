@@ -1,0 +1,130 @@
+"""What goes over the wire between replicas and from clients: the log's messages in frames.
+
+A connection begins as one to an instance of Basic Paxos does, with the same `Hello`, but speaks another
+protocol.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from paxos_impl.core.ballot import Ballot
+from paxos_impl.core.log import Message
+from paxos_impl.frame import BadFrame
+from paxos_impl.membership import Address
+from paxos_impl.wire import Hello
+
+PROTOCOL = 1001
+"""Raised when the wire format changes; replicas of different protocols do not talk."""
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A message under way, with the id it was sent under."""
+
+    id: str
+    message: Message
+
+
+class Execute(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Have this command executed, once, and tell me its result."""
+
+    request: int
+    client: str
+    number: int
+    op: Any
+
+
+class Read(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Tell me the result of an operation that only looks; no slot is spent on it."""
+
+    request: int
+    op: Any
+
+
+class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Tell me how you are."""
+
+    request: int
+
+
+class Done(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """It was executed, for good, and this is its result."""
+
+    slot: int
+    """The log up to this slot holds it, and all that it rests on."""
+    result: Any
+
+
+class Elsewhere(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Ask somebody else: this is no leader."""
+
+    leader: Address | None
+    """Whom to ask, if that is known."""
+    maybe: bool
+    """Whether the command was proposed, and so may be executed yet. If not, it won't be by this attempt."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """It was not carried out and won't be by this attempt."""
+
+    why: str
+    is_final: bool
+    """Whether trying again, here or elsewhere, would be in vain."""
+
+
+class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """What a replica says of itself."""
+
+    server_id: int
+    cluster_id: str
+    incarnation: int
+    members: dict[int, Address]
+    phase: str
+    """What it is doing: following, canvassing, campaigning or leading."""
+    leader: int | None
+    promised: Ballot | None
+    upto: int
+    """It knows of all slots up to this one what they hold, and has executed them."""
+    top: int
+    """The last slot in which it has voted, or knows what it holds."""
+
+
+Answer = Done | Elsewhere | Refused | Status
+
+
+class Response(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """The answer to a client's request of the same number."""
+
+    request: int
+    answer: Answer
+
+
+Request = Execute | Read | AskStatus
+Incoming = Hello | Envelope | Execute | Read | AskStatus
+
+_incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
+_response = msgspec.msgpack.Decoder(Response)
+
+
+def read_incoming(body: bytes) -> Incoming:
+    """The message in a frame that a replica received.
+
+    Raises: BadFrame, saying what is wrong with it.
+    """
+    try:
+        return _incoming.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadFrame(f"not a message that a replica takes: {error}") from None
+
+
+def read_response(body: bytes) -> Response:
+    """The message in a frame that a client received.
+
+    Raises: BadFrame, saying what is wrong with it.
+    """
+    try:
+        return _response.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadFrame(f"not a response: {error}") from None

@@ -1,0 +1,190 @@
+"""Seeded bugs of the log and of the sessions over it: each breaks one rule, and must be convicted.
+
+The bugs of Basic Paxos are here too, wherever a log has the same rule in every slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from harness.workload import SeededBug
+from paxos_impl.core.ballot import Vote
+from paxos_impl.core.log import LOG_RULES, Batch, Cell, Fact, Ledger, LogRules, Promised, Voted
+from paxos_impl.core.log.command import Command
+from paxos_impl.kv.machine import StateMachine
+from paxos_impl.kv.sessions import Executed, Execution, Sessions
+
+
+class Breakage(msgspec.Struct, frozen=True):
+    """What a replica is given in place of the real thing."""
+
+    rules: LogRules = LOG_RULES
+    sessions: Callable[[StateMachine], Sessions] | None = None
+
+
+CORRECT = Breakage()
+
+
+class _PromiseOmitsChosen(LogRules):
+    def reported_from(self, ledger: Ledger, from_slot: int, upto: int) -> Sequence[tuple[int, Vote]]:
+        return super().reported_from(ledger, max(from_slot, upto + 1), upto)
+
+
+class _HolesNotFilled(LogRules):
+    def filler(self) -> Batch | None:
+        return None
+
+
+class _AppliesPastHoles(LogRules):
+    def next_applied(self, ledger: Ledger, applied: int, learned: int) -> int | None:
+        return learned if learned > applied else None
+
+
+class _CommitWithoutBallot(LogRules):
+    def may_learn(self, cell: Cell, ballot: object) -> bool:
+        return cell.accepted is not None
+
+
+class _AckBeforeQuorum(LogRules):
+    def is_chosen(self, voters: tuple[int, ...], members: int) -> bool:
+        return True
+
+
+class _NoCatchUp(LogRules):
+    def catches_up(self) -> bool:
+        return False
+
+
+class _ReadsAnywhere(LogRules):
+    def may_read(self, is_leader: bool) -> bool:
+        return True
+
+
+class _ReadsWithoutQuorum(LogRules):
+    def beats_to_hear(self, beat: int) -> int:
+        return 0
+
+
+class _ReadsBeforeBarrier(LogRules):
+    def is_current(self, upto: int, barrier: int) -> bool:
+        return True
+
+
+class _PromiseNotPersisted(LogRules):
+    def remembered(self, fact: Fact) -> Fact | None:
+        return None if isinstance(fact, Promised) else fact
+
+
+class _VoteNotPersisted(LogRules):
+    def remembered(self, fact: Fact) -> Fact | None:
+        return Promised(fact.entry.ballot) if isinstance(fact, Voted) else fact
+
+
+class _ReplyBeforeFsync(LogRules):
+    def release(self, persists: int) -> int | None:
+        return None
+
+
+class _IgnoresReportedVotes(LogRules):
+    def safe_value(self, reports: Sequence[Vote | None], wanted: object) -> object:
+        return wanted
+
+
+class _ExecutesRetriesAgain(Sessions):
+    """Knows nothing but what it executed last, as a leader would that kept its sessions to itself."""
+
+    def execute(self, command: Command) -> Execution:
+        return Executed(self._machine.execute(command.op))
+
+
+def _bugs() -> Iterator[SeededBug]:
+    yield SeededBug(
+        "promise-omits-chosen",
+        "a promise does not tell of votes in slots that are known to be chosen",
+        Breakage(_PromiseOmitsChosen()),
+        convicted_by=("P8",),
+    )
+    yield SeededBug(
+        "holes-not-filled",
+        "a new leader proposes nothing in a slot that nobody reports a vote in",
+        Breakage(_HolesNotFilled()),
+        convicted_by=("termination",),
+    )
+    yield SeededBug(
+        "applies-past-holes",
+        "a slot is executed as soon as it is chosen, whether or not those before it are known",
+        Breakage(_AppliesPastHoles()),
+        convicted_by=("M2",),
+    )
+    yield SeededBug(
+        "commit-without-ballot",
+        "what a replica voted for counts as chosen once the leader says that the slot is",
+        Breakage(_CommitWithoutBallot()),
+        convicted_by=("P3", "P4"),
+    )
+    yield SeededBug(
+        "ack-before-quorum",
+        "the leader takes the first vote, its own, for a decision",
+        Breakage(_AckBeforeQuorum()),
+        convicted_by=("P4",),
+    )
+    yield SeededBug(
+        "no-catch-up",
+        "a replica that missed a slot never asks for it",
+        Breakage(_NoCatchUp()),
+        convicted_by=("M11",),
+    )
+    yield SeededBug(
+        "reads-anywhere",
+        "any replica answers reads from what it has executed",
+        Breakage(_ReadsAnywhere()),
+        convicted_by=("linearizability",),
+    )
+    yield SeededBug(
+        "reads-without-quorum",
+        "a leader answers reads without making sure that it still is one",
+        Breakage(_ReadsWithoutQuorum()),
+        convicted_by=("linearizability",),
+    )
+    yield SeededBug(
+        "reads-before-barrier",
+        "a new leader answers reads before it has what was acknowledged before its time",
+        Breakage(_ReadsBeforeBarrier()),
+        convicted_by=("linearizability",),
+    )
+    yield SeededBug(
+        "promise-not-persisted",
+        "a restarted replica remembers its votes but not what it promised",
+        Breakage(_PromiseNotPersisted()),
+        convicted_by=("P7", "P10"),
+    )
+    yield SeededBug(
+        "vote-not-persisted",
+        "a restarted replica remembers what it promised but not its votes",
+        Breakage(_VoteNotPersisted()),
+        convicted_by=("P8",),
+    )
+    yield SeededBug(
+        "reply-before-fsync",
+        "messages leave before the state they rest on is on disk",
+        Breakage(_ReplyBeforeFsync()),
+        convicted_by=("P7", "P8", "P10"),
+    )
+    yield SeededBug(
+        "ignores-reported-votes",
+        "a new leader puts no-ops into all slots that are open, whatever its quorum reported",
+        Breakage(_IgnoresReportedVotes()),
+        convicted_by=("P9",),
+    )
+    yield SeededBug(
+        "executes-retries-again",
+        "a command that clients sent again is executed again",
+        Breakage(sessions=_ExecutesRetriesAgain),
+        convicted_by=("linearizability",),
+    )
+
+
+LOG_BUGS: dict[str, SeededBug] = {bug.name: bug for bug in _bugs()}
+"""The seeded bugs of the log by name."""
