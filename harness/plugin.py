@@ -58,11 +58,14 @@ def trial(request: pytest.FixtureRequest) -> Callable[..., Trial]:
 
     `trial(plan)` runs a plan. `trial(workload, seed=..., nemesis="partition,kill", nodes=3, ...)` draws
     one: `workload` is a `Workload` or the name of one, `nemesis` names kinds of fault by comma, and the
-    rest are fields of `Plan`. `expect` is the verdict it must have. Returns the `Trial`.
+    rest are fields of `Plan`. `expect` is the verdict it must have, or several of which it must have one.
+    Returns the `Trial`.
     """
     session: _Session = request.config.stash[_SESSION]
 
-    def run_trial(subject: Plan | Workload | str, *, expect: str = "valid", **fields: Any) -> Trial:
+    def run_trial(
+        subject: Plan | Workload | str, *, expect: str | tuple[str, ...] = "valid", **fields: Any
+    ) -> Trial:
         from harness.trial import run
 
         plan, workload = _planned(subject, fields)
@@ -73,9 +76,10 @@ def trial(request: pytest.FixtureRequest) -> Callable[..., Trial]:
             name=_slug(request.node.name),
             again=_again(request.node, plan, workload),
         )
-        session.count(request.node, ran, expected=ran.valid == expect)
-        if ran.valid != expect:
-            pytest.fail(_told(ran, expect), pytrace=False)
+        expected = (expect,) if isinstance(expect, str) else expect
+        session.count(request.node, ran, expected=ran.valid in expected)
+        if ran.valid not in expected:
+            pytest.fail(_told(ran, expected), pytrace=False)
         return ran
 
     return run_trial
@@ -146,10 +150,12 @@ def _again(node: pytest.Item, plan: Plan, workload: Workload | None) -> str | No
     return f"pytest '{node.nodeid}' --seed {plan.seed} --trials 1"
 
 
-def _told(ran: Trial, expect: str) -> str:
+def _told(ran: Trial, expected: tuple[str, ...]) -> str:
     from harness.commands.outcome import story
 
-    return "\n".join([*([] if expect == "valid" else [f"expected {expect}"]), *story(ran)])
+    return "\n".join(
+        [*([] if expected == ("valid",) else [f"expected {' or '.join(expected)}"]), *story(ran)]
+    )
 
 
 def _slug(name: str) -> str:
