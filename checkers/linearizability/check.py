@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -139,7 +140,7 @@ def _invalid(
     found = decisions.by_part[part]
     assert isinstance(found, Impossible)
     rows = parts.rows()[part]
-    here = Impossible(np.flatnonzero(np.isin(rows, found.rows)), found.why)
+    here = replace(found, rows=np.flatnonzero(np.isin(rows, found.rows)))
     each = Budget(nodes=_CORE_NODES, seconds=_CORE_SECONDS, clock=budget.clock)
     core = minimal_core(parts.columns.take(rows), model, here, each, seconds=_CORE_SECONDS)
     refereed = wing_gong_lowe(list(operations(core)), model, max_steps=_REFEREE_STEPS)

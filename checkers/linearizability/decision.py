@@ -24,6 +24,7 @@ class Impossible:
     rows: Ints
     """Operations that seem to be at odds; a place to start looking, and no proof."""
     why: str
+    """Empty if there is no more to say than that all orders were tried."""
     until: int | None = None
     """Where known: the first return by which it is impossible. What came before it has a linearization."""
 

@@ -281,8 +281,7 @@ class RegisterSearch:
 
     def _stuck(self) -> Impossible:
         op = self._line.events[self._deepest] >> 1
-        why = "no order explains what was answered up to here"
-        return Impossible(np.array([op]), why, until=self._line.returned[op])
+        return Impossible(np.array([op]), "", until=self._line.returned[op])
 
     def _prospects(self) -> tuple[dict[int, int], dict[int, int]]:
         """By value: the last event at which someone comes who needs it, and who could write it."""

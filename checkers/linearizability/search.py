@@ -61,8 +61,7 @@ class Search:
                 return Linearized(np.array(self._order, np.int64))
             if not (self._is_new() and self._branch(op)) and not self._go_back():
                 stuck = self._events[self._deepest] >> 1
-                why = "no order explains what was answered up to here"
-                return Impossible(np.array([stuck]), why, until=self._ops[stuck].returned)
+                return Impossible(np.array([stuck]), "", until=self._ops[stuck].returned)
             if self.nodes >= limit:
                 return None
 

@@ -20,7 +20,7 @@ def anomaly_of(history: History | Columns, core: Columns, model: Model, key: Has
     on = f" on {key!r}" if model.keyed else ""
     return Anomaly(
         "not linearizable",
-        why=f"{why}: there is no order for {_listed(known)}{on}{_besides(ops)}",
+        why=f"{why + ': ' if why else ''}there is no order for {_listed(known)}{on}{_besides(ops)}",
         witness=tuple(_witness(history, ops)) if isinstance(history, History) else (),
         property="linearizability",
         details={
