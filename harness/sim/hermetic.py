@@ -12,6 +12,7 @@ import functools
 import gc
 import os
 import random
+import signal
 import socket
 import subprocess
 import threading
@@ -97,6 +98,7 @@ def _replacements() -> tuple[Replacement, ...]:
         *_shown_and_drawn(),
         *_refusals(),
         *filesystem.replacements(_simulated),
+        *_signals(),
         (socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)),
         *((module, "run_sync", _run_sync) for module in RUN_IN_THREADS),
     )
@@ -188,6 +190,21 @@ def _refusals() -> Iterator[Replacement]:
     yield refuse(os, "fork", "os.fork()", "start another machine in the world")
     yield refuse(os, "system", "os.system()", "start another machine in the world")
     yield refuse(time, "sleep", "time.sleep()", "use trio.sleep()")
+
+
+def _signals() -> Iterator[Replacement]:
+    """Handlers are the process's own; `Machine.stop` calls the one for SIGTERM."""
+
+    def install(process: Process, number: int, handler: Any) -> Any:
+        before = process.signal_handlers.get(number, signal.SIG_DFL)
+        process.signal_handlers[number] = handler
+        return before
+
+    def get(process: Process, number: int) -> Any:
+        return process.signal_handlers.get(number, signal.SIG_DFL)
+
+    yield signal, "signal", _simulated(signal.signal, install)
+    yield signal, "getsignal", _simulated(signal.getsignal, get)
 
 
 def _getaddrinfo(

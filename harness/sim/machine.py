@@ -6,6 +6,7 @@ process's connections and keeps what was written in its page cache. `power_off` 
 
 from __future__ import annotations
 
+import signal
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -138,8 +139,8 @@ class Machine:
             self.process.resume()
 
     def stop(self) -> None:
-        """SIGTERM: cancel the program, which may clean up."""
-        if self.process is not None:
+        """SIGTERM: calls the program's own handler if it has one, else cancels the program, which may clean up."""
+        if self.process is not None and not self.process.signal(signal.SIGTERM):
             self.process.cancel()
 
     def listener_at(self, ip: str, port: int | str) -> StreamSocket | None:

@@ -41,6 +41,7 @@ class Process:
         self.sockets: dict[Endpoint, None] = {}
         self.files: dict[int, SimFile | None] = {}
         """Open files by their descriptor; None where one was closed."""
+        self.signal_handlers: dict[int, Any] = {}
         self.passes = 0
         """How often a batch of its tasks was run; each is a moment at which it could have died."""
         self.crash_pass = 0
@@ -123,10 +124,14 @@ class Process:
         if kernel.tape is not None:
             kernel.note_choice("run")
         run.enter()
-        advance = run.advance
+        advance, passes = run.advance, 0
         try:
             while not advance(()):
+                passes += 1
                 if not self.can_run:
+                    return
+                if passes > self.machine.world.passes_max:
+                    self._suspect_livelock()
                     return
         except StopIteration:
             self._end()
@@ -166,8 +171,17 @@ class Process:
             self._paused, self.can_run = False, True
             self._kernel.make_ready(self)
 
+    def signal(self, number: int) -> bool:
+        """Deliver a signal to the handler that the program has installed for it; False if there is none."""
+        handler = self.signal_handlers.get(number)
+        if not self.alive or not callable(handler):
+            return False
+        self.run.within(lambda: handler(number, None))
+        self._kernel.make_ready(self)
+        return True
+
     def cancel(self) -> None:
-        """Ask the program to end, as a supervisor does with SIGTERM."""
+        """Cancel the program."""
         if self.alive:
             self.run.within(self._scope.cancel)
             self._kernel.make_ready(self)
@@ -221,17 +235,30 @@ class Process:
         elif self._alarm_ns < NEVER_NS:
             self._schedule_alarm()
 
+    def _suspect_livelock(self) -> None:
+        self.machine.world.livelocked = self
+        self._kernel.halted = True
+        self._kernel.call_at(self._kernel.now_ns, self._kernel.make_ready, self)
+
     def _end(self) -> None:
         self._outcome = self.run.outcome
         self.can_run = False
         error = self.error
-        if isinstance(error, KeyboardInterrupt):
-            raise error
+        if error is not None and _contains(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        if isinstance(error, SystemExit) and not error.code:
+            self._outcome = Value(None)
         self.machine.process_ended(self)
 
     def _give_up(self, error: trio.TrioInternalError) -> None:
         self._outcome = Error(error)
         self.can_run = False
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            raise error.__cause__
+        if error.__cause__ is not None and _contains(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
         raise SimulationError(f"Trio broke inside {self.name}: {error.__cause__ or error}") from error
+
+
+def _contains(error: BaseException, kind: type[BaseException]) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(kind) is not None
+    return isinstance(error, kind)

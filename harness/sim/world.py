@@ -49,6 +49,7 @@ class StopReason(Enum):
     STOPPED = "stop() said so"
     TIME = "the time was up"
     ENDED = "every program has ended"
+    LIVELOCK = "some program goes round and round and time stands still"
     DIVERGED = "it went otherwise than its tape"
     STUCK = "nothing can happen any more, and some program waits"
 
@@ -78,6 +79,10 @@ class World:
         """The rare branches that programs offer, and how often each was reached and taken."""
         self.closing = False
         """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
+        self.passes_max = 1_000_000
+        """How often a process may go round without waiting before that counts as a livelock."""
+        self.livelocked: Process | None = None
+        """The process that went round too often."""
         self._machines: dict[str, Machine] = {}
         self._interrupted = self._closed = False
         self.network = Network(self, latency or Uniform(0.5, 2.5), framing)
@@ -166,6 +171,7 @@ class World:
         if self._closed:
             return
         self.closing = True
+        self.livelocked = None
         left = [process for process in self._processes() if not process.unwound]
         for process in left:
             process.unwind()
@@ -187,7 +193,7 @@ class World:
             if self._interrupted:
                 self._interrupted = False
                 raise KeyboardInterrupt
-            return StopReason.DIVERGED
+            return StopReason.DIVERGED if self.livelocked is None else StopReason.LIVELOCK
         if until_ns < NEVER_NS - 1:
             kernel.now_ns = max(kernel.now_ns, until_ns)
             return StopReason.TIME

@@ -171,6 +171,29 @@ def test_stop_lets_a_program_clean_up() -> None:
         assert world.crashes == []
 
 
+def test_stop_is_a_signal_to_a_program_that_listens_for_it() -> None:
+    import signal
+
+    steps: list[str] = []
+
+    async def program() -> None:
+        with trio.open_signal_receiver(signal.SIGTERM) as signals:
+            async for number in signals:
+                steps.append(signal.Signals(number).name)
+                return
+
+    real = signal.getsignal(signal.SIGTERM)
+    with World(1) as world:
+        machine = world.machine("a")
+        machine.start(program)
+        world.call_later(1, machine.stop)
+        world.run()
+
+        assert machine.state == "ended"
+    assert steps == ["SIGTERM"]
+    assert signal.getsignal(signal.SIGTERM) is real
+
+
 def test_a_program_may_kill_its_own_machine_and_nothing_of_it_runs_on() -> None:
     steps: list[str] = []
 

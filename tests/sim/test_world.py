@@ -72,6 +72,34 @@ def test_a_deadlock_is_told_with_who_waits_where() -> None:
     assert "in waits_for_ever" in text
 
 
+def test_a_livelock_is_told_apart_from_a_deadlock_and_names_the_process() -> None:
+    async def spins() -> None:
+        while True:
+            await trio.sleep(0)
+
+    with World(1) as world:
+        world.passes_max = 1000
+        world.machine("quiet").start(trio.sleep_forever)
+        world.machine("busy").start(spins)
+
+        assert world.run() is StopReason.LIVELOCK
+        assert world.livelocked is world.machines["busy"].process
+
+
+def test_a_program_may_end_itself_by_exiting() -> None:
+    async def exits(status: int) -> None:
+        sys.exit(status)
+
+    with World(1) as world:
+        good, bad = world.machine("good"), world.machine("bad")
+        good.start(lambda: exits(0))
+        bad.start(lambda: exits(3))
+        world.run()
+
+    assert (good.state, bad.state) == ("ended", "crashed")
+    assert [crash.machine for crash in world.crashes] == ["bad"]
+
+
 def test_a_program_that_crashes_is_recorded_and_the_rest_goes_on() -> None:
     async def crashes() -> None:
         await trio.sleep(1)
