@@ -139,7 +139,7 @@ class Machine:
             self.process.resume()
 
     def stop(self) -> None:
-        """SIGTERM: calls the program's own handler if it has one, else cancels the program, which may clean up."""
+        """SIGTERM: calls the program's own handler if it has one, else cancels it; it may clean up."""
         if self.process is not None and not self.process.signal(signal.SIGTERM):
             self.process.cancel()
 
