@@ -150,7 +150,11 @@ def _witness(outcome: Outcome, message: Message, life: int) -> None:
     match message:
         case Prepare(ballot):
             outcome.prepares.append(ballot)
-            if local.prepared is not None and (ballot, life) != local.prepared and ballot <= local.prepared[0]:
+            if (
+                local.prepared is not None
+                and (ballot, life) != local.prepared
+                and ballot <= local.prepared[0]
+            ):
                 _break(outcome, "P10")
             outcome.local = replace(local, prepared=(ballot, life))
         case Promise(ballot, accepted):

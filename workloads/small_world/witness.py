@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from paxos_impl.core import Ballot, Promise, Propose, Rules, Value, Vote
+from paxos_impl.core import Ballot, Promise, Rules, Value, Vote
 
 Cast = tuple[int, Vote]
 """An acceptor and its vote."""
@@ -60,30 +60,28 @@ def collision(used: Collection[Proposed], new: Proposed) -> bool:
     """P6: another proposer used the same ballot, or this one proposed another value at it."""
     node, ballot, value = new
     return any(
-        other != node or None not in (value, proposed) and proposed != value
+        other != node or (None not in (value, proposed) and proposed != value)
         for other, at, proposed in used
         if at == ballot
     )
 
 
-def is_safe(proposal: Propose, promises: Sequence[Given], members: int) -> bool:
+def is_safe(ballot: Ballot, value: Value, promises: Sequence[Given], members: int) -> bool:
     """P9: some quorum promised the ballot, and its highest report is of this value, or there is none.
 
     The quorums whose highest report is at ballot b lie within the promises that report b or less, and there
     are the more of those the higher b is. So the highest report of the value decides.
     """
-    given = [(who, p.accepted) for who, p in promises if p.ballot == proposal.ballot]
+    given = [(who, p.accepted) for who, p in promises if p.ballot == ballot]
     if _is_quorum((who for who, report in given if report is None), members):
         return True
     adopted = max(
-        (report.ballot for _, report in given if report is not None and report.value == proposal.value),
+        (report.ballot for _, report in given if report is not None and report.value == value),
         default=None,
     )
     if adopted is None:
         return False
-    return _is_quorum(
-        (who for who, report in given if report is None or report.ballot <= adopted), members
-    )
+    return _is_quorum((who for who, report in given if report is None or report.ballot <= adopted), members)
 
 
 def _is_quorum(acceptors: Iterable[int], members: int) -> bool:

@@ -1,0 +1,102 @@
+"""A small world explored to the end, and what is to be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from harness.model import Exploration, Path, explore
+from paxos_impl.core import RULES, Rules
+from workloads.small_world.numbers import Mail
+from workloads.small_world.step import Step
+from workloads.small_world.world import PROPERTIES, Size, SmallWorld, State
+
+_SAFE, _CHOSEN = "safe", "value chosen"
+
+
+@dataclass(frozen=True, slots=True)
+class Explored:
+    """How the exploration of a small world ended."""
+
+    size: Size
+    exploration: Exploration[State, Step]
+    """The last round."""
+    rounds: int
+    """How often the world was explored, each time with more messages kept that might matter late."""
+    wall_s: float
+    """Of all rounds."""
+    broken: str | None
+    """The property that some schedule breaks."""
+    schedule: tuple[Step, ...]
+    """A shortest one that does."""
+    has_chosen: bool
+    """Whether in some state a value was chosen. Otherwise agreement says nothing."""
+
+    @property
+    def valid(self) -> str:
+        """`valid` only if all was explored, and not in vain."""
+        if self.broken is not None:
+            return "invalid"
+        return "valid" if self.exploration.exhausted and self.has_chosen else "unknown"
+
+    @property
+    def why(self) -> str:
+        """The reason for the verdict, in a sentence."""
+        if self.broken is not None:
+            return f"{self.broken} is broken by a schedule of {len(self.schedule)} steps"
+        if not self.exploration.exhausted:
+            return f"stopped at {self.exploration.states:,} states; there are more"
+        if not self.has_chosen:
+            return "no schedule gets a value chosen, so there was nothing to disagree about"
+        return "no schedule breaks any property"
+
+
+def explore_world(
+    size: Size,
+    rules: Rules = RULES,
+    *,
+    properties: Collection[str] = PROPERTIES,
+    states_max: int | None = None,
+    note: Callable[[int, int, int], object] | None = None,
+) -> Explored:
+    """Try everything that can happen in a world of some size, until a property is broken or nothing is left."""
+    kept: set[Mail] = set()
+    rounds, wall_s = 0, 0.0
+    while True:
+        world = SmallWorld(size, rules, properties=properties, kept=kept)
+        exploration = explore(
+            world,
+            always={_SAFE: lambda state: not state.broken},
+            sometimes={_CHOSEN: world.has_chosen},
+            states_max=states_max,
+            note=note,
+        )
+        rounds, wall_s = rounds + 1, wall_s + exploration.wall_s
+        # Also after a violation: without what was missed there might be a shorter way to it.
+        is_cut_short = not exploration.exhausted and not exploration.violated
+        missed = set() if is_cut_short else world.wrongly_stale() - kept
+        if not missed:
+            break
+        kept |= missed
+    path = exploration.violated.get(_SAFE)
+    return Explored(
+        size,
+        exploration,
+        rounds,
+        wall_s,
+        path.end.broken if path is not None else None,
+        _schedule(world, path) if path is not None else (),
+        _CHOSEN in exploration.reached,
+    )
+
+
+def _schedule(world: SmallWorld, path: Path[State, Step]) -> tuple[Step, ...]:
+    """The steps of a path, in which states may have been renamed, with every node under one name throughout."""
+    schedule = []
+    state = path.states[0]
+    for wanted in path.states[1:]:
+        step, state = next(
+            (step, after) for step, after in world.steps(state) if world.canonical(after) == wanted
+        )
+        schedule.append(step)
+    return tuple(schedule)
