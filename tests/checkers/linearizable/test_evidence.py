@@ -89,7 +89,7 @@ def test_every_core_is_impossible_and_cannot_be_weakened_further(exemplar: str) 
     rng = random.Random(exemplar)
     model = named(EXEMPLARS[exemplar].model)
     shrunk = 0
-    for _ in range(12):
+    for _ in range(20):
         history = fabricate(
             EXEMPLARS[exemplar], rng.randrange, operations=12, clients=3, unknown=0.1, stale=0.3
         )
