@@ -16,9 +16,21 @@ from checkers.linearizability import linearizable
 from checkers.stats import stats
 from checkers.termination import termination
 from checkers.verdict import Verdict, guarded
-from harness.generator import Generator, Todo, drawn, each_thread, limit, repeat, sequence, stagger, until_ok
+from harness.generator import (
+    Generator,
+    Todo,
+    drawn,
+    each_thread,
+    limit,
+    phases,
+    repeat,
+    sequence,
+    sleep,
+    stagger,
+    until_ok,
+)
 from harness.history import History, Op, Trace
-from harness.plan import Plan
+from harness.plan import Latency, Plan
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Refused, Site, Workload
 from paxos_impl.kv.sessions import Sessions
@@ -26,6 +38,7 @@ from paxos_impl.kv.store import Cas, Get, Put, plain
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 from paxos_impl.replica.node import ReplicaConfig, serve
+from paxos_impl.replica.timing import ReplicaTiming
 from workloads.log_bugs import CORRECT, LOG_BUGS, Breakage
 from workloads.log_properties import log_properties
 
@@ -33,8 +46,13 @@ PORT = 7100
 KEYS = ("k0", "k1", "k2")
 VALUES = 5
 """How many values there are: few, so that a compare-and-swap has a chance."""
+CONVERGED_WITHIN_S = 3.0
+"""How long after the last operation every replica must have executed what any has. Most of it is what a
+connection may take to be made again."""
 FINAL_TRIES_MAX = 20
 """How often a client reads each key at the end before it gives up."""
+TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
+"""Short waits, so that there are many changes of leader in a trial."""
 PATIENCE_S = 1.8
 """How long a client tries before it says that it does not know."""
 
@@ -47,6 +65,7 @@ async def run_replica(site: Site) -> None:
         server_id=site.nodes.index(site.name) + 1,
         membership=Membership(members, cluster_id="register"),
         listen=Address("0.0.0.0", PORT),
+        timing=TIMING,
     )
     await serve(
         config,
@@ -115,8 +134,11 @@ def _any_op(rng: random.Random) -> Todo:
 
 
 def read_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone reads every key until it is told: with no fault left, it must be in the end."""
-    return each_thread(
+    """Everyone reads every key until it is told: with no fault left, it must be in the end.
+
+    Then there is a rest, in which replicas that are behind can catch up.
+    """
+    reads = each_thread(
         sequence(
             *(
                 until_ok(limit(FINAL_TRIES_MAX, stagger(0.05, repeat(Todo("read", [key, None])), rng=rng)))
@@ -124,6 +146,7 @@ def read_at_last(plan: Plan, rng: random.Random) -> Generator:
             )
         )
     )
+    return phases(reads, sleep(CONVERGED_WITHIN_S))
 
 
 def check(plan: Plan, history: History, trace: Trace) -> Verdict:
@@ -149,6 +172,6 @@ REGISTER = Workload(
     check=check,
     framing=LengthPrefixed(4),
     bugs=LOG_BUGS,
-    defaults={"rate": 40.0, "time_limit_s": 4.0},
+    defaults={"rate": 100.0, "time_limit_s": 3.0, "latency": Latency("uniform", 1.0, 15.0)},
     timeout_s=2.0,
 )
