@@ -139,7 +139,7 @@ class Trial:
             "faults": list(recording.effects),
             "crashes": list(recording.crashes),
             "network": recording.network,
-            "ops": len(recording.history),
+            "ops": sum(1 for _ in recording.history.where(type="invoke")),
             "events": len(recording.trace),
             "virtual_s": recording.virtual_s,
             "wall_s": self.wall_s,

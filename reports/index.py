@@ -85,7 +85,7 @@ def _listed(store: Path, run: RunFolder) -> Listed:
         bug=_said(results.get("bug") or plan.get("bug") or ""),
         seed=_said(plan.get("seed", results.get("seed", ""))),
         faults=_faults(plan),
-        ops=_operations(run.path / "history.jsonl"),
+        ops=_operations(run.path, results),
         why=shown.sentence(why, 300),
         began=(run.path / "plan.json").stat().st_mtime,
         wall_s=wall if isinstance(wall, int | float) else None,
@@ -124,10 +124,12 @@ def _faults(plan: Mapping[str, Any]) -> str:
     return shown.short(", ".join(said), 120)
 
 
-def _operations(path: Path) -> int | None:
-    """How many ops were invoked: counted, not read, since a store may hold thousands of runs."""
+def _operations(run: Path, results: Mapping[str, Any]) -> int | None:
+    """How many ops were invoked: as the results say, or else counted line by line."""
+    if isinstance(told := results.get("ops"), int):
+        return told
     try:
-        with path.open("rb") as file:
+        with (run / "history.jsonl").open("rb") as file:
             return sum(line.count(b'"type":"invoke"') for line in file)
     except OSError:
         return None
