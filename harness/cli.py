@@ -21,6 +21,7 @@ COMMANDS = {
     "shrink": "harness.commands.shrink:shrink",
     "soak": "harness.commands.soak:soak",
     "bugs": "harness.commands.bugs:bugs",
+    "explore": "harness.commands.explore:explore",
     "check": "harness.commands.check:check",
     "report": "harness.commands.report:report",
     "serve": "harness.commands.serve:serve",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.catalogue import find_report, find_workload
+from harness.catalogue import find_bug, find_report, find_workload
 from harness.history import History, Trace
 from harness.plan import BadPlan, Plan
 from harness.status import as_json, worst
@@ -192,7 +192,14 @@ def _record(plan: Plan, workload: Workload, folder: RunFolder | None) -> Recordi
         from harness.simulation import simulate
 
         return simulate(plan, workload, folder)
-    raise BadPlan(f"this version runs plans on the substrate 'sim', not on {plan.substrate!r}")
+    if plan.substrate == "model":
+        if workload.model is None:
+            raise BadPlan(
+                f"the workload {workload.name!r} has no bare core for the substrate 'model'; try 'sim'"
+            )
+        breakage = find_bug(workload, plan.bug).breakage if plan.bug is not None else None
+        return workload.model(plan, breakage, folder)
+    raise BadPlan(f"this version runs plans on the substrates 'model' and 'sim', not on {plan.substrate!r}")
 
 
 def _judge(

@@ -12,12 +12,17 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.generator import Generator
 from harness.history import History, Op, Trace
 from harness.plan import Plan
 from harness.sim.framing import Framing
+
+if TYPE_CHECKING:
+    from harness.model import Explore
+    from harness.store import RunFolder
+    from harness.trial import Recording
 
 
 class Refused(Exception):
@@ -136,3 +141,8 @@ class Workload:
     """For how long from the start there is something for faults to strike; they begin within that time."""
     timeout_s: float = 1.0
     """How long a client waits for an answer before it calls it silence."""
+    model: Callable[[Plan, Any, RunFolder | None], Recording] | None = None
+    """Runs a plan on the bare core, with what its bug breaks and where to keep the run; None if it has no
+    such core. Raises: BadPlan."""
+    explore: Explore | None = None
+    """Tries everything that can happen in a small world; None if there is none."""

@@ -7,8 +7,9 @@ fault that comes later than that strikes nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -37,6 +38,11 @@ from paxos_impl.core import Refused as RefusedByPaxos
 from paxos_impl.membership import Address, Membership
 from paxos_impl.node import NodeConfig, serve
 from workloads.bugs import DECREE_BUGS
+
+if TYPE_CHECKING:
+    from harness.model import Found, Size
+    from harness.store import RunFolder
+    from harness.trial import Recording
 
 PORT = 7000
 FINAL_TRIES_MAX = 30
@@ -130,6 +136,27 @@ def check(plan: Plan, history: History, trace: Trace) -> Verdict:
     return Verdict.compose(parts)
 
 
+def run_on_model(plan: Plan, breakage: Any, folder: RunFolder | None) -> Recording:
+    """Run a plan on bare instances: as a schedule, step by step, if it has one. Raises: BadPlan."""
+    from workloads.small_world.trial import run_schedule
+
+    return run_schedule(plan, breakage or RULES, folder)
+
+
+def explore(
+    size: Size,
+    *,
+    bug: str | None,
+    only: tuple[str, ...],
+    states_max: int,
+    note: Callable[[int, int, int], object] | None,
+) -> Found:
+    """Try everything that can happen in a small world. Raises: CannotExplore."""
+    from workloads.small_world.command import explore_decree
+
+    return explore_decree(size, bug=bug, only=only, states_max=states_max, note=note)
+
+
 DECREE = Workload(
     name="decree",
     about="Whether an instance of Paxos ever decides two things, or something that nobody proposed.",
@@ -140,6 +167,8 @@ DECREE = Workload(
     check=check,
     framing=LengthPrefixed(4),
     bugs=DECREE_BUGS,
+    model=run_on_model,
+    explore=explore,
     busy_s=CONTESTED_S,
     defaults={"rate": 20.0, "time_limit_s": 1.0, "latency": Latency("uniform", 1.0, 20.0)},
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from harness.model import Exploration, Path, explore
+from harness.model import Exploration, Path, Size, explore
 from paxos_impl.core import RULES, Rules
 from workloads.small_world.numbers import Mail
 from workloads.small_world.step import Step
-from workloads.small_world.world import PROPERTIES, Size, SmallWorld, State
+from workloads.small_world.world import PROPERTIES, SmallWorld, State
 
 _SAFE, _CHOSEN = "safe", "value chosen"
 
@@ -59,7 +59,7 @@ def explore_world(
     states_max: int | None = None,
     note: Callable[[int, int, int], object] | None = None,
 ) -> Explored:
-    """Try everything that can happen in a world of some size, until a property is broken or nothing is left."""
+    """Try everything that can happen in a world of some size, until a property is broken or all is known."""
     kept: set[Mail] = set()
     rounds, wall_s = 0, 0.0
     while True:
@@ -91,7 +91,7 @@ def explore_world(
 
 
 def _schedule(world: SmallWorld, path: Path[State, Step]) -> tuple[Step, ...]:
-    """The steps of a path, in which states may have been renamed, with every node under one name throughout."""
+    """The steps of a path, whose states may have been renamed, with every node under one name throughout."""
     schedule = []
     state = path.states[0]
     for wanted in path.states[1:]:

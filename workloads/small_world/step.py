@@ -23,14 +23,6 @@ class Deliver(msgspec.Struct, frozen=True, tag="deliver", tag_field="do"):
     message: Message
 
 
-class Drop(msgspec.Struct, frozen=True, tag="drop", tag_field="do"):
-    """A message is lost that is under way."""
-
-    sender: int
-    node: int
-    message: Message
-
-
 class Fire(msgspec.Struct, frozen=True, tag="timeout", tag_field="do"):
     """A timer of a node runs out."""
 
@@ -53,4 +45,4 @@ class Learn(msgspec.Struct, frozen=True, tag="learn", tag_field="do"):
     voters: tuple[int, ...]
 
 
-Step = Ask | Deliver | Drop | Fire | Crash | Learn
+Step = Ask | Deliver | Fire | Crash | Learn

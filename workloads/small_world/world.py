@@ -25,8 +25,7 @@ from collections.abc import Collection, Iterator
 from itertools import permutations
 from typing import NamedTuple
 
-import msgspec
-
+from harness.model.size import Size
 from paxos_impl.core import RULES, Rules, Value
 from workloads.small_world.local import begin
 from workloads.small_world.moves import Move, Moves, asked_values
@@ -45,22 +44,6 @@ PROPERTIES = ("P1", "P2", "P3", "P4", "P6", "P7", "P8", "P9", "P10")
 """What is asked of every state."""
 HARM = ("P2", "P3", "P4")
 """Those whose violation is disagreement, or leads there as soon as somebody asks."""
-
-
-class Size(msgspec.Struct, frozen=True):
-    """How small a world is."""
-
-    proposers: int = 2
-    acceptors: int = 3
-    """Every node is one; the first of them propose too."""
-    crashes: int = 0
-    """How many there may be, of any nodes."""
-    timeouts: int = 0
-    """How many timers may run out, each letting a proposer send again or begin a new ballot."""
-    requests: int = 1
-    """How many values clients propose to each proposer in each of its lives."""
-    duplicates: bool = False
-    """Whether messages may arrive again and again."""
 
 
 class State(NamedTuple):

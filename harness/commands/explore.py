@@ -1,0 +1,162 @@
+"""`ostrakon explore`: everything that can happen in a small world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.status import UserError, as_json, exit_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.model import Explore, Found, Size
+    from harness.plan import Plan
+
+_COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
+
+
+@click.command()
+@click.argument("workload", default="decree")
+@click.option("--proposers", type=click.IntRange(1, 9), default=2, show_default=True)
+@click.option("--acceptors", type=click.IntRange(1, 9), default=3, show_default=True)
+@click.option(
+    "--crashes", type=click.IntRange(0), default=0, show_default=True, help="Of any nodes, all in all."
+)
+@click.option(
+    "--timeouts",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How many timers may run out: proposers send again, or begin a new ballot.",
+)
+@click.option(
+    "--requests",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Values proposed to each proposer, in each of its lives.",
+)
+@click.option("--duplicates", is_flag=True, help="Let messages arrive again and again.")
+@click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
+@click.option(
+    "--property",
+    "only",
+    metavar="NAME",
+    multiple=True,
+    help="Look at this property alone, such as P2; may be given again.",
+)
+@click.option(
+    "--limit",
+    metavar="STATES",
+    type=click.IntRange(1),
+    default=2_000_000,
+    show_default=True,
+    help="Give up at so many states; a million take about half a gigabyte.",
+)
+@click.option("--store", metavar="DIR", default="store", show_default=True, help="Where a plan is kept.")
+@click.option("--json", "json", is_flag=True, help="Print one JSON object.")
+def explore(
+    workload: str,
+    proposers: int,
+    acceptors: int,
+    crashes: int,
+    timeouts: int,
+    requests: int,
+    duplicates: bool,
+    bug: str | None,
+    only: tuple[str, ...],
+    limit: int,
+    store: str,
+    json: bool,
+) -> int:
+    """Try everything that can happen in a small world of WORKLOAD's system.
+
+    Messages arrive in any order or never; nodes crash and restart, and timers run out, as often as is
+    allowed. What breaks a property is told as a story of the fewest steps, and kept as a plan to replay.
+    """
+    from harness.catalogue import UnknownName
+    from harness.model import CannotExplore, Size
+
+    size = Size(proposers, acceptors, crashes, timeouts, requests, duplicates)
+    try:
+        explores = _explores(workload, bug)
+        found = _watched(explores, size, bug=bug, only=only, states_max=limit)
+    except (UnknownName, CannotExplore) as error:
+        raise UserError(str(error)) from None
+    plan = _keep(found.plan, store, bug) if found.plan is not None else None
+    if json:
+        _print_json(found, plan)
+    else:
+        _tell(found, plan)
+    return exit_status(found.valid)
+
+
+def _explores(workload: str, bug: str | None) -> Explore:
+    from harness.catalogue import find_bug, find_workload
+
+    found = find_workload(workload)
+    if bug is not None:
+        find_bug(found, bug)
+    if found.explore is None:
+        raise UserError(f"the workload {workload!r} has no small world to explore")
+    return found.explore
+
+
+def _watched(explores: Explore, size: Size, **asked: Any) -> Found:
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with console.status("exploring") as status:
+
+        def note(depth: int, known: int, waiting: int) -> None:
+            status.update(f"exploring: {known:,} states, {waiting:,} of them new, {depth} steps deep")
+
+        shown: Callable[[int, int, int], object] | None = note if console.is_terminal else None
+        return explores(size, note=shown, **asked)
+
+
+def _keep(plan: Plan, store: str, bug: str | None) -> Path:
+    from harness.plan import encode_plan
+    from harness.store import write_whole
+
+    folder = Path(store) / plan.workload
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"explored-{bug or 'core'}.json"
+    write_whole(path, encode_plan(plan))
+    return path
+
+
+def _tell(found: Found, plan: Path | None) -> None:
+    click.echo(click.style(found.valid.upper(), fg=_COLOURS[found.valid], bold=True) + f"  {found.why}")
+    click.echo(
+        f"  {found.states:,} states, {found.transitions:,} transitions, {found.depth} steps deep, "
+        f"in {found.wall_s:.1f} s ({found.states / max(found.wall_s, 1e-9):,.0f} states/s)"
+    )
+    if found.story:
+        click.echo("")
+    for number, line in enumerate(found.story, start=1):
+        click.echo(f"  {number:>2}. {line}")
+    if plan is not None:
+        click.echo(f"\n  replay: ostrakon replay {plan}")
+
+
+def _print_json(found: Found, plan: Path | None) -> None:
+    import msgspec
+
+    told = {
+        "valid": as_json(found.valid),
+        "why": found.why,
+        "property": found.property,
+        "states": found.states,
+        "transitions": found.transitions,
+        "depth": found.depth,
+        "wall_s": found.wall_s,
+        "states_per_s": found.states / max(found.wall_s, 1e-9),
+        "story": list(found.story),
+        "plan": str(plan) if plan is not None else None,
+        **found.details,
+    }
+    click.echo(msgspec.json.encode(told))

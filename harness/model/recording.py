@@ -1,0 +1,52 @@
+"""What the model substrate brings back from running a plan."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from harness.history import Event, History, Op
+from harness.store import RunFolder
+from harness.trial import Finding, Recording
+
+
+def recording(
+    ops: Sequence[Op],
+    events: Sequence[Event],
+    folder: RunFolder | None,
+    *,
+    now_ns: int,
+    effects: Sequence[dict[str, Any]] = (),
+    findings: Sequence[Finding] = (),
+    network: dict[str, Any] | None = None,
+    crashes: Sequence[dict[str, Any]] = (),
+) -> Recording:
+    """Everything that was recorded, also in the run folder if there is one.
+
+    It is written at the end: such a run takes milliseconds.
+    """
+    encode = msgspec.json.Encoder().encode
+    digest = hashlib.blake2b(digest_size=16)
+    for record in (*ops, *events):
+        digest.update(encode(record))
+    if folder is not None:
+        history, trace = folder.journals()
+        for op in ops:
+            history.write(op)
+        for event in events:
+            trace.write(event)
+        history.close()
+        trace.close()
+    return Recording(
+        History(ops),
+        tuple(events),
+        tuple(effects),
+        tuple(findings),
+        network or {},
+        tuple(crashes),
+        now_ns / 1e9,
+        digest.hexdigest(),
+    )

@@ -1,0 +1,74 @@
+"""What `ostrakon explore decree` does: explore, and make a story and a plan of what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness.model import CannotExplore, Found, Size
+from harness.plan import Plan
+from harness.version import VERSION
+from paxos_impl.core import RULES
+from workloads.bugs import DECREE_BUGS
+from workloads.small_world.enactment import enact, encode_schedule
+from workloads.small_world.exploration import Explored, explore_world
+from workloads.small_world.story import story
+from workloads.small_world.world import PROPERTIES
+
+TIMEOUTS_MAX = 10
+"""More could put more copies of a message under way than a state can count."""
+
+
+def explore_decree(
+    size: Size,
+    *,
+    bug: str | None,
+    only: tuple[str, ...],
+    states_max: int,
+    note: Callable[[int, int, int], object] | None,
+) -> Found:
+    """Explore Basic Paxos. Raises: CannotExplore."""
+    _require_sense(size, only)
+    rules = DECREE_BUGS[bug].breakage if bug is not None else RULES
+    explored = explore_world(size, rules, properties=only or PROPERTIES, states_max=states_max, note=note)
+    found = explored.exploration
+    enacted = enact(explored.schedule, size.acceptors, rules)
+    return Found(
+        explored.valid,
+        explored.why,
+        found.states,
+        found.transitions,
+        found.depth,
+        explored.wall_s,
+        explored.broken,
+        story(explored.schedule, enacted),
+        _plan(explored, bug) if explored.broken is not None else None,
+        {"rounds": explored.rounds},
+    )
+
+
+def _plan(explored: Explored, bug: str | None) -> Plan:
+    return Plan(
+        code=VERSION,
+        substrate="model",
+        workload="decree",
+        bug=bug,
+        seed=0,
+        nodes=explored.size.acceptors,
+        concurrency=explored.size.proposers,
+        options={"schedule": encode_schedule(explored.schedule)},
+    )
+
+
+def _require_sense(size: Size, only: tuple[str, ...]) -> None:
+    if size.proposers > size.acceptors:
+        raise CannotExplore(
+            f"every proposer is an acceptor too: {size.proposers} proposers need as many acceptors, "
+            f"and there are {size.acceptors}"
+        )
+    if size.timeouts > TIMEOUTS_MAX:
+        raise CannotExplore(f"at most {TIMEOUTS_MAX} timeouts can be counted, not {size.timeouts}")
+    for name in only:
+        if name not in PROPERTIES:
+            raise CannotExplore(
+                f"there is no property {name!r} to look at; there are: {', '.join(PROPERTIES)}"
+            )

@@ -1,0 +1,24 @@
+"""A plan with a schedule, run as a trial: real instances, step by step, and then the usual checkers."""
+
+from __future__ import annotations
+
+from harness.model.recording import recording
+from harness.plan import BadPlan, Plan
+from harness.store import RunFolder
+from harness.trial import Recording
+from paxos_impl.core import Rules
+from workloads.small_world.enactment import STEP_NS, decode_schedule, enact
+
+
+def run_schedule(plan: Plan, rules: Rules, folder: RunFolder | None) -> Recording:
+    """Run a plan whose option `schedule` says all that happens.
+
+    Raises: BadPlan, when a step is impossible, or the plan asks for anything besides.
+    """
+    if plan.faults or plan.deviations:
+        raise BadPlan(
+            "a plan with a schedule says in it all that happens; it has no faults or deviations besides"
+        )
+    schedule = decode_schedule(plan.options["schedule"])
+    enacted = enact(schedule, plan.nodes, rules)
+    return recording(enacted.ops, enacted.events, folder, now_ns=(len(schedule) + 1) * STEP_NS)
