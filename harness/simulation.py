@@ -10,22 +10,20 @@ from typing import Any
 import msgspec
 
 from harness.catalogue import find_bug
-from harness.generator import Generator, any_of, clients, phases, sequence, time_limit
+from harness.effects import inert_faults, told_effects
 from harness.history import Event, History, Op
 from harness.interpreter import Interpretation, interpret
-from harness.nemesis import Deed, Nemesis, schedule
-from harness.plan import Latency as PlannedLatency
+from harness.nemesis import Nemesis
 from harness.plan import Plan
-from harness.sim import Constant, Deviation, Latency, Machine, StopReason, Uniform, Waiting, World
-from harness.sim.latency import Exponential, LogNormal
+from harness.script import FINAL_PHASE_S, script
+from harness.sim import Deviation, Machine, StopReason, Waiting, World
+from harness.sim.latency import planned_latency
 from harness.store import RunFolder
 from harness.trial import Finding, Recording
 from harness.workload import Site, Workload
 
 CONTROL = "control"
 """The machine that clients and the nemesis run on."""
-FINAL_PHASE_S = 60.0
-"""How much virtual time the final phase gets before the trial counts as making no progress."""
 _SHORTLY_S = 0.001
 
 
@@ -36,7 +34,7 @@ def simulate(plan: Plan, workload: Workload, folder: RunFolder | None = None) ->
     """
     with ExitStack() as stack:
         world = stack.enter_context(
-            World(plan.seed, latency=_latency(plan.latency), framing=workload.framing)
+            World(plan.seed, latency=planned_latency(plan.latency), framing=workload.framing)
         )
         recorder = stack.enter_context(_Recorder(world, folder))
         return _Simulation(plan, workload, world, recorder).run()
@@ -116,12 +114,12 @@ class _Simulation:
             *self._no_progress(reason),
             *self._client_crashes(),
             *self._node_crashes(),
-            *self._inert_faults(),
+            *inert_faults(self._plan, self._nemesis.deeds),
         ]
         return Recording(
             History(self._recorder.ops),
             tuple(self._recorder.events),
-            tuple(_told(number, deed) for number, deed in enumerate(self._nemesis.deeds)),
+            told_effects(self._nemesis.deeds),
             tuple(findings),
             self._messages(),
             tuple(self._crashes()),
@@ -134,7 +132,7 @@ class _Simulation:
         site = self._site(self._control, None)
         with self._nemesis:
             self._interpretation = await interpret(
-                self._generator(),
+                script(plan, workload, self._world.rng("workload")),
                 connect=partial(workload.connect, site),
                 concurrency=plan.concurrency,
                 record=self._recorder.op,
@@ -151,12 +149,6 @@ class _Simulation:
     def _look_who_waits(self) -> None:
         # At the deadline itself those who waited are sent away, and nothing is left to be seen.
         self._waiting = self._world.stuck()
-
-    def _generator(self) -> Generator:
-        plan, workload, rng = self._plan, self._workload, self._world.rng("workload")
-        busy = clients(time_limit(plan.time_limit_s, workload.generator(plan, rng)))
-        final = workload.final(plan, rng) if workload.final is not None else sequence()
-        return phases(any_of(busy, schedule(plan.faults)), clients(final))
 
     def _site(self, machine: Machine, breakage: Any) -> Site:
         return Site(
@@ -200,19 +192,6 @@ class _Simulation:
             for crash in self._crashes()[:1]
         ]
 
-    def _inert_faults(self) -> list[Finding]:
-        struck = {
-            name
-            for deed in self._nemesis.deeds
-            if not deed.effect.is_inert
-            for name in (deed.fault.kind, deed.fault.shape)
-        }
-        return [
-            Finding("inert fault", "unknown", f"the fault {kind} was asked for and changed nothing")
-            for kind in self._plan.nemesis
-            if kind not in struck
-        ]
-
     def _crashes(self) -> list[dict[str, Any]]:
         return [
             {
@@ -228,27 +207,3 @@ class _Simulation:
 
     def _messages(self) -> dict[str, Any]:
         return {"messages": self._world.network.messages}
-
-
-def _told(number: int, deed: Deed) -> dict[str, Any]:
-    effect = deed.effect
-    return {
-        "fault": number,
-        "kind": deed.fault.kind,
-        **({"shape": deed.fault.shape} if deed.fault.shape else {}),
-        "messages": effect.messages,
-        "stopped": list(effect.stopped),
-        "inert": effect.is_inert,
-    }
-
-
-def _latency(planned: PlannedLatency) -> Latency:
-    match planned.kind:
-        case "constant":
-            return Constant(planned.low_ms)
-        case "uniform":
-            return Uniform(planned.low_ms, planned.high_ms)
-        case "exponential":
-            return Exponential(mean_ms=planned.high_ms, floor_ms=planned.low_ms)
-        case "lognormal":
-            return LogNormal(planned.high_ms, sigma=1.0)

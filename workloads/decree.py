@@ -73,29 +73,26 @@ class DecreeClient:
         try:
             match op.f:
                 case "propose":
-                    return self._completed(op, await self._client.propose(op.value))
+                    return completed(op, await self._client.propose(op.value), self._node)
                 case "get":
-                    return self._completed(op, await self._client.get())
+                    return completed(op, await self._client.get(), self._node)
         except paxos.NoAnswer as silence:
             return replace(op, type="info", error=str(silence))
         raise ValueError(f"a decree can be proposed to or got; there is no {op.f!r}")
 
-    def _completed(self, op: Op, answer: Outcome) -> Op:
-        match answer:
-            case Chosen(value, ballot):
-                return replace(
-                    op,
-                    type="ok",
-                    value=value,
-                    slot=0,
-                    ballot=(ballot.round, ballot.server_id),
-                    node=self._node,
-                )
-            case Unknown():
-                raise Refused("not known yet")
-            case RefusedByPaxos(why):
-                raise Refused(why)
-        raise AssertionError(answer)
+
+def completed(op: Op, answer: Outcome, node: str) -> Op:
+    """An op as it ends with what a node answers. Raises: Refused."""
+    match answer:
+        case Chosen(value, ballot):
+            return replace(
+                op, type="ok", value=value, slot=0, ballot=(ballot.round, ballot.server_id), node=node
+            )
+        case Unknown():
+            raise Refused("not known yet")
+        case RefusedByPaxos(why):
+            raise Refused(why)
+    raise AssertionError(answer)
 
 
 def asked_by(process: int, nodes: Sequence[str]) -> str:

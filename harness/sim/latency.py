@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import log
 from typing import Protocol
 
+from harness import plan
+
 _NS_PER_MS = 1_000_000
 
 
@@ -86,3 +88,16 @@ class Recorded:
         table_ns = [int(ms * _NS_PER_MS) for ms in self.table_ms]
         draw = rng.random
         return lambda: table_ns[int(draw() * len(table_ns))]
+
+
+def planned_latency(planned: plan.Latency) -> Latency:
+    """The distribution that a plan describes."""
+    match planned.kind:
+        case "constant":
+            return Constant(planned.low_ms)
+        case "uniform":
+            return Uniform(planned.low_ms, planned.high_ms)
+        case "exponential":
+            return Exponential(mean_ms=planned.high_ms, floor_ms=planned.low_ms)
+        case "lognormal":
+            return LogNormal(planned.high_ms, sigma=1.0)

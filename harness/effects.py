@@ -1,0 +1,39 @@
+"""What a trial's faults did, as results tell it, and which of those that were asked for did nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.nemesis import Deed
+from harness.plan import Plan
+from harness.trial import Finding
+
+
+def told_effects(deeds: Sequence[Deed]) -> tuple[dict[str, Any], ...]:
+    """What each fault did, as plain data."""
+    return tuple(_told(number, deed) for number, deed in enumerate(deeds))
+
+
+def inert_faults(plan: Plan, deeds: Sequence[Deed]) -> list[Finding]:
+    """A trial is no evidence about a fault that was asked for and changed nothing."""
+    struck = {
+        name for deed in deeds if not deed.effect.is_inert for name in (deed.fault.kind, deed.fault.shape)
+    }
+    return [
+        Finding("inert fault", "unknown", f"the fault {kind} was asked for and changed nothing")
+        for kind in plan.nemesis
+        if kind not in struck
+    ]
+
+
+def _told(number: int, deed: Deed) -> dict[str, Any]:
+    effect = deed.effect
+    return {
+        "fault": number,
+        "kind": deed.fault.kind,
+        **({"shape": deed.fault.shape} if deed.fault.shape else {}),
+        "messages": effect.messages,
+        "stopped": list(effect.stopped),
+        "inert": effect.is_inert,
+    }
