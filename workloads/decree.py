@@ -135,9 +135,21 @@ def check(plan: Plan, history: History, trace: Trace) -> Verdict:
 
 def run_on_model(plan: Plan, breakage: Any, folder: RunFolder | None) -> Recording:
     """Run a plan on bare instances: as a schedule, step by step, if it has one. Raises: BadPlan."""
-    from workloads.small_world.trial import run_schedule
+    rules = breakage or RULES
+    if "schedule" in plan.options:
+        from workloads.small_world.trial import run_schedule
 
-    return run_schedule(plan, breakage or RULES, folder)
+        return run_schedule(plan, rules, folder)
+    from harness.model.run import run_bare
+    from workloads.bare_instance import BareInstance
+
+    return run_bare(
+        plan,
+        DECREE,
+        lambda bare, name: BareInstance(bare, name, rules, completed),
+        asked_by=lambda process: asked_by(process, plan.names),
+        folder=folder,
+    )
 
 
 def explore(

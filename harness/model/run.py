@@ -1,0 +1,203 @@
+"""A plan run on the model substrate: bare nodes on an event heap, with the same script, faults and records.
+
+Nothing waits here: nodes are called when something happens to them, and a whole trial is one loop over the
+heap. What it leaves out is what only real programs have: tasks, sockets, frames and files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+from msgspec.structs import replace
+
+from harness.effects import inert_faults, told_effects
+from harness.generator import Generator
+from harness.generator.course import Course, Wait
+from harness.history import Event, Op
+from harness.model.heap import Heap
+from harness.model.recording import recording
+from harness.model.wires import Wires
+from harness.nemesis import Machine, Nemesis
+from harness.plan import Plan
+from harness.script import FINAL_PHASE_S, script
+from harness.sim.seeds import substream
+from harness.store import RunFolder
+from harness.trial import Finding, Recording
+from harness.workload import Workload
+
+CONTROL = "control"
+"""Where clients are, as far as latency is concerned."""
+
+Answer = Callable[[Op], None]
+"""Takes an op as it ended."""
+
+
+class Node(Machine, Protocol):
+    """A bare node: a machine that messages and requests arrive at."""
+
+    def start(self) -> None:
+        """Begin to run, at the beginning of the trial."""
+
+    def receive(self, sender: str, message: Any) -> None:
+        """A message from another node arrives."""
+
+    def request(self, op: Op, answer: Answer) -> None:
+        """A client's op arrives; `answer` is called, once and at any time, with how it ended. Silence is
+        allowed."""
+
+
+class Bare(Protocol):
+    """Where a bare node runs, and what it is given."""
+
+    plan: Plan
+    heap: Heap
+    wires: Wires
+    events: list[Event]
+    """Where it records what others can see of it."""
+
+
+NodeFactory = Callable[[Bare, str], Node]
+"""Makes the node of this name."""
+
+
+def run_bare(
+    plan: Plan,
+    workload: Workload,
+    make_node: NodeFactory,
+    *,
+    asked_by: Callable[[int], str],
+    folder: RunFolder | None = None,
+) -> Recording:
+    """Run a plan; `asked_by` says which node a process asks.
+
+    Raises: whatever a node, the generator or the nemesis raises.
+    """
+    return _Run(plan, workload, make_node, asked_by).run(folder)
+
+
+class _Run:
+    """One trial; the `Bare` that its nodes are given."""
+
+    def __init__(
+        self, plan: Plan, workload: Workload, make_node: NodeFactory, asked_by: Callable[[int], str]
+    ) -> None:
+        self.plan, self.heap = plan, Heap()
+        self.wires = Wires(plan, self.heap)
+        self.events: list[Event] = []
+        self.ops: list[Op] = []
+        self.nodes: Mapping[str, Node] = {name: make_node(self, name) for name in plan.names}
+        self.wires.join({name: node.receive for name, node in self.nodes.items()})
+        self._asked_by, self._timeout_ns = asked_by, int(workload.timeout_s * 1e9)
+        generator = script(plan, workload, substream(plan.seed, "workload"))
+        self._nemesis = Nemesis(self.wires, self.nodes)
+        self._conductor = _Conductor(self, generator, self._nemesis)
+        self._connected: set[int] = set()
+
+    def run(self, folder: RunFolder | None) -> Recording:
+        """Run to the end, and gather what there is to be told."""
+        for node in self.nodes.values():
+            node.start()
+        conductor = self._conductor
+        self.heap.call_at(0, conductor.move)
+        with self._nemesis:
+            self.heap.run(int((self.plan.time_limit_s + FINAL_PHASE_S) * 1e9), lambda: conductor.is_over)
+            findings = [] if conductor.is_over else [self._no_progress()]
+            conductor.break_off()
+        deeds = self._nemesis.deeds
+        return recording(
+            self.ops,
+            self.events,
+            folder,
+            now_ns=self.heap.now_ns,
+            effects=told_effects(deeds),
+            findings=[*findings, *inert_faults(self.plan, deeds)],
+            network={"messages": self.wires.messages, "delivered": self.wires.delivered},
+        )
+
+    def begin(self, op: Op, end: Answer) -> None:
+        """Have a client do an op; it ends as the node answers, or in silence."""
+        assert isinstance(op.process, int)
+        node = self._asked_by(op.process)
+        # A new client's request is behind a handshake, there and back.
+        trips = 1 if op.process in self._connected else 3
+        self._connected.add(op.process)
+        delay_ns = sum(self.wires.latency_ns(CONTROL, node) for _ in range(trips))
+        self.heap.call_in(delay_ns, self.nodes[node].request, op, partial(self._answer, node, end))
+        silence = replace(op, type="info", error=f"no answer within {self._timeout_ns / 1e9:g} s")
+        self.heap.call_in(self._timeout_ns, end, silence)
+
+    def _answer(self, node: str, end: Answer, ended: Op) -> None:
+        self.heap.call_in(self.wires.latency_ns(node, CONTROL), end, ended)
+
+    def _no_progress(self) -> Finding:
+        why = f"not over {FINAL_PHASE_S:.0f} s after the time limit"
+        return Finding("no progress", "unknown", why)
+
+
+class _Conductor:
+    """Has ops begin when the generator says so, and hears how they end."""
+
+    def __init__(self, run: _Run, generator: Generator, nemesis: Nemesis) -> None:
+        self.is_over = False
+        self._run, self._heap, self._nemesis = run, run.heap, nemesis
+        self._course = Course(generator, run.plan.concurrency, nemesis=True)
+        self._alarm_ns: int | None = None
+        self._is_moving = False
+
+    def move(self) -> None:
+        """Let everything begin that can begin now."""
+        self._is_moving = False
+        now_ns, course = self._heap.now_ns, self._course
+        while (move := course.next(now_ns)) is not None:
+            if isinstance(move, Wait):
+                self._set_alarm(move.until_ns)
+                return
+            self._run.ops.append(move)
+            if move.is_client:
+                self._run.begin(move, self.end)
+            else:
+                ended = _at_once(self._nemesis.apply(move))
+                self.end(replace(move, type="info", value=ended.value, error=ended.error))
+        self.is_over = True
+
+    def end(self, ended: Op) -> None:
+        """An op has ended, unless it had ended already."""
+        if self._course.is_in_flight(ended) and self._is_latest(ended):
+            self._run.ops.append(self._course.end(replace(ended, time=self._heap.now_ns)))
+            self._move_soon()
+
+    def break_off(self) -> None:
+        """Nobody knows what becomes of what is in flight."""
+        for op in list(self._course.in_flight.values()):
+            self.end(replace(op, type="info", error="the trial was over"))
+
+    def _is_latest(self, ended: Op) -> bool:
+        # The index is still that of the invocation: a timeout may be of an op that ended long ago.
+        return self._course.in_flight[self._course.thread_of(ended)].index == ended.index
+
+    def _move_soon(self) -> None:
+        """What else ends at this instant is heard first: it was not concurrent with what begins now."""
+        if not self._is_moving:
+            self._is_moving = True
+            self._heap.call_in(0, self.move)
+
+    def _set_alarm(self, until_ns: int | None) -> None:
+        if until_ns is not None and until_ns != self._alarm_ns:
+            self._alarm_ns = until_ns
+            self._heap.call_at(until_ns, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm_ns = None
+        self.move()
+
+
+def _at_once(work: Coroutine[Any, Any, Op]) -> Op:
+    """What an async function returns that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        ended: Op = done.value
+        return ended
+    raise AssertionError("the nemesis waited")

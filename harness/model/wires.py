@@ -1,0 +1,154 @@
+"""The network of the model: messages that are whole, and the faults that strike them.
+
+It differs from the simulator's in what is below messages. There are no connections to make or break and no
+bytes: each message travels alone and may overtake others, as those of a protocol with framing do in
+simulation. Numbers, deviations, cuts and disturbances mean the same.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from harness.model.heap import Heap
+from harness.nemesis import Grudge
+from harness.plan import Deviation, Plan
+from harness.sim.latency import planned_latency
+from harness.sim.link import Disturbance, Disturbed
+from harness.sim.seeds import substream
+
+Arrive = Callable[[str, Any], None]
+"""Takes the sender and the message."""
+
+
+class Cutting:
+    """A partition at work."""
+
+    def __init__(self, pairs: Collection[tuple[str, str]]) -> None:
+        self.pairs = tuple(pairs)
+        self.messages = 0
+        """How many messages it has stopped."""
+
+
+class Wires:
+    """Every directed link there is; the nemesis's `Links`."""
+
+    def __init__(self, plan: Plan, heap: Heap) -> None:
+        self.messages = 0
+        """How many messages were sent between nodes."""
+        self.delivered = 0
+        self._heap, self._seed = heap, plan.seed
+        self._latency = planned_latency(plan.latency)
+        self._deviations: dict[int, Deviation] = {d.message: d for d in plan.deviations}
+        self._wires: dict[tuple[str, str], _Wire] = {}
+        self._everywhere: list[Disturbed] = []
+        self._arrive: Mapping[str, Arrive] = {}
+
+    def join(self, arrive: Mapping[str, Arrive]) -> None:
+        """Say who takes what arrives at each node."""
+        self._arrive = arrive
+
+    def latency_ns(self, sender: str, receiver: str) -> int:
+        """Draw how long something is under way, between nodes or otherwise."""
+        return self._wire(sender, receiver).draw_ns()
+
+    def send(self, sender: str, receiver: str, message: Any) -> None:
+        """Send a message from one node to another."""
+        wire = self._wire(sender, receiver)
+        number, self.messages = self.messages, self.messages + 1
+        if wire.cuts:
+            wire.count_cut()
+            return
+        if not wire.disturbed and not self._deviations:
+            self._heap.call_in(wire.draw_ns(), self._end, wire, message)
+            return
+        extra_ns, copies = wire.fate()
+        if (deviation := self._deviations.get(number)) is not None:
+            copies *= {"drop": 0, "delay": 1, "duplicate": 2}[deviation.action]
+            extra_ns += int(deviation.ms * 1e6) if deviation.action == "delay" else 0
+        for copy in range(copies):
+            late_ns = int(deviation.ms * 1e6) if copy and deviation is not None else 0
+            self._heap.call_in(wire.draw_ns() + extra_ns + late_ns, self._end, wire, message)
+
+    def cut(self, grudge: Grudge) -> Cutting:
+        """Drop, at each receiver, what comes from these senders; also what is under way."""
+        cutting = Cutting(
+            [(sender, receiver) for receiver in sorted(grudge) for sender in sorted(set(grudge[receiver]))]
+        )
+        for sender, receiver in cutting.pairs:
+            self._wire(sender, receiver).cuts.append(cutting)
+        return cutting
+
+    def mend(self, cut: Cutting) -> None:
+        """End this cut and no other."""
+        for sender, receiver in cut.pairs:
+            self._wire(sender, receiver).cuts.remove(cut)
+
+    def disturb(self, disturbance: Disturbance) -> Disturbed:
+        """Let a disturbance begin."""
+        disturbed = Disturbed(disturbance)
+        if disturbance.links is None:
+            self._everywhere.append(disturbed)
+            struck = list(self._wires.values())
+        else:
+            struck = [self._wire(*pair) for pair in sorted(set(disturbance.links))]
+        for wire in struck:
+            wire.disturbed.append(disturbed)
+        return disturbed
+
+    def settle(self, disturbed: Disturbed) -> None:
+        """End this disturbance and no other."""
+        for wire in self._wires.values():
+            if disturbed in wire.disturbed:
+                wire.disturbed.remove(disturbed)
+        if disturbed in self._everywhere:
+            self._everywhere.remove(disturbed)
+
+    def _end(self, wire: _Wire, message: Any) -> None:
+        if wire.cuts:
+            wire.count_cut()
+            return
+        self.delivered += 1
+        self._arrive[wire.receiver](wire.sender, message)
+
+    def _wire(self, sender: str, receiver: str) -> _Wire:
+        wire = self._wires.get((sender, receiver))
+        if wire is None:
+            draw_ns = self._latency.sampler(substream(self._seed, "link", sender, receiver))
+            faults = substream(self._seed, "faults", sender, receiver)
+            wire = self._wires[sender, receiver] = _Wire(sender, receiver, draw_ns, faults)
+            wire.disturbed.extend(self._everywhere)
+        return wire
+
+
+class _Wire:
+    """One direction between two machines."""
+
+    __slots__ = ("cuts", "disturbed", "draw_ns", "faults", "receiver", "sender")
+
+    def __init__(self, sender: str, receiver: str, draw_ns: Callable[[], int], faults: random.Random) -> None:
+        self.sender, self.receiver, self.draw_ns, self.faults = sender, receiver, draw_ns, faults
+        self.cuts: list[Cutting] = []
+        self.disturbed: list[Disturbed] = []
+
+    def count_cut(self) -> None:
+        for cut in self.cuts:
+            cut.messages += 1
+
+    def fate(self) -> tuple[int, int]:
+        """How much longer the next message is under way, and how many copies of it arrive."""
+        extra_ns, copies = 0, 1
+        for disturbed in self.disturbed:
+            disturbance = disturbed.disturbance
+            if self.faults.random() >= disturbance.probability:
+                continue
+            disturbed.messages += 1
+            match disturbance.kind:
+                case "drop":
+                    copies = 0
+                case "duplicate":
+                    copies *= 2
+                case "delay" | "reorder":
+                    extra_ns += int(self.faults.expovariate(1.0) * disturbance.ms * 1e6)
+        return extra_ns, copies
