@@ -67,11 +67,6 @@ class _ReadsWithoutQuorum(LogRules):
         return 0
 
 
-class _ReadsBeforeBarrier(LogRules):
-    def is_current(self, upto: int, barrier: int) -> bool:
-        return True
-
-
 class _PromiseNotPersisted(LogRules):
     def remembered(self, fact: Fact) -> Fact | None:
         return None if isinstance(fact, Promised) else fact
@@ -146,12 +141,6 @@ def _bugs() -> Iterator[SeededBug]:
         "reads-without-quorum",
         "a leader answers reads without making sure that it still is one",
         Breakage(_ReadsWithoutQuorum()),
-        convicted_by=("linearizability",),
-    )
-    yield SeededBug(
-        "reads-before-barrier",
-        "a new leader answers reads before it has what was acknowledged before its time",
-        Breakage(_ReadsBeforeBarrier()),
         convicted_by=("linearizability",),
     )
     yield SeededBug(

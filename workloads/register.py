@@ -1,6 +1,7 @@
 """The workload `register`: clients read, write and compare-and-swap a few keys of the replicated store.
 
-Half of the clients read through the log, the others by asking a leader who makes sure that it still is one.
+A third of the clients read through the log, the others by asking a leader who makes sure that it still is
+one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from harness.generator import (
     limit,
     phases,
     repeat,
+    reserve,
     sequence,
     sleep,
     stagger,
@@ -53,8 +55,9 @@ FINAL_TRIES_MAX = 20
 """How often a client reads each key at the end before it gives up."""
 TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
 """Short waits, so that there are many changes of leader in a trial."""
-PATIENCE_S = 1.8
-"""How long a client tries before it says that it does not know."""
+ATTEMPT_S = 0.1
+PATIENCE_S = 0.9
+"""How long a client waits for one replica, and for all of them before it says that it does not know."""
 
 
 async def run_replica(site: Site) -> None:
@@ -113,18 +116,29 @@ async def connect(site: Site, process: int) -> AsyncIterator[RegisterClient]:
     """A client that begins with one of the replicas; successive processes begin with successive ones."""
     first = process % len(site.nodes)
     nodes = [*site.nodes[first:], *site.nodes[:first]]
-    async with ReplicaClient([Address(node, PORT) for node in nodes], f"p{process}") as client:
-        yield RegisterClient(client, reads_through_log=process % 2 == 0)
+    async with ReplicaClient(
+        [Address(node, PORT) for node in nodes], f"p{process}", attempt_s=ATTEMPT_S
+    ) as client:
+        yield RegisterClient(client, reads_through_log=process % 3 == 2)
 
 
 def read_write_cas(plan: Plan, rng: random.Random) -> Generator:
-    """Reads, writes and compare-and-swaps of random keys, at the plan's rate."""
-    return stagger(1 / plan.rate, drawn(_any_op, rng=rng), rng=rng)
+    """Reads, writes and compare-and-swaps of random keys, at the plan's rate.
+
+    Some clients only read: one that writes soon notices when its leader is none any more, and goes away.
+    """
+    readers = plan.concurrency // 4
+    reads = drawn(lambda rng: Todo("read", [rng.choice(KEYS), None]), rng=rng)
+    pace = max(1, plan.concurrency) / plan.rate
+    return reserve(
+        (readers, stagger(pace / max(1, readers), reads, rng=rng)),
+        rest=stagger(pace / (plan.concurrency - readers), drawn(_any_op, rng=rng), rng=rng),
+    )
 
 
 def _any_op(rng: random.Random) -> Todo:
     key = rng.choice(KEYS)
-    match rng.choice(("read", "write", "cas")):
+    match rng.choice(("read", "write", "write", "cas")):
         case "read":
             return Todo("read", [key, None])
         case "write":
@@ -172,6 +186,11 @@ REGISTER = Workload(
     check=check,
     framing=LengthPrefixed(4),
     bugs=LOG_BUGS,
-    defaults={"rate": 100.0, "time_limit_s": 3.0, "latency": Latency("uniform", 1.0, 15.0)},
-    timeout_s=2.0,
+    defaults={
+        "concurrency": 8,
+        "rate": 150.0,
+        "time_limit_s": 2.5,
+        "latency": Latency("uniform", 1.0, 15.0),
+    },
+    timeout_s=1.0,
 )

@@ -16,8 +16,6 @@ from paxos_impl.membership import Address
 from paxos_impl.replica.connection import Connection
 from paxos_impl.replica.wire import Done, Elsewhere, Execute, Read, Refused, Request
 
-_ATTEMPT_S = 0.5
-"""How long one replica may take to answer before another is asked."""
 _PAUSE_S = 0.02
 """How long to wait when nobody knows of a leader."""
 
@@ -37,8 +35,10 @@ class ReplicaClient:
     operation is executed at most once. After an `Unsure` outcome the session can go on.
     """
 
-    def __init__(self, addresses: Sequence[Address], name: str) -> None:
+    def __init__(self, addresses: Sequence[Address], name: str, *, attempt_s: float = 0.5) -> None:
+        """`attempt_s` is how long one replica may take to answer before another is asked."""
         assert addresses, "there is nobody to ask"
+        self._attempt_s = attempt_s
         self._addresses, self._name = tuple(addresses), name
         self._connection = Connection(self._addresses[0])
         self._requests = self._number = self._sessions = 0
@@ -83,7 +83,7 @@ class ReplicaClient:
                 self._requests += 1
                 asked = request(self._requests)
                 try:
-                    with trio.fail_after(_ATTEMPT_S):
+                    with trio.fail_after(self._attempt_s):
                         await self._connection.open()
                 except (NoAnswer, trio.TooSlowError) as error:
                     why = str(error) or why
@@ -91,7 +91,7 @@ class ReplicaClient:
                     continue
                 before, maybe = maybe, True
                 try:
-                    with trio.fail_after(_ATTEMPT_S):
+                    with trio.fail_after(self._attempt_s):
                         answer = await self._connection.ask(asked)
                 except (NoAnswer, trio.TooSlowError) as error:
                     why = str(error) or why

@@ -257,7 +257,7 @@ def recovered(facts: list[Fact]) -> Recovered:
 
 
 def disturb(world: LogWorld, rng: random.Random, steps: int) -> None:
-    """Do `steps` random things: deliver out of order, drop, repeat, submit, read, time out, crash, restart."""
+    """Do `steps` random things: deliver out of order, drop, submit, read, time out, crash, restart."""
     for step in range(steps):
         roll = rng.random()
         if roll < 0.75 and world.flights:

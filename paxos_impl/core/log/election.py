@@ -75,9 +75,11 @@ def _canvass(turn: Turn) -> None:
 
 
 def answer_canvass(turn: Turn, canvass: Canvass, sender: int) -> None:
-    """Support whoever asks, unless there is a leader."""
+    """Support whoever asks, unless there is a leader; and give way to it for a while, lest they duel."""
     if turn.is_alone:
         turn.send((sender,), Support(canvass.number))
+        if isinstance(turn.phase, Following):
+            turn.do(SetTimer("election", soon=True))
 
 
 def hear_support(turn: Turn, support: Support, sender: int) -> None:
