@@ -14,7 +14,7 @@ import trio
 from paxos_impl.client import NoAnswer
 from paxos_impl.membership import Address
 from paxos_impl.replica.connection import Connection
-from paxos_impl.replica.wire import Done, Elsewhere, Execute, Read, Refused, Request
+from paxos_impl.replica.wire import AskStatus, Done, Elsewhere, Execute, Read, Refused, Request, Status
 
 _PAUSE_S = 0.02
 """How long to wait when nobody knows of a leader."""
@@ -125,3 +125,22 @@ class ReplicaClient:
         await self._connection.drop()
         self._connection = Connection(self._addresses[(at + 1) % len(self._addresses)])
         await trio.sleep(_PAUSE_S)
+
+
+async def status(address: Address, *, timeout_s: float) -> Status:
+    """Ask a replica how it is.
+
+    Raises: NoAnswer.
+    """
+    connection = Connection(address)
+    try:
+        with trio.fail_after(timeout_s):
+            await connection.open()
+            answer = await connection.ask(AskStatus(1))
+    except trio.TooSlowError:
+        raise NoAnswer(f"{address}: no answer in time") from None
+    finally:
+        await connection.drop()
+    if not isinstance(answer, Status):
+        raise NoAnswer(f"{address} answered {answer}")
+    return answer

@@ -52,4 +52,5 @@ class Connection:
         """Close the connection, at once."""
         if (stream := self._stream) is not None:
             self._stream = None
+            # `aclose_forcefully` is a checkpoint, and closes all the same when it is cancelled.
             await trio.aclose_forcefully(stream)

@@ -1,0 +1,260 @@
+"""Replicas on real loopback sockets: commands are executed once, whoever dies; strangers are not believed."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+
+import pytest
+import trio
+import trio.testing
+
+from paxos_impl.core import TraceEvent
+from paxos_impl.core.log import Command
+from paxos_impl.membership import Address, Membership
+from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
+from paxos_impl.replica.connection import Connection
+from paxos_impl.replica.node import ReplicaConfig, serve
+from paxos_impl.replica.reception import COMMAND_BYTES_MAX
+from paxos_impl.replica.timing import ReplicaTiming
+from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Envelope, Execute, Read, Refused
+from paxos_impl.storage import StorageFailed
+from paxos_impl.wire import Hello, framed
+from tests.paxos.memory_disk import MemoryDisk
+from tests.paxos.test_node import _free_ports
+
+QUICK = ReplicaTiming(beat_s=0.02, election_s=0.08, soon_s=0.02)
+
+
+class Cluster:
+    """Replicas in one nursery; each can be killed and started again on its own disk."""
+
+    def __init__(self, size: int, nursery: trio.Nursery) -> None:
+        self._nursery = nursery
+        self.ids = tuple(range(1, size + 1))
+        self.disks = {server_id: MemoryDisk() for server_id in self.ids}
+        self.trace: list[TraceEvent] = []
+        self.log: list[str] = []
+        self._scopes: dict[int, trio.CancelScope] = {}
+        addresses = {n: Address("127.0.0.1", port) for n, port in _free_ports(self.ids)}
+        self.membership = Membership(addresses, "blue")
+
+    @property
+    def addresses(self) -> list[Address]:
+        return [self.membership.members[server_id] for server_id in self.ids]
+
+    def client(self, name: str, *, first: int = 1) -> ReplicaClient:
+        at = self.ids.index(first)
+        return ReplicaClient([*self.addresses[at:], *self.addresses[:at]], name, attempt_s=0.2)
+
+    async def start(self, server_id: int) -> None:
+        self._scopes[server_id] = await self._nursery.start(self._run, server_id)
+
+    async def kill(self, server_id: int) -> None:
+        """Like losing power, except that connections are closed."""
+        self._scopes[server_id].cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        self.disks[server_id].lose_power()
+
+    async def leader(self) -> int:
+        """Who leads, once somebody does."""
+        while True:
+            for server_id in self.ids:
+                if not self._scopes[server_id].cancel_called:
+                    told = await status(self.membership.members[server_id], timeout_s=5)
+                    if told.phase == "leading":
+                        return server_id
+            await trio.sleep(0.01)
+
+    async def _run(self, server_id: int, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
+        config = ReplicaConfig(server_id, self.membership, timing=QUICK)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(
+                lambda *, task_status: serve(
+                    config,
+                    disk=self.disks[server_id],
+                    rng=Random(server_id),
+                    tracer=self.trace.append,
+                    log=self.log.append,
+                    task_status=task_status,
+                )
+            )
+            task_status.started(nursery.cancel_scope)
+
+
+@asynccontextmanager
+async def cluster(size: int = 3) -> AsyncIterator[Cluster]:
+    async with trio.open_nursery() as nursery:
+        made = Cluster(size, nursery)
+        for server_id in made.ids:
+            await made.start(server_id)
+        with trio.fail_after(20):
+            yield made
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_one_client_writes_another_reads_from_whichever_replica() -> None:
+    async with cluster() as three, three.client("a") as writer:
+        written = await writer.execute(["put", "x", 1], timeout_s=10)
+        for first in three.ids:
+            async with three.client(f"b{first}", first=first) as reader:
+                assert (await reader.read(["get", "x"], timeout_s=10)).result == 1
+                through_log = await reader.execute(["get", "x"], timeout_s=10)
+                assert through_log.result == 1
+                assert through_log.slot > written.slot
+
+
+async def test_clients_side_by_side_lose_nothing_and_do_nothing_twice() -> None:
+    async def add(three: Cluster, name: str) -> None:
+        async with three.client(name) as client:
+            for number in range(20):
+                await client.execute(["append", "x", f"{name}.{number}"], timeout_s=10)
+
+    async with cluster() as three:
+        async with trio.open_nursery() as clients:
+            for name in ("a", "b", "c", "d"):
+                clients.start_soon(add, three, name)
+        async with three.client("reader") as reader:
+            elements = (await reader.read(["get", "x"], timeout_s=10)).result
+
+    assert sorted(elements) == sorted(f"{name}.{number}" for name in "abcd" for number in range(20))
+
+
+async def test_when_the_leader_dies_another_leads_and_no_write_is_lost() -> None:
+    async with cluster() as three, three.client("a") as client:
+        for number in range(5):
+            await client.execute(["append", "x", number], timeout_s=10)
+        await three.kill(await three.leader())
+        for number in range(5, 10):
+            await client.execute(["append", "x", number], timeout_s=10)
+
+        assert (await client.read(["get", "x"], timeout_s=10)).result == list(range(10))
+
+
+async def test_the_log_outlives_a_power_failure_of_all() -> None:
+    async with cluster() as three, three.client("a") as client:
+        await client.execute(["put", "x", 1], timeout_s=10)
+        for server_id in three.ids:
+            await three.kill(server_id)
+        for server_id in three.ids:
+            await three.start(server_id)
+
+        assert (await client.read(["get", "x"], timeout_s=10)).result == 1
+
+
+async def test_a_command_that_is_sent_again_to_another_leader_has_its_first_result() -> None:
+    async with cluster() as three:
+        command = Execute(1, "a", 1, ["append", "x", 1])
+        first = await three.leader()
+        answered = await ask(three.membership.members[first], command)
+        await three.kill(first)
+        again = await ask(three.membership.members[await three.leader()], command)
+
+    assert isinstance(answered, Done)
+    assert isinstance(again, Done)
+    assert (answered.result, again.result) == (1, 1)
+
+
+async def test_who_does_not_lead_names_the_leader() -> None:
+    async with cluster() as three:
+        leader = await three.leader()
+        follower = next(server_id for server_id in three.ids if server_id != leader)
+        while True:
+            answer = await ask(three.membership.members[follower], Execute(1, "a", 1, ["get", "x"]))
+            if isinstance(answer, Elsewhere) and answer.leader is not None:
+                break
+            await trio.sleep(0.01)
+
+    assert answer == Elsewhere(three.membership.members[leader], maybe=False)
+
+
+async def test_without_a_quorum_a_write_is_of_unknown_outcome_and_a_read_is_not_done() -> None:
+    async with cluster() as three, three.client("a") as client:
+        await client.execute(["put", "x", 1], timeout_s=10)
+        leader = await three.leader()
+        for server_id in three.ids:
+            if server_id != leader:
+                await three.kill(server_id)
+
+        with pytest.raises((Unsure, NotDone)):
+            await client.execute(["put", "x", 2], timeout_s=0.5)
+        with pytest.raises(NotDone):
+            await client.read(["get", "x"], timeout_s=0.5)
+
+
+async def test_where_nobody_listens_nothing_was_done() -> None:
+    async with ReplicaClient([Address("127.0.0.1", 1)], "a") as client:
+        with pytest.raises(NotDone):
+            await client.execute(["put", "x", 1], timeout_s=0.1)
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        (Execute(1, "a", 1, ["drop", "x"]), "no operation"),
+        (Execute(1, "a", 1, ["put", "x", "v" * COMMAND_BYTES_MAX]), "too long"),
+        (Execute(1, "a", 2, ["put", "x", 1]), "session"),
+        (Read(1, ["put", "x", 1]), "more than look"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused_in_words(request_: Execute | Read, why: str) -> None:
+    async with cluster(1) as one:
+        answer = await ask(one.membership.members[await one.leader()], request_)
+
+    assert isinstance(answer, Refused)
+    assert answer.is_final
+    assert why in answer.why
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x00\x00\x00\x03abc",
+        framed(Envelope("n9.0.1", Command("x", 1, 1))),  # type: ignore[arg-type]
+        framed(Hello(PROTOCOL + 1, "blue", 2, 1, 0)),
+        framed(Hello(PROTOCOL, "red", 2, 1, 0)),
+        framed(Hello(PROTOCOL, "blue", 9, 1, 0)),
+    ],
+    ids=["noise", "no hello", "another protocol", "another cluster", "a stranger"],
+)
+async def test_odd_visitors_are_shown_out_and_nobody_is_disturbed(said: bytes) -> None:
+    async with cluster() as three, three.client("a") as client:
+        stream = await trio.open_tcp_stream(*three.addresses[0])
+        async with stream:
+            await stream.send_all(said)
+            assert await stream.receive_some() == b""
+
+        assert (await client.execute(["put", "x", 1], timeout_s=10)).result is None
+        assert any(line.startswith("closed a connection") for line in three.log)
+
+
+async def test_a_replica_whose_disk_fails_stops_and_says_so() -> None:
+    disk = MemoryDisk()
+    [(_, port)] = _free_ports((1,))
+    config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"), timing=QUICK)
+    failures: list[StorageFailed] = []
+
+    async def run(task_status: trio.TaskStatus[Address]) -> None:
+        try:
+            await serve(config, disk=disk, rng=Random(1), task_status=task_status)
+        except StorageFailed as error:
+            failures.append(error)
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(run)
+            disk.failing = errno.EIO
+
+    assert "Input/output error" in str(failures)
+
+
+async def ask(address: Address, request: Execute | Read) -> object:
+    """One request to one replica; it must answer."""
+    connection = Connection(address)
+    try:
+        await connection.open()
+        return await connection.ask(request)
+    finally:
+        await connection.drop()

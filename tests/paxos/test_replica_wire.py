@@ -1,0 +1,87 @@
+"""Messages of replicas: read as what was sent, or refused as no message."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paxos_impl.core.ballot import Ballot
+from paxos_impl.core.log import Command, Entry
+from paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
+from paxos_impl.core.log.leader import BATCH_BYTES_MAX
+from paxos_impl.core.log.learner import TOLD_MAX
+from paxos_impl.core.log.message import (
+    Accepted,
+    Ask,
+    Canvass,
+    Commit,
+    Heard,
+    Message,
+    Nack,
+    Prepare,
+    Promise,
+    Propose,
+    Support,
+    Tell,
+)
+from paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
+from paxos_impl.replica.reception import COMMAND_BYTES_MAX
+from paxos_impl.replica.wire import Envelope, Execute, Read, read_incoming
+from paxos_impl.wire import framed
+
+numbers = st.integers(0, 2**63)
+ballots = st.builds(Ballot, numbers, numbers)
+ops = st.lists(st.text(max_size=3) | st.integers(-9, 9), max_size=3)
+batches = st.lists(st.builds(Command, st.text(max_size=3), numbers, ops), max_size=3).map(tuple)
+entries = st.lists(st.builds(Entry, numbers, ballots, batches), max_size=3).map(tuple)
+messages = st.one_of(
+    st.builds(Prepare, ballots, numbers),
+    st.builds(Promise, ballots, numbers, entries),
+    st.builds(Propose, ballots, numbers, batches),
+    st.builds(Accepted, ballots, numbers),
+    st.builds(Nack, ballots, ballots),
+    st.builds(Commit, ballots, numbers, numbers),
+    st.builds(Heard, ballots, numbers),
+    st.builds(Ask, numbers),
+    st.builds(Tell, entries, numbers),
+    st.builds(Canvass, numbers),
+    st.builds(Support, numbers),
+)
+
+
+def received(message: object) -> object:
+    [body] = FrameReader().feed(framed(message))
+    return read_incoming(body)
+
+
+@given(messages)
+def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
+    envelope = Envelope("n1.0.1", message)
+
+    assert received(envelope) == envelope
+
+
+@given(st.binary(max_size=60))
+def test_whatever_bytes_arrive_they_are_a_message_or_a_bad_frame(body: bytes) -> None:
+    try:
+        incoming = read_incoming(body)
+    except BadFrame:
+        return
+    assert received(incoming) == incoming
+
+
+@pytest.mark.parametrize("request_", [Execute(1, "c", 1, ["put", "x", None]), Read(2, ["get", "x"])])
+def test_a_request_arrives_as_it_was_sent(request_: object) -> None:
+    assert received(request_) == request_
+
+
+@pytest.mark.parametrize(("kind", "slots"), [(Promise, LAG_MAX + VOTES_AHEAD_MAX), (Tell, TOLD_MAX)])
+def test_the_longest_report_fits_in_a_frame(kind: type, slots: int) -> None:
+    size = max(BATCH_BYTES_MAX, COMMAND_BYTES_MAX)
+    ballot = Ballot(2**40, 99)
+    batch = (Command("c" * 32, 2**40, "v" * size),)
+    entries = tuple(Entry(2**40 + slot, ballot, batch) for slot in range(slots))
+    message = Promise(ballot, 2**40, entries) if kind is Promise else Tell(entries, 2**40)
+
+    assert len(framed(Envelope("n99.9999.999999", message))) < FRAME_MAX
