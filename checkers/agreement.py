@@ -35,12 +35,17 @@ def _disagreements(told: Iterable[Op]) -> Iterator[Anomaly]:
         slot = op.slot or 0
         values, key = first.setdefault(slot, {}), canonical(op.value)
         if values and key not in values:
-            earlier = next(iter(values.values()))
-            yield Anomaly(
-                "split decision",
-                f"{teller(earlier)} that slot {slot} is {value_text(earlier.value)}, "
-                f"{teller(op)} that it is {value_text(op.value)}",
-                (earlier, op),
-                details={"slot": slot},
-            )
+            yield disagreement(next(iter(values.values())), op)
         values.setdefault(key, op)
+
+
+def disagreement(earlier: Op, later: Op) -> Anomaly:
+    """That two answers about one slot are not the same."""
+    slot = later.slot or 0
+    return Anomaly(
+        "split decision",
+        f"{teller(earlier)} that slot {slot} is {value_text(earlier.value)}, "
+        f"{teller(later)} that it is {value_text(later.value)}",
+        (earlier, later),
+        details={"slot": slot},
+    )

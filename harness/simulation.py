@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from harness.catalogue import find_bug
 from harness.effects import inert_faults, told_effects
-from harness.history import Event, History, Op
+from harness.history import NEMESIS, Event, History, Op
 from harness.interpreter import Interpretation, interpret
 from harness.nemesis import Nemesis
 from harness.plan import Plan
@@ -20,15 +21,21 @@ from harness.sim import Deviation, Machine, StopReason, Waiting, World
 from harness.sim.latency import planned_latency
 from harness.store import RunFolder
 from harness.trial import Finding, Recording
-from harness.workload import Site, Workload
+from harness.workload import Monitor, Site, Workload
 
 CONTROL = "control"
 """The machine that clients and the nemesis run on."""
 _SHORTLY_S = 0.001
 
 
-def simulate(plan: Plan, workload: Workload, folder: RunFolder | None = None) -> Recording:
+def simulate(
+    plan: Plan, workload: Workload, folder: RunFolder | None = None, *, watch: bool = False
+) -> Recording:
     """Run a plan in a world of its own; with a folder, history and trace are written as they grow.
+
+    With `watch`, the workload's monitor looks on, and the world stops when it says that something is wrong:
+    as soon as everything waits, so that all that happens at that moment is recorded. The history then ends
+    with an op `stopped` of the nemesis.
 
     Raises: UnknownName, if there is no such bug; whatever the harness itself does wrong.
     """
@@ -36,26 +43,38 @@ def simulate(plan: Plan, workload: Workload, folder: RunFolder | None = None) ->
         world = stack.enter_context(
             World(plan.seed, latency=planned_latency(plan.latency), framing=workload.framing)
         )
-        recorder = stack.enter_context(_Recorder(world, folder))
+        monitor = workload.watch(plan) if watch and workload.watch is not None else None
+        recorder = stack.enter_context(_Recorder(world, folder, monitor))
         return _Simulation(plan, workload, world, recorder).run()
 
 
-class _Recorder:
-    """Keeps ops and events, in memory and in the run folder."""
+Recorded = TypeVar("Recorded", Op, Event)
 
-    def __init__(self, world: World, folder: RunFolder | None) -> None:
+
+class _Recorder:
+    """Keeps ops and events, in memory and in the run folder, and shows them to the monitor."""
+
+    def __init__(self, world: World, folder: RunFolder | None, monitor: Monitor | None) -> None:
         self.ops: list[Op] = []
         self.events: list[Event] = []
-        self._world = world
+        self.alarm: str | None = None
+        """What the monitor found wrong first."""
+        self.failure: str | None = None
+        """How the monitor itself failed; it is asked no more then."""
+        self._world, self._monitor = world, monitor
         self._journals = folder.journals() if folder is not None else None
         self._hash = hashlib.blake2b(digest_size=16)
         self._encode = msgspec.json.Encoder().encode
 
     def op(self, op: Op) -> None:
+        if self._world.closing:
+            return
         self.ops.append(op)
         self._hash.update(self._encode(op))
         if self._journals is not None:
             self._journals[0].write(op)
+        if self._monitor is not None:
+            self._ask(self._monitor.op, op)
 
     def event(self, told: Any) -> None:
         if self._world.closing:
@@ -70,6 +89,21 @@ class _Recorder:
         self._hash.update(self._encode(event))
         if self._journals is not None:
             self._journals[1].write(event)
+        if self._monitor is not None:
+            self._ask(self._monitor.event, event)
+
+    def stopped(self, why: str) -> None:
+        """Mark the history as one that ends before its time."""
+        self.op(Op(len(self.ops), self._world.now_ns, "info", NEMESIS, "stopped", error=why))
+
+    def _ask(self, monitor: Callable[[Recorded], str | None], recorded: Recorded) -> None:
+        # It is asked in the midst of a node's doings, and its own faults must not become the node's.
+        try:
+            self.alarm = monitor(recorded)
+        except Exception as error:
+            self.failure = f"{type(error).__name__}: {error}"
+        if self.alarm is not None or self.failure is not None:
+            self._monitor = None
 
     @property
     def digest(self) -> str:
@@ -103,28 +137,31 @@ class _Simulation:
         """Who waited for what shortly before the time was up."""
 
     def run(self) -> Recording:
-        """Run to the end, and gather what there is to be told."""
-        world = self._world
+        """Run to the end, or to the first violation, and gather what there is to be told."""
+        world, recorder = self._world, self._recorder
         control = self._control.start(self._interpret)
         world.call_later(self._deadline_s - _SHORTLY_S, self._look_who_waits)
-        reason = world.run(stop=lambda: not control.alive)
+        reason = world.run(stop=lambda: not control.alive or recorder.alarm is not None)
         if control.error is not None:
             raise control.error
-        findings = [
-            *self._no_progress(reason),
-            *self._client_crashes(),
-            *self._node_crashes(),
-            *inert_faults(self._plan, self._nemesis.deeds),
-        ]
+        stopped = recorder.alarm if control.alive else None
+        if stopped is not None:
+            recorder.stopped(stopped)
+            # It could not make progress, nor all faults an effect, in a time that was cut short.
+            ending = [Finding("stopped", "unknown", f"stopped before its end: {stopped}")]
+        else:
+            ending = [*self._no_progress(reason), *inert_faults(self._plan, self._nemesis.deeds)]
+        findings = [*self._client_crashes(), *self._node_crashes(), *self._monitor_crashes(), *ending]
         return Recording(
-            History(self._recorder.ops),
-            tuple(self._recorder.events),
+            History(recorder.ops),
+            tuple(recorder.events),
             told_effects(self._nemesis.deeds),
             tuple(findings),
             self._messages(),
             tuple(self._crashes()),
             world.now_s,
-            self._recorder.digest,
+            recorder.digest,
+            stopped or "",
         )
 
     async def _interpret(self) -> None:
@@ -191,6 +228,12 @@ class _Simulation:
             )
             for crash in self._crashes()[:1]
         ]
+
+    def _monitor_crashes(self) -> list[Finding]:
+        failure = self._recorder.failure
+        if failure is None:
+            return []
+        return [Finding("monitor crashed", "unknown", f"what watched the trial failed: {failure}")]
 
     def _crashes(self) -> list[dict[str, Any]]:
         return [

@@ -43,6 +43,8 @@ class Recording:
     virtual_s: float = 0.0
     digest: str = ""
     """A hash of everything that happened; equal plans give equal digests."""
+    stopped: str = ""
+    """Why a monitor stopped the trial before its end; empty if none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class Trial:
             "virtual_s": recording.virtual_s,
             "wall_s": self.wall_s,
             "digest": recording.digest,
+            "stopped": recording.stopped,
             "version": VERSION,
         }
 
@@ -156,20 +159,22 @@ def run(
     name: str | None = None,
     report: bool = False,
     again: str | None = None,
+    watch: bool = False,
 ) -> Trial:
     """Run a plan and judge what happened.
 
     The workload is found by the plan's name for it unless one is given. With a `store`, everything is
     kept in a run folder called `name` (else after the seed), written while the trial runs; with
     `report`, a page is made of it. `again` is the command to be shown that runs it again, where that is
-    not `ostrakon replay`.
+    not `ostrakon replay`. With `watch`, a simulation ends at the first violation that the workload's
+    monitor sees.
 
     Raises: UnknownName, BadPlan, OSError.
     """
     workload = workload or find_workload(plan.workload)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
     began = time.perf_counter()
-    recording = _record(plan, workload, folder)
+    recording = _record(plan, workload, folder, watch)
     judgement, findings = _judge(plan, workload, recording)
     trial = Trial(
         plan,
@@ -187,11 +192,11 @@ def run(
     return trial
 
 
-def _record(plan: Plan, workload: Workload, folder: RunFolder | None) -> Recording:
+def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: bool) -> Recording:
     if plan.substrate == "sim":
         from harness.simulation import simulate
 
-        return simulate(plan, workload, folder)
+        return simulate(plan, workload, folder, watch=watch)
     if plan.substrate == "model":
         if workload.model is None:
             raise BadPlan(

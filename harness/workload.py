@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.generator import Generator
-from harness.history import History, Op, Trace
+from harness.history import Event, History, Op, Trace
 from harness.plan import Plan
 from harness.sim.framing import Framing
 
@@ -103,6 +103,20 @@ class Judgement(Protocol):
         """All of it, as plain data."""
 
 
+class Monitor(Protocol):
+    """Looks on while a trial runs; either method returns what is wrong, in a sentence, or None.
+
+    What it says stops the trial. It only looks: what is recorded up to then is the same as without it, and
+    the verdict is the checkers'.
+    """
+
+    def event(self, event: Event) -> str | None:
+        """A node reported this; events come in the order of true time."""
+
+    def op(self, op: Op) -> str | None:
+        """A client or the nemesis began or ended this; ops come in the order of the history."""
+
+
 @dataclass(frozen=True, slots=True)
 class SeededBug:
     """One rule broken on purpose, to show that the checkers notice."""
@@ -146,3 +160,5 @@ class Workload:
     such core. Raises: BadPlan."""
     explore: Explore | None = None
     """Tries everything that can happen in a small world; None if there is none."""
+    watch: Callable[[Plan], Monitor] | None = None
+    """Looks on while a trial runs, so that it can be stopped at the first violation; None if nothing can."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from checkers.consensus import consensus
+from checkers.consensus import ConsensusMonitor, consensus
 from checkers.termination import termination
 from checkers.verdict import Verdict
 from harness.generator import (
@@ -178,6 +178,7 @@ DECREE = Workload(
     bugs=DECREE_BUGS,
     model=run_on_model,
     explore=explore,
+    watch=lambda plan: ConsensusMonitor(),
     busy_s=CONTESTED_S,
     defaults={"rate": 20.0, "time_limit_s": 1.0, "latency": Latency("uniform", 1.0, 20.0)},
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,7 +18,8 @@ from harness.status import OWN_FAILURE, UserError, exit_status
 def replay(plan_or_run: Path, store: str, as_json: bool) -> int:
     """Run a plan again, byte for byte: PLAN_OR_RUN is a plan.json or a run folder.
 
-    Given a run folder, it also says whether the same thing happened as then.
+    Given a run folder, it also says whether the same thing happened as then; a run that was stopped at its
+    first violation is stopped there again.
     """
     from harness.catalogue import UnknownName
     from harness.plan import BadPlan, read_plan
@@ -25,14 +27,15 @@ def replay(plan_or_run: Path, store: str, as_json: bool) -> int:
     from harness.trial import run
 
     try:
-        plan = read_plan(plan_or_run)
-        trial = run(plan, store=Store(store), name=f"replay-of-seed-{plan.seed}", report=True)
+        plan, earlier = read_plan(plan_or_run), _earlier(plan_or_run)
+        watch = earlier is not None and earlier["stopped"]
+        name = f"replay-of-seed-{plan.seed}"
+        trial = run(plan, store=Store(store), name=name, report=True, watch=watch)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is not there: a run folder holds a plan.json") from None
     except (UnknownName, BadPlan) as error:
         raise UserError(str(error)) from None
     show(trial, as_json=as_json)
-    earlier = _digest(plan_or_run)
     if earlier and earlier["digest"] != trial.digest:
         if earlier["version"] == trial.results()["version"]:
             click.echo("Something else happened than in the recorded run, at the same version.", err=True)
@@ -43,11 +46,13 @@ def replay(plan_or_run: Path, store: str, as_json: bool) -> int:
     return exit_status(trial.valid)
 
 
-def _digest(run: Path) -> dict[str, str] | None:
+def _earlier(run: Path) -> dict[str, Any] | None:
+    """What the recorded run came to; None if it is not told."""
     import msgspec
 
     try:
         results = msgspec.json.decode((run / "results.json").read_bytes())
-        return {"digest": results["digest"], "version": results["version"]}
-    except (OSError, msgspec.DecodeError, KeyError, TypeError):
+        told = {name: results[name] for name in ("digest", "version")}
+        return {**told, "stopped": bool(results.get("stopped"))}
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError):
         return None

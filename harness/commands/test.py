@@ -46,6 +46,9 @@ from harness.status import UserError, exit_status
     help="Something that only this workload knows.",
 )
 @click.option("--substrate", type=click.Choice(["model", "sim", "live"]), default="sim", show_default=True)
+@click.option(
+    "--watch", is_flag=True, help="Stop at the first violation, if the workload can tell while it runs."
+)
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where runs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def test(
@@ -59,6 +62,7 @@ def test(
     bug: str | None,
     options: tuple[str, ...],
     substrate: Any,
+    watch: bool,
     store: str,
     as_json: bool,
 ) -> int:
@@ -78,6 +82,8 @@ def test(
         found = find_workload(workload)
         if bug is not None:
             find_bug(found, bug)
+        if watch and (found.watch is None or substrate != "sim"):
+            raise UserError(f"--watch: nothing watches {workload!r} while it runs on {substrate!r}")
         plan = plan_for(
             found,
             seed=secrets.randbelow(2**32) if seed is None else seed,
@@ -90,7 +96,7 @@ def test(
             time_limit_s=time_limit,
             options=_parse(options),
         )
-        trial = run(plan, workload=found, store=Store(store), report=True)
+        trial = run(plan, workload=found, store=Store(store), report=True, watch=watch)
     except (UnknownName, UnknownFault, BadPlan) as error:
         raise UserError(str(error)) from None
     show(trial, as_json=as_json)
