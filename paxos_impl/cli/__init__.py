@@ -12,6 +12,7 @@ import click
 
 from paxos_impl.cli.asking import get, propose, status
 from paxos_impl.cli.exits import BAD_ARGUMENTS
+from paxos_impl.cli.kv import kv
 from paxos_impl.cli.service import registry, serve
 
 
@@ -45,10 +46,12 @@ def cli() -> None:
       paxos propose --registry 127.0.0.1:7000 "the decree"
       paxos get --registry 127.0.0.1:7000
 
+    A key-value store on many such decrees: see `paxos kv --help`.
+
     Exit status: 0 done; 1 no answer, or refused; 3 nothing is known yet; 254 bad arguments; 255 a service
     could not go on.
     """
 
 
-for command in (registry, serve, propose, get, status):
+for command in (registry, serve, propose, get, status, kv):
     cli.add_command(command)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 ASK_AGAIN_S = 0.2
 """How long to wait before asking again who did not answer."""
 
-_ask_registry = click.option("--registry", type=ADDRESS, help="Ask any instance that this registry knows.")
-_ask_node = click.option("--node", type=ADDRESS, help="Ask this instance.")
-_timeout = click.option(
+ask_registry = click.option("--registry", type=ADDRESS, help="Ask any instance that this registry knows.")
+ask_node = click.option("--node", type=ADDRESS, help="Ask this instance.")
+timeout = click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(0, min_open=True),
@@ -31,9 +31,9 @@ _timeout = click.option(
 
 @click.command()
 @click.argument("value")
-@_ask_registry
-@_ask_node
-@_timeout
+@ask_registry
+@ask_node
+@timeout
 def propose(value: str, registry: Address | None, node: Address | None, timeout_s: float) -> int:
     """Propose VALUE, and print the value that is chosen: this one, or one that came first.
 
@@ -48,18 +48,18 @@ def propose(value: str, registry: Address | None, node: Address | None, timeout_
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         outcome = await client.propose(addresses, value, timeout_s=timeout_s)
         if isinstance(outcome, Chosen):
-            click.echo(_text(outcome.value))
+            click.echo(text(outcome.value))
             return 0
         say(outcome.why)
         return NOT_DONE
 
-    return _asked(ask, registry, node, timeout_s, awaits_cluster=True)
+    return asked(ask, registry, node, timeout_s, awaits_cluster=True)
 
 
 @click.command()
-@_ask_registry
-@_ask_node
-@_timeout
+@ask_registry
+@ask_node
+@timeout
 def get(registry: Address | None, node: Address | None, timeout_s: float) -> int:
     """Print the chosen value, alone. Exit status 3 if nothing is known yet."""
     from paxos_impl import client
@@ -68,7 +68,7 @@ def get(registry: Address | None, node: Address | None, timeout_s: float) -> int
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         outcome = await client.get(addresses, timeout_s=timeout_s)
         if isinstance(outcome, Chosen):
-            click.echo(_text(outcome.value))
+            click.echo(text(outcome.value))
             return 0
         if isinstance(outcome, Refused):
             say(outcome.why)
@@ -76,13 +76,13 @@ def get(registry: Address | None, node: Address | None, timeout_s: float) -> int
         say("nothing is known to be chosen yet")
         return UNKNOWN_YET
 
-    return _asked(ask, registry, node, timeout_s)
+    return asked(ask, registry, node, timeout_s)
 
 
 @click.command()
-@_ask_registry
-@_ask_node
-@_timeout
+@ask_registry
+@ask_node
+@timeout
 def status(registry: Address | None, node: Address | None, timeout_s: float) -> int:
     """Print a line for each instance: what it has promised, accepted and learned.
 
@@ -99,20 +99,18 @@ def status(registry: Address | None, node: Address | None, timeout_s: float) -> 
                 silent = True
                 click.echo(f"{address}  no answer")
                 continue
-            accepted = (
-                "-" if seen.accepted is None else f"{_text(seen.accepted.value)}@{seen.accepted.ballot}"
-            )
+            accepted = "-" if seen.accepted is None else f"{text(seen.accepted.value)}@{seen.accepted.ballot}"
             click.echo(
                 f"{address}  server {seen.server_id}  start {seen.incarnation + 1}  {seen.phase}  "
                 f"promised {seen.promised or '-'}  accepted {accepted}  "
-                f"chosen {'-' if seen.chosen is None else _text(seen.chosen.value)}"
+                f"chosen {'-' if seen.chosen is None else text(seen.chosen.value)}"
             )
         return NOT_DONE if silent else 0
 
-    return _asked(ask, registry, node, timeout_s)
+    return asked(ask, registry, node, timeout_s)
 
 
-def _asked(
+def asked(
     ask: Callable[[list[Address], float], Awaitable[int]],
     registry: Address | None,
     node: Address | None,
@@ -164,14 +162,15 @@ async def _instances(registry: Address | None, node: Address | None, timeout_s: 
 
     from paxos_impl.client import NoAnswer
     from paxos_impl.frame import BadFrame
-    from paxos_impl.registry import GetMembership, View, ask_registry
+    from paxos_impl.registry import GetMembership, View
+    from paxos_impl.registry import ask_registry as ask
 
     if node is not None:
         return [node]
     assert registry is not None
     try:
         with trio.fail_after(max(timeout_s, 0)):
-            view = await ask_registry(registry, GetMembership())
+            view = await ask(registry, GetMembership())
     except (OSError, trio.BrokenResourceError, trio.TooSlowError, BadFrame) as error:
         raise NoAnswer(f"the registry at {registry} does not answer: {error}") from None
     if not isinstance(view, View):
@@ -182,7 +181,7 @@ async def _instances(registry: Address | None, node: Address | None, timeout_s: 
     return [view.membership.members[server_id] for server_id in view.membership.ids]
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     """A value as it was typed; one that is not text, as JSON."""
     if isinstance(value, str):
         return value

@@ -6,8 +6,10 @@ import click
 
 NOT_DONE = 1
 """No answer, or refused."""
+UNSURE = 2
+"""Nobody knows whether it was done, or will be."""
 UNKNOWN_YET = 3
-"""Nothing is known to be chosen yet."""
+"""Nothing is known to be chosen yet, or a key has no value."""
 BAD_ARGUMENTS = 254
 OUR_FAILURE = 255
 """A service could not go on, or not begin."""

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import trio
 
     from paxos_impl.core.trace import TraceEvent
-    from paxos_impl.membership import Address
+    from paxos_impl.disk import OsDisk
+    from paxos_impl.membership import Address, Membership
 
 _data = click.option(
     "--data",
@@ -56,55 +57,102 @@ def registry(listen: Address, data: Path) -> None:
     _run(run, data)
 
 
+def as_member(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that run a member of a cluster."""
+    for option in reversed(
+        (
+            click.option(
+                "--listen", type=ADDRESS, required=True, help="Where to listen, and where others find it."
+            ),
+            click.option("--registry", type=ADDRESS, required=True, help="The registry."),
+            _data,
+            click.option(
+                "--cluster-size",
+                type=click.IntRange(1),
+                default=3,
+                show_default=True,
+                help="How many make the cluster; the same for all of them.",
+            ),
+            click.option(
+                "--trace",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="Append every protocol event to this file, as JSON lines.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.option("--listen", type=ADDRESS, required=True, help="Where to listen, and where others find it.")
-@click.option("--registry", type=ADDRESS, required=True, help="The registry.")
-@_data
-@click.option(
-    "--cluster-size",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="How many instances make the cluster; the same for all of them.",
-)
-@click.option(
-    "--trace",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Append every protocol event to this file, as JSON lines.",
-)
+@as_member
 def serve(listen: Address, registry: Address, data: Path, cluster_size: int, trace: Path | None) -> None:
     """Run an instance: proposer, acceptor and learner in one.
 
     It registers, waits until the cluster is complete, and serves until stopped. Killed in whatever way and
     started again with the same --listen and --data, it is the same instance and keeps its promises.
     """
-    import secrets
     from random import SystemRandom
+
+    from paxos_impl.node import NodeConfig
+    from paxos_impl.node import serve as serve_node
+
+    run_member(
+        lambda server_id, membership, disk, tracer, task_status: serve_node(
+            NodeConfig(server_id, membership),
+            disk=disk,
+            rng=SystemRandom(),
+            tracer=tracer,
+            log=say,
+            task_status=task_status,
+        ),
+        listen,
+        registry,
+        data,
+        cluster_size,
+        trace,
+    )
+
+
+class Member(Protocol):
+    """What a member of a cluster does once it knows who it is."""
+
+    def __call__(
+        self,
+        server_id: int,
+        membership: Membership,
+        disk: OsDisk,
+        tracer: Callable[[TraceEvent], None] | None,
+        task_status: trio.TaskStatus[Address],
+    ) -> Awaitable[None]:
+        """Serve until cancelled."""
+
+
+def run_member(
+    member: Member, listen: Address, registry: Address, data: Path, cluster_size: int, trace: Path | None
+) -> None:
+    """Register, wait for the others, and serve until stopped."""
+    import secrets
 
     from paxos_impl.book import normal
     from paxos_impl.disk import OsDisk
     from paxos_impl.enroll import enroll
-    from paxos_impl.node import NodeConfig
-    from paxos_impl.node import serve as serve_node
 
     try:
         address = normal(_resolved(listen))
     except (OSError, ValueError) as error:
         raise click.BadParameter(str(error), param_hint="--listen") from None
 
-    async def instance(task_status: trio.TaskStatus[Address]) -> None:
+    async def enrolled(task_status: trio.TaskStatus[Address]) -> None:
         disk = OsDisk(data)
         server_id, membership = await enroll(
             registry, address, cluster_size, disk=disk, new_token=lambda: secrets.token_hex(16), log=say
         )
-        config = NodeConfig(server_id, membership)
         with _tracer(trace) as tracer:
-            await serve_node(
-                config, disk=disk, rng=SystemRandom(), tracer=tracer, log=say, task_status=task_status
-            )
+            await member(server_id, membership, disk, tracer, task_status)
 
     async def run() -> None:
-        await _until_stopped(instance)
+        await _until_stopped(enrolled)
 
     _run(run, data)
 

@@ -1,0 +1,89 @@
+"""`paxos kv` as people run it: real processes, real sockets, kill -9."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.paxos.test_command import PAXOS, Town, environment, paxos
+
+
+class KvTown(Town):
+    """A registry and three replicas of a store on this machine."""
+
+    def start(self, name: str) -> None:
+        if name == "registry":
+            super().start(name)
+            return
+        listen = ["--listen", self.addresses[name], "--data", str(self.root / name)]
+        with (self.root / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [*PAXOS, "kv", "serve", "--registry", self.registry, *listen], stderr=log, env=environment()
+            )
+
+    def kv(self, *args: str) -> tuple[int, str]:
+        ended = paxos("kv", *args, "--registry", self.registry, "--timeout", "20")
+        return ended.status, ended.out.strip()
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvTown]:
+    made = KvTown(tmp_path_factory.mktemp("town"))
+    for name in made.addresses:
+        made.start(name)
+    for name in ("1", "2", "3"):
+        made.wait(name, "listening")
+    yield made
+    for name in list(made.running):
+        made.kill(name)
+
+
+def test_what_was_put_is_got_and_what_was_not_has_no_value(town: KvTown) -> None:
+    assert town.kv("get", "nothing") == (3, "")
+    assert town.kv("put", "colour", "blue") == (0, "")
+    assert town.kv("get", "colour") == (0, "blue")
+    assert town.kv("delete", "colour") == (0, "")
+    assert town.kv("delete", "colour") == (3, "")
+
+
+def test_a_swap_happens_only_where_its_expectation_is_met(town: KvTown) -> None:
+    assert town.kv("cas", "n", "null", "1", "--json") == (0, "")
+    assert town.kv("cas", "n", "7", "8", "--json") == (1, "")
+    assert town.kv("get", "n") == (0, "1")
+
+
+def test_what_was_written_outlives_a_kill_of_everyone(town: KvTown) -> None:
+    town.kv("append", "list", "a")
+    for name in ("1", "2", "3"):
+        town.kill(name)
+    for name in ("1", "2", "3"):
+        town.start(name)
+
+    assert town.kv("append", "list", "b") == (0, "2")
+    assert town.kv("get", "list") == (0, '["a","b"]')
+
+
+def test_status_has_a_line_for_each_and_one_leads(town: KvTown) -> None:
+    town.kv("get", "colour")
+    status, lines = town.kv("status")
+
+    assert status == 0
+    assert len(lines.splitlines()) == 3
+    assert lines.count("leading") == 1
+
+
+def test_where_nobody_answers_nothing_was_done(tmp_path: Path) -> None:
+    ended = paxos("kv", "put", "x", "1", "--node", "127.0.0.1:1", "--timeout", "0.3")
+
+    assert ended.status == 1
+    assert "not done" in ended.said
+
+
+def test_what_is_not_json_is_a_mistake_and_not_a_value() -> None:
+    ended = paxos("kv", "put", "x", "{", "--json", "--node", "127.0.0.1:1")
+
+    assert ended.status == 254
+    assert "not JSON" in ended.said
