@@ -12,6 +12,8 @@ import click
 from harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from harness.search.benchmark import Benchmark
     from harness.search.conviction import Control, Hunt
     from harness.workload import Workload
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core if not given."
 )
+@click.option(
+    "--oracles",
+    is_flag=True,
+    help="Go on until what clients saw convicts, and what was chosen, and the full trace; tell each.",
+)
 @click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bugs(
@@ -49,13 +56,15 @@ def bugs(
     trials: int,
     cpu: float,
     workers: int | None,
+    oracles: bool,
     store: Path,
     as_json: bool,
 ) -> int:
     """Hunt the seeded bugs of WORKLOAD, and try the correct system as a control.
 
     For each bug: trials and CPU seconds until convicted (medians over the hunts), the property that fired
-    first, and how to see it again. Exit status 1 if the correct system was accused, 2 if a bug got away.
+    first, and how to see it again. With --oracles, what it takes those who know less. Exit status 1 if the
+    correct system was accused, 2 if a bug got away.
     """
     import msgspec
 
@@ -73,13 +82,14 @@ def bugs(
         trials_max=trials,
         cpu_s_max=cpu,
         store=store,
+        all_oracles=oracles,
     )
     benchmark = _watched(jobs, workers or os.cpu_count() or 1)
     if as_json:
         expected = {name: bug.convicted_by for name, bug in found.bugs.items()}
         click.echo(msgspec.json.encode(to_json(benchmark, expected)))
     else:
-        _tell(benchmark)
+        _tell(benchmark, _by_oracle(benchmark) if oracles else _by_bug(benchmark))
     for failure in benchmark.failures[:3]:
         click.echo(failure, err=True)
     return OWN_FAILURE if benchmark.failures else exit_status(benchmark.valid)
@@ -117,11 +127,8 @@ def _watched(jobs: list[Hunt | Control], workers: int) -> Benchmark:
         )
 
 
-def _tell(benchmark: Benchmark) -> None:
-    from rich.console import Console
+def _by_bug(benchmark: Benchmark) -> Table:
     from rich.table import Table
-
-    from harness.search.summary import replay_line
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("bug", "convicted", "trials", "CPU s", "first", "recipe", "seed"):
@@ -136,6 +143,36 @@ def _tell(benchmark: Benchmark) -> None:
             f"{row.cpu_s:.2f}",
             *((example.property, example.recipe, str(example.seed)) if example.convicted else ("", "", "")),
         )
+    return table
+
+
+def _by_oracle(benchmark: Benchmark) -> Table:
+    """Trials and CPU seconds by each oracle, and how many of several hunts it convicted."""
+    from rich.table import Table
+
+    from harness.search.oracle import ORACLES
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("bug")
+    for oracle in ORACLES:
+        table.add_column(f"{oracle}: trials", justify="right")
+        table.add_column("CPU s", justify="right")
+    table.add_column("first in the trace")
+    for row in benchmark.rows:
+        cells = []
+        for oracle in ORACLES:
+            convicted, cost = row.by_oracle[oracle]
+            part = f" ({convicted} of {row.hunts})" if 0 < convicted < row.hunts else ""
+            cells += [f"{cost.trials:,.0f}{part}", f"{cost.cpu_s:.2f}"] if cost is not None else ["-", "-"]
+        table.add_row(row.bug, *cells, row.example.property)
+    return table
+
+
+def _tell(benchmark: Benchmark, table: Table) -> None:
+    from rich.console import Console
+
+    from harness.search.summary import replay_line
+
     # In a file nothing is to be cut off for want of room.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     console.print(table)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from harness.search.conviction import Control, Controlled, Hunt, Hunted, do_job
 from harness.search.crew import Crew, Done, Failed
+from harness.search.oracle import Convicted, Oracle, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Row:
     """The median CPU time of these."""
     example: Hunted
     """One that convicted, if any did."""
+    by_oracle: Mapping[Oracle, Convicted]
+    """What the hunts came to by each oracle; they went on for the others only if they were asked to."""
 
     @property
     def is_convicted(self) -> bool:
@@ -96,6 +99,14 @@ def to_json(benchmark: Benchmark, expected: dict[str, tuple[str, ...]]) -> dict[
                 "convicted": row.convicted,
                 "trials": row.trials,
                 "cpu_s": round(row.cpu_s, 3),
+                "oracles": {
+                    oracle: {
+                        "convicted": convicted.hunts,
+                        "trials": convicted.cost and convicted.cost.trials,
+                        "cpu_s": convicted.cost and round(convicted.cost.cpu_s, 3),
+                    }
+                    for oracle, convicted in row.by_oracle.items()
+                },
                 "property": row.example.property,
                 "expected": list(expected.get(row.bug, ())),
                 "reason": row.example.reason,
@@ -130,4 +141,5 @@ def _row(bug: str, hunts: Sequence[Hunted]) -> Row | None:
         median(hunt.trials for hunt in spent),
         median(hunt.cpu_s for hunt in spent),
         spent[len(spent) // 2],
+        tally(hunt.costs for hunt in hunts),
     )

@@ -1,20 +1,23 @@
 """How soon a seeded bug is convicted, and by which property; and that the correct system never is.
 
 A hunt tries seeds in order until one is invalid, so that its cost in trials depends on nothing but the
-first seed. Hunts for several bugs run side by side; each stays in one process.
+first seed. Trials are stopped at their first violation, unless three oracles are to be compared, of which
+the one that hears least may need the end. Hunts for several bugs run side by side; each stays in one
+process.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from harness.search.outcome import TRIAL_RUNNER, Run, load_run
+from harness.search.oracle import ORACLES, Cost, Oracle, convicting
+from harness.search.outcome import TRIAL_RUNNER, Run, Trial, load_run
 from harness.search.swarm import Swarm, draw_recipe
 from harness.store import Store
 
@@ -34,6 +37,8 @@ class Hunt:
     store: Path
     """Where the run that convicts is recorded."""
     runner: str = TRIAL_RUNNER
+    all_oracles: bool = False
+    """Whether to go on until each of three oracles has convicted, rather than the one that knows most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ class Hunted:
     reason: str = ""
     why: str = ""
     folder: str = ""
+    costs: Mapping[Oracle, Cost] = field(default_factory=dict)
+    """By oracle, what it took; only those that convicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +105,15 @@ def benchmark_jobs(
     cpu_s_max: float,
     store: Path,
     runner: str = TRIAL_RUNNER,
+    all_oracles: bool = False,
 ) -> list[Hunt | Control]:
     """The benchmark in jobs: so many hunts for each bug, and so many trials of the correct system."""
+
+    def hunt_for(bug: str, first: int) -> Hunt:
+        return Hunt(_with_bug(swarm, bug), first, trials_max, cpu_s_max, store, runner, all_oracles)
+
     return [
-        *(
-            Hunt(_with_bug(swarm, bug), first + number * _FAR_APART, trials_max, cpu_s_max, store, runner)
-            for bug in bugs
-            for number in range(hunts)
-        ),
+        *(hunt_for(bug, first + number * _FAR_APART) for bug in bugs for number in range(hunts)),
         *(
             Control(_with_bug(swarm, None), range(start, min(start + 100, first + control)), runner)
             for start in range(first, first + control, 100)
@@ -119,30 +127,44 @@ def do_job(job: Hunt | Control) -> Hunted | Controlled:
 
 
 def hunt(job: Hunt) -> Hunted:
-    """Try seeds until one is invalid, or enough was spent."""
+    """Try seeds until one is invalid, or enough was spent; or until one is to each oracle."""
     run = load_run(job.runner)
-    assert job.swarm.bug is not None
+    wanted = len(ORACLES) if job.all_oracles else 1
     began, virtual_s, trials = time.process_time(), 0.0, 0
-    while trials < job.trials_max and time.process_time() - began < job.cpu_s_max:
-        plan = job.swarm.plan(job.first + trials)
-        trial = run(plan)
+    convicted: Hunted | None = None
+    costs: dict[Oracle, Cost] = {}
+    while len(costs) < wanted and trials < job.trials_max and time.process_time() - began < job.cpu_s_max:
+        trial = run(job.swarm.plan(job.first + trials), watch=not job.all_oracles)
         trials += 1
         virtual_s += trial.virtual_s
-        if trial.valid == "invalid":
-            return Hunted(
-                bug=job.swarm.bug,
-                convicted=True,
-                trials=trials,
-                cpu_s=time.process_time() - began,
-                virtual_s=virtual_s,
-                seed=plan.seed,
-                recipe=draw_recipe(plan.seed).name,
-                property=first_fired(trial.anomalies) or trial.reason,
-                reason=trial.reason,
-                why=trial.why,
-                folder=_record(run, job, plan.seed),
-            )
-    return Hunted(job.swarm.bug, False, trials, time.process_time() - began, virtual_s)
+        cpu_s = time.process_time() - began
+        for oracle in convicting(trial)[-wanted:]:
+            costs.setdefault(oracle, Cost(trials, cpu_s))
+        if trial.valid == "invalid" and convicted is None:
+            convicted = _conviction(job, trial, trials, cpu_s, virtual_s)
+    if convicted is None:
+        return Hunted(_bug(job), False, trials, time.process_time() - began, virtual_s)
+    return replace(convicted, costs=costs, folder=_record(run, job, convicted.seed))
+
+
+def _conviction(job: Hunt, trial: Trial, trials: int, cpu_s: float, virtual_s: float) -> Hunted:
+    return Hunted(
+        bug=_bug(job),
+        convicted=True,
+        trials=trials,
+        cpu_s=cpu_s,
+        virtual_s=virtual_s,
+        seed=trial.plan.seed,
+        recipe=draw_recipe(trial.plan.seed).name,
+        property=first_fired(trial.anomalies) or trial.reason,
+        reason=trial.reason,
+        why=trial.why,
+    )
+
+
+def _bug(job: Hunt) -> str:
+    assert job.swarm.bug is not None, "a hunt for no bug"
+    return job.swarm.bug
 
 
 def control(job: Control) -> Controlled:

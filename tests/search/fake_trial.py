@@ -39,7 +39,12 @@ def fails(seed: int) -> bool:
 
 
 def run(
-    plan: Plan, *, store: Store | None = None, name: str | None = None, report: bool = False
+    plan: Plan,
+    *,
+    store: Store | None = None,
+    name: str | None = None,
+    report: bool = False,
+    watch: bool = False,
 ) -> FakeTrial:
     """One seed in fifty fails, in one of two ways."""
     folder = store.create(plan, name or "run").path if store is not None else None
@@ -89,3 +94,14 @@ def run_half_for_nothing(plan: Plan, **_: Any) -> FakeTrial:
         return FakeTrial(plan, digest="the same")
     why = f"fault {plan.seed} changed nothing"
     return FakeTrial(plan, "unknown", why, why, digest="the same", unknown_part="evidence")
+
+
+def run_seen_late_by_clients(plan: Plan, **_: Any) -> FakeTrial:
+    """A rule is broken in every fourth trial, values differ in every eighth, clients see it in the last."""
+    anomalies: list[dict[str, Any]] = [
+        {"name": "promise broken", "property": "P7", "ops": [], "events": [{"time": 1}]},
+        {"name": "two values chosen", "property": "P2", "ops": [], "events": [{"time": 2}]},
+        {"name": "split decision", "property": None, "ops": [{"time": 3}], "events": []},
+    ]
+    found = anomalies[: (plan.seed % 4 == 3) + (plan.seed % 8 == 7) + (plan.seed % 24 == 23)]
+    return FakeTrial(plan, "invalid" if found else "valid", anomalies=found)

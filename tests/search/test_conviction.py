@@ -9,6 +9,7 @@ import pytest
 
 from harness.search.benchmark import run_benchmark, to_json
 from harness.search.conviction import Control, Controlled, Hunt, benchmark_jobs, control, first_fired, hunt
+from harness.search.oracle import Convicted, Cost, Oracle, tally
 from harness.search.swarm import Swarm
 
 SWARM = Swarm(workload="decree")
@@ -31,6 +32,41 @@ def test_a_hunt_ends_with_the_first_seed_that_is_invalid(tmp_path: Path) -> None
     assert (hunted.convicted, hunted.trials, hunted.seed) == (True, 8, 57)
     assert hunted.property == "split decision"
     assert (Path(hunted.folder) / "plan.json").exists()
+
+
+def test_a_hunt_by_all_oracles_goes_on_until_each_has_convicted(tmp_path: Path) -> None:
+    hunted = hunt(a_hunt(tmp_path, runner="fake_trial:run_seen_late_by_clients", all_oracles=True))
+
+    assert {oracle: cost.trials for oracle, cost in hunted.costs.items()} == {
+        "trace": 4, "chosen": 8, "history": 24,
+    }  # fmt: skip
+    assert (hunted.trials, hunted.seed, hunted.property) == (4, 3, "P7")
+
+
+def test_an_oracle_that_never_convicts_has_no_cost(tmp_path: Path) -> None:
+    job = a_hunt(tmp_path, runner="fake_trial:run_seen_late_by_clients", all_oracles=True, trials_max=10)
+
+    assert list(hunt(job).costs) == ["trace", "chosen"]
+
+
+def test_a_hunt_by_the_full_trace_ends_there(tmp_path: Path) -> None:
+    hunted = hunt(a_hunt(tmp_path, first=23, runner="fake_trial:run_seen_late_by_clients"))
+
+    assert {oracle: cost.trials for oracle, cost in hunted.costs.items()} == {"trace": 1}
+
+
+def test_the_costs_of_several_hunts_are_told_by_their_median() -> None:
+    hunts: list[dict[Oracle, Cost]] = [
+        {"trace": Cost(1, 0.1), "chosen": Cost(10, 1.0)},
+        {"trace": Cost(3, 0.3)},
+        {"trace": Cost(8, 0.8)},
+    ]
+
+    assert tally(hunts) == {
+        "history": Convicted(0, None),
+        "chosen": Convicted(1, Cost(10, 1.0)),
+        "trace": Convicted(3, Cost(3, 0.3)),
+    }
 
 
 def test_a_hunt_gives_up_after_so_many_trials(tmp_path: Path) -> None:
