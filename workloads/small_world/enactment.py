@@ -34,10 +34,13 @@ from paxos_impl.core import (
     Rules,
     Send,
     Started,
+    Tell,
     TimerFired,
+    Vote,
     persisted_event,
     trace_event,
 )
+from paxos_impl.core import Ask as AskedFor
 from workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
 
 STEP_NS = 1_000_000
@@ -125,8 +128,7 @@ class _Stage:
             case Crash(found=found):
                 self._crash(node, found)
             case Learn(_, vote, voters):
-                for voter in voters:
-                    self._handle(node, self._take(voter, step.node, Accepted(vote.ballot, vote.value)))
+                self._learn(node, vote, voters)
 
     def end(self) -> None:
         """Nobody waits any longer."""
@@ -150,6 +152,25 @@ class _Stage:
         self.ops.append(op)
         self._handle(node, ProposeRequested(request, value))
 
+    def _learn(self, node: _Node, vote: Vote, voters: Sequence[int]) -> None:
+        """Votes arrive at a node. If its own was lost with its inbox, they do so elsewhere, and it asks."""
+        me, voted = node.instance.server_id, Accepted(vote.ballot, vote.value)
+        if me not in voters or self._is_there(me, me, voted):
+            for voter in voters:
+                self._handle(node, self._take(voter, me, voted))
+            return
+        peer = next(member for member in self._members if member != me)
+        if self._nodes[peer].instance.learner.chosen is None:
+            self._learn(self._nodes[peer], vote, voters)
+        for _ in self._members[1:]:
+            self._handle(node, TimerFired("pull"))
+        self._handle(self._nodes[peer], self._take(me, peer, AskedFor()))
+        told = [mail for mail in self._under_way if mail[:2] == (peer, me) and isinstance(mail[2], Tell)]
+        self._handle(node, self._take(*told[-1][:3]))
+
+    def _is_there(self, sender: int, receiver: int, message: Message) -> bool:
+        return (sender, receiver, message) in (mail[:3] for mail in (*self._under_way, *self._arrived))
+
     def _take(self, sender: int, receiver: int, message: Message) -> Received:
         """A message of this content that is under way, or else, once more, one that was."""
         for pool in (self._under_way, self._arrived):
@@ -166,6 +187,8 @@ class _Stage:
             raise _Impossible(f"n{node.instance.server_id} cannot find {found} on its disk")
         self._give_up(node, "the node crashed")
         before = node.instance
+        for pool in (self._under_way, self._arrived):
+            pool[:] = [mail for mail in pool if not mail[0] == mail[1] == before.server_id]
         node.instance = Instance.recover(
             before.server_id,
             before.members,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from harness.model import Exploration, Path, Size, explore
 from paxos_impl.core import RULES, Rules
 from workloads.small_world.numbers import Mail
-from workloads.small_world.step import Step
+from workloads.small_world.step import Learn, Step
 from workloads.small_world.world import PROPERTIES, SmallWorld, State
 
 _SAFE, _CHOSEN = "safe", "value chosen"
@@ -99,4 +101,15 @@ def _schedule(world: SmallWorld, path: Path[State, Step]) -> tuple[Step, ...]:
             (step, after) for step, after in world.steps(state) if world.canonical(after) == wanted
         )
         schedule.append(step)
-    return tuple(schedule)
+    return (*schedule, *_lessons(world, state))
+
+
+def _lessons(world: SmallWorld, state: State) -> Iterator[Step]:
+    """Somebody learning what can be learned, where that is what is wrong."""
+    if state.broken not in ("P3", "P4"):
+        return
+    # What is chosen is learned first, so that a node that learns otherwise can be seen to be wrong.
+    lessons = sorted(world.lessons(state), key=lambda lesson: -len(set(lesson[1])))
+    wrong = {vote.value: Learn(0, vote, voters) for vote, voters in reversed(lessons)}
+    for node, lesson in enumerate(wrong.values(), start=1):
+        yield replace(lesson, node=node)

@@ -26,10 +26,10 @@ from itertools import permutations
 from typing import NamedTuple
 
 from harness.model.size import Size
-from paxos_impl.core import RULES, Rules, Value
+from paxos_impl.core import RULES, Rules, Value, Vote
 from workloads.small_world.local import begin
 from workloads.small_world.moves import Move, Moves, asked_values
-from workloads.small_world.numbers import Book, Mail, copy_of, mails_in
+from workloads.small_world.numbers import Book, Mail, all_copies_of, copy_of, mails_in
 from workloads.small_world.renaming import Renaming
 from workloads.small_world.step import Step
 from workloads.small_world.witness import (
@@ -130,7 +130,7 @@ class SmallWorld:
                 yield move.step, self._after(state._replace(timeouts=state.timeouts - 1), move)
             if state.crashes:
                 for move in own.crashes:
-                    yield move.step, self._after(state._replace(crashes=state.crashes - 1), move)
+                    yield move.step, self._after(self._without_inbox(state, move.node), move)
         for lesson in self._learnable(state.votes):
             for at in nodes:
                 if (move := moves.learn(at, lesson)) is not None:
@@ -144,6 +144,10 @@ class SmallWorld:
         """Whether some quorum voted alike."""
         voters = voters_of(self.book.votes.of_bits(state.votes))
         return any(len(who) > len(self._members) // 2 for who in voters.values())
+
+    def lessons(self, state: State) -> list[tuple[Vote, tuple[int, ...]]]:
+        """What can be learned by the votes there are, and by which of them."""
+        return [self.book.lessons.items[lesson] for lesson in self._learnable(state.votes)]
 
     def wrongly_stale(self) -> set[Mail]:
         """The messages that were taken out of the world though they could have mattered; see `Moves`."""
@@ -179,6 +183,14 @@ class SmallWorld:
             votes |= move.votes
             broken = self._disagreement(votes) or broken
         return State(nodes, under_way, votes, promises, used, crashes, timeouts, broken)
+
+    def _without_inbox(self, state: State, node: int) -> State:
+        """The state as a crash finds it: what a node had said to itself is gone with it."""
+        under_way, mails = state.under_way, self.book.mails.items
+        for mail in mails_in(under_way):
+            if mails[mail].sender == mails[mail].receiver == node:
+                under_way &= ~all_copies_of(mail)
+        return state._replace(under_way=under_way, crashes=state.crashes - 1)
 
     def _learnable(self, votes: int) -> tuple[int, ...]:
         found = self._lessons.get(votes)
