@@ -26,8 +26,9 @@ from checkers.linearizability import wing_gong_lowe
 from checkers.linearizability.fabrication import EXEMPLARS, Choose, Exemplar, fabricate
 from checkers.linearizability.model import operations
 from checkers.linearizability.parts import parts_of
+from checkers.linearizability.zone_watch import ZoneWatch
 from checkers.models import named
-from harness.history import FailMeans, History, Journal, read_any, read_columns
+from harness.history import FailMeans, History, Journal, Op, read_any, read_columns
 from harness.history.columns import Columns
 
 REFEREE_STEPS = 300_000
@@ -180,12 +181,30 @@ def measure_command() -> None:
     print(f"{'start-up to verdict on 100 ops':60} {seconds:8.4f} s (to reach 0.35 s)", flush=True)
 
 
+def measure_online() -> None:
+    """Zones of unique values, kept up op by op."""
+    for clients in (5, 50):
+        history = fabricate(UNIQUE, _chooser(1), operations=100_000, clients=clients, unknown=0.01)
+        ops = list(history)
+
+        def watch(ops: list[Op] = ops) -> None:
+            zones = ZoneWatch()
+            assert not any(map(zones.op, ops)), "a linearizable history raised an alarm"
+
+        _, seconds = _least(watch)
+        rate = len(ops) / 2 / seconds
+        print(
+            f"{f'online, unique register 100k c{clients} 1% unknown':60} {rate:,.0f} operations/s", flush=True
+        )
+
+
 def main(wanted: list[str]) -> None:
     """Measure what is wanted, or everything."""
     for name, each in (
         ("load", measure_loading),
         ("recorded", measure_recorded),
         ("start-up", measure_command),
+        ("online", measure_online),
     ):
         if not wanted or any(part in name for part in wanted):
             each()
