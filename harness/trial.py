@@ -203,7 +203,7 @@ def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: boo
                 f"the workload {workload.name!r} has no bare core for the substrate 'model'; try 'sim'"
             )
         breakage = find_bug(workload, plan.bug).breakage if plan.bug is not None else None
-        return workload.model(plan, breakage, folder)
+        return workload.model(plan, workload, breakage, folder)
     raise BadPlan(f"this version runs plans on the substrates 'model' and 'sim', not on {plan.substrate!r}")
 
 

@@ -155,9 +155,9 @@ class Workload:
     """For how long from the start there is something for faults to strike; they begin within that time."""
     timeout_s: float = 1.0
     """How long a client waits for an answer before it calls it silence."""
-    model: Callable[[Plan, Any, RunFolder | None], Recording] | None = None
-    """Runs a plan on the bare core, with what its bug breaks and where to keep the run; None if it has no
-    such core. Raises: BadPlan."""
+    model: Callable[[Plan, Workload, Any, RunFolder | None], Recording] | None = None
+    """Runs a plan on the bare core: of this workload or one made from it, with what its bug breaks, and where
+    to keep the run. None if it has no such core. Raises: BadPlan."""
     explore: Explore | None = None
     """Tries everything that can happen in a small world; None if there is none."""
     watch: Callable[[Plan], Monitor] | None = None

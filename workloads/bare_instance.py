@@ -86,6 +86,7 @@ class BareInstance:
         self._durable = self._traced = self._requests = 0
         self._deadlines: dict[Timer, int] = {}
         self._clients: dict[int, tuple[Op, Answer]] = {}
+        self._open_ns: dict[str, int] = {}
         self._is_saving = True  # Nothing is heard before the new life is on disk.
         self._is_ready = False
         self._heap.call_in(self._sync_ns(), self._become_ready, self._life)
@@ -200,11 +201,22 @@ class BareInstance:
                     if peer == me:
                         self._inbox.append(Received(message, me, id))
                     else:
-                        self._wires.send(self._name, self._names[peer - 1], (id, message))
+                        self._send(self._names[peer - 1], (id, message))
             case Reply(request, outcome):
                 if (waiting := self._clients.pop(request, None)) is not None:
                     op, answer = waiting
                     answer(self._ended(op, outcome))
+
+    def _send(self, peer: str, message: tuple[str, Message]) -> None:
+        """What is said first to another node waits for a handshake, there and back."""
+        now_ns = self._heap.now_ns
+        if peer not in self._open_ns:
+            there_ns, back_ns = (
+                self._wires.latency_ns(*way) for way in ((self._name, peer), (peer, self._name))
+            )
+            self._open_ns[peer] = now_ns + there_ns + back_ns
+        after_ns = max(0, self._open_ns[peer] - now_ns)
+        self._wires.send(self._name, peer, message, after_ns=after_ns)
 
     def _ended(self, op: Op, outcome: Outcome) -> Op:
         try:

@@ -133,7 +133,7 @@ def check(plan: Plan, history: History, trace: Trace) -> Verdict:
     return Verdict.compose(parts)
 
 
-def run_on_model(plan: Plan, breakage: Any, folder: RunFolder | None) -> Recording:
+def run_on_model(plan: Plan, workload: Workload, breakage: Any, folder: RunFolder | None) -> Recording:
     """Run a plan on bare instances: as a schedule, step by step, if it has one. Raises: BadPlan."""
     rules = breakage or RULES
     if "schedule" in plan.options:
@@ -145,7 +145,7 @@ def run_on_model(plan: Plan, breakage: Any, folder: RunFolder | None) -> Recordi
 
     return run_bare(
         plan,
-        DECREE,
+        workload,
         lambda bare, name: BareInstance(bare, name, rules, completed),
         asked_by=lambda process: asked_by(process, plan.names),
         folder=folder,

@@ -31,6 +31,16 @@ class Cutting:
         """How many messages it has stopped."""
 
 
+class Holding:
+    """Links at work whose messages are kept back."""
+
+    def __init__(self, pairs: Collection[tuple[str, str]]) -> None:
+        self.pairs = tuple(pairs)
+        self.messages = 0
+        """How many messages it has kept back."""
+        self.waiting: list[tuple[_Wire, Any]] = []
+
+
 class Wires:
     """Every directed link there is; the nemesis's `Links`."""
 
@@ -53,15 +63,15 @@ class Wires:
         """Draw how long something is under way, between nodes or otherwise."""
         return self._wire(sender, receiver).draw_ns()
 
-    def send(self, sender: str, receiver: str, message: Any) -> None:
-        """Send a message from one node to another."""
+    def send(self, sender: str, receiver: str, message: Any, *, after_ns: int = 0) -> None:
+        """Send a message from one node to another; it leaves after so long."""
         wire = self._wire(sender, receiver)
         number, self.messages = self.messages, self.messages + 1
         if wire.cuts:
             wire.count_cut()
             return
         if not wire.disturbed and not self._deviations:
-            self._heap.call_in(wire.draw_ns(), self._end, wire, message)
+            self._heap.call_in(after_ns + wire.draw_ns(), self._end, wire, message)
             return
         extra_ns, copies = wire.fate()
         if (deviation := self._deviations.get(number)) is not None:
@@ -69,7 +79,7 @@ class Wires:
             extra_ns += int(deviation.ms * 1e6) if deviation.action == "delay" else 0
         for copy in range(copies):
             late_ns = int(deviation.ms * 1e6) if copy and deviation is not None else 0
-            self._heap.call_in(wire.draw_ns() + extra_ns + late_ns, self._end, wire, message)
+            self._heap.call_in(after_ns + wire.draw_ns() + extra_ns + late_ns, self._end, wire, message)
 
     def cut(self, grudge: Grudge) -> Cutting:
         """Drop, at each receiver, what comes from these senders; also what is under way."""
@@ -105,9 +115,28 @@ class Wires:
         if disturbed in self._everywhere:
             self._everywhere.remove(disturbed)
 
+    def hold(self, links: Collection[tuple[str, str]]) -> Holding:
+        """Keep what goes from these senders to these receivers."""
+        holding = Holding(sorted(set(links)))
+        for pair in holding.pairs:
+            self._wire(*pair).holdings.append(holding)
+        return holding
+
+    def release(self, hold: Holding) -> None:
+        """Let everything arrive that a hold has kept, in order."""
+        for pair in hold.pairs:
+            self._wire(*pair).holdings.remove(hold)
+        waiting, hold.waiting = hold.waiting, []
+        for wire, message in waiting:
+            self._end(wire, message)
+
     def _end(self, wire: _Wire, message: Any) -> None:
         if wire.cuts:
             wire.count_cut()
+            return
+        if wire.holdings:
+            wire.holdings[0].messages += 1
+            wire.holdings[0].waiting.append((wire, message))
             return
         self.delivered += 1
         self._arrive[wire.receiver](wire.sender, message)
@@ -125,12 +154,13 @@ class Wires:
 class _Wire:
     """One direction between two machines."""
 
-    __slots__ = ("cuts", "disturbed", "draw_ns", "faults", "receiver", "sender")
+    __slots__ = ("cuts", "disturbed", "draw_ns", "faults", "holdings", "receiver", "sender")
 
     def __init__(self, sender: str, receiver: str, draw_ns: Callable[[], int], faults: random.Random) -> None:
         self.sender, self.receiver, self.draw_ns, self.faults = sender, receiver, draw_ns, faults
         self.cuts: list[Cutting] = []
         self.disturbed: list[Disturbed] = []
+        self.holdings: list[Holding] = []
 
     def count_cut(self) -> None:
         for cut in self.cuts:
@@ -145,7 +175,7 @@ class _Wire:
                 continue
             disturbed.messages += 1
             match disturbance.kind:
-                case "drop":
+                case "drop" | "corrupt":  # What does not match its checksum is thrown away.
                     copies = 0
                 case "duplicate":
                     copies *= 2
