@@ -59,5 +59,8 @@ def _has_changed(effect: Mapping[str, Any]) -> bool | None:
     return any(counts) if counts else None
 
 
-_COUNTS = ("messages", "stopped", "cut", "delayed", "dropped", "duplicated", "reordered")
-"""What effect reports count: numbers of messages, or the nodes that were stopped."""
+_COUNTS = (
+    *("messages", "stopped", "operations", "clocks"),
+    *("cut", "delayed", "dropped", "duplicated", "reordered"),
+)
+"""What effect reports count: messages, operations of disks, or the nodes that were stopped or misled."""

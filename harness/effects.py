@@ -35,5 +35,7 @@ def _told(number: int, deed: Deed) -> dict[str, Any]:
         **({"shape": deed.fault.shape} if deed.fault.shape else {}),
         "messages": effect.messages,
         "stopped": list(effect.stopped),
+        **({"operations": effect.operations} if effect.operations else {}),
+        **({"clocks": list(effect.clocks)} if effect.clocks else {}),
         "inert": effect.is_inert,
     }

@@ -18,7 +18,14 @@ FORMAT = 1
 Substrate = Literal["model", "sim", "live"]
 
 
-FAULT_KINDS = ("partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate")
+FAULT_KINDS = (
+    *("partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate"),
+    *("clog", "corrupt"),
+    *("crash_at_sync", "crash_at_await"),
+    *("clock_skew", "clock_jump"),
+    *("slow_disk", "full_disk", "failing_disk", "failing_sync"),
+    *("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes", "stale_reads"),
+)
 """What `Fault.kind` can be."""
 
 
@@ -41,9 +48,10 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One fault: what, when, for how long, and to whom.
 
-    `kind` says which of the other fields count: `nodes` for faults of machines (pause, kill,
-    power_loss), `grudge` for partitions, `links`, `probability` and `ms` for faults of messages (delay,
-    reorder, drop, duplicate).
+    `kind` says which of the other fields count: `grudge` for partitions; `links`, `probability` and `ms` for
+    faults of messages (delay, reorder, drop, duplicate, corrupt), `links` alone for a clog; `nodes` for
+    faults of machines, with `after` for those that wait for their moment (crash_at_sync, crash_at_await),
+    `rate` or `ms` for those of clocks, `ms` for slow disks and `probability` for those that spoil data.
     """
 
     kind: str
@@ -58,6 +66,11 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """(Sender, receiver) pairs; none given means all links between nodes."""
     probability: float = 0.0
     ms: float = 0.0
+    """How late messages are, how long a slow disk takes to sync, how far a clock is set forward or back."""
+    rate: float = 1.0
+    """Seconds that pass on a skewed clock in one second."""
+    after: int = 0
+    """How many syncs, or turns of its tasks, a node still gets before it crashes."""
     shape: str = ""
     """The name of the topology that the grudge or the nodes were drawn from, for people."""
 
@@ -168,6 +181,10 @@ def _misplaced_faults(plan: Plan) -> Iterator[str]:
             yield f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster"
         if fault.at_ms < 0 or fault.for_ms < 0:
             yield f"faults[{number}] lies in the past or lasts less than nothing"
+        if not 0 <= fault.probability <= 1:
+            yield f"faults[{number}] has the probability {fault.probability}, expected 0 to 1"
+        if fault.rate <= 0 or fault.after < 0:
+            yield f"faults[{number}] has a clock that stands still or goes back, or a crash in the past"
 
 
 def _nodes_of(fault: Fault) -> list[str]:

@@ -17,7 +17,8 @@ from harness.interpreter import Interpretation, interpret
 from harness.nemesis import Nemesis
 from harness.plan import Plan
 from harness.script import FINAL_PHASE_S, script
-from harness.sim import Deviation, Machine, StopReason, Waiting, World
+from harness.sim import Crash, Deviation, Machine, StopReason, Waiting, World
+from harness.sim.inflicted import is_inflicted
 from harness.sim.latency import planned_latency
 from harness.store import RunFolder
 from harness.trial import Finding, Recording
@@ -25,6 +26,8 @@ from harness.workload import Monitor, Site, Workload
 
 CONTROL = "control"
 """The machine that clients and the nemesis run on."""
+RESTART_S = 0.1
+"""After what time a supervisor starts a node again that a fault has made give up."""
 _SHORTLY_S = 0.001
 
 
@@ -132,6 +135,7 @@ class _Simulation:
         self._control = world.machine(CONTROL, is_node=False)
         nodes = {name: world.machines[name] for name in plan.names}
         self._nemesis = Nemesis(world.network, nodes)
+        world.on_crash = self._supervise
         self._interpretation: Interpretation | None = None
         self._waiting: list[Waiting] = []
         """Who waited for what shortly before the time was up."""
@@ -183,6 +187,11 @@ class _Simulation:
     def _deadline_s(self) -> float:
         return self._plan.time_limit_s + FINAL_PHASE_S
 
+    def _supervise(self, crash: Crash) -> None:
+        # A node that gives up because its disk was made to fail is right to do so, and is started again.
+        if is_inflicted(crash.error):
+            self._world.call_later(RESTART_S, self._nemesis.revive, crash.machine)
+
     def _look_who_waits(self) -> None:
         # At the deadline itself those who waited are sent away, and nothing is left to be seen.
         self._waiting = self._world.stuck()
@@ -226,7 +235,7 @@ class _Simulation:
                 "invalid",
                 f"{crash['node']} failed by itself: {crash['error']}",
             )
-            for crash in self._crashes()[:1]
+            for crash in [crash for crash in self._crashes() if not crash["inflicted"]][:1]
         ]
 
     def _monitor_crashes(self) -> list[Finding]:
@@ -241,6 +250,7 @@ class _Simulation:
                 "node": crash.machine,
                 "incarnation": crash.incarnation,
                 "time": crash.time_ns,
+                "inflicted": is_inflicted(crash.error),
                 "error": f"{type(crash.error).__name__}: {crash.error}",
                 "traceback": crash.traceback,
             }

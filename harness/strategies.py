@@ -19,8 +19,9 @@ from msgspec.structs import replace
 
 from harness.plan import Deviation, Fault, Latency, Plan
 
-MACHINE_FAULTS = ("kill", "pause", "power_loss")
-MESSAGE_FAULTS = ("delay", "drop", "duplicate", "reorder")
+MACHINE_FAULTS = ("kill", "pause", "power_loss", "crash_at_sync", "crash_at_await")
+MACHINE_FAULTS += ("slow_disk", "full_disk", "failing_disk", "failing_sync")
+MESSAGE_FAULTS = ("delay", "drop", "duplicate", "reorder", "clog")
 KINDS = (*MACHINE_FAULTS, *MESSAGE_FAULTS, "partition")
 
 
@@ -96,7 +97,12 @@ def _faults(draw: st.DrawFn, nodes: tuple[str, ...], end_ms: int, kinds: tuple[s
     if kind == "partition":
         return _with_grudge(fault, nodes, draw(_minorities(nodes)))
     if kind in MACHINE_FAULTS:
-        return replace(fault, nodes=draw(_minorities(nodes)))
+        fault = replace(fault, nodes=draw(_minorities(nodes)))
+        if kind.startswith("crash_at_"):
+            return replace(fault, after=draw(st.integers(0, 50 if kind == "crash_at_await" else 4)))
+        return replace(fault, ms=float(draw(st.integers(1, 500)))) if kind == "slow_disk" else fault
+    if kind == "clog":
+        return fault
     ms = 0.0 if kind == "drop" else float(draw(st.integers(1, 200)))
     return replace(fault, probability=draw(st.sampled_from((1.0, 0.5, 0.2))), ms=ms)
 

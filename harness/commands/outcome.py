@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
 _WITNESSES = 8
+_COUNTS = ("messages", "stopped", "operations", "clocks")
 
 
 def show(trial: Trial, *, as_json: bool) -> None:
@@ -49,7 +50,7 @@ def story(trial: Trial) -> list[str]:
 def _told_effects(trial: Trial) -> list[str]:
     lines = []
     for effect in trial.effects:
-        counts = ", ".join(f"{k} {v}" for k, v in effect.items() if k in ("messages", "stopped") and v)
+        counts = ", ".join(f"{k} {v}" for k, v in effect.items() if k in _COUNTS and v)
         lines.append(f"  fault {effect.get('kind', '?')}: {counts or 'changed nothing'}")
     return lines
 

@@ -1,15 +1,18 @@
 """Who brings the faults: their shapes, what each does and undoes, and when."""
 
+from harness.nemesis.crash_point import crashed_at_await, crashed_at_sync
 from harness.nemesis.custody import Custody, Machine
+from harness.nemesis.device_fault import failing_disk, full_disk, jumped, skewed, slow_disk, spoilt_disk
 from harness.nemesis.draw import draw_faults
+from harness.nemesis.effect import Effect, Underway
+from harness.nemesis.enact import enact
 from harness.nemesis.fault import (
-    Effect,
     Links,
-    Underway,
+    clogged,
+    corrupted,
     delayed,
     dropped,
     duplicated,
-    enact,
     killed,
     partition,
     paused,
@@ -33,16 +36,26 @@ __all__ = [
     "Nemesis",
     "Underway",
     "UnknownFault",
+    "clogged",
+    "corrupted",
+    "crashed_at_await",
+    "crashed_at_sync",
     "delayed",
     "draw_faults",
     "dropped",
     "duplicated",
     "enact",
+    "failing_disk",
     "fault_kinds",
+    "full_disk",
+    "jumped",
     "killed",
     "partition",
     "paused",
     "powerless",
     "reordered",
     "schedule",
+    "skewed",
+    "slow_disk",
+    "spoilt_disk",
 ]

@@ -6,11 +6,13 @@ back when the last of them lets go. What to do at each change is decided by a pu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, Protocol
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec.structs import replace
+
+from harness.nemesis.devices import Devices, Equipped
 
 How = Literal["pause", "kill", "power_loss"]
 Step = Literal["pause", "resume", "kill", "power_off", "restart"]
@@ -62,6 +64,12 @@ class Custody:
     def __init__(self, machines: Mapping[str, Machine]) -> None:
         self._machines = machines
         self._holds: dict[str, Hold] = {}
+        self._devices: dict[str, Devices] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the machines."""
+        return tuple(self._machines)
 
     def hold(self, name: str, how: How) -> bool:
         """One more fault holds a machine; returns whether a running process was stopped by it.
@@ -77,6 +85,27 @@ class Custody:
     def release(self, name: str, how: How) -> None:
         """One fault less holds a machine."""
         self._change(name, how, -1)
+
+    def revive(self, name: str) -> None:
+        """Start a machine again whose process has ended by itself, unless a fault holds it down."""
+        hold, machine = self._holds.get(name, Hold()), self._machine(name)
+        if not hold.is_down and not machine.is_running:
+            for step in steps(replace(hold, kill=1), hold):
+                _take(step, machine)
+
+    def equipped(self, names: Collection[str]) -> dict[str, Equipped]:
+        """Those of these machines that have clocks and disks to be struck, by name and in order.
+
+        Raises: ValueError, when there is no such machine.
+        """
+        machines: dict[str, Any] = {name: self._machine(name) for name in sorted(set(names))}
+        return {name: machine for name, machine in machines.items() if isinstance(machine, Equipped)}
+
+    def devices(self, name: str) -> Devices:
+        """The clock and the disk of a machine that is equipped with them."""
+        if name not in self._devices:
+            self._devices[name] = Devices(self.equipped([name])[name])
+        return self._devices[name]
 
     def _change(self, name: str, how: How, by: int) -> None:
         before = self._holds.get(name, Hold())

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from harness.nemesis.grudge import majority_of
-from harness.nemesis.kinds import MESSAGE_KINDS, FaultKind, fault_kinds
+from harness.nemesis.kinds import FAULTS, MESSAGE_KINDS, FaultKind, fault_kinds
 from harness.plan import Fault
 
 _GAP_MS = 600
@@ -45,9 +45,10 @@ def draw_faults(
             spare = max(0, len(nodes) - majority_of(nodes) - len(down))
             candidates = down + rng.sample([node for node in nodes if node not in down], spare)
         fault = Fault(kind=kind.kind, at_ms=at_ms, for_ms=for_ms, **kind.aim(candidates, rng))
-        if fault.nodes or fault.grudge or kind.kind in MESSAGE_KINDS:
-            faults.append(fault)  # A cluster may be too small for the others to strike anyone.
-    return tuple(faults)
+        # A cluster may be too small for a fault to strike anyone.
+        if fault.nodes or fault.grudge or fault.links or kind.kind in MESSAGE_KINDS:
+            faults.extend(kind.unfold(fault, rng))
+    return tuple(sorted(faults, key=lambda fault: fault.at_ms))
 
 
 def _beginnings(last_ms: float, count_min: int, rng: random.Random) -> list[int]:
@@ -67,8 +68,8 @@ def _beginnings(last_ms: float, count_min: int, rng: random.Random) -> list[int]
 
 def _down(faults: Sequence[Fault], at_ms: int) -> list[str]:
     """The nodes that are still paused or down at a time, or come back at that very instant."""
-    held = {node for fault in faults if fault.at_ms + fault.for_ms >= at_ms for node in fault.nodes}
-    return sorted(held)
+    late = [fault for fault in faults if fault.at_ms + fault.for_ms >= at_ms]
+    return sorted({node for fault in late if FAULTS[fault.kind].takes_down for node in fault.nodes})
 
 
 def _in_turn(kinds: Sequence[FaultKind], rng: random.Random) -> Iterator[FaultKind]:

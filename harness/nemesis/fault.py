@@ -10,16 +10,13 @@ They overlap freely: links stay cut and machines stay down as long as any fault 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-import msgspec
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from harness.nemesis.custody import Custody, How
+from harness.nemesis.effect import Effect, Enacted, Underway
 from harness.nemesis.grudge import Grudge
-from harness.plan import FAULT_KINDS, Fault
 
 if TYPE_CHECKING:
     from harness.sim.link import Disturbance, FaultKind
@@ -53,29 +50,15 @@ class Links(Protocol[CutT, DisturbedT]):
         """End this disturbance and no other."""
 
 
-class Effect(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a fault has really done."""
+@runtime_checkable
+class Holding(Protocol):
+    """A network whose messages can be kept back in flight; one that is not like this is never clogged."""
 
-    messages: int = 0
-    """Messages that were stopped, delayed, duplicated, ..."""
-    stopped: tuple[str, ...] = ()
-    """Nodes whose running process was stopped or killed."""
+    def hold(self, links: Collection[tuple[str, str]]) -> Any:
+        """Keep what goes from these senders to these receivers."""
 
-    @property
-    def is_inert(self) -> bool:
-        """Whether it changed nothing: a trial is no evidence that such a fault would have been survived."""
-        return not self.messages and not self.stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Underway:
-    """A fault that has begun, and perhaps ended."""
-
-    effect: Callable[[], Effect]
-    """What it has done so far."""
-
-
-Enacted = AbstractContextManager[Underway]
+    def release(self, hold: Any) -> object:
+        """Let everything arrive that a hold has kept, in order."""
 
 
 @contextmanager
@@ -140,30 +123,24 @@ def duplicated(
     return _disturbed(links, "duplicate", probability, ms, between)
 
 
-def enact(fault: Fault, links: Links[Any, Any], custody: Custody) -> Enacted:
-    """The fault that a plan describes; its times are the caller's affair.
+def corrupted(
+    links: Links[Any, Any], probability: float, between: Collection[tuple[str, str]] | None = None
+) -> Enacted:
+    """Some messages arrive with a bit turned."""
+    return _disturbed(links, "corrupt", probability, 0.0, between)
 
-    Raises: ValueError, when there is no such kind of fault.
-    """
-    between = fault.links or None
-    match fault.kind:
-        case "partition":
-            return partition(links, fault.grudge)
-        case "pause":
-            return paused(custody, fault.nodes)
-        case "kill":
-            return killed(custody, fault.nodes)
-        case "power_loss":
-            return powerless(custody, fault.nodes)
-        case "delay":
-            return delayed(links, fault.probability, fault.ms, between)
-        case "reorder":
-            return reordered(links, fault.probability, fault.ms, between)
-        case "drop":
-            return dropped(links, fault.probability, between)
-        case "duplicate":
-            return duplicated(links, fault.probability, fault.ms, between)
-    raise ValueError(f"a plan's fault is of kind {fault.kind!r}; known are {', '.join(FAULT_KINDS)}")
+
+@contextmanager
+def clogged(links: Links[Any, Any], between: Collection[tuple[str, str]]) -> Iterator[Underway]:
+    """Nothing arrives, and nothing is lost: at the end it all arrives at once, in order."""
+    if not isinstance(links, Holding):
+        yield Underway(Effect)
+        return
+    hold = links.hold(between)
+    try:
+        yield Underway(lambda: Effect(messages=hold.messages))
+    finally:
+        links.release(hold)
 
 
 @contextmanager

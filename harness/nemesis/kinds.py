@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import permutations
 from typing import Any
 
 from harness.nemesis import grudge
+from harness.nemesis.device_fault import SPOILS
 from harness.nemesis.grudge import Grudge
-from harness.plan import FAULT_KINDS
+from harness.nemesis.unfold import restart_loop, strobe, swizzle
+from harness.plan import FAULT_KINDS, Fault
 
 Aim = Callable[[Sequence[str], random.Random], Mapping[str, Any]]
 """Given the nodes that may be struck, the fields of a `Fault` that say whom it strikes and how hard."""
+
+Unfold = Callable[[Fault, random.Random], Sequence[Fault]]
+"""Makes of one fault, as it was aimed, those that it consists of: within its time, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,12 @@ class FaultKind:
     ms_min: int
     ms_max: int
     """How long it lasts: long enough for time-outs to fire, short enough for the cluster to recover."""
+    unfold: Unfold = lambda fault, rng: (fault,)
 
     @property
     def takes_down(self) -> bool:
-        """Whether struck nodes do not answer while it lasts."""
-        return self.kind in ("pause", "kill", "power_loss")
+        """Whether struck nodes may not answer while it lasts."""
+        return self.kind in _TAKE_DOWN
 
 
 class UnknownFault(Exception):
@@ -63,19 +71,29 @@ def fault_kinds(names: Sequence[str], rng: random.Random) -> tuple[FaultKind, ..
 
 def _members(name: str, rng: random.Random) -> Sequence[str]:
     if name == "mixed":
-        return sorted(rng.sample(_ALL, rng.randint(1, len(_ALL))))
-    if name == "all":
-        return _ALL
-    return () if name == "none" else (name,)
+        return sorted(rng.sample(SURVIVABLE, rng.randint(1, len(SURVIVABLE))))
+    members = {"all": SURVIVABLE, "clocks": CLOCKS, "disks": DISKS, "unsafe": UNSAFE, "none": ()}
+    return members.get(name, (name,))
 
 
-MESSAGE_KINDS = ("delay", "reorder", "drop", "duplicate")
+MESSAGE_KINDS = ("delay", "reorder", "drop", "duplicate", "corrupt")
 """The kinds that strike messages, and so need no victim among the nodes."""
-_ALL = FAULT_KINDS
+CLOCKS = ("clock_skew", "clock_jump")
+"""What a system may presume not to happen, or not to matter: many never ask what time it is."""
+DISKS = ("slow_disk", "full_disk", "failing_disk", "failing_sync")
+"""Disks that say so when they fail."""
+UNSAFE = ("corrupt", *SPOILS)
+"""The kinds that break promises on which nearly every system is built; drawn only when asked for."""
+SURVIVABLE = tuple(kind for kind in FAULT_KINDS if kind not in (*UNSAFE, *CLOCKS))
+"""The kinds that a correct system survives without presuming anything about time."""
+_TAKE_DOWN = ("pause", "kill", "power_loss", "crash_at_sync", "crash_at_await", *DISKS[1:])
 
 GROUPS: Mapping[str, str] = {
-    "all": "every kind in turn",
-    "mixed": "some kinds, drawn anew for each trial; leaving some out finds what their presence hides",
+    "all": "every kind in turn that a correct system survives, come what may",
+    "mixed": "some of these, drawn anew for each trial; leaving some out finds what their presence hides",
+    "clocks": "clocks that run fast or slow, and wall clocks that jump",
+    "disks": "disks that are slow, full or failing, and say so",
+    "unsafe": "messages and disks that are wrong and do not say so; hardly any system survives these",
     "none": "no faults at all",
 }
 """Names that stand for several kinds, with a line about each."""
@@ -121,6 +139,43 @@ def _victims(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
     return {"nodes": tuple(sorted(rng.sample(sorted(nodes), count)))}
 
 
+def _minority(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
+    """Fewer than half of the nodes, and at least one: as much damage as can be made good again."""
+    count = rng.randint(1, max(1, (len(nodes) - 1) // 2)) if nodes else 0
+    return {"nodes": tuple(sorted(rng.sample(sorted(nodes), count)))}
+
+
+def _and(aim: Aim, **draws: Callable[[random.Random], float]) -> Aim:
+    """Aimed as by `aim`, with other fields drawn beside."""
+
+    def aim_and_draw(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
+        return {**aim(nodes, rng), **{field: draw(rng) for field, draw in draws.items()}}
+
+    return aim_and_draw
+
+
+def _between(low: float, high: float, digits: int | None = None) -> Callable[[random.Random], float]:
+    """A number of any magnitude in a range, rounded."""
+    return lambda rng: round(math.exp(rng.uniform(math.log(low), math.log(high))), digits)
+
+
+def _either_way(low: float, high: float) -> Callable[[random.Random], float]:
+    """The same, forward or back."""
+    return lambda rng: rng.choice((-1, 1)) * _between(low, high, 1)(rng)
+
+
+def _some_links(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
+    """The links of one node half of the time, to it, from it or both; else any."""
+    pairs = sorted(permutations(nodes, 2))
+    if not pairs:
+        return {}
+    victim, ends = rng.choice(sorted(nodes)), rng.choice(((0,), (1,), (0, 1)))
+    if rng.random() < 0.5:
+        links = [pair for pair in pairs if any(pair[end] == victim for end in ends)]
+        return {"links": tuple(links), "shape": f"links of {victim}"}
+    return {"links": tuple(sorted(rng.sample(pairs, rng.randint(1, len(pairs)))))}
+
+
 def _messages(ms_max: float) -> Aim:
     """All links half of the time, else those of one node; few messages or many, a little or a lot."""
 
@@ -154,8 +209,59 @@ def _registry() -> Mapping[str, FaultKind]:
         FaultKind("reorder", "some messages are overtaken by others", "reorder", _messages(300), 200, 2000),
         FaultKind("drop", "some messages are lost", "drop", _messages(0), 200, 2000),
         FaultKind("duplicate", "some messages arrive twice", "duplicate", _messages(300), 200, 2000),
+        FaultKind("clog", "messages are held back, and then all arrive", "clog", _some_links, 50, 2000),
     ]
+    kinds += [*_loops(), *_crash_points(), *_clocks(), *_disks(), *_unsafe()]
     return {kind.name: kind for kind in kinds}
+
+
+def _loops() -> Iterator[FaultKind]:
+    about = "links are clogged one by one, and let go in another order"
+    yield FaultKind("swizzle", about, "clog", _some_links, 200, 2000, swizzle)
+    about = "processes are killed and restarted again and again"
+    yield FaultKind("restart-loop", about, "kill", _victims, 200, 1500, restart_loop)
+    about = "wall clocks jump there and back many times"
+    yield FaultKind("strobe", about, "clock_jump", _JUMP, 50, 500, strobe)
+
+
+def _crash_points() -> Iterator[FaultKind]:
+    next_syncs = _and(_victims, after=lambda rng: rng.choice((0, 0, 1, 2, 4)))
+    about = "machines lose power between a write and its sync"
+    yield FaultKind("crash_at_sync", about, "crash_at_sync", next_syncs, 100, 1500)
+    next_turns = _and(_victims, after=_between(1, 100))
+    about = "processes are killed in the midst of what they do"
+    yield FaultKind("crash_at_await", about, "crash_at_await", next_turns, 100, 1500)
+
+
+def _clocks() -> Iterator[FaultKind]:
+    skew = _and(_victims, rate=_between(0.1, 10, 2))
+    about = "clocks run up to ten times too fast or too slow"
+    yield FaultKind("clock_skew", about, "clock_skew", skew, 200, 2000)
+    yield FaultKind("clock_jump", "wall clocks are set forward, or back", "clock_jump", _JUMP, 50, 2000)
+
+
+_JUMP = _and(_victims, ms=_either_way(1, 100_000))
+
+
+def _disks() -> Iterator[FaultKind]:
+    slow = _and(_victims, ms=_between(10, 500, 1))
+    yield FaultKind("slow_disk", "disks take long to make anything durable", "slow_disk", slow, 100, 1500)
+    yield FaultKind("full_disk", "no more fits on disks (ENOSPC)", "full_disk", _victims, 50, 1500)
+    yield FaultKind("failing_disk", "writes fail (EIO)", "failing_disk", _victims, 50, 1500)
+    yield FaultKind("failing_sync", "syncs fail (EIO)", "failing_sync", _victims, 50, 1500)
+
+
+def _unsafe() -> Iterator[FaultKind]:
+    abouts = {
+        "lying_disk": "syncs that do nothing, and say they did",
+        "lost_writes": "writes that never reach the device",
+        "corrupt_writes": "writes with a bit turned",
+        "misdirected_writes": "writes that end up elsewhere in the file",
+        "stale_reads": "reads that show the past",
+    }
+    for kind, about in abouts.items():
+        yield FaultKind(kind, about, kind, _and(_minority, probability=_between(0.05, 1.0, 2)), 200, 2000)
+    yield FaultKind("corrupt", "some messages have a bit turned", "corrupt", _messages(0), 200, 2000)
 
 
 FAULTS: Mapping[str, FaultKind] = _registry()

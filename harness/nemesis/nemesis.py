@@ -19,7 +19,9 @@ from harness.generator import Generator, Todo, sequence
 from harness.generator import nemesis as by_nemesis
 from harness.history import Op
 from harness.nemesis.custody import Custody, Machine
-from harness.nemesis.fault import Effect, Enacted, Links, Underway, enact
+from harness.nemesis.effect import Effect, Enacted, Underway
+from harness.nemesis.enact import enact
+from harness.nemesis.fault import Links
 from harness.plan import Fault
 
 
@@ -64,6 +66,10 @@ class Nemesis:
             {"id": number, "kind": self._open[number][0], **self._stop(number)}
             for number in reversed(self._open.copy())
         ]
+
+    def revive(self, name: str) -> None:
+        """Start a node again that has given up because of a fault, unless one holds it down."""
+        self._custody.revive(name)
 
     @property
     def deeds(self) -> tuple[Deed, ...]:

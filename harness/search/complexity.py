@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.plan import Latency, Plan
+from harness.plan import Fault, Latency, Plan
 
 Complexity = tuple[float, ...]
 """What matters most comes first, so that nothing is ever traded against it."""
@@ -18,7 +18,7 @@ def complexity(plan: Plan) -> Complexity:
         plan.time_limit_s,
         plan.latency.low_ms,
         plan.latency.high_ms,
-        *(number for fault in faults for number in (fault.at_ms, fault.for_ms, fault.ms, fault.probability)),
+        *(number for fault in faults for number in _numbers_of(fault)),
         *(number for deviation in deviations for number in (deviation.message, deviation.ms)),
     ]
     return (
@@ -48,6 +48,12 @@ def size_line(plan: Plan) -> str:
     words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
     ops = max(1, round(plan.rate * plan.time_limit_s))
     return f"{', '.join(words)}, about {ops} op{'' if ops == 1 else 's'} in {plan.time_limit_s:g} s"
+
+
+def _numbers_of(fault: Fault) -> tuple[float, ...]:
+    # A clock that goes right has no rate to be remembered.
+    rate = 0.0 if fault.rate == 1.0 else fault.rate
+    return fault.at_ms, fault.for_ms, abs(fault.ms), fault.probability, rate, fault.after
 
 
 def _complexity_of_latency(latency: Latency) -> int:

@@ -7,6 +7,7 @@ how to leave out can be left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -228,8 +229,13 @@ def _simpler_fault(fault: Fault) -> Iterator[Fault]:
         yield replace(fault, at_ms=int(at_ms))
     for for_ms in _rounder(fault.for_ms, least=1):
         yield replace(fault, for_ms=int(for_ms))
-    for ms in _rounder(fault.ms):
-        yield replace(fault, ms=ms)
+    for ms in _rounder(abs(fault.ms)):
+        yield replace(fault, ms=math.copysign(ms, fault.ms))
+    for after in _rounder(fault.after):
+        yield replace(fault, after=int(after))
+    if fault.rate != 1.0:
+        for rate in (2.0, 0.5, 10.0, 0.1):
+            yield replace(fault, rate=rate)
 
 
 def _grudge(cuts: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.nemesis import FAULTS, draw_faults
+from harness.nemesis.kinds import DISKS, SURVIVABLE
 from harness.plan import Deviation, Fault, Latency, Plan
 from harness.version import VERSION
 
@@ -61,16 +62,15 @@ class Recipe:
     """How much longer a deviating message takes, from and to."""
 
 
-_CRASHES = ("kill", "power_loss", "pause")
 _MESSAGES = ("delay", "reorder", "drop", "duplicate")
 
 RECIPES = (
-    Recipe("uniform", "any faults, all alike", 2, kinds=("partition", *_CRASHES, *_MESSAGES), deviations=6),
+    Recipe("uniform", "any faults, all alike", 2, kinds=SURVIVABLE, deviations=6),
     Recipe(
         "crash-heavy",
         "nodes die and come back while messages are on their way",
         3,
-        kinds=("kill", "power_loss", "drop"),
+        kinds=("kill", "power_loss", "crash_at_sync", "crash_at_await", "drop"),
         haste=(0.03, 0.3),
         time_limit_s=(0.2, 1.0),
         latency_ms=(2.0, 100.0),
@@ -80,7 +80,7 @@ RECIPES = (
         "delay-heavy",
         "messages take very different times and come out of order",
         2,
-        kinds=("delay", "reorder", "duplicate", "pause"),
+        kinds=("delay", "reorder", "duplicate", "clog", "pause"),
         latency_ms=(10.0, 100.0),
         deviations=12,
         actions=("delay", "duplicate"),
@@ -111,6 +111,15 @@ RECIPES = (
         nodes=(5,),
         latency_ms=(10.0, 50.0),
         time_limit_s=(1.0, 2.0),
+    ),
+    Recipe(
+        "disk-heavy",
+        "disks are slow, full or failing, and the power fails between a write and its sync",
+        2,
+        kinds=(*DISKS, "crash_at_sync", "power_loss"),
+        haste=(0.1, 0.6),
+        latency_ms=(0.5, 20.0),
+        time_limit_s=(0.3, 1.5),
     ),
     Recipe("partitions", "the network falls apart, now this way, now that", 1, kinds=("partition", "drop")),
     Recipe(
@@ -224,7 +233,7 @@ def _draw_deviation(rng: random.Random, recipe: Recipe, message: int) -> Deviati
 def _draw_faults(
     rng: random.Random, recipe: Recipe, plan: Plan, kinds: Sequence[str] | None
 ) -> tuple[Fault, ...]:
-    offered = [name for name, kind in FAULTS.items() if name == kind.kind] if kinds is None else list(kinds)
+    offered = list(SURVIVABLE if kinds is None else kinds)
     liked = [name for name in offered if FAULTS[name].kind in recipe.kinds]
     storm = [name for name in offered if FAULTS[name].kind in recipe.storm]
     if recipe.name != "quiet" and not liked and not storm:

@@ -26,6 +26,8 @@ class Clock(trio.abc.Clock):
         self._rate = 1.0
         self._offset_s = 0.0
         self._wall_offset_s = 0.0
+        self.wall_readings = 0
+        """How often a program has asked for the wall-clock time."""
         self.deadline_s = inf
         """The deadline that Trio asked about last, in this clock's time."""
 
@@ -75,6 +77,7 @@ class Clock(trio.abc.Clock):
 
     def wall_time(self) -> float:
         """Unix seconds on the wall clock."""
+        self.wall_readings += 1
         return EPOCH_S + self._wall_offset_s + self.current_time()
 
     def deadline_to_sleep_time(self, deadline: float) -> float:

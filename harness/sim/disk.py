@@ -24,6 +24,7 @@ from trio.lowlevel import Abort
 from harness.sim._trio import Trap, park
 from harness.sim.directory import Directory
 from harness.sim.disk_fault import DiskFault, FaultyDisk
+from harness.sim.inflicted import inflicted
 from harness.sim.inode import Inode, Resize, Write, survivors
 from harness.sim.latency import Exponential, Latency
 
@@ -49,6 +50,10 @@ class SimDisk:
         """Operations that fail, with the errno they fail with, until this is taken out again."""
         self.syncs = 0
         """How often something was made durable."""
+        self.waits = 0
+        """How often a program has waited for the device."""
+        self.refusals = 0
+        """How often an operation was made to fail."""
         self.on_operation: Callable[[Operation, str], object] | None = None
         """Told of each operation and its path before it happens; it may kill the process or cut the power."""
         self.lost_writes = 0
@@ -204,14 +209,17 @@ class SimDisk:
 
     def check(self, operation: Operation, growth: int = 0) -> None:
         """Raises: OSError, if the operation fails these days or so many more bytes do not fit."""
-        if (error := self.failing.get(operation)) is not None:
-            raise OSError(error, os.strerror(error))
-        if self.capacity is not None and growth and self.used + growth > self.capacity:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        error = self.failing.get(operation)
+        if error is None and self.capacity is not None and growth and self.used + growth > self.capacity:
+            error = errno.ENOSPC
+        if error is not None:
+            self.refusals += 1
+            raise inflicted(error)
 
     async def wait(self) -> None:
         """The time it takes the device; like a system call, it cannot be cancelled."""
         process, task = self._kernel.current, trio.lowlevel.current_task()
+        self.waits += 1
         delay_ns = self.sync_latency.sampler(self._rng)()
         self._kernel.call_at(self._kernel.now_ns + delay_ns, process.reschedule, task)
         await park(_UNCANCELLABLE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,11 @@ class Machine:
         """Whether a process is there and stopped."""
         return self.state == "paused"
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """The incarnation and its turns; another whenever its program has run in between."""
+        return self.incarnation, self.process.passes if self.process is not None else 0
+
     def start(self, program: Program) -> Process:
         """Switch the machine on if need be and run `program` there; `restart` will run it again.
 
@@ -137,6 +143,16 @@ class Machine:
         """SIGCONT."""
         if self.process is not None:
             self.process.resume()
+
+    def crash_after(self, turns: int, crash: Callable[[], object]) -> None:
+        """Call `crash` in place of a turn of its tasks, so many turns from now, unless it is gone by then."""
+        if self.process is not None and self.process.alive:
+            self.process.crash_at(self.process.passes + max(1, turns), crash)
+
+    def spare(self, crash: Callable[[], object]) -> None:
+        """Do not call this crash any more."""
+        if self.process is not None and self.process.crash is crash:
+            self.process.crash_pass = 0
 
     def stop(self) -> None:
         """SIGTERM: calls the program's own handler if it has one, else cancels it; it may clean up."""

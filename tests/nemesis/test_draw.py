@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from harness.nemesis import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds
 from harness.nemesis.grudge import majority_of
+from harness.nemesis.kinds import SURVIVABLE, UNSAFE, Unfold
+from harness.nemesis.unfold import restart_loop, strobe, swizzle
 from harness.plan import FAULT_KINDS, Fault, Plan, decode_plan, encode_plan
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -43,7 +46,7 @@ def test_faults_strike_this_clusters_nodes_in_a_way_that_a_plan_can_say(
     assert decode_plan(encode_plan(plan)) == plan
     for fault in faults:
         assert fault.kind in FAULT_KINDS
-        assert fault.nodes or fault.grudge or fault.probability > 0
+        assert fault.nodes or fault.grudge or fault.links or fault.probability > 0
 
 
 @given(seeds, clusters, kinds, st.sampled_from([0.5, 5.0, 30.0]))
@@ -52,8 +55,9 @@ def test_a_majority_is_kept_when_asked_for(
 ) -> None:
     faults = draw_faults(random.Random(seed), nodes, names, time_limit_s, keep_majority=True)
 
+    down_for_a_while = [fault for fault in faults if FAULTS[fault.kind].takes_down]
     for moment in {fault.at_ms for fault in faults}:
-        down = {n for f in faults if f.at_ms <= moment <= f.at_ms + f.for_ms for n in f.nodes}
+        down = {n for f in down_for_a_while if f.at_ms <= moment <= f.at_ms + f.for_ms for n in f.nodes}
         assert len(nodes) - len(down) >= majority_of(nodes)
 
 
@@ -89,7 +93,7 @@ def test_every_kind_gets_its_turn_before_any_comes_again(
 ) -> None:
     faults = draw_faults(random.Random(seed), NODES, ["all"], time_limit_s, begin_by_s=begin_by_s)
 
-    assert {fault.kind for fault in faults[: len(FAULT_KINDS)]} == set(FAULT_KINDS)
+    assert {fault.kind for fault in faults[: len(SURVIVABLE)]} == set(SURVIVABLE)
 
 
 @given(seeds)
@@ -128,13 +132,49 @@ def test_mixed_leaves_kinds_out_and_differs_from_seed_to_seed() -> None:
 
     assert len(set(drawn)) > 20
     assert all(drawn)
-    assert {name for names in drawn for name in names} == set(FAULT_KINDS)
+    assert {name for names in drawn for name in names} == set(SURVIVABLE)
     assert draw_faults(random.Random(0), NODES, ["none"], 5) == ()
 
 
 def test_every_kind_has_a_line_about_it() -> None:
     assert all(kind.about and "\n" not in kind.about for kind in FAULTS.values())
     assert set(FAULTS) >= {*FAULT_KINDS, "halves", "majorities-ring", "bridge", "one-way"}
+
+
+def test_groups_that_are_drawn_by_default_break_no_promise() -> None:
+    for group in ("all", "mixed", "disks", "clocks"):
+        drawn = {kind.name for seed in range(50) for kind in fault_kinds([group], random.Random(seed))}
+        assert not drawn & set(UNSAFE), group
+    assert {kind.name for kind in fault_kinds(["unsafe"], random.Random(0))} == set(UNSAFE)
+
+
+@given(seeds)
+def test_disks_that_lie_are_fewer_than_half(seed: int) -> None:
+    faults = draw_faults(random.Random(seed), NODES, ["lying_disk", "lost_writes"], 5)
+
+    assert all(len(fault.nodes) < majority_of(NODES) for fault in faults)
+
+
+@given(seeds)
+def test_a_swizzle_clogs_each_link_once_and_all_of_them_at_one_moment(seed: int) -> None:
+    links = tuple(permutations(NODES[:3], 2))
+    whole = Fault("clog", 100, 1000, links=links)
+
+    parts = swizzle(whole, random.Random(seed))
+
+    assert sorted(part.links for part in parts) == sorted((link,) for link in links)
+    assert all(part.at_ms <= 600 < part.at_ms + part.for_ms <= 1100 for part in parts)
+
+
+@given(seeds, st.sampled_from([restart_loop, strobe]), st.integers(5, 2000))
+def test_loops_come_again_and_again_within_their_time(seed: int, loop: Unfold, for_ms: int) -> None:
+    whole = Fault("kill", 100, for_ms, nodes=("n1",))
+
+    parts = loop(whole, random.Random(seed))
+
+    assert len(parts) >= 2
+    assert all(part.at_ms >= 100 and part.at_ms + part.for_ms <= 100 + for_ms for part in parts)
+    assert all(one.at_ms + one.for_ms <= other.at_ms for one, other in pairwise(parts))
 
 
 @pytest.mark.parametrize(("name", "near"), [("partion", "partition"), ("powerloss", "power_loss")])
@@ -146,5 +186,5 @@ def test_a_name_that_is_off_by_little_is_offered_the_near_one(name: str, near: s
 
 
 def test_a_name_like_no_other_is_offered_all() -> None:
-    with pytest.raises(UnknownFault, match="there are all, bridge, delay"):
+    with pytest.raises(UnknownFault, match="there are all, bridge, clock_jump"):
         draw_faults(random.Random(0), NODES, ["xyzzy"], 5)

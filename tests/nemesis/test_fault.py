@@ -19,6 +19,7 @@ from harness.nemesis import (
     powerless,
     reordered,
 )
+from harness.nemesis.device_fault import SPOILS
 from harness.plan import FAULT_KINDS, Fault
 from tests.nemesis.toy import ToyLinks, toy_machines
 
@@ -32,6 +33,19 @@ FAULTS = (
     Fault("reorder", 0, 1, probability=1.0, ms=5.0),
     Fault("drop", 0, 1, probability=1.0),
     Fault("duplicate", 0, 1, probability=1.0, links=(("n1", "n2"),)),
+    Fault("corrupt", 0, 1, probability=1.0),
+    Fault("clog", 0, 1),
+    Fault("crash_at_sync", 0, 1, nodes=("n1", "n2")),
+    Fault("crash_at_await", 0, 1, nodes=("n1", "n2")),
+    Fault("clock_skew", 0, 1, nodes=("n1", "n2"), rate=3.0),
+    Fault("clock_skew", 0, 1, nodes=("n2",), rate=0.1),
+    Fault("clock_jump", 0, 1, nodes=("n2", "n3"), ms=-5000.0),
+    Fault("slow_disk", 0, 1, nodes=("n1", "n2"), ms=100.0),
+    Fault("slow_disk", 0, 1, nodes=("n2",), ms=200.0),
+    Fault("full_disk", 0, 1, nodes=("n1", "n2")),
+    Fault("failing_disk", 0, 1, nodes=("n1", "n2")),
+    Fault("failing_sync", 0, 1, nodes=("n2", "n3")),
+    *(Fault(kind, 0, 1, nodes=("n1",), probability=1.0) for kind in SPOILS),
 )
 
 

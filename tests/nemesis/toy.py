@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from harness.nemesis.grudge import Grudge
+from harness.sim.disk_fault import DiskFault
 from harness.sim.link import Disturbance
 
 
@@ -23,6 +25,14 @@ class ToyLinks:
 
     cuts: list[Strike] = field(default_factory=list)
     disturbances: list[Strike] = field(default_factory=list)
+    holds: list[Strike] = field(default_factory=list)
+
+    def hold(self, links: Collection[tuple[str, str]]) -> Strike:
+        self.holds.append(Strike({}))
+        return self.holds[-1]
+
+    def release(self, hold: Strike) -> None:
+        self.holds.remove(hold)
 
     def cut(self, grudge: Grudge) -> Strike:
         self.cuts.append(Strike(grudge))
@@ -55,7 +65,55 @@ class ToyLinks:
 
     @property
     def is_quiet(self) -> bool:
-        return not self.cuts and not self.disturbances
+        return not self.cuts and not self.disturbances and not self.holds
+
+
+@dataclass
+class ToyClock:
+    """Shows what it is told to."""
+
+    rate: float = 1.0
+    offset_s: float = 0.0
+    wall_readings: int = 0
+
+    def set_rate(self, rate: float) -> None:
+        self.rate = rate
+
+    def step(self, seconds: float) -> None:
+        self.offset_s += seconds
+
+
+@dataclass
+class ToySpoiler:
+    """Faults of a disk that damage data, and how often they have."""
+
+    faults: list[DiskFault] = field(default_factory=list)
+    struck: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class ToyDisk:
+    """Holds nothing; only its faults can be seen."""
+
+    sync_latency: object = "fast"
+    capacity: int | None = None
+    failing: dict[str, int] = field(default_factory=dict)
+    on_operation: Callable[[str, str], object] | None = None
+    waits: int = 0
+    refusals: int = 0
+    used: int = 0
+    faulty: ToySpoiler = field(default_factory=ToySpoiler)
+
+    def disturb(self, fault: DiskFault) -> DiskFault:
+        self.faulty.faults.append(fault)
+        return fault
+
+    def settle(self, fault: DiskFault) -> None:
+        self.faulty.faults.remove(fault)
+
+    @property
+    def is_well(self) -> bool:
+        return self == ToyDisk()
 
 
 @dataclass
@@ -67,6 +125,17 @@ class ToyMachine:
     has_power: bool = True
     told: Counter[str] = field(default_factory=Counter)
     breaks_at: str | None = None
+    clock: ToyClock = field(default_factory=ToyClock)
+    disk: ToyDisk = field(default_factory=ToyDisk)
+    progress: tuple[int, int] = (0, 0)
+    crash: Callable[[], object] | None = None
+
+    def crash_after(self, turns: int, crash: Callable[[], object]) -> None:
+        self.crash = crash
+
+    def spare(self, crash: Callable[[], object]) -> None:
+        if self.crash is crash:
+            self.crash = None
 
     def pause(self) -> None:
         self._hear("pause")
@@ -97,7 +166,8 @@ class ToyMachine:
 
     @property
     def is_well(self) -> bool:
-        return self.is_running and not self.is_paused and self.has_power
+        is_sound = self.clock == ToyClock() and self.disk.is_well and self.crash is None
+        return self.is_running and not self.is_paused and self.has_power and is_sound
 
 
 def toy_machines(*names: str) -> dict[str, ToyMachine]:

@@ -1,0 +1,117 @@
+"""Faults of clocks and disks; a machine that has neither, as bare nodes have, is left alone by them.
+
+A program that gives up because its disk fails does what it should. Whoever runs a trial starts such a node
+again, as a supervisor would, and does not hold the crash against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from harness.nemesis.custody import Custody
+from harness.nemesis.devices import Complaint, Disk, Failing, Full, Operation, Skew, Slow
+from harness.nemesis.effect import Effect, Enacted, Underway
+
+if TYPE_CHECKING:
+    from harness.sim.disk_fault import DiskFaultKind
+
+SPOILS: Mapping[str, DiskFaultKind] = {
+    "lying_disk": "lying sync",
+    "lost_writes": "lost write",
+    "corrupt_writes": "corrupt write",
+    "misdirected_writes": "misdirected write",
+    "stale_reads": "stale read",
+}
+"""Kinds of `Fault` that damage what a program was told is safe, with what the disk calls them."""
+
+
+@contextmanager
+def skewed(custody: Custody, nodes: Collection[str], rate: float) -> Iterator[Underway]:
+    """Clocks run fast or slow; what they have gained or lost by the end, they keep."""
+    machines = custody.equipped(nodes)
+    before = {name: machine.progress for name, machine in machines.items()}
+
+    def effect() -> Effect:
+        return Effect(clocks=tuple(name for name in machines if machines[name].progress != before[name]))
+
+    with _complaining(custody, machines, Skew(rate)) as undo:
+        yield _settled(undo, effect)
+
+
+@contextmanager
+def jumped(custody: Custody, nodes: Collection[str], ms: float) -> Iterator[Underway]:
+    """Wall clocks are set forward, or back, and right again at the end; timeouts go on as they were."""
+    clocks = {name: custody.devices(name).clock for name in custody.equipped(nodes)}
+    before = {name: clock.wall_readings for name, clock in clocks.items()}
+
+    def effect() -> Effect:
+        return Effect(clocks=tuple(name for name in clocks if clocks[name].wall_readings != before[name]))
+
+    with ExitStack() as undo:
+        for clock in clocks.values():
+            clock.step(ms / 1e3)
+            undo.callback(clock.step, -ms / 1e3)
+        yield _settled(undo, effect)
+
+
+def slow_disk(custody: Custody, nodes: Collection[str], ms: float) -> Enacted:
+    """Making something durable takes `ms` on average; what has begun by the end takes its time."""
+    return _ailing(custody, nodes, Slow(ms), lambda disk: disk.waits)
+
+
+def full_disk(custody: Custody, nodes: Collection[str]) -> Enacted:
+    """No file can grow: ENOSPC."""
+    return _ailing(custody, nodes, Full(), lambda disk: disk.refusals)
+
+
+def failing_disk(custody: Custody, nodes: Collection[str], operation: Operation) -> Enacted:
+    """An operation fails: EIO. What a sync that failed was to make durable never will be."""
+    return _ailing(custody, nodes, Failing(operation), lambda disk: disk.refusals)
+
+
+@contextmanager
+def spoilt_disk(
+    custody: Custody, nodes: Collection[str], kind: DiskFaultKind, probability: float
+) -> Iterator[Underway]:
+    """Some operations do other than they say; what is damaged stays so."""
+    from harness.sim.disk_fault import DiskFault
+
+    disks = [custody.devices(name).disk for name in custody.equipped(nodes)]
+    with ExitStack() as undo:
+        for disk in disks:
+            undo.callback(disk.settle, disk.disturb(DiskFault(kind, probability)))
+        yield _settled(undo, _counted(disks, lambda disk: disk.faulty.struck.get(kind, 0)))
+
+
+@contextmanager
+def _ailing(
+    custody: Custody, nodes: Collection[str], complaint: Complaint, count: Callable[[Disk], int]
+) -> Iterator[Underway]:
+    names = custody.equipped(nodes)
+    disks = [custody.devices(name).disk for name in names]
+    with _complaining(custody, names, complaint) as undo:
+        yield _settled(undo, _counted(disks, count))
+
+
+@contextmanager
+def _complaining(custody: Custody, names: Iterable[str], complaint: Complaint) -> Iterator[ExitStack]:
+    with ExitStack() as undo:
+        for name in names:
+            custody.devices(name).fall_ill(complaint)
+            undo.callback(custody.devices(name).recover, complaint)
+        yield undo
+
+
+def _counted(disks: Sequence[Disk], count: Callable[[Disk], int]) -> Callable[[], Effect]:
+    """An effect that is how much a count has grown since now."""
+    before = sum(map(count, disks))
+    return lambda: Effect(operations=sum(map(count, disks)) - before)
+
+
+def _settled(undo: ExitStack, effect: Callable[[], Effect]) -> Underway:
+    """A fault whose effect is, for ever after, what it is when it is about to be undone."""
+    final: list[Effect] = []
+    undo.callback(lambda: final.append(effect()))
+    return Underway(lambda: final[0] if final else effect())
