@@ -19,8 +19,10 @@ from msgspec.structs import replace
 
 from harness.plan import Deviation, Fault, Latency, Plan
 
-MACHINE_FAULTS = ("kill", "pause", "power_loss", "crash_at_sync", "crash_at_await")
-MACHINE_FAULTS += ("slow_disk", "full_disk", "failing_disk", "failing_sync")
+MACHINE_FAULTS = (
+    *("kill", "pause", "power_loss", "crash_at_sync", "crash_at_await"),
+    *("slow_disk", "full_disk", "failing_disk", "failing_sync"),
+)
 MESSAGE_FAULTS = ("delay", "drop", "duplicate", "reorder", "clog")
 KINDS = (*MACHINE_FAULTS, *MESSAGE_FAULTS, "partition")
 
