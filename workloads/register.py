@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -51,8 +52,8 @@ VALUES = 5
 CONVERGED_WITHIN_S = 3.0
 """How long after the last operation every replica must have executed what any has. Most of it is what a
 connection may take to be made again."""
-FINAL_TRIES_MAX = 20
-"""How often a client reads each key at the end before it gives up."""
+FINAL_TRIES_MAX = 30
+"""How often a client tries to do each thing at the end before it gives up."""
 TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
 """Short waits, so that there are many changes of leader in a trial."""
 ATTEMPT_S = 0.1
@@ -137,8 +138,12 @@ def read_write_cas(plan: Plan, rng: random.Random) -> Generator:
 
 
 def _any_op(rng: random.Random) -> Todo:
+    return _op(rng.choice(("read", "write", "write", "cas")), rng)
+
+
+def _op(f: str, rng: random.Random) -> Todo:
     key = rng.choice(KEYS)
-    match rng.choice(("read", "write", "write", "cas")):
+    match f:
         case "read":
             return Todo("read", [key, None])
         case "write":
@@ -147,20 +152,16 @@ def _any_op(rng: random.Random) -> Todo:
             return Todo("cas", [key, [rng.randrange(VALUES), rng.randrange(VALUES)]])
 
 
-def read_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone reads every key until it is told: with no fault left, it must be in the end.
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone writes, swaps and reads every key until it is done: with no fault left, it must be in the end.
 
     Then there is a rest, in which replicas that are behind can catch up.
     """
-    reads = each_thread(
-        sequence(
-            *(
-                until_ok(limit(FINAL_TRIES_MAX, stagger(0.05, repeat(Todo("read", [key, None])), rng=rng)))
-                for key in KEYS
-            )
-        )
-    )
-    return phases(reads, sleep(CONVERGED_WITHIN_S))
+    changes = [drawn(partial(_op, f), rng=rng) for f in ("write", "cas")]
+    reads = [repeat(Todo("read", [key, None])) for key in KEYS]
+    each_done = (until_ok(limit(FINAL_TRIES_MAX, stagger(0.05, ops, rng=rng))) for ops in (*changes, *reads))
+    everyone = each_thread(sequence(*each_done))
+    return phases(everyone, sleep(CONVERGED_WITHIN_S))
 
 
 def check(plan: Plan, history: History, trace: Trace) -> Verdict:
@@ -182,7 +183,7 @@ REGISTER = Workload(
     program=run_replica,
     connect=connect,
     generator=read_write_cas,
-    final=read_at_last,
+    final=all_at_last,
     check=check,
     framing=LengthPrefixed(4),
     bugs=LOG_BUGS,

@@ -18,12 +18,6 @@ from paxos_impl.storage import Header, Log, WrongStorage, require_same
 _FORMAT = "paxos-replica-1"
 
 
-class Began(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A new incarnation began here."""
-
-    incarnation: int
-
-
 class Storage:
     """The durable state of one replica. Open it with `recover`."""
 
@@ -43,13 +37,15 @@ class Storage:
         """
         log = Log(disk, path)
         mine = Header(_FORMAT, membership.cluster_id, server_id, membership.ids, 0)
-        payloads = await log.load()
-        if payloads is None:
-            await log.replace([_encode(mine)])
-            return cls(log, 0, Recovered())
-        incarnation, state = _interpret(payloads, mine, path)
-        await log.append(_encode((Began(incarnation),)))
-        return cls(log, incarnation, state)
+        state, facts = Recovered(), list[bytes]()
+        if (payloads := await log.load()) is not None:
+            header, state = _interpret(payloads, mine, path)
+            mine = msgspec.structs.replace(mine, incarnation=header.incarnation + 1)
+            facts = payloads[1:]
+        # All of it is written anew: after a sync has failed, what can be read need not be on the disk, and
+        # no further sync would bring it there.
+        await log.replace([_encode(mine), *facts])
+        return cls(log, mine.incarnation, state)
 
     async def save(self, facts: Sequence[Fact]) -> None:
         """Add to what is to be found after a restart; durable on return.
@@ -61,14 +57,14 @@ class Storage:
 
 _encode = msgspec.msgpack.Encoder().encode
 _header = msgspec.msgpack.Decoder(Header)
-_facts = msgspec.msgpack.Decoder(tuple[Fact | Began, ...])
+_facts = msgspec.msgpack.Decoder(tuple[Fact, ...])
 
 
-def _interpret(payloads: list[bytes], mine: Header, path: str) -> tuple[int, Recovered]:
-    """The number of the incarnation that begins now, and what those before it left."""
+def _interpret(payloads: list[bytes], mine: Header, path: str) -> tuple[Header, Recovered]:
+    """Whose log it is, and what it remembers."""
     if not payloads:
         raise DamagedLog(path, 0, "the log has no beginning")
-    incarnation, state = 1, Recovered()
+    state = Recovered()
     try:
         header = _header.decode(payloads[0])
         if header.format != _FORMAT:
@@ -76,10 +72,7 @@ def _interpret(payloads: list[bytes], mine: Header, path: str) -> tuple[int, Rec
         require_same(header, mine, path)
         for payload in payloads[1:]:
             for fact in _facts.decode(payload):
-                if isinstance(fact, Began):
-                    incarnation = fact.incarnation + 1
-                else:
-                    state = state.after(fact)
+                state = state.after(fact)
     except msgspec.DecodeError as error:
         raise WrongStorage(f"{path} is not the log of a replica: {error}") from None
-    return incarnation, state
+    return header, state

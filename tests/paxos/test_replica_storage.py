@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log import Chose, Command, Entry, Fact, Promised, Voted
 from paxos_impl.membership import Address, Membership
-from paxos_impl.record import DamagedLog
+from paxos_impl.record import DamagedLog, record
 from paxos_impl.replica.storage import Storage
 from paxos_impl.storage import StorageFailed, WrongStorage
 from tests.paxos.log_world import recovered
@@ -91,6 +92,23 @@ async def test_damage_is_not_taken_for_an_unfinished_write() -> None:
 
     with pytest.raises(DamagedLog):
         await Storage.recover(disk, THREE, 1)
+
+
+async def test_what_a_failed_sync_left_readable_is_written_again_before_it_is_relied_on() -> None:
+    """The system may show what it could not write, and drop it at the next loss of power."""
+    disk = MemoryDisk()
+    storage = await Storage.recover(disk, THREE, 1)
+    disk.failing = errno.EIO
+    disk.written["replica"] += record(msgspec.msgpack.encode([Promised(Ballot(5, 1))]))
+    with pytest.raises(StorageFailed):
+        await storage.save([Promised(Ballot(6, 1))])
+    disk.failing = None
+
+    seen = await Storage.recover(disk, THREE, 1)
+    disk.lose_power()
+    found = await Storage.recover(disk, THREE, 1)
+
+    assert seen.state.promised == found.state.promised == Ballot(5, 1)
 
 
 async def test_the_disk_of_another_replica_is_refused() -> None:
