@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,12 +15,14 @@ from harness.catalogue import find_bug
 from harness.effects import inert_faults, told_effects
 from harness.history import NEMESIS, Event, History, Op
 from harness.interpreter import Interpretation, interpret
+from harness.liveness import Traffic, liveness, siege_of
 from harness.nemesis import Nemesis
 from harness.plan import Plan
 from harness.script import FINAL_PHASE_S, script
 from harness.sim import Crash, Deviation, Machine, StopReason, Waiting, World
 from harness.sim.inflicted import is_inflicted
 from harness.sim.latency import planned_latency
+from harness.sim.network import Message
 from harness.store import RunFolder
 from harness.trial import Finding, Recording
 from harness.workload import Monitor, Site, Workload
@@ -32,13 +35,19 @@ _SHORTLY_S = 0.001
 
 
 def simulate(
-    plan: Plan, workload: Workload, folder: RunFolder | None = None, *, watch: bool = False
+    plan: Plan,
+    workload: Workload,
+    folder: RunFolder | None = None,
+    *,
+    watch: bool = False,
+    tap: Callable[[Message], object] | None = None,
 ) -> Recording:
     """Run a plan in a world of its own; with a folder, history and trace are written as they grow.
 
     With `watch`, the workload's monitor looks on, and the world stops when it says that something is wrong:
     as soon as everything waits, so that all that happens at that moment is recorded. The history then ends
-    with an op `stopped` of the nemesis.
+    with an op `stopped` of the nemesis. `tap` is told of every message between nodes when it arrives or is
+    lost, with its number.
 
     Raises: UnknownName, if there is no such bug; whatever the harness itself does wrong.
     """
@@ -46,6 +55,7 @@ def simulate(
         world = stack.enter_context(
             World(plan.seed, latency=planned_latency(plan.latency), framing=workload.framing)
         )
+        world.network.on_message = tap
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor))
         return _Simulation(plan, workload, world, recorder).run()
@@ -136,6 +146,8 @@ class _Simulation:
         nodes = {name: world.machines[name] for name in plan.names}
         self._nemesis = Nemesis(world.network, nodes)
         world.on_crash = self._supervise
+        self._siege = siege_of(plan)
+        self._traffic: list[Traffic] = []
         self._interpretation: Interpretation | None = None
         self._waiting: list[Waiting] = []
         """Who waited for what shortly before the time was up."""
@@ -145,6 +157,9 @@ class _Simulation:
         world, recorder = self._world, self._recorder
         control = self._control.start(self._interpret)
         world.call_later(self._deadline_s - _SHORTLY_S, self._look_who_waits)
+        if self._siege is not None:
+            for second in range(int(self._deadline_s)):
+                world.call_later(second, self._look_at_traffic)
         reason = world.run(stop=lambda: not control.alive or recorder.alarm is not None)
         if control.error is not None:
             raise control.error
@@ -154,7 +169,11 @@ class _Simulation:
             # It could not make progress, nor all faults an effect, in a time that was cut short.
             ending = [Finding("stopped", "unknown", f"stopped before its end: {stopped}")]
         else:
-            ending = [*self._no_progress(reason), *inert_faults(self._plan, self._nemesis.deeds)]
+            ending = [
+                *self._no_progress(reason),
+                *self._liveness(),
+                *inert_faults(self._plan, self._nemesis.deeds),
+            ]
         findings = [*self._client_crashes(), *self._node_crashes(), *self._monitor_crashes(), *ending]
         return Recording(
             History(recorder.ops),
@@ -170,11 +189,10 @@ class _Simulation:
 
     async def _interpret(self) -> None:
         plan, workload = self._plan, self._workload
-        site = self._site(self._control, None)
         with self._nemesis:
             self._interpretation = await interpret(
                 script(plan, workload, self._world.rng("workload")),
-                connect=partial(workload.connect, site),
+                connect=lambda process: workload.connect(self._clients_site(), process),
                 concurrency=plan.concurrency,
                 record=self._recorder.op,
                 now_ns=lambda: self._world.now_ns,
@@ -185,7 +203,7 @@ class _Simulation:
 
     @property
     def _deadline_s(self) -> float:
-        return self._plan.time_limit_s + FINAL_PHASE_S
+        return self._plan.time_limit_s + (self._plan.liveness_s or FINAL_PHASE_S)
 
     def _supervise(self, crash: Crash) -> None:
         # A node that gives up because its disk was made to fail is right to do so, and is started again.
@@ -195,6 +213,12 @@ class _Simulation:
     def _look_who_waits(self) -> None:
         # At the deadline itself those who waited are sent away, and nothing is left to be seen.
         self._waiting = self._world.stuck()
+
+    def _clients_site(self) -> Site:
+        """Where a client runs that connects now: when some nodes are struck for good, it asks the others."""
+        site = self._site(self._control, None)
+        is_besieged = len(self._nemesis.deeds) > len(self._plan.faults)
+        return replace(site, nodes=self._siege.core) if self._siege is not None and is_besieged else site
 
     def _site(self, machine: Machine, breakage: Any) -> Site:
         return Site(
@@ -208,7 +232,8 @@ class _Simulation:
         )
 
     def _no_progress(self, reason: StopReason) -> list[Finding]:
-        if reason is StopReason.STOPPED and self._interpretation and self._interpretation.ended == "done":
+        ended = self._interpretation.ended if self._interpretation is not None else None
+        if reason is StopReason.STOPPED and (ended == "done" or self._siege is not None):
             return []
         waiting = [str(task) for task in self._waiting or self._world.stuck()]
         # The clients first: what they wait for is what the trial waits for.
@@ -216,6 +241,24 @@ class _Simulation:
         told = "; ".join(waiting[:12])
         why = f"not over {FINAL_PHASE_S:.0f} s after the time limit; who waits for what: {told}"
         return [Finding("no progress", "unknown", why)]
+
+    def _liveness(self) -> list[Finding]:
+        if self._siege is None:
+            return []
+        self._look_at_traffic()
+        return liveness(
+            self._siege,
+            History(self._recorder.ops),
+            since_ns=int(self._plan.time_limit_s * 1e9),
+            concurrency=self._plan.concurrency,
+            traffic=self._traffic,
+            waiting=[
+                str(task) for task in self._world.stuck() if task.process.split("#")[0] in self._siege.core
+            ],
+        )
+
+    def _look_at_traffic(self) -> None:
+        self._traffic.append(Traffic(self._world.now_ns, self._world.network.messages))
 
     def _client_crashes(self) -> list[Finding]:
         crashes = self._interpretation.crashes if self._interpretation is not None else ()

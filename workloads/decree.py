@@ -9,6 +9,8 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -19,10 +21,12 @@ from checkers.verdict import Verdict
 from harness.generator import (
     Generator,
     Todo,
+    any_of,
     each_thread,
     limit,
     mix,
     numbered,
+    on,
     repeat,
     sequence,
     stagger,
@@ -109,11 +113,31 @@ async def connect(site: Site, process: int) -> AsyncIterator[DecreeClient]:
 
 
 def propose_and_get(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone proposes at once, so that instances duel; then proposals and reads at the plan's rate."""
+    """Everyone proposes at once, so that instances duel; then proposals and reads at the plan's rate.
+
+    A plan can say instead who is asked for what and when: its option `asks` is a list of [time in ms, number
+    of the node, value].
+    """
+    if "asks" in plan.options:
+        return asks_of(plan)
     proposals = numbered(lambda number: Todo("propose", f"v{number}"))
     duel = limit(plan.concurrency, proposals)
     later = numbered(lambda number: Todo("propose", f"w{number}"))
     return sequence(duel, stagger(1 / plan.rate, mix(later, repeat(Todo("get")), rng=rng), rng=rng))
+
+
+def asks_of(plan: Plan) -> Generator:
+    """Just what a plan's option `asks` says."""
+    # Each has a thread of its own, one that asks that node whichever process it has come to.
+    threads = {
+        number: iter(range(number - 1, plan.concurrency, plan.nodes)) for number in range(1, plan.nodes + 1)
+    }
+    return any_of(
+        *(
+            on(partial(eq, next(threads[node])), Todo("propose", value, time_ns=int(at_ms * 1e6)))
+            for at_ms, node, value in plan.options["asks"]
+        )
+    )
 
 
 def read_at_last(plan: Plan, rng: random.Random) -> Generator:
@@ -163,7 +187,7 @@ def explore(
     """Try everything that can happen in a small world. Raises: CannotExplore."""
     from workloads.small_world.command import explore_decree
 
-    return explore_decree(size, bug=bug, only=only, states_max=states_max, note=note)
+    return explore_decree(DECREE, size, bug=bug, only=only, states_max=states_max, note=note)
 
 
 DECREE = Workload(

@@ -10,7 +10,7 @@ import click
 from harness.status import UserError, as_json, exit_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from harness.model import Explore, Found, Size
     from harness.plan import Plan
@@ -86,11 +86,15 @@ def explore(
         found = _watched(explores, size, bug=bug, only=only, states_max=limit)
     except (UnknownName, CannotExplore) as error:
         raise UserError(str(error)) from None
-    plan = _keep(found.plan, store, bug) if found.plan is not None else None
+    name = f"explored-{bug or 'core'}"
+    plans = {
+        "plan": _keep(found.plan, store, name),
+        "simulation": _keep(found.simulation, store, f"{name}-sim"),
+    }
     if json:
-        _print_json(found, plan)
+        _print_json(found, plans)
     else:
-        _tell(found, plan)
+        _tell(found, plans)
     return exit_status(found.valid)
 
 
@@ -118,18 +122,20 @@ def _watched(explores: Explore, size: Size, **asked: Any) -> Found:
         return explores(size, note=shown, **asked)
 
 
-def _keep(plan: Plan, store: str, bug: str | None) -> Path:
+def _keep(plan: Plan | None, store: str, name: str) -> Path | None:
     from harness.plan import encode_plan
     from harness.store import write_whole
 
+    if plan is None:
+        return None
     folder = Path(store) / plan.workload
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"explored-{bug or 'core'}.json"
+    path = folder / f"{name}.json"
     write_whole(path, encode_plan(plan))
     return path
 
 
-def _tell(found: Found, plan: Path | None) -> None:
+def _tell(found: Found, plans: Mapping[str, Path | None]) -> None:
     click.echo(click.style(found.valid.upper(), fg=_COLOURS[found.valid], bold=True) + f"  {found.why}")
     click.echo(
         f"  {found.states:,} states, {found.transitions:,} transitions, {found.depth} steps deep, "
@@ -139,11 +145,17 @@ def _tell(found: Found, plan: Path | None) -> None:
         click.echo("")
     for number, line in enumerate(found.story, start=1):
         click.echo(f"  {number:>2}. {line}")
-    if plan is not None:
-        click.echo(f"\n  replay: ostrakon replay {plan}")
+    if plans["plan"] is not None:
+        click.echo(f"\n  replay: ostrakon replay {plans['plan']}")
+        simulated = plans["simulation"]
+        click.echo(
+            f"  in simulation: ostrakon replay {simulated}"
+            if simulated is not None
+            else "  in simulation: no plan was found that goes like this"
+        )
 
 
-def _print_json(found: Found, plan: Path | None) -> None:
+def _print_json(found: Found, plans: Mapping[str, Path | None]) -> None:
     import msgspec
 
     told = {
@@ -156,7 +168,7 @@ def _print_json(found: Found, plan: Path | None) -> None:
         "wall_s": found.wall_s,
         "states_per_s": found.states / max(found.wall_s, 1e-9),
         "story": list(found.story),
-        "plan": str(plan) if plan is not None else None,
+        **{name: str(path) if path is not None else None for name, path in plans.items()},
         **found.details,
     }
     click.echo(msgspec.json.encode(told))

@@ -49,7 +49,9 @@ class Found:
     story: tuple[str, ...] = ()
     """A shortest way to break it, a line a step."""
     plan: Plan | None = None
-    """The same as a plan."""
+    """The same as a plan for the substrate `model`."""
+    simulation: Plan | None = None
+    """A plan for the substrate `sim` that breaks the same property; None if none was found."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else is worth knowing, as plain data."""
 

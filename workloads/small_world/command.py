@@ -7,10 +7,12 @@ from collections.abc import Callable
 from harness.model import CannotExplore, Found, Size
 from harness.plan import Plan
 from harness.version import VERSION
+from harness.workload import Workload
 from paxos_impl.core import RULES
 from workloads.bugs import DECREE_BUGS
 from workloads.small_world.enactment import enact, encode_schedule
 from workloads.small_world.exploration import Explored, explore_world
+from workloads.small_world.rehearsal import plan_for_simulator
 from workloads.small_world.story import story
 from workloads.small_world.world import PROPERTIES
 
@@ -19,6 +21,7 @@ TIMEOUTS_MAX = 10
 
 
 def explore_decree(
+    workload: Workload,
     size: Size,
     *,
     bug: str | None,
@@ -26,12 +29,16 @@ def explore_decree(
     states_max: int,
     note: Callable[[int, int, int], object] | None,
 ) -> Found:
-    """Explore Basic Paxos. Raises: CannotExplore."""
+    """Explore Basic Paxos, of which `workload` makes simulations. Raises: CannotExplore."""
     _require_sense(size, only)
     rules = DECREE_BUGS[bug].breakage if bug is not None else RULES
     explored = explore_world(size, rules, properties=only or PROPERTIES, states_max=states_max, note=note)
     found = explored.exploration
     enacted = enact(explored.schedule, size.acceptors, rules)
+    plan = simulation = None
+    if explored.broken is not None:
+        plan = _plan(explored, bug)
+        simulation = plan_for_simulator(explored.schedule, plan, workload, explored.broken, lost=enacted.lost)
     return Found(
         explored.valid,
         explored.why,
@@ -41,7 +48,8 @@ def explore_decree(
         explored.wall_s,
         explored.broken,
         story(explored.schedule, enacted),
-        _plan(explored, bug) if explored.broken is not None else None,
+        plan,
+        simulation,
         {"rounds": explored.rounds},
     )
 

@@ -53,6 +53,8 @@ class Enacted:
     ops: tuple[Op, ...]
     events: tuple[Traced, ...]
     """In order; those of step n, from 1, are at n milliseconds, and the nodes' beginnings at 0."""
+    lost: frozenset[int] = frozenset()
+    """The numbers of the crashes that lost what was being written."""
 
 
 def enact(schedule: Sequence[Step], nodes: int, rules: Rules) -> Enacted:
@@ -65,7 +67,7 @@ def enact(schedule: Sequence[Step], nodes: int, rules: Rules) -> Enacted:
         except _Impossible as why:
             raise BadPlan(f"step {number} of the schedule is impossible: {why}") from None
     stage.end()
-    return Enacted(tuple(stage.ops), tuple(stage.events))
+    return Enacted(tuple(stage.ops), tuple(stage.events), frozenset(stage.lost))
 
 
 def encode_schedule(schedule: Sequence[Step]) -> list[Any]:
@@ -104,6 +106,7 @@ class _Stage:
         self.now_ns = 0
         self.ops: list[Op] = []
         self.events: list[Traced] = []
+        self.lost: set[int] = set()
         self._members = tuple(range(1, nodes + 1))
         self._under_way: list[tuple[int, int, Message, str]] = []
         self._arrived: list[tuple[int, int, Message, str]] = []
@@ -185,6 +188,8 @@ class _Stage:
     def _crash(self, node: _Node, found: Durable) -> None:
         if found not in node.disk:
             raise _Impossible(f"n{node.instance.server_id} cannot find {found} on its disk")
+        if found != node.disk[-1]:
+            self.lost.add(self.now_ns // STEP_NS)
         self._give_up(node, "the node crashed")
         before = node.instance
         for pool in (self._under_way, self._arrived):
