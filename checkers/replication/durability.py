@@ -1,0 +1,117 @@
+"""Durability: what was chosen can be found out from any quorum, whoever has been restarted (M5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from checkers.consensus.membership import Membership
+from checkers.consensus.seen import Ballot, ballot_of
+from checkers.consensus.wording import names_text
+from checkers.replication.life import detail_of, told, untested, verdict_of
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import Event, Trace
+
+
+def durability(trace: Trace) -> Verdict:
+    """M5: no quorum is made up of members none of which knows of a chosen value any more.
+
+    A member that voted for it knows of it until a `restart` reports that it recovered neither a vote for it
+    at that ballot or above (`accepted`) nor that it is chosen: the slot is not above `chosen_upto` in its
+    detail, nor, where there is but one slot, the value `chosen`.
+    """
+    events = told(trace, "accept_sent", "restart", "config_active")
+    if not any(event.event == "restart" for event in events):
+        return untested("M5", "restart")
+    votes = _Votes()
+    return verdict_of(anomaly for event in events for anomaly in votes.see(event))
+
+
+_HIGHEST: Ballot = (2**63, 0)
+"""What is known to be chosen is as good as a vote at any ballot."""
+
+
+@dataclass(slots=True, eq=False)
+class _Proposal:
+    """A value at a ballot: who voted for it, and who of these has forgotten that."""
+
+    ballot: Ballot
+    key: Key
+    votes: dict[str, Event] = field(default_factory=dict)
+    forgotten: dict[str, Event] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class _Votes:
+    """Who voted for what and still knows."""
+
+    membership: Membership = field(default_factory=Membership)
+    proposals: dict[int, dict[tuple[Ballot, Key], _Proposal]] = field(default_factory=dict)
+    chosen: dict[int, _Proposal] = field(default_factory=dict)
+    lost: set[int] = field(default_factory=set)
+
+    def see(self, event: Event) -> Iterator[Anomaly]:
+        """Take note of an event: it may lose something."""
+        match event.event:
+            case "config_active":
+                self.membership.add(event)
+            case "accept_sent":
+                yield from self._vote(event)
+            case _:
+                yield from self._forget(event)
+
+    def _vote(self, event: Event) -> Iterator[Anomaly]:
+        slot, ballot, key = event.slot or 0, ballot_of(event), canonical(event.value)
+        proposals = self.proposals.setdefault(slot, {})
+        proposal = proposals.setdefault((ballot, key), _Proposal(ballot, key))
+        proposal.votes[event.node] = event
+        proposal.forgotten.pop(event.node, None)
+        if slot not in self.chosen and self.membership.quorum(slot, proposal.votes):
+            self.chosen[slot] = proposal
+            yield from self._losses(slot)
+
+    def _forget(self, restart: Event) -> Iterator[Anomaly]:
+        upto = detail_of(restart, "chosen_upto")
+        recovered = {slot: (ballot, canonical(value)) for slot, ballot, value in restart.accepted}
+        if (chosen := detail_of(restart, "chosen")) is not None:
+            recovered[restart.slot or 0] = _HIGHEST, canonical(chosen)
+        for slot, proposals in self.proposals.items():
+            if upto is not None and slot <= upto:
+                continue
+            ballot, key = recovered.get(slot, ((0, 0), ""))
+            for proposal in proposals.values():
+                if restart.node in proposal.votes and (key != proposal.key or ballot < proposal.ballot):
+                    proposal.forgotten.setdefault(restart.node, restart)
+            yield from self._losses(slot)
+
+    def _losses(self, slot: int) -> Iterator[Anomaly]:
+        """Whether what was chosen in a slot has just been lost."""
+        chosen = self.chosen.get(slot)
+        if chosen is None or not chosen.forgotten or slot in self.lost:
+            return
+        knowing = {
+            node
+            for proposal in self.proposals[slot].values()
+            if proposal.key == chosen.key and proposal.ballot >= chosen.ballot
+            for node in proposal.votes.keys() - proposal.forgotten.keys()
+        }
+        for members in self.membership.views(slot):
+            others = members - knowing
+            if 2 * len(others) > len(members):
+                self.lost.add(slot)
+                yield _lost(slot, chosen, others)
+                return
+
+
+def _lost(slot: int, chosen: _Proposal, others: frozenset[str]) -> Anomaly:
+    value = value_text(next(iter(chosen.votes.values())).value)
+    return Anomaly(
+        "chosen value lost",
+        f"{names_text(chosen.votes)} voted for {value} in slot {slot}, a quorum; "
+        f"{names_text(chosen.forgotten)} restarted without that vote, and now {names_text(others)} "
+        f"are a quorum of which nobody knows of it",
+        tuple(sorted((*chosen.votes.values(), *chosen.forgotten.values()), key=lambda event: event.time)),
+        property="M5",
+        details={"slot": slot},
+    )

@@ -1,0 +1,61 @@
+"""All that is to be said of a trial of a replicated log, beyond what is true of each slot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from checkers.leases import node_leases
+from checkers.linearizability import linearizable
+from checkers.linearizability.model import Model
+from checkers.replication.compaction import compaction
+from checkers.replication.durability import durability
+from checkers.replication.executed import exactly_once
+from checkers.replication.life import detail_of
+from checkers.replication.prefix import no_holes, prefix
+from checkers.replication.recovery import converged
+from checkers.replication.registry import registry
+from checkers.replication.state import state
+from checkers.sessions import sessions
+from checkers.verdict import Verdict, guarded
+from harness.history import Event, History, Trace
+
+
+def replication(
+    history: History,
+    trace: Trace,
+    *,
+    model: str | Model | None = None,
+    reads: tuple[str, ...] = ("read", "get"),
+    settled: bool = False,
+    required: Iterable[str] = ("M1", "M2"),
+) -> dict[str, Verdict]:
+    """M1 to M7, M9, M10, M11 and M13, by property, for `Verdict.compose`; M8 is among P1 to P10's.
+
+    `model` is what clients' ops must be linearizable to (M6); `reads` are the ops that only look (M13);
+    `settled` says that the trial went on without faults for long enough for replicas to converge (M11). A
+    property about something of which the trace says nothing is left out, unless it is `required`: then it
+    is unknown.
+    """
+    kinds = {event.event for event in trace}
+    details = {name for name in ("state_hash", "executed") if _tells(trace, name)}
+    checks: dict[str, tuple[bool, Callable[[], Verdict]]] = {
+        "M1": ("applied" in kinds, lambda: prefix(trace)),
+        "M2": ("applied" in kinds, lambda: no_holes(trace)),
+        "M3": ("state_hash" in details, lambda: state(trace)),
+        "M4": ("executed" in details, lambda: exactly_once(trace)),
+        "M5": ("restart" in kinds, lambda: durability(trace)),
+        "M6": (model is not None, lambda: linearizable(history, model or "")),
+        "M7": ("lease_acquired" in kinds, lambda: node_leases(trace)),
+        "M9": ("compacted" in kinds, lambda: compaction(trace)),
+        "M10": ("registry_assign" in kinds, lambda: registry(trace)),
+        "M11": (settled, lambda: converged(trace)),
+        "M13": (any(op.slot is not None for op in history), lambda: sessions(history, reads=reads)),
+    }
+    wanted = set(required)
+    if strangers := sorted(wanted - checks.keys()):
+        raise ValueError(f"{', '.join(strangers)}: not among the properties of a log, {', '.join(checks)}")
+    return {name: guarded(name, check) for name, (has, check) in checks.items() if has or name in wanted}
+
+
+def _tells(trace: Iterable[Event], name: str) -> bool:
+    return any(detail_of(event, name) is not None for event in trace)

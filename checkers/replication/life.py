@@ -1,0 +1,42 @@
+"""Lives of replicas: a restart begins another, with what it finds on disk or with nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from checkers.consensus.order import in_order
+from checkers.verdict import Anomaly, Verdict
+from harness.history import Event, Trace
+
+Life = tuple[str, int]
+"""A node and its incarnation."""
+
+MOST_TOLD = 8
+"""How many violations of one property are told."""
+
+
+def life_of(event: Event) -> Life:
+    """Whose life an event is part of."""
+    return event.node, event.incarnation
+
+
+def told(trace: Trace, *kinds: str) -> list[Event]:
+    """The events of these kinds in the order of true time."""
+    return [event for event in in_order(trace) if event.event in kinds]
+
+
+def detail_of(event: Event, name: str) -> Any:
+    """A field of the event's detail; None if it has no such field."""
+    return event.detail.get(name) if isinstance(event.detail, Mapping) else None
+
+
+def verdict_of(anomalies: Iterable[Anomaly], **details: Any) -> Verdict:
+    """Invalid, with the first of these, if there are any."""
+    return Verdict.of(islice(anomalies, MOST_TOLD), **details)
+
+
+def untested(property: str, *kinds: str) -> Verdict:
+    """There was nothing to judge a property by."""
+    return Verdict.unknown(f"no {' or '.join(kinds)} in the trace, so {property} was not put to test")

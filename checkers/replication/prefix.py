@@ -1,0 +1,74 @@
+"""One log: what one replica has executed is a prefix of what another has (M1), without holes (M2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from checkers.consensus.wording import restart_text
+from checkers.replication.life import Life, detail_of, life_of, told, untested, verdict_of
+from checkers.value import Key, canonical, value_text
+from checkers.verdict import Anomaly, Verdict
+from harness.history import Event, Trace
+
+
+def prefix(trace: Trace) -> Verdict:
+    """M1: any two replicas, in any of their lives, have executed the same in each slot that both executed.
+
+    With M2 that makes the shorter of two logs a prefix of the other. Judges `applied` by slot and value.
+    """
+    applied = told(trace, "applied")
+    return verdict_of(_forks(applied), applied=len(applied)) if applied else untested("M1", "applied")
+
+
+def _forks(applied: list[Event]) -> Iterator[Anomaly]:
+    first: dict[int, tuple[Key, Event]] = {}
+    for event in applied:
+        slot, key = event.slot or 0, canonical(event.value)
+        known, earlier = first.setdefault(slot, (key, event))
+        if known != key:
+            yield Anomaly(
+                "logs diverge",
+                f"in slot {slot}, {earlier.node} executed {value_text(earlier.value)} and "
+                f"{event.node}{restart_text(earlier, event)} {value_text(event.value)}",
+                (earlier, event),
+                property="M1",
+                details={"slot": slot},
+            )
+
+
+def no_holes(trace: Trace, *, first: int = 1) -> Verdict:
+    """M2: each life of a replica executes slots in order from `first` on, and leaves none out.
+
+    It may begin, or go on, after the slot of a snapshot that it installed (`snapshot_installed`), or after
+    the one up to which its `restart` found the state executed (`applied_upto` in its detail).
+    """
+    events = told(trace, "applied", "snapshot_installed", "restart")
+    if not any(event.event == "applied" for event in events):
+        return untested("M2", "applied")
+    return verdict_of(_holes(events, first))
+
+
+def _holes(events: list[Event], first: int) -> Iterator[Anomaly]:
+    last: dict[Life, Event] = {}
+    due: dict[Life, int] = {}
+    for event in events:
+        life, slot = life_of(event), event.slot or 0
+        before = last.get(life)
+        match event.event:
+            case "restart":
+                due[life] = first if (upto := detail_of(event, "applied_upto")) is None else upto + 1
+                continue
+            case "snapshot_installed":
+                due[life] = max(due.get(life, first), slot + 1)
+            case _:
+                expected = due.get(life, first)
+                due[life] = slot + 1
+                if slot != expected:
+                    yield Anomaly(
+                        "slots out of order",
+                        f"{event.node} executed slot {slot} when slot {expected} was next",
+                        (event,) if before is None else (before, event),
+                        property="M2",
+                        details={"slot": slot},
+                    )
+        last[life] = event
