@@ -19,6 +19,7 @@ from paxos_impl.core.log import (
     LOG_RULES,
     Apply,
     Decline,
+    Drained,
     Effect,
     Event,
     Fact,
@@ -177,6 +178,7 @@ class ReplicaNode:
             self._fire_timers()
             while self._inbox:
                 self._handle(self._inbox.popleft())
+            self._handle(Drained())
             if self._persisting > self._durable:
                 await self._save()
             if not self._inbox:

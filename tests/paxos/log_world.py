@@ -18,6 +18,7 @@ from paxos_impl.core.log import (
     Batch,
     Command,
     Decline,
+    Drained,
     Effect,
     Entry,
     Event,
@@ -179,10 +180,11 @@ class LogWorld:
     # The driver.
 
     def step(self, node: int, event: Event, *, sync: bool = True) -> None:
-        this = self.nodes[node]
-        this.replica, effects = this.replica.step(event)
-        for effect in effects:
-            self._do(node, effect)
+        for each in (event, Drained()):
+            this = self.nodes[node]
+            this.replica, effects = this.replica.step(each)
+            for effect in effects:
+                self._do(node, effect)
         if sync:
             self.sync(node)
 

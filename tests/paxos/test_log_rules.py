@@ -9,12 +9,14 @@ from paxos_impl.core.log import (
     NOOP,
     Command,
     Decline,
+    Drained,
     Entry,
     Ledger,
     Overloaded,
     Query,
     Received,
     Replica,
+    Send,
     Submitted,
 )
 from paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
@@ -141,6 +143,18 @@ def test_no_more_slots_are_under_way_than_the_window_allows_and_what_waits_is_ba
     assert len(under_way) == WINDOW
     assert world.ops(2) == list(range(WINDOW + 10))
     assert world.nodes[1].replica.applied == WINDOW + 1
+
+
+def test_commands_that_come_together_are_decided_together() -> None:
+    replica = led_by(1).nodes[1].replica
+    for number in range(3):
+        replica, effects = replica.step(Submitted(number, Command(f"c{number}", 1, number), 10))
+        assert effects == []
+
+    _, effects = replica.step(Drained())
+
+    [send] = [effect for effect in effects if isinstance(effect, Send)]
+    assert [command.op for command in send.message.batch] == [0, 1, 2]
 
 
 def test_a_batch_is_no_longer_than_a_promise_can_report() -> None:

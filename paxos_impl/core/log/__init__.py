@@ -23,7 +23,7 @@ from paxos_impl.core.log.effect import (
     SetTimer,
     Voted,
 )
-from paxos_impl.core.log.event import Event, ReadRequested, Received, Submitted, Timer, TimerFired
+from paxos_impl.core.log.event import Drained, Event, ReadRequested, Received, Submitted, Timer, TimerFired
 from paxos_impl.core.log.ledger import FIRST, Cell, Ledger
 from paxos_impl.core.log.message import Entry, Message
 from paxos_impl.core.log.replica import Recovered, Replica
@@ -41,6 +41,7 @@ __all__ = [
     "Command",
     "CommandId",
     "Decline",
+    "Drained",
     "Effect",
     "Entry",
     "Event",

@@ -47,4 +47,8 @@ class TimerFired(msgspec.Struct, frozen=True, gc=False):
     timer: Timer
 
 
-Event = Started | Received | Submitted | ReadRequested | TimerFired
+class Drained(msgspec.Struct, frozen=True, gc=False):
+    """All that had arrived is handled; what is done once for all of it is done now, before the next sync."""
+
+
+Event = Started | Received | Submitted | ReadRequested | TimerFired | Drained

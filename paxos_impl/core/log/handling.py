@@ -6,7 +6,7 @@ from paxos_impl.core.effect import ConfigActive
 from paxos_impl.core.event import Started
 from paxos_impl.core.log import acceptor, election, leader, learner
 from paxos_impl.core.log.effect import Restarted, SetTimer
-from paxos_impl.core.log.event import Event, ReadRequested, Received, Submitted, TimerFired
+from paxos_impl.core.log.event import Drained, Event, ReadRequested, Received, Submitted, TimerFired
 from paxos_impl.core.log.message import (
     Accepted,
     Ask,
@@ -39,6 +39,8 @@ def handle(turn: Turn, event: Event) -> None:
             election.time_out(turn)
         case TimerFired("beat"):
             leader.beat(turn)
+        case Drained():
+            leader.drain(turn)
         case Started():
             _start(turn)
 

@@ -44,7 +44,7 @@ def lead(turn: Turn, campaign: Campaigning) -> None:
 
 
 def submit(turn: Turn, request: int, command: Command, size: int) -> None:
-    """A client wants a command executed: propose it, or say who would."""
+    """A client wants a command executed: queue it to be proposed, or say who would."""
     if not isinstance(turn.phase, Leading):
         turn.do(Decline(request, turn.leader, maybe=False))
         return
@@ -55,10 +55,18 @@ def submit(turn: Turn, request: int, command: Command, size: int) -> None:
     turn.waiting = {**turn.waiting, command.id: (*(waiting or ()), request)}
     if waiting is None:
         turn.queue = (*turn.queue, Queued(command, size))
-        pump(turn)
 
 
-def pump(turn: Turn) -> None:
+def drain(turn: Turn) -> None:
+    """Propose what is queued, and announce what was learned, once for all that came in together."""
+    _pump(turn)
+    phase = turn.phase
+    if isinstance(phase, Leading) and phase.announced < turn.upto:
+        turn.phase = replace(phase, announced=turn.upto)
+        turn.send(turn.others, Commit(phase.ballot, turn.upto))
+
+
+def _pump(turn: Turn) -> None:
     """Propose what is queued, as far as the window allows."""
     while turn.queue and isinstance(turn.phase, Leading) and turn.phase.next_slot <= turn.upto + WINDOW:
         batch = _next_batch(turn)
@@ -96,12 +104,8 @@ def hear_vote(turn: Turn, accepted: Accepted, sender: int) -> None:
     voters = turn.rules.with_voter(flight.voters, sender)
     turn.phase = replace(phase, flights={**phase.flights, slot: Flight(flight.batch, voters)})
     if turn.rules.is_chosen(voters, len(turn.members)):
-        upto = turn.upto
         learner.learn(turn, slot, Vote(phase.ballot, flight.batch), "votes")
-        if turn.upto > upto:
-            turn.send(turn.others, Commit(phase.ballot, turn.upto))
-            pump(turn)
-            _serve_reads(turn)
+        _serve_reads(turn)
 
 
 def forget_flight(turn: Turn, slot: int) -> None:
@@ -121,7 +125,7 @@ def beat(turn: Turn) -> None:
         if slot < phase.settled:
             missing = tuple(member for member in turn.members if member not in flight.voters)
             turn.send(missing, Propose(phase.ballot, slot, flight.batch))
-    turn.phase = replace(phase, beat=phase.beat + 1, settled=phase.next_slot)
+    turn.phase = replace(phase, beat=phase.beat + 1, settled=phase.next_slot, announced=turn.upto)
     turn.send(turn.others, Commit(phase.ballot, turn.upto, phase.beat + 1))
     turn.do(SetTimer("beat"))
 

@@ -64,6 +64,8 @@ class Leading(msgspec.Struct, frozen=True, gc=False):
     checked: int = 0
     """The number of the last heartbeat when it was last seen to it that a quorum answers."""
     reads: tuple[Read, ...] = ()
+    announced: int = 0
+    """Up to which slot it has told its followers that all are chosen."""
 
 
 Phase = Following | Canvassing | Campaigning | Leading
