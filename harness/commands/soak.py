@@ -36,6 +36,11 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option("--nodes", type=click.IntRange(1, 99), help="Size of the cluster; drawn if not given.")
 @click.option("--nemesis", metavar="A,B", help="Kinds of fault to choose from; drawn from all if not given.")
 @click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
+@click.option(
+    "--substrate",
+    type=click.Choice(["model", "sim"]),
+    help="Where trials run; `model` is the bare core, and faster. sim if not given.",
+)
 @click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
 @click.option("--resume", is_flag=True, help="Go on with the newest campaign in the store.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
@@ -48,6 +53,7 @@ def soak(
     nodes: int | None,
     nemesis: str | None,
     bug: str | None,
+    substrate: Any,
     store: Path,
     resume: bool,
     as_json: bool,
@@ -63,11 +69,11 @@ def soak(
     from harness.search.soak import Limits
 
     limits = Limits(seconds, float("inf") if trials is None else trials)
-    drawn = (workload, seed, nodes, nemesis, bug)
+    drawn = (workload, seed, nodes, nemesis, bug, substrate)
     if resume and any(given is not None for given in drawn):
         raise UserError(
             "--resume goes on with a campaign as it was begun: "
-            "leave out WORKLOAD, --seed, --nodes, --nemesis and --bug"
+            "leave out WORKLOAD, --seed, --nodes, --nemesis, --bug and --substrate"
         )
     try:
         with sole_use(store), _newest(store) if resume else _begin(store, *drawn) as campaign:
@@ -86,6 +92,7 @@ def _begin(
     nodes: int | None,
     nemesis: str | None,
     bug: str | None,
+    substrate: Any,
 ) -> Campaign:
     from harness.catalogue import UnknownName, find_bug, find_workload
     from harness.nemesis import UnknownFault
@@ -97,10 +104,12 @@ def _begin(
         found = find_workload(workload)
         if bug is not None:
             find_bug(found, bug)
+        if substrate == "model" and found.model is None:
+            raise UserError(f"the workload {workload!r} has no bare core for --substrate model; try sim")
         kinds = _kinds(nemesis)
     except (UnknownName, UnknownFault) as error:
         raise UserError(str(error)) from None
-    swarm = Swarm(workload=workload, bug=bug, nodes=nodes, kinds=kinds)
+    swarm = Swarm(workload=workload, substrate=substrate or "sim", bug=bug, nodes=nodes, kinds=kinds)
     return Campaign.create(fresh_path(store, "-".join(filter(None, (workload, bug)))), swarm, seed or 0)
 
 

@@ -18,7 +18,7 @@ import msgspec
 
 from harness.nemesis import FAULTS, draw_faults
 from harness.nemesis.kinds import DISKS, SURVIVABLE
-from harness.plan import Deviation, Fault, Latency, Plan
+from harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from harness.version import VERSION
 
 _ABOUT_MESSAGES = 150
@@ -140,6 +140,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
     """What the plans of a campaign have in common; what is not given is drawn for each seed."""
 
     workload: str
+    substrate: Substrate = "sim"
     bug: str | None = None
     nodes: int | None = None
     kinds: tuple[str, ...] | None = None
@@ -148,8 +149,8 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, Any] = {}
 
     def plan(self, seed: int) -> Plan:
-        """The plan of this seed."""
-        return draw_plan(
+        """The plan of this seed; on every substrate the same but for that."""
+        plan = draw_plan(
             self.workload,
             seed,
             kinds=self.kinds,
@@ -158,6 +159,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
             time_limit_s=self.time_limit_s,
             options=self.options,
         )
+        return msgspec.structs.replace(plan, substrate=self.substrate)
 
 
 def draw_recipe(seed: int) -> Recipe:

@@ -8,11 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from harness.catalogue import find_workload
+from harness.cli import run as cli
 from harness.generator import Todo, each_thread, limit, numbered, sequence, until_ok
 from harness.generator import repeat as repeated
 from harness.history import Event
 from harness.plan import Deviation, Fault, Latency, Plan
 from harness.planning import plan_for
+from harness.search.swarm import Swarm
 from harness.store import Store
 from harness.trial import Trial, run
 from workloads.decree import DECREE
@@ -141,6 +143,22 @@ def test_a_deviation_strikes_one_message(action: Any) -> None:
             assert 50_000_000 < arrived["after"][0] < 60_000_000
         case "duplicate":
             assert len(arrived["after"]) == 2
+
+
+def test_a_swarm_on_the_model_draws_the_same_plans_but_for_the_substrate() -> None:
+    there, here = Swarm(workload="decree"), Swarm(workload="decree", substrate="model")
+
+    assert replace(here.plan(5), substrate="sim") == there.plan(5)
+    assert run(here.plan(5)).valid in ("valid", "unknown")
+
+
+def test_a_soak_runs_on_the_model(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--substrate", "model", "--bug", "ignore-reported-value", "--trials", "20", "--workers", "1"]
+
+    assert cli(["soak", "decree", *asked, "--store", str(tmp_path), "--json"]) == 1
+
+    kept = [run_folder.plan for run_folder in Store(tmp_path).runs()]
+    assert {plan.substrate for plan in kept} == {"model"}
 
 
 def _answers(trial: Trial) -> list[int]:
