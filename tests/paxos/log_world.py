@@ -85,6 +85,8 @@ class LogWorld:
         self.answers: list[Effect] = []
         self.executed: dict[int, int] = {}
         """By request, the slot in which its command was executed."""
+        self.due: dict[int, int] = {}
+        """By request to read, the last slot of which a client had heard when it was made."""
         self.requests = 0
         self.nodes: dict[int, Node] = {}
         for member in members:
@@ -102,6 +104,7 @@ class LogWorld:
 
     def read(self, node: int) -> int:
         self.requests += 1
+        self.due[self.requests] = max(self.executed.values(), default=0)
         self.step(node, ReadRequested(self.requests, ["get", "x"]))
         return self.requests
 
@@ -242,7 +245,7 @@ class LogWorld:
         return chosen
 
     def require_agreement(self) -> None:
-        """P2, P3 and P4 in every slot; and that everyone executes it all, in order (M1, M2)."""
+        """P2 to P4 in every slot; that everyone executes it all, in order (M1, M2); and no stale read."""
         chosen = self.chosen()
         for slot, batches in chosen.items():
             assert len(batches) <= 1, f"slot {slot} holds {batches}"
@@ -252,6 +255,9 @@ class LogWorld:
             assert [slot for slot, _ in node.applied] == list(range(1, len(node.applied) + 1))
             for slot, batch in node.applied:
                 assert [batch] == chosen[slot], f"executed {batch} in slot {slot}, which holds {chosen[slot]}"
+        for answer in self.answers:
+            if isinstance(answer, Query):
+                assert answer.slot >= self.due[answer.request], f"{answer} is stale"
 
 
 def recovered(facts: list[Fact]) -> Recovered:

@@ -1,0 +1,58 @@
+"""Each seeded bug of the log is found by schedules at random: these tests could fail."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from paxos_impl.core.log import LOG_RULES, LogRules, Query
+from tests.paxos.log_world import LogWorld, disturb, heal
+from workloads.log_bugs import LOG_BUGS
+
+SCHEDULES_MAX = 1500
+RARE = "reads-without-quorum"
+"""Needs a leader that is cut off just long enough; there is a schedule made for it."""
+AT_RANDOM = [name for name, bug in LOG_BUGS.items() if bug.breakage.sessions is None and name != RARE]
+
+
+def is_convicted(rules: LogRules, seed: int) -> bool:
+    """Whether this schedule shows that something is wrong."""
+    rng = random.Random(seed)
+    world = LogWorld((1, 2, 3) if seed % 3 else (1, 2, 3, 4, 5), rules)
+    try:
+        disturb(world, rng, 300)
+        world.require_agreement()
+        heal(world, rng)
+        world.require_agreement()
+    except AssertionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", AT_RANDOM)
+def test_a_seeded_bug_is_found(name: str) -> None:
+    rules = LOG_BUGS[name].breakage.rules
+
+    assert any(is_convicted(rules, seed) for seed in range(SCHEDULES_MAX))
+
+
+@pytest.mark.parametrize(("rules", "is_stale"), [(LOG_RULES, False), (LOG_BUGS[RARE].breakage.rules, True)])
+def test_a_deposed_leader_reads_what_is_old_if_it_asks_nobody(rules: LogRules, is_stale: bool) -> None:
+    world = LogWorld((1, 2, 3), rules)
+    world.elect(1)
+    for member in (2, 3):
+        world.fire(member, "election")
+    world.settle(without=(1,))
+    [leader] = [member for member in world.leaders if member != 1]
+    world.submit(leader, "new")
+    world.settle(without=(1,))
+    world.read(1)
+    world.settle()
+
+    answers = [answer for answer in world.answers if isinstance(answer, Query)]
+
+    assert [answer.slot for answer in answers] == ([0] if is_stale else [])
+    if is_stale:
+        with pytest.raises(AssertionError, match="stale"):
+            world.require_agreement()
