@@ -85,7 +85,9 @@ def _is_exact(acceptor: Acceptor, promise: Event) -> bool:
         return False
     for slot, at, value in promise.accepted:
         vote = acceptor.votes.get(slot)
-        if vote is None or vote.ballot != at or vote.key != canonical(value) or slot < covered_from:
+        if vote is None or vote.ballot != at or slot < covered_from:
+            return False
+        if vote.key != (value if type(value) is str else canonical(value)):
             return False
     return True
 

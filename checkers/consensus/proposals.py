@@ -23,7 +23,7 @@ def proposal_safe(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | N
     if not seen.membership.views(number):
         return None
     promises = seen.promises.get(ballot, ())
-    if _is_free(seen, number, promises) or support(seen, promises, number, key) is not None:
+    if _is_plainly_safe(seen, promises, number, key) or support(seen, promises, number, key) is not None:
         return None
     witness = (*(promise.event for promise in promises), event)
     proposed = (
@@ -63,12 +63,25 @@ def _is_quorum(seen: Seen, slot: int, promises: Iterable[Promise]) -> bool:
     return seen.membership.quorum(slot, {promise.event.node: None for promise in promises})
 
 
-def _is_free(seen: Seen, slot: int, promises: Iterable[Promise]) -> bool:
-    """Whether a quorum reports no vote in the slot: what holds for most slots, found out quickly."""
+def _is_plainly_safe(seen: Seen, promises: Iterable[Promise], slot: int, key: Key) -> bool:
+    """Whether a quorum reports no vote in the slot, or else nobody one above that for this value.
+
+    That is how most proposals are safe, and it is found out quickly.
+    """
+    covering: dict[str, None] = {}
     silent: dict[str, None] = {}
+    highest: Proposal | None = None
     for promise in promises:
-        if slot not in promise.reports and (promise.event.slot or 0) <= slot:
-            silent[promise.event.node] = None
+        event = promise.event
+        if (event.slot or 0) <= slot:
+            covering[event.node] = None
+            report = promise.reports.get(slot)
+            if report is None:
+                silent[event.node] = None
+            elif highest is None or report.ballot > highest.ballot:
+                highest = report
+    if highest is not None and highest.key == key and seen.membership.quorum(slot, covering):
+        return True
     return seen.membership.quorum(slot, silent)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from checkers.consensus.membership import Membership
 from checkers.value import Key, canonical
 from harness.history import Event
@@ -18,8 +20,10 @@ from harness.history import Event
 Ballot = tuple[int, int]
 
 
-@dataclass(slots=True, eq=False)
-class Proposal:
+# What a long trace has millions of are structs without garbage collection: they are made in half the time.
+
+
+class Proposal(msgspec.Struct, eq=False, gc=False):
     """A value at a ballot, and who voted for it."""
 
     ballot: Ballot
@@ -52,8 +56,7 @@ class Slot:
         """By node, what it applied last."""
 
 
-@dataclass(slots=True, eq=False)
-class Promise:
+class Promise(msgspec.Struct, eq=False, gc=False):
     """A promise, and by slot the votes that it reports."""
 
     event: Event
@@ -148,14 +151,16 @@ class Seen:
     def add_promise(self, event: Event) -> None:
         """An acceptor promised a ballot, and reported its votes."""
         ballot = ballot_of(event)
-        acceptor = self._acceptor(event)
+        acceptor = self.acceptors.get(event.node) or self._acceptor(event)
         if ballot > acceptor.top:
             acceptor.top = ballot
-        if not acceptor.promises or ballot > ballot_of(acceptor.promises[-1]):
-            acceptor.promises.append(event)
+        raised = acceptor.promises
+        if not raised or ballot > ballot_of(raised[-1]):
+            raised.append(event)
         reports = {}
+        votes = acceptor.votes
         for number, at, value in event.accepted:
-            key, vote = canonical(value), acceptor.votes.get(number)
+            key, vote = value if type(value) is str else canonical(value), votes.get(number)
             if vote is None or vote.ballot != at or vote.key != key:
                 vote = self._cast(number, self.slot(number), at, key, value, event)
                 acceptor.note(number, vote)
