@@ -35,6 +35,7 @@ from paxos_impl.core import (
     SetTimer,
     Started,
     TimerFired,
+    TraceEvent,
     persisted_event,
     trace_event,
 )
@@ -236,10 +237,15 @@ class BareInstance:
             self._inbox.append(TimerFired(timer))
             self._work()
 
-    def _trace(self, told: object) -> None:
+    def _trace(self, told: TraceEvent | None) -> None:
         if told is None:
             return
         self._traced += 1
         self._events.append(
-            Traced(self._heap.now_ns, *(getattr(told, name) for name in told.__struct_fields__))  # type: ignore[attr-defined]
+            Traced(
+                self._heap.now_ns,
+                *(told.node, told.incarnation, told.seq, told.event, told.message, told.cause, told.to),
+                *(told.slot, told.ballot, told.value, told.accepted, told.promised, told.members),
+                *(told.how, told.detail),
+            )
         )

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from operator import eq
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from checkers.consensus import ConsensusMonitor, consensus
@@ -33,7 +34,7 @@ from harness.generator import (
     until_ok,
 )
 from harness.history import History, Op, Trace
-from harness.plan import Latency, Plan
+from harness.plan import BadPlan, Latency, Plan
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Refused, Site, Workload
 from paxos_impl import client as paxos
@@ -126,18 +127,42 @@ def propose_and_get(plan: Plan, rng: random.Random) -> Generator:
     return sequence(duel, stagger(1 / plan.rate, mix(later, repeat(Todo("get")), rng=rng), rng=rng))
 
 
+class AskAt(NamedTuple):
+    """One entry of a plan's option `asks`."""
+
+    at_ms: float
+    node: int
+    """Its number, from 1."""
+    value: Any
+
+
 def asks_of(plan: Plan) -> Generator:
-    """Just what a plan's option `asks` says."""
+    """Just what a plan's option `asks` says. Raises: BadPlan."""
+    asks = _asks(plan)
     # Each has a thread of its own, one that asks that node whichever process it has come to.
-    threads = {
-        number: iter(range(number - 1, plan.concurrency, plan.nodes)) for number in range(1, plan.nodes + 1)
-    }
+    threads = [iter(range(node, plan.concurrency, plan.nodes)) for node in range(plan.nodes)]
+    asked = [(next(threads[ask.node - 1], None), ask) for ask in asks]
+    if any(thread is None for thread, _ in asked):
+        raise BadPlan(f"options.asks needs more threads than {plan.concurrency}: raise concurrency")
     return any_of(
         *(
-            on(partial(eq, next(threads[node])), Todo("propose", value, time_ns=int(at_ms * 1e6)))
-            for at_ms, node, value in plan.options["asks"]
+            on(partial(eq, thread), Todo("propose", ask.value, time_ns=int(ask.at_ms * 1e6)))
+            for thread, ask in asked
         )
     )
+
+
+def _asks(plan: Plan) -> tuple[AskAt, ...]:
+    try:
+        asks = msgspec.convert(plan.options["asks"], tuple[AskAt, ...])
+    except msgspec.ValidationError as error:
+        raise BadPlan(
+            f"options.asks is not a list of [time in ms, number of a node, value]: {error}"
+        ) from None
+    for ask in asks:
+        if not 1 <= ask.node <= plan.nodes:
+            raise BadPlan(f"options.asks names node {ask.node}; there are 1 to {plan.nodes}")
+    return asks
 
 
 def read_at_last(plan: Plan, rng: random.Random) -> Generator:

@@ -12,7 +12,7 @@ from harness.cli import run as cli
 from harness.generator import Todo, each_thread, limit, numbered, sequence, until_ok
 from harness.generator import repeat as repeated
 from harness.history import Event
-from harness.plan import Deviation, Fault, Latency, Plan
+from harness.plan import BadPlan, Deviation, Fault, Latency, Plan
 from harness.planning import plan_for
 from harness.search.swarm import Swarm
 from harness.store import Store
@@ -184,3 +184,17 @@ def _one_after_the_other() -> Any:
         return each_thread(until_ok(limit(5, repeated(Todo("get")))))
 
     return changed(DECREE, generator=generator, final=final)
+
+
+@pytest.mark.parametrize("substrate", ["model", "sim"])
+@pytest.mark.parametrize(
+    ("asks", "hint"),
+    [
+        ("x", "is not a list of"),
+        ([[1, 9, "v"]], "names node 9; there are 1 to 3"),
+        ([[1, 1, "v"], [2, 1, "w"]], "raise concurrency"),
+    ],
+)
+def test_asks_that_cannot_be_are_told_in_a_sentence(substrate: Any, asks: Any, hint: str) -> None:
+    with pytest.raises(BadPlan, match=hint):
+        run(plan(substrate=substrate, concurrency=3, options={"asks": asks}))
