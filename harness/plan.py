@@ -110,6 +110,9 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     `unknown`, whatever else happened."""
     faults: tuple[Fault, ...] = ()
     deviations: tuple[Deviation, ...] = ()
+    liveness_s: float | None = None
+    """If given, a trial of liveness: after the time limit a quorum is well for good and others are not, and
+    within so much virtual time clients must succeed."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -171,6 +174,8 @@ def _nonsense(plan: Plan) -> Iterator[str]:
     for field in ("rate", "time_limit_s"):
         if (value := getattr(plan, field)) <= 0:
             yield f"{field} is {value}, expected more than 0"
+    if plan.liveness_s is not None and plan.liveness_s <= 0:
+        yield f"liveness_s is {plan.liveness_s}, expected more than 0, or none at all"
 
 
 def _misplaced_faults(plan: Plan) -> Iterator[str]:

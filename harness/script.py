@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 
 from harness.generator import Generator, any_of, clients, phases, sequence, time_limit
+from harness.generator import nemesis as by_nemesis
+from harness.liveness import siege_of
 from harness.nemesis import schedule
+from harness.nemesis.nemesis import start
 from harness.plan import Plan
 from harness.workload import Workload
 
@@ -14,7 +17,14 @@ FINAL_PHASE_S = 60.0
 
 
 def script(plan: Plan, workload: Workload, rng: random.Random) -> Generator:
-    """Clients act while faults come and go; when all are healed, the final phase."""
+    """Clients act while faults come and go; when all are healed, the final phase.
+
+    In a trial of liveness, some faults begin before that and never end.
+    """
     busy = clients(time_limit(plan.time_limit_s, workload.generator(plan, rng)))
     final = workload.final(plan, rng) if workload.final is not None else sequence()
-    return phases(any_of(busy, schedule(plan.faults)), clients(final))
+    acting = any_of(busy, schedule(plan.faults))
+    if (siege := siege_of(plan)) is None:
+        return phases(acting, clients(final))
+    lasting = (start(number, fault) for number, fault in enumerate(siege.faults, len(plan.faults)))
+    return phases(acting, by_nemesis(sequence(*lasting)), clients(final))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,10 +20,11 @@ from harness.liveness import Traffic, liveness, siege_of
 from harness.nemesis import Nemesis
 from harness.plan import Plan
 from harness.script import FINAL_PHASE_S, script
-from harness.sim import Crash, Deviation, Machine, StopReason, Waiting, World
+from harness.sim import Crash, Deviation, Machine, Process, StopReason, Waiting, World
 from harness.sim.inflicted import is_inflicted
 from harness.sim.latency import planned_latency
 from harness.sim.network import Message
+from harness.sim.stuck import waiting_tasks
 from harness.store import RunFolder
 from harness.trial import Finding, Recording
 from harness.workload import Monitor, Site, Workload
@@ -159,7 +161,7 @@ class _Simulation:
         world.call_later(self._deadline_s - _SHORTLY_S, self._look_who_waits)
         if self._siege is not None:
             for second in range(int(self._deadline_s)):
-                world.call_later(second, self._look_at_traffic)
+                world.call_later(second, self._look_at_traffic, self._siege.core)
         reason = world.run(stop=lambda: not control.alive or recorder.alarm is not None)
         if control.error is not None:
             raise control.error
@@ -245,20 +247,22 @@ class _Simulation:
     def _liveness(self) -> list[Finding]:
         if self._siege is None:
             return []
-        self._look_at_traffic()
+        self._look_at_traffic(self._siege.core)
         return liveness(
             self._siege,
             History(self._recorder.ops),
             since_ns=int(self._plan.time_limit_s * 1e9),
             concurrency=self._plan.concurrency,
             traffic=self._traffic,
-            waiting=[
-                str(task) for task in self._world.stuck() if task.process.split("#")[0] in self._siege.core
-            ],
+            waiting=[str(task) for task in waiting_tasks(self._processes_of(self._siege.core))],
         )
 
-    def _look_at_traffic(self) -> None:
-        self._traffic.append(Traffic(self._world.now_ns, self._world.network.messages))
+    def _look_at_traffic(self, core: Sequence[str]) -> None:
+        links = [self._world.network.link(*pair) for pair in permutations(core, 2)]
+        self._traffic.append(Traffic(self._world.now_ns, sum(link.sent for link in links)))
+
+    def _processes_of(self, core: Sequence[str]) -> list[Process]:
+        return [process for name in core for process in self._world.machines[name].processes]
 
     def _client_crashes(self) -> list[Finding]:
         crashes = self._interpretation.crashes if self._interpretation is not None else ()

@@ -160,5 +160,7 @@ class Workload:
     to keep the run. None if it has no such core. Raises: BadPlan."""
     explore: Explore | None = None
     """Tries everything that can happen in a small world; None if there is none."""
+    judges_liveness: bool = True
+    """Whether its checkers allow for nodes that are never well again."""
     watch: Callable[[Plan], Monitor] | None = None
     """Looks on while a trial runs, so that it can be stopped at the first violation; None if nothing can."""

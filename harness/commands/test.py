@@ -47,6 +47,12 @@ from harness.status import UserError, exit_status
 )
 @click.option("--substrate", type=click.Choice(["model", "sim", "live"]), default="sim", show_default=True)
 @click.option(
+    "--liveness",
+    metavar="S",
+    type=click.FloatRange(0, min_open=True),
+    help="At the end, strike all but a bare majority for good: in so many seconds it must do its work.",
+)
+@click.option(
     "--watch", is_flag=True, help="Stop at the first violation, if the workload can tell while it runs."
 )
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where runs are kept.")
@@ -62,6 +68,7 @@ def test(
     bug: str | None,
     options: tuple[str, ...],
     substrate: Any,
+    liveness: float | None,
     watch: bool,
     store: str,
     as_json: bool,
@@ -84,6 +91,10 @@ def test(
             find_bug(found, bug)
         if watch and (found.watch is None or substrate != "sim"):
             raise UserError(f"--watch: nothing watches {workload!r} while it runs on {substrate!r}")
+        if liveness is not None and (substrate != "sim" or not found.judges_liveness):
+            raise UserError(
+                f"--liveness: {workload!r} on {substrate!r} is judged only by what nodes do when all are well"
+            )
         plan = plan_for(
             found,
             seed=secrets.randbelow(2**32) if seed is None else seed,
@@ -94,6 +105,7 @@ def test(
             concurrency=concurrency,
             rate=rate,
             time_limit_s=time_limit,
+            liveness_s=liveness,
             options=_parse(options),
         )
         trial = run(plan, workload=found, store=Store(store), report=True, watch=watch)

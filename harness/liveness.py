@@ -1,0 +1,121 @@
+"""Liveness: when a quorum is well for good, clients get their work done, whatever is wrong with the others.
+
+Healing everything at the end hides systems that wait for one node too many. So a core is drawn, the barest
+majority; it is healed, the others are struck for good, and what clients ask of the core must be answered in
+bounded time. This is the liveness mode of TigerBeetle's simulator. That the members of the core end up alike
+is for the workload's checkers to say, who see the same history.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from harness.history import History, Op
+from harness.nemesis import grudge
+from harness.nemesis.grudge import Grudge, majority_of
+from harness.plan import Fault, Plan
+from harness.sim.seeds import substream
+from harness.trial import Finding
+
+_QUIET_S = 5.0
+"""Who exchanges no message for so long is not about to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Siege:
+    """The last state of a cluster: who is well, and what is wrong with the others for good."""
+
+    core: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How many messages the core had sent among itself by some moment."""
+
+    time_ns: int
+    messages: int
+
+
+def siege_of(plan: Plan) -> Siege | None:
+    """How a plan's trial of liveness ends; None if it is not one."""
+    if plan.liveness_s is None:
+        return None
+    return draw_siege(plan.names, int(plan.time_limit_s * 1000), substream(plan.seed, "siege"))
+
+
+def draw_siege(nodes: Sequence[str], at_ms: int, rng: random.Random) -> Siege:
+    """The barest majority at random, and for each other node a fault that lasts."""
+    core = tuple(sorted(rng.sample(sorted(nodes), majority_of(nodes))))
+    return Siege(core, tuple(_lasting(node, nodes, at_ms, rng) for node in nodes if node not in core))
+
+
+def liveness(
+    siege: Siege,
+    history: History,
+    *,
+    since_ns: int,
+    concurrency: int,
+    traffic: Sequence[Traffic],
+    waiting: Sequence[str],
+) -> list[Finding]:
+    """What of a trial's last phase shows that the core does not get anywhere; nothing if it does.
+
+    Everything that a client tried `since_ns` must have been answered once, be it in the negative. `traffic`
+    tells deadlock from livelock, by whether the core still talked at the end, and `waiting` who waits where.
+    """
+    unmet = list(_unmet(history, since_ns, concurrency))
+    if not unmet:
+        return []
+    name = "livelock" if _is_talking(traffic) else "deadlock"
+    what = "its nodes go on exchanging messages" if name == "livelock" else "its nodes have fallen silent"
+    struck = ", ".join(f"{fault.kind} of {fault.shape}" for fault in siege.faults) or "nothing else amiss"
+    why = (
+        f"the core {', '.join(siege.core)} was well for good ({struck}), and yet {'; '.join(unmet[:3])}; "
+        f"{what}; who waits for what: {'; '.join(waiting[:12]) or 'nobody'}"
+    )
+    return [Finding(name, "invalid", why)]
+
+
+def _lasting(victim: str, nodes: Sequence[str], at_ms: int, rng: random.Random) -> Fault:
+    kind = rng.choice(("kill", "pause", "partition", "partition"))
+    if kind != "partition":
+        return Fault(kind, at_ms, 0, nodes=(victim,), shape=victim)
+    shape = rng.choice((_isolated, grudge.send_only, grudge.receive_only))
+    return Fault(kind, at_ms, 0, grudge=shape(nodes, victim), shape=victim)
+
+
+def _isolated(nodes: Sequence[str], victim: str) -> Grudge:
+    return grudge.isolate(nodes, [victim])
+
+
+def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
+    """What clients tried in vain; a client that goes on as another process is still the same one."""
+    tries: dict[tuple[int, str], int] = {}
+    met: set[tuple[int, str]] = set()
+    for op in history.clients:
+        assert isinstance(op.process, int)
+        key = op.process % concurrency, op.f
+        if op.type == "invoke" and op.time >= since_ns:
+            tries[key] = tries.get(key, 0) + 1
+        elif key in tries and _is_answered(op):
+            met.add(key)
+    for (client, f), count in tries.items():
+        if (client, f) not in met:
+            yield f"client {client} tried to {f} {count} time{'s' if count > 1 else ''} in vain"
+
+
+def _is_answered(op: Op) -> bool:
+    # An op that could not even be asked fails too.
+    return op.type == "ok" or (op.type == "fail" and not (op.error or "").startswith("no connection"))
+
+
+def _is_talking(traffic: Sequence[Traffic]) -> bool:
+    """Whether messages were sent in the last while."""
+    if not traffic:
+        return False
+    end = traffic[-1]
+    earlier = [at for at in traffic if at.time_ns <= end.time_ns - _QUIET_S * 1e9]
+    return end.messages > (earlier[-1] if earlier else traffic[0]).messages
