@@ -6,7 +6,9 @@ The default schedule of a plan is fixed by its seed; faults and deviations are w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +29,10 @@ FAULT_KINDS = (
     *("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes", "stale_reads"),
 )
 """What `Fault.kind` can be."""
+
+
+NODES_MAX, CONCURRENCY_MAX, LATENCY_MAX_MS = 99, 10_000, 1e9
+"""What a trial can still be run with."""
 
 
 class BadPlan(Exception):
@@ -146,8 +152,8 @@ def decode_plan(text: bytes, source: str = "the plan") -> Plan:
     except msgspec.ValidationError as error:
         raise BadPlan(f"{source} is not a plan: {error}") from None
     except msgspec.DecodeError as error:
-        raise BadPlan(f"{source} is damaged, not JSON: {error}") from None
-    _require_sense(plan, source)
+        raise BadPlan(f"{source} is damaged, not JSON{_place(text)}: {error}") from None
+    require_sense(plan, source)
     return plan
 
 
@@ -162,20 +168,40 @@ def read_plan(path: Path | str) -> Plan:
     return decode_plan(path.read_bytes(), str(path))
 
 
-def _require_sense(plan: Plan, source: str) -> None:
-    if problems := [*_nonsense(plan), *_misplaced_faults(plan)]:
+def _place(text: bytes) -> str:
+    """Where a text stops being JSON, as the standard library tells it and ours does not."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f", line {error.lineno}, column {error.colno}"
+    except UnicodeDecodeError as error:
+        return f", byte {error.start}"
+    return ""
+
+
+def require_sense(plan: Plan, source: str = "the plan") -> None:
+    """Refuse a plan that cannot be run, telling everything that is wrong with it.
+
+    Raises: BadPlan.
+    """
+    if problems := [*_nonsense(plan), *_misplaced_faults(plan), *_misplaced_deviations(plan)]:
         raise BadPlan(f"{source} cannot be run: {'; '.join(problems)}")
 
 
 def _nonsense(plan: Plan) -> Iterator[str]:
-    for field, least in (("nodes", 1), ("concurrency", 1)):
-        if (value := getattr(plan, field)) < least:
-            yield f"{field} is {value}, expected at least {least}"
+    for field, most in (("nodes", NODES_MAX), ("concurrency", CONCURRENCY_MAX)):
+        if not 1 <= (count := getattr(plan, field)) <= most:
+            yield f"{field} is {count}, expected 1 to {most}"
     for field in ("rate", "time_limit_s"):
-        if (value := getattr(plan, field)) <= 0:
-            yield f"{field} is {value}, expected more than 0"
-    if plan.liveness_s is not None and plan.liveness_s <= 0:
+        if not 0 < (value := getattr(plan, field)) < inf:
+            yield f"{field} is {value}, expected a number above 0"
+    if plan.liveness_s is not None and not 0 < plan.liveness_s < inf:
         yield f"liveness_s is {plan.liveness_s}, expected more than 0, or none at all"
+    latency = plan.latency
+    if not 0 <= latency.low_ms < LATENCY_MAX_MS or not 0 <= latency.high_ms < LATENCY_MAX_MS:
+        yield f"latency is {latency.low_ms} to {latency.high_ms} ms, expected 0 to {LATENCY_MAX_MS:g}"
+    elif latency.kind in ("uniform", "exponential") and latency.low_ms > latency.high_ms:
+        yield f"latency.low_ms is {latency.low_ms}, above latency.high_ms, which is {latency.high_ms}"
 
 
 def _misplaced_faults(plan: Plan) -> Iterator[str]:
@@ -186,10 +212,20 @@ def _misplaced_faults(plan: Plan) -> Iterator[str]:
             yield f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster"
         if fault.at_ms < 0 or fault.for_ms < 0:
             yield f"faults[{number}] lies in the past or lasts less than nothing"
+        if not 0 <= fault.ms < LATENCY_MAX_MS:
+            yield f"faults[{number}].ms is {fault.ms}, expected 0 to {LATENCY_MAX_MS:g}"
         if not 0 <= fault.probability <= 1:
             yield f"faults[{number}] has the probability {fault.probability}, expected 0 to 1"
         if fault.rate <= 0 or fault.after < 0:
             yield f"faults[{number}] has a clock that stands still or goes back, or a crash in the past"
+
+
+def _misplaced_deviations(plan: Plan) -> Iterator[str]:
+    for number, deviation in enumerate(plan.deviations):
+        if deviation.message < 0:
+            yield f"deviations[{number}] is of message {deviation.message}; messages count from 0"
+        if not 0 <= deviation.ms < LATENCY_MAX_MS:
+            yield f"deviations[{number}].ms is {deviation.ms}, expected 0 to {LATENCY_MAX_MS:g}"
 
 
 def _nodes_of(fault: Fault) -> list[str]:

@@ -20,7 +20,8 @@ from harness.liveness import Traffic, liveness, siege_of
 from harness.nemesis import Nemesis
 from harness.plan import Plan
 from harness.script import FINAL_PHASE_S, script
-from harness.sim import Crash, Deviation, Machine, Process, StopReason, Waiting, World
+from harness.sim import Crash, Deviation, Machine, Process, StopReason, Tape, Waiting, World
+from harness.sim.errors import NotSimulated, SimulationError, root_cause
 from harness.sim.inflicted import is_inflicted
 from harness.sim.latency import planned_latency
 from harness.sim.network import Message
@@ -43,24 +44,35 @@ def simulate(
     *,
     watch: bool = False,
     tap: Callable[[Message], object] | None = None,
+    tape: Tape | None = None,
 ) -> Recording:
     """Run a plan in a world of its own; with a folder, history and trace are written as they grow.
 
     With `watch`, the workload's monitor looks on, and the world stops when it says that something is wrong:
     as soon as everything waits, so that all that happens at that moment is recorded. The history then ends
     with an op `stopped` of the nemesis. `tap` is told of every message between nodes when it arrives or is
-    lost, with its number.
+    lost, with its number. `tape` records or compares all choices.
 
     Raises: UnknownName, if there is no such bug; whatever the harness itself does wrong.
     """
     with ExitStack() as stack:
         world = stack.enter_context(
-            World(plan.seed, latency=planned_latency(plan.latency), framing=workload.framing)
+            World(plan.seed, latency=planned_latency(plan.latency), framing=workload.framing, tape=tape)
         )
         world.network.on_message = tap
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor))
-        return _Simulation(plan, workload, world, recorder).run()
+        recording = _Simulation(plan, workload, world, recorder).run()
+        return replace(recording, findings=(*recording.findings, *_endless(world)))
+
+
+def _endless(world: World) -> list[Finding]:
+    """Close the world; a program that will not end is told of, and does not cost the trial its verdict."""
+    try:
+        world.close()
+    except SimulationError as error:
+        return [Finding("does not end", "unknown", str(error))]
+    return []
 
 
 Recorded = TypeVar("Recorded", Op, Event)
@@ -271,19 +283,22 @@ class _Simulation:
                 "client crashed",
                 "unknown",
                 f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.traceback}",
+                is_ours=True,
             )
             for crash in crashes[:1]
         ]
 
     def _node_crashes(self) -> list[Finding]:
-        return [
-            Finding(
-                "node crashed",
-                "invalid",
-                f"{crash['node']} failed by itself: {crash['error']}",
-            )
-            for crash in [crash for crash in self._crashes() if not crash["inflicted"]][:1]
-        ]
+        for crash in self._world.crashes:
+            if crash.machine == CONTROL or is_inflicted(crash.error):
+                continue
+            error = root_cause(crash.error)
+            told = f"{type(error).__name__}: {error}"
+            if isinstance(error, NotSimulated):
+                why = f"{crash.machine} did what cannot be simulated: {told}"
+                return [Finding("not simulated", "unknown", why, is_ours=True)]
+            return [Finding("node crashed", "invalid", f"{crash.machine} failed by itself: {told}")]
+        return []
 
     def _monitor_crashes(self) -> list[Finding]:
         failure = self._recorder.failure
@@ -298,7 +313,7 @@ class _Simulation:
                 "incarnation": crash.incarnation,
                 "time": crash.time_ns,
                 "inflicted": is_inflicted(crash.error),
-                "error": f"{type(crash.error).__name__}: {crash.error}",
+                "error": f"{type(root_cause(crash.error)).__name__}: {root_cause(crash.error)}",
                 "traceback": crash.traceback,
             }
             for crash in self._world.crashes

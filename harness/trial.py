@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from harness.catalogue import find_bug, find_report, find_workload
 from harness.history import History, Trace
-from harness.plan import BadPlan, Plan
+from harness.plan import BadPlan, Plan, require_sense
 from harness.status import as_json, worst
 from harness.store import RunFolder, Store
 from harness.version import VERSION
@@ -25,6 +26,8 @@ class Finding:
     valid: str
     """`unknown` or `invalid`."""
     why: str
+    is_ours: bool = False
+    """Whether the client's code, or ours, is at fault, so that the recording convicts nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,8 @@ class Trial:
     @property
     def valid(self) -> str:
         """`valid`, `unknown` or `invalid`: the worst of the checkers' verdicts and the harness's findings."""
-        return worst([*(finding.valid for finding in self.findings), *self._judged])
+        verdicts = [*(finding.valid for finding in self.findings), *self._judged]
+        return "unknown" if any(finding.is_ours for finding in self.findings) else worst(verdicts)
 
     @property
     def why(self) -> str:
@@ -171,6 +175,7 @@ def run(
 
     Raises: UnknownName, BadPlan, OSError.
     """
+    require_sense(plan)
     workload = workload or find_workload(plan.workload)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
     began = time.perf_counter()
@@ -210,11 +215,22 @@ def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: boo
 def _judge(
     plan: Plan, workload: Workload, recording: Recording
 ) -> tuple[Judgement | None, tuple[Finding, ...]]:
+    findings = (*recording.findings, *_without_evidence(recording))
     try:
-        return workload.check(plan, recording.history, recording.trace), recording.findings
+        return workload.check(plan, recording.history, recording.trace), findings
     except Exception as error:
         why = f"the checkers of {workload.name!r} crashed: {type(error).__name__}: {error}"
-        return None, (*recording.findings, Finding("checker crashed", "unknown", why))
+        return None, (*findings, Finding("checker crashed", "unknown", why, is_ours=True))
+
+
+def _without_evidence(recording: Recording) -> Iterator[Finding]:
+    """No pass without evidence, whatever the workload's checkers content themselves with."""
+    tried = Counter(op.f for op in recording.history.where(type="invoke"))
+    succeeded = {op.f for op in recording.history.where(type="ok")}
+    if not tried:
+        yield Finding("no evidence", "unknown", "no client did anything")
+    for f in sorted(set(tried) - succeeded):
+        yield Finding("no evidence", "unknown", f"{f} never succeeded in {tried[f]} tries")
 
 
 def _anomalies(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -16,3 +16,10 @@ class NotSimulated(RuntimeError):
 
     It is raised inside the program, at the call.
     """
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The first single error in a group, such as a nursery makes of what its tasks raise."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

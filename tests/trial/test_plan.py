@@ -21,10 +21,16 @@ def test_decoding_undoes_encoding(plan: Plan) -> None:
     ("change", "complaint"),
     [
         ({"nodes": "three"}, r"Expected `int`, got `str` - at `\$.nodes`"),
-        ({"nodes": 0}, "nodes is 0, expected at least 1"),
-        ({"concurrency": 0}, "concurrency is 0, expected at least 1"),
-        ({"rate": -1}, "rate is -1.0, expected more than 0"),
-        ({"time_limit_s": 0}, "time_limit_s is 0.0, expected more than 0"),
+        ({"nodes": 0}, "nodes is 0, expected 1 to 99"),
+        ({"concurrency": 0}, "concurrency is 0, expected 1 to 10000"),
+        ({"rate": -1}, "rate is -1.0, expected a number above 0"),
+        ({"time_limit_s": 0}, "time_limit_s is 0.0, expected a number above 0"),
+        ({"nodes": 1_000_000}, "nodes is 1000000, expected 1 to 99"),
+        ({"latency": {"low_ms": -50.0}}, "latency is -50.0 to 2.5 ms"),
+        ({"latency": {"low_ms": 5.0, "high_ms": 1.0}}, "latency.low_ms is 5.0, above"),
+        ({"deviations": [{"message": -3, "action": "drop"}]}, r"deviations\[0\] is of message -3"),
+        ({"faults": [{"kind": "drop", "at_ms": 1, "for_ms": 1, "probability": 7}]}, "the probability 7.0"),
+        ({"faults": [{"kind": "delay", "at_ms": 1, "for_ms": 1, "ms": -7}]}, r"faults\[0\].ms is -7.0"),
         ({"colour": "blue"}, "unknown field `colour`"),
         ({"format": 99}, "is of format 99, this version runs format 1"),
         ({"faults": [{"kind": "kill", "at_ms": 1, "for_ms": 1, "nodes": ["n9"]}]}, r"faults\[0\] names n9"),
@@ -41,8 +47,8 @@ def test_a_bad_plan_is_refused_with_the_field_at_fault(change: dict[str, object]
 
 
 def test_a_damaged_plan_is_told_from_a_foreign_one() -> None:
-    with pytest.raises(BadPlan, match="damaged, not JSON"):
-        decode_plan(encode_plan(PLAN)[:40])
+    with pytest.raises(BadPlan, match="damaged, not JSON, line 3, column"):
+        decode_plan(encode_plan(PLAN)[:20])
     with pytest.raises(BadPlan, match="is not a plan"):
         decode_plan(b'{"hello": "world"}')
 

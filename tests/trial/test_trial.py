@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from checkers.verdict import Anomaly, Verdict
 from harness.history import Op
@@ -79,7 +82,7 @@ def test_a_trial_without_progress_ends_and_tells_who_waits_for_what() -> None:
             async def apply(self, op: Op) -> Op:
                 with trio.CancelScope(shield=True):
                     await trio.sleep(10_000)
-                return op
+                return replace(op, type="ok")
 
         yield Waiting()
 
@@ -173,9 +176,7 @@ def test_what_was_recorded_outlives_a_harness_that_fails_half_way(tmp_path: Path
                 raise RuntimeError("the generator is broken")
             return Todo("ask")
 
-    from dataclasses import replace
-
-    workload = replace(toy(), generator=fail)  # type: ignore[arg-type]
+    workload = dataclasses.replace(toy(), generator=fail)  # type: ignore[arg-type]
 
     with pytest.raises(RuntimeError, match="the generator is broken"):
         run(plan(workload), workload=workload, store=Store(tmp_path), name="here")
@@ -188,3 +189,70 @@ def test_an_unknown_substrate_is_refused_with_a_sentence() -> None:
 
     with pytest.raises(BadPlan, match="live"):
         run(plan(workload, substrate="live"), workload=workload)
+
+
+def test_a_client_at_fault_convicts_nobody_even_if_a_checker_would() -> None:
+    class Liar:
+        async def apply(self, op: Op) -> Op:
+            raise TypeError("typo")
+
+    @asynccontextmanager
+    async def connect(site: Site, process: int) -> AsyncIterator[Client]:
+        yield Liar()
+
+    found = Verdict.of([Anomaly("seen it", "because")])
+    workload = toy(asker=connect, check=lambda plan, history, trace: found)
+
+    assert run(plan(workload), workload=workload).valid == "unknown"
+
+
+def test_no_success_is_no_pass_whatever_the_checkers_say() -> None:
+    async def deaf(site: Site) -> None:
+        await trio.sleep_forever()
+
+    workload = toy(deaf, check=lambda plan, history, trace: Verdict.passed())
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert trial.why.startswith("ask never succeeded in")
+
+
+def test_what_cannot_be_simulated_is_not_blamed_on_the_program() -> None:
+    async def threaded(site: Site) -> None:
+        threading.Thread(target=print).start()
+
+    workload = toy(threaded)
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert "n1 did what cannot be simulated" in trial.why
+
+
+def test_a_crash_in_a_nursery_is_named_by_what_was_raised() -> None:
+    async def crash(site: Site) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer, site)
+            await trio.sleep(0.2)
+            raise KeyError("lost")
+
+    workload = toy(crash)
+
+    assert run(plan(workload), workload=workload).why == "n1 failed by itself: KeyError: 'lost'"
+
+
+def test_a_program_that_will_not_end_does_not_cost_the_trial_its_verdict() -> None:
+    async def stubborn(site: Site) -> None:
+        try:
+            await answer(site)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep_forever()
+
+    workload = toy(stubborn)
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert trial.reason.startswith("does not end")
