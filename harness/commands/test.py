@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.commands.outcome import show
-from harness.status import UserError, exit_status
+from harness.status import OWN_FAILURE, UserError, exit_status
+
+if TYPE_CHECKING:
+    from harness.plan import Plan
+    from harness.workload import Workload
 
 
 @click.command()
@@ -55,6 +59,10 @@ from harness.status import UserError, exit_status
 @click.option(
     "--watch", is_flag=True, help="Stop at the first violation, if the workload can tell while it runs."
 )
+@click.option(
+    "--check-determinism", is_flag=True, help="Run twice first, and stop at the first choice that differs."
+)
+@click.option("--verbose", is_flag=True, help="Print all that was drawn, faults with their times.")
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where runs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def test(
@@ -70,6 +78,8 @@ def test(
     substrate: Any,
     liveness: float | None,
     watch: bool,
+    check_determinism: bool,
+    verbose: bool,
     store: str,
     as_json: bool,
 ) -> int:
@@ -108,11 +118,33 @@ def test(
             liveness_s=liveness,
             options=_parse(options),
         )
+        if verbose:
+            from harness.commands.banner import banner
+
+            click.echo("\n".join(banner(plan)), err=True)
+        if check_determinism:
+            diverged = _divergence(plan, found)
+            click.echo(diverged or "  two runs made the same choices", err=True)
+            if diverged:
+                return OWN_FAILURE
         trial = run(plan, workload=found, store=Store(store), report=True, watch=watch)
     except (UnknownName, UnknownFault, BadPlan) as error:
         raise UserError(str(error)) from None
     show(trial, as_json=as_json)
     return exit_status(trial.valid)
+
+
+def _divergence(plan: Plan, workload: Workload) -> str:
+    """Where two runs of a plan part ways, with what led there; empty if they do not."""
+    if plan.substrate != "sim":
+        raise UserError(
+            f"--check-determinism: there is a tape of choices on 'sim' only, not on {plan.substrate!r}"
+        )
+    from harness.sim import check_determinism
+    from harness.simulation import simulate
+
+    diverged = check_determinism(lambda tape: simulate(plan, workload, tape=tape))
+    return str(diverged or "")
 
 
 def _parse(options: tuple[str, ...]) -> dict[str, Any]:

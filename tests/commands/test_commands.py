@@ -57,6 +57,11 @@ def test_a_run_is_replayed_to_the_byte(capsys: pytest.CaptureFixture[str], elsew
     ("arguments", "told"),
     [
         (["test", "decre"], "did you mean decree?"),
+        (["test", "register", "--liveness", "30"], "when all are well"),
+        (
+            ["test", "decree", "--substrate", "model", "--check-determinism"],
+            "a tape of choices on 'sim' only",
+        ),
         (["test", "decree", "--bug", "quorum-haf"], "did you mean quorum-half"),
         (["test", "decree", "--nemesis", "partitoin"], "did you mean partition"),
         (["tset", "decree"], "did you mean test"),
@@ -164,3 +169,23 @@ def test_a_store_is_rendered(elsewhere: Path, capsys: pytest.CaptureFixture[str]
     assert run(["report", "store"]) == 0
 
     assert "seed-1" in (elsewhere / "store/index.html").read_text()
+
+
+def test_a_trial_can_be_asked_what_was_drawn_and_whether_it_would_happen_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert (
+        run(["test", "decree", "--seed", "1", "--nemesis", "kill", "--verbose", "--check-determinism"]) == 0
+    )
+
+    said = capsys.readouterr().err
+    assert "ms  kill, on n" in said
+    assert "two runs made the same choices" in said
+
+
+def test_a_trial_of_liveness_strikes_all_but_a_majority_for_good(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["test", "decree", "--seed", "1", "--nodes", "3", "--liveness", "30", "--verbose"]) == 0
+
+    assert "are well for good" in capsys.readouterr().err
