@@ -179,9 +179,9 @@ class World:
             self.kernel.tape = None
             with self._in_charge():
                 self._loop(self.now_ns + _UNWINDING_NS, lambda: all(process.unwound for process in left))
+        self._closed = True
         if stubborn := [process.name for process in left if not process.unwound]:
             raise SimulationError(f"the programs of {', '.join(stubborn)} do not end when they are cancelled")
-        self._closed = True
 
     def _loop(self, until_ns: int, stop: Callable[[], bool] | None) -> StopReason:
         kernel = self.kernel
