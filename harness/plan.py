@@ -212,8 +212,10 @@ def _misplaced_faults(plan: Plan) -> Iterator[str]:
             yield f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster"
         if fault.at_ms < 0 or fault.for_ms < 0:
             yield f"faults[{number}] lies in the past or lasts less than nothing"
-        if not 0 <= fault.ms < LATENCY_MAX_MS:
-            yield f"faults[{number}].ms is {fault.ms}, expected 0 to {LATENCY_MAX_MS:g}"
+        # Only a clock can be set back.
+        ms_min = -LATENCY_MAX_MS if fault.kind == "clock_jump" else 0
+        if not ms_min <= fault.ms < LATENCY_MAX_MS:
+            yield f"faults[{number}].ms is {fault.ms}, expected {ms_min:g} to {LATENCY_MAX_MS:g}"
         if not 0 <= fault.probability <= 1:
             yield f"faults[{number}] has the probability {fault.probability}, expected 0 to 1"
         if fault.rate <= 0 or fault.after < 0:
