@@ -39,10 +39,18 @@ class Contradiction(Exception):
 
 @dataclass(slots=True)
 class Blocks:
-    """Where operations go, as (row, block, position), and for each block how many positions it has."""
+    """Where operations go, in parallel lists, and for each block how many positions it has."""
 
-    placed: list[tuple[int, int, int]] = field(default_factory=list)
+    row: list[int] = field(default_factory=list)
+    block: list[int] = field(default_factory=list)
+    position: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+
+    def place(self, row: int, block: int, position: int) -> None:
+        """Put an operation there."""
+        self.row.append(row)
+        self.block.append(block)
+        self.position.append(position)
 
 
 class Story:
@@ -140,20 +148,24 @@ class Story:
         blocks = Blocks(lengths=[2 * len(tokens) + 2 for tokens in self._tokens])
         for block, (tokens, seen) in enumerate(zip(self._tokens, self._seen, strict=True)):
             if not tokens or tokens[0][0] == APPEND:
-                blocks.placed.append((START, block, 0))
-            blocks.placed += [(row, block, 2 * count + 1) for row, count in seen]
-        known = self._all.known
+                blocks.place(START, block, 0)
+            blocks.row += [row for row, _ in seen]
+            blocks.block += [block] * len(seen)
+            blocks.position += [2 * count + 1 for _, count in seen]
+        known, places = self._all.known, self._places
+        add_row, add_block, add_position = blocks.row.append, blocks.block.append, blocks.position.append
         for token, writers in self._writers.items():
-            where = self._places.get(token, ())
+            where = places.get(token, ())
             by = told_apart.get(token, writers) if told_apart else writers
-            blocks.placed += [
-                (row, block, position) for row, (block, position) in zip(by, where, strict=False)
-            ]
+            for writer, (block, position) in zip(by, where, strict=False):
+                add_row(writer)
+                add_block(block)
+                add_position(position)
             if len(where) < len(writers):  # Unseen: a block by itself, unless it may never have happened.
                 used = by[: len(where)]
                 for row in writers:
                     if known[row] and row not in used:
-                        blocks.placed.append((row, len(blocks.lengths), 0))
+                        blocks.place(row, len(blocks.lengths), 0)
                         blocks.lengths.append(1)
         return blocks
 

@@ -71,9 +71,11 @@ class _Zones:
     def settled(self, parts: Sequence[Blocks]) -> list[Decision]:
         if not parts:
             return []
-        row, block, position = np.concatenate([np.array(part.placed).reshape(-1, 3) for part in parts]).T
+        row = np.array([row for part in parts for row in part.row])
+        block = np.array([block for part in parts for block in part.block])
+        position = np.array([position for part in parts for position in part.position])
         blocks = np.array([len(part.lengths) for part in parts])
-        placed = np.array([len(part.placed) for part in parts])
+        placed = np.array([len(part.row) for part in parts])
         block = block + np.repeat(np.cumsum(blocks) - blocks, placed)
         lengths = np.array([length for part in parts for length in part.lengths])
         settled = settle(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -98,8 +99,7 @@ def operations(columns: Columns) -> Iterator[Operation]:
     """The rows as operations, in order of invocation."""
     values, fs = columns.values, columns.fs
     known = columns.outcome != INFO
-    return map(
-        Operation,
+    fields = zip(
         range(len(columns)),
         [fs[code] for code in columns.f.tolist()],
         [values[code] for code in columns.argument.tolist()],
@@ -109,4 +109,6 @@ def operations(columns: Columns) -> Iterator[Operation]:
         columns.process.tolist(),
         columns.invoked.tolist(),
         np.where(known, columns.returned, NEVER).tolist(),
+        strict=True,
     )
+    return map(partial(tuple.__new__, Operation), fields)  # Much faster than to call Operation.

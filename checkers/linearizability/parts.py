@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -74,19 +75,19 @@ def _require_known(columns: Columns, model: Model) -> None:
         )
 
 
+_NO_KEY: Final = object()
+_NO_PAIR: Final = (_NO_KEY, None)
+
+
 def _by_key(columns: Columns, model: Model) -> Parts:
-    numbers: dict[Hashable, int] = {}
-    inner: dict[Hashable, int] = {None: 0}
-    key_of, inner_of = [], []
-    for value in columns.values:
-        match value:
-            case (key, rest):
-                key_of.append(numbers.setdefault(key, len(numbers)))
-                inner_of.append(inner.setdefault(rest, len(inner)))
-            case _:
-                key_of.append(-1)
-                inner_of.append(0)
-    keys, codes = np.array(key_of, np.int64), np.array(inner_of, np.int64)
+    # A value that is no pair gets the number -1 for a key, and the code of None for what is in it.
+    pairs = [value if type(value) is tuple and len(value) == 2 else _NO_PAIR for value in columns.values]
+    key_of, inner_of = [key for key, _ in pairs], [rest for _, rest in pairs]
+    names = [key for key in dict.fromkeys(key_of) if key is not _NO_KEY]
+    numbers = {key: number for number, key in enumerate(names)} | {_NO_KEY: -1}
+    inner = {rest: code for code, rest in enumerate(dict.fromkeys([None, *inner_of]))}
+    keys = np.array([numbers[key] for key in key_of], np.int64)
+    codes = np.array([inner[rest] for rest in inner_of], np.int64)
     part = keys[columns.argument]
     answered = keys[columns.result]
     wrong = (part < 0) | ((answered != part) & (columns.result != 0))
@@ -101,7 +102,6 @@ def _by_key(columns: Columns, model: Model) -> Parts:
         columns, argument=codes[columns.argument], result=codes[columns.result], values=tuple(inner)
     )
     used, part = np.unique(part, return_inverse=True)
-    names = tuple(numbers)
     return _parts(unwrapped, part, tuple(names[number] for number in used.tolist()) or (None,), model)
 
 
