@@ -6,13 +6,14 @@ Exit status: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 our own failu
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from typing import Any
 
 import click
 
-from harness.status import BAD_ARGUMENTS, OWN_FAILURE, UserError
+from harness.status import BAD_ARGUMENTS, CLOSED_PIPE, INTERRUPTED, OWN_FAILURE, UserError
 from harness.version import VERSION
 
 COMMANDS = {
@@ -28,6 +29,10 @@ COMMANDS = {
     "list": "harness.commands.offers:offers",
 }
 """Where each subcommand lives; a module is imported only when its command is asked for."""
+
+
+_OF_USERS = (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+"""What the world says to a path that a user gave."""
 
 
 class _LazyGroup(click.Group):
@@ -71,21 +76,37 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status. No traceback for a user's mistake."""
     try:
-        status: Any = ostrakon.main(arguments, prog_name="ostrakon", standalone_mode=False)
+        # Not `ostrakon.main`, which exits with 1 when nobody reads its output any more; and 1 means invalid.
+        with ostrakon.make_context(
+            "ostrakon", sys.argv[1:] if arguments is None else list(arguments)
+        ) as context:
+            status: Any = ostrakon.invoke(context)
+            sys.stdout.flush()
         return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else str(error))
+        return BAD_ARGUMENTS
+    except (
+        FileExistsError,
+        FileNotFoundError,
+        NotADirectoryError,
+        IsADirectoryError,
+        PermissionError,
+    ) as error:
+        click.echo(f"Error: {error.filename}: {error.strerror}", err=True)
         return BAD_ARGUMENTS
     except click.ClickException as error:
         error.show()
         return BAD_ARGUMENTS
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python would complain once more while it exits.
-        sys.stderr.close()
-        return 0
+        # Whoever read our output has seen enough. Python would complain once more while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED_PIPE
     except Exception:
         traceback.print_exc()
         click.echo("This is a failure of Ostrakon itself, not of what it tests.", err=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import click
 
 VALID, INVALID, UNKNOWN, BAD_ARGUMENTS, OWN_FAILURE = 0, 1, 2, 254, 255
+INTERRUPTED, CLOSED_PIPE = 130, 141
+"""As shells have it for what ctrl-C or a reader who went away has ended."""
 
 _STATUS = {"valid": VALID, "unknown": UNKNOWN, "invalid": INVALID}
 _SEVERITY = ("valid", "unknown", "invalid")

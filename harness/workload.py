@@ -77,7 +77,8 @@ class Client(Protocol):
     async def apply(self, op: Op) -> Op:
         """Do what an invoked op says and return it completed.
 
-        Raises: Refused, when it definitely did not happen; anything else is taken for silence.
+        Raises: Refused, when it definitely did not happen; OSError, EOFError or Trio's errors of broken
+        streams, which are taken for silence. Anything else is a fault of the client's own code.
         """
 
 

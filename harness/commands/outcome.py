@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
 _WITNESSES = 8
+_TRACEBACK = 12
+"""How many of a traceback's last lines are shown; the report has all."""
 _COUNTS = ("messages", "stopped", "operations", "clocks")
 
 
@@ -20,9 +22,10 @@ def show(trial: Trial, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode(trial.results(), enc_hook=str))
     else:
-        word, *rest = story(trial)[0].partition(" ")
-        click.echo(click.style(word, fg=_COLOURS[trial.valid], bold=True) + "".join(rest))
-        click.echo("\n".join(story(trial)[1:]))
+        first, *rest = story(trial)
+        word, space, why = first.partition(" ")
+        click.echo(click.style(word, fg=_COLOURS[trial.valid], bold=True) + space + why)
+        click.echo("\n".join(rest))
 
 
 def story(trial: Trial) -> list[str]:
@@ -30,12 +33,14 @@ def story(trial: Trial) -> list[str]:
     plan = trial.plan
     bug = f" with the bug {plan.bug}" if plan.bug else ""
     lines = [
-        f"{trial.valid.upper()}  {trial.why}",
+        f"{trial.valid.upper()}  {trial.why or _shown(trial)}",
         f"  {plan.workload}{bug}: seed {plan.seed}, {plan.nodes} nodes, {len(trial.history)} ops, "
         f"{len(trial.trace)} events, {trial.virtual_s:.1f} s of virtual time in {trial.wall_s:.2f} s",
     ]
     lines += _told_effects(trial)
     lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
+    for crash in trial.recording.crashes[:1]:
+        lines += ["", *(f"    {line}" for line in str(crash["traceback"]).splitlines()[-_TRACEBACK:])]
     for anomaly in trial.anomalies[:3]:
         lines += ["", *told_anomaly(anomaly)]
     if len(trial.anomalies) > 3:
@@ -45,6 +50,12 @@ def story(trial: Trial) -> list[str]:
         lines.append(f"  report: {trial.folder / 'report.html'}")
     lines.append(f"  replay: {trial.replay}")
     return lines
+
+
+def _shown(trial: Trial) -> str:
+    """What a valid trial has shown."""
+    done = sum(1 for _ in trial.history.where(type="ok"))
+    return f"{done} operations succeeded, and nothing that was seen is forbidden"
 
 
 def _told_effects(trial: Trial) -> list[str]:

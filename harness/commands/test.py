@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("workload")
 @click.option("--seed", type=int, help="What to draw everything from; a random one if not given.")
-@click.option(
-    "--nodes", type=click.IntRange(1, 99), default=5, show_default=True, help="Size of the cluster."
-)
+@click.option("--nodes", type=click.IntRange(1, 99), help="Size of the cluster.")
 @click.option(
     "--nemesis",
     metavar="A,B",

@@ -53,6 +53,42 @@ def test_a_run_is_replayed_to_the_byte(capsys: pytest.CaptureFixture[str], elsew
     assert (elsewhere / "store/decree/replay-of-seed-1/history.jsonl").read_bytes() == first
 
 
+def test_a_replay_that_goes_otherwise_is_our_own_failure(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["test", "decree", "--seed", "1"])
+    results = elsewhere / "store/decree/seed-1/results.json"
+    doctored = json.loads(results.read_text())
+    results.write_text(json.dumps({**doctored, "digest": "another"}))
+
+    assert run(["replay", "store/decree/seed-1"]) == 255
+
+    assert "Something else happened" in capsys.readouterr().err
+
+
+def test_a_replay_of_a_workload_that_only_a_test_knows_says_so(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "plan.json").write_text('{"workload": "mine", "seed": 1}')
+    (elsewhere / "results.json").write_text('{"replay": "pytest test_mine.py --seed 1"}')
+
+    assert run(["replay", "."]) == BAD
+
+    assert "pytest test_mine.py --seed 1" in capsys.readouterr().err
+
+
+def test_a_reader_who_goes_away_is_no_verdict(elsewhere: Path) -> None:
+    import subprocess
+    import sys
+
+    program = "from harness.cli import main; main(['list'])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        command.stdout.close()
+
+    assert command.returncode == 141
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -67,6 +103,9 @@ def test_a_run_is_replayed_to_the_byte(capsys: pytest.CaptureFixture[str], elsew
         (["tset", "decree"], "did you mean test"),
         (["test", "decree", "--nodes", "0"], "'--nodes'"),
         (["test", "decree", "--nodes", "many"], "'many' is not a valid integer"),
+        (["test", "decree", "--rate", "nan"], "rate is nan"),
+        (["test", "decree", "--time-limit", "inf"], "time_limit_s is inf"),
+        (["test", "decree", "--store", "/dev/null"], "/dev/null"),
         (["test", "decree", "--option", "nothing"], "write NAME=VALUE"),
         (["test", "decree", "--substrate", "live"], "live"),
         (["replay", "nowhere.json"], "does not exist"),
