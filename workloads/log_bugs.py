@@ -171,7 +171,7 @@ def _bugs() -> Iterator[SeededBug]:
         "executes-retries-again",
         "a command that clients sent again is executed again",
         Breakage(sessions=_ExecutesRetriesAgain),
-        convicted_by=("linearizability",),
+        convicted_by=("M4", "linearizability"),
     )
 
 

@@ -174,7 +174,7 @@ def check(plan: Plan, history: History, trace: Trace) -> Verdict:
         "stats": guarded("stats", lambda: stats(history)),
         "evidence": guarded("evidence", lambda: evidence(history)),
     }
-    return Verdict.compose(clients | log_properties(trace) | rest)
+    return Verdict.compose(clients | log_properties(history, trace) | rest)
 
 
 REGISTER = Workload(

@@ -18,6 +18,14 @@ ASK_AGAIN_S = 0.2
 
 ask_registry = click.option("--registry", type=ADDRESS, help="Ask any instance that this registry knows.")
 ask_node = click.option("--node", type=ADDRESS, help="Ask this instance.")
+
+
+def _finite(context: click.Context, option: click.Parameter, seconds: float) -> float:
+    if not seconds < float("inf"):
+        raise click.BadParameter(f"{seconds} is no number of seconds")
+    return seconds
+
+
 timeout = click.option(
     "--timeout",
     "timeout_s",
@@ -25,6 +33,7 @@ timeout = click.option(
     default=5.0,
     show_default=True,
     metavar="S",
+    callback=_finite,
     help="Give up after so many seconds.",
 )
 

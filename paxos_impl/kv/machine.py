@@ -26,3 +26,6 @@ class StateMachine(Protocol):
 
     def execute(self, op: Any) -> Any:
         """Carry out an operation that was checked; the answer is plain data."""
+
+    def state(self) -> Any:
+        """All of the state, as plain data."""

@@ -6,6 +6,7 @@ and so a new leader knows as well as the old one what was executed before.
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -21,6 +22,8 @@ class Executed(msgspec.Struct, frozen=True, tag=True, gc=False):
     """It was executed, now or when it came first, with this result."""
 
     result: Any
+    again: bool = False
+    """Whether it had been executed before, and so did nothing now."""
 
 
 class Outdated(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -53,9 +56,18 @@ class Sessions:
         session = self._sessions.pop(command.client, None)
         if session is None and command.number != 1:
             return Forgotten()
-        if session is None or command.number > session.number:
+        again = session is not None and command.number <= session.number
+        if session is None or not again:
             session = Session(command.number, self._machine.execute(command.op))
         self._sessions[command.client] = session
         if len(self._sessions) > self._limit:
             del self._sessions[next(iter(self._sessions))]
-        return Executed(session.result) if command.number == session.number else Outdated()
+        return Executed(session.result, again) if command.number == session.number else Outdated()
+
+    def digest(self) -> str:
+        """A hash of all that replicas must have in common after the same slot: sessions and state."""
+        sessions = [(client, session.number, session.result) for client, session in self._sessions.items()]
+        return blake2b(_encode((sessions, self._machine.state())), digest_size=8).hexdigest()
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode

@@ -104,6 +104,10 @@ class Store:
                 values[key] = [*(held if isinstance(held, list) else [held]), element]
                 return len(values[key])
 
+    def state(self) -> dict[str, Any]:
+        """See `StateMachine`."""
+        return dict(self._values)
+
     def _set(self, key: str, value: Any) -> None:
         if value is None:
             self._values.pop(key, None)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 import msgspec
 import trio
@@ -39,7 +40,7 @@ from paxos_impl.core.log import (
 )
 from paxos_impl.disk import Disk
 from paxos_impl.kv.machine import StateMachine
-from paxos_impl.kv.sessions import Executed, Outdated, Sessions
+from paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
 from paxos_impl.kv.store import Store
 from paxos_impl.link import Link
 from paxos_impl.membership import Address, Membership
@@ -52,6 +53,9 @@ from paxos_impl.wire import Hello, framed
 
 Tracer = Callable[[TraceEvent], None]
 """Is handed every protocol event at the moment it becomes observable."""
+
+_HASHED_EVERY = 16
+"""Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
 
 
 class ReplicaConfig(msgspec.Struct, frozen=True):
@@ -207,20 +211,19 @@ class ReplicaNode:
         n = self._persisting
         await self._storage.save(facts)
         self._durable = n
-        if self._tracer is not None:
-            self._trace(persisted_event(n, self._me, self.incarnation, self._traced))
+        self._record(persisted_event(n, self._me, self.incarnation, self._traced))
         held, self._held = self._held, deque()
         for send in held:
             self._emit(send)
 
     def _emit(self, effect: Effect) -> None:
-        if self._tracer is not None:
-            self._trace(trace_event(effect, self._me, self.incarnation, self._traced))
+        if isinstance(effect, Apply):
+            self._apply(effect)
+            return
+        self._trace(effect)
         match effect:
             case Send(to, message, id):
                 self._send(to, Envelope(id, message))
-            case Apply():
-                self._apply(effect)
             case Query(request, op, slot):
                 self._answer(request, Done(slot, self.machine.execute(op)))
             case Decline(request, leader, maybe):
@@ -230,17 +233,13 @@ class ReplicaNode:
                 self._answer(request, Refused("too much to do; try again later", is_final=False))
 
     def _apply(self, apply: Apply) -> None:
-        for command, requests in zip(apply.batch, apply.requests, strict=True):
-            answer: Answer
-            match self._sessions.execute(command):
-                case Executed(result):
-                    answer = Done(apply.slot, result)
-                case Outdated():
-                    answer = Refused("the session has gone on to a later command", is_final=True)
-                case _:
-                    answer = Refused("the session is not known, or not any more", is_final=True)
-            for request in requests:
-                self._answer(request, answer)
+        executions = [self._sessions.execute(command) for command in apply.batch]
+        self._trace(apply, executions)
+        for execution, requests in zip(executions, apply.requests, strict=True):
+            if requests:
+                answer = _answer_to(execution, apply.slot)
+                for request in requests:
+                    self._answer(request, answer)
 
     def _answer(self, request: int, answer: Answer) -> None:
         if (give := self._clients.pop(request, None)) is not None:
@@ -255,7 +254,25 @@ class ReplicaNode:
                 frame = frame or framed(envelope)
                 self.links[peer].send(frame)
 
-    def _trace(self, event: TraceEvent | None) -> None:
+    def _trace(self, effect: Effect, executions: Sequence[Execution] = ()) -> None:
+        if self._tracer is None:
+            return
+        event = trace_event(effect, self._me, self.incarnation, self._traced)
+        if event is not None and isinstance(effect, Apply):
+            event = msgspec.structs.replace(event, detail=self._told(effect, executions))
+        self._record(event)
+
+    def _told(self, apply: Apply, executions: Sequence[Execution]) -> dict[str, Any]:
+        """What `applied` tells beside slot and value: what took effect, and now and then the state."""
+        did = zip(apply.batch, executions, strict=True)
+        detail: dict[str, Any] = {
+            "executed": [command.id for command, done in did if isinstance(done, Executed) and not done.again]
+        }
+        if apply.slot % _HASHED_EVERY == 0:
+            detail["state_hash"] = self._sessions.digest()
+        return detail
+
+    def _record(self, event: TraceEvent | None) -> None:
         if event is not None and self._tracer is not None:
             self._traced += 1
             self._tracer(event)
@@ -272,3 +289,13 @@ class ReplicaNode:
         with trio.move_on_at(min(self._deadlines.values(), default=math.inf)):
             await self._arrived.wait()
         self._arrived = None
+
+
+def _answer_to(execution: Execution, slot: int) -> Answer:
+    match execution:
+        case Executed(result):
+            return Done(slot, result)
+        case Outdated():
+            return Refused("the session has gone on to a later command", is_final=True)
+        case _:
+            return Refused("the session is not known, or not any more", is_final=True)

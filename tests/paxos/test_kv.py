@@ -105,8 +105,19 @@ def test_a_command_that_comes_again_gets_its_first_result_and_does_nothing() -> 
     sessions.execute(add("b", 1))
     again = sessions.execute(add("a", 1))
 
-    assert first == again == Executed(1)
+    assert (first, again) == (Executed(1), Executed(1, again=True))
     assert store.execute(["get", "x"]) == ["a1", "b1"]
+
+
+def test_replicas_that_executed_the_same_have_the_same_digest_and_others_have_not() -> None:
+    one, two, three = (Sessions(Store()) for _ in range(3))
+    for sessions in (one, two):
+        sessions.execute(add("a", 1))
+        sessions.execute(add("b", 1))
+    three.execute(add("b", 1))
+    three.execute(add("a", 1))
+
+    assert one.digest() == two.digest() != three.digest()
 
 
 def test_a_command_whose_session_has_gone_on_is_not_executed_any_more() -> None:
