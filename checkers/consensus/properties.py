@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from checkers.consensus.order import in_order
 from checkers.consensus.rules import LATENT, RULES
 from checkers.consensus.seen import Seen
 from checkers.consensus.watch import Watch
+from checkers.garbage import collection_paused
 from checkers.value import Key, canonical
 from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Trace
@@ -68,7 +67,7 @@ def judge(
     """
     watch = Watch(invited=invited, only=only)
     findings = Findings(watch.seen, Counter([event.event for event in trace]))
-    with _collection_paused():
+    with collection_paused():
         for event in in_order(trace):
             for anomaly in watch.judge(event):
                 name = anomaly.property or ""
@@ -77,18 +76,6 @@ def judge(
                     findings.anomalies.setdefault(name, []).append(anomaly)
     findings.harmed = watch.harmed
     return findings
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Nothing that is made of a trace is garbage yet, and looking for some costs a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def origin(trace: Trace, history: History | None = None, *, f: str = "propose") -> Verdict:

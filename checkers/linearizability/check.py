@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
+from checkers.garbage import collection_paused
 from checkers.linearizability.core import minimal_core
 from checkers.linearizability.deciding import Decisions, decide
 from checkers.linearizability.decision import Budget, Impossible, Linearized
@@ -57,20 +55,8 @@ def linearizable(
     parts = parts_of(columns, model, fail_means)
     if not len(history):
         return Verdict.unknown("no operation was recorded, so there was nothing to order")
-    with _collector_paused():
+    with collection_paused():
         return _verdict(history, parts, model, budget)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Nothing here forms cycles, and to look for them among millions of ops takes a third of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _verdict(history: History | Columns, parts: Parts, model: Model, budget: Budget) -> Verdict:

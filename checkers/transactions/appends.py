@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from checkers.garbage import collection_paused
 from checkers.transactions.append_anomalies import (
     drop_duplicated,
     drop_incompatible,
@@ -53,6 +54,11 @@ def list_append(history: History, consistency: str = "strict-serializable", *, s
       T2 < T1 (rw): T2 read 'y' as [], without the 1 that T1 appended
     """
     model = canonical(consistency)
+    with collection_paused():
+        return _judged(history, model, steps)
+
+
+def _judged(history: History, model: str, steps: int) -> Verdict:
     table = transactions(history)
     findings = Findings(table)
     try:
