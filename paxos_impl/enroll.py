@@ -35,6 +35,8 @@ class Enrolment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     server_id: int | None = None
     """Absent until it has registered, as is the membership until that is complete."""
     membership: Membership | None = None
+    has_served: bool = False
+    """Whether it has taken part: from then on it may have made promises, and they are in its log."""
 
 
 async def enroll(
@@ -44,22 +46,39 @@ async def enroll(
     *,
     disk: Disk,
     new_token: Callable[[], str],
+    promises: str = "log",
     log: Callable[[str], None] = lambda line: None,
 ) -> tuple[int, Membership]:
     """Register as `address`, wait until the cluster is complete, and return the own id and the membership.
 
     An instance that has been through this before does not depend on the registry, but asks it all the same
-    whether this is still the same cluster. `new_token` is called once in the life of a disk.
+    whether this is still the same cluster. It must still have its log, the file `promises`, if it has
+    served. `new_token` is called once in the life of a disk.
 
     Raises: NotEnrolled; WrongStorage, when the disk belongs to another instance; DamagedLog; StorageFailed.
     """
     file = Log(disk, "enrolment")
     mine = await _recall(file, normal(address), cluster_size, new_token)
     if mine.server_id is not None and mine.membership is not None:
+        if mine.has_served and await Log(disk, promises).load() is None:
+            raise WrongStorage(
+                f"{promises} is missing, and with it what this instance has promised. Without that it must "
+                "not vote: put the file back, or let a new instance join with a directory of its own"
+            )
         with trio.move_on_after(_ANSWER_TIMEOUT_S):
             await _confirm(registry, mine, mine.server_id, mine.membership, log)
         return mine.server_id, mine.membership
     return await _register(registry, mine, file, log)
+
+
+async def note_service(disk: Disk) -> None:
+    """Note that an enrolled instance takes part from now on. Raises: StorageFailed."""
+    file = Log(disk, "enrolment")
+    payloads = await file.load()
+    assert payloads, "an instance that is not enrolled does not serve"
+    mine = msgspec.msgpack.decode(payloads[-1], type=Enrolment)
+    if not mine.has_served:
+        await file.replace([_encode(msgspec.structs.replace(mine, has_served=True))])
 
 
 async def _recall(file: Log, address: Address, cluster_size: int, new_token: Callable[[], str]) -> Enrolment:

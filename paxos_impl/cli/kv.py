@@ -63,6 +63,7 @@ def serve(listen: Address, registry: Address, data: Path, cluster_size: int, tra
         data,
         cluster_size,
         trace,
+        promises="replica",
     )
 
 

@@ -111,6 +111,7 @@ def serve(listen: Address, registry: Address, data: Path, cluster_size: int, tra
         data,
         cluster_size,
         trace,
+        promises="log",
     )
 
 
@@ -129,14 +130,24 @@ class Member(Protocol):
 
 
 def run_member(
-    member: Member, listen: Address, registry: Address, data: Path, cluster_size: int, trace: Path | None
+    member: Member,
+    listen: Address,
+    registry: Address,
+    data: Path,
+    cluster_size: int,
+    trace: Path | None,
+    *,
+    promises: str,
 ) -> None:
-    """Register, wait for the others, and serve until stopped."""
+    """Register, wait for the others, and serve until stopped; `promises` is the file of the member's log."""
     import secrets
+    from functools import partial
+
+    import trio
 
     from paxos_impl.book import normal
     from paxos_impl.disk import OsDisk
-    from paxos_impl.enroll import enroll
+    from paxos_impl.enroll import enroll, note_service
 
     try:
         address = normal(_resolved(listen))
@@ -146,10 +157,19 @@ def run_member(
     async def enrolled(task_status: trio.TaskStatus[Address]) -> None:
         disk = OsDisk(data)
         server_id, membership = await enroll(
-            registry, address, cluster_size, disk=disk, new_token=lambda: secrets.token_hex(16), log=say
+            registry,
+            address,
+            cluster_size,
+            disk=disk,
+            new_token=lambda: secrets.token_hex(16),
+            promises=promises,
+            log=say,
         )
         with _tracer(trace) as tracer:
-            await member(server_id, membership, disk, tracer, task_status)
+            async with trio.open_nursery() as nursery:
+                where = await nursery.start(partial(member, server_id, membership, disk, tracer))
+                await note_service(disk)
+                task_status.started(where)
 
     async def run() -> None:
         await _until_stopped(enrolled)

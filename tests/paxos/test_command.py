@@ -270,3 +270,19 @@ def test_help_does_not_wait_for_what_it_does_not_need() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
 
     assert shown.stdout == "[]\n", shown.stderr
+
+
+def test_an_instance_whose_log_is_gone_does_not_vote_as_if_it_had_promised_nothing(town: Town) -> None:
+    town.start("registry")
+    for name in ("1", "2", "3"):
+        town.start(name)
+    for name in ("1", "2", "3"):
+        town.wait(name, "listening")
+    assert paxos("propose", "--registry", town.registry, "x").status == 0
+    town.kill("3")
+    (town.root / "3" / "log").unlink()
+
+    town.start("3")
+
+    town.wait("3", "log is missing, and with it what this instance has promised")
+    assert town.running.pop("3").wait(10) == 255
