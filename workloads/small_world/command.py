@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from harness.model import CannotExplore, Found, Size
-from harness.plan import Plan
+from harness.plan import BadPlan, Plan
 from harness.version import VERSION
 from harness.workload import Workload
-from paxos_impl.core import RULES
+from paxos_impl.core import RULES, Rules
 from workloads.bugs import DECREE_BUGS
 from workloads.small_world.enactment import enact, encode_schedule
 from workloads.small_world.exploration import Explored, explore_world
@@ -38,7 +38,7 @@ def explore_decree(
     plan = simulation = None
     if explored.broken is not None:
         plan = _plan(explored, bug)
-        simulation = plan_for_simulator(explored.schedule, plan, workload, explored.broken, lost=enacted.lost)
+        simulation = _simulation(workload, explored, rules, plan, states_max)
     return Found(
         explored.valid,
         explored.why,
@@ -52,6 +52,30 @@ def explore_decree(
         simulation,
         {"rounds": explored.rounds},
     )
+
+
+def _simulation(
+    workload: Workload, explored: Explored, rules: Rules, plan: Plan, states_max: int
+) -> Plan | None:
+    """A plan for the simulator: by the schedule that was found, or by one in a connected world."""
+    property = explored.broken
+    assert property is not None
+    if (found := _rehearsed(workload, explored, rules, plan, property)) is not None:
+        return found
+    closer = explore_world(
+        explored.size, rules, properties=(property,), states_max=states_max, connected=True
+    )
+    return _rehearsed(workload, closer, rules, plan, property) if closer.broken is not None else None
+
+
+def _rehearsed(
+    workload: Workload, explored: Explored, rules: Rules, plan: Plan, property: str
+) -> Plan | None:
+    try:
+        lost = enact(explored.schedule, explored.size.acceptors, rules).lost
+    except BadPlan:
+        return None
+    return plan_for_simulator(explored.schedule, plan, workload, property, lost)
 
 
 def _plan(explored: Explored, bug: str | None) -> Plan:

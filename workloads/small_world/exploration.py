@@ -21,6 +21,8 @@ class Explored:
     """How the exploration of a small world ended."""
 
     size: Size
+    properties: tuple[str, ...]
+    """Those that were looked at."""
     exploration: Exploration[State, Step]
     """The last round."""
     rounds: int
@@ -50,7 +52,7 @@ class Explored:
             return f"stopped at {self.exploration.states:,} states; there are more"
         if not self.has_chosen:
             return "no schedule gets a value chosen, so there was nothing to disagree about"
-        return "no schedule breaks any property"
+        return f"no schedule breaks {', '.join(self.properties)}"
 
 
 def explore_world(
@@ -60,12 +62,13 @@ def explore_world(
     properties: Collection[str] = PROPERTIES,
     states_max: int | None = None,
     note: Callable[[int, int, int], object] | None = None,
+    connected: bool = False,
 ) -> Explored:
     """Try everything that can happen in a world of some size, until a property is broken or all is known."""
     kept: set[Mail] = set()
     rounds, wall_s = 0, 0.0
     while True:
-        world = SmallWorld(size, rules, properties=properties, kept=kept)
+        world = SmallWorld(size, rules, properties=properties, kept=kept, connected=connected)
         exploration = explore(
             world,
             always={_SAFE: lambda state: not state.broken},
@@ -83,6 +86,7 @@ def explore_world(
     path = exploration.violated.get(_SAFE)
     return Explored(
         size,
+        tuple(properties),
         exploration,
         rounds,
         wall_s,
@@ -94,13 +98,14 @@ def explore_world(
 
 def _schedule(world: SmallWorld, path: Path[State, Step]) -> tuple[Step, ...]:
     """The steps of a path, whose states may have been renamed, with every node under one name throughout."""
-    schedule = []
+    schedule: list[Step] = []
     state = path.states[0]
     for wanted in path.states[1:]:
+        before = state
         step, state = next(
             (step, after) for step, after in world.steps(state) if world.canonical(after) == wanted
         )
-        schedule.append(step)
+        schedule += [step, *world.heard_at_once(before, state)]
     return (*schedule, *_lessons(world, state))
 
 

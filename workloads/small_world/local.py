@@ -96,8 +96,8 @@ def restart(local: Local, found: Durable) -> Local:
     return replace(local, instance=instance, disk=(found,), asked_now=0)
 
 
-def react(local: Local, *happened: Event) -> Outcome:
-    """What events make of a node, its promises and refusals to itself included."""
+def react(local: Local, *happened: Event, at_once: tuple[type, ...] = (Promise, Nack)) -> Outcome:
+    """What events make of a node, and what it then says to itself and hears `at_once`."""
     outcome = Outcome(local)
     instance = local.instance
     events = deque(happened)
@@ -110,7 +110,7 @@ def react(local: Local, *happened: Event) -> Outcome:
                 case Send(to, message):
                     _flush(outcome, effect)
                     _witness(outcome, message, instance.incarnation)
-                    events.extend(_send(outcome, to, message))
+                    events.extend(_send(outcome, to, message, at_once))
                 case Reply() | Learned():
                     _flush(outcome, effect)
     outcome.local = replace(outcome.local, instance=_without_counters(instance))
@@ -129,7 +129,7 @@ def _flush(outcome: Outcome, effect: Send | Reply | Learned) -> None:
         outcome.local = replace(outcome.local, disk=outcome.local.disk[-1:])
 
 
-def _send(outcome: Outcome, to: tuple[int, ...], message: Message) -> list[Event]:
+def _send(outcome: Outcome, to: tuple[int, ...], message: Message, at_once: tuple[type, ...]) -> list[Event]:
     """Put a message on its way; what is returned the node hears from itself at once.
 
     Votes are not sent at all: who may learn by them is worked out from the votes themselves. A node hears its
@@ -139,7 +139,7 @@ def _send(outcome: Outcome, to: tuple[int, ...], message: Message) -> list[Event
     me = outcome.local.node
     if isinstance(message, Accepted):
         return []
-    takes_time = not isinstance(message, Promise | Nack)
+    takes_time = not isinstance(message, at_once)
     outcome.sent.extend((receiver, message) for receiver in to if receiver != me or takes_time)
     return [] if takes_time or me not in to else [Received(message, me, "")]
 

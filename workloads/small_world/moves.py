@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from paxos_impl.core import (
     Accepted,
     BackingOff,
+    Event,
     Nack,
     Preparing,
     ProposeRequested,
@@ -70,9 +71,10 @@ class Moves:
         asked_for: Callable[[str | None], str],
         kept: Collection[Mail],
         repeats: bool,
+        at_once: tuple[type, ...],
     ) -> None:
         self._book, self._timers, self._may_ask, self._asked_for = book, timers, may_ask, asked_for
-        self._kept, self._repeats = frozenset(kept), repeats
+        self._kept, self._repeats, self._at_once = frozenset(kept), repeats, at_once
         self._heard: dict[tuple[int, int], Move | None] = {}
         self._learned: dict[tuple[int, int], Move | None] = {}
         self._own: dict[int, OwnMoves] = {}
@@ -159,7 +161,7 @@ class Moves:
     def _hear(self, at: int, mail: int) -> Move | None:
         sender, receiver, message = self._book.mails.items[mail]
         local = self._book.locals.items[at]
-        outcome = react(local, Received(message, sender, ""))
+        outcome = self._react(local, Received(message, sender, ""))
         changed = outcome.local != local and not self._only_silences(local, outcome.local)
         move = self._move(Deliver(sender, receiver, message), outcome)
         return move if changed or move.sent or not move.is_silent else None
@@ -177,16 +179,16 @@ class Moves:
     def _ask(self, local: Local) -> Move:
         asked = replace(local, asked=local.asked + 1, asked_now=local.asked_now + 1)
         value = asked_values(asked)[-1]
-        outcome = react(asked, ProposeRequested(asked.asked_now, value))
+        outcome = self._react(asked, ProposeRequested(asked.asked_now, value))
         return self._move(Ask(local.node, value), outcome)
 
     def _time_out(self, local: Local) -> Iterator[Move]:
         match local.instance.proposer.phase:
             case Preparing() | Proposing():
-                outcome = react(local, TimerFired("retransmit"))
+                outcome = self._react(local, TimerFired("retransmit"))
                 yield self._move(Fire(local.node, "retransmit"), outcome)
             case BackingOff():
-                yield self._move(Fire(local.node, "back_off"), react(local, TimerFired("back_off")))
+                yield self._move(Fire(local.node, "back_off"), self._react(local, TimerFired("back_off")))
 
     def _crash(self, local: Local) -> Iterator[Move]:
         for found in local.disk:
@@ -199,10 +201,13 @@ class Moves:
         local = self._book.locals.items[at]
         vote, voters = self._book.lessons.items[lesson]
         heard = (Received(Accepted(vote.ballot, vote.value), voter, "") for voter in voters)
-        outcome = react(local, *heard)
+        outcome = self._react(local, *heard)
         if outcome.local.instance.acceptor == local.instance.acceptor and outcome.is_silent:
             return None
         return self._move(Learn(local.node, vote, voters), outcome)
+
+    def _react(self, local: Local, *happened: Event) -> Outcome:
+        return react(local, *happened, at_once=self._at_once)
 
     def _move(self, step: Step, outcome: Outcome) -> Move:
         book, node = self._book, outcome.local.node

@@ -26,12 +26,12 @@ from itertools import permutations
 from typing import NamedTuple
 
 from harness.model.size import Size
-from paxos_impl.core import RULES, Rules, Value, Vote
+from paxos_impl.core import RULES, Nack, Promise, Propose, Rules, Value, Vote
 from workloads.small_world.local import begin
 from workloads.small_world.moves import Move, Moves, asked_values
 from workloads.small_world.numbers import Book, Mail, all_copies_of, copy_of, mails_in
 from workloads.small_world.renaming import Renaming
-from workloads.small_world.step import Step
+from workloads.small_world.step import Deliver, Step
 from workloads.small_world.witness import (
     collision,
     disagreement,
@@ -75,9 +75,15 @@ class SmallWorld:
         *,
         properties: Collection[str] = PROPERTIES,
         kept: Collection[Mail] = (),
+        connected: bool = False,
     ) -> None:
+        """`properties` are to be looked at; `kept` are messages never to be taken for stale.
+
+        A `connected` world has less in it: a node hears its own proposals at once, and a crash loses all that
+        is under way to or from the node, as where nodes talk over connections.
+        """
         self.size, self.book = size, Book()
-        self._rules, self._properties = rules, frozenset(properties)
+        self._rules, self._properties, self._connected = rules, frozenset(properties), connected
         self._members = tuple(range(1, size.acceptors + 1))
         self._restless, self._settled = (
             Moves(
@@ -87,6 +93,7 @@ class SmallWorld:
                 asked_for=self._asked_for,
                 kept=kept,
                 repeats=size.duplicates,
+                at_once=(Promise, Nack, Propose) if connected else (Promise, Nack),
             )
             for timers in (True, False)
         )
@@ -149,6 +156,17 @@ class SmallWorld:
         """What can be learned by the votes there are, and by which of them."""
         return [self.book.lessons.items[lesson] for lesson in self._learnable(state.votes)]
 
+    def heard_at_once(self, before: State, after: State) -> list[Step]:
+        """The steps that a step in a connected world includes: nodes hearing their own proposals."""
+        if not self._connected:
+            return []
+        proposed = self.book.used.of_bits(after.used & ~before.used)
+        return [
+            Deliver(node, node, Propose(ballot, value))
+            for node, ballot, value in proposed
+            if value is not None
+        ]
+
     def wrongly_stale(self) -> set[Mail]:
         """The messages that were taken out of the world though they could have mattered; see `Moves`."""
         return self._restless.wrongly_stale(self._settled) | self._settled.wrongly_stale(self._settled)
@@ -185,10 +203,11 @@ class SmallWorld:
         return State(nodes, under_way, votes, promises, used, crashes, timeouts, broken)
 
     def _without_inbox(self, state: State, node: int) -> State:
-        """The state as a crash finds it: what a node had said to itself is gone with it."""
+        """The state as a crash finds it: what a node had said to itself, at least, is gone with it."""
         under_way, mails = state.under_way, self.book.mails.items
         for mail in mails_in(under_way):
-            if mails[mail].sender == mails[mail].receiver == node:
+            ends = mails[mail].sender == node, mails[mail].receiver == node
+            if any(ends) if self._connected else all(ends):
                 under_way &= ~all_copies_of(mail)
         return state._replace(under_way=under_way, crashes=state.crashes - 1)
 
