@@ -57,7 +57,7 @@ def step_down(turn: Turn) -> None:
 def time_out(turn: Turn) -> None:
     """No leader was heard of for long, or, at the leader, it is time to see who answers."""
     match turn.phase:
-        case Leading() as phase if turn.rules.is_chosen(leader.answering(turn, phase), len(turn.members)):
+        case Leading() as phase if _is_quorum(turn, leader.answering(turn, phase)):
             turn.phase = replace(phase, checked=phase.beat)
             turn.do(SetTimer("election"))
         case _:
@@ -87,7 +87,7 @@ def hear_support(turn: Turn, support: Support, sender: int) -> None:
     if isinstance(turn.phase, Canvassing) and support.number == turn.canvass:
         supporters = turn.rules.with_voter(turn.phase.supporters, sender)
         turn.phase = Canvassing(supporters)
-        if len(supporters) >= turn.rules.quorum(len(turn.members)):
+        if _is_quorum(turn, supporters):
             _campaign(turn)
 
 
@@ -114,5 +114,9 @@ def hear_promise(turn: Turn, promise: Promise, sender: int) -> None:
         return
     phase = replace(phase, promisers=promisers, promises=(*phase.promises, promise))
     turn.phase = phase
-    if len(promisers) >= turn.rules.quorum(len(turn.members)):
+    if _is_quorum(turn, promisers):
         leader.lead(turn, phase)
+
+
+def _is_quorum(turn: Turn, members: tuple[int, ...]) -> bool:
+    return len(members) >= turn.rules.quorum(len(turn.members))
