@@ -44,7 +44,11 @@ def test_hypothesis_shrinks_a_plan_to_the_part_that_matters() -> None:
     def has_kill_after_another_fault(plan: Plan) -> bool:
         return any(fault.kind == "kill" for fault in plan.faults[1:])
 
-    found = find(plans(workload="decree"), has_kill_after_another_fault, settings=settings(database=None, max_examples=2000))
+    found = find(
+        plans(workload="decree"),
+        has_kill_after_another_fault,
+        settings=settings(database=None, max_examples=2000),
+    )
 
     assert (found.nodes, found.concurrency, len(found.faults), found.deviations) == (3, 1, 2, ())
 
