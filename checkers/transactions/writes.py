@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from checkers.garbage import collection_paused
 from checkers.transactions.consistency import canonical
 from checkers.transactions.dependency import WR
 from checkers.transactions.edges import EdgeList
@@ -48,6 +49,11 @@ def rw_register(
     ('invalid', 'G-single-item-realtime', ['strong-session-serializable', 'strong-read-committed'])
     """
     model = canonical(consistency)
+    with collection_paused():
+        return _judged(history, model, closed, steps)
+
+
+def _judged(history: History, model: str, closed: bool | None, steps: int) -> Verdict:
     table = transactions(history)
     findings = Findings(table)
     try:

@@ -53,6 +53,24 @@ def test_a_run_is_replayed_to_the_byte(capsys: pytest.CaptureFixture[str], elsew
     assert (elsewhere / "store/decree/replay-of-seed-1/history.jsonl").read_bytes() == first
 
 
+def test_a_watched_trial_stops_at_the_first_violation_and_is_replayed_to_there(
+    capsys: pytest.CaptureFixture[str], elsewhere: Path
+) -> None:
+    broken = ["test", "decree", "--seed", "1", "--bug", "learn-on-first-accepted"]
+    run([*broken, "--store", "whole"])
+
+    assert run([*broken, "--watch"]) == 1
+    assert "stopped before its end: P4" in capsys.readouterr().out
+    whole, stopped = (
+        (elsewhere / store / "decree/seed-1/trace.jsonl").read_bytes() for store in ("whole", "store")
+    )
+    assert whole.startswith(stopped)
+    assert len(stopped) < len(whole)
+
+    assert run(["replay", "store/decree/seed-1"]) == 1
+    assert "to the byte" in capsys.readouterr().err
+
+
 def test_a_replay_that_goes_otherwise_is_our_own_failure(
     elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
