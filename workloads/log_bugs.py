@@ -105,7 +105,7 @@ def _bugs() -> Iterator[SeededBug]:
         "holes-not-filled",
         "a new leader proposes nothing in a slot that nobody reports a vote in",
         Breakage(_HolesNotFilled()),
-        convicted_by=("termination",),
+        convicted_by=("termination", "M11"),
     )
     yield SeededBug(
         "applies-past-holes",
