@@ -185,12 +185,14 @@ class _Conductor:
 
     def _set_alarm(self, until_ns: int | None) -> None:
         if until_ns is not None and until_ns != self._alarm_ns:
-            self._alarm_ns = until_ns
-            self._heap.call_at(until_ns, self._ring)
+            self._heap.call_at(until_ns, self._ring, until_ns)
+        self._alarm_ns = until_ns
 
-    def _ring(self) -> None:
-        self._alarm_ns = None
-        self.move()
+    def _ring(self, at_ns: int) -> None:
+        # The last wait is the one that counts; earlier ones may have named other times.
+        if at_ns == self._alarm_ns:
+            self._alarm_ns = None
+            self.move()
 
 
 def _at_once(work: Coroutine[Any, Any, Op]) -> Op:
