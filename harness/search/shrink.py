@@ -7,7 +7,6 @@ how to leave out can be left out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -230,7 +229,7 @@ def _simpler_fault(fault: Fault) -> Iterator[Fault]:
     for for_ms in _rounder(fault.for_ms, least=1):
         yield replace(fault, for_ms=int(for_ms))
     for ms in _rounder(abs(fault.ms)):
-        yield replace(fault, ms=math.copysign(ms, fault.ms))
+        yield replace(fault, ms=-ms if fault.ms < 0 < ms else ms)
     for after in _rounder(fault.after):
         yield replace(fault, after=int(after))
     if fault.rate != 1.0:

@@ -163,3 +163,26 @@ def test_nodes_that_stay_keep_their_faults_under_new_names() -> None:
             Fault(kind="delay", at_ms=0, for_ms=9, links=(("n1", "n2"),)),
         ),
     )
+
+
+def test_clocks_crash_points_and_loops_shrink_to_round_numbers() -> None:
+    faults = (
+        Fault("clock_jump", 137, 900, nodes=("n1", "n2"), ms=-73_215.7),
+        Fault("clock_skew", 333, 777, nodes=("n1", "n3"), rate=3.87),
+        Fault("crash_at_sync", 401, 612, nodes=("n2", "n3"), after=4),
+    )
+    plan = Plan(workload="decree", seed=77, nodes=3, faults=faults)
+
+    def fails(candidate: Plan) -> bool:
+        by_kind = {fault.kind: fault for fault in candidate.faults}
+        return (
+            set(by_kind) == {"clock_jump", "clock_skew", "crash_at_sync"}
+            and by_kind["clock_jump"].ms < -40_000
+            and by_kind["clock_skew"].rate > 1.5
+            and by_kind["crash_at_sync"].after >= 2
+        )
+
+    jump, skew, crash = shrink(plan, fails).faults
+
+    assert (jump.ms, skew.rate, crash.after) == (-50_000.0, 2.0, 2)
+    assert all(fault.at_ms == 0 and len(fault.nodes) == 1 for fault in (jump, skew, crash))
