@@ -9,7 +9,7 @@ import click
 def offers() -> None:
     """List workloads, their seeded bugs, kinds of fault, and models for `check`."""
     from harness.catalogue import find_workload, model_names, workload_names
-    from harness.nemesis import FAULTS
+    from harness.nemesis import FAULTS, GROUPS
 
     for name in workload_names():
         workload = find_workload(name)
@@ -20,6 +20,9 @@ def offers() -> None:
     click.secho("faults for --nemesis", bold=True)
     for kind in FAULTS.values():
         click.echo(f"    {kind.name:<36} {kind.about}")
+    click.secho("groups of them", bold=True)
+    for name, about in GROUPS.items():
+        click.echo(f"    {name:<36} {about}")
     click.secho("models for check --model", bold=True)
     for name in model_names():
         click.echo(f"    {name}")
