@@ -123,7 +123,7 @@ def _bugs() -> Iterator[SeededBug]:
         "promise-not-persisted",
         "a restarted acceptor remembers what it accepted but not what it promised",
         _PromiseNotPersisted(),
-        convicted_by=("P7",),
+        convicted_by=("P7", "P10"),
     )
     yield SeededBug(
         "reply-before-fsync",
