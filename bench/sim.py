@@ -85,8 +85,33 @@ def tcp_ring(lines: int = 40_000, *, framed: bool = False, nodes: int = 5, laten
     return lines
 
 
+def short_trials_in_memory(trials: int = 100) -> float:
+    """Five processes that ask one another, 100 messages with the answers; then everything is torn down."""
+
+    async def node(machine: Machine) -> None:
+        assert machine.process is not None
+        mailbox, me = machine.process.mailbox, machine.name
+        for peer in NODES:
+            if peer != me:
+                for number in range(3 if me < peer else 2):
+                    mailbox.send(peer, ("prepare", number))
+        while True:
+            sender, (kind, number) = await mailbox.receive()
+            if kind == "prepare":
+                mailbox.send(sender, ("promise", number))
+
+    for seed in range(trials):
+        with World(seed) as world:
+            for name in NODES:
+                machine = world.machine(name)
+                machine.start(lambda machine=machine: node(machine))
+            world.run(until_s=1.0)
+            assert world.network.messages == 100, world.network.messages
+    return trials
+
+
 def short_trials(trials: int = 60) -> float:
-    """Five processes, each connected to all others; about 100 messages and then everything is torn down."""
+    """The same over TCP, each process connected to all others."""
 
     async def node(me: str) -> None:
         async def answer(stream: trio.SocketStream) -> None:
@@ -166,7 +191,8 @@ MEASUREMENTS: dict[str, tuple[Callable[[], float], str, float]] = {
     "tcp-framed": (lambda: tcp_ring(framed=True), "the same, cut into messages", 30_000),
     "tcp-25": (lambda: tcp_ring(nodes=25), "the same around a ring of 25", 30_000),
     "tcp-equal": (lambda: tcp_ring(latency=Constant(1.0)), "the same, all latencies equal", 30_000),
-    "trials": (short_trials, "short trials (5 processes, 100 messages)", 300),
+    "trials-memory": (short_trials_in_memory, "trials of 5 processes and 100 messages, in memory", 300),
+    "trials-tcp": (short_trials, "the same over 20 TCP connections", 300),
     "starts": (start_ups, "starts and ends of 5 processes", 1000),
     "idle": (idle_cluster, "virtual seconds of 5 idle processes", 1000),
 }
