@@ -21,15 +21,15 @@ REGISTERS = 25_000
 CLIENTS = 3
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_blocks_and_the_watch_agree_with_the_referee(seed: int) -> None:
-    compare(REGISTERS, seed)
+@pytest.mark.parametrize("batch", range(4))
+def test_blocks_and_the_watch_agree_with_the_referee(batch: int) -> None:
+    compare(REGISTERS, seed=batch)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(4, 44))
-def test_blocks_and_the_watch_agree_with_the_referee_for_long(seed: int) -> None:
-    compare(REGISTERS, seed)
+@pytest.mark.parametrize("batch", range(4, 44))
+def test_blocks_and_the_watch_agree_with_the_referee_for_long(batch: int) -> None:
+    compare(REGISTERS, seed=batch)
 
 
 def compare(registers: int, seed: int) -> None:
