@@ -39,7 +39,7 @@ def story(trial: Trial) -> list[str]:
     ]
     lines += _told_effects(trial)
     lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
-    for crash in trial.recording.crashes[:1]:
+    for crash in [crash for crash in trial.recording.crashes if not crash.get("inflicted")][:1]:
         lines += ["", *(f"    {line}" for line in str(crash["traceback"]).splitlines()[-_TRACEBACK:])]
     for anomaly in trial.anomalies[:3]:
         lines += ["", *told_anomaly(anomaly)]
