@@ -1,26 +1,20 @@
 """How fast generators are: played without a clock, and run against clients in simulation. Prints medians.
 
-    python bench/generator.py [--repeat 5] [--only mix]
+    python -m bench.generator [--repeat 5] [--only mix]
 
 An op is one invocation with its completion. Figures are per second of this process's CPU time.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from statistics import median
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import trio
 from msgspec.structs import replace
 
+from bench._rates import Measurement, print_rates
 from harness.generator import Todo, clients, limit, mix, numbered, play, repeat, stagger
 from harness.history import Op
 from harness.interpreter import interpret
@@ -75,29 +69,12 @@ def interpreted() -> int:
     return len(history) // 2
 
 
-MEASUREMENTS: dict[str, tuple[Callable[[], int], str, float]] = {
+MEASUREMENTS: dict[str, Measurement] = {
     "plain": (plain, "ops played, one after another", 50_000),
     "mix": (mixed, "ops played, staggered and mixed", 0),
     "interpreted": (interpreted, "ops interpreted in simulation", 0),
 }
 
 
-def main() -> None:
-    """Measure, and say which figures are reached."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--only", choices=MEASUREMENTS, action="append")
-    options = parser.parse_args()
-    for name in options.only or MEASUREMENTS:
-        measure, noun, goal = MEASUREMENTS[name]
-        rates = []
-        for _ in range(options.repeat):
-            begin = time.process_time()
-            count = measure()
-            rates.append(count / (time.process_time() - begin))
-        note = "" if not goal else f"   (to reach: {goal:,.0f})"
-        print(f"{median(rates):12,.0f} /s  {noun}{note}")
-
-
 if __name__ == "__main__":
-    main()
+    print_rates(MEASUREMENTS, __doc__)

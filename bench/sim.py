@@ -1,24 +1,18 @@
 """How fast the simulator is, beside a bare heap loop in the same run. Prints medians; needs nothing else.
 
-    python bench/sim.py [--repeat 5] [--only tcp]
+    python -m bench.sim [--repeat 5] [--only tcp]
 
 Figures are per second of this process's CPU time, so that other work on the machine disturbs them less.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-import time
 from collections.abc import Callable
 from heapq import heappop, heappush
-from pathlib import Path
-from statistics import median
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import trio
 
+from bench._rates import Measurement, print_rates
 from harness.sim import Constant, LengthPrefixed, Machine, World
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -184,7 +178,7 @@ def idle_cluster(seconds: int = 1000) -> float:
     return seconds
 
 
-MEASUREMENTS: dict[str, tuple[Callable[[], float], str, float]] = {
+MEASUREMENTS: dict[str, Measurement] = {
     "heap": (bare_heap, "events of a bare heap loop", 0),
     "memory": (memory_ring, "messages through mailboxes", 100_000),
     "tcp": (tcp_ring, "TCP segments around a ring of 5", 30_000),
@@ -198,22 +192,5 @@ MEASUREMENTS: dict[str, tuple[Callable[[], float], str, float]] = {
 }
 
 
-def main() -> None:
-    """Measure, and say which figures are reached."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--only", choices=MEASUREMENTS, action="append")
-    options = parser.parse_args()
-    for name in options.only or MEASUREMENTS:
-        measure, noun, goal = MEASUREMENTS[name]
-        rates = []
-        for _ in range(options.repeat):
-            begin = time.process_time()
-            count = measure()
-            rates.append(count / (time.process_time() - begin))
-        note = "" if not goal else f"   (to reach: {goal:,.0f})"
-        print(f"{median(rates):12,.0f} /s  {noun}{note}")
-
-
 if __name__ == "__main__":
-    main()
+    print_rates(MEASUREMENTS, __doc__)
