@@ -16,7 +16,6 @@ from harness.status import UserError, as_json, exit_status, worst
 if TYPE_CHECKING:
     from harness.history.reader import FailMeans, Recording
 
-_COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
 _FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared unequal"}
 
 
@@ -145,9 +144,9 @@ def _show(verdicts: list[tuple[Path, Any]], json_wanted: bool) -> None:
 
 
 def _tell(file: Path, verdict: Any) -> None:
-    from harness.commands.outcome import told_anomaly
+    from harness.commands.outcome import COLOURS, told_anomaly
 
-    word = click.style(verdict.valid.upper(), fg=_COLOURS[verdict.valid], bold=True)
+    word = click.style(verdict.valid.upper(), fg=COLOURS[verdict.valid], bold=True)
     click.echo(f"{word}  {file}{': ' if verdict.why else ''}{verdict.why}")
     for anomaly in verdict.anomalies[:3]:
         click.echo("\n".join(told_anomaly(anomaly.to_json())))

@@ -10,7 +10,8 @@ import msgspec
 if TYPE_CHECKING:
     from harness.trial import Trial
 
-_COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
+COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
+"""How each verdict is coloured on a terminal."""
 _WITNESSES = 8
 _TRACEBACK = 12
 """How many of a traceback's last lines are shown; the report has all."""
@@ -24,7 +25,7 @@ def show(trial: Trial, *, as_json: bool) -> None:
     else:
         first, *rest = story(trial)
         word, space, why = first.partition(" ")
-        click.echo(click.style(word, fg=_COLOURS[trial.valid], bold=True) + space + why)
+        click.echo(click.style(word, fg=COLOURS[trial.valid], bold=True) + space + why)
         click.echo("\n".join(rest))
 
 
