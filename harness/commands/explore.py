@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.commands.outcome import COLOURS
 from harness.status import UserError, as_json, exit_status
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from harness.model import Explore, Found, Size
     from harness.plan import Plan
-
-_COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
 
 
 @click.command()
@@ -136,7 +135,7 @@ def _keep(plan: Plan | None, store: str, name: str) -> Path | None:
 
 
 def _tell(found: Found, plans: Mapping[str, Path | None]) -> None:
-    click.echo(click.style(found.valid.upper(), fg=_COLOURS[found.valid], bold=True) + f"  {found.why}")
+    click.echo(click.style(found.valid.upper(), fg=COLOURS[found.valid], bold=True) + f"  {found.why}")
     click.echo(
         f"  {found.states:,} states, {found.transitions:,} transitions, {found.depth} steps deep, "
         f"in {found.wall_s:.1f} s ({found.states / max(found.wall_s, 1e-9):,.0f} states/s)"
