@@ -119,6 +119,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     liveness_s: float | None = None
     """If given, a trial of liveness: after the time limit a quorum is well for good and others are not, and
     within so much virtual time clients must succeed."""
+    buggify: float = 0.0
+    """The chance of each rare branch that the programs offer to be at work (`harness.sim.sometimes`)."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -197,6 +199,8 @@ def _nonsense(plan: Plan) -> Iterator[str]:
             yield f"{field} is {value}, expected a number above 0"
     if plan.liveness_s is not None and not 0 < plan.liveness_s < inf:
         yield f"liveness_s is {plan.liveness_s}, expected more than 0, or none at all"
+    if not 0 <= plan.buggify <= 1:
+        yield f"buggify is {plan.buggify}, expected a probability, 0 to 1"
     latency = plan.latency
     if not 0 <= latency.low_ms < LATENCY_MAX_MS or not 0 <= latency.high_ms < LATENCY_MAX_MS:
         yield f"latency is {latency.low_ms} to {latency.high_ms} ms, expected 0 to {LATENCY_MAX_MS:g}"

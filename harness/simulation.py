@@ -57,8 +57,16 @@ def simulate(
     """
     with ExitStack() as stack:
         world = stack.enter_context(
-            World(plan.seed, latency=planned_latency(plan.latency), framing=workload.framing, tape=tape)
+            World(
+                plan.seed,
+                latency=planned_latency(plan.latency),
+                framing=workload.framing,
+                tape=tape,
+                buggify=plan.buggify,
+            )
         )
+        for point in workload.points:
+            world.sometimes.point(point)
         world.network.on_message = tap
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor))
@@ -199,6 +207,7 @@ class _Simulation:
             world.now_s,
             recorder.digest,
             stopped or "",
+            world.sometimes.counts(),
         )
 
     async def _interpret(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.catalogue import find_bug, find_report, find_workload
+from harness.catalogue import find_bug, find_report, find_workload, require_options
 from harness.history import History, Trace
 from harness.plan import BadPlan, Plan, require_sense
 from harness.status import as_json, worst
@@ -48,6 +48,8 @@ class Recording:
     """A hash of everything that happened; equal plans give equal digests."""
     stopped: str = ""
     """Why a monitor stopped the trial before its end; empty if none did."""
+    sometimes: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How often each rare branch was reached and taken, by name: see `harness.sim.buggify`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class Trial:
             "wall_s": self.wall_s,
             "digest": recording.digest,
             "stopped": recording.stopped,
+            "sometimes": recording.sometimes,
             "version": VERSION,
         }
 
@@ -177,6 +180,7 @@ def run(
     """
     require_sense(plan)
     workload = workload or find_workload(plan.workload)
+    require_options(workload, plan.options)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
     began = time.perf_counter()
     recording = _record(plan, workload, folder, watch)

@@ -152,6 +152,8 @@ class Workload:
     """Seeded bugs by name."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Plan` that suit it when nothing else is asked for."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The options of a plan that it knows, by name, each with what it means in a clause; others are refused."""
     busy_s: float = math.inf
     """For how long from the start there is something for faults to strike; they begin within that time."""
     timeout_s: float = 1.0
@@ -161,6 +163,9 @@ class Workload:
     to keep the run. None if it has no such core. Raises: BadPlan."""
     explore: Explore | None = None
     """Tries everything that can happen in a small world; None if there is none."""
+    points: tuple[str, ...] = ()
+    """The rare branches that its programs offer (`harness.sim.sometimes`), so that those never reached can be
+    told."""
     judges_liveness: bool = True
     """Whether its checkers allow for nodes that are never well again."""
     watch: Callable[[Plan], Monitor] | None = None

@@ -35,6 +35,7 @@ from harness.generator import (
 )
 from harness.history import History, Op, Trace
 from harness.plan import BadPlan, Latency, Plan
+from harness.sim.buggify import sometimes
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Refused, Site, Workload
 from paxos_impl import client as paxos
@@ -42,6 +43,7 @@ from paxos_impl.core import RULES, Chosen, Outcome, Unknown
 from paxos_impl.core import Refused as RefusedByPaxos
 from paxos_impl.membership import Address, Membership
 from paxos_impl.node import NodeConfig, serve
+from paxos_impl.timing import Timing
 from workloads.bugs import DECREE_BUGS
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 PORT = 7000
 FINAL_TRIES_MAX = 30
 """How often a client proposes, and asks, at the end before it gives up."""
+IMPATIENT = Timing(retransmit_s=0.03, back_off_s=0.001, pull_s=0.05)
+"""What an instance is given now and then, so that ballots are given up on while they are under way."""
 CONTESTED_S = 0.1
 """For about how long the decree is open: once everyone knows it, instances have nothing more to say."""
 
@@ -63,6 +67,7 @@ async def run_instance(site: Site) -> None:
         server_id=site.nodes.index(site.name) + 1,
         membership=Membership(members, cluster_id="decree"),
         listen=Address("0.0.0.0", PORT),
+        timing=IMPATIENT if sometimes("impatient instance") else Timing(),
     )
     await serve(config, disk=site.disk, rng=site.rng, rules=site.breakage or RULES, tracer=site.record)
 
@@ -119,6 +124,8 @@ def propose_and_get(plan: Plan, rng: random.Random) -> Generator:
     A plan can say instead who is asked for what and when: its option `asks` is a list of [time in ms, number
     of the node, value].
     """
+    if "schedule" in plan.options:
+        raise BadPlan(f"options.schedule is for the substrate 'model', not for {plan.substrate!r}")
     if "asks" in plan.options:
         return asks_of(plan)
     proposals = numbered(lambda number: Todo("propose", f"v{number}"))
@@ -229,5 +236,10 @@ DECREE = Workload(
     explore=explore,
     watch=lambda plan: ConsensusMonitor(),
     busy_s=CONTESTED_S,
+    points=("impatient instance",),
+    options={
+        "asks": "who is asked for what and when: a list of [time in ms, number of the node, value]",
+        "schedule": "each step of a small world, as `ostrakon explore` writes it; on the model only",
+    },
     defaults={"rate": 20.0, "time_limit_s": 1.0, "latency": Latency("uniform", 1.0, 20.0)},
 )

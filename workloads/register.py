@@ -34,6 +34,7 @@ from harness.generator import (
 )
 from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
+from harness.sim.buggify import sometimes
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Refused, Site, Workload
 from paxos_impl.kv.sessions import Sessions
@@ -56,6 +57,8 @@ FINAL_TRIES_MAX = 30
 """How often a client tries to do each thing at the end before it gives up."""
 TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
 """Short waits, so that there are many changes of leader in a trial."""
+IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02)
+"""What a replica is given now and then: it rises against leaders that are merely slow."""
 ATTEMPT_S = 0.1
 PATIENCE_S = 0.9
 """How long a client waits for one replica, and for all of them before it says that it does not know."""
@@ -69,7 +72,7 @@ async def run_replica(site: Site) -> None:
         server_id=site.nodes.index(site.name) + 1,
         membership=Membership(members, cluster_id="register"),
         listen=Address("0.0.0.0", PORT),
-        timing=TIMING,
+        timing=IMPATIENT if sometimes("impatient replica") else TIMING,
     )
     await serve(
         config,
@@ -194,5 +197,6 @@ REGISTER = Workload(
         "latency": Latency("uniform", 1.0, 15.0),
     },
     timeout_s=1.0,
+    points=("impatient replica",),
     judges_liveness=False,  # Every replica has to catch up in the end.
 )

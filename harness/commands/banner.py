@@ -31,6 +31,8 @@ def _setting(plan: Plan) -> Iterator[str]:
         else f"{latency.low_ms:g}, {latency.high_ms:g} ms"
     )
     yield f"  latency {latency.kind} {span}"
+    if plan.buggify:
+        yield f"  rare branches at work with probability {plan.buggify:g}"
     for name, value in plan.options.items():
         yield f"  option {name}={value!r}"
     if plan.liveness_s is not None:
