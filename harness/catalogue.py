@@ -59,6 +59,13 @@ def find_bug(workload: Workload, name: str) -> SeededBug:
     return workload.bugs[name]
 
 
+def require_options(workload: Workload, names: Iterable[str]) -> None:
+    """Nothing, if the workload knows all of these options. Raises: UnknownName."""
+    for name in names:
+        if name not in workload.options:
+            raise UnknownName(f"option of workload {workload.name!r} named", name, workload.options)
+
+
 @cache  # Reading the metadata of everything that is installed takes longer than a short trial.
 def _offers(group: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group)}

@@ -15,6 +15,8 @@ def offers() -> None:
         workload = find_workload(name)
         click.secho(f"workload {name}", bold=True)
         click.echo(f"  {workload.about}")
+        for option, about in workload.options.items():
+            click.echo(f"    --option {option:<29} {about}")
         for bug in workload.bugs.values():
             click.echo(f"    --bug {bug.name:<32} {bug.about}")
     click.secho("faults for --nemesis", bold=True)

@@ -125,7 +125,9 @@ def test_a_reader_who_goes_away_is_no_verdict(elsewhere: Path) -> None:
         (["test", "decree", "--time-limit", "inf"], "time_limit_s is inf"),
         (["test", "decree", "--store", "/dev/null"], "/dev/null"),
         (["test", "decree", "--option", "nothing"], "write NAME=VALUE"),
-        (["test", "decree", "--substrate", "live"], "live"),
+        (["test", "decree", "--option", "askz=[]"], "option of workload 'decree' named 'askz'; did you mean asks"),
+        (["test", "decree", "--option", "schedule=[]"], "for the substrate 'model'"),
+        (["test", "decree", "--substrate", "cloud"], "'cloud'"),
         (["replay", "nowhere.json"], "does not exist"),
         (["check", "nothing.jsonl", "--model", "register"], "does not exist"),
         (["report", "."], "neither a run folder"),
@@ -216,7 +218,7 @@ def test_what_is_on_offer_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["list"]) == 0
 
     said = capsys.readouterr().out
-    for name in ("workload decree", "--bug quorum-half", "majorities-ring", "cas-register"):
+    for name in ("workload decree", "--bug quorum-half", "majorities-ring", "cas-register", "--option asks"):
         assert name in said
 
 
