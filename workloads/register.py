@@ -38,7 +38,7 @@ from harness.sim.buggify import sometimes
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Refused, Site, Workload
 from paxos_impl.kv.sessions import Sessions
-from paxos_impl.kv.store import Cas, Get, Put, plain
+from paxos_impl.kv.operation import Cas, Get, Put, plain
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 from paxos_impl.replica.node import ReplicaConfig, serve

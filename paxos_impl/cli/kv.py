@@ -12,7 +12,7 @@ from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say
 from paxos_impl.cli.service import as_member, run_member
 
 if TYPE_CHECKING:
-    from paxos_impl.kv.store import Operation
+    from paxos_impl.kv.operation import Operation
     from paxos_impl.membership import Address
 
 _as_json = click.option("--json", "is_json", is_flag=True, help="Values are JSON, not text.")
@@ -74,7 +74,7 @@ def serve(listen: Address, registry: Address, data: Path, cluster_size: int, tra
 @timeout
 def get(key: str, registry: Address | None, node: Address | None, timeout_s: float) -> int:
     """Print the value of KEY. Exit status 3 if it has none."""
-    from paxos_impl.kv.store import Get
+    from paxos_impl.kv.operation import Get
 
     def tell(value: Any) -> int:
         if value is None:
@@ -97,7 +97,7 @@ def put(
     key: str, value: str, is_json: bool, registry: Address | None, node: Address | None, timeout_s: float
 ) -> int:
     """Let KEY have VALUE."""
-    from paxos_impl.kv.store import Put
+    from paxos_impl.kv.operation import Put
 
     return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, registry, node, timeout_s)
 
@@ -123,7 +123,7 @@ def cas(
 
     With --json, null stands for having none.
     """
-    from paxos_impl.kv.store import Cas
+    from paxos_impl.kv.operation import Cas
 
     def tell(swapped: Any) -> int:
         if not swapped:
@@ -145,7 +145,7 @@ def append(
     key: str, element: str, is_json: bool, registry: Address | None, node: Address | None, timeout_s: float
 ) -> int:
     """Add ELEMENT to the list that KEY has, and print how many elements it has then."""
-    from paxos_impl.kv.store import Append
+    from paxos_impl.kv.operation import Append
 
     def tell(length: Any) -> int:
         click.echo(text(length))
@@ -161,7 +161,7 @@ def append(
 @timeout
 def delete(key: str, registry: Address | None, node: Address | None, timeout_s: float) -> int:
     """Let KEY have no value. Exit status 3 if it had none."""
-    from paxos_impl.kv.store import Delete
+    from paxos_impl.kv.operation import Delete
 
     return _carry_out(Delete(key), lambda had: 0 if had else UNKNOWN_YET, registry, node, timeout_s)
 
@@ -207,7 +207,7 @@ def _carry_out(
     """Have an operation executed; reads go without a slot of their own."""
     import secrets
 
-    from paxos_impl.kv.store import Get, plain
+    from paxos_impl.kv.operation import Get, plain
     from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:

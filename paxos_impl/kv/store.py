@@ -1,79 +1,47 @@
-"""The store: values by key, and the operations on it, each one struct and one case."""
+"""The store: values and locks by name, and what each operation does to them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from paxos_impl.kv.machine import BadOperation
-
-
-class Put(msgspec.Struct, frozen=True, array_like=True, tag="put", gc=False):
-    """Let a key have a value."""
-
-    key: str
-    value: Any
-
-
-class Get(msgspec.Struct, frozen=True, array_like=True, tag="get", gc=False):
-    """The value of a key; None if it has none."""
-
-    key: str
-
-
-class Delete(msgspec.Struct, frozen=True, array_like=True, tag="delete", gc=False):
-    """Let a key have no value; answers whether it had one."""
-
-    key: str
-
-
-class Cas(msgspec.Struct, frozen=True, array_like=True, tag="cas", gc=False):
-    """Let a key have the value `new` if it has the value `old`; answers whether it had.
-
-    None stands for having none.
-    """
-
-    key: str
-    old: Any
-    new: Any
+from paxos_impl.kv.lock import Lock
+from paxos_impl.kv.machine import BadState
+from paxos_impl.kv.operation import (
+    Acquire,
+    Add,
+    Append,
+    Cas,
+    Delete,
+    Get,
+    Guarded,
+    Put,
+    Release,
+    Simple,
+    Transaction,
+    only_looks,
+    parse,
+    plain,
+)
 
 
-class Append(msgspec.Struct, frozen=True, array_like=True, tag="append", gc=False):
-    """Add an element to the list that a key has, or to an empty one; answers the length.
+class _State(msgspec.Struct, frozen=True):
+    """All of it."""
 
-    What is no list becomes the first element of one.
-    """
-
-    key: str
-    element: Any
-
-
-Operation = Put | Get | Delete | Cas | Append
-
-
-def plain(operation: Operation) -> list[Any]:
-    """An operation as the plain data that commands carry: `["put", "x", 1]`."""
-    return list(msgspec.to_builtins(operation))
-
-
-def parse(op: Any) -> Operation:
-    """The inverse of `plain`.
-
-    Raises: BadOperation.
-    """
-    try:
-        operation: Operation = msgspec.convert(op, Operation)
-    except msgspec.ValidationError as error:
-        raise BadOperation(f"{op!r} is no operation of a key-value store: {error}") from None
-    return operation
+    values: dict[str, Any]
+    locks: dict[str, Lock]
+    reached_ms: int
 
 
 class Store:
-    """The state machine: a dictionary. Values are compared as JSON is: 1, 1.0 and true all differ."""
+    """The state machine. Values are compared as JSON is: 1, 1.0 and true all differ."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
+        self._locks: dict[str, Lock] = {}
+        self._reached_ms = 0
 
     def check(self, op: Any) -> None:
         """See `StateMachine`."""
@@ -81,12 +49,50 @@ class Store:
 
     def is_query(self, op: Any) -> bool:
         """See `StateMachine`."""
-        return isinstance(parse(op), Get)
+        return only_looks(parse(op))
+
+    def stamped(self, op: Any, at_ms: int) -> Any:
+        """See `StateMachine`."""
+        operation = parse(op)
+        return plain(replace(operation, at_ms=at_ms)) if isinstance(operation, Acquire) else op
+
+    @property
+    def reached_ms(self) -> int:
+        """See `StateMachine`."""
+        return self._reached_ms
 
     def execute(self, op: Any) -> Any:
         """See `StateMachine`."""
-        values = self._values
         match parse(op):
+            case Transaction(given, ops):
+                return self._transact(given, ops)
+            case Acquire(lock, holder, lease_ms, at_ms):
+                return self._acquire(lock, holder, lease_ms, at_ms)
+            case Release(lock, token):
+                return self._release(lock, token)
+            case Guarded(lock, token, inner):
+                return [self._execute(inner)] if self._lock(lock).is_held_by(token) else None
+            case simple:
+                return self._execute(simple)
+
+    def state(self) -> dict[str, Any]:
+        """See `StateMachine`."""
+        locks = {name: list(msgspec.to_builtins(lock)) for name, lock in self._locks.items()}
+        return {"values": dict(self._values), "locks": locks, "reached_ms": self._reached_ms}
+
+    def restore(self, state: Any) -> None:
+        """See `StateMachine`."""
+        try:
+            told = msgspec.convert(state, _State)
+        except msgspec.ValidationError as error:
+            raise BadState(f"not the state of a key-value store: {error}") from None
+        self._values, self._locks, self._reached_ms = told.values, told.locks, told.reached_ms
+
+    # One key.
+
+    def _execute(self, op: Simple) -> Any:
+        values = self._values
+        match op:
             case Get(key):
                 return values.get(key)
             case Put(key, value):
@@ -103,16 +109,44 @@ class Store:
                 held = values.get(key, [])
                 values[key] = [*(held if isinstance(held, list) else [held]), element]
                 return len(values[key])
-
-    def state(self) -> dict[str, Any]:
-        """See `StateMachine`."""
-        return dict(self._values)
+            case Add(key, amount):
+                held = values.get(key, 0)
+                if type(held) is not int:  # A bool is none.
+                    return None
+                values[key] = held + amount
+                return values[key]
 
     def _set(self, key: str, value: Any) -> None:
         if value is None:
             self._values.pop(key, None)
         else:
             self._values[key] = value
+
+    # Several keys.
+
+    def _transact(self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]) -> list[Any] | None:
+        if all(_same(self._values.get(key), value) for key, value in given):
+            return [self._execute(op) for op in ops]
+        return None
+
+    # Locks.
+
+    def _lock(self, name: str) -> Lock:
+        return self._locks.get(name, Lock())
+
+    def _acquire(self, name: str, holder: str, lease_ms: int, at_ms: int) -> int | None:
+        self._reached_ms = max(self._reached_ms, at_ms)
+        granted = self._lock(name).granted(holder, lease_ms, self._reached_ms)
+        if granted is None:
+            return None
+        self._locks[name] = granted
+        return granted.token
+
+    def _release(self, name: str, token: int) -> bool:
+        if not self._lock(name).is_held_by(token):
+            return False
+        self._locks[name] = self._lock(name).released()
+        return True
 
 
 def _same(left: Any, right: Any) -> bool:
