@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from paxos_impl.core.log import Command
 from paxos_impl.kv.machine import BadOperation, BadState
-from paxos_impl.kv.sessions import Executed, Forgotten, Outdated, Sessions
 from paxos_impl.kv.operation import (
     Acquire,
     Add,
@@ -27,6 +26,7 @@ from paxos_impl.kv.operation import (
     parse,
     plain,
 )
+from paxos_impl.kv.sessions import Executed, Forgotten, Outdated, Sessions
 from paxos_impl.kv.store import Store
 
 keys = st.sampled_from(["x", "y", ""])

@@ -81,7 +81,7 @@ class Leader:
     """A replica whose clock began whenever it did, and that may be behind in executing the log."""
 
     own_zero_ms: int
-    clock: LogClock = LogClock()
+    clock: LogClock = field(default_factory=LogClock)
     executed: int = 0
 
 
@@ -115,7 +115,7 @@ def test_no_more_time_passes_by_the_log_than_has_truly_passed(
         leader.clock = leader.clock.at(Ballot(reign, who), own_ms, log.reached_ms(leader.executed))
         log.stamps.append((leader.clock.stamp(own_ms), true_ms))
 
-    reached = [(log.reached_ms(number), log.stamps[number - 1][1]) for number in range(1, len(log.stamps) + 1)]
+    reached = [(log.reached_ms(number), true_ms) for number, (_, true_ms) in enumerate(log.stamps, start=1)]
     assert all(later <= earlier + (now - then) for (earlier, then), (later, now) in pairwise(reached))
 
 
