@@ -8,26 +8,15 @@ from typing import TypeVar
 
 import trio
 
+from paxos_impl.connection import Connection
+from paxos_impl.connection import NoAnswer as NoAnswer
 from paxos_impl.core.ballot import Value
 from paxos_impl.core.effect import Chosen, Refused, Unknown
-from paxos_impl.frame import BadFrame, FrameReader
 from paxos_impl.membership import Address
-from paxos_impl.wire import (
-    Answer,
-    ClientGet,
-    ClientPropose,
-    ClientStatus,
-    Request,
-    Status,
-    framed,
-    read_response,
-)
+from paxos_impl.transport import PLAIN, Transport
+from paxos_impl.wire import ClientGet, ClientPropose, ClientStatus, Request, Status, read_response
 
 _T = TypeVar("_T")
-
-
-class NoAnswer(Exception):
-    """Nothing was heard. What was asked for may be done, now or later, or never."""
 
 
 class Client:
@@ -37,10 +26,8 @@ class Client:
     They raise NoAnswer when the connection can't be made, or breaks.
     """
 
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._stream: trio.SocketStream | None = None
-        self._reader = FrameReader()
+    def __init__(self, address: Address, transport: Transport = PLAIN) -> None:
+        self._connection = Connection(address, read_response, transport)
         self._requests = 0
 
     async def __aenter__(self) -> Client:
@@ -49,43 +36,27 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        if self._stream is not None:
-            await trio.aclose_forcefully(self._stream)
+        await self._connection.drop()
 
     async def propose(self, value: Value) -> Chosen | Refused:
         """Have `value` chosen, or hear which other value was."""
-        self._requests += 1
-        return await self._ask(ClientPropose(self._requests, value), Chosen, Refused)
+        return await self._ask(lambda request: ClientPropose(request, value), Chosen, Refused)
 
     async def get(self) -> Chosen | Unknown | Refused:
-        """The chosen value, if this instance knows it."""
-        self._requests += 1
-        return await self._ask(ClientGet(self._requests), Chosen, Unknown, Refused)
+        """What is chosen, as far as the instance knows."""
+        return await self._ask(ClientGet, Chosen, Unknown, Refused)
 
     async def status(self) -> Status:
         """What the instance says of itself."""
+        return await self._ask(ClientStatus, Status)
+
+    async def _ask(self, request: Callable[[int], Request], *kinds: type[_T]) -> _T:
         self._requests += 1
-        return await self._ask(ClientStatus(self._requests), Status)
-
-    async def _ask(self, request: Request, *kinds: type[_T]) -> _T:
-        try:
-            answer = await self._exchange(request)
-        except (OSError, trio.BrokenResourceError, BadFrame) as error:
-            raise NoAnswer(f"{self._address}: {error}") from error
+        await self._connection.open()
+        answer = await self._connection.ask(request(self._requests))
         if not isinstance(answer, kinds):
-            raise NoAnswer(f"{self._address} answered {request} with {answer}")
+            raise NoAnswer(f"{self._connection.address} answered {request} with {answer}")
         return answer
-
-    async def _exchange(self, request: Request) -> Answer:
-        if self._stream is None:
-            self._stream = await trio.open_tcp_stream(self._address.host, self._address.port)
-        await self._stream.send_all(framed(request))
-        while chunk := await self._stream.receive_some():
-            for body in self._reader.feed(chunk):
-                response = read_response(body)
-                if response.request == request.request:
-                    return response.answer
-        raise BadFrame("it closed the connection")
 
 
 async def propose(addresses: Sequence[Address], value: Value, *, timeout_s: float) -> Chosen | Refused:

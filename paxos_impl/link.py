@@ -10,6 +10,7 @@ import trio
 
 from paxos_impl.membership import Address
 from paxos_impl.outbox import Outbox
+from paxos_impl.transport import PLAIN, Transport
 
 QUEUED_MAX = 256
 """How many messages wait for one member that can't be reached."""
@@ -21,10 +22,18 @@ _PAUSE_S_FIRST, _PAUSE_S_MAX = 0.05, 2.0
 class Link:
     """Sends frames to one address, as long as `run` runs. What a broken connection held is lost."""
 
-    __slots__ = ("_address", "_connected", "_hello", "_log", "_outbox", "_rng")
+    __slots__ = ("_address", "_connected", "_hello", "_log", "_outbox", "_rng", "_transport")
 
-    def __init__(self, address: Address, hello: bytes, rng: Random, log: Callable[[str], None]) -> None:
-        self._address, self._hello, self._rng, self._log = address, hello, rng, log
+    def __init__(
+        self,
+        address: Address,
+        hello: bytes,
+        rng: Random,
+        log: Callable[[str], None],
+        transport: Transport = PLAIN,
+    ) -> None:
+        self._address, self._hello, self._transport = address, hello, transport
+        self._rng, self._log = rng, log
         self._outbox = Outbox(QUEUED_MAX)
         self._connected: trio.CancelScope | None = None
 
@@ -54,13 +63,13 @@ class Link:
                 await self._write(stream)
             self._connected = None
 
-    async def _dial(self) -> trio.SocketStream | None:
+    async def _dial(self) -> trio.abc.Stream | None:
         with trio.move_on_after(_CONNECT_TIMEOUT_S):
             with suppress(OSError):
-                return await trio.open_tcp_stream(self._address.host, self._address.port)
+                return await self._transport.dial(self._address)
         return None
 
-    async def _write(self, stream: trio.SocketStream) -> None:
+    async def _write(self, stream: trio.abc.Stream) -> None:
         try:
             await stream.send_all(self._hello)
             while True:

@@ -1,13 +1,7 @@
-"""A node: one instance of the core, run on Trio. All of the waiting and none of the thinking.
-
-One task steps the core. Whatever came in while it was writing to disk is handled together and made
-durable by one sync; only then does what waited for that leave (PMS 2.5).
-"""
+"""A node of Basic Paxos: one instance of the core, and what its effects mean on a real machine."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from collections.abc import Callable
 from random import Random
 
@@ -20,7 +14,6 @@ from paxos_impl.core import (
     Event,
     Instance,
     Learned,
-    Outcome,
     Persist,
     Received,
     Reply,
@@ -29,21 +22,21 @@ from paxos_impl.core import (
     SetTimer,
     Started,
     TimerFired,
-    TraceEvent,
-    persisted_event,
     trace_event,
 )
+from paxos_impl.core.effect import Durable
 from paxos_impl.core.event import Timer
+from paxos_impl.core.message import Message
+from paxos_impl.desk import InstanceDesk
 from paxos_impl.disk import Disk
-from paxos_impl.link import Link
+from paxos_impl.driver import Driver, Tracer
 from paxos_impl.membership import Address, Membership
-from paxos_impl.reception import Reception
-from paxos_impl.storage import Storage, StorageFailed
+from paxos_impl.peers import Peers
+from paxos_impl.server import links_to_others, serve_node
+from paxos_impl.storage import Storage
 from paxos_impl.timing import Timing
-from paxos_impl.wire import PROTOCOL, Envelope, Hello, framed
-
-Tracer = Callable[[TraceEvent], None]
-"""Is handed every protocol event at the moment it becomes observable."""
+from paxos_impl.transport import PLAIN, Transport
+from paxos_impl.wire import PROTOCOL
 
 
 class NodeConfig(msgspec.Struct, frozen=True):
@@ -54,6 +47,7 @@ class NodeConfig(msgspec.Struct, frozen=True):
     listen: Address | None = None
     """Where to listen, if that is not the address at which the members find it."""
     timing: Timing = Timing()
+    transport: Transport = PLAIN
 
 
 async def serve(
@@ -74,26 +68,11 @@ async def serve(
     storage = await Storage.recover(disk, config.membership, config.server_id)
     node = Node(config, storage, rng=rng, rules=rules, tracer=tracer, log=log)
     listen = config.listen or config.membership.members[config.server_id]
-    listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
-    failure: StorageFailed | None = None
-    async with trio.open_nursery() as nursery:
-        for link in node.links.values():
-            nursery.start_soon(link.run)
-        reception = Reception(node, config.membership, config.server_id, log)
-        nursery.start_soon(trio.serve_listeners, reception.welcome, listeners)
-        port = listeners[0].socket.getsockname()[1]
-        task_status.started(Address(listen.host, port))
-        try:
-            await node.run()
-        except StorageFailed as error:
-            failure = error
-            nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    await serve_node(node, listen, log=log, transport=config.transport, task_status=task_status)
 
 
 class Node:
-    """Drives one instance: takes events, carries out effects in order, keeps its timers."""
+    """What a driver drives: an instance, and the disk it remembers on."""
 
     def __init__(
         self,
@@ -105,126 +84,61 @@ class Node:
         tracer: Tracer | None,
         log: Callable[[str], None],
     ) -> None:
-        self._me, self._timing, self._storage, self._rng = config.server_id, config.timing, storage, rng
-        self._tracer, self._traced = tracer, 0
-        membership = config.membership
-        self.incarnation = storage.incarnation
+        self._timing, self._storage, self._rng = config.timing, storage, rng
+        self._unsaved = Durable()
+        me, self.membership = config.server_id, config.membership
         self.instance = Instance.recover(
-            self._me, membership.ids, incarnation=storage.incarnation, state=storage.state, rules=rules
+            me, self.membership.ids, incarnation=storage.incarnation, state=storage.state, rules=rules
         )
-        self.links = {
-            peer: Link(
-                membership.members[peer],
-                framed(Hello(PROTOCOL, membership.cluster_id, self._me, peer, storage.incarnation)),
-                rng,
-                log,
-            )
-            for peer in membership.ids
-            if peer != self._me
-        }
-        self._inbox: deque[Event] = deque([Started()])
-        self._arrived: trio.Event | None = None
-        self._deadlines: dict[Timer, float] = {}
-        self._unsaved: Persist | None = None
-        self._durable = 0
-        self._held: deque[Effect] = deque()
-        self._clients: dict[int, Callable[[Outcome], None]] = {}
-        self._requests = 0
+        self.links = links_to_others(
+            me,
+            self.membership,
+            protocol=PROTOCOL,
+            incarnation=storage.incarnation,
+            rng=rng,
+            log=log,
+            transport=config.transport,
+        )
+        self.driver: Driver[Event, Effect] = Driver(self, me, storage.incarnation, self.links, tracer)
+        self.desk = InstanceDesk(self, Peers(self.membership, me, PROTOCOL, self.links))
+        self.driver.submit(Started())
 
-    def submit(self, event: Event) -> None:
-        """Have an event handled, in its turn."""
-        self._inbox.append(event)
-        if self._arrived is not None:
-            self._arrived.set()
+    def received(self, message: Message, sender: int, id: str) -> Event:
+        """See `Driven`."""
+        return Received(message, sender, id)
 
-    def ask(self, event: Callable[[int], Event], answer: Callable[[Outcome], None]) -> int:
-        """Submit a client's request, made by `event` from its number; `answer` is called with the outcome."""
-        self._requests += 1
-        self._clients[self._requests] = answer
-        self.submit(event(self._requests))
-        return self._requests
+    def fired(self, timer: Timer) -> Event:
+        """See `Driven`."""
+        return TimerFired(timer)
 
-    def forget(self, request: int) -> None:
-        """Nobody waits for the answer to this request any more."""
-        self._clients.pop(request, None)
-
-    @property
-    def backlog(self) -> int:
-        """How many events have not been handled yet."""
-        return len(self._inbox)
-
-    async def run(self) -> None:
-        """Handle events for ever.
-
-        Raises: StorageFailed.
-        """
-        while True:
-            self._fire_timers()
-            while self._inbox:
-                self._handle(self._inbox.popleft())
-            if self._unsaved is not None:
-                await self._save(self._unsaved)
-            if not self._inbox:
-                await self._wait()
-
-    def _handle(self, event: Event) -> None:
+    def handle(self, event: Event) -> None:
+        """See `Driven`."""
+        driver = self.driver
         self.instance, effects = self.instance.step(event)
         for effect in effects:
             match effect:
-                case Persist():
-                    self._unsaved = effect
+                case Persist(n, state):
+                    self._unsaved = state
+                    driver.persist(n)
                 case SetTimer(timer, attempt):
-                    delay_s = self._timing.delay_s(timer, attempt, self._rng)
-                    self._deadlines[timer] = trio.current_time() + delay_s
-                case Send(after=n) | Reply(after=n) | Learned(after=n) if n is not None and n > self._durable:
-                    self._held.append(effect)
+                    driver.set_timer(timer, self._timing.delay_s(timer, attempt, self._rng))
+                case Send(after=n) | Reply(after=n) | Learned(after=n):
+                    driver.once_durable(n, effect)
                 case _:
-                    self._emit(effect)
+                    self.carry_out(effect)
 
-    async def _save(self, persist: Persist) -> None:
-        """Make the last state durable, and with it all before it; then let go what waited."""
-        self._unsaved = None
-        await self._storage.save(persist.state)
-        self._durable = persist.n
-        if self._tracer is not None:
-            self._trace(persisted_event(persist.n, self._me, self.incarnation, self._traced))
-        held, self._held = self._held, deque()
-        for effect in held:
-            self._emit(effect)
+    def settle(self) -> None:
+        """See `Driven`; there is nothing that could wait for it."""
 
-    def _emit(self, effect: Effect) -> None:
-        if self._tracer is not None:
-            self._trace(trace_event(effect, self._me, self.incarnation, self._traced))
+    async def save(self) -> None:
+        """See `Driven`; the last state replaces all before it."""
+        await self._storage.save(self._unsaved)
+
+    def carry_out(self, effect: Effect) -> None:
+        """See `Driven`."""
+        self.driver.trace(lambda *me: trace_event(effect, *me))
         match effect:
             case Send(to, message, id):
-                self._send(to, Envelope(id, message))
+                self.driver.send(to, message, id)
             case Reply(request, outcome):
-                if (answer := self._clients.pop(request, None)) is not None:
-                    answer(outcome)
-
-    def _send(self, to: tuple[int, ...], envelope: Envelope) -> None:
-        frame = b""
-        for peer in to:
-            if peer == self._me:
-                self._inbox.append(Received(envelope.message, self._me, envelope.id))
-            else:
-                frame = frame or framed(envelope)
-                self.links[peer].send(frame)
-
-    def _trace(self, event: TraceEvent | None) -> None:
-        if event is not None and self._tracer is not None:
-            self._traced += 1
-            self._tracer(event)
-
-    def _fire_timers(self) -> None:
-        now = trio.current_time()
-        for timer in [timer for timer, due in self._deadlines.items() if due <= now]:
-            del self._deadlines[timer]
-            self._inbox.append(TimerFired(timer))
-
-    async def _wait(self) -> None:
-        """Return when there is an event, or a timer is due."""
-        self._arrived = trio.Event()
-        with trio.move_on_at(min(self._deadlines.values(), default=math.inf)):
-            await self._arrived.wait()
-        self._arrived = None
+                self.driver.answer(request, outcome)

@@ -10,7 +10,7 @@ import trio
 
 from paxos_impl.frame import BadFrame, FrameReader
 from paxos_impl.outbox import Outbox
-from paxos_impl.wire import framed
+from paxos_impl.wire import Response, framed
 
 CHUNK_BYTES = 1 << 16
 UNREAD_MAX = 1000
@@ -20,6 +20,9 @@ UNREAD_MAX = 1000
 class Host(Protocol):
     """Who does what visitors ask for."""
 
+    def ask(self, event: Callable[[int], Any], answer: Callable[[Any], None]) -> int:
+        """Begin with a request, made by `event` from the number returned; call `answer` with the outcome."""
+
     def forget(self, request: int) -> None:
         """Nobody waits for the answer to this request any more."""
 
@@ -27,13 +30,13 @@ class Host(Protocol):
 class Visitor:
     """`take` begins to serve one request, and may raise BadFrame."""
 
-    def __init__(self, host: Host, take: Callable[[Visitor, bytes], None]) -> None:
-        self._host, self._take = host, take
+    def __init__(self, take: Callable[[Visitor, bytes], None]) -> None:
+        self._take = take
         self._outbox = Outbox(UNREAD_MAX)
-        self._waiting: dict[int, None] = {}
+        self._waiting: dict[int, Host] = {}
 
-    async def serve(self, stream: trio.SocketStream, reader: FrameReader, bodies: list[bytes]) -> None:
-        """Serve the connection to its end, beginning with what has been read of it.
+    async def stay(self, stream: trio.abc.Stream, reader: FrameReader, bodies: list[bytes]) -> None:
+        """Be served to the end of the connection, beginning with what has been read of it.
 
         What was asked for stays so when the client is gone. Raises: BadFrame, trio.BrokenResourceError.
         """
@@ -47,30 +50,27 @@ class Visitor:
                     bodies = []
             except (BadFrame, trio.BrokenResourceError) as error:
                 broken = error
-            for number in self._waiting:
-                self._host.forget(number)
+            for number, host in self._waiting.items():
+                host.forget(number)
             nursery.cancel_scope.cancel()
         if broken is not None:
             raise broken
 
-    def answer(self, response: object) -> None:
+    def answer(self, request: int, answer: object) -> None:
         """Write this when possible."""
-        self._outbox.put(framed(response))
+        self._outbox.put(framed(Response(request, answer)))
 
-    def pass_on(self, ask: Callable[[Callable[[Any], None]], int], respond: Callable[[Any], object]) -> None:
-        """Have the host do something.
-
-        `ask` gives it what to call with the outcome, and returns the number of the request.
-        """
+    def pass_on(self, request: int, host: Host, event: Callable[[int], Any]) -> None:
+        """Have a request answered with what the host says to an event."""
 
         def answer(outcome: Any) -> None:
             del self._waiting[number]
-            self.answer(respond(outcome))
+            self.answer(request, outcome)
 
-        number = ask(answer)
-        self._waiting[number] = None
+        number = host.ask(event, answer)
+        self._waiting[number] = host
 
-    async def _write(self, stream: trio.SocketStream) -> None:
+    async def _write(self, stream: trio.abc.Stream) -> None:
         """Write answers until cancelled, or until nobody reads them."""
         with suppress(trio.BrokenResourceError):
             while True:

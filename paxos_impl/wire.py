@@ -1,10 +1,13 @@
-"""What goes over the network besides the core's messages, and how it is written: msgpack in frames.
+"""What goes over the network, and how it is written: msgpack in frames.
 
-A connection to an instance begins either with a `Hello`, and then carries envelopes one way, from one
-instance to another; or with a client's request, and then carries requests and their responses.
+A connection to a server begins either with a `Hello`, and then carries envelopes one way, from one server to
+another; or with a client's request, and then carries requests and their responses. What an instance of Basic
+Paxos is told and asked is here; `replica.wire` has the same for replicas of a log.
 """
 
 from __future__ import annotations
+
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -17,9 +20,12 @@ from paxos_impl.membership import Address
 PROTOCOL = 1
 """Raised when the wire format changes; instances of different protocols do not talk."""
 
+_M = TypeVar("_M")
+_A = TypeVar("_A")
+
 
 class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Opens a connection between instances: who I am, and whom I believe to be talking to."""
+    """Opens a connection between servers: who I am, and whom I believe to be talking to."""
 
     protocol: int
     cluster_id: str
@@ -28,11 +34,18 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     incarnation: int
 
 
-class Envelope(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class Envelope(msgspec.Struct, Generic[_M], frozen=True, array_like=True, tag=True, gc=False):
     """A message under way, with the id it was sent under."""
 
     id: str
-    message: Message
+    message: _M
+
+
+class Response(msgspec.Struct, Generic[_A], frozen=True, array_like=True, tag=True, gc=False):
+    """The answer to a client's request of the same number."""
+
+    request: int
+    answer: _A
 
 
 class ClientPropose(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -69,21 +82,12 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 Answer = Chosen | Unknown | Refused | Status
-
-
-class Response(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """The answer to a client's request of the same number."""
-
-    request: int
-    answer: Answer
-
-
 Request = ClientPropose | ClientGet | ClientStatus
-Incoming = Hello | Envelope | ClientPropose | ClientGet | ClientStatus
+Incoming = Hello | Envelope[Message] | Request
 
 _encode = msgspec.msgpack.Encoder().encode
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
-_response = msgspec.msgpack.Decoder(Response)
+_response: msgspec.msgpack.Decoder[Response[Answer]] = msgspec.msgpack.Decoder(Response[Answer])
 
 
 def framed(message: object) -> bytes:
@@ -94,23 +98,28 @@ def framed(message: object) -> bytes:
     return frame(_encode(message))
 
 
+def decoded(body: bytes, decoder: msgspec.msgpack.Decoder[_M], what: str) -> _M:
+    """The message in a frame.
+
+    Raises: BadFrame, saying that it is not `what`, and why.
+    """
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadFrame(f"not {what}: {error}") from None
+
+
 def read_incoming(body: bytes) -> Incoming:
     """The message in a frame that an instance received.
 
     Raises: BadFrame, saying what is wrong with it.
     """
-    try:
-        return _incoming.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadFrame(f"not a message that an instance takes: {error}") from None
+    return decoded(body, _incoming, "a message that an instance takes")
 
 
-def read_response(body: bytes) -> Response:
+def read_response(body: bytes) -> Response[Answer]:
     """The message in a frame that a client received.
 
     Raises: BadFrame, saying what is wrong with it.
     """
-    try:
-        return _response.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadFrame(f"not a response: {error}") from None
+    return decoded(body, _response, "a response")

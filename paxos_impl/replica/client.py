@@ -11,10 +11,21 @@ from typing import Any
 
 import trio
 
-from paxos_impl.client import NoAnswer
+from paxos_impl.connection import Connection, NoAnswer
 from paxos_impl.membership import Address
-from paxos_impl.replica.connection import Connection
-from paxos_impl.replica.wire import AskStatus, Done, Elsewhere, Execute, Read, Refused, Request, Status
+from paxos_impl.replica.wire import (
+    Answer,
+    AskStatus,
+    Done,
+    Elsewhere,
+    Execute,
+    Read,
+    Refused,
+    Request,
+    Status,
+    read_response,
+)
+from paxos_impl.transport import PLAIN, Transport
 
 _PAUSE_S = 0.02
 """How long to wait when nobody knows of a leader."""
@@ -35,12 +46,19 @@ class ReplicaClient:
     operation is executed at most once. After an `Unsure` outcome the session can go on.
     """
 
-    def __init__(self, addresses: Sequence[Address], name: str, *, attempt_s: float = 0.5) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        name: str,
+        *,
+        attempt_s: float = 0.5,
+        transport: Transport = PLAIN,
+    ) -> None:
         """`attempt_s` is how long one replica may take to answer before another is asked."""
         assert addresses, "there is nobody to ask"
-        self._attempt_s = attempt_s
+        self._attempt_s, self._transport = attempt_s, transport
         self._addresses, self._name = tuple(addresses), name
-        self._connection = Connection(self._addresses[0])
+        self._connection = self._connect_to(self._addresses[0])
         self._requests = self._number = self._sessions = 0
 
     async def __aenter__(self) -> ReplicaClient:
@@ -116,23 +134,26 @@ class ReplicaClient:
             await self._turn_away()
         else:
             await self._connection.drop()
-            self._connection = Connection(leader)
+            self._connection = self._connect_to(leader)
 
     async def _turn_away(self) -> None:
         """Ask, after a pause, who comes next in the list."""
         now = self._connection.address
         at = self._addresses.index(now) if now in self._addresses else -1
         await self._connection.drop()
-        self._connection = Connection(self._addresses[(at + 1) % len(self._addresses)])
+        self._connection = self._connect_to(self._addresses[(at + 1) % len(self._addresses)])
         await trio.sleep(_PAUSE_S)
 
+    def _connect_to(self, address: Address) -> Connection[Answer]:
+        return Connection(address, read_response, self._transport)
 
-async def status(address: Address, *, timeout_s: float) -> Status:
+
+async def status(address: Address, *, timeout_s: float, transport: Transport = PLAIN) -> Status:
     """Ask a replica how it is.
 
     Raises: NoAnswer.
     """
-    connection = Connection(address)
+    connection = Connection(address, read_response, transport)
     try:
         with trio.fail_after(timeout_s):
             await connection.open()

@@ -12,19 +12,11 @@ import msgspec
 
 from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log import Message
-from paxos_impl.frame import BadFrame
 from paxos_impl.membership import Address
-from paxos_impl.wire import Hello
+from paxos_impl.wire import Envelope, Hello, Response, decoded
 
 PROTOCOL = 1001
 """Raised when the wire format changes; replicas of different protocols do not talk."""
-
-
-class Envelope(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A message under way, with the id it was sent under."""
-
-    id: str
-    message: Message
 
 
 class Execute(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -94,18 +86,11 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
 Answer = Done | Elsewhere | Refused | Status
 
 
-class Response(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """The answer to a client's request of the same number."""
-
-    request: int
-    answer: Answer
-
-
 Request = Execute | Read | AskStatus
-Incoming = Hello | Envelope | Execute | Read | AskStatus
+Incoming = Hello | Envelope[Message] | Request
 
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
-_response = msgspec.msgpack.Decoder(Response)
+_response: msgspec.msgpack.Decoder[Response[Answer]] = msgspec.msgpack.Decoder(Response[Answer])
 
 
 def read_incoming(body: bytes) -> Incoming:
@@ -113,18 +98,12 @@ def read_incoming(body: bytes) -> Incoming:
 
     Raises: BadFrame, saying what is wrong with it.
     """
-    try:
-        return _incoming.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadFrame(f"not a message that a replica takes: {error}") from None
+    return decoded(body, _incoming, "a message that a replica takes")
 
 
-def read_response(body: bytes) -> Response:
+def read_response(body: bytes) -> Response[Answer]:
     """The message in a frame that a client received.
 
     Raises: BadFrame, saying what is wrong with it.
     """
-    try:
-        return _response.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadFrame(f"not a response: {error}") from None
+    return decoded(body, _response, "a response")

@@ -245,7 +245,7 @@ PREPARE = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2))))
         (framed(Hello(PROTOCOL, "blue", 2, 3, 0)) + PREPARE, "means to talk to server 3; this is 1"),
         (framed(Hello(PROTOCOL, "blue", 9, 1, 0)) + PREPARE, "is no other member"),
         (framed(Hello(PROTOCOL, "blue", 1, 1, 0)) + PREPARE, "is no other member"),
-        (framed(Hello(PROTOCOL, "blue", 2, 1, 0)) + framed(ClientGet(1)), "sent ClientGet to an instance"),
+        (framed(Hello(PROTOCOL, "blue", 2, 1, 0)) + framed(ClientGet(1)), "sent ClientGet to a server"),
         (framed(ClientGet(1)) + framed(Hello(PROTOCOL, "blue", 2, 1, 0)), "a client sent Hello"),
     ],
 )

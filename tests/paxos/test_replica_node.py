@@ -11,17 +11,17 @@ import pytest
 import trio
 import trio.testing
 
+from paxos_impl.connection import Connection
 from paxos_impl.core import TraceEvent
 from paxos_impl.core.log import Command
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
-from paxos_impl.replica.connection import Connection
+from paxos_impl.replica.desk import COMMAND_BYTES_MAX
 from paxos_impl.replica.node import ReplicaConfig, serve
-from paxos_impl.replica.reception import COMMAND_BYTES_MAX
 from paxos_impl.replica.timing import ReplicaTiming
-from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Envelope, Execute, Read, Refused
+from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, read_response
 from paxos_impl.storage import StorageFailed
-from paxos_impl.wire import Hello, framed
+from paxos_impl.wire import Envelope, Hello, framed
 from tests.paxos.memory_disk import MemoryDisk
 from tests.paxos.test_node import _free_ports
 
@@ -212,7 +212,7 @@ async def test_what_makes_no_sense_is_refused_in_words(request_: Execute | Read,
     "said",
     [
         b"\x00\x00\x00\x03abc",
-        framed(Envelope("n9.0.1", Command("x", 1, 1))),  # type: ignore[arg-type]
+        framed(Envelope("n9.0.1", Command("x", 1, 1))),
         framed(Hello(PROTOCOL + 1, "blue", 2, 1, 0)),
         framed(Hello(PROTOCOL, "red", 2, 1, 0)),
         framed(Hello(PROTOCOL, "blue", 9, 1, 0)),
@@ -252,7 +252,7 @@ async def test_a_replica_whose_disk_fails_stops_and_says_so() -> None:
 
 async def ask(address: Address, request: Execute | Read) -> object:
     """One request to one replica; it must answer."""
-    connection = Connection(address)
+    connection = Connection(address, read_response)
     try:
         await connection.open()
         return await connection.ask(request)

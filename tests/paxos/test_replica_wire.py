@@ -26,9 +26,9 @@ from paxos_impl.core.log.message import (
     Tell,
 )
 from paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
-from paxos_impl.replica.reception import COMMAND_BYTES_MAX
-from paxos_impl.replica.wire import Envelope, Execute, Read, read_incoming
-from paxos_impl.wire import framed
+from paxos_impl.replica.desk import COMMAND_BYTES_MAX
+from paxos_impl.replica.wire import Execute, Read, read_incoming
+from paxos_impl.wire import Envelope, framed
 
 numbers = st.integers(0, 2**63)
 ballots = st.builds(Ballot, numbers, numbers)

@@ -1,22 +1,41 @@
-"""A client's connection to one replica: a request, its answer, and then the next."""
+"""A client's connection to one server: a request, its answer, and then the next."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
 import trio
 
-from paxos_impl.client import NoAnswer
 from paxos_impl.frame import BadFrame, FrameReader
 from paxos_impl.membership import Address
-from paxos_impl.replica.wire import Answer, Request, read_response
-from paxos_impl.wire import framed
+from paxos_impl.transport import PLAIN, Transport
+from paxos_impl.wire import Response, framed
+
+_A = TypeVar("_A")
 
 
-class Connection:
+class NoAnswer(Exception):
+    """Nothing was heard. What was asked for may be done, now or later, or never."""
+
+
+class Request(Protocol):
+    """What can be asked."""
+
+    @property
+    def request(self) -> int:
+        """By this number its response is recognised."""
+
+
+class Connection(Generic[_A]):
     """Made when it is first needed; closed by `drop`, and made anew after that."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(
+        self, address: Address, read_response: Callable[[bytes], Response[_A]], transport: Transport = PLAIN
+    ) -> None:
         self.address = address
-        self._stream: trio.SocketStream | None = None
+        self._read_response, self._transport = read_response, transport
+        self._stream: trio.abc.Stream | None = None
         self._reader = FrameReader()
 
     async def open(self) -> None:
@@ -26,12 +45,12 @@ class Connection:
         """
         if self._stream is None:
             try:
-                self._stream = await trio.open_tcp_stream(self.address.host, self.address.port)
+                self._stream = await self._transport.dial(self.address)
             except OSError as error:
                 raise NoAnswer(f"{self.address}: {error}") from error
             self._reader = FrameReader()
 
-    async def ask(self, request: Request) -> Answer:
+    async def ask(self, request: Request) -> _A:
         """The answer to a request, which may take as long as it takes.
 
         Raises: NoAnswer, when the connection breaks; what was asked for may be done all the same.
@@ -41,7 +60,7 @@ class Connection:
             await self._stream.send_all(framed(request))
             while chunk := await self._stream.receive_some():
                 for body in self._reader.feed(chunk):
-                    response = read_response(body)
+                    response = self._read_response(body)
                     if response.request == request.request:
                         return response.answer
         except (OSError, trio.BrokenResourceError, BadFrame) as error:

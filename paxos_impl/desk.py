@@ -1,0 +1,100 @@
+"""The desk of an instance: what it is told by the others and asked by clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from paxos_impl.core import GetRequested, ProposeRequested, Refused, Value
+from paxos_impl.frame import BadFrame
+from paxos_impl.peers import Peers
+from paxos_impl.visitor import Visitor
+from paxos_impl.wire import (
+    ClientGet,
+    ClientPropose,
+    ClientStatus,
+    Envelope,
+    Hello,
+    Incoming,
+    Status,
+    read_incoming,
+)
+
+if TYPE_CHECKING:
+    from paxos_impl.node import Node
+
+VALUE_BYTES_MAX = 1 << 18
+"""The longest request in bytes: a message that reports two such values still fits in a frame."""
+BACKLOG_MAX = 10_000
+"""How many unhandled events there may be before messages are dropped and clients refused."""
+OVERLOADED = "too much to do; try again later"
+
+
+class InstanceDesk:
+    """Stands before one node."""
+
+    def __init__(self, node: Node, peers: Peers) -> None:
+        self._node, self._driver, self._peers = node, node.driver, peers
+
+    def read(self, body: bytes) -> Incoming:
+        """See `Desk`."""
+        return read_incoming(body)
+
+    def admit(self, hello: Hello) -> None:
+        """See `Desk`."""
+        self._peers.check(hello)
+
+    def hear(self, envelope: Envelope[Any], sender: int) -> None:
+        """See `Desk`."""
+        if self._driver.backlog < BACKLOG_MAX:
+            self._driver.receive(envelope.message, sender, envelope.id)
+
+    def serve(self, visitor: Visitor, request: object, size: int) -> None:
+        """See `Desk`."""
+        match request:
+            case ClientStatus(number):
+                visitor.answer(number, self._status())
+            case ClientPropose(number) | ClientGet(number) if self._driver.backlog >= BACKLOG_MAX:
+                visitor.answer(number, Refused(OVERLOADED))
+            case ClientPropose(number, value) if why := _objection(value, size):
+                visitor.answer(number, Refused(why))
+            case ClientPropose(number, value):
+                visitor.pass_on(number, self._driver, lambda n: ProposeRequested(n, value))
+            case ClientGet(number):
+                visitor.pass_on(number, self._driver, GetRequested)
+            case _:
+                raise BadFrame(f"a client sent {type(request).__name__}")
+
+    def _status(self) -> Status:
+        instance, membership = self._node.instance, self._node.membership
+        return Status(
+            instance.server_id,
+            membership.cluster_id,
+            instance.incarnation,
+            membership.members,
+            instance.acceptor.promised,
+            instance.acceptor.accepted,
+            instance.learner.chosen,
+            type(instance.proposer.phase).__name__.lower(),
+        )
+
+
+def _objection(value: Value, size: int) -> str:
+    """Why a value can't be proposed; empty if it can."""
+    if size > VALUE_BYTES_MAX:
+        return f"the value is too long: at most {VALUE_BYTES_MAX} bytes"
+    if value is None:
+        return "null stands for no value, and can't be proposed"
+    if not is_plain(value):
+        return "the value is not plain data, such as JSON can carry"
+    return ""
+
+
+def is_plain(value: Value) -> bool:
+    """Whether a value can be traced and shown; msgpack can carry more than that."""
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

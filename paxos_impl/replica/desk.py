@@ -1,0 +1,86 @@
+"""The desk of a replica: what it is told by the others and asked by clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from paxos_impl.core.log import Command, ReadRequested, Submitted
+from paxos_impl.desk import BACKLOG_MAX, OVERLOADED, is_plain
+from paxos_impl.frame import BadFrame
+from paxos_impl.kv.machine import BadOperation
+from paxos_impl.peers import Peers
+from paxos_impl.replica.wire import AskStatus, Execute, Incoming, Read, Refused, Status, read_incoming
+from paxos_impl.visitor import Visitor
+from paxos_impl.wire import Envelope, Hello
+
+if TYPE_CHECKING:
+    from paxos_impl.replica.node import ReplicaNode
+
+COMMAND_BYTES_MAX = 8192
+"""The longest command in bytes: as many as a promise may have to report still fit in a frame."""
+
+
+class ReplicaDesk:
+    """Stands before one replica."""
+
+    def __init__(self, node: ReplicaNode, peers: Peers) -> None:
+        self._node, self._driver, self._peers = node, node.driver, peers
+
+    def read(self, body: bytes) -> Incoming:
+        """See `Desk`."""
+        return read_incoming(body)
+
+    def admit(self, hello: Hello) -> None:
+        """See `Desk`."""
+        self._peers.check(hello)
+
+    def hear(self, envelope: Envelope[Any], sender: int) -> None:
+        """See `Desk`."""
+        if self._driver.backlog < BACKLOG_MAX:
+            self._driver.receive(envelope.message, sender, envelope.id)
+
+    def serve(self, visitor: Visitor, request: object, size: int) -> None:
+        """See `Desk`."""
+        match request:
+            case AskStatus(number):
+                visitor.answer(number, self._status())
+            case Execute(number) | Read(number) if self._driver.backlog >= BACKLOG_MAX:
+                visitor.answer(number, Refused(OVERLOADED, is_final=False))
+            case Execute(number, op=op) | Read(number, op) if why := self._objection(op, size):
+                visitor.answer(number, Refused(why, is_final=True))
+            case Execute(number, client, nth, op):
+                command = Command(client, nth, op)
+                visitor.pass_on(number, self._driver, lambda n: Submitted(n, command, size))
+            case Read(number, op) if not self._node.machine.is_query(op):
+                why = "this operation does more than look; have it executed instead"
+                visitor.answer(number, Refused(why, is_final=True))
+            case Read(number, op):
+                visitor.pass_on(number, self._driver, lambda n: ReadRequested(n, op))
+            case _:
+                raise BadFrame(f"a client sent {type(request).__name__}")
+
+    def _objection(self, op: Any, size: int) -> str:
+        """Why an operation can't be taken up; empty if it can."""
+        if size > COMMAND_BYTES_MAX:
+            return f"the command is too long: {size} bytes, of at most {COMMAND_BYTES_MAX}"
+        if not is_plain(op):
+            return "the operation is not plain data, such as JSON can carry"
+        try:
+            self._node.machine.check(op)
+        except BadOperation as error:
+            return str(error)
+        return ""
+
+    def _status(self) -> Status:
+        replica, membership = self._node.replica, self._node.membership
+        return Status(
+            replica.server_id,
+            membership.cluster_id,
+            replica.incarnation,
+            membership.members,
+            type(replica.phase).__name__.lower(),
+            replica.leader,
+            replica.promised,
+            replica.upto,
+            replica.ledger.top,
+        )
