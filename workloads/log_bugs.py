@@ -22,6 +22,7 @@ class Breakage(msgspec.Struct, frozen=True):
 
     rules: LogRules = LOG_RULES
     sessions: Callable[[StateMachine], Sessions] | None = None
+    machine: Callable[[], StateMachine] | None = None
 
 
 CORRECT = Breakage()
