@@ -1,0 +1,198 @@
+"""The replicated store as it is put on trial: its replicas, sessions of clients with it, and how trials end.
+
+The workloads over it differ in what clients ask for and in what that must satisfy; the rest is here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from checkers.evidence import evidence
+from checkers.stats import stats
+from checkers.termination import termination
+from checkers.verdict import Verdict, guarded
+from harness.generator import (
+    Generator,
+    Source,
+    each_thread,
+    lift,
+    limit,
+    phases,
+    sequence,
+    sleep,
+    stagger,
+    until_ok,
+)
+from harness.history import History, Op, Trace
+from harness.plan import Latency, Plan
+from harness.sim.framing import LengthPrefixed
+from harness.workload import Monitor, Refused, SeededBug, Site, Workload
+from paxos_impl.kv.operation import Operation, plain
+from paxos_impl.kv.sessions import Sessions
+from paxos_impl.kv.store import Store
+from paxos_impl.membership import Address, Membership
+from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
+from paxos_impl.replica.node import ReplicaConfig, serve
+from paxos_impl.replica.timing import ReplicaTiming
+from paxos_impl.replica.wire import Done
+from workloads.log_bugs import CORRECT, Breakage
+from workloads.log_properties import log_properties
+
+PORT = 7100
+CONVERGED_WITHIN_S = 3.0
+"""How long after the last operation every replica must have executed what any has. Most of it is what a
+connection may take to be made again."""
+FINAL_TRIES_MAX = 30
+"""How often a client tries to do each thing at the end before it gives up."""
+TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
+"""Short waits, so that there are many changes of leader in a trial."""
+ATTEMPT_S = 0.1
+PATIENCE_S = 0.9
+"""How long a client waits for one replica, and for all of them before it says that it does not know."""
+TIMEOUT_S = 1.0
+DEFAULTS: Mapping[str, Any] = {
+    "concurrency": 8,
+    "rate": 150.0,
+    "time_limit_s": 2.5,
+    "latency": Latency("uniform", 1.0, 15.0),
+}
+
+
+async def run_replica(site: Site) -> None:
+    """One replica; the others are where their names say."""
+    breakage: Breakage = site.breakage or CORRECT
+    members = {number: Address(name, PORT) for number, name in enumerate(site.nodes, start=1)}
+    config = ReplicaConfig(
+        server_id=site.nodes.index(site.name) + 1,
+        membership=Membership(members, cluster_id="trial"),
+        listen=Address("0.0.0.0", PORT),
+        timing=TIMING,
+    )
+    await serve(
+        config,
+        disk=site.disk,
+        rng=site.rng,
+        machine=breakage.machine or Store,
+        sessions=breakage.sessions or Sessions,
+        rules=breakage.rules,
+        tracer=site.record,
+    )
+
+
+class Session:
+    """What one client process has with the store."""
+
+    def __init__(self, client: ReplicaClient, name: str, *, reads_through_log: bool) -> None:
+        self.name = name
+        """No other process has it."""
+        self._client, self._reads_through_log = client, reads_through_log
+
+    async def execute(self, operation: Operation) -> Done:
+        """Have an operation executed.
+
+        Raises: NotDone, Unsure.
+        """
+        return await self._client.execute(plain(operation), timeout_s=PATIENCE_S)
+
+    async def look(self, operation: Operation) -> Done:
+        """The result of an operation that only looks.
+
+        A third of the processes have it executed like any other, the rest ask a leader who makes sure that
+        it still is one. Raises: NotDone, Unsure.
+        """
+        if self._reads_through_log:
+            return await self.execute(operation)
+        return await self._client.read(plain(operation), timeout_s=PATIENCE_S)
+
+
+Act = Callable[[Session, Op], Awaitable[Op]]
+"""Does what an invoked op says and returns it completed. May raise NotDone, Unsure and Refused."""
+
+
+class StoreClient:
+    """A session as the harness knows clients."""
+
+    def __init__(self, session: Session, act: Act) -> None:
+        self._session, self._act = session, act
+
+    async def apply(self, op: Op) -> Op:
+        """Do what an op says; what nobody knows is info.
+
+        Raises: Refused.
+        """
+        try:
+            return await self._act(self._session, op)
+        except NotDone as why:
+            raise Refused(str(why)) from why
+        except Unsure as why:
+            return replace(op, type="info", error=str(why))
+
+
+def until_done(rng: random.Random, *sources: Source) -> Generator:
+    """Every client does each of these until it is done: with no fault left, it must be in the end.
+
+    Then there is a rest, in which replicas that are behind can catch up.
+    """
+    each = (until_ok(limit(FINAL_TRIES_MAX, stagger(0.05, lift(ops), rng=rng))) for ops in sources)
+    return phases(each_thread(sequence(*each)), sleep(CONVERGED_WITHIN_S))
+
+
+Checks = Mapping[str, Callable[[], Verdict]]
+"""Checkers by name, ready to be called."""
+
+
+def store_workload(
+    *,
+    name: str,
+    about: str,
+    act: Act,
+    generator: Callable[[Plan, random.Random], Generator],
+    final: Callable[[Plan, random.Random], Generator],
+    checks: Callable[[Plan, History], Checks],
+    bugs: Mapping[str, SeededBug],
+    defaults: Mapping[str, Any] | None = None,
+    watch: Callable[[Plan], Monitor] | None = None,
+) -> Workload:
+    """A workload over the store; `checks` are what clients have a right to.
+
+    Beside these, each trial is judged by the properties of the log, by termination, and by whether anything
+    happened at all.
+    """
+
+    @asynccontextmanager
+    async def connect(site: Site, process: int) -> AsyncIterator[StoreClient]:
+        # Successive processes begin with successive replicas.
+        first = process % len(site.nodes)
+        addresses = [Address(node, PORT) for node in (*site.nodes[first:], *site.nodes[:first])]
+        async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as client:
+            yield StoreClient(Session(client, f"p{process}", reads_through_log=process % 3 == 2), act)
+
+    def check(plan: Plan, history: History, trace: Trace) -> Verdict:
+        rest: Checks = {
+            "termination": lambda: termination(history, node_of=lambda _: "the cluster"),
+            "stats": lambda: stats(history),
+            "evidence": lambda: evidence(history),
+        }
+        parts = {name: guarded(name, run) for name, run in {**checks(plan, history), **rest}.items()}
+        return Verdict.compose(parts | log_properties(history, trace))
+
+    return Workload(
+        name=name,
+        about=about,
+        program=run_replica,
+        connect=connect,
+        generator=generator,
+        final=final,
+        check=check,
+        framing=LengthPrefixed(4),
+        bugs=bugs,
+        defaults={**DEFAULTS, **(defaults or {})},
+        timeout_s=TIMEOUT_S,
+        judges_liveness=False,  # Every replica has to catch up in the end.
+        watch=watch,
+    )
