@@ -53,8 +53,11 @@ class Store:
 
     def stamped(self, op: Any, at_ms: int) -> Any:
         """See `StateMachine`."""
+        if op[0] != "acquire":  # Which is told sooner than by reading it.
+            return op
         operation = parse(op)
-        return plain(replace(operation, at_ms=at_ms)) if isinstance(operation, Acquire) else op
+        assert isinstance(operation, Acquire), op
+        return plain(replace(operation, at_ms=at_ms))
 
     @property
     def reached_ms(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from paxos_impl.core import TraceEvent
 from paxos_impl.core.log import (
@@ -29,13 +30,16 @@ from paxos_impl.core.log import (
     Send,
     SetTimer,
     Started,
+    Submitted,
     Timer,
     TimerFired,
     trace_event,
 )
+from paxos_impl.core.log.phase import Leading
 from paxos_impl.desk import OVERLOADED
 from paxos_impl.disk import Disk
 from paxos_impl.driver import Driver, Tracer
+from paxos_impl.kv.clock import LogClock
 from paxos_impl.kv.machine import StateMachine
 from paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
 from paxos_impl.kv.store import Store
@@ -105,7 +109,7 @@ class ReplicaNode:
         log: Callable[[str], None],
     ) -> None:
         self._timing, self._storage, self._rng = config.timing, storage, rng
-        self.machine, self._sessions = machine, sessions
+        self.machine, self._sessions, self._clock = machine, sessions, LogClock()
         self._facts: list[Fact] = []
         me, self.membership = config.server_id, config.membership
         self.replica = Replica.recover(
@@ -135,7 +139,7 @@ class ReplicaNode:
     def handle(self, event: Event) -> None:
         """See `Driven`."""
         driver = self.driver
-        self.replica, effects = self.replica.step(event)
+        self.replica, effects = self.replica.step(self._stamped(event))
         for effect in effects:
             match effect:
                 case Persist(n, fact):
@@ -149,6 +153,16 @@ class ReplicaNode:
                     driver.once_durable(n, effect)
                 case _:
                     self.carry_out(effect)
+
+    def _stamped(self, event: Event) -> Event:
+        """With the time by the log, if this is a command that is about to enter it and wants to know."""
+        phase = self.replica.phase
+        if not isinstance(event, Submitted) or not isinstance(phase, Leading):
+            return event
+        own_ms = int(1000 * trio.current_time())
+        self._clock = self._clock.at(phase.ballot, own_ms, self.machine.reached_ms)
+        op = self.machine.stamped(event.command.op, self._clock.stamp(own_ms))
+        return replace(event, command=replace(event.command, op=op))
 
     def settle(self) -> None:
         """See `Driven`."""
@@ -197,7 +211,7 @@ class ReplicaNode:
         }
         if apply.slot % _HASHED_EVERY == 0:
             detail["state_hash"] = self._sessions.digest()
-        return event and msgspec.structs.replace(event, detail=detail)
+        return event and replace(event, detail=detail)
 
 
 def _answer_to(execution: Execution, slot: int) -> Answer:

@@ -144,6 +144,17 @@ async def test_the_log_outlives_a_power_failure_of_all() -> None:
         assert (await client.read(["get", "x"], timeout_s=10)).result == 1
 
 
+async def test_a_lock_whose_lease_has_run_out_is_had_by_the_next_with_a_higher_token() -> None:
+    async with cluster() as three, three.client("a") as first, three.client("b") as second:
+        assert (await first.execute(["acquire", "lock", "a", 60_000], timeout_s=10)).result == 1
+        assert (await second.execute(["acquire", "lock", "b", 60_000], timeout_s=10)).result is None
+        assert (await first.execute(["acquire", "brief", "a", 1], timeout_s=10)).result == 1
+        while (token := (await second.execute(["acquire", "brief", "b", 1], timeout_s=10)).result) is None:
+            await trio.sleep(0.001)
+
+    assert token == 2
+
+
 async def test_a_command_that_is_sent_again_to_another_leader_has_its_first_result() -> None:
     async with cluster() as three:
         command = Execute(1, "a", 1, ["append", "x", 1])
