@@ -14,13 +14,16 @@ from harness.status import OWN_FAILURE, UserError, exit_status
 @click.command()
 @click.argument("plan_or_run", type=click.Path(exists=True, path_type=Path))
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where the new run is kept.")
+@click.option("--bug", metavar="NAME", help="Give the nodes this seeded bug, whatever the plan says of bugs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def replay(plan_or_run: Path, store: str, as_json: bool) -> int:
+def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int:
     """Run a plan again, byte for byte: PLAN_OR_RUN is a plan.json or a run folder.
 
     Given a run folder, it also says whether the same thing happened as then; a run that was stopped at its
     first violation is stopped there again.
     """
+    from msgspec.structs import replace
+
     from harness.catalogue import UnknownName
     from harness.plan import BadPlan, read_plan
     from harness.store import Store
@@ -28,6 +31,8 @@ def replay(plan_or_run: Path, store: str, as_json: bool) -> int:
 
     try:
         plan, earlier = read_plan(plan_or_run), _earlier(plan_or_run)
+        if bug is not None:
+            plan, earlier = replace(plan, bug=bug), None
         watch = earlier is not None and earlier["stopped"]
         name = f"replay-of-seed-{plan.seed}"
         trial = run(plan, store=Store(store), name=name, report=True, watch=watch)

@@ -1,0 +1,52 @@
+"""Each scenario is survived by correct nodes, and convicts those that have a bug it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from harness.catalogue import find_workload
+from harness.cli import run as run_command
+from harness.trial import run
+from workloads import scenarios
+from workloads.scenarios import SCENARIOS, Scenario
+
+CONVICTIONS = [(scenario, bug) for scenario in SCENARIOS.values() for bug in scenario.bugs]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+def test_correct_nodes_survive_it_and_everything_in_it_had_an_effect(scenario: Scenario) -> None:
+    """A fault that was inert, or an operation that never succeeded, would leave the trial unknown."""
+    assert set(scenario.plan.nemesis) == {fault.kind for fault in scenario.plan.faults}
+
+    trial = run(scenario.plan)
+
+    assert trial.valid == "valid", trial.why
+
+
+@pytest.mark.parametrize(
+    ("scenario", "bug"), CONVICTIONS, ids=[f"{scenario.name} {bug}" for scenario, bug in CONVICTIONS]
+)
+def test_a_bug_that_it_is_for_is_convicted_by_what_it_breaks(scenario: Scenario, bug: str) -> None:
+    trial = run(replace(scenario.plan, bug=bug))
+
+    assert trial.valid == "invalid", trial.why
+    broken = {part for anomaly in trial.anomalies if (part := anomaly.get("property"))}
+    named = find_workload(scenario.plan.workload).bugs[bug].convicted_by
+    assert broken & {*named, "P2", "P3"}, f"{trial.why} is not what {bug} breaks: {named}"
+
+
+def test_every_plan_in_the_folder_is_a_scenario_and_names_a_bug() -> None:
+    there = {path.stem for path in Path(scenarios.__file__).parent.glob("*.json")}
+
+    assert there == set(SCENARIOS)
+    assert all(scenario.about and scenario.bugs for scenario in SCENARIOS.values())
+
+
+@pytest.mark.parametrize(("bug", "status"), [([], 0), (["--bug", "adopt-lowest-ballot"], 1)])
+def test_a_scenario_is_replayed_from_its_file(tmp_path: Path, bug: list[str], status: int) -> None:
+    plan = Path(scenarios.__file__).parent / "D3-two-minorities.json"
+
+    assert run_command(["replay", str(plan), *bug, "--store", str(tmp_path / "store")]) == status

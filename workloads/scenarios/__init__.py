@@ -1,0 +1,74 @@
+"""Scenarios: plans made by hand, in which one thing goes wrong at just the moment when it matters.
+
+What random faults need thousands of trials for, a scenario does at once. Each lies beside this file as a plan
+(`ostrakon replay workloads/scenarios/D1-promise-then-crash.json`): correct nodes survive it, and nodes with
+one of the bugs that it is for do not.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.resources import files
+
+import msgspec
+
+from harness.plan import Plan, decode_plan
+
+
+class Scenario(msgspec.Struct, frozen=True, dict=True):
+    """One of them."""
+
+    name: str
+    """The name of its file, without its ending."""
+    about: str
+    """What happens, in a sentence."""
+    bugs: tuple[str, ...]
+    """The seeded bugs that it convicts."""
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What is run."""
+        file = files(__name__) / f"{self.name}.json"
+        return decode_plan(file.read_bytes(), file.name)
+
+
+_ALL = (
+    Scenario(
+        "D1-promise-then-crash",
+        "an acceptor crashes after its promise, and a second proposer comes with a lower ballot",
+        ("promise-not-persisted", "prepare-ignores-promise"),
+    ),
+    Scenario(
+        "D2-one-vote-then-crash",
+        "a proposal has one vote when its proposer dies, and is heard of late, after a higher promise",
+        ("accept-ignores-promise", "learn-on-first-accepted"),
+    ),
+    Scenario(
+        "D3-two-minorities",
+        "two values have one vote each, at different ballots, and a third proposer hears of both",
+        ("adopt-lowest-ballot", "adopt-last-reported", "ignore-reported-value", "promise-omits-accepted"),
+    ),
+    Scenario(
+        "D7-everyone-loses-power",
+        "all replicas lose power at once under load, twice",
+        ("vote-not-persisted", "reply-before-fsync"),
+    ),
+    Scenario(
+        "D9-late-replies",
+        "a proposer hears replies twice, from fewer than a quorum, and is restarted before it asks again",
+        ("count-replies", "ballot-reuse-after-restart"),
+    ),
+    Scenario(
+        "D9-overtaken-replies",
+        "a promise of an earlier ballot arrives when a later one is asked for, and a value was chosen since",
+        ("stale-promises-counted",),
+    ),
+    Scenario(
+        "D10-answer-lost",
+        "leaders stand still with commands of theirs decided, and clients send them again to others",
+        ("executes-retries-again",),
+    ),
+)
+
+SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
+"""All of them by name."""
