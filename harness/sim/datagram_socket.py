@@ -46,9 +46,9 @@ class DatagramSocket(Endpoint):
         """Never."""
         return False
 
-    async def bind(self, address: Any) -> None:
+    def take(self, address: Any) -> None:
         """Take a local address. Raises: OSError with EADDRINUSE, EADDRNOTAVAIL or EINVAL."""
-        await super().bind(address)
+        super().take(address)
         self.machine.datagram_sockets[self._local[1]] = self
 
     async def connect(self, address: Any) -> None:

@@ -67,6 +67,17 @@ class Endpoint(trio.socket.SocketType):
         """The local address, as the simulator keeps it."""
         return self._local
 
+    @property
+    def _sock(self) -> socket.socket:
+        # Where trio's own sockets keep the real one; anyio shows it to programs as an attribute of streams.
+        from harness.sim.plain_socket import plain_view
+
+        return plain_view(self)
+
+    def shutdown(self, flag: int) -> None:
+        """End the sending side, the receiving side, or both, if there are any. Raises: OSError."""
+        fail(errno.ENOTCONN)
+
     def fileno(self) -> int:
         """A number that stands for no real file; -1 once closed."""
         return -1 if self.closed else 1_000_000
@@ -96,6 +107,11 @@ class Endpoint(trio.socket.SocketType):
         """Take a local address. Raises: OSError with EADDRINUSE, EADDRNOTAVAIL or EINVAL."""
         self._require_open()
         await checkpoint()
+        self.take(address)
+
+    def take(self, address: Any) -> None:
+        """As `bind`, at once."""
+        self._require_open()
         if self._is_bound:
             fail(errno.EINVAL)
         ip, port = self._resolve(address, ANY)
@@ -104,6 +120,10 @@ class Endpoint(trio.socket.SocketType):
         if port and self._is_taken(ip, port):
             fail(errno.EADDRINUSE)
         self._local, self._is_bound = (ip, port or self.machine.free_port()), True
+
+    def listen(self, backlog: int = 128) -> None:
+        """Accept connections from now on, if it can have any. Raises: OSError."""
+        fail(errno.EOPNOTSUPP)
 
     def detach(self) -> NoReturn:
         """There is no file descriptor to hand out."""

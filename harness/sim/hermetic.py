@@ -28,6 +28,7 @@ from harness.sim import filesystem
 from harness.sim._trio import RUN_IN_THREADS
 from harness.sim.early_binding import Replacement, bound_early, virtual_dates
 from harness.sim.errors import NotSimulated, SimulationError
+from harness.sim.plain_socket import handed_to_trio, make_ready
 from harness.sim.resolver import address_info
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _replacements() -> tuple[Replacement, ...]:
         *_refusals(),
         *filesystem.replacements(_simulated),
         *_signals(),
-        (socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)),
+        *_sockets(),
         *((module, "run_sync", _run_sync) for module in RUN_IN_THREADS),
     )
 
@@ -184,12 +185,29 @@ def _refusals() -> Iterator[Replacement]:
 
         return owner, name, _simulated(getattr(owner, name), refusal)
 
-    yield refuse(socket.socket, "__init__", "socket.socket()", "use trio.socket or trio's streams")
+    yield refuse(socket, "socketpair", "socket.socketpair()", "use trio.socket or trio's streams")
     yield refuse(threading.Thread, "start", "starting a thread", "trio.to_thread.run_sync() runs inline")
     yield refuse(subprocess.Popen, "__init__", "starting a process", "start another machine in the world")
     yield refuse(os, "fork", "os.fork()", "start another machine in the world")
     yield refuse(os, "system", "os.system()", "start another machine in the world")
     yield refuse(time, "sleep", "time.sleep()", "use trio.sleep()")
+
+
+def _sockets() -> Iterator[Replacement]:
+    real = socket.socket.__init__
+
+    @functools.wraps(real)
+    def make(self: socket.socket, *args: Any, **kwargs: Any) -> None:
+        process = running_process()
+        if process is None:
+            real(self, *args, **kwargs)
+        else:
+            make_ready(process, self, *args, **kwargs)
+
+    yield socket.socket, "__init__", make
+    yield socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)
+    handed = trio.socket.from_stdlib_socket
+    yield trio.socket, "from_stdlib_socket", _simulated(handed, handed_to_trio)
 
 
 def _signals() -> Iterator[Replacement]:

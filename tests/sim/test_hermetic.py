@@ -110,7 +110,9 @@ def test_each_process_has_a_random_stream_of_its_own() -> None:
 
 
 REFUSED: list[tuple[str, Callable[[], Any], str]] = [
-    ("socket", lambda: socket.socket(), "use trio.socket"),
+    ("descriptor", lambda: socket.socket(fileno=0), "use trio.socket"),
+    ("subclass", lambda: type("Mine", (socket.socket,), {})(), "use trio.socket"),
+    ("blocking", lambda: socket.socket().accept(), "use trio.socket"),
     ("socketpair", lambda: socket.socketpair(), "use trio.socket"),
     ("connection", lambda: socket.create_connection(("127.0.0.1", 9)), "use trio.socket"),
     ("thread", lambda: threading.Thread(target=print).start(), "runs inline"),
