@@ -8,50 +8,48 @@ from functools import partial
 from msgspec.structs import replace
 
 from checkers.linearizability import linearizable
-from harness.generator import Generator, Todo, drawn, repeat, reserve, stagger
+from harness.generator import Generator, Todo, drawn, repeat
 from harness.history import History, Op
 from harness.plan import Plan
 from harness.workload import Refused
 from paxos_impl.kv.operation import Cas, Get, Put
 from workloads.log_bugs import LOG_BUGS
-from workloads.replicated_store import Checks, Session, store_workload, until_done
+from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 
 KEYS = ("k0", "k1", "k2")
 VALUES = 5
 """How many values there are: few, so that a compare-and-swap has a chance."""
 
 
-async def act(session: Session, op: Op) -> Op:
-    """Carry out a `read`, `write` or `cas`; a `cas` that finds another value than it expects fails."""
-    key = op.value[0]
-    match op.f:
-        case "read":
-            done = await session.look(Get(key))
-            return replace(op, type="ok", value=[key, done.result], slot=done.slot)
-        case "write":
-            done = await session.execute(Put(key, op.value[1]))
-            return replace(op, type="ok", slot=done.slot)
-        case "cas":
-            old, new = op.value[1]
-            done = await session.execute(Cas(key, old, new))
-            if not done.result:
-                raise Refused("it held another value")
-            return replace(op, type="ok", slot=done.slot)
-    raise ValueError(f"a register can be read, written or compared and swapped; there is no {op.f!r}")
+class RegisterClient:
+    """Reads, writes and compares and swaps."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out a `read`, `write` or `cas`; a `cas` that finds another value than it expects fails."""
+        key = op.value[0]
+        match op.f:
+            case "read":
+                done = await self._session.look(Get(key))
+                return replace(op, type="ok", value=[key, done.result], slot=done.slot)
+            case "write":
+                done = await self._session.execute(Put(key, op.value[1]))
+                return replace(op, type="ok", slot=done.slot)
+            case "cas":
+                old, new = op.value[1]
+                done = await self._session.execute(Cas(key, old, new))
+                if not done.result:
+                    raise Refused("it held another value")
+                return replace(op, type="ok", slot=done.slot)
+        raise ValueError(f"a register can be read, written or compared and swapped; there is no {op.f!r}")
 
 
 def read_write_cas(plan: Plan, rng: random.Random) -> Generator:
-    """Reads, writes and compare-and-swaps of random keys, at the plan's rate.
-
-    Some clients only read: one that writes soon notices when its leader is none any more, and goes away.
-    """
-    readers = plan.concurrency // 4
-    reads = drawn(lambda rng: Todo("read", [rng.choice(KEYS), None]), rng=rng)
-    pace = max(1, plan.concurrency) / plan.rate
-    return reserve(
-        (readers, stagger(pace / max(1, readers), reads, rng=rng)),
-        rest=stagger(pace / (plan.concurrency - readers), drawn(_any_op, rng=rng), rng=rng),
-    )
+    """Reads, writes and compare-and-swaps of random keys."""
+    reads = drawn(partial(_op, "read"), rng=rng)
+    return shared_out(plan, rng, looks=reads, ops=drawn(_any_op, rng=rng))
 
 
 def _any_op(rng: random.Random) -> Todo:
@@ -83,7 +81,7 @@ def checks(plan: Plan, history: History) -> Checks:
 REGISTER = store_workload(
     name="register",
     about="Whether replicas of a store ever disagree, lose a write, do one twice, or show old data.",
-    act=act,
+    client=RegisterClient,
     generator=read_write_cas,
     final=all_at_last,
     checks=checks,

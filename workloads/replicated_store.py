@@ -6,7 +6,7 @@ The workloads over it differ in what clients ask for and in what that must satis
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from harness.generator import (
     lift,
     limit,
     phases,
+    reserve,
     sequence,
     sleep,
     stagger,
@@ -31,7 +32,7 @@ from harness.generator import (
 from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
 from harness.sim.framing import LengthPrefixed
-from harness.workload import Monitor, Refused, SeededBug, Site, Workload
+from harness.workload import Client, Monitor, Refused, SeededBug, Site, Workload
 from paxos_impl.kv.operation import Operation, plain
 from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
@@ -110,27 +111,33 @@ class Session:
         return await self._client.read(plain(operation), timeout_s=PATIENCE_S)
 
 
-Act = Callable[[Session, Op], Awaitable[Op]]
-"""Does what an invoked op says and returns it completed. May raise NotDone, Unsure and Refused."""
+class _Told:
+    """A client whose ops end as the harness has it: what was not done fails, what nobody knows is info."""
 
-
-class StoreClient:
-    """A session as the harness knows clients."""
-
-    def __init__(self, session: Session, act: Act) -> None:
-        self._session, self._act = session, act
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     async def apply(self, op: Op) -> Op:
-        """Do what an op says; what nobody knows is info.
-
-        Raises: Refused.
-        """
         try:
-            return await self._act(self._session, op)
+            return await self._client.apply(op)
         except NotDone as why:
             raise Refused(str(why)) from why
         except Unsure as why:
             return replace(op, type="info", error=str(why))
+
+
+def shared_out(plan: Plan, rng: random.Random, *, looks: Source, ops: Source) -> Generator:
+    """`ops` at the plan's rate; of four clients or more, a quarter does nothing but `looks`.
+
+    A client that changes things soon notices when its leader is none any more, and goes away. One that only
+    looks may stay.
+    """
+    readers = plan.concurrency // 4
+    pace = plan.concurrency / plan.rate
+    rest = stagger(pace / (plan.concurrency - readers), lift(ops), rng=rng)
+    if not readers:
+        return rest
+    return reserve((readers, stagger(pace / readers, lift(looks), rng=rng)), rest=rest)
 
 
 def until_done(rng: random.Random, *sources: Source) -> Generator:
@@ -150,7 +157,7 @@ def store_workload(
     *,
     name: str,
     about: str,
-    act: Act,
+    client: Callable[[Session], Client],
     generator: Callable[[Plan, random.Random], Generator],
     final: Callable[[Plan, random.Random], Generator],
     checks: Callable[[Plan, History], Checks],
@@ -158,19 +165,19 @@ def store_workload(
     defaults: Mapping[str, Any] | None = None,
     watch: Callable[[Plan], Monitor] | None = None,
 ) -> Workload:
-    """A workload over the store; `checks` are what clients have a right to.
+    """A workload over the store; `checks` are of what clients have a right to.
 
-    Beside these, each trial is judged by the properties of the log, by termination, and by whether anything
-    happened at all.
+    A `client` does ops by way of its session and need not see to what sessions raise. Beside `checks`, each
+    trial is judged by the properties of the log, by termination, and by whether anything happened at all.
     """
 
     @asynccontextmanager
-    async def connect(site: Site, process: int) -> AsyncIterator[StoreClient]:
+    async def connect(site: Site, process: int) -> AsyncIterator[Client]:
         # Successive processes begin with successive replicas.
         first = process % len(site.nodes)
         addresses = [Address(node, PORT) for node in (*site.nodes[first:], *site.nodes[:first])]
-        async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as client:
-            yield StoreClient(Session(client, f"p{process}", reads_through_log=process % 3 == 2), act)
+        async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as replicas:
+            yield _Told(client(Session(replicas, f"p{process}", reads_through_log=process % 3 == 2)))
 
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
         rest: Checks = {
@@ -178,7 +185,7 @@ def store_workload(
             "stats": lambda: stats(history),
             "evidence": lambda: evidence(history),
         }
-        parts = {name: guarded(name, run) for name, run in {**checks(plan, history), **rest}.items()}
+        parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
         return Verdict.compose(parts | log_properties(history, trace))
 
     return Workload(
