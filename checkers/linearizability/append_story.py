@@ -7,26 +7,32 @@ was appended before; so the longest one gives the order in which its block came 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from checkers.linearizability.appends import APPEND, READ, WRITE, Appends
+import numpy as np
+
+from checkers.linearizability.appends import Appends
 from checkers.linearizability.splitter import Ambiguous, Splitter
 from checkers.linearizability.zones import START
 
-Token = tuple[int, Any]
-"""A value, and whether it is one of WRITE or of APPEND."""
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A token that was written, rather than appended."""
+
+    value: Hashable
+
+
+Token = Hashable
+"""A value that was appended, or what was Written."""
 Place = tuple[int, int]
 """A block and a position in it."""
 
 _TWINS_AT_MOST: Final = 6
 """Writers of one token: there are as many ways to tell them apart as orders of them."""
-
-
-def _length(read: tuple[int, Any]) -> int:
-    return len(read[1])
 
 
 class Contradiction(Exception):
@@ -35,6 +41,17 @@ class Contradiction(Exception):
     def __init__(self, rows: Sequence[int], why: str) -> None:
         super().__init__(why)
         self.rows, self.why = rows, why
+
+
+class Did(NamedTuple):
+    """Operations of one kind: their rows, and the code of the value of each."""
+
+    rows: list[int]
+    codes: list[int]
+
+    def first(self, code: int) -> int:
+        """The first row with this code."""
+        return self.rows[self.codes.index(code)]
 
 
 @dataclass(slots=True)
@@ -46,145 +63,173 @@ class Blocks:
     position: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
 
-    def place(self, row: int, block: int, position: int) -> None:
-        """Put an operation there."""
-        self.row.append(row)
-        self.block.append(block)
-        self.position.append(position)
+    def place(self, rows: Sequence[int], block: int, positions: Sequence[int]) -> None:
+        """Put each of these operations at its position of a block."""
+        self.row += rows
+        self.block += [block] * len(rows)
+        self.position += positions
+
+
+class _Told(NamedTuple):
+    """What is known of one block."""
+
+    tokens: list[Token]
+    """In the order in which they were put there. The first has the position 2, the next 4, ..."""
+    readers: list[int]
+    positions: list[int]
+    """Where each of the readers belongs: after what it saw."""
 
 
 class Story:
-    """The blocks of one part.
+    """The blocks of one part: what was read by those that completed, written and appended.
 
     Raises: Contradiction if there can be none; Ambiguous if it takes a search to tell.
     """
 
-    def __init__(self, appends: Appends, rows: Sequence[int]) -> None:
+    def __init__(self, appends: Appends, reads: Did, writes: Did, grows: Did) -> None:
         self._all = appends
-        self._empty = appends.empty
-        self._writers: dict[Token, list[int]] = {}
-        kind, value, known = appends.kind, appends.value, appends.known
-        reads: list[tuple[int, Any]] = []
-        for row in rows:
-            if kind[row] != READ:
-                self._writers.setdefault((kind[row], value[row]), []).append(row)
-            elif known[row]:
-                reads.append((row, self._empty if value[row] is None else value[row]))
-        if {type(seen) for _, seen in reads} - {type(self._empty)}:
+        value = appends.values.__getitem__
+        self._written = dict.fromkeys(map(value, writes.codes))
+        tokens = [*map(Written, map(value, writes.codes)), *map(value, grows.codes)]
+        self._writers = writes.rows + grows.rows
+        self._writer: dict[Token, int] = dict(zip(tokens, self._writers, strict=True))
+        several = len(self._writer) < len(tokens)
+        self._twins = _several(tokens, self._writers) if several else {}
+        self._answer = appends.answers.__getitem__
+        if not set(map(type, map(self._answer, reads.codes))) <= {type(appends.empty)}:
             raise Ambiguous
-        self._split = Splitter([token for _, token in self._writers], self._empty)
-        self._tokens: list[list[Token]] = []
-        """By block: what was written and appended."""
-        self._seen: list[list[tuple[int, int]]] = []
-        """By block: a read and how many tokens it saw."""
-        for head, seeing in self._by_head(reads).items():
-            self._tell_block(head, seeing)
-        self._places = self._places_of_tokens()
-        self.doubtful = [token for token in self._places if len(self._writers[token]) > 1]
+        self._split = Splitter(map(value, writes.codes + grows.codes), appends.empty)
+        self._blocks = [self._told(head, seeing) for head, seeing in self._by_head(reads).items()]
+        self._twins_seen = self._places_of_twins()
+        self.doubtful = list(self._twins_seen)
         """The tokens that were seen and that have several writers."""
 
-    def _by_head(self, reads: list[tuple[int, Any]]) -> dict[Any, list[tuple[int, Any]]]:
+    def _by_head(self, reads: Did) -> dict[Hashable, Did]:
         """The reads of each block, by what was written, rather than appended, first; None if nothing was."""
-        written = {token for kind, token in self._writers if kind == WRITE}
-        if not written:
+        if not self._written:
             return {None: reads}
-        by_head: dict[Any, list[tuple[int, Any]]] = {None: []}
-        for row, seen in reads:
-            by_head.setdefault(self._head(row, seen, written), []).append((row, seen))
+        by_head: dict[Hashable, Did] = {None: Did([], [])}
+        for row, code in zip(*reads, strict=True):
+            rows, codes = by_head.setdefault(self._head(row, self._answer(code)), Did([], []))
+            rows.append(row)
+            codes.append(code)
         return by_head
 
-    def _head(self, row: int, seen: Any, written: set[Any]) -> Any:
+    def _head(self, row: int, seen: Any) -> Any:
         if not seen:
             return None
         (head, *_), _ = self._take_apart(row, seen, 1)
-        if head not in written:
+        if head not in self._written:
             return None
-        if (APPEND, head) in self._writers or len(self._writers[WRITE, head]) > 1:
+        if head in self._writer or Written(head) in self._twins:
             raise Ambiguous
         return head
 
-    def _tell_block(self, head: Any, seeing: list[tuple[int, Any]]) -> None:
-        last, longest = max(seeing, key=_length, default=(START, self._empty))
-        tokens, ends = self._take_apart(last, longest)
-        told = [(APPEND, token) for token in tokens]
+    def _told(self, head: Any, reads: Did) -> _Told:
+        answers = {code: self._answer(code) for code in reads.codes}
+        of_longest = max(answers, key=lambda code: len(answers[code]), default=None)
+        longest = self._all.empty if of_longest is None else answers[of_longest]
+        last = START if of_longest is None else reads.first(of_longest)
+        tokens, counts = self._take_apart(last, longest)
         if head is not None:
-            told[0] = (WRITE, head)
-        for kind, token in told:
-            if (kind, token) not in self._writers:
-                raise Contradiction([last], f"{token!r} was seen where nobody had put it")
-        counts: dict[Any, int] = {}
-        for row, seen in seeing:
-            if seen not in counts:
-                if longest[: len(seen)] != seen:
-                    raise Contradiction([row, last], "neither of two answers continues the other")
-                if len(seen) not in ends:
-                    raise Contradiction([row, last], "part of what was appended at once was seen")
-                counts[seen] = ends[len(seen)]
-        self._tokens.append(told)
-        self._seen.append([(row, counts[seen]) for row, seen in seeing])
+            tokens[0] = Written(head)
+        if not all(map(self._writer.__contains__, tokens)):
+            strange = _plain(next(token for token in tokens if token not in self._writer))
+            raise Contradiction([last], f"{strange!r} was seen where nobody had put it")
+        positions: dict[int, int] = {}
+        for code, seen in answers.items():
+            if longest[: len(seen)] != seen:
+                raise Contradiction([reads.first(code), last], "neither of two answers continues the other")
+            if (count := counts[len(seen)]) is None:
+                raise Contradiction([reads.first(code), last], "part of what was appended at once was seen")
+            positions[code] = 2 * count + 1
+        return _Told(tokens, reads.rows, [positions[code] for code in reads.codes])
 
     def _take_apart(
         self, row: int, seen: Any, at_most: int | None = None
-    ) -> tuple[list[Any], dict[int, int]]:
-        tokens, ends = self._split(seen, at_most)
+    ) -> tuple[list[Any], Sequence[int | None]]:
+        tokens, counts = self._split(seen, at_most)
         if tokens is None:
             raise Contradiction([row], f"{seen!r:.60} is nothing that was put together")
-        return tokens, ends
+        return tokens, counts
 
-    def _places_of_tokens(self) -> dict[Token, list[Place]]:
+    def _places_of_twins(self) -> dict[Token, list[Place]]:
+        """Where those tokens were seen of which there is more than one, whether writers or places."""
+        told = [block.tokens for block in self._blocks]
+        if not self._twins and len(set().union(*told)) == sum(map(len, told)):
+            return {}
         places: dict[Token, list[Place]] = {}
-        for block, tokens in enumerate(self._tokens):
-            for at, token in enumerate(tokens, start=1):
-                places.setdefault(token, []).append((block, 2 * at))
+        for number, block in enumerate(self._blocks):
+            for at, token in enumerate(block.tokens, start=1):
+                places.setdefault(token, []).append((number, 2 * at))
         for token, where in places.items():
-            if len(where) > len(self._writers[token]):
-                readers = [max(self._seen[block], key=lambda seen: seen[1])[0] for block, _ in where]
-                rows = sorted({*readers, *self._writers[token]})
-                raise Contradiction(rows, f"{token[1]!r} was seen in more places than it was put in")
-        return places
+            if len(where) > len(self.writers(token)):
+                readers = [self._who_saw_most(block) for block, _ in where]
+                rows = sorted({*readers, *self.writers(token)})
+                raise Contradiction(rows, f"{_plain(token)!r} was seen in more places than it was put in")
+        return {token: where for token, where in places.items() if token in self._twins}
+
+    def _who_saw_most(self, block: int) -> int:
+        _, readers, positions = self._blocks[block]
+        return readers[positions.index(max(positions))]
 
     def blocks(self, told_apart: dict[Token, tuple[int, ...]] | None = None) -> Blocks:
         """Everything in its place, given who wrote those tokens that have several writers."""
-        blocks = Blocks(lengths=[2 * len(tokens) + 2 for tokens in self._tokens])
-        for block, (tokens, seen) in enumerate(zip(self._tokens, self._seen, strict=True)):
-            if not tokens or tokens[0][0] == APPEND:
-                blocks.place(START, block, 0)
-            blocks.row += [row for row, _ in seen]
-            blocks.block += [block] * len(seen)
-            blocks.position += [2 * count + 1 for _, count in seen]
-        known, places = self._all.known, self._places
-        add_row, add_block, add_position = blocks.row.append, blocks.block.append, blocks.position.append
-        for token, writers in self._writers.items():
-            where = places.get(token, ())
-            by = told_apart.get(token, writers) if told_apart else writers
-            for writer, (block, position) in zip(by, where, strict=False):
-                add_row(writer)
-                add_block(block)
-                add_position(position)
-            if len(where) < len(writers):  # Unseen: a block by itself, unless it may never have happened.
-                used = by[: len(where)]
-                for row in writers:
-                    if known[row] and row not in used:
-                        blocks.place(row, len(blocks.lengths), 0)
-                        blocks.lengths.append(1)
+        blocks = Blocks(lengths=[2 * len(block.tokens) + 2 for block in self._blocks])
+        chosen = {
+            place: row
+            for token, writers in (told_apart or {}).items()
+            for place, row in zip(self._twins_seen[token], writers, strict=True)
+        }
+        for number, (tokens, readers, positions) in enumerate(self._blocks):
+            if not tokens or not isinstance(tokens[0], Written):
+                blocks.place([START], number, [0])
+            writers = list(map(self._writer.__getitem__, tokens))
+            where = range(2, 2 * len(tokens) + 2, 2)
+            if chosen:
+                writers = [
+                    chosen.get((number, at), writer) for at, writer in zip(where, writers, strict=True)
+                ]
+            blocks.place(writers, number, where)
+            blocks.place(readers, number, positions)
+        placed, known = set(blocks.row), self._all.known
+        for row in self._writers:
+            if row not in placed and known[row]:  # A block by itself. Had it not completed, it need not be.
+                blocks.place([row], len(blocks.lengths), [0])
+                blocks.lengths.append(1)
         return blocks
 
     def writers(self, token: Token) -> list[int]:
         """Who wrote or appended it."""
-        return self._writers[token]
+        return self._twins.get(token) or [self._writer[token]]
 
     def ways(self, token: Token) -> Iterator[tuple[int, ...]]:
         """The ways to fill the places of a token, but for those that the reads of the block contradict."""
-        if len(self._writers[token]) > _TWINS_AT_MOST:
+        if len(self._twins[token]) > _TWINS_AT_MOST:
             raise Ambiguous
-        where = self._places[token]
-        for way in permutations(self._writers[token], len(where)):
+        where = self._twins_seen[token]
+        for way in permutations(self._twins[token], len(where)):
             if all(self._fits(row, *place) for row, place in zip(way, where, strict=True)):
                 yield way
 
     def _fits(self, row: int, block: int, position: int) -> bool:
+        """Whether none who saw it had returned before it was invoked, nor the other way round."""
         invoked, returned = self._all.invoked, self._all.returned
-        return all(
-            returned[read] >= invoked[row] if 2 * count >= position else returned[row] >= invoked[read]
-            for read, count in self._seen[block]
+        readers = np.array(self._blocks[block].readers, np.int64)
+        saw_it = np.array(self._blocks[block].positions, np.int64) > position
+        return bool(
+            (returned[readers[saw_it]] >= invoked[row]).all()
+            and (returned[row] >= invoked[readers[~saw_it]]).all()
         )
+
+
+def _several(tokens: list[Token], rows: list[int]) -> dict[Token, list[int]]:
+    """Those tokens that occur more than once, each with its rows."""
+    writers: dict[Token, list[int]] = {}
+    for token, row in zip(tokens, rows, strict=True):
+        writers.setdefault(token, []).append(row)
+    return {token: rows for token, rows in writers.items() if len(rows) > 1}
+
+
+def _plain(token: Token) -> Hashable:
+    return token.value if isinstance(token, Written) else token

@@ -6,30 +6,31 @@ tell which is which are tried, as long as they are few.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise, product
 from math import prod
 from typing import Final
 
 import numpy as np
 
-from checkers.linearizability.append_story import Blocks, Contradiction, Story
-from checkers.linearizability.appends import Appends
+from checkers.linearizability.append_story import Blocks, Contradiction, Did, Story
+from checkers.linearizability.appends import READ, Appends
 from checkers.linearizability.decision import Decision, Impossible, Linearized
 from checkers.linearizability.splitter import Ambiguous
 from checkers.linearizability.zones import START, Placement, settle
+from harness.history.columns import Ints
 
 _WAYS_AT_MOST: Final = 4096
 
 
-def decide_appends(appends: Appends, parts: Sequence[Sequence[int]]) -> list[Decision | None]:
-    """Decide for the rows of each part; None where that would take a search."""
-    decisions: list[Decision | None] = [None] * len(parts)
+def decide_appends(appends: Appends, part: Ints, count: int) -> list[Decision | None]:
+    """Decide for each of so many parts, None where that would take a search; `part` is that of each row."""
+    decisions: list[Decision | None] = [None] * count
     zones = _Zones(appends)
     clear: dict[int, Blocks] = {}
-    for number, rows in enumerate(parts):
+    for number, did in enumerate(_by_part(appends, part, count)):
         try:
-            story = Story(appends, rows)
+            story = Story(appends, *did)
             if story.doubtful:
                 decisions[number] = _try_all_ways(story, zones)
             else:
@@ -41,6 +42,17 @@ def decide_appends(appends: Appends, parts: Sequence[Sequence[int]]) -> list[Dec
     for number, decision in zip(clear, zones.settled(list(clear.values())), strict=True):
         decisions[number] = decision
     return decisions
+
+
+def _by_part(appends: Appends, part: Ints, count: int) -> Iterator[tuple[Did, Did, Did]]:
+    """What was read by those that completed, written and appended in each part."""
+    drawer = 3 * part + appends.kind
+    drawer[(appends.kind == READ) & ~appends.known] = 3 * count
+    ordered = np.argsort(drawer, kind="stable")
+    rows, codes = ordered.tolist(), appends.code[ordered].tolist()
+    ends = np.cumsum(np.bincount(drawer, minlength=3 * count)).tolist()
+    drawers = (Did(rows[begin:end], codes[begin:end]) for begin, end in pairwise([0, *ends[: 3 * count]]))
+    return zip(drawers, drawers, drawers, strict=True)
 
 
 def _try_all_ways(story: Story, zones: _Zones) -> Decision | None:
@@ -65,19 +77,19 @@ class _Zones:
 
     def __init__(self, appends: Appends) -> None:
         # At the end, where the row START points, stands the beginning.
-        self._invoked = np.array([*appends.invoked, START - 1])
-        self._returned = np.array([*appends.returned, START])
+        self._invoked = np.append(appends.invoked, START - 1)
+        self._returned = np.append(appends.returned, START)
 
     def settled(self, parts: Sequence[Blocks]) -> list[Decision]:
         if not parts:
             return []
-        row = np.array([row for part in parts for row in part.row])
-        block = np.array([block for part in parts for block in part.block])
-        position = np.array([position for part in parts for position in part.position])
+        row = _joined(part.row for part in parts)
+        block = _joined(part.block for part in parts)
+        position = _joined(part.position for part in parts)
         blocks = np.array([len(part.lengths) for part in parts])
         placed = np.array([len(part.row) for part in parts])
         block = block + np.repeat(np.cumsum(blocks) - blocks, placed)
-        lengths = np.array([length for part in parts for length in part.lengths])
+        lengths = _joined(part.lengths for part in parts)
         settled = settle(
             Placement(
                 row=row,
@@ -96,3 +108,7 @@ class _Zones:
             np.cumsum(np.bincount(of, minlength=len(parts)))[:-1],
         )
         return [settled.impossible.get(part) or Linearized(order) for part, order in enumerate(orders)]
+
+
+def _joined(lists: Iterable[list[int]]) -> Ints:
+    return np.array(list(chain.from_iterable(lists)), np.int64)

@@ -1,14 +1,14 @@
-"""Operations on a sequence as lists: reads of all of it, writes and appends."""
+"""Operations on a sequence as arrays: reads of all of it, writes and appends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from harness.history.columns import INFO, Columns
+from harness.history.columns import INFO, Columns, Ints, Mask
 
 READ: Final = 0
 WRITE: Final = 1
@@ -17,16 +17,27 @@ APPEND: Final = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appends:
-    """Operations on one or several sequences, in parallel lists."""
+    """Operations on one or several sequences: parallel arrays, one entry per row of the columns."""
 
-    kind: list[int]
-    value: list[Any]
-    """What was read, written or appended."""
-    invoked: list[int]
-    returned: list[int]
-    known: list[bool]
+    kind: Ints
+    code: Ints
+    """What was read, written or appended, into `values`."""
+    invoked: Ints
+    returned: Ints
+    known: Mask
+    values: tuple[Hashable, ...]
+    answers: list[Any]
+    """The same, with what a read means by None: what there is at first."""
     empty: str | tuple[()]
-    """What there is at first, and what `None` means."""
+    """What there is at first."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but sequences was read, and nothing was put together that can't be."""
+        told = self.answers
+        if not isinstance(self.empty, str):
+            told = [self.answers[code] for code in self.code[self.kind == READ].tolist()]
+        return set(map(type, told)) <= {type(self.empty)}
 
 
 def appends_of(
@@ -38,12 +49,12 @@ def appends_of(
         is_read, is_write, is_append = columns.is_f(*read), columns.is_f(*write), columns.is_f(*append)
         if not (is_read | is_write | is_append).all():
             return None
-        kind = np.where(is_read, READ, np.where(is_write, WRITE, APPEND))
-        values = columns.values
         return Appends(
-            kind.tolist(),
-            [values[code] for code in np.where(is_read, columns.result, columns.argument).tolist()],
-            columns.invoked.tolist(), columns.returned.tolist(), (columns.outcome != INFO).tolist(), empty,
+            kind=np.where(is_read, READ, np.where(is_write, WRITE, APPEND)),
+            code=np.where(is_read, columns.result, columns.argument),
+            invoked=columns.invoked, returned=columns.returned, known=columns.outcome != INFO,
+            values=columns.values, answers=[empty if value is None else value for value in columns.values],
+            empty=empty,
         )  # fmt: skip
 
     return appends

@@ -13,7 +13,7 @@ from checkers.linearizability.deciding import Decisions, decide
 from checkers.linearizability.decision import Budget, Impossible, Linearized
 from checkers.linearizability.model import Model, operations
 from checkers.linearizability.parts import Parts, parts_of
-from checkers.linearizability.replay import fault_of, first_fault
+from checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
 from checkers.linearizability.story import anomaly_of
 from checkers.linearizability.wgl import Refereed, wing_gong_lowe
 from checkers.verdict import Verdict
@@ -52,10 +52,10 @@ def linearizable(
     model = named(model) if isinstance(model, str) else model
     budget = budget or Budget()
     columns = history if isinstance(history, Columns) else history.columns
-    parts = parts_of(columns, model, fail_means)
-    if not len(history):
-        return Verdict.unknown("no operation was recorded, so there was nothing to order")
     with collection_paused():
+        parts = parts_of(columns, model, fail_means)
+        if not len(history):
+            return Verdict.unknown("no operation was recorded, so there was nothing to order")
         return _verdict(history, parts, model, budget)
 
 
@@ -103,9 +103,12 @@ def _valid(parts: Parts, decisions: Decisions, model: Model, details: dict[str, 
 def _fault(parts: Parts, orders: dict[int, Ints], model: Model) -> str | None:
     """What is wrong with any of the orders."""
     columns = parts.columns
-    if len(columns) > _REPLAYED_AS_ARRAYS and parts.registers is not None:
+    if len(columns) > _REPLAYED_AS_ARRAYS:
         every = np.concatenate([orders[part] for part in range(len(orders))])
-        return first_fault(every, parts.registers, parts.part)
+        if parts.registers is not None:
+            return fault_of_registers(every, parts.registers, parts.part)
+        if parts.appends is not None and parts.appends.plain:
+            return fault_of_appends(every, parts.appends, parts.part)
     ops = list(operations(columns))
     for part, rows in enumerate(parts.rows()):
         order = [ops[row] for row in orders[part].tolist()]

@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 import numpy as np
 
 from checkers.linearizability.append_zones import decide_appends
+from checkers.linearizability.appends import Appends
 from checkers.linearizability.decision import Budget, Decision, Impossible, Linearized
 from checkers.linearizability.model import Model, operations
 from checkers.linearizability.parts import Parts
@@ -58,8 +59,8 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
     _ask_the_log(parts, rows, model, decisions)
     if registers is not None:
         _by_blocks_of_registers(registers, parts, decisions)
-    elif model.appends is not None:
-        _by_blocks_of_appends(parts, rows, model, decisions)
+    elif parts.appends is not None:
+        _by_blocks_of_appends(parts.appends, parts, decisions)
     elif model.shortcut is not None:
         _by_shortcut(parts, rows, model, decisions)
     if decisions.impossible is None:
@@ -98,11 +99,8 @@ def _by_blocks_of_registers(registers: Registers, parts: Parts, decisions: Decis
             decisions.add(part, Linearized(orders[part]), "blocks")
 
 
-def _by_blocks_of_appends(parts: Parts, rows: list[Ints], model: Model, decisions: Decisions) -> None:
-    appends = model.appends(parts.columns) if model.appends else None
-    if appends is None:
-        return
-    for part, decision in enumerate(decide_appends(appends, [of_part.tolist() for of_part in rows])):
+def _by_blocks_of_appends(appends: Appends, parts: Parts, decisions: Decisions) -> None:
+    for part, decision in enumerate(decide_appends(appends, parts.part, len(parts.keys))):
         if decision is not None and part not in decisions.by_part:
             decisions.add(part, decision, "blocks")
 

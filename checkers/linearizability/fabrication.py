@@ -141,10 +141,10 @@ def _keyed(inner: Exemplar, keys: int, model: str) -> Exemplar:
     return Exemplar(model, {}, ask, answer)
 
 
-def _strings(tokens: Callable[[Choose, int], int]) -> Exemplar:
+def _strings(tokens: Callable[[Choose, int], int], form: str = "x{}y") -> Exemplar:
     def ask(choose: Choose, serial: int) -> Asked:
         f = ("get", "append", "append", "put", "get")[choose(5)]
-        return f, None if f == "get" else f"x{tokens(choose, serial)}y"
+        return f, None if f == "get" else form.format(tokens(choose, serial))
 
     def answer(state: str, f: str, argument: Any) -> tuple[str, Any]:
         match f:
@@ -233,6 +233,7 @@ EXEMPLARS: Final[Mapping[str, Exemplar]] = MappingProxyType(
         "keyed-cas-register": _keyed(_CAS, 3, "keyed-cas-register"),
         "kv": _keyed(_strings(_fresh), 3, "kv"),
         "kv, few tokens twice": _keyed(_strings(_mostly_fresh), 2, "kv"),
+        "kv, tokens run together": _keyed(_strings(lambda choose, serial: serial // 2, "{:b}"), 2, "kv"),
         "list-append": _keyed(_lists(_fresh), 3, "list-append"),
         "list-append, few elements twice": _keyed(_lists(_mostly_fresh), 2, "list-append"),
         "fifo-queue": _line("fifo-queue", "enqueue", "dequeue", 0, _fresh),

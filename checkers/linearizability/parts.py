@@ -6,12 +6,15 @@ A history is linearizable if what happened to each of its objects is (M. Herlihy
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
+from itertools import compress, count
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
 
+from checkers.linearizability.appends import Appends
 from checkers.linearizability.model import Model, operations
 from checkers.linearizability.registers import Registers
 from harness.history import FailMeans, UnsuitableHistory
@@ -30,6 +33,8 @@ class Parts:
     """What distinguishes each part."""
     registers: Registers | None
     """The operations as those of registers, where they are nothing else."""
+    appends: Appends | None
+    """The same for sequences that grow by appending, where they are no registers."""
 
     def rows(self) -> list[Ints]:
         """The rows of each part."""
@@ -60,7 +65,9 @@ def parts_of(columns: Columns, model: Model, fail_means: FailMeans) -> Parts:
 
 
 def _parts(columns: Columns, part: Ints, keys: tuple[Hashable, ...], model: Model) -> Parts:
-    return Parts(columns, part, keys, model.registers(columns) if model.registers else None)
+    registers = model.registers(columns) if model.registers else None
+    appends = model.appends(columns) if model.appends and registers is None else None
+    return Parts(columns, part, keys, registers, appends)
 
 
 def _require_known(columns: Columns, model: Model) -> None:
@@ -80,29 +87,33 @@ _NO_PAIR: Final = (_NO_KEY, None)
 
 
 def _by_key(columns: Columns, model: Model) -> Parts:
-    # A value that is no pair gets the number -1 for a key, and the code of None for what is in it.
     pairs = [value if type(value) is tuple and len(value) == 2 else _NO_PAIR for value in columns.values]
-    key_of, inner_of = [key for key, _ in pairs], [rest for _, rest in pairs]
-    names = [key for key in dict.fromkeys(key_of) if key is not _NO_KEY]
-    numbers = {key: number for number, key in enumerate(names)} | {_NO_KEY: -1}
-    inner = {rest: code for code, rest in enumerate(dict.fromkeys([None, *inner_of]))}
-    keys = np.array([numbers[key] for key in key_of], np.int64)
-    codes = np.array([inner[rest] for rest in inner_of], np.int64)
-    part = keys[columns.argument]
-    answered = keys[columns.result]
-    wrong = (part < 0) | ((answered != part) & (columns.result != 0))
+    keys, part_of = _different(map(itemgetter(0), pairs), len(pairs))
+    inner, code_of = _different(map(itemgetter(1), pairs), len(pairs))
+    # None, which is nothing asked for or answered, is the first of the values, and thus the first no pair.
+    part, answered = part_of[columns.argument], part_of[columns.result]
+    wrong = (part == 0) | ((answered != part) & (columns.result != 0))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        found = columns.values[columns.argument[row] if part[row] < 0 else columns.result[row]]
+        found = columns.values[columns.argument[row] if part[row] == 0 else columns.result[row]]
         raise UnsuitableHistory(
             f"op {columns.invoked[row]}: the value is {found!r}, "
             "expected [key, value], with the same key when it returns"
         )
     unwrapped = replace(
-        columns, argument=codes[columns.argument], result=codes[columns.result], values=tuple(inner)
+        columns, argument=code_of[columns.argument], result=code_of[columns.result], values=inner
     )
-    used, part = np.unique(part, return_inverse=True)
-    return _parts(unwrapped, part, tuple(names[number] for number in used.tolist()) or (None,), model)
+    used = np.zeros(len(keys), bool)
+    used[part] = True
+    names = tuple(compress(keys, used.tolist()))
+    return _parts(unwrapped, (np.cumsum(used) - 1)[part], names or (None,), model)
+
+
+def _different(values: Iterable[Hashable], length: int) -> tuple[tuple[Hashable, ...], Ints]:
+    """Each value once, and for each of so many given ones which of those it is."""
+    first: dict[Hashable, int] = {}
+    where = np.fromiter(map(first.setdefault, values, count()), np.int64, length)
+    return tuple(first), (np.cumsum(where == np.arange(length)) - 1)[where]
 
 
 def _by_hint(columns: Columns, model: Model) -> Parts:

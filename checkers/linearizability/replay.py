@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from checkers.linearizability.appends import APPEND, WRITE, Appends
 from checkers.linearizability.model import ILLEGAL, Model, Operation
 from checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, Registers
-from harness.history.columns import Ints
+from harness.history.columns import Ints, Mask
 
 
 def fault_of(order: Sequence[Operation], ops: Sequence[Operation], model: Model) -> str | None:
@@ -34,23 +35,16 @@ def fault_of(order: Sequence[Operation], ops: Sequence[Operation], model: Model)
     return f"{missing} is missing" if missing else None
 
 
-def first_fault(order: Ints, registers: Registers, part: Ints) -> str | None:
+def fault_of_registers(order: Ints, registers: Registers, part: Ints) -> str | None:
     """The same for several registers at once, where there are too many operations to take them one by one.
 
     `order` has the operations of one part after those of another.
     """
     ordered, of = registers.take(order), part[order]
-    times = np.bincount(order, minlength=len(registers))
-    if times.max(initial=0) > 1:
-        return "an operation comes twice"
-    if not times[registers.known].all():
-        return "an operation that completed is missing"
+    if fault := _fault_of_order(order, of, registers.invoked, registers.returned, registers.known):
+        return fault
     if not len(order):
         return None
-    span = 2 + int(registers.invoked.max(initial=0))
-    latest = np.maximum.accumulate(ordered.invoked + of * span) - of * span
-    if (np.minimum(ordered.returned, span) < latest).any():
-        return "an operation comes after one that was invoked when it had already returned"
     writes = ordered.kind > DIFFERS
     at = np.arange(len(order))
     begins = np.searchsorted(of, of)
@@ -62,4 +56,41 @@ def first_fault(order: Ints, registers: Registers, part: Ints) -> str | None:
         (ordered.kind == DIFFERS) & (held == ordered.expected)
     ).any():
         return "an operation did not find the value that it saw"
+    return None
+
+
+def fault_of_appends(order: Ints, appends: Appends, part: Ints) -> str | None:
+    """The same for sequences that grow by appending."""
+    of = part[order]
+    if fault := _fault_of_order(order, of, appends.invoked, appends.returned, appends.known):
+        return fault
+    answers, strings = appends.answers, isinstance(appends.empty, str)
+    here, held = -1, answers[0]
+    operations = zip(
+        of.tolist(), appends.kind[order].tolist(), appends.code[order].tolist(),
+        appends.known[order].tolist(), strict=True,
+    )  # fmt: skip
+    for object, kind, code, known in operations:
+        if object != here:
+            here, held = object, answers[0]
+        if kind == APPEND:
+            held += answers[code] if strings else (appends.values[code],)
+        elif kind == WRITE:
+            held = answers[code]
+        elif known and held != answers[code]:
+            return "an operation did not find the value that it saw"
+    return None
+
+
+def _fault_of_order(order: Ints, of: Ints, invoked: Ints, returned: Ints, known: Mask) -> str | None:
+    """What is wrong, whatever the operations are; `of` says which part each is of, in the order."""
+    times = np.bincount(order, minlength=len(known))
+    if times.max(initial=0) > 1:
+        return "an operation comes twice"
+    if not times[known].all():
+        return "an operation that completed is missing"
+    span = 2 + int(invoked.max(initial=0))
+    latest = np.maximum.accumulate(invoked[order] + of * span) - of * span
+    if (np.minimum(returned[order], span) < latest).any():
+        return "an operation comes after one that was invoked when it had already returned"
     return None

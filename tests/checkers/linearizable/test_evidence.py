@@ -17,8 +17,8 @@ from checkers.linearizability.deciding import decide
 from checkers.linearizability.decision import Budget, Impossible
 from checkers.linearizability.fabrication import EXEMPLARS, fabricate
 from checkers.linearizability.model import Operation, operations
-from checkers.linearizability.parts import parts_of
-from checkers.linearizability.replay import fault_of, first_fault
+from checkers.linearizability.parts import parts_of, whole
+from checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
 from checkers.models import cas_register, named
 from checkers.strategies import histories
 from harness.history.columns import INFO
@@ -57,21 +57,29 @@ def test_an_answer_that_the_state_does_not_allow_is_a_fault() -> None:
     assert "not allowed" in str(fault_of(ops, ops, cas_register()))
 
 
-@given(histories("cas-register", unknown=True), st.randoms(use_true_random=False))
+@pytest.mark.parametrize("name", ["cas-register", "kv", "list-append"])
+@given(data=st.data(), rng=st.randoms(use_true_random=False))
 @settings(deadline=None)
-def test_both_replayers_say_the_same_of_any_order(history, rng) -> None:  # type: ignore[no-untyped-def]
-    columns = parts_of(history.columns, cas_register(), "compared unequal").columns
-    ops = list(operations(columns))
-    registers = cas_register().registers(columns)  # type: ignore[misc]
-    refereed = wing_gong_lowe(ops, cas_register())
-    order = [op.row for op in refereed.order] or list(range(len(ops)))
-    if len(order) > 1 and rng.random() < 0.7:
-        i, j = rng.sample(range(len(order)), 2)
-        order[i], order[j] = order[j], order[i]
+def test_both_replayers_say_the_same_of_any_order(name, data, rng) -> None:  # type: ignore[no-untyped-def]
+    model = named(name)
+    history = data.draw(histories(name))
+    parts = parts_of(history.columns, model, "compared unequal")
+    for rows in parts.rows():
+        here = whole(parts.columns.take(rows), model)
+        ops = list(operations(here.columns))
+        order = [op.row for op in wing_gong_lowe(ops, model).order] or list(range(len(ops)))
+        if len(order) > 1 and rng.random() < 0.7:
+            i, j = rng.sample(range(len(order)), 2)
+            order[i], order[j] = order[j], order[i]
 
-    one = fault_of([ops[row] for row in order], ops, cas_register())
-    other = first_fault(np.array(order, np.int64), registers, np.zeros(len(ops), np.int64))  # type: ignore[arg-type]
-    assert (one is None) == (other is None), (one, other)
+        one = fault_of([ops[row] for row in order], ops, model)
+        of_several, objects = (
+            (fault_of_registers, here.registers)
+            if here.registers is not None
+            else (fault_of_appends, here.appends)
+        )
+        other = of_several(np.array(order, np.int64), objects, here.part)  # type: ignore[arg-type, operator]
+        assert (one is None) == (other is None), (one, other)
 
 
 def test_a_valid_verdict_carries_the_order_of_invocations() -> None:
