@@ -14,7 +14,7 @@ import functools
 import sys
 import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NoReturn, Protocol
 
 import outcome
@@ -24,14 +24,17 @@ import trio._core._instrumentation as _instrumentation
 import trio._core._ki as _ki
 import trio._core._run as _run
 import trio._core._traps as _traps
+import trio._highlevel_socket as _highlevel_socket
 import trio._path as _path
 from outcome import Error
 from trio.lowlevel import Abort, Task
 
+from harness.sim._passes import passes
 from harness.sim.errors import NotSimulated, UnsupportedTrio
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
+_streams: Any = _highlevel_socket
 
 RUN_IN_THREADS: tuple[Any, ...] = (trio.to_thread, _path)
 """The modules whose `run_sync` is called to run something in a thread."""
@@ -68,14 +71,13 @@ class TrioRun:
         self.runner.asyncgens.install_hooks(self.runner)
         self.asyncgen_hooks: Any = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(*outer)
-        generator = _RUN.unrolled_run(self.runner, main, (), host_uses_signal_set_wakeup_fd=True)
-        generator.send(None)
-        self.advance: Callable[[tuple[()]], float] = generator.send
-        """Make one pass; the argument are the I/O events, of which there are none.
+        trio_loop = _RUN.unrolled_run(self.runner, main, (), host_uses_signal_set_wakeup_fd=True)
+        self.advance: Callable[[], bool] = passes(self.runner, trio_loop).__next__
+        """Make one pass. Returns whether the run has nothing more to do before its next deadline.
 
-        Returns for how many seconds the run could sleep now, 0 if it has more to do. Raises: StopIteration
-        when the run is over; trio.TrioInternalError.
+        Raises: StopIteration when the run is over; trio.TrioInternalError.
         """
+        self.advance()
 
     def enter(self) -> None:
         """Make this the run that Trio's functions speak to, until another one enters."""
@@ -169,14 +171,17 @@ def _installed(order: BatchOrder) -> Iterator[None]:
     hooks = sys.get_asyncgen_hooks()
     deterministic, generator = _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r
     library = _RUN.sniffio_library.name
+    translate = _highlevel_socket._translate_socket_errors_to_stream_errors
     _CONTEXT.__dict__.clear()
     _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = True, order
     _RUN.sniffio_library.name = "trio"
+    _streams._translate_socket_errors_to_stream_errors = _Translation(translate).same
     sys.set_asyncgen_hooks(_first_iteration, _finalize)
     try:
         yield
     finally:
         _context = outer
+        _streams._translate_socket_errors_to_stream_errors = translate
         _RUN.sniffio_library.name = library
         _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = deterministic, generator
         sys.set_asyncgen_hooks(*hooks)
@@ -184,11 +189,31 @@ def _installed(order: BatchOrder) -> Iterator[None]:
         _CONTEXT.__dict__.update(context)
 
 
-def is_cancelled(task: Task) -> bool:
-    """Whether the next checkpoint of `task` would raise `Cancelled`."""
-    status: Any = task._cancel_status
-    cancelled: bool = status.effectively_cancelled
+def is_cancelled() -> bool:
+    """Whether the next checkpoint of the running task would raise `Cancelled`."""
+    cancelled: bool = _CONTEXT.task._cancel_status.effectively_cancelled
     return cancelled
+
+
+class _Translation:
+    """What turns the errors of sockets into those of streams, entered twice for each chunk of bytes.
+
+    Trio's is made anew each time, from a generator; this one asks it only if there is an error.
+    """
+
+    def __init__(self, translate: Callable[[], AbstractContextManager[None]]) -> None:
+        self._translate = translate
+
+    def same(self) -> _Translation:
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, tb: object) -> None:
+        if isinstance(error, OSError):
+            with self._translate():
+                raise error
 
 
 class _Instruments(dict[str, Any]):
@@ -261,7 +286,7 @@ class _Wakeup:
 
 class _TestClock(trio.abc.Clock):
     def __init__(self) -> None:
-        self.now, self.asked = 0.0, 0
+        self.now = self.sleeps_s = 0.0
 
     def start_clock(self) -> None:
         pass
@@ -270,8 +295,8 @@ class _TestClock(trio.abc.Clock):
         return self.now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        self.asked += 1
-        return deadline - self.now
+        self.sleeps_s = min(deadline - self.now, 10)
+        return self.sleeps_s
 
 
 class _Reverse:
@@ -325,9 +350,8 @@ def _try_out() -> None:
 def _drive(run: TrioRun, clock: _TestClock) -> None:
     for _ in range(100):
         try:
-            idle_s = run.advance(())
+            if run.advance():
+                clock.now += clock.sleeps_s
         except StopIteration:
             return
-        if 0 < idle_s < 10:
-            clock.now += idle_s
     raise RuntimeError("a run did not end")

@@ -35,7 +35,7 @@ class Kernel:
     """Knows what happens next. It has no opinion on what a process or a network is."""
 
     __slots__ = (
-        *("_heap", "_seq", "current", "events", "fingerprint"),
+        *("_heap", "_seq", "current", "fingerprint"),
         *("halted", "now_ns", "ready", "schedule", "tape"),
     )
 
@@ -47,7 +47,6 @@ class Kernel:
         """The process whose code runs right now; None between ticks."""
         self.fingerprint = 0
         """A running hash of everything that happened."""
-        self.events = 0
         self.halted = False
         """Set to have `run` return as soon as everything waits."""
         self._heap: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
@@ -91,10 +90,10 @@ class Kernel:
                 return True
             if not heap or heap[0][0] > until_ns:
                 return False
-            at_ns = heap[0][0]
+            at_ns, _, call, args = heappop(heap)
             if at_ns > self.now_ns:
                 self.now_ns = at_ns
+            call(*args)
             while heap and heap[0][0] <= at_ns:
                 _, _, call, args = heappop(heap)
-                self.events += 1
                 call(*args)

@@ -50,7 +50,7 @@ class Mailbox:
 
     async def receive(self) -> tuple[str, Any]:
         """Wait for a message; returns the sender's name and the message."""
-        if is_cancelled(trio.lowlevel.current_task()):
+        if is_cancelled():
             await trio.lowlevel.checkpoint_if_cancelled()
         if self._waiting:
             if not self._process.is_alone:

@@ -8,6 +8,7 @@ lost and sent again like data.
 from __future__ import annotations
 
 import errno
+import socket
 from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ class Mark(Enum):
     FIN = 2
 
 
+_FIN = Mark.FIN
 Segment = bytes | Mark
 
 
@@ -82,10 +84,11 @@ class Pipe:
     def send(self, data: bytes) -> None:
         """Take bytes from the source's program."""
         self.unread += len(data)
-        if not self.link.is_between_nodes:
-            self._launch(data)
-        elif self._splitter is None:
-            self._send_message(data)
+        if self._splitter is None:
+            if self.link.is_between_nodes:
+                self._send_message(data)
+            else:
+                self._launch(data)
         else:
             for frame in self._splitter.feed(data):
                 if self._first:
@@ -112,10 +115,12 @@ class Pipe:
         link.sent += 1
         number = network.messages
         network.messages = number + 1
-        if link.disturbed or network.deviations or network.on_message is not None:
+        if link.disturbed or network.deviations:
             self._launch_disturbed(data, number)
-        else:
+        elif network.on_message is None:
             self._launch(data)
+        else:
+            self._launch(data, self._message(data, number))
 
     def _launch_disturbed(self, data: bytes, number: int) -> None:
         network, link = self._network, self.link
@@ -154,9 +159,9 @@ class Pipe:
         if kernel.tape is not None:
             kernel.note_choice("send", *link.name, _check_sum(segment))
         at_ns = kernel.now_ns + link.draw_ns() + extra_ns
-        if link.bytes_per_s is not None and isinstance(segment, bytes):
+        if link.bytes_per_s is not None and type(segment) is bytes:
             at_ns += link.queueing_ns(len(segment))
-        if segment is Mark.FIN:
+        if segment is _FIN:
             at_ns = max(at_ns, self._end_ns + 1)
         if not may_be_overtaken:
             if at_ns <= self._last_ns:
@@ -170,8 +175,7 @@ class Pipe:
         link = self.link
         if link.down:
             self._lose(segment, message)
-            return
-        if link.holds:
+        elif link.holds:
             self._keep(segment, message)
         elif self._lost:
             self._lost.append((segment, message))
@@ -217,13 +221,19 @@ class Pipe:
             lost, self._lost = self._lost, deque()
             for segment, message in lost:
                 self._launch(segment, message)
-        elif kernel.now_ns - self._lost_since_ns >= USER_TIMEOUT_NS:
+        elif kernel.now_ns - self._lost_since_ns >= self._user_timeout_ns:
             self._give_up()
             self.source.break_with(errno.ETIMEDOUT)
         else:
             self.link.count_cut()
             self._rto_ns = min(2 * self._rto_ns, RTO_MAX_NS)
             kernel.call_at(kernel.now_ns + self._rto_ns, self._send_again)
+
+    @property
+    def _user_timeout_ns(self) -> int:
+        """How long what was lost may be sent again: what the program has set, as on Linux, or very long."""
+        set_ms: int = self.source.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        return set_ms * 1_000_000 or USER_TIMEOUT_NS
 
     def _give_up(self) -> None:
         lost, self._lost = self._lost, deque()

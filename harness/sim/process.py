@@ -126,7 +126,7 @@ class Process:
         run.enter()
         advance, passes = run.advance, 0
         try:
-            while not advance(()):
+            while not advance():
                 passes += 1
                 if not self.can_run:
                     return

@@ -117,7 +117,7 @@ class StreamSocket(Endpoint):
 
         Raises: OSError with EPIPE, ECONNRESET, ETIMEDOUT, ENOTCONN or EBADF.
         """
-        if is_cancelled(current_task()):
+        if is_cancelled():
             await checkpoint_if_cancelled()
         pipe, waited = self._out, False
         while True:

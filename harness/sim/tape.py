@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 
 _OWN = (f"{os.sep}trio{os.sep}", f"{os.sep}harness{os.sep}sim{os.sep}", f"{os.sep}outcome{os.sep}")
+_LOOPS = ("unrolled_run", "_until_over")
+"""The functions that step a process's tasks; outside of them nothing is the program's."""
 _FRAMES = 6
 
 
@@ -110,7 +112,7 @@ def _stack(frame: FrameType | None) -> tuple[tuple[CodeType, int], ...]:
     found: list[tuple[CodeType, int]] = []
     while frame is not None and len(found) < _FRAMES:
         code = frame.f_code
-        if code.co_name == "unrolled_run":
+        if code.co_name in _LOOPS:
             break
         if not any(own in code.co_filename for own in _OWN) and "contextlib" not in code.co_filename:
             found.append((code, frame.f_lineno))

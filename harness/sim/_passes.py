@@ -1,0 +1,121 @@
+"""The passes of a Trio run: Trio's own loop, less what a simulated process has no use for.
+
+Tasks, nurseries, cancel scopes, deadlines and their order are Trio's; only the loop that steps the tasks is
+here, because much of a simulation's time is spent in it and Trio's asks at every step about instruments, I/O
+and a clock that might have moved. Between two passes all of a run's state is in its `Runner`, so that either
+loop can make the next one. Trio's own makes the first and the last, those in which someone waits for all
+tasks to be blocked, and those that an instrument watches; it also takes over when something inside breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+from operator import attrgetter
+from typing import Any
+
+import trio._core._run as _run
+import trio._core._traps as _traps
+from outcome import Error, Outcome, Value
+
+_CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
+_RUN: Any = _run
+_OUR_FRAMES = range(1 + _run.CONTEXT_RUN_TB_FRAMES)
+"""The innermost frames of an exception's traceback that belong to whoever steps the task."""
+_by_age = attrgetter("_counter")
+
+
+def passes(runner: Any, trio_loop: Generator[float, Any, None]) -> Generator[bool, None, None]:
+    """Make one pass at each step; True says that there is nothing to do before the next deadline.
+
+    `trio_loop` is Trio's loop for this runner, not started yet. Raises: trio.TrioInternalError.
+    """
+    yield not trio_loop.send(None)
+    try:
+        yield from _until_over(runner, trio_loop)
+    except GeneratorExit:
+        trio_loop.close()  # Warns of a run that was abandoned.
+        raise
+    except BaseException as error:
+        trio_loop.throw(error)  # Cleans up, and says what is to be said.
+        raise
+
+
+def _until_over(runner: Any, trio_loop: Generator[float, Any, None]) -> Generator[bool, None, None]:
+    runq, tasks, deadlines, clock = runner.runq, runner.tasks, runner.deadlines, runner.clock
+    instruments, waiting_for_idle = runner.instruments, runner.waiting_for_idle
+    trios_turn = False
+    while tasks:
+        if trios_turn or waiting_for_idle or instruments["_all"]:
+            # Once more after the last one has ceased to wait, lest Trio's loop stay primed to wake it.
+            trios_turn = bool(waiting_for_idle)
+            try:
+                yield trio_loop.send(()) > 0
+            except StopIteration:
+                return
+            continue
+        heap = deadlines._heap
+        if heap and heap[0][0] <= clock.current_time():
+            deadlines.expire(clock.current_time())
+        batch = list(runq)
+        runq.clear()
+        if len(batch) > 1:
+            batch.sort(key=_by_age)
+        _RUN._r.shuffle(batch)
+        while batch:
+            _step(runner, batch.pop())
+        if runq or waiting_for_idle or not tasks:
+            yield False
+        else:
+            yield clock.deadline_to_sleep_time(deadlines.next_deadline()) > 0
+    with suppress(StopIteration):
+        trio_loop.send(())
+
+
+def _step(runner: Any, task: Any) -> None:
+    """Let one task run up to where it waits next."""
+    _CONTEXT.task = task
+    send, sent = task._next_send_fn, task._next_send
+    task._next_send_fn = task._next_send = None
+    try:
+        trap = task.context.run(send, sent)
+    except StopIteration as stop:
+        ended: Outcome[Any] = Value(stop.value)
+    except BaseException as error:
+        ended = Error(error.with_traceback(_without_ours(error)))
+    else:
+        task._schedule_points += 1
+        if type(trap) is _traps.WaitTaskRescheduled:
+            task._cancel_points += 1
+            task._abort_func = trap.abort_func
+            if runner.ki_pending and task is runner.main_task:
+                task._attempt_delivery_of_pending_ki()
+            if task._cancel_status.effectively_cancelled:
+                task._attempt_delivery_of_any_pending_cancel()
+        else:
+            _obey(runner, task, trap)
+        del _CONTEXT.task
+        return
+    runner.task_exited(task, ended)
+    del _CONTEXT.task
+
+
+def _without_ours(error: BaseException) -> Any:
+    frame = error.__traceback__
+    for _ in _OUR_FRAMES:
+        frame = frame.tb_next if frame is not None else None
+    return frame
+
+
+def _obey(runner: Any, task: Any, trap: object) -> None:
+    """What else a task may yield: the rare things."""
+    if trap is _traps.CancelShieldedCheckpoint:
+        runner.reschedule(task)
+    elif type(trap) is _traps.PermanentlyDetachCoroutineObject:
+        runner.task_exited(task, trap.final_outcome)
+    else:
+        foreign = TypeError(
+            f"Trio does not know what {trap!r} is, which a task has yielded: is it of another framework?"
+        )
+        runner.reschedule(task, foreign)
+        task._next_send_fn = task.coro.throw  # It would not unwrap an outcome.
