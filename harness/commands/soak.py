@@ -32,6 +32,11 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core if not given."
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask scheduler do it, such as tcp://10.0.0.1:8786, on any number of machines.",
+)
 @click.option("--seed", type=click.IntRange(min=0), metavar="FIRST", help="The first seed; 0 if not given.")
 @click.option("--nodes", type=click.IntRange(1, 99), help="Size of the cluster; drawn if not given.")
 @click.option("--nemesis", metavar="A,B", help="Kinds of fault to choose from; drawn from all if not given.")
@@ -49,6 +54,7 @@ def soak(
     seconds: float,
     trials: int | None,
     workers: int | None,
+    cluster: str | None,
     seed: int | None,
     nodes: int | None,
     nemesis: str | None,
@@ -58,16 +64,19 @@ def soak(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Run trials of WORKLOAD (decree if not given) until the time or the number is up, or ctrl-C.
+    """Run trials of WORKLOAD (decree if not given) until the time or the number is up, or until ctrl-C:
+    without --for and --trials it goes on for ever.
 
     Each seed draws a plan of its own. Every outcome is recorded at once; ctrl-C ends the soak in order,
     and --resume goes on where it ended without trying any seed twice. Failures are grouped by reason, and
     the smallest plan of each is kept in a run folder.
     """
-    from harness.search.campaign import BadCampaign, sole_use
-    from harness.search.crew import CrewFailed
+    from harness.search.campaign import BadCampaign, newest_path, sole_use
+    from harness.search.crew import CannotHire, CrewFailed
     from harness.search.soak import Limits
 
+    if cluster is not None and workers is not None:
+        raise UserError("--workers are processes here, and --cluster has workers elsewhere: name one of them")
     limits = Limits(seconds, float("inf") if trials is None else trials)
     drawn = (workload, seed, nodes, nemesis, bug, substrate)
     if resume and any(given is not None for given in drawn):
@@ -76,9 +85,15 @@ def soak(
             "leave out WORKLOAD, --seed, --nodes, --nemesis, --bug and --substrate"
         )
     try:
+        if resume:
+            newest_path(store)  # There is one, before anything is made of the store.
         with sole_use(store), _newest(store) if resume else _begin(store, *drawn) as campaign:
-            return _run(campaign, store, limits, workers or os.cpu_count() or 1, as_json)
-    except BadCampaign as error:
+            try:
+                return _run(campaign, store, limits, workers or os.cpu_count() or 1, cluster, as_json)
+            except CannotHire:
+                campaign.withdraw()
+                raise
+    except (BadCampaign, CannotHire) as error:
         raise UserError(str(error)) from None
     except CrewFailed as error:
         click.echo(f"the soak was given up: {error}", err=True)
@@ -131,7 +146,9 @@ def _newest(store: Path) -> Campaign:
     return Campaign.resume(newest_path(store))
 
 
-def _run(campaign: Campaign, store: Path, limits: Limits, workers: int, as_json: bool) -> int:
+def _run(
+    campaign: Campaign, store: Path, limits: Limits, workers: int, cluster: str | None, as_json: bool
+) -> int:
     from rich.console import Console
 
     from harness.search.errand import warm_modules
@@ -142,7 +159,7 @@ def _run(campaign: Campaign, store: Path, limits: Limits, workers: int, as_json:
     console = Console(stderr=True)
     warm = warm_modules(campaign.swarm.workload)
     with watched(console) as view:
-        progress = run_soak(campaign, store, limits, workers=workers, view=view, warm=warm)
+        progress = run_soak(campaign, store, limits, workers=workers, view=view, cluster=cluster, warm=warm)
     resume = shlex.join(["ostrakon", "soak", "--resume", "--store", str(store)])
     summary = summarize(campaign, progress, resume=resume)
     _write_pages(campaign, store, summary)

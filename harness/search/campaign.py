@@ -120,6 +120,13 @@ class Campaign:
         """Let go of the file."""
         self._database.close()
 
+    def withdraw(self) -> None:
+        """Let go of the file, and remove it if nothing was tried."""
+        is_empty = self._database.execute("SELECT count(*) FROM trials").fetchone() == (0,)
+        self.close()
+        if is_empty:
+            self.path.unlink(missing_ok=True)
+
     def record(self, outcomes: Iterable[Outcome], changed: Iterable[Finding] = ()) -> None:
         """Keep outcomes, and the findings they changed; all of it or nothing. Raises: BadCampaign."""
         with _explained(self.path), self._database:

@@ -8,9 +8,6 @@ or when a job takes too long.
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,21 +17,25 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
+from harness.search.worker import how_it_ended, serve
+
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
 
 _AHEAD = 2
 """Jobs a worker holds: one at work, and one so that it need not wait for us."""
-_LIVES = 2
+LIVES = 2
 """How many workers a job may cost before it is given up."""
-
-
 _DEATHS_MAX = 10
 """How many workers may die, with no job answered in between, before the crew gives up."""
 
 
 class CrewFailed(Exception):
-    """Workers die and nothing gets done; the message says how they ended."""
+    """Nothing gets done any more; the message says why, and what to do if something can be done."""
+
+
+class CannotHire(CrewFailed):
+    """Nothing could be begun; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,11 @@ class Crew(Generic[_Job, _Result]):
         self.close()
 
     @property
+    def size(self) -> int:
+        """How many workers there are."""
+        return len(self._workers)
+
+    @property
     def room(self) -> int:
         """How many more jobs are wanted now, to keep everyone busy."""
         return max(0, _AHEAD * len(self._workers) - self.pending)
@@ -140,7 +146,7 @@ class Crew(Generic[_Job, _Result]):
 
     def _hire(self) -> _Worker[_Job]:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(self._work, theirs, self._limit_s), daemon=True)
+        process = self._context.Process(target=serve, args=(self._work, theirs, self._limit_s), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -149,7 +155,7 @@ class Crew(Generic[_Job, _Result]):
         """Take the jobs of a dead worker back; the one it died of has one life less."""
         worker.pipe.close()
         worker.process.join()
-        why = _how_it_ended(worker.process.exitcode, self._limit_s)
+        why = how_it_ended(worker.process.exitcode, self._limit_s)
         worker.process.close()
         self._obituary = why
         if not worker.held:
@@ -173,7 +179,7 @@ class Crew(Generic[_Job, _Result]):
 @dataclass(slots=True)
 class _Held(Generic[_Job]):
     job: _Job
-    lives: int = _LIVES
+    lives: int = LIVES
 
 
 @dataclass(slots=True)
@@ -198,35 +204,3 @@ class _Worker(Generic[_Job]):
         except (EOFError, OSError):
             return False
         return True
-
-
-def _how_it_ended(exitcode: int | None, limit_s: float) -> str:
-    match exitcode:
-        case int() if exitcode == -signal.SIGALRM:
-            return f"it ran for more than {limit_s:g} s of wall time and was ended"
-        case int() if exitcode < 0:
-            return f"the worker process was ended by {signal.Signals(-exitcode).name}"
-        case _:
-            return f"the worker process ended with exit status {exitcode}"
-
-
-def _serve(work: Callable[[Any], Any], pipe: Connection[Any, Any], limit_s: float) -> None:
-    """A worker's life."""
-    os.setsid()  # Ctrl-C at the terminal is for the parent, who ends the campaign in order.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    while True:
-        try:
-            job = pipe.recv()
-        except (EOFError, OSError):
-            return
-        # Its default action ends us even in the middle of an endless loop in C.
-        signal.setitimer(signal.ITIMER_REAL, limit_s)
-        try:
-            answer = ("done", work(job))
-        except Exception:
-            answer = ("raised", traceback.format_exc())
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        try:
-            pipe.send(answer)
-        except OSError:
-            return

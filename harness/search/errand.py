@@ -59,8 +59,24 @@ class Rechecked:
     still_fails: bool
 
 
-Errand = Try | Keep | Recheck
-Answer = Outcome | Kept | Rechecked
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Run the plan of a seed to show what it comes to here, for a machine to be compared with another."""
+
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What a plan comes to; the same wherever the same code runs it."""
+
+    digest: str
+    valid: Valid
+    why: str
+
+
+Errand = Try | Keep | Recheck | Prove
+Answer = Outcome | Kept | Rechecked | Proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +99,20 @@ class Errands:
             case Recheck(finding, plan):
                 trial = load_run(self.runner)(plan)
                 return Rechecked(finding, plan, (trial.valid, _reason(trial)) == finding)
+            case Prove(seed):
+                trial = load_run(self.runner)(self.swarm.plan(seed))
+                return Proved(trial.digest, trial.valid, trial.why)
 
     def _try(self, seed: int, twice: bool) -> Outcome:
         run = load_run(self.runner)
         plan = self.swarm.plan(seed)
         trial = run(plan)
         return _outcome(trial, twice=twice, differs=twice and run(plan).digest != trial.digest)
+
+
+def stays_home(errand: Errand) -> bool:
+    """Whether an errand leaves files behind, which nobody here would find on another machine."""
+    return isinstance(errand, Keep)
 
 
 def warm_modules(workload: str) -> tuple[str, ...]:

@@ -9,17 +9,31 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.search.campaign import Campaign
 from harness.search.crew import Crew, Done, Failed
-from harness.search.errand import Answer, Errand, Errands, Keep, Kept, Recheck, Rechecked, Try
+from harness.search.errand import (
+    Answer,
+    Errand,
+    Errands,
+    Keep,
+    Kept,
+    Prove,
+    Recheck,
+    Rechecked,
+    Try,
+    stays_home,
+)
 from harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
 from harness.search.swarm import Swarm, draw_recipe
 from harness.search.tally import Finding, Tally
+
+if TYPE_CHECKING:
+    from harness.search.cluster import Cluster
 
 _RERUN_EVERY = 20
 """One seed in so many is run twice, to see that the simulator is deterministic."""
@@ -74,6 +88,28 @@ class View(Protocol):
         """A failure was recorded, for the first time or by a smaller plan, or is found to be mended."""
 
 
+class Workforce(Protocol):
+    """Whoever does the errands: a crew of processes, or a cluster of machines."""
+
+    @property
+    def size(self) -> int:
+        """How many errands are done at a time."""
+
+    @property
+    def room(self) -> int:
+        """How many more errands are wanted now, to keep everyone busy."""
+
+    @property
+    def pending(self) -> int:
+        """How many were given and not answered yet."""
+
+    def give(self, job: Errand) -> None:
+        """Have an errand done."""
+
+    def wait(self, timeout_s: float) -> list[Done[Errand, Answer] | Failed[Errand]]:
+        """What was answered since the last time, or comes in time. Raises: CrewFailed."""
+
+
 @dataclass(slots=True)
 class Agenda:
     """What a soak does next: known failures first, then recording new ones, then new seeds."""
@@ -114,6 +150,7 @@ def soak(
     *,
     workers: int,
     view: View,
+    cluster: str | None = None,
     runner: str = TRIAL_RUNNER,
     warm: Sequence[str] = (),
     trial_limit_s: float = 120.0,
@@ -122,19 +159,25 @@ def soak(
     """Try seeds until a limit is reached, or SIGINT or SIGTERM arrives; every outcome is recorded.
 
     A trial that takes more than `trial_limit_s` of wall time, or ends its worker otherwise, is tried once
-    more and then counted as unknown. `runner` names the function that runs a plan, as `module:function`;
-    `warm` names modules that trials need, so that they are imported once for all workers.
+    more and then counted as unknown. `cluster` is the address of a Dask scheduler whose workers are to do
+    the work instead of `workers` processes here. `runner` names the function that runs a plan, as
+    `module:function`; `warm` names modules that trials need, so that they are imported once for all workers.
 
-    Raises: BadCampaign.
+    Raises: BadCampaign, CrewFailed.
     """
     tally = campaign.tally()
     agenda = Agenda(campaign.untried(), limits.trials, store, known=tally.failures)
-    work = Errands(campaign.swarm, runner)
-    with (
-        Crew[Errand, Answer](work, workers, limit_s=trial_limit_s, warm=(_OURS, *warm)) as crew,
-        _told_to_stop() as told_to_stop,
-    ):
-        progress = Progress(tally, limits, workers, tally.trials)
+    with ExitStack() as stack:
+        work = Errands(campaign.swarm, runner)
+        at_hand = 1 if cluster is not None else workers
+        crew: Workforce = stack.enter_context(
+            Crew[Errand, Answer](work, at_hand, limit_s=trial_limit_s, warm=(_OURS, *warm))
+        )
+        if cluster is not None:
+            assert isinstance(crew, Crew)
+            crew = stack.enter_context(_far(cluster, work, crew, campaign.first, trial_limit_s))
+        told_to_stop = stack.enter_context(_told_to_stop())
+        progress = Progress(tally, limits, crew.size, tally.trials)
         at_work = _Soak(campaign, crew, agenda, progress, view, clock, clock())
         at_work.until_done(told_to_stop)
         at_work.drain()
@@ -144,7 +187,7 @@ def soak(
 @dataclass(slots=True)
 class _Soak:
     campaign: Campaign
-    crew: Crew[Errand, Answer]
+    crew: Workforce
     agenda: Agenda
     progress: Progress
     view: View
@@ -191,6 +234,7 @@ class _Soak:
         if outcomes or changed:
             self.campaign.record(outcomes, changed)
         self.progress.elapsed_s = self.clock() - self.began
+        self.progress.workers = self.crew.size
         self.view.show(self.progress)
 
     def note_outcome(self, outcome: Outcome) -> Iterator[Finding]:
@@ -228,9 +272,17 @@ class _Soak:
             yield finding
 
 
+def _far(
+    address: str, work: Errands, home: Crew[Errand, Answer], seed: int, limit_s: float
+) -> Cluster[Errand, Answer]:
+    from harness.search.cluster import Cluster
+
+    return Cluster(address, work, home, proof=Prove(seed), stays_home=stays_home, limit_s=limit_s)
+
+
 def _seed(errand: Errand) -> int:
     match errand:
-        case Try(seed):
+        case Try(seed) | Prove(seed):
             return seed
         case Keep(_, plan) | Recheck(_, plan):
             return plan.seed

@@ -114,6 +114,13 @@ def test_a_mistake_is_told_in_a_sentence(
     assert "Traceback" not in err
 
 
+def test_resuming_where_nothing_is_makes_nothing(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert soak(store, "--resume") == 254
+
+    assert f"there is no campaign in {store}" in capsys.readouterr().err
+    assert not store.exists()
+
+
 def test_a_second_soak_on_the_same_store_is_refused(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with sole_use(store):
         assert soak(store, "--trials", 1) == 254

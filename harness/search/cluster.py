@@ -1,0 +1,296 @@
+"""A crew on many machines, through a Dask cluster whose workers need nothing but this package.
+
+Jobs travel in batches that take about half a second, so that the way costs little. What is in the hands of a
+worker that is lost goes to another, without being answered twice: an answer counts when it has come home.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from harness.search.crew import CannotHire, Crew, CrewFailed, Done, Failed
+from harness.search.hand import Hand
+from harness.version import VERSION
+
+_Client, _Future = Any, Any
+"""Dask's; it is half annotated, and imported only where it is used."""
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
+
+_PACKAGE = "ostrakon"
+_AHEAD = 2
+"""Batches for each thread of a worker: one at work, and one so that it need not wait for us."""
+_BATCH_S, _BATCH_MAX = 0.5, 100
+"""How long a batch takes, about, and the most jobs that it has."""
+_COUNT_EVERY_S = 1.0
+"""How often we look who is there."""
+_CONNECT_S, _FIRST_WORKER_S = 10.0, 30.0
+"""How long we wait for the scheduler, and for somebody to work."""
+
+
+class Cluster(Generic[_Job, _Result]):
+    """The workers of a Dask cluster, who all do the same kind of work; used as a `Crew` is.
+
+    `home` does the jobs that `stays_home` says must be done here, because they leave files behind. `proof` is
+    a job that every worker has to answer as `home` does: one that does not runs other code, and nothing of
+    what it says would be true here.
+
+    Raises: CannotHire.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        work: Callable[[_Job], _Result],
+        home: Crew[_Job, _Result],
+        *,
+        proof: _Job,
+        stays_home: Callable[[_Job], bool] = lambda job: False,
+        limit_s: float = 120.0,
+    ) -> None:
+        self.address = address
+        self._work, self._home, self._proof = work, home, proof
+        self._stays_home, self._limit_s = stays_home, limit_s
+        self._loose: list[_Job] = []
+        """Jobs that were given and have not been sent."""
+        self._out: dict[Any, tuple[_Future, tuple[_Job, ...]]] = {}
+        """By key, what was sent and is not answered."""
+        self._ended: queue.SimpleQueue[_Future] = queue.SimpleQueue()
+        self._on_probation: dict[str, _Future] = {}
+        self._batch = 1
+        self._threads: dict[str, int] = {}
+        self._count_at = 0.0
+        self._client = _connect(address)
+        try:
+            _await_someone(self._client, address)
+            self._expected = _only(home, proof)
+            self._count()
+            self._wait_for_proofs()
+        except CrewFailed as error:
+            self.close()
+            raise CannotHire(str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def size(self) -> int:
+        """How many jobs the cluster does at a time."""
+        return sum(self._threads.values())
+
+    @property
+    def room(self) -> int:
+        """How many more jobs are wanted now, to keep everyone busy."""
+        return max(0, _AHEAD * self.size * self._batch - self._pending_far)
+
+    @property
+    def pending(self) -> int:
+        """How many jobs were given and not answered yet."""
+        return self._home.pending + self._pending_far
+
+    @property
+    def _pending_far(self) -> int:
+        return len(self._loose) + sum(len(jobs) for _, jobs in self._out.values())
+
+    def give(self, job: _Job) -> None:
+        """Have a job done."""
+        if self._stays_home(job):
+            self._home.give(job)
+        else:
+            self._loose.append(job)
+
+    def wait(self, timeout_s: float) -> list[Done[_Job, _Result] | Failed[_Job]]:
+        """What was answered since the last time, at least one if any comes within `timeout_s`.
+
+        Raises: CrewFailed.
+        """
+        self._send_out()
+        self._count()
+        until = time.monotonic() + timeout_s
+        answers = self._home.wait(0.0)
+        while not answers and (left_s := until - time.monotonic()) > 0:
+            answers += self._home.wait(0.0)
+            answers += self._come_home(min(left_s, 0.05))
+        return answers + self._come_home(0.0)
+
+    def close(self) -> None:
+        """Let go of the cluster; jobs that were not answered are dropped, and the workers stay."""
+        self._client.close()
+
+    def _send_out(self) -> None:
+        while self._loose:
+            batch, self._loose = tuple(self._loose[: self._batch]), self._loose[self._batch :]
+            self._send(batch)
+
+    def _send(self, batch: tuple[_Job, ...]) -> None:
+        future = self._client.submit(labour, self._work, batch, self._limit_s, pure=False)
+        self._out[future.key] = future, batch
+        future.add_done_callback(self._ended.put)
+
+    def _come_home(self, timeout_s: float) -> list[Done[_Job, _Result] | Failed[_Job]]:
+        """The answers of all batches that have ended, at least of one if any does in time."""
+        answers: list[Done[_Job, _Result] | Failed[_Job]] = []
+        while True:
+            try:
+                future = self._ended.get(timeout=0.0 if answers else timeout_s)
+            except queue.Empty:
+                return answers
+            _, jobs = self._out.pop(future.key)
+            answers += self._answers_of(future, jobs)
+
+    def _answers_of(self, future: _Future, jobs: tuple[_Job, ...]) -> Iterable[Any]:
+        from distributed import KilledWorker
+
+        if future.status in ("cancelled", "lost"):
+            raise CrewFailed(f"the scheduler at {self.address} is gone: start it, then resume")
+        if future.status == "finished":
+            took_s, answers = future.result()
+            per_job_s = max(took_s / len(jobs), 1e-4)
+            self._batch = max(1, min(_BATCH_MAX, round((self._batch + _BATCH_S / per_job_s) / 2)))
+            return list(answers)
+        error = future.exception()
+        if isinstance(error, ImportError):
+            raise CrewFailed(_stranger("a worker", f"it cannot import {error.name}"))
+        if not isinstance(error, KilledWorker):
+            return [Failed(job, "raised", f"{type(error).__name__}: {error}") for job in jobs]
+        if len(jobs) > 1:  # One of them is to blame, or none: each gets a chance of its own.
+            for job in jobs:
+                self._send((job,))
+            return []
+        return [Failed(jobs[0], "died", f"the workers that had it were lost, one after the other: {error}")]
+
+    def _count(self) -> None:
+        """Look who is there, now and then, and try those who are new."""
+        if time.monotonic() < self._count_at:
+            return
+        if self._client.status != "running":
+            raise CrewFailed(f"the scheduler at {self.address} does not answer: see to it, then resume")
+        threads = dict(sorted(self._client.nthreads().items()))
+        newcomers = [worker for worker in threads if worker not in self._threads]
+        self._examine(newcomers)
+        self._threads = threads
+        self._count_at = time.monotonic() + _COUNT_EVERY_S
+        for worker, future in list(self._on_probation.items()):
+            if future.done() or worker not in threads:
+                self._judge(worker, self._on_probation.pop(worker))
+
+    def _examine(self, newcomers: Sequence[str]) -> None:
+        if not newcomers:
+            return
+        # By a function of the standard library, for somebody who may not have ours.
+        versions = self._client.run(metadata.version, _PACKAGE, workers=list(newcomers), on_error="return")
+        for worker, version in versions.items():
+            if isinstance(version, metadata.PackageNotFoundError):
+                raise CrewFailed(_stranger(worker, f"it does not have {_PACKAGE}"))
+            if isinstance(version, str) and version != VERSION:
+                raise CrewFailed(_stranger(worker, f"it has {_PACKAGE} {version}"))
+            self._on_probation[worker] = self._client.submit(
+                labour, self._work, (self._proof,), self._limit_s, workers=[worker], pure=False
+            )
+
+    def _wait_for_proofs(self) -> None:
+        until = time.monotonic() + self._limit_s
+        while self._on_probation and time.monotonic() < until:
+            time.sleep(0.01)
+            self._count_at = 0.0
+            self._count()
+
+    def _judge(self, worker: str, proof: _Future) -> None:
+        """Compare what a worker made of the proof with what we did; one that has gone away is let go."""
+        if proof.status == "error" and isinstance(error := proof.exception(), ImportError):
+            raise CrewFailed(_stranger(worker, f"it cannot import {error.name}"))
+        if proof.status != "finished":
+            return
+        _, (answer,) = proof.result()
+        if isinstance(answer, Failed):
+            raise CrewFailed(
+                _stranger(worker, f"it cannot run a plan: {answer.why.strip().splitlines()[-1]}")
+            )
+        if answer != self._expected:
+            raise CrewFailed(
+                _stranger(
+                    worker, "it runs the same plan otherwise than this machine, by other code or Python"
+                )
+            )
+
+
+_hands: dict[tuple[int, bytes], Hand[Any, Any]] = {}
+"""In a Dask worker: the process that works for each of its threads, and at what."""
+
+
+def labour(work: Callable[[Any], Any], jobs: tuple[Any, ...], limit_s: float) -> tuple[float, list[Any]]:
+    """Runs in a Dask worker: do a batch of jobs in a process that belongs to this thread.
+
+    Returns how long that took, in seconds, and the answers.
+    """
+    import pickle
+
+    key = threading.get_ident(), pickle.dumps((work, limit_s))
+    if key not in _hands:
+        for other in [other for other in _hands if other[0] == key[0]]:  # Of a campaign before this one.
+            _hands.pop(other).close()
+        _hands[key] = Hand(work, limit_s)
+    began = time.perf_counter()
+    answers = [_hands[key].do(job) for job in jobs]
+    return time.perf_counter() - began, answers
+
+
+def _connect(address: str) -> _Client:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise CannotHire(
+            f"a cluster needs Dask, which is not installed here: pip install '{_PACKAGE}[cluster]'"
+        ) from None
+    try:
+        return Client(address, timeout=_CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise CannotHire(
+            f"no Dask scheduler can be reached at {address!r} ({_first_line(error)}): start one with "
+            "`dask scheduler`, and name it as --cluster tcp://HOST:8786"
+        ) from None
+
+
+def _await_someone(client: _Client, address: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=_FIRST_WORKER_S)
+    except TimeoutError:
+        raise CrewFailed(
+            f"no worker came to {address} in {_FIRST_WORKER_S:g} s: start some with `dask worker {address}`"
+        ) from None
+
+
+def _only(crew: Crew[_Job, _Result], job: _Job) -> Done[_Job, _Result]:
+    """What a crew makes of one job."""
+    crew.give(job)
+    while crew.pending:
+        for answer in crew.wait(1.0):
+            match answer:
+                case Done():
+                    return answer
+                case Failed(_, _, why):
+                    raise CrewFailed(f"a plan cannot be run on this machine: {why}")
+    raise AssertionError("a crew did not answer")
+
+
+def _stranger(worker: str, what: str) -> str:
+    return f"{worker} cannot take part: {what}; install {_PACKAGE} {VERSION} there, the same as here"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
