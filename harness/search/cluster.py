@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from harness.search.crew import CannotHire, Crew, CrewFailed, Done, Failed
 from harness.search.hand import Hand
 from harness.version import VERSION
 
-_Client, _Future = Any, Any
+_Client: TypeAlias = Any
+_Future: TypeAlias = Any
 """Dask's; it is half annotated, and imported only where it is used."""
 
 _Job = TypeVar("_Job")
@@ -252,13 +253,14 @@ def labour(work: Callable[[Any], Any], jobs: tuple[Any, ...], limit_s: float) ->
 
 def _connect(address: str) -> _Client:
     try:
-        from distributed import Client
+        import distributed
     except ImportError:
         raise CannotHire(
             f"a cluster needs Dask, which is not installed here: pip install '{_PACKAGE}[cluster]'"
         ) from None
     try:
-        return Client(address, timeout=_CONNECT_S, set_as_default=False)
+        client: Callable[..., _Client] = distributed.Client
+        return client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise CannotHire(
             f"no Dask scheduler can be reached at {address!r} ({_first_line(error)}): start one with "
