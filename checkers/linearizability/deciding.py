@@ -87,9 +87,14 @@ def _ask_the_log(parts: Parts, rows: list[Ints], model: Model, decisions: Decisi
 def _by_blocks_of_registers(registers: Registers, parts: Parts, decisions: Decisions) -> None:
     count = len(parts.keys)
     placed = place_registers(registers, parts.part, count)
-    settled = settle(placed.placement)
-    for part, found in {**settled.impossible, **placed.impossible}.items():
+    for part, found in placed.impossible.items():
         decisions.add(part, found, "blocks")
+    if placed.placement is None:
+        return
+    settled = settle(placed.placement)
+    for part, found in settled.impossible.items():
+        if part not in placed.impossible:
+            decisions.add(part, found, "blocks")
     decided = ~(placed.ambiguous | placed.partial)
     part_of = parts.part[settled.order]
     by_part = np.argsort(part_of, kind="stable") if count > 1 else np.arange(len(part_of))

@@ -37,11 +37,9 @@ class _Narrator:
         if kind >= UNKNOWN_WRITE:
             self._unknown.setdefault(line.class_of[op], deque()).append(op)
         elif kind in (READ, DIFFERS):
-            self._looking.append(op)
-            self._look()
+            (self.order if self._sees(op) else self._looking).append(op)
         elif kind == WRITE and op not in self._chosen:
-            self._writing.append(op)
-            self._write_again()
+            (self.order if line.written[op] == self._value else self._writing).append(op)
 
     def _carry_out(self, choice: int) -> None:
         line = self._line
@@ -54,17 +52,17 @@ class _Narrator:
         self._look()
         self._write_again()
 
+    def _sees(self, op: int) -> bool:
+        return (self._line.expected[op] == self._value) == (self._line.kind[op] == READ)
+
     def _look(self) -> None:
         """Those who wait for what can be seen now have seen it."""
-        line, value = self._line, self._value
-        seen = [op for op in self._looking if (line.expected[op] == value) == (line.kind[op] == READ)]
-        if seen:
+        if seen := [op for op in self._looking if self._sees(op)]:
             self.order += seen
             self._looking = [op for op in self._looking if op not in seen]
 
     def _write_again(self) -> None:
         """Writes of the value that is there already change nothing."""
-        same = [op for op in self._writing if self._line.written[op] == self._value]
-        if same:
+        if same := [op for op in self._writing if self._line.written[op] == self._value]:
             self.order += same
             self._writing = [op for op in self._writing if op not in same]

@@ -21,7 +21,8 @@ from harness.history.columns import Ints, Mask
 class Placed:
     """Where operations of registers were placed, and the parts for which that didn't work."""
 
-    placement: Placement
+    placement: Placement | None
+    """None if that worked for no part."""
     impossible: dict[int, Impossible]
     """By part: what is wrong at first sight."""
     ambiguous: Mask
@@ -36,6 +37,8 @@ def place_registers(registers: Registers, part: Ints, parts: int) -> Placed:
     impossible: dict[int, Impossible] = {}
     values.blame_unwritten(registers.known, impossible)
     ambiguous = values.ambiguous()
+    if (ambiguous | _has(list(impossible), parts)).all():
+        return Placed(None, impossible, ambiguous, values.partial)
     values.forget(ambiguous | _has(list(impossible), parts))
     values.blame_unwritten(
         ~registers.known, impossible

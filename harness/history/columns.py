@@ -68,8 +68,7 @@ class Columns:
 
     def is_f(self, *names: str) -> Mask:
         """Which rows have one of these functions."""
-        codes = [self.fs.index(name) for name in names if name in self.fs]
-        mask: Mask = np.isin(self.f, codes) if len(codes) != 1 else self.f == codes[0]
+        mask: Mask = np.array([name in names for name in self.fs], bool)[self.f]
         return mask
 
     @classmethod
@@ -161,20 +160,14 @@ def _pair(kind: Ints, process: Ints) -> tuple[Ints, Ints]:
 
 def _codes(table: dict[Hashable, int], values: list[Any]) -> Ints:
     code = table.setdefault
-    for plain in (_as_it_is, _without_lists, freeze):  # Few histories need the last, which is the slowest.
-        try:
-            return _array([code(value, len(table)) for value in map(plain, values)])
-        except TypeError:  # Something in it can't be hashed.
-            continue
-    raise TypeError("a value of the history can't be hashed, even with tuples for its lists")
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _without_lists(value: Any) -> Any:
-    return tuple(value) if type(value) is list else value
+    try:
+        return _array([code(value, len(table)) for value in values])
+    except TypeError:  # Lists, as a rule, and few histories need what is slower still.
+        pass
+    try:
+        return _array([code(tuple(value) if type(value) is list else value, len(table)) for value in values])
+    except TypeError:
+        return _array([code(freeze(value), len(table)) for value in values])
 
 
 def _array(numbers: Sequence[Any]) -> Ints:

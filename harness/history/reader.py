@@ -35,7 +35,8 @@ _EXPECTED: Final = (
 
 
 _ONE_OP: Final = re.compile(r"\{([^{}]*?):process (\d+|:nemesis)\b([^{}]*)\}")
-_UNCOMMON: Final = re.compile(r'[;"#\\]|:(?:time|index|key)\b')
+_UNCOMMON: Final = (*';"#\\', ":time ", ":index ")
+_UNTIMED: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +104,31 @@ def _alike(text: str) -> list[Op] | None:
     They are read several times quicker, since each kind of op is looked at only once. None if it is another
     kind of history, or a damaged one.
     """
-    if _UNCOMMON.search(text) or _ONE_OP.sub("", text).strip("[]() \t\r\n,"):
+    if any(part in text for part in _UNCOMMON):
         return None
-    ops = []
-    for index, (before, process, after) in enumerate(_ONE_OP.findall(text)):
-        try:
-            kind = _kind(before + after)
-        except ValueError:
-            return None
-        number = NEMESIS if process == f":{NEMESIS}" else int(process)
-        ops.append(Op(index, index, kind.type, number, kind.f, kind.value, kind.error))
-    return ops
+    pieces = _ONE_OP.split(text)
+    if "".join(pieces[0::4]).strip("[]() \t\r\n,"):
+        return None
+    told = list(zip(pieces[1::4], pieces[3::4], strict=True))
+    try:
+        kinds = {fields: _kind("".join(fields)) for fields in set(told)}
+    except ValueError:
+        return None
+    if any(kind.time != _UNTIMED for kind in kinds.values()):
+        return None
+    numbers = {name: NEMESIS if name[0] == ":" else int(name) for name in set(pieces[2::4])}
+    return [
+        Op(index, index, kind.type, process, kind.f, kind.value, kind.error)
+        for index, (kind, process) in enumerate(
+            zip(map(kinds.__getitem__, told), map(numbers.__getitem__, pieces[2::4]), strict=True)
+        )
+    ]
 
 
 @lru_cache(maxsize=10_000)
 def _kind(fields: str) -> Op:
     (entry,) = EdnReader(f"{{{fields}}}")
-    return _op(entry, 0)
+    return _op(entry, _UNTIMED)
 
 
 class _JsonLines:

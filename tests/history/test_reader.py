@@ -81,6 +81,12 @@ def test_ops_that_differ_only_in_their_process_are_read_as_all_others_are(
     assert [op.value for op in quick] == [[1, None]] * 2
 
 
+def test_times_are_read_whatever_stands_before_them(tmp_path: Path) -> None:
+    text = "[{:process 0, :type :invoke, :f :read, :value nil, :time\t70}]"
+
+    assert read_any(written(tmp_path, text)).history[0].time == 70
+
+
 def test_porcupines_ops_become_ours(tmp_path: Path) -> None:
     etcd, kv = read_any(written(tmp_path, ETCD)).history, read_any(written(tmp_path, KV)).history
 
