@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -46,6 +46,12 @@ class Disk(Protocol):
 
     async def truncate(self, path: str, size: int) -> None:
         """Cut the file to `size` bytes."""
+
+    async def remove(self, path: str) -> None:
+        """Let there be no such file. Raises: FileNotFoundError."""
+
+    async def list(self) -> Sequence[str]:
+        """The paths of all files, sorted."""
 
 
 Record = Callable[[Any], None]

@@ -1,10 +1,10 @@
-"""Stable storage as a port: five operations on files, and the operating system's version of them."""
+"""Stable storage as a port: a few operations on files, and the operating system's version of them."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -38,6 +38,15 @@ class Disk(Protocol):
 
     async def truncate(self, path: str, size: int) -> None:
         """Cut a file to `size` bytes, durably."""
+
+    async def remove(self, path: str) -> None:
+        """Let there be no such file any more, durably.
+
+        Raises: FileNotFoundError.
+        """
+
+    async def list(self) -> Sequence[str]:
+        """The names of all files."""
 
 
 class OsDisk:
@@ -73,6 +82,20 @@ class OsDisk:
 
         await _in_thread(cut)
 
+    async def remove(self, path: str) -> None:
+        """See `Disk`."""
+
+        def unlink() -> None:
+            (self._root / path).unlink()
+            _sync_directory(self._root)
+            self._forget(path)
+
+        await _in_thread(unlink)
+
+    async def list(self) -> Sequence[str]:
+        """See `Disk`."""
+        return await _in_thread(lambda: sorted(each.name for each in self._root.iterdir()))
+
     def close(self) -> None:
         """Close the files that are open; what was not synced may still be lost."""
         while self._open:
@@ -97,6 +120,10 @@ class OsDisk:
             os.close(descriptor)
         os.replace(aside, self._root / path)
         _sync_directory(self._root)
+        self._forget(path)
+
+    def _forget(self, path: str) -> None:
+        """The file that is open under this name is not the one that is there."""
         if (stale := self._open.pop(path, None)) is not None:
             os.close(stale)
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from paxos_impl.core.log.command import Command
-from paxos_impl.kv.machine import StateMachine
+from paxos_impl.core.log.configuration import CLUSTER
+from paxos_impl.kv.machine import BadState, StateMachine
 
 SESSIONS_MAX = 10_000
 """How many sessions are remembered; the one unused for longest is forgotten for a new one."""
@@ -34,10 +35,14 @@ class Forgotten(msgspec.Struct, frozen=True, tag=True, gc=False):
     """Not executed: no such session is remembered, so nobody can tell whether it was executed before."""
 
 
-Execution = Executed | Outdated | Forgotten
+class Passed(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Not for the state machine: the log itself has seen to it."""
 
 
-class Session(msgspec.Struct, frozen=True, gc=False):
+Execution = Executed | Outdated | Forgotten | Passed
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The last command of a client, and its result."""
 
     number: int
@@ -53,6 +58,8 @@ class Sessions:
 
     def execute(self, command: Command) -> Execution:
         """The outcome of a command that the log has come to."""
+        if command.client == CLUSTER:
+            return Passed()
         session = self._sessions.pop(command.client, None)
         if session is None and command.number != 1:
             return Forgotten()
@@ -66,8 +73,24 @@ class Sessions:
 
     def digest(self) -> str:
         """A hash of all that replicas must have in common after the same slot: sessions and state."""
-        sessions = [(client, session.number, session.result) for client, session in self._sessions.items()]
-        return blake2b(_encode((sessions, self._machine.state())), digest_size=8).hexdigest()
+        return blake2b(self.snapshot(), digest_size=8).hexdigest()
+
+    def snapshot(self) -> bytes:
+        """Sessions and state; the same bytes at all replicas that have executed the same."""
+        return _encode((tuple(self._sessions.items()), self._machine.state()))
+
+    def restore(self, snapshot: bytes) -> None:
+        """The inverse of `snapshot`, in place of what was there.
+
+        Raises: BadState.
+        """
+        try:
+            sessions, state = _decode(snapshot)
+        except msgspec.DecodeError as error:
+            raise BadState(f"not a snapshot of sessions: {error}") from None
+        self._machine.restore(state)
+        self._sessions = dict(sessions)
 
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode = msgspec.msgpack.Decoder(tuple[tuple[tuple[str, Session], ...], Any]).decode

@@ -14,11 +14,14 @@ from paxos_impl.core import TraceEvent
 from paxos_impl.core.log import (
     LOG_RULES,
     Apply,
+    Compaction,
     Decline,
     Drained,
     Effect,
     Event,
     Fact,
+    Image,
+    Install,
     LogRules,
     Message,
     Note,
@@ -26,11 +29,16 @@ from paxos_impl.core.log import (
     Persist,
     Query,
     Received,
+    Rejected,
     Replica,
+    SaveSnapshot,
     Send,
     SetTimer,
+    Snapshot,
+    SnapshotSaved,
     Started,
     Submitted,
+    TakeSnapshot,
     Timer,
     TimerFired,
     trace_event,
@@ -46,13 +54,15 @@ from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
 from paxos_impl.peers import Peers
 from paxos_impl.replica.desk import ReplicaDesk
+from paxos_impl.replica.keeper import Keeper
 from paxos_impl.replica.storage import Storage
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import PROTOCOL, Answer, Done, Elsewhere, Refused
 from paxos_impl.server import links_to_others, serve_node
+from paxos_impl.storage import StorageFailed
 from paxos_impl.transport import PLAIN, Transport
 
-_HASHED_EVERY = 16
+_HASHED_EVERY = 8
 """Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
 
 
@@ -64,6 +74,7 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
     listen: Address | None = None
     """Where to listen, if that is not the address at which the members find it."""
     timing: ReplicaTiming = ReplicaTiming()
+    compaction: Compaction = Compaction()
     transport: Transport = PLAIN
 
 
@@ -90,7 +101,16 @@ async def serve(
         config, storage, state_machine, sessions(state_machine), rng=rng, rules=rules, tracer=tracer, log=log
     )
     listen = config.listen or config.membership.members[config.server_id]
-    await serve_node(node, listen, log=log, transport=config.transport, task_status=task_status)
+    failure: StorageFailed | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(node.keeper.run, nursery.cancel_scope)
+        try:
+            await serve_node(node, listen, log=log, transport=config.transport, task_status=task_status)
+        except StorageFailed as error:
+            failure = error
+        nursery.cancel_scope.cancel()
+    if failure := failure or node.keeper.failure:
+        raise failure
 
 
 class ReplicaNode:
@@ -113,8 +133,14 @@ class ReplicaNode:
         self._facts: list[Fact] = []
         me, self.membership = config.server_id, config.membership
         self.replica = Replica.recover(
-            me, self.membership.ids, incarnation=storage.incarnation, state=storage.state, rules=rules
+            me,
+            self.membership.ids,
+            incarnation=storage.incarnation,
+            state=storage.state,
+            compaction=config.compaction,
+            rules=rules,
         )
+        self.keeper = Keeper(storage, lambda image: self.driver.submit(SnapshotSaved(image)))
         self.links = links_to_others(
             me,
             self.membership,
@@ -175,9 +201,13 @@ class ReplicaNode:
 
     def carry_out(self, effect: Effect) -> None:
         """See `Driven`."""
-        if isinstance(effect, Apply):
-            self._apply(effect)
-            return
+        match effect:
+            case Apply():
+                self._apply(effect)
+                return
+            case Install(image):
+                self._install(image)
+                return
         driver = self.driver
         driver.trace(lambda *me: trace_event(effect, *me))
         match effect:
@@ -190,6 +220,13 @@ class ReplicaNode:
                 driver.answer(request, Elsewhere(address, maybe))
             case Overloaded(request):
                 driver.answer(request, Refused(OVERLOADED, is_final=False))
+            case Rejected(request, why):
+                driver.answer(request, Refused(why, is_final=True))
+            case TakeSnapshot(slot, configurations):
+                snapshot = Snapshot(slot, configurations, self._sessions.snapshot())
+                self.keeper.save(Image.of(snapshot))
+            case SaveSnapshot(image):
+                self.keeper.save(image)
 
     def _apply(self, apply: Apply) -> None:
         executions = [self._sessions.execute(command) for command in apply.batch]
@@ -199,6 +236,17 @@ class ReplicaNode:
                 answer = _answer_to(execution, apply.slot)
                 for request in requests:
                     self.driver.answer(request, answer)
+
+    def _install(self, image: Image) -> None:
+        """Have the state machine be as a snapshot shows it; the event tells what came of that."""
+        self._sessions.restore(image.snapshot.state)
+        detail = {"state_hash": self._sessions.digest()}
+
+        def event(*me: int) -> TraceEvent | None:
+            installed = trace_event(Install(image), *me)
+            return installed and replace(installed, detail=detail)
+
+        self.driver.trace(event)
 
     def _applied(
         self, apply: Apply, executions: Sequence[Execution], me: tuple[int, int, int]

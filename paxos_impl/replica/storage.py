@@ -1,78 +1,287 @@
-"""What a replica must find again after a restart: facts in a write-ahead log, many to a record and a sync.
+"""What a replica must find again after a restart: a snapshot, and a write-ahead log of facts that follow it.
 
-What must always hold: `save` returns only when its facts, and all before them, are durable.
+    replica            whose this is, and how often it was started
+    replica.snapshot   the newest snapshot
+    replica.00000007   segments of the log, each going on where the one before it ended
+    replica.00000008
+
+What must always hold: `save` returns only when its facts, and all before them, are durable; and a segment is
+removed only when a durable snapshot has all of it but the promise, with which each segment begins anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from paxos_impl.core.log import Fact, Recovered
+from paxos_impl.core.ballot import Ballot
+from paxos_impl.core.log import FIRST, Fact, Image, Promised, Recovered, Voted
 from paxos_impl.disk import Disk
 from paxos_impl.membership import Membership
-from paxos_impl.record import DamagedLog
-from paxos_impl.storage import Header, Log, WrongStorage, require_same
+from paxos_impl.record import DamagedLog, read_records
+from paxos_impl.storage import Header, Log, StorageFailed, WrongStorage, require_same
 
-_FORMAT = "paxos-replica-1"
+SEGMENT_BYTES = 4 << 20
+"""How long a segment may get before the next one is begun."""
+
+_FORMAT = "paxos-replica-2"
+
+
+class _Beginning(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The first record of a segment."""
+
+    follows: int
+    """The highest slot that the segments before it tell of."""
+    promised: Ballot | None
+    """What was promised when it was begun."""
+
+
+class _Segment(msgspec.Struct, gc=False):
+    """A file of the log."""
+
+    number: int
+    beginning: _Beginning
+    top: int
+    """The highest slot that it, or a segment before it, tells of."""
+    size: int
 
 
 class Storage:
     """The durable state of one replica. Open it with `recover`."""
 
-    def __init__(self, log: Log, incarnation: int, state: Recovered) -> None:
-        self._log = log
+    def __init__(
+        self,
+        disk: Disk,
+        path: str,
+        segments: list[_Segment],
+        incarnation: int,
+        state: Recovered,
+        segment_bytes: int,
+    ) -> None:
+        self._disk, self._path, self._segment_bytes = disk, path, segment_bytes
+        self._segments = segments
+        self._log = Log(disk, _name(path, segments[-1].number))
+        self._promised = state.promised
+        self._snapshot = state.ledger.base
+        self._failure: StorageFailed | None = None
         self.incarnation = incarnation
         self.state = state
         """What was found at start-up."""
 
     @classmethod
     async def recover(
-        cls, disk: Disk, membership: Membership, server_id: int, *, path: str = "replica"
+        cls,
+        disk: Disk,
+        membership: Membership,
+        server_id: int,
+        *,
+        path: str = "replica",
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> Storage:
         """Read what the last incarnation left and durably begin the next one.
 
         Raises: DamagedLog; WrongStorage, when it belongs to another server or cluster; StorageFailed.
         """
-        log = Log(disk, path)
         mine = Header(_FORMAT, membership.cluster_id, server_id, membership.ids, 0)
-        state, facts = Recovered(), list[bytes]()
-        if (payloads := await log.load()) is not None:
-            header, state = _interpret(payloads, mine, path)
-            mine = msgspec.structs.replace(mine, incarnation=header.incarnation + 1)
-            facts = payloads[1:]
-        # All of it is written anew: after a sync has failed, what can be read need not be on the disk, and
-        # no further sync would bring it there.
-        await log.replace([_encode(mine), *facts])
-        return cls(log, mine.incarnation, state)
+        owner = Log(disk, path)
+        if (payloads := await owner.load()) is not None:
+            found = _owner(payloads, path)
+            require_same(found, mine, path)
+            mine = msgspec.structs.replace(mine, incarnation=found.incarnation + 1)
+        image = await _load_image(disk, f"{path}.snapshot")
+        segments, facts = await _load_segments(disk, path, 0 if image is None else image.slot)
+        _require_together(path, payloads is not None, segments, facts, image)
+        state = Recovered.of(facts, image)
+        if not segments:
+            first = _Segment(1, _Beginning(FIRST - 1, None), FIRST - 1, 0)
+            await Log(disk, _name(path, 1)).replace([_encode(first.beginning)])
+            segments.append(first)
+        await owner.replace([_encode(mine)])
+        return cls(disk, path, segments, mine.incarnation, state, segment_bytes)
 
     async def save(self, facts: Sequence[Fact]) -> None:
         """Add to what is to be found after a restart; durable on return.
 
         Raises: StorageFailed.
         """
-        await self._log.append(_encode(facts))
+        payload = _encode(facts)
+        await self._attempt(lambda: self._log.append(payload))
+        segment = self._segments[-1]
+        segment.size += len(payload)
+        segment.top = max(segment.top, _top(facts))
+        self._promised = _promised(facts, self._promised)
+        if segment.size >= self._segment_bytes:
+            await self._begin_segment(segment)
+
+    async def save_snapshot(self, image: Image) -> None:
+        """Have the log go on from this snapshot, unless it does from a newer one; durable on return.
+
+        Raises: StorageFailed.
+        """
+        if image.slot > self._snapshot:
+            file = Log(self._disk, f"{self._path}.snapshot")
+            await self._attempt(lambda: file.replace([image.data]))
+            self._snapshot = image.slot
+            await self._attempt(self._remove_covered)
+
+    async def _begin_segment(self, last: _Segment) -> None:
+        beginning = _Beginning(last.top, self._promised)
+        log = Log(self._disk, _name(self._path, last.number + 1))
+        await self._attempt(lambda: log.replace([_encode(beginning)]))
+        self._segments.append(_Segment(last.number + 1, beginning, last.top, 0))
+        self._log = log
+
+    async def _remove_covered(self) -> None:
+        """Remove segments that the snapshot has all of, oldest first, so that no crash leaves a gap."""
+        while len(self._segments) > 1 and self._segments[0].top <= self._snapshot:
+            path = _name(self._path, self._segments[0].number)
+            try:
+                await self._disk.remove(path)
+            except OSError as error:
+                raise StorageFailed(f"{path}: {error.strerror or error}") from error
+            del self._segments[0]
+
+    async def _attempt(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write, unless anything has failed before: nobody knows what is on such a disk."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            await write()
+        except StorageFailed as error:
+            self._failure = error
+            raise
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_header = msgspec.msgpack.Decoder(Header)
+_headers = msgspec.msgpack.Decoder(Header)
+_beginnings = msgspec.msgpack.Decoder(_Beginning)
 _facts = msgspec.msgpack.Decoder(tuple[Fact, ...])
 
 
-def _interpret(payloads: list[bytes], mine: Header, path: str) -> tuple[Header, Recovered]:
-    """Whose log it is, and what it remembers."""
+def _name(path: str, number: int) -> str:
+    return f"{path}.{number:08}"
+
+
+def _owner(payloads: list[bytes], path: str) -> Header:
+    """Whose storage it is."""
     if not payloads:
-        raise DamagedLog(path, 0, "the log has no beginning")
-    state = Recovered()
+        raise DamagedLog(path, 0, "it has no beginning")
     try:
-        header = _header.decode(payloads[0])
-        if header.format != _FORMAT:
-            raise WrongStorage(f"{path} has the format {header.format!r}; this version reads {_FORMAT!r}")
-        require_same(header, mine, path)
-        for payload in payloads[1:]:
-            for fact in _facts.decode(payload):
-                state = state.after(fact)
+        header = _headers.decode(payloads[0])
     except msgspec.DecodeError as error:
         raise WrongStorage(f"{path} is not the log of a replica: {error}") from None
-    return header, state
+    if header.format != _FORMAT:
+        raise WrongStorage(f"{path} has the format {header.format!r}; this version reads {_FORMAT!r}")
+    return header
+
+
+async def _load_image(disk: Disk, path: str) -> Image | None:
+    """The snapshot, if there is one. It was put there in one piece, so what does not add up is damage."""
+    try:
+        data = await disk.read(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+    payloads, end = read_records(data, path)
+    if len(payloads) != 1 or end < len(data):
+        raise DamagedLog(path, end, "the snapshot is cut short, or something follows it")
+    try:
+        return Image.read(payloads[0])
+    except msgspec.DecodeError as error:
+        raise WrongStorage(f"{path} is not the snapshot of a replica: {error}") from None
+
+
+async def _load_segments(disk: Disk, path: str, base: int) -> tuple[list[_Segment], list[Fact]]:
+    """The segments in order, and the facts in them; what the last one holds is durable afterwards."""
+    try:
+        names = await disk.list()
+    except OSError as error:
+        raise StorageFailed(f"the directory can't be read: {error.strerror or error}") from error
+    numbers = sorted(int(name[len(path) + 1 :]) for name in names if _is_segment(name, path))
+    segments: list[_Segment] = []
+    facts: list[Fact] = []
+    for number in numbers:
+        name, is_last = _name(path, number), number == numbers[-1]
+        if segments and number != segments[-1].number + 1:
+            raise DamagedLog(_name(path, segments[-1].number + 1), 0, "this segment of the log is missing")
+        payloads = await _load_segment(disk, name, is_last=is_last)
+        beginning, told = _interpret(payloads, name)
+        if not segments and beginning.follows > base:
+            raise DamagedLog(
+                name,
+                0,
+                f"the log goes on from slot {beginning.follows}, but the snapshot reaches slot {base} only",
+            )
+        if beginning.promised is not None:
+            facts.append(Promised(beginning.promised))
+        facts += told
+        top = max(beginning.follows, _top(told))
+        segments.append(_Segment(number, beginning, top, sum(map(len, payloads))))
+    return segments, facts
+
+
+async def _load_segment(disk: Disk, name: str, *, is_last: bool) -> list[bytes]:
+    """The records of a segment; only the last one may have a torn tail.
+
+    The last one is written anew: after a sync has failed, what can be read need not be on the disk, and no
+    further sync would bring it there. Those before it were synced before the next one was begun.
+    """
+    log = Log(disk, name)
+    if is_last:
+        payloads = await log.load() or []
+        await log.replace(payloads)
+        return payloads
+    try:
+        data = await disk.read(name)
+    except OSError as error:
+        raise StorageFailed(f"{name}: {error.strerror or error}") from error
+    payloads, end = read_records(data, name)
+    if end < len(data):
+        raise DamagedLog(name, end, "this record is cut short, though others were written after it")
+    return payloads
+
+
+def _interpret(payloads: list[bytes], name: str) -> tuple[_Beginning, list[Fact]]:
+    if not payloads:
+        raise DamagedLog(name, 0, "it has no beginning")
+    try:
+        beginning = _beginnings.decode(payloads[0])
+        return beginning, [fact for payload in payloads[1:] for fact in _facts.decode(payload)]
+    except msgspec.DecodeError as error:
+        raise WrongStorage(f"{name} is not the log of a replica: {error}") from None
+
+
+def _require_together(
+    path: str, has_owner: bool, segments: list[_Segment], facts: list[Fact], image: Image | None
+) -> None:
+    """Whether the files are all there. At its first start, a replica may die before it has made all."""
+    if has_owner and not segments:
+        raise DamagedLog(_name(path, 1), 0, "the log is missing, and with it what was promised")
+    if not has_owner and (facts or image is not None or len(segments) > 1):
+        raise DamagedLog(path, 0, "it is missing, though the log that belongs to it is there")
+
+
+def _is_segment(name: str, path: str) -> bool:
+    number = name.removeprefix(f"{path}.")
+    return number != name and len(number) == 8 and number.isdecimal()
+
+
+def _top(facts: Sequence[Fact]) -> int:
+    """The highest slot that facts tell of."""
+    top = FIRST - 1
+    for fact in facts:
+        if not isinstance(fact, Promised):
+            top = max(top, fact.entry.slot if isinstance(fact, Voted) else fact.slot)
+    return top
+
+
+def _promised(facts: Sequence[Fact], before: Ballot | None) -> Ballot | None:
+    """What is promised when these facts are true too."""
+    for fact in reversed(facts):
+        if isinstance(fact, Promised):
+            return fact.ballot
+        if isinstance(fact, Voted):
+            return fact.entry.ballot
+    return before

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from functools import reduce
 
 from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log import (
@@ -261,7 +260,7 @@ class LogWorld:
 
 
 def recovered(facts: list[Fact]) -> Recovered:
-    return reduce(Recovered.after, facts, Recovered())
+    return Recovered.of(facts)
 
 
 def disturb(world: LogWorld, rng: random.Random, steps: int) -> None:

@@ -60,6 +60,17 @@ class MemoryDisk:
     async def truncate(self, path: str, size: int) -> None:
         await self.replace(path, self.written[path][:size])
 
+    async def remove(self, path: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self._may_fail()
+        del self.written[path]
+        self.durable.pop(path, None)
+
+    async def list(self) -> list[str]:
+        await trio.lowlevel.checkpoint()
+        self._may_fail(reading=True)
+        return sorted(self.written)
+
     def _may_fail(self, *, reading: bool = False) -> None:
         if self.dies_before == self.operations:
             raise PowerLost

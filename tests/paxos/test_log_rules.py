@@ -8,10 +8,12 @@ from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log import (
     NOOP,
     Command,
+    Configuration,
     Decline,
     Drained,
     Entry,
     Ledger,
+    Member,
     Overloaded,
     Query,
     Received,
@@ -486,9 +488,10 @@ def test_a_ledger_is_a_value(slots: list[int]) -> None:
     assert after.top == max(slots)
 
 
-def test_strangers_are_not_heard() -> None:
-    replica = Replica.recover(1, (1, 2, 3))
+def test_a_removed_member_is_not_heard() -> None:
+    left = Configuration(1, (Member(1), Member(2)), next_id=4)
+    replica = Replica.recover(1, left)
 
-    after, effects = replica.step(Received(Prepare(Ballot(9, 9), 1), 9, "n9.0.1"))
+    after, effects = replica.step(Received(Prepare(Ballot(9, 3), 1), 3, "n3.0.1"))
 
     assert (after, effects) == (replica, [])

@@ -87,8 +87,8 @@ async def test_damage_is_not_taken_for_an_unfinished_write() -> None:
     storage = await Storage.recover(disk, THREE, 1)
     await storage.save([Promised(Ballot(1, 1))])
     await storage.save([Promised(Ballot(2, 1))])
-    whole = disk.durable["replica"]
-    disk.written["replica"] = whole[:-30] + bytes([whole[-30] ^ 1]) + whole[-29:]
+    whole = disk.durable["replica.00000001"]
+    disk.written["replica.00000001"] = whole[:-30] + bytes([whole[-30] ^ 1]) + whole[-29:]
 
     with pytest.raises(DamagedLog):
         await Storage.recover(disk, THREE, 1)
@@ -99,7 +99,7 @@ async def test_what_a_failed_sync_left_readable_is_written_again_before_it_is_re
     disk = MemoryDisk()
     storage = await Storage.recover(disk, THREE, 1)
     disk.failing = errno.EIO
-    disk.written["replica"] += record(msgspec.msgpack.encode([Promised(Ballot(5, 1))]))
+    disk.written["replica.00000001"] += record(msgspec.msgpack.encode([Promised(Ballot(5, 1))]))
     with pytest.raises(StorageFailed):
         await storage.save([Promised(Ballot(6, 1))])
     disk.failing = None

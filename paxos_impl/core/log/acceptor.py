@@ -27,7 +27,7 @@ def answer_prepare(turn: Turn, prepare: Prepare, sender: int) -> None:
     if not turn.rules.may_promise(before, ballot):
         _refuse(turn, ballot, sender)
         return
-    if turn.upto - from_slot >= LAG_MAX:
+    if turn.upto - from_slot >= LAG_MAX or from_slot <= turn.ledger.base:
         learner.tell(turn, from_slot, sender)
         return
     election.make_way(turn, ballot)
@@ -42,6 +42,9 @@ def answer_prepare(turn: Turn, prepare: Prepare, sender: int) -> None:
 def answer_propose(turn: Turn, propose: Propose, sender: int) -> None:
     """Phase 2b."""
     ballot, slot, batch = propose.ballot, propose.slot, propose.batch
+    if slot <= turn.ledger.base:  # It is decided, and what was voted for here is gone.
+        learner.tell(turn, slot, sender)
+        return
     cell = turn.ledger[slot]
     before = Acceptor(turn.promised, cell.accepted)
     if not turn.rules.may_accept(before, ballot):

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import msgspec
 
 from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.effect import ConfigActive
 from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.configuration import Configuration
 from paxos_impl.core.log.event import Timer
 from paxos_impl.core.log.message import Entry, Message
+from paxos_impl.core.log.snapshot import Image
 
 
 class Promised(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -85,6 +86,55 @@ class Apply(msgspec.Struct, frozen=True, gc=False):
     """For each command, the requests that wait for its result here."""
 
 
+class Changed(msgspec.Struct, frozen=True, gc=False):
+    """Answer a request to change the configuration."""
+
+    request: int
+    slot: int
+    is_made: bool
+    """Whether it was; if not, another change came before it, and it never will be."""
+
+
+class Configured(msgspec.Struct, frozen=True, gc=False):
+    """These are the members from a slot on."""
+
+    configuration: Configuration
+
+
+class TakeSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """Put the state machine as it is now, having executed this slot last, into a snapshot.
+
+    Once it is durable, `SnapshotSaved` is to say so.
+    """
+
+    slot: int
+    configurations: tuple[Configuration, ...]
+
+
+class SaveSnapshot(msgspec.Struct, frozen=True, gc=False):
+    """Make a snapshot that was fetched durable; then `SnapshotSaved` is to say so."""
+
+    image: Image
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True, gc=False):
+    """The newest durable snapshot goes up to this slot."""
+
+    slot: int
+
+
+class Install(msgspec.Struct, frozen=True, gc=False):
+    """Let the state machine be as this snapshot shows it; slots are executed from there on."""
+
+    image: Image
+
+
+class Compacted(msgspec.Struct, frozen=True, gc=False):
+    """This slot and all below are gone."""
+
+    upto: int
+
+
 class Query(msgspec.Struct, frozen=True, gc=False):
     """Answer a request with what the state machine says now, having executed this slot last."""
 
@@ -107,6 +157,13 @@ class Overloaded(msgspec.Struct, frozen=True, gc=False):
     """Answer a request: too much waits already; it was not taken up and won't be."""
 
     request: int
+
+
+class Rejected(msgspec.Struct, frozen=True, gc=False):
+    """Answer a request: it can't be done as things are. It was not taken up and won't be."""
+
+    request: int
+    why: str
 
 
 class SetTimer(msgspec.Struct, frozen=True, gc=False):
@@ -132,10 +189,17 @@ Effect = (
     | Send
     | Learned
     | Apply
+    | TakeSnapshot
+    | SaveSnapshot
+    | SnapshotTaken
+    | Install
+    | Compacted
     | Query
     | Decline
     | Overloaded
+    | Rejected
     | SetTimer
     | Restarted
-    | ConfigActive
+    | Configured
+    | Changed
 )

@@ -57,16 +57,19 @@ def step_down(turn: Turn) -> None:
 def time_out(turn: Turn) -> None:
     """No leader was heard of for long, or, at the leader, it is time to see who answers."""
     match turn.phase:
-        case Leading() as phase if _is_quorum(turn, leader.answering(turn, phase)):
+        case Leading() as phase if turn.is_quorum(leader.answering(turn, phase), turn.upto + 1):
             turn.phase = replace(phase, checked=phase.beat)
             turn.do(SetTimer("election"))
         case _:
             step_down(turn)
-            _canvass(turn)
+            turn.leader, turn.is_alone = None, True
+            if turn.has_vote:
+                _canvass(turn)
+            else:
+                turn.do(SetTimer("election"))
 
 
 def _canvass(turn: Turn) -> None:
-    turn.leader, turn.is_alone = None, True
     turn.canvass += 1
     turn.phase = Canvassing()
     turn.send(turn.others, Canvass(turn.canvass))
@@ -87,7 +90,7 @@ def hear_support(turn: Turn, support: Support, sender: int) -> None:
     if isinstance(turn.phase, Canvassing) and support.number == turn.canvass:
         supporters = turn.rules.with_voter(turn.phase.supporters, sender)
         turn.phase = Canvassing(supporters)
-        if _is_quorum(turn, supporters):
+        if turn.is_quorum(supporters, turn.upto + 1):
             _campaign(turn)
 
 
@@ -107,6 +110,8 @@ def _campaign(turn: Turn) -> None:
 def hear_promise(turn: Turn, promise: Promise, sender: int) -> None:
     """With a quorum's promises, lead."""
     phase = turn.phase
+    if isinstance(phase, Leading) and promise.ballot == phase.ballot:
+        leader.hear_late_promise(turn, promise, sender)
     if not isinstance(phase, Campaigning) or promise.ballot != phase.ballot:
         return
     promisers = turn.rules.with_voter(phase.promisers, sender)
@@ -114,9 +119,5 @@ def hear_promise(turn: Turn, promise: Promise, sender: int) -> None:
         return
     phase = replace(phase, promisers=promisers, promises=(*phase.promises, promise))
     turn.phase = phase
-    if _is_quorum(turn, promisers):
+    if turn.is_quorum(promisers, phase.from_slot):
         leader.lead(turn, phase)
-
-
-def _is_quorum(turn: Turn, members: tuple[int, ...]) -> bool:
-    return len(members) >= turn.rules.quorum(len(turn.members))

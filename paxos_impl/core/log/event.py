@@ -8,7 +8,9 @@ import msgspec
 
 from paxos_impl.core.event import Started
 from paxos_impl.core.log.command import Command
+from paxos_impl.core.log.configuration import Member
 from paxos_impl.core.log.message import Message
+from paxos_impl.core.log.snapshot import Image
 
 Timer = Literal["election", "beat"]
 """`election` runs out when a leader was silent for too long, or, at a leader, its followers were; `beat`
@@ -41,14 +43,29 @@ class ReadRequested(msgspec.Struct, frozen=True, gc=False):
     op: Any
 
 
+class ChangeRequested(msgspec.Struct, frozen=True, gc=False):
+    """Somebody wants these to be the members, by a decision of the log."""
+
+    request: int
+    members: tuple[Member, ...]
+
+
 class TimerFired(msgspec.Struct, frozen=True, gc=False):
     """A timer that was set ran out."""
 
     timer: Timer
 
 
+class SnapshotSaved(msgspec.Struct, frozen=True, gc=False):
+    """A snapshot, taken here or fetched, is durable."""
+
+    image: Image
+
+
 class Drained(msgspec.Struct, frozen=True, gc=False):
     """All that had arrived is handled; what is done once for all of it is done now, before the next sync."""
 
 
-Event = Started | Received | Submitted | ReadRequested | TimerFired | Drained
+Event = (
+    Started | Received | Submitted | ReadRequested | ChangeRequested | TimerFired | SnapshotSaved | Drained
+)

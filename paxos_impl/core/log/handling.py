@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from paxos_impl.core.effect import ConfigActive
 from paxos_impl.core.event import Started
-from paxos_impl.core.log import acceptor, election, leader, learner
-from paxos_impl.core.log.effect import Restarted, SetTimer
-from paxos_impl.core.log.event import Drained, Event, ReadRequested, Received, Submitted, TimerFired
+from paxos_impl.core.log import acceptor, election, leader, learner, transfer
+from paxos_impl.core.log.effect import Configured, Install, Restarted, SetTimer
+from paxos_impl.core.log.event import (
+    ChangeRequested,
+    Drained,
+    Event,
+    ReadRequested,
+    Received,
+    SnapshotSaved,
+    Submitted,
+    TimerFired,
+)
 from paxos_impl.core.log.message import (
     Accepted,
     Ask,
     Canvass,
+    Chunk,
     Commit,
     Entry,
+    Fetch,
     Heard,
     Message,
     Nack,
+    Offer,
     Prepare,
     Promise,
     Propose,
@@ -29,12 +40,16 @@ def handle(turn: Turn, event: Event) -> None:
     """Do what an event asks for; called once in a turn."""
     match event:
         case Received(message, sender):
-            if sender in turn.members:  # What strangers say counts for nothing.
+            if not turn.is_removed(sender):
                 _receive(turn, message, sender)
         case Submitted(request, command, size):
             leader.submit(turn, request, command, size)
         case ReadRequested(request, op):
             leader.read(turn, request, op)
+        case ChangeRequested(request, members):
+            leader.change(turn, request, members)
+        case SnapshotSaved(image):
+            transfer.saved(turn, image)
         case TimerFired("election"):
             election.time_out(turn)
         case TimerFired("beat"):
@@ -50,7 +65,11 @@ def _start(turn: Turn) -> None:
         Entry(slot, vote.ballot, vote.value) for slot, vote in turn.ledger.votes_from(turn.upto + 1)
     )
     turn.do(Restarted(turn.promised, votes, turn.upto))
-    turn.do(ConfigActive(turn.members))
+    for configuration in turn.configurations:
+        if configuration.members:
+            turn.do(Configured(configuration))
+    if turn.images:
+        turn.do(Install(turn.images[-1]))
     learner.execute(turn, turn.upto)
     turn.do(SetTimer("election", soon=turn.before.incarnation == 0))
 
@@ -75,6 +94,12 @@ def _receive(turn: Turn, message: Message, sender: int) -> None:
             learner.tell(turn, from_slot, sender)
         case Tell():
             learner.hear_tell(turn, message, sender)
+        case Offer():
+            transfer.hear_offer(turn, message, sender)
+        case Fetch():
+            transfer.send_chunk(turn, message, sender)
+        case Chunk():
+            transfer.hear_chunk(turn, message, sender)
         case Canvass():
             election.answer_canvass(turn, message, sender)
         case Support():

@@ -10,15 +10,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import learner
-from paxos_impl.core.log.command import Batch, Command, Queued
-from paxos_impl.core.log.effect import Decline, Overloaded, Query, SetTimer
-from paxos_impl.core.log.message import Accepted, Commit, Heard, Propose
+from paxos_impl.core.log import election, learner
+from paxos_impl.core.log.command import Batch, Command, CommandId, Queued
+from paxos_impl.core.log.configuration import ALPHA, CLUSTER, Configuration, Member, change_to
+from paxos_impl.core.log.effect import Decline, Overloaded, Query, Rejected, SetTimer
+from paxos_impl.core.log.message import Accepted, Commit, Heard, Prepare, Promise, Propose
 from paxos_impl.core.log.phase import Campaigning, Flight, Leading, Read
 from paxos_impl.core.log.turn import Turn
 
-WINDOW = 16
-"""How many slots may be under way at once; what comes meanwhile is batched."""
+WINDOW = ALPHA
+"""How many slots may be under way at once; what comes meanwhile is batched. Who decides them is known."""
 BATCH_COMMANDS_MAX = 128
 BATCH_BYTES_MAX = 8192
 """What a batch may have in all, unless it is a single command."""
@@ -27,26 +28,67 @@ WAITING_MAX = 4096
 
 
 def lead(turn: Turn, campaign: Campaigning) -> None:
-    """Phase 2a for all slots that the promises left open, below the highest that any of them reports."""
-    reports: dict[int, list[Vote | None]] = {}
+    """Phase 2a in all slots that are open, below the highest that a promise reports a vote in and above."""
+    first = max(campaign.from_slot, turn.upto + 1)  # It may have been told of some meanwhile.
+    promisers = dict.fromkeys(campaign.promisers, campaign.from_slot)
+    phase = Leading(campaign.ballot, next_slot=first, barrier=first - 1, promisers=promisers)
     for promise in campaign.promises:
-        for entry in promise.votes:
-            reports.setdefault(entry.slot, []).append(entry.vote)
-    top = max(reports, default=campaign.from_slot - 1)
-    turn.phase = Leading(campaign.ballot, max(top, turn.upto) + 1, barrier=top)
+        phase = _with_reports(phase, promise)
+    turn.phase = phase
     turn.leader, turn.is_alone = turn.me, False
-    for slot in range(campaign.from_slot, top + 1):
-        filler = turn.rules.filler()
-        if slot in reports or filler is not None:
-            _propose(turn, slot, turn.rules.safe_value(reports.get(slot, ()), filler))
+    _pump(turn)
     turn.do(SetTimer("election"))
+    prepare_missing(turn)
     beat(turn)
+
+
+def _with_reports(phase: Leading, promise: Promise) -> Leading:
+    """The leader, once it knows what a promise reports of slots that it has not proposed in yet."""
+    news = {entry.slot: entry.vote for entry in promise.votes if entry.slot >= phase.next_slot}
+    told = phase.reports
+    return replace(
+        phase,
+        barrier=max(phase.barrier, *news) if news else phase.barrier,
+        reports=told | {slot: (*told.get(slot, ()), vote) for slot, vote in news.items()},
+    )
+
+
+def prepare_missing(turn: Turn) -> None:
+    """Phase 1a for members without whose promises nothing may be proposed in slots to come."""
+    phase = turn.phase
+    if isinstance(phase, Leading) and not _is_promised(turn, phase):
+        missing = tuple(member for member in turn.others if member not in phase.promisers)
+        turn.send(missing, Prepare(phase.ballot, turn.upto + 1))
+
+
+def hear_late_promise(turn: Turn, promise: Promise, sender: int) -> None:
+    """Another member has promised the ballot; its reports matter where nothing was proposed yet."""
+    phase = turn.phase
+    if isinstance(phase, Leading) and sender not in phase.promisers:
+        promisers = {**phase.promisers, sender: promise.from_slot}
+        turn.phase = replace(_with_reports(phase, promise), promisers=promisers)
+
+
+def _is_promised(turn: Turn, phase: Leading) -> bool:
+    """Whether a quorum of each configuration that is or will be in force has promised the ballot."""
+    return all(
+        _may_propose(turn, phase, max(configuration.from_slot, turn.upto + 1))
+        for configuration in turn.configurations
+    )
+
+
+def _may_propose(turn: Turn, phase: Leading, slot: int) -> bool:
+    """Whether a quorum of those who decide a slot has promised the ballot, and told of its votes there."""
+    return turn.is_quorum(tuple(who for who, first in phase.promisers.items() if first <= slot), slot)
 
 
 def submit(turn: Turn, request: int, command: Command, size: int) -> None:
     """A client wants a command executed: queue it to be proposed, or say who would."""
     if not isinstance(turn.phase, Leading):
         turn.do(Decline(request, turn.leader, maybe=False))
+        return
+    if command.client == CLUSTER:
+        turn.do(Rejected(request, "the members are not changed by commands of clients"))
         return
     waiting = turn.waiting.get(command.id)
     if waiting is None and len(turn.waiting) >= WAITING_MAX:
@@ -57,6 +99,33 @@ def submit(turn: Turn, request: int, command: Command, size: int) -> None:
         turn.queue = (*turn.queue, Queued(command, size))
 
 
+def change(turn: Turn, request: int, members: tuple[Member, ...]) -> None:
+    """Somebody wants these to be the members: have that decided, if it can be done now."""
+    phase = turn.phase
+    newest = turn.configurations[-1]
+    if not isinstance(phase, Leading):
+        turn.do(Decline(request, turn.leader, maybe=False))
+    elif why := _objection(turn, phase, newest, members):
+        turn.do(Rejected(request, why))
+    else:
+        command = change_to(newest.followed_by(members))
+        turn.waiting = {**turn.waiting, command.id: (request,)}
+        turn.queue = (*turn.queue, Queued(command, size=64 * len(members)))
+
+
+def _objection(turn: Turn, phase: Leading, newest: Configuration, members: tuple[Member, ...]) -> str:
+    """Why the members can't be these now; empty if they can."""
+    if newest.from_slot > turn.upto + 1 or CommandId(CLUSTER, newest.version + 1) in turn.waiting:
+        return "another change is under way"
+    if (why := newest.objection(members)) is not None:
+        return why
+    for member in members:
+        is_near = turn.rules.may_vote_soon(phase.reached.get(member.id, 0), turn.upto)
+        if member.votes and member.id not in newest.voters and not is_near:
+            return f"server {member.id} has to catch up with the log before it gets a vote"
+    return ""
+
+
 def drain(turn: Turn) -> None:
     """Propose what is queued, and announce what was learned, once for all that came in together."""
     _pump(turn)
@@ -64,15 +133,31 @@ def drain(turn: Turn) -> None:
     if isinstance(phase, Leading) and phase.announced < turn.upto:
         turn.phase = replace(phase, announced=turn.upto)
         turn.send(turn.others, Commit(phase.ballot, turn.upto))
+    if isinstance(phase, Leading) and not turn.has_vote:
+        election.step_down(turn)
 
 
 def _pump(turn: Turn) -> None:
-    """Propose what is queued, as far as the window allows."""
-    while turn.queue and isinstance(turn.phase, Leading) and turn.phase.next_slot <= turn.upto + WINDOW:
-        batch = _next_batch(turn)
-        slot = turn.phase.next_slot
-        turn.phase = replace(turn.phase, next_slot=slot + 1)
-        _propose(turn, slot, batch)
+    """Propose what promises call for, and then what is queued, as far as the window allows."""
+    while isinstance(phase := turn.phase, Leading) and phase.next_slot <= turn.upto + WINDOW:
+        slot = phase.next_slot
+        if not (slot <= phase.barrier or turn.queue) or not _may_propose(turn, phase, slot):
+            return
+        votes = phase.reports.get(slot)
+        turn.phase = _past(phase, slot)
+        filler = turn.rules.filler()
+        if slot > phase.barrier:
+            _propose(turn, slot, _next_batch(turn))
+        elif votes is not None or filler is not None:
+            _propose(turn, slot, turn.rules.safe_value(votes or (), filler))
+
+
+def _past(phase: Leading, slot: int) -> Leading:
+    """The leader, once it is about to propose in a slot; what was reported of it is not needed any more."""
+    reports = phase.reports
+    if slot in reports:
+        reports = {each: votes for each, votes in reports.items() if each != slot}
+    return replace(phase, next_slot=slot + 1, reports=reports)
 
 
 def _next_batch(turn: Turn) -> Batch:
@@ -90,7 +175,7 @@ def _propose(turn: Turn, slot: int, batch: Batch) -> None:
     phase = turn.phase
     assert isinstance(phase, Leading), f"proposing while {phase}"
     turn.phase = replace(phase, flights={**phase.flights, slot: Flight(batch)})
-    turn.send(turn.members, Propose(phase.ballot, slot, batch))
+    turn.send(turn.configuration(slot).voters, Propose(phase.ballot, slot, batch))
 
 
 def hear_vote(turn: Turn, accepted: Accepted, sender: int) -> None:
@@ -103,7 +188,7 @@ def hear_vote(turn: Turn, accepted: Accepted, sender: int) -> None:
         return
     voters = turn.rules.with_voter(flight.voters, sender)
     turn.phase = replace(phase, flights={**phase.flights, slot: Flight(flight.batch, voters)})
-    if turn.rules.is_chosen(voters, len(turn.members)):
+    if turn.is_quorum(voters, slot):
         learner.learn(turn, slot, Vote(phase.ballot, flight.batch), "votes")
         _serve_reads(turn)
 
@@ -123,11 +208,13 @@ def beat(turn: Turn) -> None:
         return
     for slot, flight in phase.flights.items():
         if slot < phase.settled:
-            missing = tuple(member for member in turn.members if member not in flight.voters)
+            deciding = turn.configuration(slot).voters
+            missing = tuple(member for member in deciding if member not in flight.voters)
             turn.send(missing, Propose(phase.ballot, slot, flight.batch))
     turn.phase = replace(phase, beat=phase.beat + 1, settled=phase.next_slot, announced=turn.upto)
     turn.send(turn.others, Commit(phase.ballot, turn.upto, phase.beat + 1))
     turn.do(SetTimer("beat"))
+    prepare_missing(turn)
 
 
 def hear_answer(turn: Turn, heard: Heard, sender: int) -> None:
@@ -135,7 +222,8 @@ def hear_answer(turn: Turn, heard: Heard, sender: int) -> None:
     phase = turn.phase
     if isinstance(phase, Leading) and heard.ballot == phase.ballot:
         last = max(heard.beat, phase.heard.get(sender, 0))
-        turn.phase = replace(phase, heard={**phase.heard, sender: last})
+        reached = {**phase.reached, sender: heard.upto}
+        turn.phase = replace(phase, heard={**phase.heard, sender: last}, reached=reached)
         _serve_reads(turn)
 
 
@@ -165,9 +253,12 @@ def _serve_reads(turn: Turn) -> None:
     phase = turn.phase
     if not isinstance(phase, Leading) or not phase.reads:
         return
-    answered = sorted((phase.beat, *(phase.heard.get(member, 0) for member in turn.others)), reverse=True)
-    confirmed = answered[turn.rules.quorum(len(turn.members)) - 1]
-    is_current = turn.rules.is_current(turn.upto, phase.barrier)
+    voters = turn.configuration(turn.upto + 1).voters
+    answered = sorted(
+        (phase.beat if voter == turn.me else phase.heard.get(voter, 0) for voter in voters), reverse=True
+    )
+    confirmed = answered[turn.rules.quorum(len(voters)) - 1]
+    is_current = turn.rules.is_current(turn.upto, phase.barrier) and _is_promised(turn, phase)
     left = tuple(read for read in phase.reads if not is_current or read.beat > confirmed)
     for read in phase.reads:
         if read not in left:

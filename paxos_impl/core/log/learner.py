@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec.structs import replace
+
 from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import election, leader
-from paxos_impl.core.log.effect import Apply, Chose, Learned
+from paxos_impl.core.log import election, leader, transfer
+from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.configuration import changed_to, since
+from paxos_impl.core.log.effect import Apply, Changed, Chose, Learned
 from paxos_impl.core.log.ledger import FIRST, Cell
 from paxos_impl.core.log.message import Ask, Commit, Entry, Heard, Nack, Tell
 from paxos_impl.core.log.turn import Turn
@@ -17,6 +21,8 @@ TOLD_MAX = 32
 
 def learn(turn: Turn, slot: int, vote: Vote, how: Literal["votes", "told"]) -> None:
     """From now on it is known what a slot holds."""
+    if slot <= turn.ledger.base:
+        return
     leader.forget_flight(turn, slot)
     cell = turn.ledger[slot]
     if cell.chosen is not None:
@@ -26,9 +32,14 @@ def learn(turn: Turn, slot: int, vote: Vote, how: Literal["votes", "told"]) -> N
     turn.promised = turn.rules.promised_after_learning(turn.promised, vote)
     turn.note(Chose(slot, None if cell.accepted == vote else Entry(slot, vote.ballot, vote.value)))
     turn.do(Learned(slot, vote, how, turn.cause))
+    go_on(turn, slot)
+
+
+def go_on(turn: Turn, learned: int) -> None:
+    """See how far the log is known without gaps, now that `learned` is, and have that executed."""
     while turn.ledger[turn.upto + 1].chosen is not None:
         turn.upto += 1
-    execute(turn, slot)
+    execute(turn, learned)
 
 
 def execute(turn: Turn, learned: int) -> None:
@@ -38,11 +49,31 @@ def execute(turn: Turn, learned: int) -> None:
         chosen = turn.ledger[slot].chosen
         assert chosen is not None, f"nobody knows what slot {slot} holds"
         batch = chosen.value
-        requests = tuple(turn.waiting.get(command.id, ()) for command in batch)
-        if any(requests):
+        waiting = tuple(turn.waiting.get(command.id, ()) for command in batch)
+        if any(waiting):
             done = {command.id: None for command in batch}
             turn.waiting = {id: waits for id, waits in turn.waiting.items() if id not in done}
-        turn.do(Apply(slot, batch, requests))
+        turn.do(Apply(slot, batch, waiting))
+        _reconfigure(turn, slot, batch, waiting)
+        transfer.take_if_due(turn)
+
+
+def _reconfigure(turn: Turn, slot: int, batch: Batch, waiting: tuple[tuple[int, ...], ...]) -> None:
+    """Change the configuration as the commands of a slot say, and leave behind those that are over."""
+    before = turn.configurations
+    configurations = before if len(before) == 1 else since(before, slot + 1)
+    for command, requests in zip(batch, waiting, strict=True):
+        if (wanted := changed_to(command)) is None:
+            continue
+        is_made = turn.rules.takes_effect(configurations[-1], wanted)
+        if is_made:
+            changed = replace(wanted, from_slot=turn.rules.in_force_from(slot))
+            configurations = since((*configurations, changed), slot + 1)
+        for request in requests:
+            turn.do(Changed(request, slot, is_made))
+    if configurations != before:
+        turn.configure(configurations)
+        leader.prepare_missing(turn)
 
 
 def hear_commit(turn: Turn, commit: Commit, sender: int) -> None:
@@ -57,13 +88,16 @@ def hear_commit(turn: Turn, commit: Commit, sender: int) -> None:
         if cell.chosen is None and cell.accepted is not None and turn.rules.may_learn(cell, ballot):
             learn(turn, slot, cell.accepted, "told")
     if commit.beat:
-        turn.send((sender,), Heard(ballot, commit.beat))
+        turn.send((sender,), Heard(ballot, commit.beat, turn.upto))
         if commit.upto > turn.upto and turn.rules.catches_up():
             turn.send((sender,), Ask(turn.upto + 1))
 
 
 def tell(turn: Turn, from_slot: int, to: int) -> None:
-    """Say what slots hold, from one on, to who does not know."""
+    """Say what slots hold, from one on, to who does not know; if they are gone, offer the snapshot."""
+    if from_slot <= turn.ledger.base:
+        transfer.offer(turn, to)
+        return
     entries: list[Entry] = []
     for slot in range(max(from_slot, FIRST), min(from_slot + TOLD_MAX, turn.upto + 1)):
         chosen = turn.ledger[slot].chosen

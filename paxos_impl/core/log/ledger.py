@@ -1,11 +1,12 @@
 """The ledger: what a replica voted for, and knows to be chosen, in every slot. A value like any other.
 
-A changed ledger shares with the one before it all but one page and the table of pages.
+A changed ledger shares with the one before it all but one page and the table of pages. What lies at or below
+its base is gone: a snapshot has the state up to there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -26,31 +27,58 @@ class Cell(msgspec.Struct, frozen=True, gc=False):
 
 
 EMPTY = Cell()
-_BLANK = (EMPTY,) * _PAGE
+_Page = tuple[Cell, ...]
+_BLANK: _Page = (EMPTY,) * _PAGE
 
 
 class Ledger(msgspec.Struct, frozen=True, gc=False):
-    """Cells by slot; those never written are empty."""
+    """Cells by slot; those never written are empty, and so are those that are gone."""
 
-    pages: tuple[tuple[Cell, ...], ...] = ()
+    pages: tuple[_Page, ...] = ()
+    """From the page of the first slot above the base on."""
     top: int = FIRST - 1
     """The highest slot ever written."""
+    base: int = FIRST - 1
+    """Slots up to this one are gone."""
+
+    @classmethod
+    def of(cls, cells: Mapping[int, Cell], base: int = FIRST - 1) -> Ledger:
+        """A ledger of many cells at once; those up to `base` are left out."""
+        top, first = max(cells, default=base), _first_page(base)
+        rows = [[EMPTY] * _PAGE for _ in range(first, top // _PAGE + 1 if top > base else first)]
+        for slot, cell in cells.items():
+            if slot > base:
+                rows[slot // _PAGE - first][slot % _PAGE] = cell
+        return cls(tuple(map(tuple, rows)), max(top, base), base)
 
     def __getitem__(self, slot: int) -> Cell:
         """The cell of a slot."""
-        page = slot // _PAGE
-        return self.pages[page][slot % _PAGE] if page < len(self.pages) else EMPTY
+        page = slot // _PAGE - _first_page(self.base)
+        return self.pages[page][slot % _PAGE] if 0 <= page < len(self.pages) and slot > self.base else EMPTY
 
     def put(self, slot: int, cell: Cell) -> Ledger:
         """The ledger with this cell in a slot."""
-        assert slot >= FIRST, f"there is no slot {slot}"
+        assert slot > self.base, f"slot {slot} is gone: a snapshot goes up to {self.base}"
         number, at = divmod(slot, _PAGE)
+        number -= _first_page(self.base)
         pages = self.pages + (_BLANK,) * (number + 1 - len(self.pages))
         page = (*pages[number][:at], cell, *pages[number][at + 1 :])
-        return Ledger((*pages[:number], page, *pages[number + 1 :]), max(self.top, slot))
+        return Ledger((*pages[:number], page, *pages[number + 1 :]), max(self.top, slot), self.base)
+
+    def without(self, upto: int) -> Ledger:
+        """The ledger without this slot and all below."""
+        if upto <= self.base:
+            return self
+        gone = _first_page(upto) - _first_page(self.base)
+        return Ledger(self.pages[gone:], max(self.top, upto), upto)
 
     def votes_from(self, slot: int) -> Iterator[tuple[int, Vote]]:
         """The own votes in this slot and all above, in order."""
-        for each in range(slot, self.top + 1):
+        for each in range(max(slot, self.base + 1), self.top + 1):
             if (vote := self[each].accepted) is not None:
                 yield each, vote
+
+
+def _first_page(base: int) -> int:
+    """The number of the page that holds the first slot above the base."""
+    return (base + 1) // _PAGE

@@ -6,6 +6,7 @@ import msgspec
 
 from paxos_impl.core.ballot import Ballot, Vote
 from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.snapshot import SnapshotId
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -76,6 +77,8 @@ class Heard(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
     ballot: Ballot
     beat: int
+    upto: int
+    """I know all slots up to this one."""
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -91,6 +94,28 @@ class Tell(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     upto: int
 
 
+class Offer(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """The slots that you lack are gone; take this snapshot from me."""
+
+    id: SnapshotId
+
+
+class Fetch(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Send me the piece of this snapshot that begins here."""
+
+    id: SnapshotId
+    offset: int
+
+
+class Chunk(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A piece of a snapshot."""
+
+    id: SnapshotId
+    offset: int
+    data: bytes
+    checksum: int
+
+
 class Canvass(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Would you follow me? Asked by who misses a leader, before it disturbs anyone with a ballot."""
 
@@ -103,4 +128,19 @@ class Support(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     number: int
 
 
-Message = Prepare | Promise | Propose | Accepted | Nack | Commit | Heard | Ask | Tell | Canvass | Support
+Message = (
+    Prepare
+    | Promise
+    | Propose
+    | Accepted
+    | Nack
+    | Commit
+    | Heard
+    | Ask
+    | Tell
+    | Offer
+    | Fetch
+    | Chunk
+    | Canvass
+    | Support
+)

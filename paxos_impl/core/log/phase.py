@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot
+from paxos_impl.core.ballot import Ballot, Vote
 from paxos_impl.core.log.command import Batch
 from paxos_impl.core.log.message import Promise
 
@@ -54,6 +54,10 @@ class Leading(msgspec.Struct, frozen=True, gc=False):
     next_slot: int
     barrier: int
     """The last slot that the promises reported a vote in."""
+    promisers: dict[int, int]  # Never changed in place.
+    """By who promised this ballot, the slot from which on its promise reports."""
+    reports: dict[int, tuple[Vote, ...]] = {}  # Never changed in place.
+    """By slot that nothing was proposed in yet, the votes that promises reported."""
     flights: dict[int, Flight] = {}  # Never changed in place.
     settled: int = 0
     """Flights below this slot were under way at the last heartbeat already: something was lost."""
@@ -61,6 +65,8 @@ class Leading(msgspec.Struct, frozen=True, gc=False):
     """The number of the last heartbeat."""
     heard: dict[int, int] = {}  # Never changed in place.
     """By member, the last heartbeat that it answered."""
+    reached: dict[int, int] = {}  # Never changed in place.
+    """By member, up to which slot it said that it knows all."""
     checked: int = 0
     """The number of the last heartbeat when it was last seen to it that a quorum answers."""
     reads: tuple[Read, ...] = ()

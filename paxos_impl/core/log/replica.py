@@ -6,42 +6,54 @@ What must always hold: whatever leaves a replica rests on durable state only, si
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log.command import CommandId, Queued
+from paxos_impl.core.log.configuration import Configuration, founded_by, members_of
 from paxos_impl.core.log.effect import Chose, Effect, Fact, Promised, Voted
 from paxos_impl.core.log.event import Event, Received
 from paxos_impl.core.log.handling import handle
-from paxos_impl.core.log.ledger import FIRST, Cell, Ledger
+from paxos_impl.core.log.ledger import EMPTY, FIRST, Cell, Ledger
 from paxos_impl.core.log.phase import Following, Phase
 from paxos_impl.core.log.rules import LOG_RULES, LogRules
+from paxos_impl.core.log.snapshot import Compaction, Fetching, Image
 from paxos_impl.core.log.turn import Turn
 
 
 class Recovered(msgspec.Struct, frozen=True, gc=False):
-    """What a disk remembers, put together from the facts on it, oldest first."""
+    """What a disk remembers."""
 
     promised: Ballot | None = None
     ledger: Ledger = Ledger()
     upto: int = FIRST - 1
     """Up to where all slots are known to be chosen."""
+    image: Image | None = None
+    """The snapshot that the ledger goes on from."""
 
-    def after(self, fact: Fact) -> Recovered:
-        """With one more fact."""
-        match fact:
-            case Promised(ballot):
-                return Recovered(ballot, self.ledger, self.upto)
-            case Voted(entry):
-                cell = Cell(entry.vote, self.ledger[entry.slot].chosen)
-                return Recovered(entry.ballot, self.ledger.put(entry.slot, cell), self.upto)
-            case Chose(slot, entry):
-                accepted = self.ledger[slot].accepted
-                ledger = self.ledger.put(slot, Cell(accepted, accepted if entry is None else entry.vote))
-                upto = self.upto
-                while ledger[upto + 1].chosen is not None:
-                    upto += 1
-                return Recovered(self.promised, ledger, upto)
+    @classmethod
+    def of(cls, facts: Iterable[Fact], image: Image | None = None) -> Recovered:
+        """What these facts amount to, oldest first, on top of a snapshot."""
+        base = FIRST - 1 if image is None else image.slot
+        promised: Ballot | None = None
+        cells: dict[int, Cell] = {}
+        for fact in facts:
+            match fact:
+                case Promised(ballot):
+                    promised = ballot
+                case Voted(entry):
+                    promised = entry.ballot
+                    if entry.slot > base:
+                        cells[entry.slot] = Cell(entry.vote, cells.get(entry.slot, EMPTY).chosen)
+                case Chose(slot, entry) if slot > base:
+                    accepted = cells.get(slot, EMPTY).accepted
+                    cells[slot] = Cell(accepted, accepted if entry is None else entry.vote)
+        upto = base
+        while cells.get(upto + 1, EMPTY).chosen is not None:
+            upto += 1
+        return cls(promised, Ledger.of(cells, base), upto, image)
 
 
 class Replica(msgspec.Struct, frozen=True):
@@ -49,6 +61,9 @@ class Replica(msgspec.Struct, frozen=True):
 
     server_id: int
     members: tuple[int, ...]
+    """Everybody who is a member in one of the configurations."""
+    configurations: tuple[Configuration, ...]
+    """Those for the slots that are still open, oldest first."""
     incarnation: int
     promised: Ballot | None = None
     ledger: Ledger = Ledger()
@@ -70,6 +85,13 @@ class Replica(msgspec.Struct, frozen=True):
     queue: tuple[Queued, ...] = ()
     waiting: dict[CommandId, tuple[int, ...]] = {}  # Never changed in place.
     """By command, the requests to be answered with its result."""
+    images: tuple[Image, ...] = ()
+    """The newest durable snapshot, and before it the one before it."""
+    saving: int = FIRST - 1
+    """Up to where the snapshot goes that was last begun to be saved."""
+    fetching: Fetching | None = None
+    """The snapshot that is being fetched."""
+    compaction: Compaction = Compaction()
     persists: int = 0
     sends: int = 0
     rules: LogRules = LOG_RULES
@@ -78,22 +100,35 @@ class Replica(msgspec.Struct, frozen=True):
     def recover(
         cls,
         server_id: int,
-        members: tuple[int, ...],
+        founders: Configuration | tuple[int, ...],
         *,
         incarnation: int = 0,
         state: Recovered = Recovered(),  # noqa: B008 - it is frozen
+        compaction: Compaction = Compaction(),  # noqa: B008
         rules: LogRules = LOG_RULES,
     ) -> Replica:
-        """A replica as it finds itself at start-up, with what its disk remembers."""
-        assert server_id in members, f"{server_id} is none of {members}"
-        assert len(set(members)) == len(members), f"{members} would count someone twice"
+        """A replica as it finds itself at start-up, with what its disk remembers.
+
+        `founders` are the members that the log begins with, or their ids, if they are known: a replica that
+        joins later learns from the log who they are.
+        """
+        if isinstance(founders, tuple):
+            assert len(set(founders)) == len(founders), f"{founders} would count someone twice"
+            founders = founded_by(founders)
+        first = state.image
+        configurations = (founders,) if first is None else first.snapshot.configurations
         return cls(
             server_id,
-            members,
+            members_of(configurations),
+            configurations,
             incarnation,
             state.promised,
             state.ledger,
             state.upto,
+            applied=state.ledger.base,
+            images=() if first is None else (first,),
+            saving=state.ledger.base,
+            compaction=compaction,
             rules=rules,
         )
 

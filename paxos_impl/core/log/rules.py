@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from paxos_impl.core.acceptor import Acceptor
 from paxos_impl.core.ballot import Ballot, Vote
 from paxos_impl.core.log.command import NOOP, Batch
+from paxos_impl.core.log.configuration import ALPHA, Configuration, in_force
 from paxos_impl.core.log.effect import Fact
 from paxos_impl.core.log.ledger import Cell, Ledger
+from paxos_impl.core.log.message import Chunk
+from paxos_impl.core.log.snapshot import Image, SnapshotId, checksum
 from paxos_impl.core.rules import Rules
 
 
@@ -75,6 +78,50 @@ class LogRules(Rules):
         It does once it knows to be chosen what its promises reported: all up to `barrier`.
         """
         return upto >= barrier
+
+    # Snapshots.
+
+    def droppable(self, snapshot: int, keep: int, applied: int) -> int:
+        """Up to which slot the log may be dropped: where a durable snapshot covers it, and `keep` before."""
+        return snapshot - keep
+
+    def may_install(self, snapshot: int, applied: int) -> bool:
+        """Whether a snapshot is of use: not if what it shows was executed already."""
+        return snapshot > applied
+
+    def continues(self, id: SnapshotId, size: int, chunk: Chunk) -> bool:
+        """Whether a piece is the next one of this very snapshot, of which `size` bytes are here."""
+        return chunk.id == id and chunk.offset == size and checksum(chunk.data) == chunk.checksum
+
+    def is_whole(self, id: SnapshotId, image: Image) -> bool:
+        """Whether the pieces together are what was offered."""
+        return image.id == id
+
+    # Membership.
+
+    def in_force(self, configurations: Sequence[Configuration], slot: int) -> Configuration:
+        """Who decides a slot: whoever the log up to ALPHA slots before it says (PMS 3)."""
+        return in_force(configurations, slot)
+
+    def in_force_from(self, slot: int) -> int:
+        """The first slot for which a change that is decided in `slot` is in force."""
+        return slot + ALPHA
+
+    def takes_effect(self, newest: Configuration, proposed: Configuration) -> bool:
+        """Whether a change that was decided is made: it is if it was meant to follow the newest one."""
+        return proposed.version == newest.version + 1
+
+    def counted(self, configuration: Configuration, voters: tuple[int, ...]) -> tuple[int, ...]:
+        """Whose promises and votes count."""
+        members = configuration.voters
+        return tuple(voter for voter in voters if voter in members)
+
+    def may_vote_soon(self, reached: int, upto: int) -> bool:
+        """Whether a learner is near enough to the end of the log to be given a vote.
+
+        If it were not, the cluster might have to wait for it.
+        """
+        return upto - reached <= ALPHA
 
     # Stable storage.
 

@@ -5,10 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from paxos_impl.core.ballot import Ballot, Value, Vote
-from paxos_impl.core.effect import ConfigActive
 from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.effect import Apply, Effect, Learned, Restarted, Send
-from paxos_impl.core.log.message import Accepted, Ask, Commit, Entry, Nack, Prepare, Promise, Propose, Tell
+from paxos_impl.core.log.effect import (
+    Apply,
+    Compacted,
+    Configured,
+    Effect,
+    Install,
+    Learned,
+    Restarted,
+    Send,
+    SnapshotTaken,
+)
+from paxos_impl.core.log.ledger import FIRST
+from paxos_impl.core.log.message import (
+    Accepted,
+    Ask,
+    Chunk,
+    Commit,
+    Entry,
+    Fetch,
+    Nack,
+    Offer,
+    Prepare,
+    Promise,
+    Propose,
+    Tell,
+)
 from paxos_impl.core.trace import TraceEvent, node_name
 
 _Me = tuple[str, int, int]
@@ -17,8 +40,9 @@ _Me = tuple[str, int, int]
 def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> TraceEvent | None:
     """The event that others see when `effect` is carried out; None if they see nothing.
 
-    Beside the events of Basic Paxos there are `applied` and `commit_sent`. Heartbeats that tell nothing
-    new, their answers and canvassing are left out.
+    Beside the events of Basic Paxos there are `applied`, `commit_sent`, `snapshot_taken`,
+    `snapshot_installed`, `compacted`, and `offer_sent`, `fetch_sent` and `chunk_sent` of a snapshot under
+    way. Heartbeats that tell nothing new, their answers and canvassing are left out.
     """
     me = (node_name(server_id), incarnation, seq)
     match effect:
@@ -32,8 +56,16 @@ def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> T
             return TraceEvent(
                 *me, "restart", accepted=_votes(votes), promised=promised, detail={"chosen_upto": upto}
             )
-        case ConfigActive(members):
-            return TraceEvent(*me, "config_active", members=tuple(map(node_name, members)))
+        case Configured(configuration):
+            begins = None if configuration.from_slot == FIRST else configuration.from_slot
+            members = tuple(map(node_name, configuration.voters))
+            return TraceEvent(*me, "config_active", slot=begins, members=members)
+        case SnapshotTaken(upto):
+            return TraceEvent(*me, "snapshot_taken", slot=upto)
+        case Install(image):
+            return TraceEvent(*me, "snapshot_installed", slot=image.slot)
+        case Compacted(upto):
+            return TraceEvent(*me, "compacted", slot=upto)
     return None
 
 
@@ -59,6 +91,13 @@ def _sent(
         case Tell(entries, upto):
             first = entries[0].slot if entries else None
             return TraceEvent(*me, "tell_sent", id, cause, to, first, detail={"chosen_upto": upto})
+        case Offer(snapshot):
+            return TraceEvent(*me, "offer_sent", id, cause, to, snapshot.slot)
+        case Fetch(snapshot, offset):
+            return TraceEvent(*me, "fetch_sent", id, cause, to, snapshot.slot, detail={"offset": offset})
+        case Chunk(snapshot, offset, data):
+            piece = {"offset": offset, "bytes": len(data), "of": snapshot.size}
+            return TraceEvent(*me, "chunk_sent", id, cause, to, snapshot.slot, detail=piece)
     return None
 
 

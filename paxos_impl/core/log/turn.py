@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.effect import Effect, Fact, Note, Persist, Send
+from paxos_impl.core.log.configuration import Configuration, members_of
+from paxos_impl.core.log.effect import Configured, Effect, Fact, Note, Persist, Send
 from paxos_impl.core.log.message import Message
 from paxos_impl.core.log.phase import Phase
 
@@ -23,8 +24,11 @@ class Turn:
         "before",
         "canvass",
         "cause",
+        "configurations",
         "effects",
+        "fetching",
         "highest",
+        "images",
         "is_alone",
         "leader",
         "ledger",
@@ -36,6 +40,7 @@ class Turn:
         "promised",
         "queue",
         "rules",
+        "saving",
         "sends",
         "upto",
         "waiting",
@@ -43,13 +48,14 @@ class Turn:
 
     def __init__(self, before: Replica, cause: str | None) -> None:
         self.before, self.cause, self.rules = before, cause, before.rules
-        self.me, self.members = before.server_id, before.members
+        self.me, self.members, self.configurations = before.server_id, before.members, before.configurations
         self.promised, self.ledger = before.promised, before.ledger
         self.upto, self.applied = before.upto, before.applied
         self.phase: Phase = before.phase
         self.leader, self.is_alone, self.highest = before.leader, before.is_alone, before.highest
         self.own_ballot, self.canvass = before.own_ballot, before.canvass
         self.queue, self.waiting = before.queue, before.waiting
+        self.images, self.saving, self.fetching = before.images, before.saving, before.fetching
         self.persists, self.sends = before.persists, before.sends
         self.effects: list[Effect] = []
 
@@ -57,6 +63,8 @@ class Turn:
         """The replica after the step."""
         return msgspec.structs.replace(
             self.before,
+            members=self.members,
+            configurations=self.configurations,
             promised=self.promised,
             ledger=self.ledger,
             upto=self.upto,
@@ -69,6 +77,9 @@ class Turn:
             canvass=self.canvass,
             queue=self.queue,
             waiting=self.waiting,
+            images=self.images,
+            saving=self.saving,
+            fetching=self.fetching,
             persists=self.persists,
             sends=self.sends,
         )
@@ -77,6 +88,32 @@ class Turn:
     def others(self) -> tuple[int, ...]:
         """All members but this one."""
         return tuple(member for member in self.members if member != self.me)
+
+    def configuration(self, slot: int) -> Configuration:
+        """Who decides this slot, as far as is known."""
+        return self.rules.in_force(self.configurations, slot)
+
+    def is_quorum(self, voters: tuple[int, ...], slot: int) -> bool:
+        """Whether these are enough of those who decide this slot."""
+        configuration = self.configuration(slot)
+        return self.rules.is_chosen(self.rules.counted(configuration, voters), len(configuration.voters))
+
+    @property
+    def has_vote(self) -> bool:
+        """Whether this replica's vote counts in the first slot that is open."""
+        return self.me in self.configuration(self.upto + 1).voters
+
+    def is_removed(self, server_id: int) -> bool:
+        """Whether somebody was a member and is none any more. Ids are not given twice."""
+        return server_id not in self.members and server_id < self.configurations[-1].next_id
+
+    def configure(self, configurations: tuple[Configuration, ...]) -> None:
+        """These are the configurations for the slots that are still open."""
+        for configuration in configurations:
+            if configuration not in self.configurations and configuration.members:
+                self.do(Configured(configuration))
+        self.configurations = configurations
+        self.members = members_of(configurations)
 
     def do(self, effect: Effect) -> None:
         """Have this done."""

@@ -1,0 +1,42 @@
+"""The keeper of snapshots: makes them durable, while the replica goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from paxos_impl.core.log import Image
+from paxos_impl.replica.storage import Storage
+from paxos_impl.storage import StorageFailed
+
+
+class Keeper:
+    """Saves one snapshot after the other; of those that wait, only the newest."""
+
+    def __init__(self, storage: Storage, saved: Callable[[Image], None]) -> None:
+        self._storage, self._saved = storage, saved
+        self._waiting: Image | None = None
+        self._arrived = trio.Event()
+        self.failure: StorageFailed | None = None
+        """Why it has stopped."""
+
+    def save(self, image: Image) -> None:
+        """Have a snapshot saved; `saved` is called once it is durable."""
+        if self._waiting is None or image.slot > self._waiting.slot:
+            self._waiting = image
+        self._arrived.set()
+
+    async def run(self, stop: trio.CancelScope) -> None:
+        """Save what is given; when the disk fails, have everything else stopped too."""
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived = trio.Event()
+                image, self._waiting = self._waiting, None
+                assert image is not None, "nothing to save"
+                await self._storage.save_snapshot(image)
+                self._saved(image)
+        except StorageFailed as error:
+            self.failure = error
+            stop.cancel()
