@@ -73,7 +73,8 @@ def thinned(every: Sequence[Took], x: Linear, y: Logarithmic, marks: int = MARKS
 
 
 def _latency_scale(every: Sequence[Took]) -> Logarithmic:
-    lengths = [max(1, one.length) for one in every]
+    # What ended in the instant in which it began never left its client; it lies at the start of the scale.
+    lengths = [one.length for one in every if one.length > 0] or [1]
     low = 10.0 ** math.floor(math.log10(min(lengths)))
     high = 10.0 ** math.ceil(math.log10(max(lengths)))
     return Logarithmic(low, max(high, low * 10), TOP + _PLOT, TOP)

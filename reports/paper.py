@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 from harness.history import Event, Op
@@ -32,7 +33,8 @@ class Row:
     """One line of the drawing."""
 
     time: int
-    what: Event | Op | Turn
+    what: Event | Op | tuple[Turn, ...]
+    """What happened; faults that begin or end with nothing else between them share a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Paper:
     def y(self, row: int) -> float:
         """The middle of a row."""
         return TOP + ROW * (row + 0.7)
+
+    def turns(self) -> Iterator[tuple[int, Turn]]:
+        """Every turn of a fault with its row."""
+        return ((at, turn) for at, row in enumerate(self.rows) for turn in _turns_of(row))
 
     @property
     def width(self) -> float:
@@ -73,24 +79,38 @@ def lay_out(events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], n
     lanes = (*((CLIENTS,) if ops else ()), *sorted(names, key=_natural))
     times = [*(event.time for event in events), *(op.time for op in ops)]
     rows = [
-        *_turns(bands, min(times), max(times)),
+        *(Row(time, (turn,)) for time, turn in _turns(bands, min(times), max(times))),
         *(Row(event.time, event) for event in events),
         *(Row(op.time, op) for op in ops),
     ]
+    rows.sort(key=lambda row: row.time)
     parts = len(lanes) + _MARGIN if ops else len(lanes) + _LABEL + _MARGIN
     width = max(LEAST_LANE, (WIDTH - LEFT - 16) / parts)
     inset: float = 16 if ops else _LABEL * width
-    return Paper(lanes, tuple(sorted(rows, key=lambda row: row.time)), width, inset)
+    return Paper(lanes, tuple(_merged(rows)), width, inset)
 
 
-def _turns(bands: Sequence[Band], begin: int, end: int) -> Iterator[Row]:
+def _merged(rows: Sequence[Row]) -> Iterator[Row]:
+    for are_turns, together in groupby(rows, lambda row: isinstance(row.what, tuple)):
+        if are_turns:
+            alike = list(together)
+            yield Row(alike[0].time, tuple(turn for row in alike for turn in _turns_of(row)))
+        else:
+            yield from together
+
+
+def _turns_of(row: Row) -> tuple[Turn, ...]:
+    return row.what if isinstance(row.what, tuple) else ()
+
+
+def _turns(bands: Sequence[Band], begin: int, end: int) -> Iterator[tuple[int, Turn]]:
     for band in bands:
         if band.start < begin and (band.end is None or band.end > begin):
-            yield Row(begin, Turn(band, "goes on"))
+            yield begin, Turn(band, "goes on")
         elif begin <= band.start <= end:
-            yield Row(band.start, Turn(band, "begins"))
+            yield band.start, Turn(band, "begins")
         if band.end is not None and begin <= band.end <= end:
-            yield Row(band.end, Turn(band, "ends"))
+            yield band.end, Turn(band, "ends")
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

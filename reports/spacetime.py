@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from markupsafe import Markup
 
@@ -17,7 +18,7 @@ from reports.bands import Band
 from reports.causality import Key, Message, Unanswered, gathered, key, messages, senders, story, unanswered
 from reports.glyph import glyph
 from reports.markup import Drawing, element
-from reports.paper import CLIENTS, LEFT, TOP, Paper, Row, Turn, lay_out
+from reports.paper import CLIENTS, LEFT, TOP, Paper, Row, lay_out
 from reports.timeline import fault_class
 from reports.wording import phase, said, verb, where, words
 
@@ -125,7 +126,7 @@ def _lanes(paper: Paper) -> Iterator[Markup]:
 
 def _stops(paper: Paper) -> Iterator[Markup]:
     """Shades on the lanes of nodes that were paused, killed or without power."""
-    turns = [(at, row.what) for at, row in enumerate(paper.rows) if isinstance(row.what, Turn)]
+    turns = list(paper.turns())
     for at, turn in turns:
         if turn.how == "ends":
             continue
@@ -144,16 +145,17 @@ def _stops(paper: Paper) -> Iterator[Markup]:
 
 
 def _turns(paper: Paper) -> Iterator[Markup]:
-    """A line across all lanes where a fault begins or ends."""
-    for at, row in enumerate(paper.rows):
-        if isinstance(row.what, Turn):
-            y, label = paper.y(at), f"{row.what.band.label} {row.what.how}"
-            yield element(
-                "g",
-                element("line", x1=LEFT, x2=paper.width, y1=y, y2=y),
-                element("text", label, x=LEFT + 4, y=y - 4),
-                class_=f"fault-row {fault_class(row.what.band.kind)}",
-            )
+    """A line across all lanes where faults begin or end."""
+    for at, together in groupby(paper.turns(), lambda placed: placed[0]):
+        turns = [turn for _, turn in together]
+        y, told = paper.y(at), " · ".join(f"{turn.band.label} {turn.how}" for turn in turns)
+        yield element(
+            "g",
+            element("title", told),
+            element("line", x1=LEFT, x2=paper.width, y1=y, y2=y),
+            element("text", shown.short(told, int((paper.width - LEFT) / _LETTER)), x=LEFT + 4, y=y - 4),
+            class_=f"fault-row {fault_class(turns[0].band.kind)}",
+        )
 
 
 def _times(paper: Paper) -> Iterator[Markup]:
@@ -218,7 +220,7 @@ def _label_sides(scene: Scene) -> list[int]:
 
 def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:
     match row.what:
-        case Turn():
+        case tuple():
             return None
         case Op() as op:
             x, shape, marked = scene.paper.x(CLIENTS), f"client {op.type}", True

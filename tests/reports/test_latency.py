@@ -8,7 +8,7 @@ from reports import latency, rate
 from reports.bands import bands
 from reports.quantiles import Took, quantile, table, took, windows
 from reports.scale import Linear, Logarithmic
-from tests.reports.reading import classed, titles
+from tests.reports.reading import classed, texts, titles
 from tests.reports.samples import MS, SPLIT, ops
 
 
@@ -34,6 +34,19 @@ def test_an_op_that_took_no_time_at_all_is_drawn() -> None:
 
     assert len(classed(latency.draw(took(history)).svg, "dot")) == 1
     assert classed(rate.draw(took(history)).svg, "count")
+
+
+def test_an_op_that_took_no_time_does_not_squeeze_those_that_did() -> None:
+    history = ops(
+        (5, "invoke", 0, "get", None),
+        (5, "info", 0, "get", None),
+        (6, "invoke", 1, "get", None),
+        (30, "ok", 1, "get", 1),
+    )
+
+    axis = [text for text in texts(latency.draw(took(history)).svg) if text.endswith(" ms")]
+
+    assert axis == ["10 ms", "100 ms"]
 
 
 def test_a_hundred_thousand_ops_are_drawn_by_few_marks_and_the_slowest_is_among_them() -> None:

@@ -56,6 +56,22 @@ def test_an_anomaly_is_told_with_its_ops_its_events_and_who_is_to_blame(tmp_path
     assert "P8 latent a promise tells of the acceptor's highest vote" in text
 
 
+def test_a_crash_that_a_fault_inflicted_is_told_apart_from_one_of_the_nodes_own(tmp_path: Path) -> None:
+    inflicted = {
+        "node": "n3",
+        "inflicted": True,
+        "time": 5_000_000,
+        "error": "OSError: disk full",
+        "traceback": "T",
+    }
+
+    text = _page(write_run(tmp_path, crashes=[inflicted])).text
+
+    assert "Nodes that faults brought down" in text
+    assert "n3 at 0.005000 s: OSError: disk full" in text
+    assert "crashed by themselves" not in text
+
+
 def test_everything_that_was_recorded_has_its_place(tmp_path: Path) -> None:
     folder = write_run(tmp_path, crashes=[{"node": "n3", "traceback": "ValueError: boom"}])
     (folder / "log").mkdir()

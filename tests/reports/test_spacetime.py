@@ -68,8 +68,16 @@ def test_a_fault_that_begins_or_ends_within_the_story_has_a_row_and_its_victims_
     drawing = spacetime.draw(DUEL, bands(SPLIT, {}), witness=DUEL)
 
     said = texts(drawing.svg)
-    assert {"kill: n2 begins", "kill: n2 ends", "partition: minority n1 n2 | n3 begins"} <= set(said)
+    assert {"partition: minority n1 n2 | n3 begins · kill: n2 begins", "kill: n2 ends"} <= set(said), said
     assert len(classed(drawing.svg, "stopped")) == 1
+
+
+def test_many_faults_that_begin_before_anything_else_happens_take_one_row() -> None:
+    crowd = [Band("delay", -1, None, f"n{number}") for number in range(20)]
+
+    drawing = spacetime.draw(DUEL, crowd, witness=DUEL)
+
+    assert len(classed(drawing.svg, "fault-row")) == 1
 
 
 def test_a_fault_that_goes_on_all_the_time_is_told_of_too() -> None:
