@@ -70,7 +70,8 @@ def _op(f: str, rng: random.Random) -> Todo:
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """Everyone writes, swaps and reads every key until it is done."""
     changes = [drawn(partial(_op, f), rng=rng) for f in ("write", "cas")]
-    return until_done(rng, *changes, *(repeat(Todo("read", [key, None])) for key in KEYS))
+    reads = [repeat(Todo("read", [key, None])) for key in KEYS]
+    return until_done(plan, rng, lambda _: [*changes, *reads])
 
 
 def checks(plan: Plan, history: History) -> Checks:

@@ -6,8 +6,10 @@ The workloads over it differ in what clients ask for and in what that must satis
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from operator import eq
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,9 +21,10 @@ from checkers.verdict import Verdict, guarded
 from harness.generator import (
     Generator,
     Source,
-    each_thread,
+    any_of,
     lift,
     limit,
+    on,
     phases,
     reserve,
     sequence,
@@ -45,7 +48,7 @@ from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_properties import log_properties
 
 PORT = 7100
-CONVERGED_WITHIN_S = 3.0
+CONVERGED_WITHIN_S = 1.5
 """How long after the last operation every replica must have executed what any has. Most of it is what a
 connection may take to be made again."""
 FINAL_TRIES_MAX = 30
@@ -88,10 +91,9 @@ async def run_replica(site: Site) -> None:
 class Session:
     """What one client process has with the store."""
 
-    def __init__(self, client: ReplicaClient, name: str, *, reads_through_log: bool) -> None:
-        self.name = name
-        """No other process has it."""
-        self._client, self._reads_through_log = client, reads_through_log
+    def __init__(self, client: ReplicaClient, process: int) -> None:
+        self.process = process
+        self._client, self._reads_through_log = client, process % 3 == 2
 
     async def execute(self, operation: Operation) -> Done:
         """Have an operation executed.
@@ -140,13 +142,17 @@ def shared_out(plan: Plan, rng: random.Random, *, looks: Source, ops: Source) ->
     return reserve((readers, stagger(pace / readers, lift(looks), rng=rng)), rest=rest)
 
 
-def until_done(rng: random.Random, *sources: Source) -> Generator:
-    """Every client does each of these until it is done: with no fault left, it must be in the end.
+def until_done(plan: Plan, rng: random.Random, ops_of: Callable[[int], Sequence[Source]]) -> Generator:
+    """Each thread does each of its ops until it is done: with no fault left, it must be in the end.
 
     Then there is a rest, in which replicas that are behind can catch up.
     """
-    each = (until_ok(limit(FINAL_TRIES_MAX, stagger(0.05, lift(ops), rng=rng))) for ops in sources)
-    return phases(each_thread(sequence(*each)), sleep(CONVERGED_WITHIN_S))
+
+    def all_of(thread: int) -> Generator:
+        each = (stagger(0.05, lift(ops), rng=rng) for ops in ops_of(thread))
+        return on(partial(eq, thread), sequence(*(until_ok(limit(FINAL_TRIES_MAX, ops)) for ops in each)))
+
+    return phases(any_of(*map(all_of, range(plan.concurrency))), sleep(CONVERGED_WITHIN_S))
 
 
 Checks = Mapping[str, Callable[[], Verdict]]
@@ -177,7 +183,7 @@ def store_workload(
         first = process % len(site.nodes)
         addresses = [Address(node, PORT) for node in (*site.nodes[first:], *site.nodes[:first])]
         async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as replicas:
-            yield _Told(client(Session(replicas, f"p{process}", reads_through_log=process % 3 == 2)))
+            yield _Told(client(Session(replicas, process)))
 
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
         rest: Checks = {

@@ -15,6 +15,7 @@ from checkers.causal_reverse import causal_reverse
 from checkers.clock_offsets import clock_offsets
 from checkers.counter import counter
 from checkers.exceptions import exceptions
+from checkers.fencing import fencing
 from checkers.independent import independent
 from checkers.latency import latency
 from checkers.leases import client_leases
@@ -76,6 +77,9 @@ PASS: list[tuple[Check, str]] = [
     (sequential, '0 write ["x",1] ok; 1 write ["x",2] ok; 2 read ok ["x",2]; 2 read ok ["x",1]'),
     (sessions, "0 write 1 ok @1; 0 read ok 1 @1; 0 write 2 ok @2; 1 read ok 1 @1"),
     (monotonic_reads, "0 read ok 1; 1 read ok 5; 0 read ok 1; 0 read ok 4"),
+    (fencing, '0 acquire "l" ok ["l",1]; 1 acquire "l" ok ["l",2]; 1 write "l" ok ["l",2]; 0 write "l" fail'),
+    (fencing, '0 acquire "l" ok ["l",1]; 0 write "l"; 1 acquire "l" ok ["l",2]; 0 ok ["l",1]'),
+    (fencing, '0 acquire "l" ok ["l",1]; 0 acquire "l" ok ["l",1]; 1 acquire "m" ok ["m",1]'),
     (client_leases, '0 acquire "l" ok; 0 release "l" ok; 1 acquire "l" ok'),
     (client_leases, '0 acquire "l" ok; 0 release "l"; 1 acquire "l" ok; 0 ok; 2 acquire "m" ok'),
     (short_leases, '0 acquire "l" ok; 0 write 1 ok; 0 write 1 ok; 1 acquire "l" ok'),
@@ -149,6 +153,12 @@ FAIL: list[tuple[Check, str, str]] = [
     (sessions, "monotonic writes", "0 write 5 ok @5; 0 write 4 ok @5"),
     (sessions, "writes follow reads", "0 read ok 5 @5; 0 write 4 ok @4"),
     (monotonic_reads, "monotonic reads", "0 read ok 5; 0 read ok 4"),
+    (fencing, "token given twice", '0 acquire "l" ok ["l",1]; 1 acquire "l" ok ["l",1]'),
+    (fencing, "stale token", '0 acquire "l" ok ["l",2]; 1 acquire "l" ok ["l",1]'),
+    (
+        *(fencing, "stale token"),
+        '0 acquire "l" ok ["l",1]; 1 acquire "l" ok ["l",2]; 0 write "l" ok ["l",1]',
+    ),
     (client_leases, "lease held twice", '0 acquire "l" ok; 1 acquire "l" ok; 0 release "l" ok'),
     (client_leases, "lease held twice", '0 acquire "l" ok; 0 release "l" fail; 1 acquire "l" ok'),
     (short_leases, "lease held twice", '0 acquire "l" ok; 1 acquire "l" ok'),

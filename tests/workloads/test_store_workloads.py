@@ -1,0 +1,69 @@
+"""Each workload over the store acquits the correct one under all faults, and convicts its seeded bugs."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.catalogue import find_workload
+from harness.planning import plan_for
+from harness.trial import Trial, run
+from harness.workload import Workload
+from workloads.log_bugs import LOG_BUGS
+
+NAMES = ("append", "bank", "counter", "lock", "long-fork", "set", "unique-ids")
+TRIALS_MAX = 60
+
+
+def hunt(workload: Workload, bug: str) -> Trial:
+    for seed in range(TRIALS_MAX):
+        trial = run(plan_for(workload, seed=seed, nemesis="mixed", nodes=3, bug=bug), workload=workload)
+        if trial.valid == "invalid":
+            return trial
+    raise AssertionError(f"{bug} got away with {TRIALS_MAX} trials of {workload.name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "bug"), [(name, bug) for name in NAMES for bug in find_workload(name).bugs]
+)
+def test_every_seeded_bug_is_convicted_by_what_it_breaks(name: str, bug: str) -> None:
+    workload = find_workload(name)
+    trial = hunt(workload, bug)
+
+    parts = trial.judgement.to_json()["parts"] if trial.judgement is not None else {}
+    convicting = {part for part, verdict in parts.items() if verdict["valid"] is False}
+    assert convicting & set(workload.bugs[bug].convicted_by), trial.why
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_correct_store_raises_no_alarm(name: str) -> None:
+    workload = find_workload(name)
+    trials = [run(plan_for(workload, seed=seed, nemesis="all"), workload=workload) for seed in range(3)]
+
+    assert [trial.why for trial in trials if trial.valid == "invalid"] == []
+    assert any(trial.valid == "valid" for trial in trials), "vacuous: nothing was shown"
+
+
+@pytest.mark.parametrize("name", [*NAMES, "register"])
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_few_clients_will_do(name: str, concurrency: int) -> None:
+    workload = find_workload(name)
+    trial = run(plan_for(workload, seed=1, concurrency=concurrency, time_limit_s=1.0), workload=workload)
+
+    assert trial.valid in ("valid", "unknown"), trial.why
+    assert any(op.type == "ok" for op in trial.history), "vacuous: nothing was done"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_says_what_it_can_catch_and_has_a_bug_to_show_it(name: str) -> None:
+    workload = find_workload(name)
+
+    assert workload.about.startswith("Whether")
+    assert all(bug.about and bug.convicted_by for bug in workload.bugs.values())
+    assert workload.bugs
+
+
+def test_no_two_bugs_share_a_name_but_the_same_bug() -> None:
+    found = [*LOG_BUGS.values(), *(bug for name in NAMES for bug in find_workload(name).bugs.values())]
+
+    by_name = {bug.name: bug for bug in found}
+    assert all(by_name[bug.name] is bug for bug in found)

@@ -1,0 +1,80 @@
+"""The workload `counter`: clients add to one number, in one step or by compare-and-swap, and read it."""
+
+from __future__ import annotations
+
+import random
+
+from msgspec.structs import replace
+
+from checkers.counter import counter
+from harness.generator import Generator, Todo, drawn, mix, repeat
+from harness.history import History, Op
+from harness.plan import Plan
+from harness.workload import Refused
+from paxos_impl.kv.operation import Add, Cas, Get
+from workloads.machine_bugs import COUNTER_BUGS
+from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+
+KEY = "counter"
+AMOUNT_MAX = 5
+READ = repeat(Todo("read"))
+
+
+class CounterClient:
+    """Adds and reads; every fourth adds by swapping what it has read for the sum."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._swaps = session.process % 4 == 3
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out an `add` or a `read`; an `add` by swapping fails if another came between."""
+        match op.f:
+            case "add" if self._swaps:
+                return await self._swap(op)
+            case "add":
+                done = await self._session.execute(Add(KEY, op.value))
+                return replace(op, type="ok", slot=done.slot)
+            case "read":
+                done = await self._session.look(Get(KEY))
+                return replace(op, type="ok", value=done.result or 0, slot=done.slot)
+        raise ValueError(f"a counter can be added to or read; there is no {op.f!r}")
+
+    async def _swap(self, op: Op) -> Op:
+        held = (await self._session.look(Get(KEY))).result
+        done = await self._session.execute(Cas(KEY, held, (held or 0) + op.value))
+        if not done.result:
+            raise Refused("somebody else has added meanwhile")
+        return replace(op, type="ok", slot=done.slot)
+
+
+def add_and_read(plan: Plan, rng: random.Random) -> Generator:
+    """Adds of small numbers, and reads."""
+    return shared_out(plan, rng, looks=READ, ops=mix(_adds(rng), READ, rng=rng))
+
+
+def _adds(rng: random.Random) -> Generator:
+    return drawn(lambda rng: Todo("add", rng.randint(1, AMOUNT_MAX)), rng=rng)
+
+
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone adds and reads."""
+    adds = _adds(rng)
+    return until_done(plan, rng, lambda _: [adds, READ, adds, READ])
+
+
+def checks(plan: Plan, history: History) -> Checks:
+    """Each read is a sum of what was added before it, and of some of what was being added."""
+    return {"counter": lambda: counter(history)}
+
+
+COUNTER = store_workload(
+    name="counter",
+    about="Whether an increment is ever lost or counted twice, and whether a sum ever goes back.",
+    client=CounterClient,
+    generator=add_and_read,
+    final=all_at_last,
+    checks=checks,
+    bugs=COUNTER_BUGS,
+    defaults={"rate": 100.0},
+)

@@ -1,0 +1,103 @@
+"""The workload `lock`: clients acquire locks for a while, do things in their name, and give them back, or
+not.
+"""
+
+from __future__ import annotations
+
+import random
+
+from msgspec.structs import replace
+
+from checkers.fencing import fencing
+from checkers.leases import client_leases
+from harness.generator import Generator, Todo, drawn, repeat, stagger
+from harness.history import History, Op
+from harness.plan import Plan
+from harness.workload import Refused
+from paxos_impl.kv.operation import Acquire, Append, Guarded, Release
+from workloads.machine_bugs import LOCK_BUGS
+from workloads.replicated_store import Checks, Session, store_workload, until_done
+
+LOCKS = ("l0", "l1")
+LEASE_MS = 250
+"""Short, so that many run out in a trial."""
+
+
+class LockClient:
+    """Remembers the tokens that it was given."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._tokens: dict[str, int] = {}
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out an `acquire`, a `write` under a lock, or a `release`; each is ok with [lock, token]."""
+        match op.f:
+            case "acquire":
+                holder = f"p{self._session.process}"
+                done = await self._session.execute(Acquire(op.value, holder, LEASE_MS))
+                if done.result is None:
+                    raise Refused("somebody else has it")
+                self._tokens[op.value] = done.result
+                return replace(op, type="ok", value=[op.value, done.result], slot=done.slot)
+            case "write":
+                token = self._token(op.value)
+                done = await self._session.execute(
+                    Guarded(op.value, token, Append(f"under {op.value}", token))
+                )
+                if done.result is None:
+                    raise Refused("the lock was granted again meanwhile")
+                return replace(op, type="ok", value=[op.value, token], slot=done.slot)
+            case "release":
+                token = self._token(op.value)
+                del self._tokens[op.value]
+                done = await self._session.execute(Release(op.value, token))
+                if not done.result:
+                    raise Refused("the lock was granted again meanwhile")
+                return replace(op, type="ok", value=[op.value, token], slot=done.slot)
+        raise ValueError(f"a lock can be acquired, written under or released; there is no {op.f!r}")
+
+    def _token(self, lock: str) -> int:
+        if lock not in self._tokens:
+            raise Refused("it does not have the lock")
+        return self._tokens[lock]
+
+
+def acquire_write_release(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone wants a lock most of the time; few give it back, so that leases run out."""
+    return stagger(1 / plan.rate, drawn(_any_op, rng=rng), rng=rng)
+
+
+def _any_op(rng: random.Random) -> Todo:
+    f = rng.choice(("acquire", "acquire", "acquire", "write", "write", "release"))
+    return Todo(f, rng.choice(LOCKS))
+
+
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone acquires a lock of its own, for those there were may be another's for a while, and uses it."""
+    return until_done(
+        plan, rng, lambda thread: [repeat(Todo(f, f"l of {thread}")) for f in ("acquire", "write", "release")]
+    )
+
+
+def checks(plan: Plan, history: History) -> Checks:
+    """No token is used after a higher one was; and, unless clocks lie, no two hold a lock at a time.
+
+    A lease is a promise about time. Where the leader's clock runs at another rate than its holder's, only
+    the fencing holds.
+    """
+    parts = {"fencing": lambda: fencing(history)}
+    if not any(fault.kind == "clock_skew" for fault in plan.faults):
+        parts["leases"] = lambda: client_leases(history, duration_ns=LEASE_MS * 1_000_000)
+    return parts
+
+
+LOCK = store_workload(
+    name="lock",
+    about="Whether two clients ever hold a lock at a time, or one who lost it can still do harm in its name.",
+    client=LockClient,
+    generator=acquire_write_release,
+    final=all_at_last,
+    checks=checks,
+    bugs=LOCK_BUGS,
+)

@@ -1,0 +1,86 @@
+"""The workload `long-fork`: keys are written once, and read in groups; readers must agree on the order."""
+
+from __future__ import annotations
+
+import random
+
+from msgspec.structs import replace
+
+from checkers.long_fork import long_fork
+from harness.generator import Generator, Source, Todo, numbered, repeat, stagger
+from harness.history import History, Op
+from harness.plan import Plan
+from paxos_impl.kv.operation import Get, Put, Transaction
+from workloads.machine_bugs import LONG_FORK_BUGS
+from workloads.replicated_store import Checks, Session, store_workload, until_done
+
+GROUP = 3
+"""How many keys are read together."""
+OPS_PER_GROUP = 12
+"""The writes of its keys and, around them, reads."""
+
+
+class LongForkClient:
+    """Writes one key, or reads a group of them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out a `write`, one micro-op `["w", key, value]`, or a `read`, several `["r", key, null]`."""
+        match op.f:
+            case "write":
+                [[_, key, value]] = op.value
+                done = await self._session.execute(Put(key, value))
+                return replace(op, type="ok", slot=done.slot)
+            case "read":
+                keys = [key for _, key, _ in op.value]
+                done = await self._session.look(Transaction((), tuple(map(Get, keys))))
+                read = [["r", key, value] for key, value in zip(keys, done.result, strict=True)]
+                return replace(op, type="ok", value=read, slot=done.slot)
+        raise ValueError(f"keys can be written, and groups of them read; there is no {op.f!r}")
+
+
+def write_and_read(plan: Plan, rng: random.Random) -> Generator:
+    """One group after another: its keys written, once each, among reads of all of them."""
+    seed = rng.getrandbits(64)
+    groups = numbered(lambda number: _group(number, random.Random(seed + number)))
+    return stagger(1 / plan.rate, groups, rng=rng)
+
+
+def _group(number: int, rng: random.Random) -> Source:
+    keys = [f"g{number}.{place}" for place in range(GROUP)]
+    writes = [Todo("write", [["w", key, number]]) for key in keys]
+    ops = writes + [_read(keys)] * (OPS_PER_GROUP - GROUP)
+    return rng.sample(ops, len(ops))
+
+
+def _read(keys: list[str]) -> Todo:
+    return Todo("read", [["r", key, None] for key in keys])
+
+
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone writes a key, reads it with those of others, and reads the first group."""
+    first = [f"g0.{place}" for place in range(GROUP)]
+
+    def ops_of(thread: int) -> list[Source]:
+        ours = [f"last {(thread + place) % plan.concurrency}" for place in range(GROUP)]
+        return [repeat(todo) for todo in (Todo("write", [["w", ours[0], "last"]]), _read(ours), _read(first))]
+
+    return until_done(plan, rng, ops_of)
+
+
+def checks(plan: Plan, history: History) -> Checks:
+    """Of any two reads of a group, one saw all that the other did."""
+    return {"long-fork": lambda: long_fork(history)}
+
+
+LONG_FORK = store_workload(
+    name="long-fork",
+    about="Whether two readers ever see two writes in opposite orders.",
+    client=LongForkClient,
+    generator=write_and_read,
+    final=all_at_last,
+    checks=checks,
+    bugs=LONG_FORK_BUGS,
+)

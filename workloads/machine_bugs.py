@@ -1,0 +1,262 @@
+"""Seeded bugs of sessions and of the state machine: each breaks one rule, in all replicas alike.
+
+Where all replicas are wrong in the same way, the trace of the log is as it should be. These are for the
+checkers of what clients see.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+
+from harness.workload import SeededBug
+from paxos_impl.core.log.command import Command
+from paxos_impl.kv.machine import StateMachine
+from paxos_impl.kv.operation import Cas, Get, Guarded, Simple, parse
+from paxos_impl.kv.sessions import Executed, Execution, Sessions
+from paxos_impl.kv.store import Store
+from workloads.log_bugs import Breakage
+
+# Sessions.
+
+
+class _RemembersTwo(Sessions):
+    def __init__(self, machine: StateMachine) -> None:
+        super().__init__(machine, limit=2)
+
+
+class _KnowsCommandsByValue(Sessions):
+    """Takes a command for a repeated one if the one before it, of whichever client, asked for the same."""
+
+    _last: tuple[Any, Execution] | None = None
+
+    def execute(self, command: Command) -> Execution:
+        if self._last is None or self._last[0] != command.op:
+            self._last = command.op, super().execute(command)
+        return self._last[1]
+
+
+class _AnswersRetriesAnew(Sessions):
+    """Lets a command take effect once, and answers a repeated one with what it would come to now."""
+
+    def execute(self, command: Command) -> Execution:
+        executed = super().execute(command)
+        if isinstance(executed, Executed) and executed.again:
+            now = Store()
+            now.restore(self._machine.state())
+            return Executed(now.execute(command.op), again=True)
+        return executed
+
+
+class _ForgetsResults(Sessions):
+    """Knows that a command was executed, and not with what result."""
+
+    def execute(self, command: Command) -> Execution:
+        executed = super().execute(command)
+        if isinstance(executed, Executed) and executed.again:
+            return Executed(None, again=True)
+        return executed
+
+
+# One key.
+
+
+class _SwapsByAnOldValue(Store):
+    """Compares with what a key held before it was written last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before: dict[str, Any] = {}
+
+    def _execute(self, op: Simple) -> Any:
+        if isinstance(op, Cas) and self._before.get(op.key) == op.old:
+            self._set(op.key, op.new)
+            return True
+        return super()._execute(op)
+
+    def _set(self, key: str, value: Any) -> None:
+        self._before[key] = self._values.get(key)
+        super()._set(key, value)
+
+
+class _SwapsUnseen(Store):
+    """Swaps whatever is there."""
+
+    def _execute(self, op: Simple) -> Any:
+        if isinstance(op, Cas):
+            self._set(op.key, op.new)
+            return True
+        return super()._execute(op)
+
+
+# Several keys.
+
+
+class _IgnoresConditions(Store):
+    def _transact(self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]) -> list[Any] | None:
+        return super()._transact((), ops)
+
+
+class _ChecksAsItGoes(Store):
+    """Does what is asked for key by key, up to the first condition that does not hold."""
+
+    def _transact(self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]) -> list[Any] | None:
+        results: list[Any] = []
+        for place, op in enumerate(ops):
+            if super()._transact(given[place : place + 1], ()) is None:
+                return None
+            results.append(self._execute(op))
+        return results
+
+
+class _ReadsKeysApart(Store):
+    """Reads some keys of a transaction as they were a while ago; now these, now those."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._past: deque[dict[str, Any]] = deque([{}], maxlen=4)
+
+    def execute(self, op: Any) -> Any:
+        result = super().execute(op)
+        if not self.is_query(op):
+            self._past.append(dict(self._values))
+        return result
+
+    def _transact(self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]) -> list[Any] | None:
+        turn = len(self._values) % 2
+        results = super()._transact(given, ops)
+        for place, op in enumerate(ops):
+            if results is not None and isinstance(op, Get) and place % 2 == turn:
+                results[place] = self._past[0].get(op.key)
+        return results
+
+
+# Locks.
+
+
+class _ForgetsTokens(Store):
+    """Counts the grants of a lock from when it was last given back."""
+
+    def _release(self, name: str, token: int) -> bool:
+        released = super()._release(name, token)
+        if released:
+            del self._locks[name]
+        return released
+
+
+class _TakesAnyToken(Store):
+    def execute(self, op: Any) -> Any:
+        match parse(op):
+            case Guarded(_, _, inner):
+                return [self._execute(inner)]
+        return super().execute(op)
+
+
+class _AsksItsOwnClock(Store):
+    """Goes by what time it is here and now, and not by what the log says."""
+
+    def _acquire(self, name: str, holder: str, lease_ms: int, at_ms: int) -> int | None:
+        return super()._acquire(name, holder, lease_ms, int(1000 * trio.current_time()))
+
+
+class _CutsLeasesShort(Store):
+    """Lets the next one have a lock when half of its lease is over."""
+
+    def _acquire(self, name: str, holder: str, lease_ms: int, at_ms: int) -> int | None:
+        return super()._acquire(name, holder, lease_ms // 2, at_ms)
+
+
+def _sessions(name: str, about: str, sessions: Callable[[StateMachine], Sessions], *by: str) -> SeededBug:
+    return SeededBug(name, about, Breakage(sessions=sessions), convicted_by=by)
+
+
+def _machine(name: str, about: str, machine: Callable[[], StateMachine], *by: str) -> SeededBug:
+    return SeededBug(name, about, Breakage(machine=machine), convicted_by=by)
+
+
+def _by_name(*bugs: SeededBug) -> Mapping[str, SeededBug]:
+    return {bug.name: bug for bug in bugs}
+
+
+SET_BUGS = _by_name(
+    _sessions(
+        "sessions-forgotten-early",
+        "only two sessions are remembered, and the first command of a forgotten one is executed again",
+        _RemembersTwo,
+        *("set", "M4"),
+    )
+)
+COUNTER_BUGS = _by_name(
+    _sessions(
+        "commands-known-by-value",
+        "two commands that ask for the same, one right after the other, are taken for one",
+        _KnowsCommandsByValue,
+        "counter",
+    ),
+    _machine("swaps-unseen", "a compare-and-swap does not compare", _SwapsUnseen, "counter"),
+    _machine(
+        "swaps-by-old-value",
+        "a compare-and-swap goes by what was there before the last write, too",
+        _SwapsByAnOldValue,
+        "counter",
+    ),
+)
+UNIQUE_ID_BUGS = _by_name(
+    _sessions(
+        "retries-answered-anew",
+        "a repeated command is answered with what it would come to now",
+        _AnswersRetriesAnew,
+        "unique-ids",
+    ),
+    _sessions(
+        "results-forgotten",
+        "of a repeated command it is remembered that it was executed, but not its result",
+        _ForgetsResults,
+        "unique-ids",
+    ),
+)
+BANK_BUGS = _by_name(
+    _machine(
+        "conditions-ignored",
+        "a transaction is done whatever its keys hold by now",
+        _IgnoresConditions,
+        "bank",
+    ),
+    _machine(
+        "transaction-by-halves",
+        "the conditions of a transaction are checked one by one, after what comes before them was done",
+        _ChecksAsItGoes,
+        *("bank", "transactions"),
+    ),
+)
+_READ_APART = _machine(
+    "keys-read-apart",
+    "keys that are read together are read as of different times",
+    _ReadsKeysApart,
+    *("long-fork", "transactions"),
+)
+APPEND_BUGS = _by_name(BANK_BUGS["transaction-by-halves"], _READ_APART)
+LONG_FORK_BUGS = _by_name(_READ_APART)
+LOCK_BUGS = _by_name(
+    _machine(
+        "tokens-begin-again",
+        "a lock that is given back counts its tokens from the beginning",
+        _ForgetsTokens,
+        "fencing",
+    ),
+    _machine(
+        "any-token-will-do", "what is done under a lock is done by any token", _TakesAnyToken, "fencing"
+    ),
+    _machine(
+        "lease-by-own-clock",
+        "each replica asks its own clock whether a lease has run out",
+        _AsksItsOwnClock,
+        *("M3", "fencing"),
+    ),
+    _machine(
+        "lease-cut-short", "a lock is free again when half of its lease is over", _CutsLeasesShort, "leases"
+    ),
+)

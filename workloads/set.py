@@ -1,0 +1,69 @@
+"""The workload `set`: clients add elements to a set that grows, and read all of it."""
+
+from __future__ import annotations
+
+import random
+
+from msgspec.structs import replace
+
+from checkers.set_full import set_full
+from harness.generator import Generator, Source, Todo, mix, numbered, repeat
+from harness.history import History, Op
+from harness.plan import Plan
+from paxos_impl.kv.operation import Append, Get
+from workloads.machine_bugs import SET_BUGS
+from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+
+KEY = "set"
+READ = repeat(Todo("read"))
+
+
+class SetClient:
+    """Adds and reads."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out an `add` of an element or a `read` of them all."""
+        match op.f:
+            case "add":
+                done = await self._session.execute(Append(KEY, op.value))
+                return replace(op, type="ok", slot=done.slot)
+            case "read":
+                done = await self._session.look(Get(KEY))
+                return replace(op, type="ok", value=done.result or [], slot=done.slot)
+        raise ValueError(f"a set can be added to or read; there is no {op.f!r}")
+
+
+def add_and_read(plan: Plan, rng: random.Random) -> Generator:
+    """Adds, none of the same element twice, and reads."""
+    adds = numbered(lambda number: Todo("add", number))
+    return shared_out(plan, rng, looks=READ, ops=mix(adds, READ, rng=rng))
+
+
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone adds and reads, so that what was lost is missed."""
+
+    def ops_of(thread: int) -> list[Source]:
+        adds = numbered(lambda number: Todo("add", f"last {thread}.{number}"))
+        return [adds, READ, numbered(lambda number: Todo("add", f"very last {thread}.{number}")), READ]
+
+    return until_done(plan, rng, ops_of)
+
+
+def checks(plan: Plan, history: History) -> Checks:
+    """What is known to be in the set is seen by every read that begins later, once."""
+    return {"set": lambda: set_full(history, linearizable=True)}
+
+
+SET = store_workload(
+    name="set",
+    about="Whether anything that was added is ever lost, missed by a later read, or there twice.",
+    client=SetClient,
+    generator=add_and_read,
+    final=all_at_last,
+    checks=checks,
+    bugs=SET_BUGS,
+    defaults={"rate": 100.0},
+)

@@ -1,0 +1,58 @@
+"""The workload `unique-ids`: clients have identifiers given out, the next number each."""
+
+from __future__ import annotations
+
+import random
+
+from msgspec.structs import replace
+
+from checkers.unique_ids import unique_ids
+from harness.generator import Generator, Todo, repeat, stagger
+from harness.history import History, Op
+from harness.plan import Plan
+from paxos_impl.kv.operation import Add
+from workloads.machine_bugs import UNIQUE_ID_BUGS
+from workloads.replicated_store import Checks, Session, store_workload, until_done
+
+KEY = "ids"
+GENERATE = repeat(Todo("generate"))
+
+
+class UniqueIdClient:
+    """Counts up."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out a `generate`; it is ok with the identifier."""
+        if op.f != "generate":
+            raise ValueError(f"identifiers can be generated; there is no {op.f!r}")
+        done = await self._session.execute(Add(KEY, 1))
+        return replace(op, type="ok", value=done.result, slot=done.slot)
+
+
+def generate(plan: Plan, rng: random.Random) -> Generator:
+    """One identifier after another."""
+    return stagger(1 / plan.rate, GENERATE, rng=rng)
+
+
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """Everyone is given some more."""
+    return until_done(plan, rng, lambda _: [GENERATE] * 4)
+
+
+def checks(plan: Plan, history: History) -> Checks:
+    """No identifier is given out twice."""
+    return {"unique-ids": lambda: unique_ids(history)}
+
+
+UNIQUE_IDS = store_workload(
+    name="unique-ids",
+    about="Whether two clients are ever given the same number, as when an answer is made up anew.",
+    client=UniqueIdClient,
+    generator=generate,
+    final=all_at_last,
+    checks=checks,
+    bugs=UNIQUE_ID_BUGS,
+)
