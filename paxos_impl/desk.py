@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from paxos_impl.core import GetRequested, ProposeRequested, Refused, Value
+from paxos_impl.core import GetRequested, ProposeRequested, Refused, Unknown, Value
 from paxos_impl.frame import BadFrame
 from paxos_impl.peers import Peers
 from paxos_impl.visitor import Visitor
@@ -18,6 +18,7 @@ from paxos_impl.wire import (
     Hello,
     Incoming,
     Status,
+    Waiting,
     read_incoming,
 )
 
@@ -29,6 +30,17 @@ VALUE_BYTES_MAX = 1 << 18
 BACKLOG_MAX = 10_000
 """How many unhandled events there may be before messages are dropped and clients refused."""
 OVERLOADED = "too much to do; try again later"
+
+
+def answer_early(visitor: Visitor, request: object, waiting: Waiting) -> None:
+    """Serve a request before there is a cluster. Raises: BadFrame."""
+    match request:
+        case ClientGet(number):
+            visitor.answer(number, Unknown())
+        case ClientPropose(number) | ClientStatus(number):
+            visitor.answer(number, waiting)
+        case _:
+            raise BadFrame(f"a client sent {type(request).__name__}")
 
 
 class InstanceDesk:
@@ -50,13 +62,21 @@ class InstanceDesk:
         if self._driver.backlog < BACKLOG_MAX:
             self._driver.receive(envelope.message, sender, envelope.id)
 
+    def turn_away(self, visitor: Visitor, request: object, why: str) -> None:
+        """See `Desk`."""
+        match request:
+            case ClientPropose(number) | ClientGet(number):
+                visitor.answer(number, Refused(why))
+            case _:
+                self.serve(visitor, request, 0)
+
     def serve(self, visitor: Visitor, request: object, size: int) -> None:
         """See `Desk`."""
         match request:
             case ClientStatus(number):
                 visitor.answer(number, self._status())
-            case ClientPropose(number) | ClientGet(number) if self._driver.backlog >= BACKLOG_MAX:
-                visitor.answer(number, Refused(OVERLOADED))
+            case ClientPropose() | ClientGet() if self._driver.backlog >= BACKLOG_MAX:
+                self.turn_away(visitor, request, OVERLOADED)
             case ClientPropose(number, value) if why := _objection(value, size):
                 visitor.answer(number, Refused(why))
             case ClientPropose(number, value):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 import trio
 
@@ -72,7 +72,7 @@ class Driver(Generic[_Event, _Effect]):
         self._clients: dict[int, Callable[[Any], None]] = {}
         self._requests = 0
 
-    async def run(self) -> None:
+    async def run(self) -> NoReturn:
         """Handle events for ever.
 
         Raises: StorageFailed.

@@ -7,6 +7,7 @@ gets its own id back; and once an instance has seen a membership it never runs u
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 import trio
@@ -15,9 +16,13 @@ from paxos_impl.book import Denied, Granted, normal
 from paxos_impl.disk import Disk
 from paxos_impl.frame import BadFrame
 from paxos_impl.membership import Address, Membership
+from paxos_impl.record import DamagedLog
 from paxos_impl.registry import GetMembership, Register, RegistryAnswer, RegistryRequest, View, ask_registry
+from paxos_impl.remark import Remark, Remarks, silence
 from paxos_impl.storage import Log, WrongStorage
+from paxos_impl.transport import PLAIN, Transport
 
+_FILE = "enrolment"
 _RETRY_S_FIRST, _RETRY_S_MAX = 0.1, 2.0
 _ANSWER_TIMEOUT_S = 2.0
 
@@ -47,17 +52,20 @@ async def enroll(
     disk: Disk,
     new_token: Callable[[], str],
     promises: str = "log",
-    log: Callable[[str], None] = lambda line: None,
+    transport: Transport = PLAIN,
+    log: Remarks = silence,
+    note: Callable[[int], None] = lambda registered: None,
 ) -> tuple[int, Membership]:
     """Register as `address`, wait until the cluster is complete, and return the own id and the membership.
 
     An instance that has been through this before does not depend on the registry, but asks it all the same
     whether this is still the same cluster. It must still have its log, the file `promises`, if it has
-    served. `new_token` is called once in the life of a disk.
+    served. `new_token` is called once in the life of a disk, `note` with how many have registered, as long
+    as they are too few.
 
     Raises: NotEnrolled; WrongStorage, when the disk belongs to another instance; DamagedLog; StorageFailed.
     """
-    file = Log(disk, "enrolment")
+    file, office = Log(disk, _FILE), _Office(registry, transport, log)
     mine = await _recall(file, normal(address), cluster_size, new_token)
     if mine.server_id is not None and mine.membership is not None:
         if mine.has_served and await Log(disk, promises).load() is None:
@@ -66,32 +74,27 @@ async def enroll(
                 "not vote: put the file back, or let a new instance join with a directory of its own"
             )
         with trio.move_on_after(_ANSWER_TIMEOUT_S):
-            await _confirm(registry, mine, mine.server_id, mine.membership, log)
+            await _confirm(office, mine, mine.server_id, mine.membership)
         return mine.server_id, mine.membership
-    return await _register(registry, mine, file, log)
+    return await _register(office, mine, file, note)
 
 
 async def note_service(disk: Disk) -> None:
     """Note that an enrolled instance takes part from now on. Raises: StorageFailed."""
-    file = Log(disk, "enrolment")
-    payloads = await file.load()
-    assert payloads, "an instance that is not enrolled does not serve"
-    mine = msgspec.msgpack.decode(payloads[-1], type=Enrolment)
+    file = Log(disk, _FILE)
+    mine = await _load(file)
+    assert mine is not None, "an instance that is not enrolled does not serve"
     if not mine.has_served:
         await file.replace([_encode(msgspec.structs.replace(mine, has_served=True))])
 
 
 async def _recall(file: Log, address: Address, cluster_size: int, new_token: Callable[[], str]) -> Enrolment:
     """What is known from before, or a beginning, made durable."""
-    payloads = await file.load()
-    if payloads is None:
+    mine = await _load(file)
+    if mine is None:
         mine = Enrolment(address, cluster_size, new_token())
         await file.replace([_encode(mine)])
         return mine
-    try:
-        mine = msgspec.msgpack.decode(payloads[-1] if payloads else b"", type=Enrolment)
-    except msgspec.DecodeError as error:
-        raise WrongStorage(f"enrolment is not what an instance wrote: {error}") from None
     if mine.address != address:
         raise WrongStorage(f"this data belongs to the instance at {mine.address}, not {address}")
     if mine.cluster_size != cluster_size:
@@ -99,60 +102,75 @@ async def _recall(file: Log, address: Address, cluster_size: int, new_token: Cal
     return mine
 
 
+async def _load(file: Log) -> Enrolment | None:
+    """What the file says; None if there is none yet. It is only ever written in one piece."""
+    payloads = await file.load(is_whole=True)
+    if payloads is None:
+        return None
+    if not payloads:
+        raise DamagedLog(_FILE, 0, "there is nothing in it")
+    try:
+        return msgspec.msgpack.decode(payloads[-1], type=Enrolment)
+    except msgspec.DecodeError as error:
+        raise DamagedLog(_FILE, 0, f"this is not what an instance writes: {error}") from None
+
+
 async def _register(
-    registry: Address, mine: Enrolment, file: Log, log: Callable[[str], None]
+    office: _Office, mine: Enrolment, file: Log, note: Callable[[int], None]
 ) -> tuple[int, Membership]:
-    granted = await _ask_until_answered(registry, _registration(mine), log)
+    granted = await office.ask_until_answered(_registration(mine))
     if isinstance(granted, Denied):
-        raise NotEnrolled(f"the registry at {registry} refused: {granted.why}")
+        raise NotEnrolled(f"the registry at {office.address} refused: {granted.why}")
     assert isinstance(granted, Granted), f"the registry answered {granted}"
-    log(f"registered as server {granted.server_id} of cluster {granted.cluster_id}")
+    office.log(
+        Remark(
+            f"registered as server {granted.server_id} of cluster {granted.cluster_id}",
+            event="registered",
+            server=granted.server_id,
+            cluster=granted.cluster_id,
+        )
+    )
     mine = msgspec.structs.replace(mine, server_id=granted.server_id)
     await file.replace([_encode(mine)])
-    membership = await _wait_complete(registry, log)
+    membership = await _wait_complete(office, note)
     if (
         membership.cluster_id != granted.cluster_id
         or membership.members.get(granted.server_id) != mine.address
     ):
-        raise NotEnrolled(f"the registry at {registry} told of a cluster that this instance is not in")
+        raise NotEnrolled(f"the registry at {office.address} told of a cluster that this instance is not in")
     await file.replace([_encode(msgspec.structs.replace(mine, membership=membership))])
     return granted.server_id, membership
 
 
-async def _wait_complete(registry: Address, log: Callable[[str], None]) -> Membership:
+async def _wait_complete(office: _Office, note: Callable[[int], None]) -> Membership:
     seen = 0
     while True:
-        view = await _ask_until_answered(registry, GetMembership(), log)
+        view = await office.ask_until_answered(GetMembership())
         assert isinstance(view, View), f"the registry answered {view}"
         if view.membership is not None:
             return view.membership
         if view.registered != seen:
             seen = view.registered
-            log(f"waiting for the cluster: {seen} of {view.cluster_size} registered")
+            note(seen)
+            office.log(f"waiting for the cluster: {seen} of {view.cluster_size} registered")
         await trio.sleep(_RETRY_S_FIRST)
 
 
-async def _confirm(
-    registry: Address,
-    mine: Enrolment,
-    server_id: int,
-    membership: Membership,
-    log: Callable[[str], None],
-) -> None:
+async def _confirm(office: _Office, mine: Enrolment, server_id: int, membership: Membership) -> None:
     """Ask whether the registry knows this instance as it knows itself.
 
     Raises: NotEnrolled, when it does not. That nobody answers is no reason to stop.
     """
     try:
-        answer = await ask_registry(registry, _registration(mine))
+        answer = await office.ask(_registration(mine))
     except (OSError, trio.BrokenResourceError, BadFrame):
-        log(f"the registry at {registry} does not answer; going by what it said before")
+        office.log(f"the registry at {office.address} does not answer; going by what it said before")
         return
     if answer != Granted(server_id, membership.cluster_id):
         why = answer.why if isinstance(answer, Denied) else f"it says {answer}"
         raise NotEnrolled(
             f"this data is of server {server_id} in cluster {membership.cluster_id}, "
-            f"which the registry at {registry} does not know: {why}"
+            f"which the registry at {office.address} does not know: {why}"
         )
 
 
@@ -160,20 +178,32 @@ def _registration(mine: Enrolment) -> Register:
     return Register(mine.address.host, mine.address.port, mine.token, mine.cluster_size)
 
 
-async def _ask_until_answered(
-    registry: Address, request: RegistryRequest, log: Callable[[str], None]
-) -> RegistryAnswer:
-    """Ask again until there is an answer: every request may safely be repeated."""
-    pause_s = _RETRY_S_FIRST
-    while True:
-        with trio.move_on_after(_ANSWER_TIMEOUT_S):
-            try:
-                return await ask_registry(registry, request)
-            except (OSError, trio.BrokenResourceError, BadFrame) as error:
-                if pause_s == _RETRY_S_FIRST:
-                    log(f"the registry at {registry} does not answer: {error}; will go on asking")
-        await trio.sleep(pause_s)
-        pause_s = min(2 * pause_s, _RETRY_S_MAX)
+@dataclass(frozen=True, slots=True)
+class _Office:
+    """The registry, as seen from here."""
+
+    address: Address
+    transport: Transport
+    log: Remarks
+
+    async def ask(self, request: RegistryRequest) -> RegistryAnswer:
+        """Ask once. Raises: OSError; trio.BrokenResourceError; BadFrame."""
+        return await ask_registry(self.address, request, self.transport)
+
+    async def ask_until_answered(self, request: RegistryRequest) -> RegistryAnswer:
+        """Ask again until there is an answer: every request may safely be repeated."""
+        pause_s = _RETRY_S_FIRST
+        while True:
+            with trio.move_on_after(_ANSWER_TIMEOUT_S):
+                try:
+                    return await self.ask(request)
+                except (OSError, trio.BrokenResourceError, BadFrame) as error:
+                    if pause_s == _RETRY_S_FIRST:
+                        self.log(
+                            f"the registry at {self.address} does not answer: {error}; will go on asking"
+                        )
+            await trio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _RETRY_S_MAX)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -15,8 +15,11 @@ from paxos_impl.transport import PLAIN, Transport
 QUEUED_MAX = 256
 """How many messages wait for one member that can't be reached."""
 
-_CONNECT_TIMEOUT_S = 1.0
-_PAUSE_S_FIRST, _PAUSE_S_MAX = 0.05, 2.0
+_CONNECT_TIMEOUT_S = 0.5
+"""A few times the longest round trip there is, but less than what TCP waits before it asks once more."""
+_PAUSE_S_FIRST, _PAUSE_S_MAX = 0.02, 0.16
+"""Between attempts. The longest is short: where somebody listens again, it should not wait for us, and a
+few attempts a second cost nobody anything."""
 
 
 class Link:
@@ -48,20 +51,20 @@ class Link:
 
     async def run(self) -> None:
         """Connect when there is something to send, and again when that breaks, a little later each time."""
-        pause_s = _PAUSE_S_FIRST
+        attempts = 0
         while True:
             await self._outbox.wait_filled()
-            stream = await self._dial()
-            if stream is None:
-                if pause_s == _PAUSE_S_FIRST:
-                    self._log(f"can't reach {self._address}; will go on trying")
-                await trio.sleep(pause_s * self._rng.uniform(0.5, 1.0))
-                pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+            if (stream := await self._dial()) is not None:
+                attempts = 0
+                with trio.CancelScope() as self._connected:
+                    await self._write(stream)
+                self._connected = None
                 continue
-            pause_s = _PAUSE_S_FIRST
-            with trio.CancelScope() as self._connected:
-                await self._write(stream)
-            self._connected = None
+            if attempts == 0:
+                self._log(f"can't reach {self._address}; will go on trying")
+            pause_s = min(_PAUSE_S_FIRST * 2.0 ** min(attempts, 16), _PAUSE_S_MAX)
+            await trio.sleep(pause_s * self._rng.uniform(0.5, 1.0))
+            attempts += 1
 
     async def _dial(self) -> trio.abc.Stream | None:
         with trio.move_on_after(_CONNECT_TIMEOUT_S):

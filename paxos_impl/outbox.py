@@ -8,20 +8,27 @@ import trio
 
 
 class Outbox:
-    """A bounded queue of frames between who sends, and never waits, and the task that writes.
+    """A queue of frames between who sends, and never waits, and the task that writes.
 
-    When it is full the oldest frame makes room: what it said is the likeliest to be out of date, and Paxos
-    sends again whatever matters.
+    When it has reached its limit the oldest frame makes room: between servers, what it said is the likeliest
+    to be out of date, and Paxos sends again whatever matters.
     """
 
-    __slots__ = ("_filled", "_frames")
+    __slots__ = ("_filled", "_frames", "dropped")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int | None) -> None:
         self._frames: deque[bytes] = deque(maxlen=limit)
         self._filled: trio.Event | None = None
+        self.dropped = 0
+        """How many frames have made room for others."""
+
+    def __len__(self) -> int:
+        return len(self._frames)
 
     def put(self, frame: bytes) -> None:
         """Add a frame."""
+        if len(self._frames) == self._frames.maxlen:
+            self.dropped += 1
         self._frames.append(frame)
         if self._filled is not None:
             self._filled.set()

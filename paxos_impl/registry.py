@@ -7,16 +7,19 @@ time, although writing one down takes a while.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 import trio
 
 from paxos_impl.book import Book, Denied, Entry, Granted, Registration
 from paxos_impl.disk import Disk
+from paxos_impl.door import FIRST_WORDS_S, Door
 from paxos_impl.frame import BadFrame, FrameReader, frame
 from paxos_impl.membership import Address, Membership
+from paxos_impl.remark import Remark, Remarks, silence
 from paxos_impl.storage import Log, StorageFailed, WrongStorage
+from paxos_impl.transport import PLAIN, Stranger, Transport
+from paxos_impl.wire import decoded
 
 _FORMAT = "paxos-registry-1"
 _CHUNK_BYTES = 1 << 14
@@ -66,7 +69,8 @@ async def serve_registry(
     *,
     disk: Disk,
     new_cluster_id: Callable[[], str],
-    log: Callable[[str], None] = lambda line: None,
+    log: Remarks = silence,
+    transport: Transport = PLAIN,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a registry until cancelled. `new_cluster_id` is called once in the life of its disk.
@@ -76,26 +80,25 @@ async def serve_registry(
     registry = Registry(disk, log)
     await registry.recover(new_cluster_id)
     listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
-    failure: StorageFailed | None = None
+    door = Door(registry.receive, log, transport)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.serve_listeners, registry.welcome, listeners)
+        nursery.start_soon(trio.serve_listeners, door.welcome, listeners)
         task_status.started(Address(listen.host, listeners[0].socket.getsockname()[1]))
         failure = await registry.wait_failed()
         nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    raise failure
 
 
 class Registry:
     """Keeps the book on a disk and answers requests about it."""
 
-    def __init__(self, disk: Disk, log: Callable[[str], None]) -> None:
+    def __init__(self, disk: Disk, log: Remarks) -> None:
         self._log = log
         self._file = Log(disk, "registry")
         self._book = Book("")
         self._one_at_a_time = trio.Lock()
         self._failed = trio.Event()
-        self._failure: StorageFailed | None = None
+        self._failure: StorageFailed
 
     async def recover(self, new_cluster_id: Callable[[], str]) -> None:
         """Read the book, or begin one.
@@ -110,8 +113,8 @@ class Registry:
             self._book = _read_book(payloads)
             self._print()
 
-    async def wait_failed(self) -> StorageFailed | None:
-        """Return when the disk has failed."""
+    async def wait_failed(self) -> StorageFailed:
+        """Return when the disk has failed, and how."""
         await self._failed.wait()
         return self._failure
 
@@ -129,25 +132,24 @@ class Registry:
                 self._book = book
                 self._print()
         if isinstance(answer, Denied):
-            self._log(f"denied {address}: {answer.why}")
+            line = f"denied {address}: {answer.why}"
+            self._log(Remark(line, event="denied", address=str(address), why=answer.why))
         return answer
 
-    async def welcome(self, stream: trio.SocketStream) -> None:
-        """Serve one connection to its end."""
-        async with stream:
-            try:
-                reader = FrameReader()
-                while chunk := await stream.receive_some(_CHUNK_BYTES):
-                    for body in reader.feed(chunk):
-                        answer = await self._answer(_decode(body, _REQUESTS))
-                        await stream.send_all(frame(_encode(answer)))
-            except BadFrame as error:
-                self._log(f"closed a connection: {error}")
-            except StorageFailed as error:
-                self._failure = error
-                self._failed.set()
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass  # It broke; who was there will ask again.
+    async def receive(self, stream: trio.abc.Stream) -> None:
+        """Serve one connection to its end.
+
+        Raises: BadFrame; Stranger, when it keeps silent; trio.BrokenResourceError.
+        """
+        reader = FrameReader()
+        try:
+            while chunk := await _next_chunk(stream):
+                for body in reader.feed(chunk):
+                    answer = await self._answer(decoded(body, _REQUESTS, _OURS))
+                    await stream.send_all(frame(_encode(answer)))
+        except StorageFailed as error:
+            self._failure = error
+            self._failed.set()
 
     async def _answer(self, request: RegistryRequest) -> RegistryAnswer:
         match request:
@@ -159,20 +161,22 @@ class Registry:
 
     def _print(self) -> None:
         listed = ", ".join(f"{n}: {entry.address}" for n, entry in enumerate(self._book.entries))
-        self._log(f"registered servers: {listed or 'none'}")
+        addresses = [str(entry.address) for entry in self._book.entries]
+        self._log(Remark(f"registered servers: {listed or 'none'}", event="registered", servers=addresses))
+
+
+async def _next_chunk(stream: trio.abc.Stream) -> bytes | bytearray:
+    try:
+        with trio.fail_after(FIRST_WORDS_S):
+            return await stream.receive_some(_CHUNK_BYTES)
+    except trio.TooSlowError:
+        raise Stranger(f"it has asked nothing for {FIRST_WORDS_S:g} s") from None
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _REQUESTS: msgspec.msgpack.Decoder[RegistryRequest] = msgspec.msgpack.Decoder(RegistryRequest)
 _ANSWERS: msgspec.msgpack.Decoder[RegistryAnswer] = msgspec.msgpack.Decoder(RegistryAnswer)
-_T = TypeVar("_T")
-
-
-def _decode(body: bytes, decoder: msgspec.msgpack.Decoder[_T]) -> _T:
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadFrame(f"not a message of the registry's: {error}") from None
+_OURS = "a message of the registry's"
 
 
 def _read_book(payloads: list[bytes]) -> Book:
@@ -187,15 +191,17 @@ def _read_book(payloads: list[bytes]) -> Book:
     return Book(header.cluster_id, size, tuple(line.entry for line in lines))
 
 
-async def ask_registry(address: Address, request: RegistryRequest) -> RegistryAnswer:
+async def ask_registry(
+    address: Address, request: RegistryRequest, transport: Transport = PLAIN
+) -> RegistryAnswer:
     """Ask a registry one question.
 
     Raises: OSError; trio.BrokenResourceError; BadFrame.
     """
-    async with await trio.open_tcp_stream(address.host, address.port) as stream:
+    async with await transport.dial(address) as stream:
         await stream.send_all(frame(_encode(request)))
         reader = FrameReader()
         while chunk := await stream.receive_some(_CHUNK_BYTES):
             for body in reader.feed(chunk):
-                return _decode(body, _ANSWERS)
+                return decoded(body, _ANSWERS, _OURS)
     raise BadFrame(f"the registry at {address} closed the connection without an answer")

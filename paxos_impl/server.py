@@ -1,8 +1,8 @@
-"""A server: a node with a reception before it, links behind it, and one driver that runs it."""
+"""A server: a node with links to others behind it, a reception before it, and a driver that runs it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, Protocol
 
@@ -12,13 +12,14 @@ from paxos_impl.driver import Driver
 from paxos_impl.link import Link
 from paxos_impl.membership import Address, Membership
 from paxos_impl.reception import Desk, Reception
+from paxos_impl.remark import Remarks
 from paxos_impl.storage import StorageFailed
 from paxos_impl.transport import Transport
 from paxos_impl.wire import Hello, framed
 
 
-class Served(Protocol):
-    """A node, ready to be run."""
+class Server(Protocol):
+    """A node that is ready to run."""
 
     @property
     def driver(self) -> Driver[Any, Any]:
@@ -30,7 +31,7 @@ class Served(Protocol):
 
     @property
     def desk(self) -> Desk:
-        """Hears the other members, and clients."""
+        """Hears the other members, and serves clients."""
 
 
 def links_to_others(
@@ -40,7 +41,7 @@ def links_to_others(
     protocol: int,
     incarnation: int,
     rng: Random,
-    log: Callable[[str], None],
+    log: Remarks,
     transport: Transport,
 ) -> dict[int, Link]:
     """A link to each of the other members."""
@@ -58,29 +59,70 @@ def links_to_others(
 
 
 async def serve_node(
-    node: Served,
+    server: Server,
     listen: Address,
     *,
-    log: Callable[[str], None],
+    log: Remarks,
     transport: Transport,
     task_status: trio.TaskStatus[Address],
 ) -> None:
-    """Run a node until cancelled; `task_status` tells where it listens once it does.
+    """Run a server until cancelled; `task_status` tells where it listens once it does.
 
     Raises: StorageFailed, when its disk fails it; OSError, when it can't listen.
     """
+    reception = Reception(server.desk, log, transport)
     listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
-    failure: StorageFailed | None = None
     async with trio.open_nursery() as nursery:
-        for link in node.links.values():
+        nursery.start_soon(trio.serve_listeners, reception.door.welcome, listeners)
+        task_status.started(_address(listen, listeners))
+        failure = await run_until_failed(server)
+        nursery.cancel_scope.cancel()
+    raise failure
+
+
+async def serve_when_complete(
+    reception: Reception,
+    join: Callable[[], Awaitable[Server]],
+    listen: Address,
+    *,
+    stop: trio.Event,
+    task_status: trio.TaskStatus[Address],
+) -> None:
+    """Listen at once; run the server that `join` makes, as soon as it does, until `stop` is set.
+
+    Then whoever waits for an answer is given it, as far as that is possible in a short while.
+
+    Raises, in a group: what `join` raises; StorageFailed. Raises: OSError, when it can't listen.
+    """
+    listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
+
+    async def run() -> None:
+        server = await join()
+        reception.open(server.desk)
+        raise await run_until_failed(server)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.serve_listeners, reception.door.welcome, listeners)
+        task_status.started(_address(listen, listeners))
+        nursery.start_soon(run)
+        await stop.wait()
+        await reception.close()
+        nursery.cancel_scope.cancel()
+
+
+async def run_until_failed(server: Server) -> StorageFailed:
+    """Run a server and its links until its disk fails it; returns how."""
+    async with trio.open_nursery() as nursery:
+        for link in server.links.values():
             nursery.start_soon(link.run)
-        reception = Reception(node.desk, log, transport)
-        nursery.start_soon(trio.serve_listeners, reception.welcome, listeners)
-        task_status.started(Address(listen.host, listeners[0].socket.getsockname()[1]))
         try:
-            await node.driver.run()
+            await server.driver.run()
         except StorageFailed as error:
             failure = error
             nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    return failure
+
+
+def _address(listen: Address, listeners: list[trio.SocketListener]) -> Address:
+    """Where it listens, if any port would do."""
+    return Address(listen.host, listeners[0].socket.getsockname()[1])

@@ -35,14 +35,18 @@ class Log:
         self._disk, self._path = disk, path
         self._failed: OSError | None = None
 
-    async def load(self) -> list[bytes] | None:
+    async def load(self, *, is_whole: bool = False) -> list[bytes] | None:
         """What was appended before, without a torn tail, which is cut off; None if there is no file.
+
+        A log that is only ever replaced `is_whole`: what looks like a torn tail of it is damage.
 
         Raises: DamagedLog; StorageFailed.
         """
         try:
             data = await self._disk.read(self._path)
             payloads, end = read_records(data, self._path)
+            if end < len(data) and is_whole:
+                raise DamagedLog(self._path, end, "what is there is not a whole record")
             if end < len(data):
                 await self._disk.truncate(self._path, end)
         except FileNotFoundError:

@@ -6,6 +6,7 @@ and nothing that they say is read.
 
 from __future__ import annotations
 
+import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,13 @@ from paxos_impl.membership import Address
 
 HANDSHAKE_TIMEOUT_S = 5.0
 """How long who connects may take to show a certificate."""
+UNHEARD_MS = 1000
+"""How long what was sent may go without an acknowledgement before the connection is given up for a new one.
+
+TCP by itself would send it again less and less often, and not notice for minutes that a network is whole
+again."""
+_SILENT_S, _PROBES = 30, 3
+"""After how long a silence who has connected is probed, and how often, before it is taken for gone."""
 
 
 class Stranger(Exception):
@@ -39,6 +47,7 @@ class Transport:
         Raises: OSError; with TLS, that includes whoever shows no certificate of the authority.
         """
         stream = await trio.open_tcp_stream(address.host, address.port)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNHEARD_MS)
         if self.dials is None:
             return stream
         return await _shaken(_tls(stream, self.dials))
@@ -48,6 +57,10 @@ class Transport:
 
         Raises: Stranger.
         """
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_S)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _SILENT_S)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
         if self.takes is None:
             return stream
         try:

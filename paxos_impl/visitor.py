@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Protocol
 
 import trio
@@ -13,8 +12,9 @@ from paxos_impl.outbox import Outbox
 from paxos_impl.wire import Response, framed
 
 CHUNK_BYTES = 1 << 16
-UNREAD_MAX = 1000
-"""How many responses a client may leave unread before the oldest are dropped."""
+UNANSWERED_MAX = 1000
+"""How many requests and unread answers of one client there may be; it is not listened to while there are
+more, and so its own writing comes to a halt."""
 
 
 class Host(Protocol):
@@ -32,8 +32,15 @@ class Visitor:
 
     def __init__(self, take: Callable[[Visitor, bytes], None]) -> None:
         self._take = take
-        self._outbox = Outbox(UNREAD_MAX)
+        self._outbox = Outbox(None)
         self._waiting: dict[int, Host] = {}
+        self._is_writing = self._is_gone = False
+        self._progress = trio.Event()
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether all that it asked for is answered, and the answers are written."""
+        return self._is_gone or not (self._waiting or self._is_writing or len(self._outbox))
 
     async def stay(self, stream: trio.abc.Stream, reader: FrameReader, bodies: list[bytes]) -> None:
         """Be served to the end of the connection, beginning with what has been read of it.
@@ -48,6 +55,7 @@ class Visitor:
                     for body in bodies or reader.feed(chunk):
                         self._take(self, body)
                     bodies = []
+                    await self._wait_room()
             except (BadFrame, trio.BrokenResourceError) as error:
                 broken = error
             for number, host in self._waiting.items():
@@ -55,6 +63,10 @@ class Visitor:
             nursery.cancel_scope.cancel()
         if broken is not None:
             raise broken
+
+    async def leave(self, stream: trio.abc.Stream) -> None:
+        """Be given the answers there are, and no more. Raises: trio.BrokenResourceError."""
+        await stream.send_all(self._outbox.take())
 
     def answer(self, request: int, answer: object) -> None:
         """Write this when possible."""
@@ -70,9 +82,21 @@ class Visitor:
         number = host.ask(event, answer)
         self._waiting[number] = host
 
+    async def _wait_room(self) -> None:
+        """Return when it has few enough requests and answers, or is gone."""
+        while len(self._waiting) + len(self._outbox) > UNANSWERED_MAX and not self._is_gone:
+            self._progress = trio.Event()
+            await self._progress.wait()
+
     async def _write(self, stream: trio.abc.Stream) -> None:
         """Write answers until cancelled, or until nobody reads them."""
-        with suppress(trio.BrokenResourceError):
+        try:
             while True:
                 await self._outbox.wait_filled()
+                self._is_writing = True
                 await stream.send_all(self._outbox.take())
+                self._is_writing = False
+                self._progress.set()
+        except trio.BrokenResourceError:
+            self._is_gone = True
+            self._progress.set()

@@ -81,7 +81,17 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
     """What its proposer is doing: idle, preparing, proposing or backingoff."""
 
 
-Answer = Chosen | Unknown | Refused | Status
+class Waiting(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """There is no cluster yet: not all who are to make it have registered."""
+
+    registered: int
+    cluster_size: int
+
+    def __str__(self) -> str:
+        return f"waiting for members: {self.registered} of {self.cluster_size} have registered"
+
+
+Answer = Chosen | Unknown | Refused | Status | Waiting
 Request = ClientPropose | ClientGet | ClientStatus
 Incoming = Hello | Envelope[Message] | Request
 

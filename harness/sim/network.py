@@ -4,11 +4,12 @@
 cut holds it, so overlapping cuts do not heal each other. What is under way when a link goes down is lost.
 
 **TCP.** A lost segment is sent again after 200 ms, then 400 ms and so on up to 2 minutes; what was sent
-behind it waits for it. After 15 minutes without success the sender's connection breaks with ETIMEDOUT. A
-connection request that gets no answer is repeated after 1, 2, 4 ... seconds and fails with ETIMEDOUT after
-some two minutes. A reset that is lost is not repeated. A segment for a connection that the receiving machine
-does not know is answered by a reset; a machine without power answers nothing. Acknowledgements are not
-simulated: what has arrived counts as acknowledged, even where the way back is cut.
+behind it waits for it. After 15 minutes without success, or what TCP_USER_TIMEOUT is set to, the sender's
+connection breaks with ETIMEDOUT. A connection request that gets no answer is repeated after 1, 2, 4 ...
+seconds and fails with ETIMEDOUT after some two minutes. A reset that is lost is not repeated. A segment for a
+connection that the receiving machine does not know is answered by a reset; a machine without power answers
+nothing. Acknowledgements are not simulated: what has arrived counts as acknowledged, even where the way back
+is cut.
 
 **Messages.** With a framing, the network can tell messages apart on connections between nodes, as a proxy
 could that knows the protocol: each message travels on its own and can be lost, duplicated or overtaken. The
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.sim.errors import SimulationError
 from harness.sim.framing import Framing
@@ -201,26 +202,26 @@ class Network:
             sock.reset()
         return len(broken) // 2
 
-    def send_message(self, link: Link) -> tuple[int | None, Fate]:
+    def send_message(self, link: Link, message: Any) -> tuple[int | None, Fate]:
         """Number a message that travels alone, and draw and count what becomes of it.
 
         The number is None on links that are not between nodes.
         """
         link.sent += 1
         if not link.is_between_nodes:
-            return None, link.fate() if link.disturbed else NORMAL
+            return None, link.fate(message) if link.disturbed else NORMAL
         number, self.messages = self.messages, self.messages + 1
         if not link.disturbed and not self.deviations:
             return number, NORMAL
-        fate = self.fate(link, number)
+        fate = self.fate(link, number, message)
         link.dropped += fate.copies == 0
         link.duplicated += max(0, fate.copies - 1)
         link.delayed += fate.extra_ns > 0
         return number, fate
 
-    def fate(self, link: Link, number: int) -> Fate:
+    def fate(self, link: Link, number: int, message: Any) -> Fate:
         """What becomes of message `number`, by the disturbances on its link and the deviations."""
-        fate = link.fate() if link.disturbed else NORMAL
+        fate = link.fate(message) if link.disturbed else NORMAL
         deviation = self.deviations.get(number)
         if deviation is None:
             return fate

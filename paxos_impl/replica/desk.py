@@ -9,15 +9,35 @@ from paxos_impl.desk import BACKLOG_MAX, OVERLOADED, is_plain
 from paxos_impl.frame import BadFrame
 from paxos_impl.kv.machine import BadOperation
 from paxos_impl.peers import Peers
-from paxos_impl.replica.wire import AskStatus, Execute, Incoming, Read, Refused, Status, read_incoming
+from paxos_impl.replica.wire import (
+    AskStatus,
+    Elsewhere,
+    Execute,
+    Incoming,
+    Read,
+    Refused,
+    Status,
+    read_incoming,
+)
 from paxos_impl.visitor import Visitor
-from paxos_impl.wire import Envelope, Hello
+from paxos_impl.wire import Envelope, Hello, Waiting
 
 if TYPE_CHECKING:
     from paxos_impl.replica.node import ReplicaNode
 
 COMMAND_BYTES_MAX = 8192
 """The longest command in bytes: as many as a promise may have to report still fit in a frame."""
+
+
+def answer_early(visitor: Visitor, request: object, waiting: Waiting) -> None:
+    """Serve a request before there is a cluster. Raises: BadFrame."""
+    match request:
+        case AskStatus(number):
+            visitor.answer(number, waiting)
+        case Execute(number) | Read(number):
+            visitor.answer(number, Refused(str(waiting), is_final=False))
+        case _:
+            raise BadFrame(f"a client sent {type(request).__name__}")
 
 
 class ReplicaDesk:
@@ -38,6 +58,14 @@ class ReplicaDesk:
         """See `Desk`."""
         if self._driver.backlog < BACKLOG_MAX:
             self._driver.receive(envelope.message, sender, envelope.id)
+
+    def turn_away(self, visitor: Visitor, request: object, why: str) -> None:
+        """See `Desk`."""
+        match request:
+            case Execute(number) | Read(number):
+                visitor.answer(number, Elsewhere(None, maybe=False))
+            case _:
+                self.serve(visitor, request, 0)
 
     def serve(self, visitor: Visitor, request: object, size: int) -> None:
         """See `Desk`."""

@@ -13,7 +13,7 @@ import msgspec
 from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log import Message
 from paxos_impl.membership import Address
-from paxos_impl.wire import Envelope, Hello, Response, decoded
+from paxos_impl.wire import Envelope, Hello, Response, Waiting, decoded
 
 PROTOCOL = 1001
 """Raised when the wire format changes; replicas of different protocols do not talk."""
@@ -83,7 +83,7 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The last slot in which it has voted, or knows what it holds."""
 
 
-Answer = Done | Elsewhere | Refused | Status
+Answer = Done | Elsewhere | Refused | Status | Waiting
 
 
 Request = Execute | Read | AskStatus

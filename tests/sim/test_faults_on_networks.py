@@ -108,6 +108,18 @@ def test_a_connection_that_cannot_send_breaks_after_fifteen_minutes() -> None:
         assert 900 < world.now_s < 1100
 
 
+def test_a_program_can_say_how_long_it_goes_unheard_before_its_connection_breaks() -> None:
+    client = Client(lines=20, timeout_s=10_000, unheard_ms=2000)
+    world, _, _ = echo_world(1, client)
+    with world:
+        world.run(until_s=0.5)
+        world.network.cut(BOTH)
+        world.run(until_s=100, stop=lambda: bool(client.log))
+
+        assert client.log[0][1] == "TimeoutError"
+        assert 2.5 < world.now_s < 5
+
+
 def test_connections_can_be_reset() -> None:
     client = Client(lines=20)
     world, _, machine = echo_world(1, client)

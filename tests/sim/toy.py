@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,6 +34,8 @@ class Client:
     lines: int
     pause_s: float = 0.1
     timeout_s: float = 5.0
+    unheard_ms: int = 0
+    """What TCP_USER_TIMEOUT is set to."""
     log: list[tuple[float, str]] = field(default_factory=list)
     """What went otherwise than "echoed", with the time."""
     echoed: int = 0
@@ -42,6 +45,7 @@ class Client:
             try:
                 with trio.fail_after(self.timeout_s):
                     stream = await trio.open_tcp_stream("server", PORT)
+                    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.unheard_ms)
                 async with stream:
                     await self._talk(stream)
             except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
