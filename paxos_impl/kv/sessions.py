@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from paxos_impl.core.log.command import Command
-from paxos_impl.core.log.configuration import CLUSTER
+from paxos_impl.core.log.configuration import is_change
 from paxos_impl.kv.machine import BadState, StateMachine
 
 SESSIONS_MAX = 10_000
@@ -58,7 +58,7 @@ class Sessions:
 
     def execute(self, command: Command) -> Execution:
         """The outcome of a command that the log has come to."""
-        if command.client == CLUSTER:
+        if is_change(command):
             return Passed()
         session = self._sessions.pop(command.client, None)
         if session is None and command.number != 1:

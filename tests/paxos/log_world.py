@@ -8,40 +8,66 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import msgspec
+from msgspec.structs import replace
 
 from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log import (
     LOG_RULES,
     Apply,
     Batch,
+    Changed,
+    ChangeRequested,
+    Chose,
     Command,
+    Compaction,
+    Configuration,
     Decline,
     Drained,
     Effect,
     Entry,
     Event,
     Fact,
+    Image,
+    Install,
     Learned,
     LogRules,
+    Member,
     Message,
     Note,
     Overloaded,
     Persist,
+    Promised,
     Query,
     ReadRequested,
     Received,
     Recovered,
+    Rejected,
     Replica,
+    SaveSnapshot,
     Send,
     SetTimer,
+    Snapshot,
+    SnapshotSaved,
     Started,
     Submitted,
+    TakeSnapshot,
     Timer,
     TimerFired,
+    Voted,
 )
+from paxos_impl.core.log.configuration import ALPHA, changed_to, founded_by, in_force
 from paxos_impl.core.log.message import Accepted
 from paxos_impl.core.log.phase import Leading
+
+NEVER = Compaction()
+"""No test executes as many slots as it takes to have a snapshot taken."""
+OFTEN = Compaction(every=4, keep=2, chunk_bytes=64)
+UNKNOWN = Configuration(0, (), 0)
+"""What a replica knows of the members that joins when others have founded the cluster."""
 
 
 @dataclass
@@ -50,6 +76,10 @@ class Node:
 
     replica: Replica
     disk: list[Fact] = field(default_factory=list)
+    image: Image | None = None
+    """The snapshot on the disk."""
+    saving: Image | None = None
+    """One that is not durable yet."""
     unsynced: list[Fact] = field(default_factory=list)
     written: int = 0
     synced: int = 0
@@ -75,13 +105,20 @@ class Flight:
 class LogWorld:
     """Replicas of one log; nothing happens by itself."""
 
-    def __init__(self, members: tuple[int, ...] = (1, 2, 3), rules: LogRules = LOG_RULES) -> None:
-        self.members, self.rules = members, rules
+    def __init__(
+        self,
+        members: tuple[int, ...] = (1, 2, 3),
+        rules: LogRules = LOG_RULES,
+        compaction: Compaction = NEVER,
+    ) -> None:
+        self.members, self.rules, self.compaction = members, rules, compaction
+        self.founders = founded_by(members)
         self.flights: list[Flight] = []
         self.votes: list[tuple[int, Entry]] = []
         self.learned: list[tuple[int, Learned]] = []
         self.submitted: list[Command] = []
         self.answers: list[Effect] = []
+        self.installed: list[tuple[int, int]] = []
         self.executed: dict[int, int] = {}
         """By request, the slot in which its command was executed."""
         self.due: dict[int, int] = {}
@@ -89,8 +126,7 @@ class LogWorld:
         self.requests = 0
         self.nodes: dict[int, Node] = {}
         for member in members:
-            self.nodes[member] = Node(Replica.recover(member, members, rules=rules))
-            self.step(member, Started())
+            self._begin(member, self.founders)
 
     # What can happen.
 
@@ -106,6 +142,17 @@ class LogWorld:
         self.due[self.requests] = max(self.executed.values(), default=0)
         self.step(node, ReadRequested(self.requests, ["get", "x"]))
         return self.requests
+
+    def change(self, node: int, members: tuple[Member, ...]) -> int:
+        """Ask a node to have these made the members."""
+        self.requests += 1
+        self.step(node, ChangeRequested(self.requests, members))
+        return self.requests
+
+    def join(self, node: int) -> None:
+        """Start a replica that is to become a member; it learns from the log who the members are."""
+        self.members = (*self.members, node)
+        self._begin(node, UNKNOWN)
 
     def fire(self, node: int, timer: Timer) -> None:
         if timer in self.nodes[node].timers:
@@ -127,20 +174,33 @@ class LogWorld:
         """Lose power: whatever is not durable is gone. Messages in flight are not."""
         this = self.nodes[node]
         this.up = False
+        this.saving = None
         this.unsynced.clear()
         this.held.clear()
         this.timers.clear()
 
     def restart(self, node: int) -> None:
         this = self.nodes[node]
+        founders = self.founders if node in self.founders.ids else UNKNOWN
+        self._begin(node, founders, this.disk, this.image, this.replica.incarnation + 1)
+
+    def _begin(
+        self,
+        node: int,
+        founders: Configuration,
+        disk: Sequence[Fact] = (),
+        image: Image | None = None,
+        incarnation: int = 0,
+    ) -> None:
         replica = Replica.recover(
             node,
-            self.members,
-            incarnation=this.replica.incarnation + 1,
-            state=recovered(this.disk),
+            founders,
+            incarnation=incarnation,
+            state=Recovered.of(disk, image),
+            compaction=self.compaction,
             rules=self.rules,
         )
-        self.nodes[node] = Node(replica, this.disk)
+        self.nodes[node] = Node(replica, list(disk), image)
         self.step(node, Started())
 
     # Shorthand for tests.
@@ -198,6 +258,19 @@ class LogWorld:
         this.synced = this.written
         while this.held:
             self._launch(node, this.held.popleft())
+        if (image := this.saving) is not None:
+            this.saving = None
+            self.keep(node, image)
+
+    def keep(self, node: int, image: Image) -> None:
+        """Make a snapshot durable, and drop from the disk all that it covers but the promise."""
+        this = self.nodes[node]
+        if this.image is None or image.slot > this.image.slot:
+            promised = Recovered.of(this.disk).promised
+            rest = [fact for fact in this.disk if not isinstance(fact, Promised) and _slot(fact) > image.slot]
+            this.disk = [*([] if promised is None else [Promised(promised)]), *rest]
+            this.image = image
+        self.step(node, SnapshotSaved(image), sync=False)
 
     def _do(self, node: int, effect: Effect) -> None:
         this = self.nodes[node]
@@ -218,13 +291,20 @@ class LogWorld:
             case Apply(slot, batch, requests):
                 this.applied.append((slot, batch))
                 self.executed |= {request: slot for waits in requests for request in waits}
-            case Query() | Decline() | Overloaded():
+            case TakeSnapshot(slot, configurations):
+                this.saving = Image.of(Snapshot(slot, configurations, _encode(this.applied)))
+            case SaveSnapshot(image):
+                this.saving = image
+            case Install(image):
+                this.applied = _decode(image.snapshot.state)
+                self.installed.append((node, image.slot))
+            case Query() | Decline() | Overloaded() | Rejected() | Changed():
                 self.answers.append(effect)
 
     def _launch(self, node: int, send: Send) -> None:
         if isinstance(send.message, Accepted) and send.about is not None:
             self.votes.append((node, Entry(send.message.slot, send.message.ballot, send.about)))
-        self.flights.extend(Flight(send, node, peer) for peer in send.to)
+        self.flights.extend(Flight(send, node, peer) for peer in send.to if peer in self.nodes)
 
     # What must hold.
 
@@ -233,14 +313,19 @@ class LogWorld:
         voters: dict[tuple[int, Ballot], dict[int, Batch]] = {}
         for node, entry in self.votes:
             voters.setdefault((entry.slot, entry.ballot), {})[node] = entry.batch
-        majority = len(self.members) // 2 + 1
         chosen: dict[int, list[Batch]] = {}
-        for (slot, _), votes in voters.items():
+        configurations = (self.founders,)
+        for slot, ballot in sorted(voters):
+            votes = voters[slot, ballot]
             batch = next(iter(votes.values()))
             assert all(vote == batch for vote in votes.values()), f"two values at one ballot: {votes}"
             known = chosen.setdefault(slot, [])
-            if len(votes) >= majority and batch not in known:
+            deciding = in_force(configurations, slot).voters
+            if 2 * sum(voter in votes for voter in deciding) > len(deciding) and batch not in known:
                 known.append(batch)
+                for wanted in filter(None, map(changed_to, batch)):
+                    if wanted.version == configurations[-1].version + 1:
+                        configurations = (*configurations, replace(wanted, from_slot=slot + ALPHA))
         return chosen
 
     def require_agreement(self) -> None:
@@ -263,9 +348,22 @@ def recovered(facts: list[Fact]) -> Recovered:
     return Recovered.of(facts)
 
 
-def disturb(world: LogWorld, rng: random.Random, steps: int) -> None:
-    """Do `steps` random things: deliver out of order, drop, submit, read, time out, crash, restart."""
+def _slot(fact: Voted | Chose) -> int:
+    return fact.entry.slot if isinstance(fact, Voted) else fact.slot
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[tuple[int, Batch]]).decode
+
+
+def disturb(world: LogWorld, rng: random.Random, steps: int, *, changes: bool = False) -> None:
+    """Do `steps` random things: deliver out of order, drop, submit, read, time out, crash, restart.
+
+    With `changes`, members are added, given a vote, and removed too.
+    """
     for step in range(steps):
+        if changes and rng.random() < 0.03:
+            _change(world, rng)
         roll = rng.random()
         if roll < 0.75 and world.flights:
             flight = world.flights[0] if rng.random() < 0.5 else rng.choice(world.flights)
@@ -292,7 +390,7 @@ def heal(world: LogWorld, rng: random.Random) -> None:
     for member in world.members:
         if not world.nodes[member].up:
             world.restart(member)
-    for _ in range(200):
+    for _ in range(300):
         for member in world.members:
             world.sync(member)
         world.settle()
@@ -305,10 +403,33 @@ def heal(world: LogWorld, rng: random.Random) -> None:
 
 
 def _is_calm(world: LogWorld) -> bool:
-    """One leads, nothing is under way, and everyone has executed all there is."""
-    phases = [world.nodes[leader].replica.phase for leader in world.leaders]
-    return len(phases) == 1 and all(
-        isinstance(phase, Leading) and not phase.flights and node.replica.applied == phase.next_slot - 1
-        for phase in phases
-        for node in world.nodes.values()
+    """One leads, nothing is under way, and every member has executed all there is."""
+    if len(world.leaders) != 1:
+        return False
+    leader = world.nodes[world.leaders[0]].replica
+    [*_, newest] = leader.configurations
+    return (
+        isinstance(leader.phase, Leading)
+        and not leader.phase.flights
+        and newest.from_slot <= leader.phase.next_slot
+        and all(world.nodes[id].replica.applied == leader.phase.next_slot - 1 for id in newest.ids)
     )
+
+
+def _change(world: LogWorld, rng: random.Random) -> None:
+    """Have a leader add a learner, give one a vote, or remove somebody; it may refuse."""
+    for node in world.leaders[:1]:
+        newest = world.nodes[node].replica.configurations[-1]
+        members = list(newest.members)
+        one = rng.choice(members)
+        match rng.choice(("add", "promote", "promote", "remove")):
+            case "add" if len(world.members) < 6:
+                members.append(Member(newest.next_id, votes=False))
+                if newest.next_id not in world.nodes:
+                    world.join(newest.next_id)
+            case "promote":
+                members = [Member(each.id) for each in members]
+            case "remove" if len(newest.voters) > 2 or not one.votes:
+                members.remove(one)
+        if members != list(newest.members):
+            world.change(node, tuple(members))

@@ -96,18 +96,24 @@ def members_of(configurations: Sequence[Configuration]) -> tuple[int, ...]:
 
 # A change as a command of the log.
 
-CLUSTER = ""
-"""The client whose commands change the configuration; no other client has this name."""
+CLUSTER = "//"
+"""How the names of those begin who propose changes; no client has such a name."""
 
 
-def change_to(configuration: Configuration) -> Command:
-    """The command that puts a configuration into force; its version stands in for a number."""
-    return Command(CLUSTER, configuration.version, msgspec.to_builtins(configuration))
+def change_to(configuration: Configuration, proposer: str) -> Command:
+    """The command that puts a configuration into force. The proposer's name tells it from others' changes."""
+    plain = msgspec.msgpack.decode(msgspec.msgpack.encode(configuration))
+    return Command(CLUSTER + proposer, configuration.version, plain)
+
+
+def is_change(command: Command) -> bool:
+    """Whether a command is about the configuration, and not for the state machine."""
+    return command.client.startswith(CLUSTER)
 
 
 def changed_to(command: Command) -> Configuration | None:
     """The configuration that a command is to put into force; None if it is no change, or makes no sense."""
-    if command.client != CLUSTER:
+    if not is_change(command):
         return None
     try:
         return msgspec.convert(command.op, Configuration)

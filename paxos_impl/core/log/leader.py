@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from paxos_impl.core.ballot import Vote
 from paxos_impl.core.log import election, learner
-from paxos_impl.core.log.command import Batch, Command, CommandId, Queued
-from paxos_impl.core.log.configuration import ALPHA, CLUSTER, Configuration, Member, change_to
+from paxos_impl.core.log.command import NOOP, Batch, Command, Queued
+from paxos_impl.core.log.configuration import ALPHA, CLUSTER, Configuration, Member, change_to, is_change
 from paxos_impl.core.log.effect import Decline, Overloaded, Query, Rejected, SetTimer
 from paxos_impl.core.log.message import Accepted, Commit, Heard, Prepare, Promise, Propose
 from paxos_impl.core.log.phase import Campaigning, Flight, Leading, Read
@@ -87,7 +87,7 @@ def submit(turn: Turn, request: int, command: Command, size: int) -> None:
     if not isinstance(turn.phase, Leading):
         turn.do(Decline(request, turn.leader, maybe=False))
         return
-    if command.client == CLUSTER:
+    if is_change(command):
         turn.do(Rejected(request, "the members are not changed by commands of clients"))
         return
     waiting = turn.waiting.get(command.id)
@@ -108,14 +108,16 @@ def change(turn: Turn, request: int, members: tuple[Member, ...]) -> None:
     elif why := _objection(turn, phase, newest, members):
         turn.do(Rejected(request, why))
     else:
-        command = change_to(newest.followed_by(members))
+        proposer = f"n{turn.me}.{turn.before.incarnation}.{request}"
+        command = change_to(newest.followed_by(members), proposer)
         turn.waiting = {**turn.waiting, command.id: (request,)}
         turn.queue = (*turn.queue, Queued(command, size=64 * len(members)))
 
 
 def _objection(turn: Turn, phase: Leading, newest: Configuration, members: tuple[Member, ...]) -> str:
     """Why the members can't be these now; empty if they can."""
-    if newest.from_slot > turn.upto + 1 or CommandId(CLUSTER, newest.version + 1) in turn.waiting:
+    is_under_way = any(id.client.startswith(CLUSTER) for id in turn.waiting)
+    if is_under_way or newest.from_slot > turn.upto + 1:
         return "another change is under way"
     if (why := newest.objection(members)) is not None:
         return why
@@ -141,13 +143,15 @@ def _pump(turn: Turn) -> None:
     """Propose what promises call for, and then what is queued, as far as the window allows."""
     while isinstance(phase := turn.phase, Leading) and phase.next_slot <= turn.upto + WINDOW:
         slot = phase.next_slot
-        if not (slot <= phase.barrier or turn.queue) or not _may_propose(turn, phase, slot):
+        is_awaited = slot <= phase.barrier or slot < turn.configurations[-1].from_slot
+        if not (is_awaited or turn.queue) or not _may_propose(turn, phase, slot):
             return
         votes = phase.reports.get(slot)
         turn.phase = _past(phase, slot)
         filler = turn.rules.filler()
         if slot > phase.barrier:
-            _propose(turn, slot, _next_batch(turn))
+            # Without anything to propose, no-ops bring on the slot from which a new configuration is in force.
+            _propose(turn, slot, _next_batch(turn) if turn.queue else NOOP)
         elif votes is not None or filler is not None:
             _propose(turn, slot, turn.rules.safe_value(votes or (), filler))
 
