@@ -22,9 +22,7 @@ def hunt(workload: Workload, bug: str) -> Trial:
     raise AssertionError(f"{bug} got away with {TRIALS_MAX} trials of {workload.name}")
 
 
-@pytest.mark.parametrize(
-    ("name", "bug"), [(name, bug) for name in NAMES for bug in find_workload(name).bugs]
-)
+@pytest.mark.parametrize(("name", "bug"), [(name, bug) for name in NAMES for bug in find_workload(name).bugs])
 def test_every_seeded_bug_is_convicted_by_what_it_breaks(name: str, bug: str) -> None:
     workload = find_workload(name)
     trial = hunt(workload, bug)

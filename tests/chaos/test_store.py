@@ -1,0 +1,32 @@
+"""The scenario matrix of the other workloads over the store: a fault of each sort, and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from harness.trial import Trial
+
+RunTrial = Callable[..., Trial]
+
+WORKLOADS = ("append", "bank", "counter", "lock", "long-fork", "set", "unique-ids")
+
+
+@pytest.mark.chaos(trials=1)
+@pytest.mark.parametrize("nemesis", ["random-halves", "kill", "drop", "mixed", "all"])
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_drawn_faults(trial: RunTrial, workload: str, nemesis: str, seed: int) -> None:
+    ran = trial(workload, seed=seed, nodes=5 if nemesis == "all" else 3, nemesis=nemesis)
+
+    assert any(event.event == "applied" for event in ran.trace), "vacuous: nothing was executed"
+
+
+@pytest.mark.chaos(trials=3)
+def test_locks_are_exclusive_whoever_sleeps_meanwhile(trial: RunTrial, seed: int) -> None:
+    trial("lock", seed=seed, nodes=3, nemesis="pause")
+
+
+@pytest.mark.chaos(trials=2)
+def test_locks_are_fenced_though_clocks_run_at_other_rates(trial: RunTrial, seed: int) -> None:
+    trial("lock", seed=seed, nodes=3, nemesis="clock_skew")
