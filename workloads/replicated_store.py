@@ -36,6 +36,7 @@ from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Client, Monitor, Refused, SeededBug, Site, Workload
+from paxos_impl.core.log import Compaction
 from paxos_impl.kv.operation import Operation, plain
 from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
@@ -55,6 +56,8 @@ FINAL_TRIES_MAX = 30
 """How often a client tries to do each thing at the end before it gives up."""
 TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
 """Short waits, so that there are many changes of leader in a trial."""
+COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256)
+"""So little that in most trials somebody who was away is given a snapshot, in several pieces."""
 ATTEMPT_S = 0.1
 PATIENCE_S = 0.9
 """How long a client waits for one replica, and for all of them before it says that it does not know."""
@@ -76,6 +79,7 @@ async def run_replica(site: Site) -> None:
         membership=Membership(members, cluster_id="trial"),
         listen=Address("0.0.0.0", PORT),
         timing=TIMING,
+        compaction=COMPACTION,
     )
     await serve(
         config,

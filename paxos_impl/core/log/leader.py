@@ -150,7 +150,7 @@ def _pump(turn: Turn) -> None:
         turn.phase = _past(phase, slot)
         filler = turn.rules.filler()
         if slot > phase.barrier:
-            # Without anything to propose, no-ops bring on the slot from which a new configuration is in force.
+            # With nothing to propose, no-ops bring on the slot from which a new configuration is in force.
             _propose(turn, slot, _next_batch(turn) if turn.queue else NOOP)
         elif votes is not None or filler is not None:
             _propose(turn, slot, turn.rules.safe_value(votes or (), filler))
