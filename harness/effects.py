@@ -18,7 +18,10 @@ def told_effects(deeds: Sequence[Deed]) -> tuple[dict[str, Any], ...]:
 def inert_faults(plan: Plan, deeds: Sequence[Deed]) -> list[Finding]:
     """A trial is no evidence about a fault that was asked for and changed nothing."""
     struck = {
-        name for deed in deeds if not deed.effect.is_inert for name in (deed.fault.kind, deed.fault.shape)
+        name
+        for deed in deeds
+        if not deed.effect.is_inert
+        for name in (deed.fault.kind, deed.fault.shape, deed.fault.asked)
     }
     return [
         Finding("inert fault", "unknown", f"the fault {kind} was asked for and changed nothing")
@@ -32,10 +35,14 @@ def _told(number: int, deed: Deed) -> dict[str, Any]:
     return {
         "fault": number,
         "kind": deed.fault.kind,
+        **({"asked": deed.fault.asked} if deed.fault.asked else {}),
         **({"shape": deed.fault.shape} if deed.fault.shape else {}),
+        **({"target": deed.fault.target} if deed.fault.target else {}),
         "messages": effect.messages,
         "stopped": list(effect.stopped),
         **({"operations": effect.operations} if effect.operations else {}),
+        **({"files": effect.files} if effect.files else {}),
+        **({"connections": effect.connections} if effect.connections else {}),
         **({"clocks": list(effect.clocks)} if effect.clocks else {}),
         "inert": effect.is_inert,
     }

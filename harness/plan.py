@@ -7,7 +7,8 @@ The default schedule of a plan is fixed by its seed; faults and deviations are w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
@@ -20,15 +21,25 @@ FORMAT = 1
 Substrate = Literal["model", "sim", "live"]
 
 
-FAULT_KINDS = (
-    *("partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate"),
-    *("clog", "corrupt"),
-    *("crash_at_sync", "crash_at_await"),
-    *("clock_skew", "clock_jump"),
-    *("slow_disk", "full_disk", "failing_disk", "failing_sync"),
-    *("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes", "stale_reads"),
-)
+FAULT_COLOURS: Mapping[str, str] = {
+    **{kind: kind for kind in ("partition", "pause", "kill", "power_loss")},
+    **{kind: kind for kind in ("delay", "reorder", "drop", "duplicate")},
+    **{"clog": "clog", "throttle": "delay", "reset": "drop", "corrupt": "spoilt"},
+    **{"stop": "kill", "crash_at_sync": "power_loss", "crash_at_await": "kill"},
+    **dict.fromkeys(("clock_skew", "clock_jump"), "clock"),
+    **dict.fromkeys(("slow_disk", "full_disk", "failing_disk", "failing_sync", "failing_read"), "disk"),
+    **dict.fromkeys(("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes"), "spoilt"),
+    **dict.fromkeys(("stale_reads", "bit_rot", "cut_files"), "spoilt"),
+}
+"""What `Fault.kind` can be, each with the group whose colour it has in reports: `fault-<group>`."""
+FAULT_KINDS = tuple(FAULT_COLOURS)
 """What `Fault.kind` can be."""
+
+
+MESSAGE_KINDS = ("delay", "reorder", "drop", "duplicate", "throttle", "corrupt")
+"""The kinds that strike single messages, and need no victim: without links, they strike on all of them."""
+LINK_KINDS = (*MESSAGE_KINDS, "clog", "reset")
+"""The kinds that are aimed at links."""
 
 
 NODES_MAX, CONCURRENCY_MAX, LATENCY_MAX_MS = 99, 10_000, 1e9
@@ -55,9 +66,11 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """One fault: what, when, for how long, and to whom.
 
     `kind` says which of the other fields count: `grudge` for partitions; `links`, `probability` and `ms` for
-    faults of messages (delay, reorder, drop, duplicate, corrupt), `links` alone for a clog; `nodes` for
-    faults of machines, with `after` for those that wait for their moment (crash_at_sync, crash_at_await),
-    `rate` or `ms` for those of clocks, `ms` for slow disks and `probability` for those that spoil data.
+    faults of messages (delay, reorder, drop, duplicate, throttle, corrupt), which `message`, `most` and
+    `after` narrow down; `links` for those of connections (clog, reset); `nodes` for faults of machines, with
+    `after` for those that wait for their moment (crash_at_sync, crash_at_await), `rate` or `ms` for those of
+    clocks, `ms` for slow disks and `probability` for those that spoil data. With a `target`, whom it strikes
+    is found out when it begins.
     """
 
     kind: str
@@ -72,13 +85,23 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """(Sender, receiver) pairs; none given means all links between nodes."""
     probability: float = 0.0
     ms: float = 0.0
-    """How late messages are, how long a slow disk takes to sync, how far a clock is set forward or back."""
+    """How late messages are, and just that where `most` is given, else on average; how long each KiB takes on
+    a throttled link, or a slow disk to sync; how far a clock is set forward or back."""
     rate: float = 1.0
     """Seconds that pass on a skewed clock in one second."""
     after: int = 0
-    """How many syncs, or turns of its tasks, a node still gets before it crashes."""
+    """How many syncs, or turns of its tasks, a node still gets before it crashes; how many messages are
+    spared before one is struck."""
+    message: str = ""
+    """Only messages of this kind are struck, by the name that the workload has for it; empty for all."""
+    most: int = 0
+    """No more messages than these are struck; 0 for no limit."""
+    target: str = ""
+    """Whom it strikes, by a name that the workload knows: "leader", "quorum", ..."""
     shape: str = ""
     """The name of the topology that the grudge or the nodes were drawn from, for people."""
+    asked: str = ""
+    """The name that it was asked for by, where that is not its kind: "halves", "swizzle", ..."""
 
 
 class Deviation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -211,7 +234,7 @@ def _nonsense(plan: Plan) -> Iterator[str]:
 def _misplaced_faults(plan: Plan) -> Iterator[str]:
     for number, fault in enumerate(plan.faults):
         if fault.kind not in FAULT_KINDS:
-            yield f"faults[{number}] is of kind {fault.kind!r}; there are {', '.join(FAULT_KINDS)}"
+            yield f"faults[{number}] is of kind {fault.kind!r}; {nearest(fault.kind, FAULT_KINDS)}"
         if strangers := [node for node in _nodes_of(fault) if node not in plan.names]:
             yield f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster"
         if fault.at_ms < 0 or fault.for_ms < 0:
@@ -222,8 +245,10 @@ def _misplaced_faults(plan: Plan) -> Iterator[str]:
             yield f"faults[{number}].ms is {fault.ms}, expected {ms_min:g} to {LATENCY_MAX_MS:g}"
         if not 0 <= fault.probability <= 1:
             yield f"faults[{number}] has the probability {fault.probability}, expected 0 to 1"
-        if fault.rate <= 0 or fault.after < 0:
-            yield f"faults[{number}] has a clock that stands still or goes back, or a crash in the past"
+        if fault.rate <= 0 or fault.after < 0 or fault.most < 0:
+            yield f"faults[{number}] has a clock that stands still or goes back, or counts below 0"
+        if fault.target and (fault.nodes or fault.grudge or fault.links):
+            yield f"faults[{number}] has a target, and says itself whom it strikes: expected one of these"
 
 
 def _misplaced_deviations(plan: Plan) -> Iterator[str]:
@@ -232,6 +257,13 @@ def _misplaced_deviations(plan: Plan) -> Iterator[str]:
             yield f"deviations[{number}] is of message {deviation.message}; messages count from 0"
         if not 0 <= deviation.ms < LATENCY_MAX_MS:
             yield f"deviations[{number}].ms is {deviation.ms}, expected 0 to {LATENCY_MAX_MS:g}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is not among those that are known."""
+    known = list(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}"
 
 
 def _nodes_of(fault: Fault) -> list[str]:

@@ -2,28 +2,50 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
-from harness.nemesis import FAULTS, draw_faults
-from harness.plan import Plan, require_sense
+from harness.nemesis import GROUPS, draw_faults
+from harness.plan import Fault, Plan, require_sense
 from harness.sim.seeds import substream
 from harness.version import VERSION
 from harness.workload import Workload
 
 
-def plan_for(workload: Workload, *, seed: int, nemesis: str = "none", **fields: Any) -> Plan:
+def plan_for(
+    workload: Workload, *, seed: int, nemesis: str = "none", steady_s: float | None = None, **fields: Any
+) -> Plan:
     """A plan with these fields of `Plan`, else the workload's, and faults of the kinds named by comma.
 
-    Faults that are given, and kinds that are named one by one, count as asked for. A field that is None is
-    as good as not given. Raises: UnknownFault, BadPlan.
+    Faults that are given, and kinds that are named one by one, count as asked for. With `steady_s`, faults
+    come one at a time: each lasts so long, and then all is well for as long. A field that is None is as good
+    as not given. Raises: UnknownFault, BadPlan.
     """
     given = {name: value for name, value in fields.items() if value is not None}
     plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**workload.defaults, **given})
     require_sense(plan)
     kinds = tuple(kind for kind in nemesis.replace(" ", "").split(",") if kind)
     rng = substream(seed, "faults")
-    faults = draw_faults(rng, plan.names, kinds, plan.time_limit_s, begin_by_s=workload.busy_s)
-    asked = (*(fault.kind for fault in plan.faults), *(kind for kind in kinds if kind in FAULTS))
+    faults = draw_faults(
+        rng,
+        plan.names,
+        kinds,
+        plan.time_limit_s,
+        begin_by_s=workload.busy_s if steady_s is None else math.inf,
+        steady_s=steady_s,
+        targets=workload.targets,
+    )
+    if plan.substrate == "live":
+        faults = tuple(_possible_live(faults, kinds))
+    asked = (*(fault.kind for fault in plan.faults), *(kind for kind in kinds if kind not in GROUPS))
     return msgspec.structs.replace(plan, nemesis=tuple(dict.fromkeys(asked)), faults=(*plan.faults, *faults))
+
+
+def _possible_live(faults: Iterable[Fault], named: Collection[str]) -> Iterator[Fault]:
+    """What was drawn because a group has it is left out where it cannot be done; what was named is refused."""
+    from harness.live import is_possible_live
+
+    return (fault for fault in faults if is_possible_live(fault) or {fault.kind, fault.asked} & set(named))

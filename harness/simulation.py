@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from harness.aiming import nemesis_for
 from harness.catalogue import find_bug
 from harness.effects import inert_faults, told_effects
 from harness.history import NEMESIS, Event, History, Op
+from harness.history.trace import stamped
 from harness.interpreter import Interpretation, interpret
 from harness.liveness import Traffic, liveness, siege_of
-from harness.nemesis import Nemesis
 from harness.plan import Plan
 from harness.script import FINAL_PHASE_S, script
 from harness.sim import Crash, Deviation, Machine, Process, StopReason, Tape, Waiting, World
@@ -114,12 +115,7 @@ class _Recorder:
     def event(self, told: Any) -> None:
         if self._world.closing:
             return
-        event = Event(
-            self._world.now_ns,
-            *(told.node, told.incarnation, told.seq, told.event, told.message, told.cause, told.to),
-            *(told.slot, told.ballot, told.value, told.accepted, told.promised, told.members),
-            *(told.how, told.detail),
-        )
+        event = stamped(told, self._world.now_ns)
         self.events.append(event)
         self._hash.update(self._encode(event))
         if self._journals is not None:
@@ -166,7 +162,7 @@ class _Simulation:
         }
         self._control = world.machine(CONTROL, is_node=False)
         nodes = {name: world.machines[name] for name in plan.names}
-        self._nemesis = Nemesis(world.network, nodes)
+        self._nemesis = nemesis_for(workload, world.network, nodes, recorder.events)
         world.on_crash = self._supervise
         self._siege = siege_of(plan)
         self._traffic: list[Traffic] = []
@@ -196,7 +192,12 @@ class _Simulation:
                 *self._liveness(),
                 *inert_faults(self._plan, self._nemesis.deeds),
             ]
-        findings = [*self._client_crashes(), *self._node_crashes(), *self._monitor_crashes(), *ending]
+        findings = [
+            *client_crashes(self._interpretation),
+            *self._node_crashes(),
+            *self._monitor_crashes(),
+            *ending,
+        ]
         return Recording(
             History(recorder.ops),
             tuple(recorder.events),
@@ -285,18 +286,6 @@ class _Simulation:
     def _processes_of(self, core: Sequence[str]) -> list[Process]:
         return [process for name in core for process in self._world.machines[name].processes]
 
-    def _client_crashes(self) -> list[Finding]:
-        crashes = self._interpretation.crashes if self._interpretation is not None else ()
-        return [
-            Finding(
-                "client crashed",
-                "unknown",
-                f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.traceback}",
-                is_ours=True,
-            )
-            for crash in crashes[:1]
-        ]
-
     def _node_crashes(self) -> list[Finding]:
         for crash in self._world.crashes:
             if crash.machine == CONTROL or is_inflicted(crash.error):
@@ -331,3 +320,16 @@ class _Simulation:
 
     def _messages(self) -> dict[str, Any]:
         return {"messages": self._world.network.messages}
+
+
+def client_crashes(interpretation: Interpretation | None) -> list[Finding]:
+    """A client whose own code is at fault makes the history evidence of nothing."""
+    return [
+        Finding(
+            "client crashed",
+            "unknown",
+            f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.traceback}",
+            is_ours=True,
+        )
+        for crash in (interpretation.crashes[:1] if interpretation is not None else ())
+    ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.aiming import require_aims
 from harness.catalogue import find_bug, find_report, find_workload, require_options
 from harness.history import History, Trace
 from harness.plan import BadPlan, Plan, require_sense
@@ -180,7 +181,12 @@ def run(
     """
     require_sense(plan)
     workload = workload or find_workload(plan.workload)
+    require_aims(plan, workload)
     require_options(workload, plan.options)
+    if plan.substrate == "live":
+        from harness.live import require_live
+
+        require_live(plan, workload)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
     began = time.perf_counter()
     recording = _record(plan, workload, folder, watch)
@@ -213,7 +219,9 @@ def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: boo
             )
         breakage = find_bug(workload, plan.bug).breakage if plan.bug is not None else None
         return workload.model(plan, workload, breakage, folder)
-    raise BadPlan(f"this version runs plans on the substrates 'model' and 'sim', not on {plan.substrate!r}")
+    from harness.live import run_live
+
+    return run_live(plan, workload, folder)
 
 
 def _judge(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.generator import Generator
 from harness.history import Event, History, Op, Trace
+from harness.nemesis.target import TARGETS, Target
 from harness.plan import Plan
 from harness.sim.framing import Framing
 
@@ -138,6 +139,17 @@ class SeededBug:
 
 
 @dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The kinds of messages between nodes."""
+
+    kinds: tuple[str, ...]
+    """By the names they have in the protocol."""
+    kind_of: Callable[[Any], str]
+    """Of which kind a message is: a frame, as the workload's framing has them, or what bare nodes send. Any
+    other name, as "", for what is none of these."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A system under test, what is done to it, and how the outcome is judged."""
 
@@ -169,6 +181,12 @@ class Workload:
     to keep the run. None if it has no such core. Raises: BadPlan."""
     explore: Explore | None = None
     """Tries everything that can happen in a small world; None if there is none."""
+    targets: Mapping[str, Target] = field(default_factory=lambda: TARGETS)
+    """Whom a fault can be aimed at when it begins: pure functions of what nodes have reported, by name."""
+    vocabulary: Vocabulary | None = None
+    """What kinds of messages there are, so that faults can be aimed at these; None if it cannot tell."""
+    scenarios: Callable[[], Sequence[Plan]] | None = None
+    """Plans made by hand, which search varies."""
     points: tuple[str, ...] = ()
     """The rare branches that its programs offer (`harness.sim.sometimes`), so that those never reached can be
     told."""

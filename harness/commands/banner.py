@@ -47,6 +47,8 @@ def _particulars(fault: Fault) -> Iterator[str]:
     """What of a fault's fields is not as always."""
     if fault.shape:
         yield fault.shape
+    if fault.target:
+        yield f"on the {fault.target} of that moment"
     if fault.nodes:
         yield f"on {' '.join(fault.nodes)}"
     if fault.grudge:
@@ -59,8 +61,12 @@ def _particulars(fault: Fault) -> Iterator[str]:
         yield f"{fault.ms:g} ms"
     if fault.rate != 1.0:
         yield f"rate {fault.rate:g}"
+    if fault.message:
+        yield f"only {fault.message}"
     if fault.after:
         yield f"after {fault.after}"
+    if fault.most:
+        yield f"at most {fault.most}"
 
 
 def _told_deviation(deviation: Deviation) -> str:

@@ -15,7 +15,7 @@ COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
 _WITNESSES = 8
 _TRACEBACK = 12
 """How many of a traceback's last lines are shown; the report has all."""
-_COUNTS = ("messages", "stopped", "operations", "clocks")
+_COUNTS = ("messages", "stopped", "operations", "files", "connections", "clocks")
 
 
 def show(trial: Trial, *, as_json: bool) -> None:
@@ -33,10 +33,13 @@ def story(trial: Trial) -> list[str]:
     """The outcome in lines, the verdict first."""
     plan = trial.plan
     bug = f" with the bug {plan.bug}" if plan.bug else ""
+    lasted = f"{trial.virtual_s:.1f} s" + (
+        f" of virtual time in {trial.wall_s:.2f} s" if plan.substrate != "live" else ", live"
+    )
     lines = [
         f"{trial.valid.upper()}  {trial.why or _shown(trial)}",
         f"  {plan.workload}{bug}: seed {plan.seed}, {plan.nodes} nodes, {len(trial.history)} ops, "
-        f"{len(trial.trace)} events, {trial.virtual_s:.1f} s of virtual time in {trial.wall_s:.2f} s",
+        f"{len(trial.trace)} events, {lasted}",
     ]
     lines += _told_effects(trial)
     lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
@@ -63,7 +66,8 @@ def _told_effects(trial: Trial) -> list[str]:
     lines = []
     for effect in trial.effects:
         counts = ", ".join(f"{k} {v}" for k, v in effect.items() if k in _COUNTS and v)
-        lines.append(f"  fault {effect.get('kind', '?')}: {counts or 'changed nothing'}")
+        name = effect.get("asked") or effect.get("kind", "?")
+        lines.append(f"  fault {name}: {counts or 'changed nothing'}")
     return lines
 
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
+from harness.aiming import nemesis_for
 from harness.effects import inert_faults, told_effects
 from harness.generator import Generator
 from harness.generator.course import Course, Wait
@@ -91,7 +92,7 @@ class _Run:
         self.wires.join({name: node.receive for name, node in self.nodes.items()})
         self._asked_by, self._timeout_ns = asked_by, int(workload.timeout_s * 1e9)
         generator = script(plan, workload, substream(plan.seed, "workload"))
-        self._nemesis = Nemesis(self.wires, self.nodes)
+        self._nemesis = nemesis_for(workload, self.wires, self.nodes, self.events)
         self._conductor = _Conductor(self, generator, self._nemesis)
         self._connected: set[int] = set()
 

@@ -73,7 +73,7 @@ class Wires:
         if not wire.disturbed and not self._deviations:
             self._heap.call_in(after_ns + wire.draw_ns(), self._end, wire, message)
             return
-        extra_ns, copies = wire.fate()
+        extra_ns, copies = wire.fate(message, self._heap.now_ns)
         if (deviation := self._deviations.get(number)) is not None:
             copies *= {"drop": 0, "delay": 1, "duplicate": 2}[deviation.action]
             extra_ns += int(deviation.ms * 1e6) if deviation.action == "delay" else 0
@@ -166,19 +166,19 @@ class _Wire:
         for cut in self.cuts:
             cut.messages += 1
 
-    def fate(self) -> tuple[int, int]:
+    def fate(self, message: Any, now_ns: int) -> tuple[int, int]:
         """How much longer the next message is under way, and how many copies of it arrive."""
         extra_ns, copies = 0, 1
         for disturbed in self.disturbed:
-            disturbance = disturbed.disturbance
-            if self.faults.random() >= disturbance.probability:
+            if not disturbed.strikes(message, self.faults):
                 continue
-            disturbed.messages += 1
-            match disturbance.kind:
+            match disturbed.disturbance.kind:
                 case "drop" | "corrupt":  # What does not match its checksum is thrown away.
                     copies = 0
                 case "duplicate":
                     copies *= 2
                 case "delay" | "reorder":
-                    extra_ns += int(self.faults.expovariate(1.0) * disturbance.ms * 1e6)
+                    extra_ns += disturbed.late_ns(self.faults)
+                case "throttle":
+                    extra_ns += disturbed.queueing_ns((self.sender, self.receiver), now_ns, message)
         return extra_ns, copies

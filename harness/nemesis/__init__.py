@@ -2,7 +2,15 @@
 
 from harness.nemesis.crash_point import crashed_at_await, crashed_at_sync
 from harness.nemesis.custody import Custody, Machine
-from harness.nemesis.device_fault import failing_disk, full_disk, jumped, skewed, slow_disk, spoilt_disk
+from harness.nemesis.device_fault import (
+    decayed,
+    failing_disk,
+    full_disk,
+    jumped,
+    skewed,
+    slow_disk,
+    spoilt_disk,
+)
 from harness.nemesis.draw import draw_faults
 from harness.nemesis.effect import Effect, Underway
 from harness.nemesis.enact import enact
@@ -11,6 +19,7 @@ from harness.nemesis.fault import (
     clogged,
     corrupted,
     delayed,
+    disturbed,
     dropped,
     duplicated,
     killed,
@@ -18,14 +27,18 @@ from harness.nemesis.fault import (
     paused,
     powerless,
     reordered,
+    reset,
+    stopped,
 )
 from harness.nemesis.grudge import Grudge
-from harness.nemesis.kinds import FAULTS, GROUPS, FaultKind, UnknownFault, fault_kinds
+from harness.nemesis.kinds import FAULTS, GROUPS, FaultKind, UnknownFault, fault_kinds, find_fault
 from harness.nemesis.nemesis import Deed, Nemesis, schedule
+from harness.nemesis.target import TARGETS, Target
 
 __all__ = [
     "FAULTS",
     "GROUPS",
+    "TARGETS",
     "Custody",
     "Deed",
     "Effect",
@@ -34,19 +47,23 @@ __all__ = [
     "Links",
     "Machine",
     "Nemesis",
+    "Target",
     "Underway",
     "UnknownFault",
     "clogged",
     "corrupted",
     "crashed_at_await",
     "crashed_at_sync",
+    "decayed",
     "delayed",
+    "disturbed",
     "draw_faults",
     "dropped",
     "duplicated",
     "enact",
     "failing_disk",
     "fault_kinds",
+    "find_fault",
     "full_disk",
     "jumped",
     "killed",
@@ -54,8 +71,10 @@ __all__ = [
     "paused",
     "powerless",
     "reordered",
+    "reset",
     "schedule",
     "skewed",
     "slow_disk",
     "spoilt_disk",
+    "stopped",
 ]

@@ -7,15 +7,15 @@ back when the last of them lets go. What to do at each change is decided by a pu
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 from msgspec.structs import replace
 
 from harness.nemesis.devices import Devices, Equipped
 
-How = Literal["pause", "kill", "power_loss"]
-Step = Literal["pause", "resume", "kill", "power_off", "restart"]
+How = Literal["pause", "stop", "kill", "power_loss"]
+Step = Literal["pause", "resume", "stop", "kill", "power_off", "restart"]
 
 
 class Machine(Protocol):
@@ -45,16 +45,30 @@ class Machine(Protocol):
         """Start the program again, as a new process."""
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """A machine whose process can be told to end; one that is not like this is killed."""
+
+    def stop(self) -> object:
+        """SIGTERM."""
+
+
 class Hold(msgspec.Struct, frozen=True):
     """How many faults hold one machine, and how."""
 
     pause: int = 0
+    stop: int = 0
     kill: int = 0
     power_loss: int = 0
 
     @property
     def is_down(self) -> bool:
-        """Whether there is to be no process at all."""
+        """Whether there is to be no process at all, at once or soon."""
+        return self.stop > 0 or self.is_cut_short
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether there is to be none at once."""
         return self.kill + self.power_loss > 0
 
 
@@ -70,6 +84,10 @@ class Custody:
     def names(self) -> tuple[str, ...]:
         """The names of the machines."""
         return tuple(self._machines)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a machine's process is there, even if stopped. Raises: ValueError."""
+        return self._machine(name).is_running
 
     def hold(self, name: str, how: How) -> bool:
         """One more fault holds a machine; returns whether a running process was stopped by it.
@@ -125,8 +143,10 @@ def steps(before: Hold, after: Hold) -> list[Step]:
     """What to do to a machine when those who hold it change by one."""
     if after.power_loss and not before.power_loss:
         return ["power_off"]
+    if after.is_cut_short:
+        return [] if before.is_cut_short else ["kill"]
     if after.is_down:
-        return [] if before.is_down else ["kill"]
+        return [] if before.is_down else ["stop"]
     if before.is_down:
         return ["restart", "pause"] if after.pause else ["restart"]
     if bool(before.pause) == bool(after.pause):
@@ -140,7 +160,9 @@ def _take(step: Step, machine: Machine) -> None:
             machine.pause()
         case "resume" if machine.is_running:
             machine.resume()
-        case "kill":
+        case "stop" if isinstance(machine, Stoppable):
+            machine.stop()
+        case "stop" | "kill":
             machine.kill()
         case "power_off":
             machine.power_off()

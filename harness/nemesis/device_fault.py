@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from harness.nemesis.custody import Custody
 from harness.nemesis.devices import Complaint, Disk, Failing, Full, Operation, Skew, Slow
-from harness.nemesis.effect import Effect, Enacted, Underway
+from harness.nemesis.effect import Effect, Enacted, Underway, settled
 
 if TYPE_CHECKING:
+    from harness.sim.decay import Decay
     from harness.sim.disk_fault import DiskFaultKind
 
 SPOILS: Mapping[str, DiskFaultKind] = {
@@ -27,6 +28,10 @@ SPOILS: Mapping[str, DiskFaultKind] = {
 """Kinds of `Fault` that damage what a program was told is safe, with what the disk calls them."""
 
 
+DECAYS: Mapping[str, Decay] = {"bit_rot": "bit rot", "cut_files": "cut short"}
+"""Kinds of `Fault` that damage files where they lie, with what the disk calls them."""
+
+
 @contextmanager
 def skewed(custody: Custody, nodes: Collection[str], rate: float) -> Iterator[Underway]:
     """Clocks run fast or slow; what they have gained or lost by the end, they keep."""
@@ -37,7 +42,7 @@ def skewed(custody: Custody, nodes: Collection[str], rate: float) -> Iterator[Un
         return Effect(clocks=tuple(name for name in machines if machines[name].progress != before[name]))
 
     with _complaining(custody, machines, Skew(rate)) as undo:
-        yield _settled(undo, effect)
+        yield settled(undo, effect)
 
 
 @contextmanager
@@ -53,7 +58,7 @@ def jumped(custody: Custody, nodes: Collection[str], ms: float) -> Iterator[Unde
         for clock in clocks.values():
             clock.step(ms / 1e3)
             undo.callback(clock.step, -ms / 1e3)
-        yield _settled(undo, effect)
+        yield settled(undo, effect)
 
 
 def slow_disk(custody: Custody, nodes: Collection[str], ms: float) -> Enacted:
@@ -82,7 +87,14 @@ def spoilt_disk(
     with ExitStack() as undo:
         for disk in disks:
             undo.callback(disk.settle, disk.disturb(DiskFault(kind, probability)))
-        yield _settled(undo, _counted(disks, lambda disk: disk.faulty.struck.get(kind, 0)))
+        yield settled(undo, _counted(disks, lambda disk: disk.faulty.struck.get(kind, 0)))
+
+
+@contextmanager
+def decayed(custody: Custody, nodes: Collection[str], kind: Decay) -> Iterator[Underway]:
+    """A file of each machine loses a bit or its end, once; what is damaged stays so."""
+    damaged = sum(custody.devices(name).disk.decay(kind) for name in custody.equipped(nodes))
+    yield Underway(lambda: Effect(files=damaged))
 
 
 @contextmanager
@@ -92,7 +104,7 @@ def _ailing(
     names = custody.equipped(nodes)
     disks = [custody.devices(name).disk for name in names]
     with _complaining(custody, names, complaint) as undo:
-        yield _settled(undo, _counted(disks, count))
+        yield settled(undo, _counted(disks, count))
 
 
 @contextmanager
@@ -108,10 +120,3 @@ def _counted(disks: Sequence[Disk], count: Callable[[Disk], int]) -> Callable[[]
     """An effect that is how much a count has grown since now."""
     before = sum(map(count, disks))
     return lambda: Effect(operations=sum(map(count, disks)) - before)
-
-
-def _settled(undo: ExitStack, effect: Callable[[], Effect]) -> Underway:
-    """A fault whose effect is, for ever after, what it is when it is about to be undone."""
-    final: list[Effect] = []
-    undo.callback(lambda: final.append(effect()))
-    return Underway(lambda: final[0] if final else effect())

@@ -51,6 +51,9 @@ class Disk(Protocol):
     def disturb(self, fault: Any) -> Any:
         """Let data be spoiled from now on."""
 
+    def decay(self, kind: Any) -> int:
+        """Damage one file where it lies; returns how many are damaged."""
+
     def settle(self, fault: Any) -> object:
         """Spoil no more by this fault."""
 

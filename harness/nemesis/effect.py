@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import msgspec
@@ -18,13 +18,17 @@ class Effect(msgspec.Struct, frozen=True, omit_defaults=True):
     """Nodes whose running process was stopped or killed."""
     operations: int = 0
     """Operations of disks that were slowed, refused or spoiled."""
+    files: int = 0
+    """Files that were damaged where they lay."""
+    connections: int = 0
+    """Connections that were broken."""
     clocks: tuple[str, ...] = ()
     """Nodes that acted by a skewed clock, or asked one that was set forward or back."""
 
     @property
     def is_inert(self) -> bool:
         """Whether it changed nothing: a trial is no evidence that such a fault would have been survived."""
-        return not (self.messages or self.stopped or self.operations or self.clocks)
+        return self == Effect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,13 @@ class Underway:
 
     effect: Callable[[], Effect]
     """What it has done so far."""
+
+
+def settled(undo: ExitStack, effect: Callable[[], Effect]) -> Underway:
+    """A fault whose effect is, for ever after, what it is when it is about to be undone."""
+    final: list[Effect] = []
+    undo.callback(lambda: final.append(effect()))
+    return Underway(lambda: final[0] if final else effect())
 
 
 Enacted = AbstractContextManager[Underway]

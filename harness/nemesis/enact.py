@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
 
 from harness.nemesis import device_fault
 from harness.nemesis.crash_point import crashed_at_await, crashed_at_sync
 from harness.nemesis.custody import Custody
-from harness.nemesis.device_fault import SPOILS
+from harness.nemesis.device_fault import DECAYS, SPOILS
+from harness.nemesis.devices import Operation
 from harness.nemesis.effect import Enacted
-from harness.nemesis.fault import (
-    Links,
-    clogged,
-    corrupted,
-    delayed,
-    dropped,
-    duplicated,
-    killed,
-    partition,
-    paused,
-    powerless,
-    reordered,
-)
+from harness.nemesis.fault import Links, Only, clogged, disturbed, held, partition, reset, stopped
 from harness.plan import FAULT_KINDS, Fault
 
 
-def enact(fault: Fault, links: Links[Any, Any], custody: Custody) -> Enacted:
+def enact(fault: Fault, links: Links[Any, Any], custody: Custody, only: Only | None = None) -> Enacted:
     """The fault that a plan describes; its times are the caller's affair.
 
-    Raises: ValueError, when there is no such kind of fault.
+    `only` says of a message whether it is of the kind that the fault is about. Raises: ValueError, when there
+    is no such kind of fault.
     """
     between, nodes = fault.links or None, fault.nodes
     match fault.kind:
         case "partition":
             return partition(links, fault.grudge)
-        case "pause":
-            return paused(custody, nodes)
-        case "kill":
-            return killed(custody, nodes)
-        case "power_loss":
-            return powerless(custody, nodes)
-        case "delay":
-            return delayed(links, fault.probability, fault.ms, between)
-        case "reorder":
-            return reordered(links, fault.probability, fault.ms, between)
-        case "drop":
-            return dropped(links, fault.probability, between)
-        case "duplicate":
-            return duplicated(links, fault.probability, fault.ms, between)
-        case "corrupt":
-            return corrupted(links, fault.probability, between)
         case "clog":
             return clogged(links, between or tuple(permutations(custody.names, 2)))
+        case "reset":
+            return reset(links, between or tuple(permutations(custody.names, 2)))
+        case "delay" | "reorder" | "drop" | "duplicate" | "throttle" | "corrupt":
+            return disturbed(
+                links,
+                *(fault.kind, fault.probability, fault.ms, between),
+                only=only,
+                after=fault.after,
+                most=fault.most,
+            )
+        case "pause" | "kill" | "power_loss":
+            return held(custody, nodes, fault.kind)
+        case "stop":
+            return stopped(custody, nodes)
         case "crash_at_sync":
             return crashed_at_sync(custody, nodes, fault.after)
         case "crash_at_await":
@@ -65,10 +54,14 @@ def enact(fault: Fault, links: Links[Any, Any], custody: Custody) -> Enacted:
             return device_fault.slow_disk(custody, nodes, fault.ms)
         case "full_disk":
             return device_fault.full_disk(custody, nodes)
-        case "failing_disk":
-            return device_fault.failing_disk(custody, nodes, "write")
-        case "failing_sync":
-            return device_fault.failing_disk(custody, nodes, "sync")
+        case "failing_disk" | "failing_sync" | "failing_read":
+            return device_fault.failing_disk(custody, nodes, _FAILING[fault.kind])
+        case kind if kind in DECAYS:
+            return device_fault.decayed(custody, nodes, DECAYS[kind])
         case kind if kind in SPOILS:
             return device_fault.spoilt_disk(custody, nodes, SPOILS[kind], fault.probability)
     raise ValueError(f"a plan's fault is of kind {fault.kind!r}; known are {', '.join(FAULT_KINDS)}")
+
+
+_FAILING: Mapping[str, Operation] = {"failing_disk": "write", "failing_sync": "sync", "failing_read": "read"}
+"""Which operation of a disk fails."""

@@ -10,12 +10,12 @@ They overlap freely: links stay cut and machines stay down as long as any fault 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from harness.nemesis.custody import Custody, How
-from harness.nemesis.effect import Effect, Enacted, Underway
+from harness.nemesis.effect import Effect, Enacted, Underway, settled
 from harness.nemesis.grudge import Grudge
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ class Counted(Protocol):
     def messages(self) -> int:
         """How many messages it has stopped or struck so far."""
 
+
+Only = Callable[[Any], bool]
+"""Whether a message is of a kind that a fault is about."""
 
 CutT = TypeVar("CutT", bound=Counted)
 DisturbedT = TypeVar("DisturbedT", bound=Counted)
@@ -61,6 +64,20 @@ class Holding(Protocol):
         """Let everything arrive that a hold has kept, in order."""
 
 
+@runtime_checkable
+class Resetting(Protocol):
+    """A network with connections that can be broken; on one that is not like this none are."""
+
+    def reset_connections(self, one: str, other: str) -> int:
+        """Break every connection between two machines; returns how many."""
+
+
+@contextmanager
+def nothing() -> Iterator[Underway]:
+    """What a fault comes to that strikes nobody."""
+    yield Underway(Effect)
+
+
 @contextmanager
 def partition(links: Links[CutT, Any], grudge: Grudge) -> Iterator[Underway]:
     """Nodes do not get what a grudge says they do not."""
@@ -73,17 +90,17 @@ def partition(links: Links[CutT, Any], grudge: Grudge) -> Iterator[Underway]:
 
 def paused(custody: Custody, nodes: Collection[str]) -> Enacted:
     """Processes stand still, while time and the network go on."""
-    return _held(custody, nodes, "pause")
+    return held(custody, nodes, "pause")
 
 
 def killed(custody: Custody, nodes: Collection[str]) -> Enacted:
     """Processes are killed, and started again at the end; their disks lose nothing."""
-    return _held(custody, nodes, "kill")
+    return held(custody, nodes, "kill")
 
 
 def powerless(custody: Custody, nodes: Collection[str]) -> Enacted:
     """Machines lose their power, and with it what they had not synced; they start again at the end."""
-    return _held(custody, nodes, "power_loss")
+    return held(custody, nodes, "power_loss")
 
 
 def delayed(
@@ -93,7 +110,7 @@ def delayed(
     between: Collection[tuple[str, str]] | None = None,
 ) -> Enacted:
     """Some messages are late by `ms` on average, and so are those behind them."""
-    return _disturbed(links, "delay", probability, ms, between)
+    return disturbed(links, "delay", probability, ms, between)
 
 
 def reordered(
@@ -103,14 +120,14 @@ def reordered(
     between: Collection[tuple[str, str]] | None = None,
 ) -> Enacted:
     """Some messages are late by `ms` on average, and others overtake them."""
-    return _disturbed(links, "reorder", probability, ms, between)
+    return disturbed(links, "reorder", probability, ms, between)
 
 
 def dropped(
     links: Links[Any, Any], probability: float, between: Collection[tuple[str, str]] | None = None
 ) -> Enacted:
     """Some messages are lost."""
-    return _disturbed(links, "drop", probability, 0.0, between)
+    return disturbed(links, "drop", probability, 0.0, between)
 
 
 def duplicated(
@@ -120,14 +137,14 @@ def duplicated(
     between: Collection[tuple[str, str]] | None = None,
 ) -> Enacted:
     """Some messages arrive twice, the copy late by `ms` on average."""
-    return _disturbed(links, "duplicate", probability, ms, between)
+    return disturbed(links, "duplicate", probability, ms, between)
 
 
 def corrupted(
     links: Links[Any, Any], probability: float, between: Collection[tuple[str, str]] | None = None
 ) -> Enacted:
     """Some messages arrive with a bit turned."""
-    return _disturbed(links, "corrupt", probability, 0.0, between)
+    return disturbed(links, "corrupt", probability, 0.0, between)
 
 
 @contextmanager
@@ -144,28 +161,55 @@ def clogged(links: Links[Any, Any], between: Collection[tuple[str, str]]) -> Ite
 
 
 @contextmanager
-def _held(custody: Custody, nodes: Iterable[str], how: How) -> Iterator[Underway]:
-    stopped: list[str] = []
+def held(custody: Custody, nodes: Iterable[str], how: How) -> Iterator[Underway]:
+    """Machines are paused, killed or without power until the end."""
+    struck: list[str] = []
     with ExitStack() as undo:
         for node in sorted(set(nodes)):
             if custody.hold(node, how):
-                stopped.append(node)
+                struck.append(node)
             undo.callback(custody.release, node, how)
-        yield Underway(lambda: Effect(stopped=tuple(stopped)))
+        yield Underway(lambda: Effect(stopped=tuple(struck)))
 
 
 @contextmanager
-def _disturbed(
+def stopped(custody: Custody, nodes: Iterable[str]) -> Iterator[Underway]:
+    """Processes are told to end (SIGTERM), and take their time; they are started again at the end."""
+    asked = [node for node in sorted(set(nodes)) if custody.is_running(node)]
+    with ExitStack() as undo:
+        for node in sorted(set(nodes)):
+            custody.hold(node, "stop")
+            undo.callback(custody.release, node, "stop")
+        yield settled(undo, lambda: Effect(stopped=tuple(n for n in asked if not custody.is_running(n))))
+
+
+@contextmanager
+def reset(links: Links[Any, Any], between: Collection[tuple[str, str]]) -> Iterator[Underway]:
+    """Connections between these nodes break, once; they may be made anew at once."""
+    pairs = sorted({(min(pair), max(pair)) for pair in between})
+    broken = 0
+    if isinstance(links, Resetting):
+        broken = sum(links.reset_connections(*pair) for pair in pairs)
+    yield Underway(lambda: Effect(connections=broken))
+
+
+@contextmanager
+def disturbed(
     links: Links[Any, DisturbedT],
     kind: FaultKind,
     probability: float,
     ms: float,
-    between: Collection[tuple[str, str]] | None,
+    between: Collection[tuple[str, str]] | None = None,
+    *,
+    only: Only | None = None,
+    after: int = 0,
+    most: int = 0,
 ) -> Iterator[Underway]:
+    """Some messages fare as `kind` says: see `harness.sim.link.Disturbance`, which has the same fields."""
     from harness.sim.link import Disturbance
 
-    disturbed = links.disturb(Disturbance(kind, probability, ms, between))
+    struck = links.disturb(Disturbance(kind, probability, ms, between, only, after, most))
     try:
-        yield Underway(lambda: Effect(messages=disturbed.messages))
+        yield Underway(lambda: Effect(messages=struck.messages))
     finally:
-        links.settle(disturbed)
+        links.settle(struck)

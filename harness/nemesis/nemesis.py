@@ -1,12 +1,13 @@
 """The nemesis: does the faults of a plan when its generator says so, and tells in the history what they did.
 
-Its ops are info, like all it does. `start-<kind>` carries the fault and an `id`; `stop-<kind>` carries the
-`id` and, when complete, what the fault did; `heal` ends every fault that is still open.
+Its ops are info, like all it does. `start-<kind>` carries the fault and an `id` and, when complete, whom the
+fault strikes, if that was not known before; `stop-<kind>` carries the `id` and, when complete, what the fault
+did; `heal` ends every fault that is still open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +22,8 @@ from harness.history import Op
 from harness.nemesis.custody import Custody, Machine
 from harness.nemesis.effect import Effect, Enacted, Underway
 from harness.nemesis.enact import enact
-from harness.nemesis.fault import Links
+from harness.nemesis.fault import Links, nothing
+from harness.nemesis.target import aimed
 from harness.plan import Fault
 
 
@@ -36,8 +38,17 @@ class Deed:
 class Nemesis:
     """Begins and ends faults; used as a context manager, at whose end every fault is over."""
 
-    def __init__(self, links: Links[Any, Any], machines: Mapping[str, Machine]) -> None:
+    def __init__(
+        self,
+        links: Links[Any, Any],
+        machines: Mapping[str, Machine],
+        *,
+        find: Callable[[str], Sequence[str]] = lambda target: (),
+        kind_of: Callable[[Any], str] = lambda message: "",
+    ) -> None:
+        """`find` finds the nodes that a fault's target means now; `kind_of` tells messages apart."""
         self._links, self._custody = links, Custody(machines)
+        self._find, self._kind_of = find, kind_of
         self._begun: dict[int, tuple[Fault, Underway]] = {}
         self._open: dict[int, tuple[str, Enacted]] = {}
 
@@ -48,8 +59,8 @@ class Nemesis:
         """
         match op.f.partition("-"), op.value:
             case ("start", "-", kind), {"id": int(number), **fields} if number not in self._begun:
-                self._start(number, _fault(kind, fields))
-                return op
+                fault = self._start(number, _fault(kind, fields))
+                return replace(op, value={"id": number, **_plain(fault)}) if fault.target else op
             case ("stop", "-", _), {"id": int(number)} if number in self._begun:
                 return replace(op, value={**op.value, **self._stop(number)})
             case ("heal", "", ""), _:
@@ -88,10 +99,15 @@ class Nemesis:
                 undo.push(enacted)
         self._open.clear()
 
-    def _start(self, number: int, fault: Fault) -> None:
-        enacted = enact(fault, self._links, self._custody)
+    def _start(self, number: int, fault: Fault) -> Fault:
+        if fault.target:
+            fault = aimed(fault, self._find(fault.target), self._custody.names)
+        only = (lambda message: self._kind_of(message) == fault.message) if fault.message else None
+        # A target that is nobody, as when nobody leads, must not be taken for everybody.
+        enacted = nothing() if _is_aimless(fault) else enact(fault, self._links, self._custody, only)
         self._begun[number] = fault, enacted.__enter__()
         self._open[number] = fault.kind, enacted
+        return fault
 
     def _stop(self, number: int) -> dict[str, Any]:
         if number in self._open:
@@ -132,6 +148,10 @@ def stop(number: int, fault: Fault) -> Todo:
         {"id": number},
         time_ns=(fault.at_ms + fault.for_ms) * 1_000_000,
     )
+
+
+def _is_aimless(fault: Fault) -> bool:
+    return bool(fault.target) and not (fault.nodes or fault.grudge or fault.links)
 
 
 def _fault(kind: str, fields: Mapping[Any, Any]) -> Fault:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from harness.plan import Fault
+
+Unfold = Callable[[Fault, random.Random], Sequence[Fault]]
+"""Makes of one fault, as it was aimed, those that it consists of: within its time, in order."""
+
+
+def whole(fault: Fault, rng: random.Random) -> Sequence[Fault]:
+    """Nothing but itself."""
+    return (fault,)
 
 
 def swizzle(fault: Fault, rng: random.Random) -> Sequence[Fault]:
@@ -15,6 +23,8 @@ def swizzle(fault: Fault, rng: random.Random) -> Sequence[Fault]:
 
     Will Wilson, "Testing Distributed Systems w/ Deterministic Simulation", Strange Loop 2014.
     """
+    if fault.target:
+        return (fault,)
     links = rng.sample(fault.links, len(fault.links))
     begins = sorted(rng.randint(0, fault.for_ms // 2) for _ in links)
     ends = [rng.randint(fault.for_ms // 2 + 1, max(fault.for_ms // 2 + 1, fault.for_ms)) for _ in links]

@@ -131,7 +131,7 @@ class DatagramSocket(Endpoint):
         network, kernel = self._network, self._network.kernel
         if kernel.tape is not None:
             kernel.note_choice("send", *link.name, payload.hex())
-        number, fate = network.send_message(link)
+        number, fate = network.send_message(link, payload)
         message = Message(number, *link.name, payload, kernel.now_ns, None) if number is not None else None
         if fate.copies == 0 and message is not None and network.on_message is not None:
             network.on_message(message)

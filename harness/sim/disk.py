@@ -22,6 +22,7 @@ import trio
 from trio.lowlevel import Abort
 
 from harness.sim._trio import Trap, park
+from harness.sim.decay import Decay, decay
 from harness.sim.directory import Directory
 from harness.sim.disk_fault import DiskFault, FaultyDisk
 from harness.sim.inflicted import inflicted
@@ -56,6 +57,8 @@ class SimDisk:
         """How often an operation was made to fail."""
         self.on_operation: Callable[[Operation, str], object] | None = None
         """Told of each operation and its path before it happens; it may kill the process or cut the power."""
+        self.decayed = 0
+        """How many files were damaged where they lay."""
         self.lost_writes = 0
         """How many files have lost something to power failures."""
         self._machine = machine
@@ -146,6 +149,13 @@ class SimDisk:
         """End one fault; again is harmless."""
         if fault in self.faulty.faults:
             self.faulty.faults.remove(fault)
+
+    def decay(self, kind: Decay) -> int:
+        """Damage a file where it lies, for good. Returns how many are damaged: none, if all are empty."""
+        rng = self._machine.world.rng("decay", self._machine.name, self.decayed)
+        damaged = decay(kind, [inode for _, inode in sorted(self.directory.names.items())], rng)
+        self.decayed += damaged
+        return damaged
 
     def mend(self) -> None:
         """Let every operation succeed again, and everything fit; what is damaged stays damaged."""

@@ -7,17 +7,19 @@ own: what happens on one link never changes the draws of another.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     from harness.sim.hold import Hold
     from harness.sim.machine import Machine
     from harness.sim.network import Network
 
-FaultKind = Literal["delay", "reorder", "drop", "duplicate", "corrupt"]
+FaultKind = Literal["delay", "reorder", "drop", "duplicate", "throttle", "corrupt"]
+_SIZE = 100
+"""Bytes that a message counts as that is not made of bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +28,25 @@ class Disturbance:
 
     `delay` makes a message late and, as on any connection, those behind it. `reorder` makes it late and lets
     those behind it overtake. `drop` loses it, `duplicate` delivers it twice and `corrupt` turns one of its
-    bits. On connections whose framing the network knows, these act on whole messages; on others TCP hides
-    what happens to its segments, and what is left of it is delay.
+    bits. `throttle` makes messages wait in line, each for as long as those before it take. On connections
+    whose framing the network knows, these act on whole messages; on others TCP hides what happens to its
+    segments, and what is left of it is delay.
     """
 
     kind: FaultKind
     probability: float
     """Of each message to be struck."""
     ms: float = 50.0
-    """Mean extra delay, exponentially distributed, where the kind has one."""
+    """Mean extra delay, exponentially distributed, where the kind has one; with `most`, just that long. On a
+    throttled link, how long each KiB takes."""
     links: Collection[tuple[str, str]] | None = None
     """Pairs of sender and receiver; None for all links between nodes."""
+    only: Callable[[Any], bool] | None = None
+    """Says of a message whether it may be struck; None if any may."""
+    after: int = 0
+    """How many messages that would be struck are spared first."""
+    most: int = 0
+    """After how many it is over; 0 for no limit."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
@@ -65,6 +75,33 @@ class Disturbed:
         self.disturbance = disturbance
         self.messages = 0
         """How many messages it has struck."""
+        self._spared = 0
+        self._busy_until_ns: dict[tuple[str, str], int] = {}
+
+    def strikes(self, message: Any, rng: random.Random) -> bool:
+        """Whether the next message is struck; if so, it counts."""
+        what = self.disturbance
+        if what.only is not None and not what.only(message):
+            return False
+        if rng.random() >= what.probability or 0 < what.most <= self.messages:
+            return False
+        if self._spared < what.after:
+            self._spared += 1
+            return False
+        self.messages += 1
+        return True
+
+    def late_ns(self, rng: random.Random) -> int:
+        """How late a message is that it strikes."""
+        share = 1.0 if self.disturbance.most else rng.expovariate(1.0)
+        return int(share * self.disturbance.ms * 1e6)
+
+    def queueing_ns(self, link: tuple[str, str], now_ns: int, message: Any) -> int:
+        """How long a message waits in line on a throttled link, and takes itself."""
+        size = len(message) if isinstance(message, bytes) else _SIZE
+        begin_ns = max(now_ns, self._busy_until_ns.get(link, 0))
+        self._busy_until_ns[link] = begin_ns + int(size / 1024 * self.disturbance.ms * 1e6)
+        return self._busy_until_ns[link] - now_ns
 
 
 class Cut:
@@ -140,22 +177,31 @@ class Link:
         for cut in self.cuts:
             cut.messages += 1
 
-    def fate(self) -> Fate:
+    def fate(self, message: Any) -> Fate:
         """Draw what happens to the next message by the disturbances at work."""
-        extra_ns, may_be_overtaken, copies, corrupt_bit = 0, False, 1, None
-        for disturbed in self.disturbed:
-            disturbance = disturbed.disturbance
-            if self._faults.random() >= disturbance.probability:
-                continue
-            disturbed.messages += 1
-            match disturbance.kind:
-                case "drop":
-                    copies = 0
-                case "duplicate":
-                    copies *= 2
-                case "corrupt":
-                    corrupt_bit = self._faults.getrandbits(32)
-                case "delay" | "reorder":
-                    extra_ns += int(self._faults.expovariate(1.0) * disturbance.ms * 1e6)
-                    may_be_overtaken |= disturbance.kind == "reorder"
-        return Fate(extra_ns, may_be_overtaken, copies, corrupt_bit)
+        return fate_of(message, self.disturbed, self._faults, self.name, self._network.kernel.now_ns)
+
+
+def fate_of(
+    message: Any, disturbed: Iterable[Disturbed], rng: random.Random, link: tuple[str, str], now_ns: int
+) -> Fate:
+    """Draw what the disturbances at work on a link make of the next message."""
+    extra_ns, may_be_overtaken, copies, corrupt_bit = 0, False, 1, None
+    for at_work in disturbed:
+        if not at_work.strikes(message, rng):
+            continue
+        match at_work.disturbance.kind:
+            case "drop":
+                copies = 0
+            case "duplicate":
+                copies *= 2
+            case "corrupt":
+                corrupt_bit = rng.getrandbits(32)
+            case "delay":
+                extra_ns += at_work.late_ns(rng)
+            case "reorder":
+                extra_ns += at_work.late_ns(rng)
+                may_be_overtaken = True
+            case "throttle":
+                extra_ns += at_work.queueing_ns(link, now_ns, message)
+    return Fate(extra_ns, may_be_overtaken, copies, corrupt_bit)

@@ -63,7 +63,7 @@ class Mailbox:
         return received
 
     def _dispatch(self, route: Link, message: Any) -> None:
-        _, fate = self._network.send_message(route)
+        _, fate = self._network.send_message(route, message)
         for _ in range(fate.copies):
             at_ns = self._kernel.now_ns + route.draw_ns() + fate.extra_ns
             self._kernel.call_at(at_ns, _arrive, self._kernel, route, message)

@@ -124,7 +124,7 @@ class Pipe:
 
     def _launch_disturbed(self, data: bytes, number: int) -> None:
         network, link = self._network, self.link
-        fate = network.fate(link, number)
+        fate = network.fate(link, number, data)
         message = self._message(data, number) if network.on_message is not None else None
         link.delayed += fate.extra_ns > 0
         if self._splitter is None:

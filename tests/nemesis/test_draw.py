@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harness.nemesis import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds
 from harness.nemesis.grudge import majority_of
-from harness.nemesis.kinds import SURVIVABLE, UNSAFE, Unfold
-from harness.nemesis.unfold import restart_loop, strobe, swizzle
+from harness.nemesis.kinds import SURVIVABLE, UNSAFE
+from harness.nemesis.unfold import Unfold, restart_loop, strobe, swizzle
 from harness.plan import FAULT_KINDS, Fault, Plan, decode_plan, encode_plan
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -46,7 +46,7 @@ def test_faults_strike_this_clusters_nodes_in_a_way_that_a_plan_can_say(
     assert decode_plan(encode_plan(plan)) == plan
     for fault in faults:
         assert fault.kind in FAULT_KINDS
-        assert fault.nodes or fault.grudge or fault.links or fault.probability > 0
+        assert fault.nodes or fault.grudge or fault.links or fault.target or fault.probability > 0
 
 
 @given(seeds, clusters, kinds, st.sampled_from([0.5, 5.0, 30.0]))
@@ -182,9 +182,7 @@ def test_a_name_that_is_off_by_little_is_offered_the_near_one(name: str, near: s
     with pytest.raises(UnknownFault, match=f"did you mean .*{near}") as refused:
         draw_faults(random.Random(0), NODES, ["kill", name], 5)
 
-    assert near in refused.value.near
-
 
 def test_a_name_like_no_other_is_offered_all() -> None:
-    with pytest.raises(UnknownFault, match="there are all, bridge, clock_jump"):
+    with pytest.raises(UnknownFault, match="there are aimed, all, bit_rot, bridge"):
         draw_faults(random.Random(0), NODES, ["xyzzy"], 5)

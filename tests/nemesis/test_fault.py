@@ -19,7 +19,7 @@ from harness.nemesis import (
     powerless,
     reordered,
 )
-from harness.nemesis.device_fault import SPOILS
+from harness.nemesis.device_fault import DECAYS, SPOILS
 from harness.plan import FAULT_KINDS, Fault
 from tests.nemesis.toy import ToyLinks, toy_machines
 
@@ -45,7 +45,12 @@ FAULTS = (
     Fault("full_disk", 0, 1, nodes=("n1", "n2")),
     Fault("failing_disk", 0, 1, nodes=("n1", "n2")),
     Fault("failing_sync", 0, 1, nodes=("n2", "n3")),
+    Fault("failing_read", 0, 1, nodes=("n2", "n3")),
+    Fault("stop", 0, 1, nodes=("n1", "n3")),
+    Fault("throttle", 0, 1, probability=1.0, ms=5.0, links=(("n1", "n2"),)),
+    Fault("reset", 0, 1),
     *(Fault(kind, 0, 1, nodes=("n1",), probability=1.0) for kind in SPOILS),
+    *(Fault(kind, 0, 1, nodes=("n1",)) for kind in DECAYS),
 )
 
 

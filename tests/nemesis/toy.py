@@ -48,6 +48,9 @@ class ToyLinks:
     def settle(self, disturbed: Strike) -> None:
         self.disturbances.remove(disturbed)
 
+    def reset_connections(self, one: str, other: str) -> int:
+        return 1
+
     def send(self, sender: str, receiver: str) -> list[str]:
         """Send a message; returns what befalls it."""
         for cut in self.cuts:
@@ -108,6 +111,9 @@ class ToyDisk:
         self.faulty.faults.append(fault)
         return fault
 
+    def decay(self, kind: str) -> int:
+        return 1
+
     def settle(self, fault: DiskFault) -> None:
         self.faulty.faults.remove(fault)
 
@@ -145,6 +151,10 @@ class ToyMachine:
         self._hear("resume")
         assert self.is_running, "a process that is gone cannot go on"
         self.is_paused = False
+
+    def stop(self) -> None:
+        self._hear("stop")
+        self.is_running = self.is_paused = False
 
     def kill(self) -> None:
         self._hear("kill")

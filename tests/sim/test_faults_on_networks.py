@@ -296,7 +296,7 @@ def test_a_link_of_its_own_latency_leaves_the_draws_of_others_alone() -> None:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        ({"kind": "vanish", "probability": 0.1}, "there are delay, reorder, drop, duplicate, corrupt"),
+        ({"kind": "vanish", "probability": 0.1}, "there are delay, reorder, drop, duplicate, throttle"),
         ({"kind": "drop", "probability": 2}, "between 0 and 1"),
         ({"kind": "delay", "probability": 0.1, "ms": -1}, "cannot be negative"),
     ],

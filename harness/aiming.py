@@ -1,0 +1,54 @@
+"""What a plan's faults are aimed at, by the names that its workload gives: targets, and kinds of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.history import Event
+from harness.nemesis import FAULTS, Machine, Nemesis, UnknownFault, find_fault
+from harness.nemesis.fault import Links
+from harness.plan import BadPlan, Plan, nearest
+from harness.workload import Workload
+
+
+def nemesis_for(
+    workload: Workload, links: Links[Any, Any], machines: Mapping[str, Machine], events: Sequence[Event]
+) -> Nemesis:
+    """The nemesis of a trial, whose nodes report these events, more and more of them."""
+    names = tuple(machines)
+    return Nemesis(
+        links,
+        machines,
+        find=lambda target: workload.targets[target](events, names),
+        kind_of=workload.vocabulary.kind_of if workload.vocabulary is not None else lambda message: "",
+    )
+
+
+def require_aims(plan: Plan, workload: Workload) -> None:
+    """Refuse a plan that asks for faults, targets or messages that its workload does not know.
+
+    Raises: BadPlan.
+    """
+    if problems := [*_unknown_faults(plan, workload), *_unknown_aims(plan, workload)]:
+        raise BadPlan(f"the plan cannot be run: {'; '.join(problems)}")
+
+
+def _unknown_faults(plan: Plan, workload: Workload) -> Iterator[str]:
+    shapes = {fault.shape for fault in plan.faults}
+    for name in plan.nemesis:
+        if name not in shapes and name not in FAULTS:
+            try:
+                find_fault(name, workload.targets)
+            except UnknownFault as error:
+                yield f"nemesis: {error}"
+
+
+def _unknown_aims(plan: Plan, workload: Workload) -> Iterator[str]:
+    known = workload.vocabulary.kinds if workload.vocabulary is not None else ()
+    for number, fault in enumerate(plan.faults):
+        if fault.target and fault.target not in workload.targets:
+            near = nearest(fault.target, workload.targets)
+            yield f"faults[{number}] has the target {fault.target!r}; {near}"
+        if fault.message and fault.message not in known:
+            yield f"faults[{number}] is about messages {fault.message!r}; {nearest(fault.message, known)}"
