@@ -19,7 +19,7 @@ ENOUGH = 16
 """Events up to which a story is filled with what else was going on."""
 
 _REACH = 50
-_ASIDE = frozenset({"persisted", "applied"})
+_ASIDE = frozenset({"persisted", "applied", "lease_read"})
 """Events that fill a drawing and seldom matter."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from operator import eq
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -36,7 +36,7 @@ from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Client, Monitor, Refused, SeededBug, Site, Workload
-from paxos_impl.core.log import Compaction
+from paxos_impl.core.log import Compaction, LeaseTerms
 from paxos_impl.kv.operation import Operation, plain
 from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
@@ -58,6 +58,10 @@ TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
 """Short waits, so that there are many changes of leader in a trial."""
 COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256)
 """So little that in most trials somebody who was away is given a snapshot, in several pieces."""
+LEASE = LeaseTerms(length_s=0.24, drift=0.3)
+"""Clocks need not be good: a leader relies on half of what followers grant it."""
+READS: tuple[Literal["lease", "index", "log"], ...] = ("lease", "index", "log")
+"""How successive processes read: by the leader's lease, by asking a quorum, or through the log."""
 ATTEMPT_S = 0.1
 PATIENCE_S = 0.9
 """How long a client waits for one replica, and for all of them before it says that it does not know."""
@@ -80,6 +84,7 @@ async def run_replica(site: Site) -> None:
         listen=Address("0.0.0.0", PORT),
         timing=TIMING,
         compaction=COMPACTION,
+        lease=LEASE,
     )
     await serve(
         config,
@@ -97,7 +102,7 @@ class Session:
 
     def __init__(self, client: ReplicaClient, process: int) -> None:
         self.process = process
-        self._client, self._reads_through_log = client, process % 3 == 2
+        self._client, self._how = client, READS[process % len(READS)]
 
     async def execute(self, operation: Operation) -> Done:
         """Have an operation executed.
@@ -109,12 +114,13 @@ class Session:
     async def look(self, operation: Operation) -> Done:
         """The result of an operation that only looks.
 
-        A third of the processes have it executed like any other, the rest ask a leader who makes sure that
-        it still is one. Raises: NotDone, Unsure.
+        How it is made sure that it is not an old one differs by process: see `READS`.
+
+        Raises: NotDone, Unsure.
         """
-        if self._reads_through_log:
+        if self._how == "log":
             return await self.execute(operation)
-        return await self._client.read(plain(operation), timeout_s=PATIENCE_S)
+        return await self._client.read(plain(operation), how=self._how, timeout_s=PATIENCE_S)
 
 
 class _Told:

@@ -12,6 +12,7 @@ from typing import Any
 import trio
 
 from paxos_impl.connection import Connection, NoAnswer
+from paxos_impl.core.log import ReadHow
 from paxos_impl.membership import Address
 from paxos_impl.replica.wire import (
     Answer,
@@ -83,13 +84,14 @@ class ReplicaClient:
             self._sessions, self._number = self._sessions + 1, 0
             raise
 
-    async def read(self, op: Any, *, timeout_s: float) -> Done:
+    async def read(self, op: Any, *, how: ReadHow = "lease", timeout_s: float) -> Done:
         """The result of an operation that only looks. Nothing is written to the log for it.
 
-        Raises: NotDone.
+        It shows all that was done before it, however the leader makes sure of that, unless `how` is "stale":
+        then whoever is asked tells what it knows, at once. Raises: NotDone.
         """
         try:
-            return await self._insist(lambda request: Read(request, op), timeout_s)
+            return await self._insist(lambda request: Read(request, op, how), timeout_s)
         except Unsure as error:
             raise NotDone(str(error)) from error
 

@@ -82,8 +82,8 @@ class ReplicaDesk:
             case Read(number, op) if not self._node.machine.is_query(op):
                 why = "this operation does more than look; have it executed instead"
                 visitor.answer(number, Refused(why, is_final=True))
-            case Read(number, op):
-                visitor.pass_on(number, self._driver, lambda n: ReadRequested(n, op))
+            case Read(number, op, how):
+                visitor.pass_on(number, self._driver, lambda n: ReadRequested(n, op, how))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
+from time import time
 from typing import Any
 
 import msgspec
@@ -22,8 +23,10 @@ from paxos_impl.core.log import (
     Fact,
     Image,
     Install,
+    LeaseTerms,
     LogRules,
     Message,
+    Moment,
     Note,
     Overloaded,
     Persist,
@@ -66,6 +69,10 @@ _HASHED_EVERY = 8
 """Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
 
 
+LEASE = LeaseTerms(length_s=0.25, drift=0.05)
+"""No longer than a leader may be silent before others stand: so elections need not wait for leases."""
+
+
 class ReplicaConfig(msgspec.Struct, frozen=True):
     """What a replica has to know before it starts."""
 
@@ -74,6 +81,8 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
     listen: Address | None = None
     """Where to listen, if that is not the address at which the members find it."""
     timing: ReplicaTiming = ReplicaTiming()
+    lease: LeaseTerms | None = LEASE
+    """The same for all replicas; None if all reads are to ask a quorum."""
     compaction: Compaction = Compaction()
     transport: Transport = PLAIN
 
@@ -138,6 +147,7 @@ class ReplicaNode:
             incarnation=storage.incarnation,
             state=storage.state,
             compaction=config.compaction,
+            terms=config.lease,
             rules=rules,
         )
         self.keeper = Keeper(storage, lambda image: self.driver.submit(SnapshotSaved(image)))
@@ -165,7 +175,7 @@ class ReplicaNode:
     def handle(self, event: Event) -> None:
         """See `Driven`."""
         driver = self.driver
-        self.replica, effects = self.replica.step(self._stamped(event))
+        self.replica, effects = self.replica.step(self._stamped(event), _now())
         for effect in effects:
             match effect:
                 case Persist(n, fact):
@@ -260,6 +270,10 @@ class ReplicaNode:
         if apply.slot % _HASHED_EVERY == 0:
             detail["state_hash"] = self._sessions.digest()
         return event and replace(event, detail=detail)
+
+
+def _now() -> Moment:
+    return Moment(trio.current_time(), time())
 
 
 def _answer_to(execution: Execution, slot: int) -> Answer:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Message
+from paxos_impl.core.log import Message, ReadHow
 from paxos_impl.membership import Address
 from paxos_impl.wire import Envelope, Hello, Response, Waiting, decoded
 
@@ -33,6 +33,7 @@ class Read(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
     request: int
     op: Any
+    how: ReadHow = "lease"
 
 
 class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

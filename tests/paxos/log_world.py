@@ -34,14 +34,17 @@ from paxos_impl.core.log import (
     Image,
     Install,
     Learned,
+    LeaseTerms,
     LogRules,
     Member,
     Message,
+    Moment,
     Note,
     Overloaded,
     Persist,
     Promised,
     Query,
+    ReadHow,
     ReadRequested,
     Received,
     Recovered,
@@ -110,8 +113,9 @@ class LogWorld:
         members: tuple[int, ...] = (1, 2, 3),
         rules: LogRules = LOG_RULES,
         compaction: Compaction = NEVER,
+        terms: LeaseTerms | None = None,
     ) -> None:
-        self.members, self.rules, self.compaction = members, rules, compaction
+        self.members, self.rules, self.compaction, self.terms = members, rules, compaction, terms
         self.founders = founded_by(members)
         self.flights: list[Flight] = []
         self.votes: list[tuple[int, Entry]] = []
@@ -137,10 +141,10 @@ class LogWorld:
         self.step(node, Submitted(self.requests, command, 20))
         return self.requests
 
-    def read(self, node: int) -> int:
+    def read(self, node: int, how: ReadHow = "lease") -> int:
         self.requests += 1
         self.due[self.requests] = max(self.executed.values(), default=0)
-        self.step(node, ReadRequested(self.requests, ["get", "x"]))
+        self.step(node, ReadRequested(self.requests, ["get", "x"], how))
         return self.requests
 
     def change(self, node: int, members: tuple[Member, ...]) -> int:
@@ -198,10 +202,15 @@ class LogWorld:
             incarnation=incarnation,
             state=Recovered.of(disk, image),
             compaction=self.compaction,
+            terms=self.terms,
             rules=self.rules,
         )
         self.nodes[node] = Node(replica, list(disk), image)
         self.step(node, Started())
+
+    def now(self, node: int) -> Moment:
+        """What a node's clocks show: here nobody has any."""
+        return Moment()
 
     # Shorthand for tests.
 
@@ -244,7 +253,7 @@ class LogWorld:
     def step(self, node: int, event: Event, *, sync: bool = True) -> None:
         for each in (event, Drained()):
             this = self.nodes[node]
-            this.replica, effects = this.replica.step(each)
+            this.replica, effects = this.replica.step(each, self.now(node))
             for effect in effects:
                 self._do(node, effect)
         if sync:

@@ -27,6 +27,8 @@ def answer_prepare(turn: Turn, prepare: Prepare, sender: int) -> None:
     if not turn.rules.may_promise(before, ballot):
         _refuse(turn, ballot, sender)
         return
+    if turn.is_bound(ballot.server_id):
+        return  # A lease keeps it from answering, and will soon have run out.
     if turn.upto - from_slot >= LAG_MAX or from_slot <= turn.ledger.base:
         learner.tell(turn, from_slot, sender)
         return

@@ -13,7 +13,7 @@ import msgspec
 from paxos_impl.core.ballot import Ballot, Vote
 from paxos_impl.core.log.command import Batch
 from paxos_impl.core.log.configuration import Configuration
-from paxos_impl.core.log.event import Timer
+from paxos_impl.core.log.event import ReadHow, Timer
 from paxos_impl.core.log.message import Entry, Message
 from paxos_impl.core.log.snapshot import Image
 
@@ -141,6 +141,9 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     request: int
     op: Any
     slot: int
+    how: ReadHow = "index"
+    ballot: Ballot | None = None
+    """That of the leader whose lease allows it, if one does."""
 
 
 class Decline(msgspec.Struct, frozen=True, gc=False):
@@ -164,6 +167,18 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 
     request: int
     why: str
+
+
+class Leads(msgspec.Struct, frozen=True, gc=False):
+    """This replica leads from now on."""
+
+    ballot: Ballot
+
+
+class HoldsLease(msgspec.Struct, frozen=True, gc=False):
+    """This replica holds a lease from now on."""
+
+    ballot: Ballot
 
 
 class SetTimer(msgspec.Struct, frozen=True, gc=False):
@@ -199,6 +214,8 @@ Effect = (
     | Overloaded
     | Rejected
     | SetTimer
+    | Leads
+    | HoldsLease
     | Restarted
     | Configured
     | Changed

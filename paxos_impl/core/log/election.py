@@ -63,10 +63,10 @@ def time_out(turn: Turn) -> None:
         case _:
             step_down(turn)
             turn.leader, turn.is_alone = None, True
-            if turn.has_vote:
+            if turn.has_vote and not turn.is_bound(turn.me):
                 _canvass(turn)
             else:
-                turn.do(SetTimer("election"))
+                turn.do(SetTimer("election", soon=turn.has_vote))
 
 
 def _canvass(turn: Turn) -> None:
@@ -78,8 +78,11 @@ def _canvass(turn: Turn) -> None:
 
 
 def answer_canvass(turn: Turn, canvass: Canvass, sender: int) -> None:
-    """Support whoever asks, unless there is a leader; and give way to it for a while, lest they duel."""
-    if turn.is_alone:
+    """Support whoever asks, unless there is a leader, or may be one by a lease that was granted.
+
+    And give way to it for a while, lest they duel.
+    """
+    if turn.is_alone and not turn.is_bound(sender):
         turn.send((sender,), Support(canvass.number))
         if isinstance(turn.phase, Following):
             turn.do(SetTimer("election", soon=True))

@@ -17,6 +17,14 @@ Timer = Literal["election", "beat"]
 is when a leader next says that it lives, and sends again what was lost."""
 
 
+ReadHow = Literal["lease", "index", "stale"]
+"""What makes sure that a read shows all that was done before it.
+
+`lease`: nobody but the leader asked can lead; where that is not certain, it is as with `index`. `index`: a
+quorum still goes by the leader asked. `stale`: nothing does; anybody answers, from what may be long ago.
+"""
+
+
 class Received(msgspec.Struct, frozen=True, gc=False):
     """A message arrived. Losing, repeating or reordering messages is allowed; altering them is not."""
 
@@ -37,10 +45,11 @@ class Submitted(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadRequested(msgspec.Struct, frozen=True, gc=False):
-    """A client wants to see the state as it is now or will be, without a slot being spent on it."""
+    """A client wants to see the state, without a slot being spent on it."""
 
     request: int
     op: Any
+    how: ReadHow = "lease"
 
 
 class ChangeRequested(msgspec.Struct, frozen=True, gc=False):

@@ -38,14 +38,15 @@ from paxos_impl.core.log.turn import Turn
 
 def handle(turn: Turn, event: Event) -> None:
     """Do what an event asks for; called once in a turn."""
+    leader.suspect(turn)
     match event:
         case Received(message, sender):
             if not turn.is_removed(sender):
                 _receive(turn, message, sender)
         case Submitted(request, command, size):
             leader.submit(turn, request, command, size)
-        case ReadRequested(request, op):
-            leader.read(turn, request, op)
+        case ReadRequested(request, op, how):
+            leader.read(turn, request, op, how)
         case ChangeRequested(request, members):
             leader.change(turn, request, members)
         case SnapshotSaved(image):
@@ -71,6 +72,8 @@ def _start(turn: Turn) -> None:
     if turn.images:
         turn.do(Install(turn.images[-1]))
     learner.execute(turn, turn.upto)
+    if turn.terms is not None:
+        turn.grant = turn.rules.grant_at_start(turn.before.incarnation, turn.terms, turn.lease_s)
     turn.do(SetTimer("election", soon=turn.before.incarnation == 0))
 
 

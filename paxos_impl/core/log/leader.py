@@ -5,6 +5,7 @@ It has a quorum's promise for all slots that are still open, and so needs no pha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,7 +14,9 @@ from paxos_impl.core.ballot import Vote
 from paxos_impl.core.log import election, learner
 from paxos_impl.core.log.command import NOOP, Batch, Command, Queued
 from paxos_impl.core.log.configuration import ALPHA, CLUSTER, Configuration, Member, change_to, is_change
-from paxos_impl.core.log.effect import Decline, Overloaded, Query, Rejected, SetTimer
+from paxos_impl.core.log.effect import Decline, HoldsLease, Leads, Overloaded, Query, Rejected, SetTimer
+from paxos_impl.core.log.event import ReadHow
+from paxos_impl.core.log.lease import Lease
 from paxos_impl.core.log.message import Accepted, Commit, Heard, Prepare, Promise, Propose
 from paxos_impl.core.log.phase import Campaigning, Flight, Leading, Read
 from paxos_impl.core.log.turn import Turn
@@ -36,6 +39,7 @@ def lead(turn: Turn, campaign: Campaigning) -> None:
         phase = _with_reports(phase, promise)
     turn.phase = phase
     turn.leader, turn.is_alone = turn.me, False
+    turn.do(Leads(phase.ballot))
     _pump(turn)
     turn.do(SetTimer("election"))
     prepare_missing(turn)
@@ -71,10 +75,22 @@ def hear_late_promise(turn: Turn, promise: Promise, sender: int) -> None:
 
 def _is_promised(turn: Turn, phase: Leading) -> bool:
     """Whether a quorum of each configuration that is or will be in force has promised the ballot."""
-    return all(
-        _may_propose(turn, phase, max(configuration.from_slot, turn.upto + 1))
-        for configuration in turn.configurations
-    )
+    return all(_may_propose(turn, phase, slot) for slot in _next_slots(turn))
+
+
+def _is_backed(turn: Turn, members: tuple[int, ...]) -> bool:
+    """Whether these are a quorum of each configuration that is or will be in force."""
+    return all(turn.is_quorum(members, slot) for slot in _next_slots(turn))
+
+
+def _next_slots(turn: Turn) -> Iterator[int]:
+    """The first slot that is open of each configuration that is or will be in force."""
+    return (max(configuration.from_slot, turn.upto + 1) for configuration in turn.configurations)
+
+
+def _is_current(turn: Turn, phase: Leading) -> bool:
+    """Whether the leader's state holds all that was acknowledged before its time."""
+    return turn.rules.is_current(turn.upto, phase.barrier) and _is_promised(turn, phase)
 
 
 def _may_propose(turn: Turn, phase: Leading, slot: int) -> bool:
@@ -215,20 +231,62 @@ def beat(turn: Turn) -> None:
             deciding = turn.configuration(slot).voters
             missing = tuple(member for member in deciding if member not in flight.voters)
             turn.send(missing, Propose(phase.ballot, slot, flight.batch))
-    turn.phase = replace(phase, beat=phase.beat + 1, settled=phase.next_slot, announced=turn.upto)
-    turn.send(turn.others, Commit(phase.ballot, turn.upto, phase.beat + 1))
+    number, terms, lease = phase.beat + 1, turn.terms, phase.lease
+    if terms is not None:
+        lease = lease.asked_for(number, turn.lease_s, terms)
+    turn.phase = replace(phase, beat=number, settled=phase.next_slot, announced=turn.upto, lease=lease)
+    lease_s = 0.0 if terms is None else terms.length_s
+    turn.send(turn.others, Commit(phase.ballot, turn.upto, number, lease_s))
     turn.do(SetTimer("beat"))
     prepare_missing(turn)
 
 
 def hear_answer(turn: Turn, heard: Heard, sender: int) -> None:
-    """A follower goes by no higher ballot."""
+    """A follower goes by no higher ballot, and may have granted a lease."""
     phase = turn.phase
     if isinstance(phase, Leading) and heard.ballot == phase.ballot:
+        held = _holds_lease(turn, phase)
         last = max(heard.beat, phase.heard.get(sender, 0))
         reached = {**phase.reached, sender: heard.upto}
-        turn.phase = replace(phase, heard={**phase.heard, sender: last}, reached=reached)
+        lease = _with_grant(turn, phase.lease, heard, sender)
+        phase = replace(phase, heard={**phase.heard, sender: last}, reached=reached, lease=lease)
+        turn.phase = phase
+        if not held and _holds_lease(turn, phase):
+            turn.do(HoldsLease(phase.ballot))
         _serve_reads(turn)
+
+
+def _with_grant(turn: Turn, lease: Lease, heard: Heard, sender: int) -> Lease:
+    asked_s = lease.asked.get(heard.beat)
+    if not heard.is_granted or asked_s is None:
+        return lease
+    return lease.granted_by(sender, turn.rules.counts_from(asked_s, turn.lease_s))
+
+
+def _holds_lease(turn: Turn, phase: Leading) -> bool:
+    """Whether a quorum of those who could elect another leader has granted it that they do not yet."""
+    if turn.terms is None:
+        return False
+    judged_s = turn.rules.lease_clock(turn.rules.judged_at(turn.before.now, turn.now))
+    trusted_s = turn.rules.trusted_s(turn.terms)
+    granters = (
+        follower
+        for follower, from_s in phase.lease.granted.items()
+        if turn.rules.holds(judged_s, from_s + trusted_s)
+    )
+    # It counts itself in: it gives up leading before it promises anything to another.
+    return _is_backed(turn, (turn.me, *granters))
+
+
+def suspect(turn: Turn) -> None:
+    """See to it that no lease is relied on that may have run out while this replica was stopped."""
+    phase, terms = turn.phase, turn.terms
+    if (
+        isinstance(phase, Leading)
+        and terms is not None
+        and turn.rules.was_suspended(turn.before.now, turn.now, terms)
+    ):
+        turn.phase = replace(phase, lease=Lease())
 
 
 def answering(turn: Turn, phase: Leading) -> tuple[int, ...]:
@@ -236,17 +294,22 @@ def answering(turn: Turn, phase: Leading) -> tuple[int, ...]:
     return (turn.me, *(member for member in turn.others if phase.heard.get(member, 0) > phase.checked))
 
 
-def read(turn: Turn, request: int, op: Any) -> None:
+def read(turn: Turn, request: int, op: Any, how: ReadHow) -> None:
     """A client wants to see the state; nothing is written to the log for it."""
     phase = turn.phase
-    if not turn.rules.may_read(isinstance(phase, Leading)):
+    if how == "stale":
+        turn.do(Query(request, op, turn.applied, how))
+    elif not turn.rules.may_read(isinstance(phase, Leading)):
         turn.do(Decline(request, turn.leader, maybe=False))
     elif not isinstance(phase, Leading):
         turn.do(Query(request, op, turn.applied))
     elif len(phase.reads) >= WAITING_MAX:
         turn.do(Overloaded(request))
     else:
-        due = Read(request, op, turn.rules.beats_to_hear(phase.beat))
+        due = Read(request, op, turn.rules.beats_to_hear(phase.beat), by_lease=how == "lease")
+        if due.by_lease and _is_current(turn, phase) and _holds_lease(turn, phase):
+            turn.do(Query(request, op, turn.applied, "lease", phase.ballot))
+            return
         turn.phase = replace(phase, reads=(*phase.reads, due))
         if not phase.reads:
             _serve_reads(turn)
@@ -262,13 +325,19 @@ def _serve_reads(turn: Turn) -> None:
         (phase.beat if voter == turn.me else phase.heard.get(voter, 0) for voter in voters), reverse=True
     )
     confirmed = answered[turn.rules.quorum(len(voters)) - 1]
-    is_current = turn.rules.is_current(turn.upto, phase.barrier) and _is_promised(turn, phase)
-    left = tuple(read for read in phase.reads if not is_current or read.beat > confirmed)
+    if not _is_current(turn, phase):
+        return
+    holds_lease = _holds_lease(turn, phase)
+    left = []
     for read in phase.reads:
-        if read not in left:
+        if read.beat <= confirmed:
             turn.do(Query(read.request, read.op, turn.applied))
-    turn.phase = replace(phase, reads=left)
-    if left and is_current and confirmed == phase.beat:
+        elif read.by_lease and holds_lease:
+            turn.do(Query(read.request, read.op, turn.applied, "lease", phase.ballot))
+        else:
+            left.append(read)
+    turn.phase = replace(phase, reads=tuple(left))
+    if left and confirmed == phase.beat:
         beat(turn)
         if not turn.others:
             _serve_reads(turn)

@@ -11,6 +11,7 @@ from paxos_impl.core.log import election, leader, transfer
 from paxos_impl.core.log.command import Batch
 from paxos_impl.core.log.configuration import changed_to, since
 from paxos_impl.core.log.effect import Apply, Changed, Chose, Learned
+from paxos_impl.core.log.lease import Grant
 from paxos_impl.core.log.ledger import FIRST, Cell
 from paxos_impl.core.log.message import Ask, Commit, Entry, Heard, Nack, Tell
 from paxos_impl.core.log.turn import Turn
@@ -88,9 +89,18 @@ def hear_commit(turn: Turn, commit: Commit, sender: int) -> None:
         if cell.chosen is None and cell.accepted is not None and turn.rules.may_learn(cell, ballot):
             learn(turn, slot, cell.accepted, "told")
     if commit.beat:
-        turn.send((sender,), Heard(ballot, commit.beat, turn.upto))
+        turn.send((sender,), Heard(ballot, commit.beat, turn.upto, _grants(turn, commit)))
         if commit.upto > turn.upto and turn.rules.catches_up():
             turn.send((sender,), Ask(turn.upto + 1))
+
+
+def _grants(turn: Turn, commit: Commit) -> bool:
+    """Whether the leader gets the lease that it asks for; from now on it counts."""
+    holder, terms = commit.ballot.server_id, turn.terms
+    if terms is None or not turn.rules.may_grant(commit.lease_s, terms) or turn.is_bound(holder):
+        return False
+    turn.grant = Grant(holder, turn.lease_s + commit.lease_s)
+    return True
 
 
 def tell(turn: Turn, from_slot: int, to: int) -> None:

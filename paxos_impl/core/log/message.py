@@ -70,6 +70,8 @@ class Commit(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     upto: int
     beat: int = 0
     """Counts the heartbeats of this ballot; 0 asks for no answer."""
+    lease_s: float = 0.0
+    """For how long nobody else should be promised a ballot; 0 asks for no lease."""
 
 
 class Heard(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -79,6 +81,8 @@ class Heard(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     beat: int
     upto: int
     """I know all slots up to this one."""
+    is_granted: bool = False
+    """And for as long as was asked for, I promise no ballot to anybody else."""
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

@@ -8,6 +8,7 @@ import msgspec
 
 from paxos_impl.core.ballot import Ballot, Vote
 from paxos_impl.core.log.command import Batch
+from paxos_impl.core.log.lease import Lease
 from paxos_impl.core.log.message import Promise
 
 
@@ -45,6 +46,8 @@ class Read(msgspec.Struct, frozen=True, gc=False):
     op: Any
     beat: int
     """A quorum must have answered this heartbeat or a later one."""
+    by_lease: bool = False
+    """Or else the leader must hold its lease."""
 
 
 class Leading(msgspec.Struct, frozen=True, gc=False):
@@ -69,6 +72,7 @@ class Leading(msgspec.Struct, frozen=True, gc=False):
     """By member, up to which slot it said that it knows all."""
     checked: int = 0
     """The number of the last heartbeat when it was last seen to it that a quorum answers."""
+    lease: Lease = Lease()
     reads: tuple[Read, ...] = ()
     announced: int = 0
     """Up to which slot it has told its followers that all are chosen."""

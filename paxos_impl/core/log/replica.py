@@ -16,6 +16,7 @@ from paxos_impl.core.log.configuration import Configuration, founded_by, members
 from paxos_impl.core.log.effect import Chose, Effect, Fact, Promised, Voted
 from paxos_impl.core.log.event import Event, Received
 from paxos_impl.core.log.handling import handle
+from paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
 from paxos_impl.core.log.ledger import EMPTY, FIRST, Cell, Ledger
 from paxos_impl.core.log.phase import Following, Phase
 from paxos_impl.core.log.rules import LOG_RULES, LogRules
@@ -92,6 +93,12 @@ class Replica(msgspec.Struct, frozen=True):
     fetching: Fetching | None = None
     """The snapshot that is being fetched."""
     compaction: Compaction = Compaction()
+    terms: LeaseTerms | None = None
+    """Those of leases; None if there are to be none."""
+    grant: Grant | None = None
+    """The last lease that it granted."""
+    now: Moment = Moment()
+    """When its last turn was."""
     persists: int = 0
     sends: int = 0
     rules: LogRules = LOG_RULES
@@ -105,6 +112,7 @@ class Replica(msgspec.Struct, frozen=True):
         incarnation: int = 0,
         state: Recovered = Recovered(),  # noqa: B008 - it is frozen
         compaction: Compaction = Compaction(),  # noqa: B008
+        terms: LeaseTerms | None = None,
         rules: LogRules = LOG_RULES,
     ) -> Replica:
         """A replica as it finds itself at start-up, with what its disk remembers.
@@ -129,11 +137,15 @@ class Replica(msgspec.Struct, frozen=True):
             images=() if first is None else (first,),
             saving=state.ledger.base,
             compaction=compaction,
+            terms=terms,
             rules=rules,
         )
 
-    def step(self, event: Event) -> tuple[Replica, list[Effect]]:
-        """The replica after an event, and what it wants done, in order."""
-        turn = Turn(self, event.id if isinstance(event, Received) else None)
+    def step(self, event: Event, now: Moment = Moment()) -> tuple[Replica, list[Effect]]:  # noqa: B008
+        """The replica after an event, and what it wants done, in order.
+
+        `now` was read from the clocks after the event had come in.
+        """
+        turn = Turn(self, event.id if isinstance(event, Received) else None, now)
         handle(turn, event)
         return turn.end(), turn.effects

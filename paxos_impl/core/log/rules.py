@@ -9,13 +9,14 @@ from paxos_impl.core.ballot import Ballot, Vote
 from paxos_impl.core.log.command import NOOP, Batch
 from paxos_impl.core.log.configuration import ALPHA, Configuration, in_force
 from paxos_impl.core.log.effect import Fact
+from paxos_impl.core.log.lease import LeaseRules
 from paxos_impl.core.log.ledger import Cell, Ledger
 from paxos_impl.core.log.message import Chunk
 from paxos_impl.core.log.snapshot import Image, SnapshotId, checksum
 from paxos_impl.core.rules import Rules
 
 
-class LogRules(Rules):
+class LogRules(Rules, LeaseRules):
     """Multi-Paxos (PMS 3). A slot's acceptor is the paper's, with one promise for all slots."""
 
     __slots__ = ()

@@ -11,8 +11,11 @@ from paxos_impl.core.log.effect import (
     Compacted,
     Configured,
     Effect,
+    HoldsLease,
     Install,
+    Leads,
     Learned,
+    Query,
     Restarted,
     Send,
     SnapshotTaken,
@@ -66,6 +69,12 @@ def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> T
             return TraceEvent(*me, "snapshot_installed", slot=image.slot)
         case Compacted(upto):
             return TraceEvent(*me, "compacted", slot=upto)
+        case Leads(ballot):
+            return TraceEvent(*me, "leading", ballot=ballot)
+        case HoldsLease(ballot):
+            return TraceEvent(*me, "lease_held", ballot=ballot)
+        case Query(slot=slot, how="lease", ballot=ballot):
+            return TraceEvent(*me, "lease_read", slot=slot, ballot=ballot)
     return None
 
 

@@ -9,6 +9,7 @@ import msgspec
 from paxos_impl.core.log.command import Batch
 from paxos_impl.core.log.configuration import Configuration, members_of
 from paxos_impl.core.log.effect import Configured, Effect, Fact, Note, Persist, Send
+from paxos_impl.core.log.lease import Moment
 from paxos_impl.core.log.message import Message
 from paxos_impl.core.log.phase import Phase
 
@@ -27,6 +28,7 @@ class Turn:
         "configurations",
         "effects",
         "fetching",
+        "grant",
         "highest",
         "images",
         "is_alone",
@@ -34,6 +36,7 @@ class Turn:
         "ledger",
         "me",
         "members",
+        "now",
         "own_ballot",
         "persists",
         "phase",
@@ -42,12 +45,14 @@ class Turn:
         "rules",
         "saving",
         "sends",
+        "terms",
         "upto",
         "waiting",
     )
 
-    def __init__(self, before: Replica, cause: str | None) -> None:
-        self.before, self.cause, self.rules = before, cause, before.rules
+    def __init__(self, before: Replica, cause: str | None, now: Moment) -> None:
+        self.before, self.cause, self.rules, self.now = before, cause, before.rules, now
+        self.terms, self.grant = before.terms, before.grant
         self.me, self.members, self.configurations = before.server_id, before.members, before.configurations
         self.promised, self.ledger = before.promised, before.ledger
         self.upto, self.applied = before.upto, before.applied
@@ -75,6 +80,8 @@ class Turn:
             highest=self.highest,
             own_ballot=self.own_ballot,
             canvass=self.canvass,
+            grant=self.grant,
+            now=self.now,
             queue=self.queue,
             waiting=self.waiting,
             images=self.images,
@@ -97,6 +104,15 @@ class Turn:
         """Whether these are enough of those who decide this slot."""
         configuration = self.configuration(slot)
         return self.rules.is_chosen(self.rules.counted(configuration, voters), len(configuration.voters))
+
+    @property
+    def lease_s(self) -> float:
+        """What the clock shows that leases are counted by."""
+        return self.rules.lease_clock(self.now)
+
+    def is_bound(self, candidate: int) -> bool:
+        """Whether this replica has granted somebody that it promises nothing to this candidate."""
+        return self.rules.is_bound(self.grant, candidate, self.lease_s)
 
     @property
     def has_vote(self) -> bool:

@@ -1,0 +1,118 @@
+"""Leases: for as long as a leader holds one nobody else can lead, and so it can answer reads by itself.
+
+A heartbeat asks every follower to promise no ballot to anybody else for a while, and the answer says whether
+it does. The follower counts from when it was asked. The leader counts from when it asked, which was earlier,
+and leaves out as much as the two clocks may drift apart meanwhile. They need not show the same time.
+
+What must always hold: while a leader holds its lease, no quorum has promised another one's higher ballot.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+
+class Moment(NamedTuple):
+    """What a replica's clocks show, in seconds."""
+
+    s: float = 0.0
+    """The monotonic clock, by which leases are counted."""
+    wall_s: float = 0.0
+    """The wall clock. It can be set, so it is only good for noticing that the other one stood still."""
+
+
+class LeaseTerms(msgspec.Struct, frozen=True, gc=False):
+    """How long leases are and how far clocks are trusted; the same for all replicas of a cluster."""
+
+    length_s: float
+    """For how long a follower is bound by what it grants."""
+    drift: float
+    """By how much a clock may be too fast or too slow: at 0.05, in 20 seconds by one second."""
+
+    def __post_init__(self) -> None:
+        if not self.length_s > 0 or not 0 <= self.drift < 1:
+            raise ValueError(
+                f"a lease has a length above 0 and a drift from 0 to less than 1; "
+                f"not {self.length_s} s and {self.drift}"
+            )
+
+
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """What a follower has agreed to: to promise nothing to anybody but the holder until then."""
+
+    holder: int | None
+    """None if it was forgotten who that is; then it binds against everybody."""
+    until_s: float
+
+
+class Lease(msgspec.Struct, frozen=True, gc=False):
+    """What a leader knows of the grants that it asked for at its ballot."""
+
+    asked: dict[int, float] = {}  # Never changed in place.
+    """By heartbeat, when it was sent."""
+    granted: dict[int, float] = {}  # Never changed in place.
+    """By follower, from when its last grant counts."""
+
+    def asked_for(self, beat: int, now_s: float, terms: LeaseTerms) -> Lease:
+        """Heartbeat number `beat` asks for grants; what was asked for too long ago is no use any more."""
+        recent = {number: sent for number, sent in self.asked.items() if now_s - sent < terms.length_s}
+        return Lease({**recent, beat: now_s}, self.granted)
+
+    def granted_by(self, follower: int, from_s: float) -> Lease:
+        """A follower has granted what counts from then on; answers may overtake each other."""
+        return Lease(self.asked, {**self.granted, follower: max(from_s, self.granted.get(follower, from_s))})
+
+
+class LeaseRules:
+    """The rules of leases. Break any one of these, and some schedule has a leader show what is old."""
+
+    __slots__ = ()
+
+    def lease_clock(self, now: Moment) -> float:
+        """The clock that leases are counted by: one that nobody can set."""
+        return now.s
+
+    def counts_from(self, asked_s: float, heard_s: float) -> float:
+        """From when a grant counts for a leader that asked for it then, and has heard of it now.
+
+        The follower counts from somewhere in between.
+        """
+        return asked_s
+
+    def trusted_s(self, terms: LeaseTerms) -> float:
+        """For how long a leader relies on a grant: its clock may be slow, and the follower's fast."""
+        return terms.length_s * (1 - terms.drift) / (1 + terms.drift)
+
+    def judged_at(self, last: Moment, now: Moment) -> Moment:
+        """By which time a leader sees whether it holds its lease: by now.
+
+        What it found when it did something `last` says nothing: it may have been stopped since.
+        """
+        return now
+
+    def was_suspended(self, last: Moment, now: Moment, terms: LeaseTerms) -> bool:
+        """Whether it looks as if this replica was stopped between two turns, and perhaps its clock with it.
+
+        A leader has turns much more often than that, and a machine that was suspended finds its wall clock
+        gone on without the other one. A lease is given up on a mere suspicion: it costs a round trip.
+        """
+        gap_s = now.s - last.s
+        return max(gap_s, now.wall_s - last.wall_s - gap_s) > terms.length_s / 2
+
+    def may_grant(self, wanted_s: float, terms: LeaseTerms) -> bool:
+        """Whether a follower grants so much: no more than it waits for after a restart."""
+        return 0 < wanted_s <= terms.length_s
+
+    def is_bound(self, grant: Grant | None, candidate: int, now_s: float) -> bool:
+        """Whether a follower may neither promise a ballot nor grant a lease to this candidate yet."""
+        return grant is not None and grant.holder != candidate and now_s < grant.until_s
+
+    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now_s: float) -> Grant | None:
+        """What binds a replica that begins: it may have granted anything just before it was restarted."""
+        return None if incarnation == 0 else Grant(None, now_s + terms.length_s)
+
+    def holds(self, now_s: float, until_s: float) -> bool:
+        """Whether a lease that counts until then is held."""
+        return now_s < until_s

@@ -1,0 +1,113 @@
+"""A cluster of replicas whose clocks go on, each at its own rate, while the test chooses what happens."""
+
+from __future__ import annotations
+
+import random
+
+from paxos_impl.core.ballot import Ballot
+from paxos_impl.core.log import (
+    LOG_RULES,
+    Effect,
+    HoldsLease,
+    Leads,
+    LeaseTerms,
+    LogRules,
+    Moment,
+    Query,
+    Send,
+)
+from paxos_impl.core.log.message import Promise
+from tests.paxos.log_world import LogWorld
+
+TERMS = LeaseTerms(length_s=1.0, drift=0.2)
+
+
+class TimedWorld(LogWorld):
+    """Whenever a leader gets a lease or reads by it, no quorum may have promised a higher ballot."""
+
+    def __init__(
+        self,
+        members: tuple[int, ...] = (1, 2, 3),
+        rules: LogRules = LOG_RULES,
+        terms: LeaseTerms | None = TERMS,
+    ) -> None:
+        self.true_s = 0.0
+        self.rates = dict.fromkeys(members, 1.0)
+        self.shown = {member: Moment(100.0 * member, 1e9) for member in members}
+        self.promised: dict[int, Ballot] = {}
+        """The highest ballot that each has promised so that others know."""
+        self.lease_reads = 0
+        self.led: list[Ballot] = []
+        super().__init__(members, rules, terms=terms)
+
+    def now(self, node: int) -> Moment:
+        return self.shown[node]
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.true_s += seconds
+        for node, (shown_s, wall_s) in self.shown.items():
+            passed_s = seconds * self.rates[node]
+            self.shown[node] = Moment(shown_s + passed_s, wall_s + passed_s)
+
+    def set_wall(self, node: int, seconds: float) -> None:
+        """Set a wall clock forward, or back."""
+        self.shown[node] = Moment(self.shown[node].s, self.shown[node].wall_s + seconds)
+
+    def _do(self, node: int, effect: Effect) -> None:
+        super()._do(node, effect)
+        match effect:
+            case Leads(ballot):
+                self.led.append(ballot)
+            case HoldsLease(ballot):
+                self._require_leadership(ballot)
+            case Query(how="lease", ballot=Ballot() as ballot):
+                self.lease_reads += 1
+                self._require_leadership(ballot)
+
+    def _launch(self, node: int, send: Send) -> None:
+        super()._launch(node, send)
+        if isinstance(send.message, Promise):
+            self.promised[node] = max(send.message.ballot, self.promised.get(node, send.message.ballot))
+
+    def _require_leadership(self, ballot: Ballot) -> None:
+        higher = [node for node, promised in self.promised.items() if promised > ballot]
+        majority = len(self.members) // 2 + 1
+        assert len(higher) < majority, f"{higher} promised more than {ballot}, which holds a lease"
+
+
+def pass_time(world: TimedWorld, rng: random.Random, rounds: int) -> None:
+    """In each round somebody, a leader mostly, is cut off for about a lease; the others may miss it."""
+    for _ in range(rounds):
+        away = rng.choice((*world.leaders, *world.leaders, rng.choice(world.members), None))
+        for _ in range(rng.randrange(8)):
+            world.wait(rng.choice((0.05, 0.2, 0.5)) * rng.random())
+            for node in world.members:
+                if node != away and world.nodes[node].up and rng.random() < 0.3:
+                    world.fire(node, "election")
+            for _ in range(rng.randrange(10)):
+                _do_something(world, rng, away)
+
+
+def _do_something(world: TimedWorld, rng: random.Random, away: int | None) -> None:
+    node, leaders = rng.choice(world.members), world.leaders
+    match rng.randrange(20):
+        case 0:
+            world.rates[node] = rng.choice((1 - TERMS.drift, 1 + TERMS.drift))
+        case 1 if rng.random() < 0.2:
+            world.set_wall(node, rng.uniform(-1, 1))
+        case 2 if rng.random() < 0.2 and world.nodes[node].up:
+            world.crash(node)
+        case 3 | 4 if not world.nodes[node].up:
+            world.restart(node)
+        case 5 | 6 if leaders:
+            world.fire(rng.choice(leaders), "beat")
+        case 7 | 8 | 9 | 10 if leaders:
+            world.read(rng.choice(leaders))
+        case 11 if leaders:
+            world.submit(rng.choice(leaders), world.requests)
+        case _:
+            for _ in range(rng.randrange(12)):
+                reachable = [flight for flight in world.flights if away not in (flight.sender, flight.to)]
+                if reachable:
+                    world.deliver(reachable[0] if rng.random() < 0.95 else rng.choice(reachable))
