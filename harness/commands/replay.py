@@ -43,7 +43,9 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
     except BadPlan as error:
         raise UserError(str(error)) from None
     show(trial, as_json=as_json)
-    if earlier and earlier["digest"] != trial.digest:
+    if plan.substrate == "live":
+        click.echo("  live, no two runs are the same: this one had the same plan", err=True)
+    elif earlier and earlier["digest"] != trial.digest:
         if earlier["version"] == trial.results()["version"]:
             click.echo("Something else happened than in the recorded run, at the same version.", err=True)
             return OWN_FAILURE

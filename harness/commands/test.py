@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="Something that only this workload knows.",
 )
-@click.option("--substrate", type=click.Choice(["model", "sim"]), default="sim", show_default=True)
+@click.option("--substrate", type=click.Choice(["model", "sim", "live"]), default="sim", show_default=True)
 @click.option(
     "--liveness",
     metavar="S",

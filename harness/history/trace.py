@@ -46,4 +46,14 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Whatever else an event has to say."""
 
 
+def stamped(told: Any, time_ns: int) -> Event:
+    """What a node has told of itself, any object with an event's other fields, and when."""
+    return Event(
+        time_ns,
+        *(told.node, told.incarnation, told.seq, told.event, told.message, told.cause, told.to),
+        *(told.slot, told.ballot, told.value, told.accepted, told.promised, told.members),
+        *(told.how, told.detail),
+    )
+
+
 Trace = tuple[Event, ...]

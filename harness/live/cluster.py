@@ -1,0 +1,247 @@
+"""A plan run live: nodes as processes, clients and nemesis in this one, and what they leave behind."""
+
+from __future__ import annotations
+
+import heapq
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from harness.aiming import nemesis_for
+from harness.catalogue import UnknownName, find_workload
+from harness.effects import inert_faults, told_effects
+from harness.history import History, Op, Trace, read_trace
+from harness.interpreter import Interpretation, interpret
+from harness.live.disk import LiveDisk
+from harness.live.errand import Errand
+from harness.live.machine import Exit, LiveMachine
+from harness.live.proxy import Proxy
+from harness.live.sockets import install
+from harness.nemesis import Deed
+from harness.plan import BadPlan, Fault, Plan
+from harness.script import FINAL_PHASE_S, script
+from harness.sim.latency import planned_latency
+from harness.sim.seeds import substream
+from harness.simulation import client_crashes
+from harness.store import RunFolder
+from harness.trial import Finding, Recording
+from harness.workload import Site, Workload
+
+LIVE_KINDS = (
+    *("partition", "pause", "kill", "stop", "clog", "reset"),
+    *("delay", "reorder", "drop", "duplicate", "corrupt", "throttle"),
+)
+"""The kinds of fault that need no privileges and leave nothing behind."""
+_SIM_ONLY = ("deviations", "liveness_s", "buggify")
+"""Fields of a plan that only a simulation can honour."""
+CONTROL = "control"
+"""What clients are called when they connect."""
+_READY_S = 15.0
+"""How long nodes get to listen before the trial begins without them."""
+_LOOK_S = 0.05
+"""How often it is looked whether every process is still there."""
+
+
+def is_possible_live(fault: Fault) -> bool:
+    """Whether a fault can be done to real processes, and without hearing what they report."""
+    return fault.kind in LIVE_KINDS and not (fault.target or fault.message)
+
+
+def require_live(plan: Plan, workload: Workload) -> None:
+    """Refuse a plan that says what cannot be done to real processes. Raises: BadPlan."""
+    for number, fault in enumerate(plan.faults):
+        if fault.kind not in LIVE_KINDS:
+            raise BadPlan(
+                f"faults[{number}] is a {fault.kind}, and that happens in simulation only; "
+                f"live there are {', '.join(LIVE_KINDS)}"
+            )
+        if fault.target or fault.message:
+            raise BadPlan(
+                f"faults[{number}] is aimed by what nodes report, and that is heard in simulation only"
+            )
+    for name in _SIM_ONLY:
+        if getattr(plan, name):
+            raise BadPlan(f"{name} is for simulation: live, nothing counts messages or takes branches")
+    try:
+        known = find_workload(plan.workload)
+    except UnknownName:
+        known = None
+    if known is not workload:
+        raise BadPlan(
+            f"live nodes are processes of their own, and find their workload by its entry point: "
+            f"offer {plan.workload!r} in the group ostrakon.workloads"
+        )
+
+
+def run_live(plan: Plan, workload: Workload, folder: RunFolder | None = None) -> Recording:
+    """Run a plan on processes of this machine; with a folder, everything is kept there.
+
+    No process outlives this call, whatever happens. Raises: BadPlan; whatever the harness itself does wrong.
+    """
+    require_live(plan, workload)
+    if folder is not None:
+        return _Live(plan, workload, folder.path, folder).run()
+    with tempfile.TemporaryDirectory() as place:
+        return _Live(plan, workload, Path(place), None).run()
+
+
+class _Live:
+    """One plan on one machine."""
+
+    def __init__(self, plan: Plan, workload: Workload, place: Path, folder: RunFolder | None) -> None:
+        self._plan, self._workload, self._place = plan, workload, place
+        self._journals = folder.journals() if folder is not None else None
+        self._begin_ns = time.monotonic_ns()
+        self._ops: list[Op] = []
+        self._machines: dict[str, LiveMachine] = {}
+        self._deeds: tuple[Deed, ...] = ()
+        self._interpretation: Interpretation | None = None
+        self._proxy = Proxy(
+            plan.names,
+            latency=planned_latency(plan.latency),
+            framing=workload.framing,
+            rng=lambda *path: substream(plan.seed, *path),
+        )
+
+    def run(self) -> Recording:
+        """Run to the end and gather what there is to be told."""
+        with ExitStack() as stack:
+            for journal in self._journals or ():
+                stack.enter_context(journal)
+            with self._none_left():
+                trio.run(self._run)
+            trace = self._trace()
+        return Recording(
+            History(self._ops),
+            trace,
+            told_effects(self._deeds),
+            (
+                *client_crashes(self._interpretation),
+                *self._node_crashes(),
+                *self._no_progress(),
+                *inert_faults(self._plan, self._deeds),
+            ),
+            {"messages": self._proxy.messages},
+            tuple(_told(left) for left in self._exits()),
+            self._now_ns() / 1e9,
+        )
+
+    async def _run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            port = await nursery.start(self._proxy.serve)
+            install(CONTROL, self._plan.names, port)
+            for name in self._plan.names:
+                self._machines[name] = self._machine(name, port)
+                self._machines[name].restart()
+            nursery.start_soon(self._look_after)
+            with trio.move_on_after(_READY_S):
+                await self._proxy.all_listening()
+            await self._interpret()
+            nursery.cancel_scope.cancel()
+
+    def _machine(self, name: str, port: int) -> LiveMachine:
+        errand = Errand(
+            workload=self._plan.workload,
+            name=name,
+            nodes=self._plan.names,
+            seed=self._plan.seed,
+            proxy_port=port,
+            folder=str((self._place / "nodes" / name).absolute()),
+            begin_ns=self._begin_ns,
+            incarnation=0,
+            options=self._plan.options,
+            bug=self._plan.bug,
+        )
+        log = self._place / "log"
+        log.mkdir(exist_ok=True)
+        return LiveMachine(errand, log / f"{name}.log")
+
+    async def _look_after(self) -> None:
+        while True:
+            for machine in self._machines.values():
+                machine.look()
+            await trio.sleep(_LOOK_S)
+
+    async def _interpret(self) -> None:
+        plan, workload = self._plan, self._workload
+        disk = LiveDisk(self._place / "nodes" / CONTROL)
+        nemesis = nemesis_for(workload, self._proxy, self._machines, ())
+
+        def site(process: int) -> Site:
+            rng = substream(plan.seed, "client", process)
+            return Site(CONTROL, plan.names, disk, rng, options=plan.options)
+
+        try:
+            with nemesis:
+                self._interpretation = await interpret(
+                    script(plan, workload, substream(plan.seed, "workload")),
+                    connect=lambda process: workload.connect(site(process), process),
+                    concurrency=plan.concurrency,
+                    record=self._record,
+                    now_ns=self._now_ns,
+                    timeout_s=workload.timeout_s,
+                    nemesis=nemesis,
+                    deadline_s=plan.time_limit_s + FINAL_PHASE_S,
+                )
+        finally:
+            self._deeds = nemesis.deeds
+
+    def _record(self, op: Op) -> None:
+        self._ops.append(op)
+        if self._journals is not None:
+            self._journals[0].write(op)
+
+    def _now_ns(self) -> int:
+        return time.monotonic_ns() - self._begin_ns
+
+    @contextmanager
+    def _none_left(self) -> Iterator[None]:
+        """At the end there is no process any more, whatever happens."""
+        try:
+            yield
+        finally:
+            for machine in self._machines.values():
+                machine.kill()
+
+    def _trace(self) -> Trace:
+        """What all nodes have reported, in order of time."""
+        files = [self._place / "nodes" / name / "trace.jsonl" for name in self._plan.names]
+        told = [read_trace(file, keep_undamaged=True) for file in files if file.exists()]
+        events = tuple(heapq.merge(*told, key=lambda event: event.time))
+        if self._journals is not None:
+            for event in events:
+                self._journals[1].write(event)
+        return events
+
+    def _exits(self) -> list[Exit]:
+        return [left for machine in self._machines.values() for left in machine.exits]
+
+    def _node_crashes(self) -> list[Finding]:
+        for left in self._exits():
+            last = left.told.strip().rpartition("\n")[2] or f"it ended with status {left.status}"
+            return [Finding("node crashed", "invalid", f"{left.machine} failed by itself: {last}")]
+        return []
+
+    def _no_progress(self) -> list[Finding]:
+        if self._interpretation is not None and self._interpretation.ended == "done":
+            return []
+        silent = sorted(set(self._plan.names) - self._proxy.listening)
+        told = f"; {', '.join(silent)} never listened" if silent else ""
+        why = f"not over {FINAL_PHASE_S:.0f} s after the time limit{told}"
+        return [Finding("no progress", "unknown", why)]
+
+
+def _told(left: Exit) -> dict[str, Any]:
+    return {
+        "node": left.machine,
+        "incarnation": left.incarnation,
+        "time": left.time_ns,
+        "inflicted": False,
+        "error": f"ended with status {left.status}",
+        "traceback": left.told,
+    }

@@ -1,0 +1,111 @@
+"""A machine that is a process of the operating system; what the nemesis can do to it are signals."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from harness.live.errand import Errand, encode_errand
+
+_TOLD_MAX = 8_000
+"""Characters of what a process said last that are told when it crashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A process that ended though nobody had ended it."""
+
+    machine: str
+    incarnation: int
+    time_ns: int
+    status: int
+    told: str
+    """What it said at last."""
+
+
+class LiveMachine:
+    """One node's place: its folder, and its process while it has one."""
+
+    def __init__(self, errand: Errand, log: Path) -> None:
+        """The machine of the node that the errand is about; what its process says goes to `log`."""
+        self._errand, self._log = errand, log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._incarnation = -1
+        self._is_paused = False
+        self._is_ended = False
+        """Whether the end of the process was asked for."""
+        self.exits: list[Exit] = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there, even if stopped."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its process is there and stopped."""
+        return self.is_running and self._is_paused
+
+    def restart(self) -> None:
+        """Start the program, as a new process."""
+        self.look()
+        self._incarnation += 1
+        self._is_paused = self._is_ended = False
+        Path(self._errand.folder).mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "harness.live.node"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # So that ctrl-C is the harness's alone.
+            )
+        assert self._process.stdin is not None
+        self._process.stdin.write(encode_errand(replace(self._errand, incarnation=self._incarnation)))
+        self._process.stdin.flush()
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self._signal(signal.SIGSTOP)
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+        self._is_paused = False
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self._is_ended = True
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.look()
+        self._is_ended = True
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    power_off = kill  # What was written stays written: the power of a real machine is not ours to take.
+
+    def look(self) -> None:
+        """See whether the process has ended by itself, and keep how."""
+        if self._process is None or self._is_ended or (status := self._process.poll()) is None:
+            return
+        self._is_ended = True
+        now_ns = time.monotonic_ns() - self._errand.begin_ns
+        said = self._log.read_bytes().decode(errors="replace")[-_TOLD_MAX:]
+        self.exits.append(Exit(self._errand.name, self._incarnation, now_ns, status, said))
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self.is_running:
+            self._process.send_signal(number)

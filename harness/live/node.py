@@ -1,0 +1,83 @@
+"""A live node: `python -m harness.live.node`, started by the harness with an errand on its standard input."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from harness.catalogue import find_bug, find_workload
+from harness.history.trace import stamped
+from harness.live.disk import LiveDisk
+from harness.live.errand import Errand, decode_errand
+from harness.live.sockets import install
+from harness.sim.seeds import substream
+from harness.workload import Program, Site
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Read the errand and be that node, until the program ends or the harness does."""
+    _die_with(os.getppid())
+    errand = decode_errand(sys.stdin.buffer.readline())
+    workload = find_workload(errand.workload)
+    breakage = find_bug(workload, errand.bug).breakage if errand.bug is not None else None
+    folder = Path(errand.folder)
+    site = Site(
+        errand.name,
+        errand.nodes,
+        LiveDisk(folder / "data"),
+        substream(errand.seed, "site", errand.name, errand.incarnation),
+        _Tracer(folder / "trace.jsonl", errand.begin_ns).record,
+        errand.options,
+        breakage,
+    )
+    trio.run(_serve, workload.program, site, errand)
+
+
+async def _serve(program: Program, site: Site, errand: Errand) -> None:
+    install(errand.name, errand.nodes, errand.proxy_port)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_end_with_the_harness)
+        await program(site)
+        nursery.cancel_scope.cancel()
+
+
+async def _end_with_the_harness() -> None:
+    async with trio.lowlevel.FdStream(os.dup(0)) as lifeline:
+        while await lifeline.receive_some():
+            pass
+    os._exit(0)
+
+
+def _die_with(parent: int) -> None:
+    """Where the system offers it, be killed when the harness is, even while stopped."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+class _Tracer:
+    """Writes what the node reports, each event whole, so that being killed loses none."""
+
+    def __init__(self, path: Path, begin_ns: int) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._begin_ns = begin_ns
+        self._encode = msgspec.json.Encoder().encode
+
+    def record(self, told: Any) -> None:
+        event = stamped(told, time.monotonic_ns() - self._begin_ns)
+        os.write(self._fd, self._encode(event) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""The sockets of a live node: they look like those of a machine of its own, and lead to the proxy.
+
+Nodes know each other by name and listen where they like. Here a name stands for an address that exists
+nowhere; whoever listens does so on a port of the loopback interface that the system chooses, and whoever
+connects is taken there by the proxy. All through Trio's public hooks, so that programs run unmodified.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+
+from harness.live.preamble import LINE_MAX, OK, Connecting, Listening, encode_preamble
+
+_LOOPBACK = "127.0.0.1"
+_NETWORK = "10.77"
+"""Where the addresses of nodes lie. Nothing is ever sent there."""
+Address = tuple[str, int]
+
+
+def install(name: str, nodes: Sequence[str], proxy_port: int) -> None:
+    """Let the Trio run that asks be that of a machine called `name`, whose peers are `nodes`."""
+    directory = Directory(name, nodes)
+    trio.socket.set_custom_hostname_resolver(Resolver(directory))
+    trio.socket.set_custom_socket_factory(SocketFactory(directory, proxy_port))
+
+
+class Directory:
+    """Which name stands for which address."""
+
+    def __init__(self, me: str, nodes: Sequence[str]) -> None:
+        self.me = me
+        self._ips = {
+            name: f"{_NETWORK}.{number >> 8}.{number & 255}" for number, name in enumerate(nodes, start=1)
+        }
+        self._ips.setdefault(me, f"{_NETWORK}.255.1")
+        self._names = {ip: name for name, ip in self._ips.items()}
+
+    def ip_of(self, name: str) -> str | None:
+        """The address that a host name stands for; None if it is no node's."""
+        return self._ips.get(name)
+
+    def name_at(self, ip: str) -> str | None:
+        """Whose address this is; None if it is no node's. The loopback interface is one's own."""
+        return self.me if ip.startswith("127.") else self._names.get(ip)
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """Knows the nodes by name, and numeric addresses."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    async def getaddrinfo(
+        self,
+        host: bytes | None,
+        port: bytes | str | int | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[Any]:
+        """One address. Raises: socket.gaierror."""
+        name = host.decode() if host is not None else None
+        passive = "0.0.0.0" if flags & socket.AI_PASSIVE else _LOOPBACK
+        ip = passive if name is None else "127.0.0.1" if name == "localhost" else self._directory.ip_of(name)
+        if ip is None:
+            raise socket.gaierror(
+                socket.EAI_NONAME, f"there is no node called {name!r} in this trial, and no other host"
+            )
+        return [(socket.AF_INET, type or socket.SOCK_STREAM, proto, "", (ip, int(port or 0)))]
+
+    async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
+        """The name of a node, or the address itself."""
+        ip, port = sockaddr[:2]
+        return self._directory.name_at(ip) or ip, str(port)
+
+
+class SocketFactory(trio.abc.SocketFactory):
+    """Makes the sockets of one node."""
+
+    def __init__(self, directory: Directory, proxy_port: int) -> None:
+        self._directory, self._proxy = directory, (_LOOPBACK, proxy_port)
+
+    def socket(
+        self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0
+    ) -> trio.socket.SocketType:
+        """A TCP socket over IPv4. Raises: OSError with EAFNOSUPPORT or EPROTONOSUPPORT for anything else."""
+        if family != socket.AF_INET:
+            raise OSError(errno.EAFNOSUPPORT, "between live nodes there is IPv4 only")
+        if type & socket.SOCK_STREAM == 0:
+            raise OSError(errno.EPROTONOSUPPORT, "between live nodes there is TCP only")
+        return LiveSocket(trio.socket.from_stdlib_socket(socket.socket(family, type, proto)), self)
+
+    async def reach(self, sock: trio.socket.SocketType, address: Address) -> None:
+        """Connect a socket to what listens at a node's address. Raises: OSError."""
+        receiver = self._directory.name_at(address[0])
+        if receiver is None:
+            raise OSError(errno.ENETUNREACH, f"{address[0]} is no node's address, and nodes reach no others")
+        await sock.connect(self._proxy)
+        # What follows goes to the peer at once or not at all, and no Nagle holds it back.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await sock.send(encode_preamble(Connecting(self._directory.me, receiver, address[1])))
+        if await _line(sock) != OK:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+    def announce(self, port: int, real_port: int) -> None:
+        """Tell the proxy where this node can be reached; on return it knows. Raises: OSError."""
+        with socket.create_connection(self._proxy) as line:
+            line.sendall(encode_preamble(Listening(self._directory.me, port, real_port)))
+            if line.recv(LINE_MAX) != OK:
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+    def own_address(self, port: int) -> Address:
+        """A port of this node as others know it."""
+        ip = self._directory.ip_of(self._directory.me)
+        assert ip is not None
+        return ip, port
+
+
+async def _line(sock: trio.socket.SocketType) -> bytes:
+    """A line, and no byte beyond it."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < LINE_MAX and (byte := await sock.recv(1)):
+        line += byte
+    return line
+
+
+class LiveSocket(trio.socket.SocketType):
+    """A real socket of which only the addresses are not what they seem."""
+
+    def __init__(self, real: trio.socket.SocketType, factory: SocketFactory) -> None:
+        self._real, self._factory = real, factory
+        self._bound: Address | None = None
+        self._peer: Address | None = None
+        # All that knows no address is the real socket's.
+        for name in ("send", "recv", "recv_into", "shutdown", "wait_writable", "is_readable", "fileno"):
+            setattr(self, name, getattr(real, name))
+        for name in ("getsockopt", "setsockopt", "detach", "get_inheritable", "set_inheritable"):
+            setattr(self, name, getattr(real, name))
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """IPv4."""
+        return self._real.family
+
+    @property
+    def type(self) -> socket.SocketKind:
+        """A stream."""
+        return self._real.type
+
+    @property
+    def proto(self) -> int:
+        """TCP."""
+        return self._real.proto
+
+    @property
+    def did_shutdown_SHUT_WR(self) -> bool:
+        """Whether it has said that it will send no more."""
+        return self._real.did_shutdown_SHUT_WR
+
+    async def bind(self, address: Any) -> None:
+        """Take a port: in truth any that is free on the loopback interface. Raises: OSError."""
+        await self._real.bind((_LOOPBACK, 0))
+        port = int(address[1])
+        self._bound = self._factory.own_address(port or self._real.getsockname()[1])
+
+    def listen(self, backlog: int = 128) -> None:
+        """Let others connect. Raises: OSError with EADDRINUSE, when the node listens there already."""
+        if self._bound is None:
+            raise OSError(errno.EINVAL, "a socket must be bound before it listens")
+        self._real.listen(backlog)
+        self._factory.announce(self._bound[1], self._real.getsockname()[1])
+
+    async def accept(self) -> tuple[trio.socket.SocketType, Any]:
+        """Wait for the next connection."""
+        connection, address = await self._real.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection, address
+
+    async def connect(self, address: Any) -> None:
+        """Connect to a node, through the proxy. Raises: OSError."""
+        await self._factory.reach(self._real, (str(address[0]), int(address[1])))
+        self._peer = (str(address[0]), int(address[1]))
+
+    def getsockname(self) -> Any:
+        """The address that it was bound to, as others know it."""
+        return self._bound or self._real.getsockname()
+
+    def getpeername(self) -> Any:
+        """The address that it was connected to."""
+        return self._peer or self._real.getpeername()
+
+    def close(self) -> None:
+        """Close it."""
+        self._real.close()
+
+    def __enter__(self) -> LiveSocket:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
