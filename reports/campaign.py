@@ -9,9 +9,12 @@ from typing import Any
 from reports import page, plain, shown
 from reports.folder import word
 from reports.index import CAMPAIGNS
+from reports.markup import element
 
 FINDINGS = 100
 """Ways to fail that are told in full."""
+REFRESH_S = 10
+"""How often a browser looks for a newer page while the campaign goes on."""
 
 
 def render(summary: Mapping[str, Any], path: Path) -> Path:
@@ -19,8 +22,9 @@ def render(summary: Mapping[str, Any], path: Path) -> Path:
 
     All of the summary is optional: `valid`, `why`, `workload`, `bug`, `trials` (total, valid, unknown,
     invalid), `trials_per_s`, `virtual_s`, `elapsed_s`, `workers`, `stopped`, `resume`; `failures` and
-    `unknowns` (reason, count, why, seed, replay, folder); `faults` (kind, asked, inert), `recipes`,
-    `determinism` (reruns, divergent_seeds), `own_failures`, `parameters`.
+    `unknowns` (reason, count, why, seed, replay, folder, size); `faults` (kind, asked, inert), `recipes`,
+    `determinism` (reruns, divergent_seeds), `own_failures`, `parameters`; `coverage` (shapes, transitions,
+    rare_transitions, unseen_transitions, points, windows). While it is `running` the page loads itself anew.
     """
     path = Path(path)
     return page.write(
@@ -39,6 +43,9 @@ def render(summary: Mapping[str, Any], path: Path) -> Path:
         divergent=_divergent(summary),
         faults=plain.records(_effects(summary), "Faults of all trials") if _effects(summary) else None,
         recipes=_recipes(summary),
+        coverage=list(_coverage(summary.get("coverage"))),
+        running=summary.get("running") is True,
+        refresh_s=REFRESH_S,
         parameters=plain.plain(summary["parameters"]) if summary.get("parameters") else None,
     )
 
@@ -60,7 +67,7 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "virtual time", f"{virtual / 3600:,.2f} h" if virtual >= 600 else shown.duration(virtual * 1e9)
     if isinstance(elapsed := summary.get("elapsed_s"), int | float):
         yield "this soak took", shown.duration(elapsed * 1e9)
-    if isinstance(stopped := summary.get("stopped"), bool):
+    if isinstance(stopped := summary.get("stopped"), bool) and not summary.get("running"):
         yield "ended", "early, by ctrl-C" if stopped else "as planned"
     for name in ("workers", "version"):
         if summary.get(name) not in (None, ""):
@@ -92,6 +99,7 @@ def _finding(one: Mapping[str, Any], page_path: Path) -> dict[str, Any]:
         "count": one.get("count") if isinstance(one.get("count"), int) else 1,
         "seed": shown.sentence(one.get("seed", ""), 40),
         "replay": shown.sentence(one.get("replay") or "", 400),
+        "size": shown.sentence(one.get("size") or "", 200),
         "href": _href(one.get("folder"), page_path),
     }
 
@@ -110,6 +118,26 @@ def _effects(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _recipes(summary: Mapping[str, Any]) -> Any:
     recipes = _mappings(summary, "recipes")
     return plain.records(recipes, "Trials by recipe") if recipes else None
+
+
+def _coverage(coverage: object) -> Iterator[Any]:
+    """What was exercised, and what never, part by part."""
+    if not isinstance(coverage, Mapping):
+        return
+    counted = ("transitions", "shapes")
+    if counts := {name: coverage[name] for name in counted if isinstance(coverage.get(name), int)}:
+        yield plain.records([counts], "Which events followed which at a node, and how often")
+    if windows := _mappings(coverage, "windows"):
+        yield plain.records(windows, "Operations during faults")
+    if points := _mappings(coverage, "points"):
+        yield plain.records(points, "Rare branches")
+    for name, about in (
+        ("rare_transitions", "Seen in one trial or two"),
+        ("unseen_transitions", "Never seen, one after the other (some cannot be)"),
+    ):
+        if names := _list(coverage, name):
+            told = (element("li", element("code", shown.sentence(each, 80))) for each in names[:FINDINGS])
+            yield element("details", element("summary", f"{about}: {len(names):,}"), element("ul", *told))
 
 
 def _divergent(summary: Mapping[str, Any]) -> list[str]:

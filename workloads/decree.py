@@ -45,6 +45,7 @@ from paxos_impl.membership import Address, Membership
 from paxos_impl.node import NodeConfig, serve
 from paxos_impl.timing import Timing
 from workloads.bugs import DECREE_BUGS
+from workloads.vocabulary import OF_INSTANCES, WIDTH
 
 if TYPE_CHECKING:
     from harness.model import Found, Size
@@ -222,6 +223,13 @@ def explore(
     return explore_decree(DECREE, size, bug=bug, only=only, states_max=states_max, note=note)
 
 
+def scenarios() -> tuple[Plan, ...]:
+    """Plans made by hand for this workload."""
+    from workloads.scenarios import SCENARIOS
+
+    return tuple(scenario.plan for scenario in SCENARIOS.values() if scenario.plan.workload == "decree")
+
+
 DECREE = Workload(
     name="decree",
     about="Whether an instance of Paxos ever decides two things, or something that nobody proposed.",
@@ -230,12 +238,14 @@ DECREE = Workload(
     generator=propose_and_get,
     final=read_at_last,
     check=check,
-    framing=LengthPrefixed(4),
+    framing=LengthPrefixed(WIDTH),
+    vocabulary=OF_INSTANCES,
     bugs=DECREE_BUGS,
     model=run_on_model,
     explore=explore,
     watch=lambda plan: ConsensusMonitor(),
     busy_s=CONTESTED_S,
+    scenarios=scenarios,
     points=("impatient instance",),
     options={
         "asks": "who is asked for what and when: a list of [time in ms, number of the node, value]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,15 +155,21 @@ def _run(
     from harness.search.errand import warm_modules
     from harness.search.soak import soak as run_soak
     from harness.search.summary import summarize
-    from harness.search.view import watched
+    from harness.search.view import PageView, watched
 
     console = Console(stderr=True)
     warm = warm_modules(campaign.swarm.workload)
-    with watched(console) as view:
-        progress = run_soak(campaign, store, limits, workers=workers, view=view, cluster=cluster, warm=warm)
     resume = shlex.join(["ostrakon", "soak", "--resume", "--store", str(store)])
+
+    def write_page(progress: Progress) -> None:
+        _write_page(campaign, summarize(campaign, progress, resume=resume, running=True))
+
+    with watched(console) as view:
+        page = PageView(view, write_page)
+        progress = run_soak(campaign, store, limits, workers=workers, view=page, cluster=cluster, warm=warm)
     summary = summarize(campaign, progress, resume=resume)
-    _write_pages(campaign, store, summary)
+    _write_page(campaign, summary)
+    _write_index(store)
     _tell(summary, progress, campaign, as_json)
     if progress.own_failures:
         for failure in progress.own_failures[:3]:
@@ -172,15 +179,24 @@ def _run(
     return exit_status({True: "valid", False: "invalid"}.get(summary["valid"], "unknown"))
 
 
-def _write_pages(campaign: Campaign, store: Path, summary: dict[str, Any]) -> None:
+def _write_page(campaign: Campaign, summary: dict[str, Any]) -> None:
     from harness.catalogue import UnknownName, find_report
     from harness.search.summary import page_path
 
     try:
         find_report("campaign")(summary, page_path(campaign))
-        find_report("index")(store)
     except UnknownName as error:
         click.echo(f"no page was written: {error}", err=True)
+    except OSError as error:
+        # The campaign itself is on disk, and says so when it cannot be.
+        click.echo(f"no page was written: {error.strerror or error}", err=True)
+
+
+def _write_index(store: Path) -> None:
+    from harness.catalogue import UnknownName, find_report
+
+    with suppress(UnknownName):  # Told already, of the campaign's page.
+        find_report("index")(store)
 
 
 def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_json: bool) -> None:
@@ -198,6 +214,7 @@ def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_js
     for failure in summary["failures"]:
         mended = " (does not fail any more)" if failure["mended"] else ""
         click.echo(f"  {failure['count']:>7,} x  {failure['reason']}{mended}: {failure['why']}")
+        click.echo(f"             smallest: {failure['size']}")
         click.echo(f"             replay: {failure['replay'] or 'not recorded yet'}")
     for unknown in summary["unknowns"]:
         click.echo(f"  {unknown['count']:>7,} x  unknown, {unknown['reason']}: {unknown['why']}")

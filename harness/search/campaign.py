@@ -11,7 +11,7 @@ import fcntl
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -21,12 +21,15 @@ from typing import Self
 import msgspec
 
 from harness.plan import BadPlan, decode_plan, encode_plan
-from harness.search.outcome import Outcome, Uses
+from harness.search.coverage import Coverage
+from harness.search.outcome import Outcome, Point, Uses
+from harness.search.portfolio import Merit
+from harness.search.shape import Shape, Windows
 from harness.search.swarm import Swarm
 from harness.search.tally import Finding, Tally
 
 _APPLICATION = 0x4F535452  # "OSTR": says whose file this is, in SQLite's own header.
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = (
     "CREATE TABLE campaign (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE trials (
@@ -48,8 +51,23 @@ _SCHEMA = (
         plan   TEXT NOT NULL,      -- the smallest that ended like this
         folder TEXT NOT NULL,
         mended INTEGER NOT NULL,   -- whether that plan does not end like this any more
+        shrunk INTEGER NOT NULL,   -- whether that plan is what shrinking made of one
         PRIMARY KEY (valid, reason)
     )""",
+    """CREATE TABLE shapes (
+        transition TEXT NOT NULL,
+        magnitude  INTEGER NOT NULL,
+        trials     INTEGER NOT NULL,
+        PRIMARY KEY (transition, magnitude)
+    ) WITHOUT ROWID""",
+    "CREATE TABLE points (name TEXT PRIMARY KEY, reached INTEGER NOT NULL, fired INTEGER NOT NULL)",
+    """CREATE TABLE windows (
+        kind   TEXT PRIMARY KEY,
+        faults INTEGER NOT NULL,
+        quiet  INTEGER NOT NULL,   -- of these, in which clients neither began nor ended anything
+        ops    INTEGER NOT NULL
+    )""",
+    "CREATE TABLE recipes (name TEXT PRIMARY KEY, merit TEXT NOT NULL)",
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {_VERSION}",
 )
@@ -127,19 +145,48 @@ class Campaign:
         if is_empty:
             self.path.unlink(missing_ok=True)
 
-    def record(self, outcomes: Iterable[Outcome], changed: Iterable[Finding] = ()) -> None:
-        """Keep outcomes, and the findings they changed; all of it or nothing. Raises: BadCampaign."""
+    def record(
+        self,
+        outcomes: Sequence[Outcome],
+        changed: Iterable[Finding] = (),
+        merits: Mapping[str, Merit] | None = None,
+    ) -> None:
+        """Keep outcomes, the findings they changed and what recipes are worth now; all of it or nothing.
+
+        Raises: BadCampaign.
+        """
         with _explained(self.path), self._database:
             self._database.executemany(
                 "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, outcomes)
             )
             self._database.executemany(
-                "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (f.valid, f.reason, f.seed, f.why, encode_plan(f.plan).decode(), f.folder, f.mended)
-                    for f in changed
-                ],
+                "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_finding_row, changed)
             )
+            self._cover(outcomes)
+            self._database.executemany(
+                "INSERT OR REPLACE INTO recipes VALUES (?, ?)",
+                [(name, msgspec.json.encode(merit).decode()) for name, merit in (merits or {}).items()],
+            )
+
+    def _cover(self, outcomes: Iterable[Outcome]) -> None:
+        """Add to what the trials have been through."""
+        new = Coverage()
+        for outcome in outcomes:
+            new.add(outcome)
+        self._database.executemany(
+            "INSERT INTO shapes VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET trials = trials + excluded.trials",
+            [(*shape, trials) for shape, trials in new.shapes.items()],
+        )
+        self._database.executemany(
+            "INSERT INTO points VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " reached = reached + excluded.reached, fired = fired + excluded.fired",
+            [(name, *point) for name, point in new.points.items()],
+        )
+        self._database.executemany(
+            "INSERT INTO windows VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " faults = faults + excluded.faults, quiet = quiet + excluded.quiet, ops = ops + excluded.ops",
+            [(kind, *window) for kind, window in new.windows.items()],
+        )
 
     def untried(self) -> Iterator[int]:
         """The seeds that are still to be tried, without end: the gaps first. Raises: BadCampaign."""
@@ -182,6 +229,24 @@ class Campaign:
             reruns=reruns or 0,
             divergent=[seed for (seed,) in query("SELECT seed FROM trials WHERE differs ORDER BY seed")],
             findings={(finding.valid, finding.reason): finding for finding in self._findings()},
+            coverage=self._coverage(),
+            merits={
+                name: msgspec.json.decode(merit.encode(), type=Merit)
+                for name, merit in query("SELECT name, merit FROM recipes ORDER BY name")
+            },
+        )
+
+    def _coverage(self) -> Coverage:
+        query = self._database.execute
+        return Coverage(
+            Counter(
+                {
+                    Shape(transition, magnitude): trials
+                    for transition, magnitude, trials in query("SELECT * FROM shapes")
+                }
+            ),
+            {name: Point(*counts) for name, *counts in query("SELECT * FROM points")},
+            {kind: Windows(*counts) for kind, *counts in query("SELECT * FROM windows")},
         )
 
     def _findings(self) -> Iterator[Finding]:
@@ -191,8 +256,9 @@ class Campaign:
                 "SELECT valid, reason, count(*) FROM trials WHERE valid != 'valid' GROUP BY valid, reason"
             )
         }
-        for valid, reason, seed, why, text, folder, mended in self._database.execute(
-            "SELECT valid, reason, seed, why, plan, folder, mended FROM findings ORDER BY valid, reason"
+        for valid, reason, seed, why, text, folder, mended, shrunk in self._database.execute(
+            "SELECT valid, reason, seed, why, plan, folder, mended, shrunk FROM findings"
+            " ORDER BY valid, reason"
         ):
             source = f"the plan of seed {seed} in {self.path}"
             trials = counts[valid, reason]
@@ -200,7 +266,7 @@ class Campaign:
                 plan = decode_plan(text.encode(), source)
             except BadPlan as error:
                 raise BadCampaign(f"this campaign cannot go on: {error}") from None
-            yield Finding(valid, reason, trials, seed, why, plan, folder, bool(mended))
+            yield Finding(valid, reason, trials, seed, why, plan, folder, bool(shrunk), bool(mended))
 
 
 def fresh_path(store: Path, name: str) -> Path:
@@ -261,6 +327,11 @@ def _require_ours(path: Path, database: sqlite3.Connection) -> None:
             f"{path} is a campaign of format {version}, this version reads format {_VERSION}: "
             "resume it with the version that began it, or begin a new one"
         )
+
+
+def _finding_row(f: Finding) -> tuple[object, ...]:
+    plan = encode_plan(f.plan).decode()
+    return f.valid, f.reason, f.seed, f.why, plan, f.folder, f.mended, f.shrunk
 
 
 def _row(outcome: Outcome) -> tuple[object, ...]:

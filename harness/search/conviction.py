@@ -18,7 +18,7 @@ import msgspec
 
 from harness.search.oracle import ORACLES, Cost, Oracle, convicting
 from harness.search.outcome import TRIAL_RUNNER, Run, Trial, load_run
-from harness.search.swarm import Swarm, draw_recipe
+from harness.search.swarm import Swarm
 from harness.store import Store
 
 _FAR_APART = 1_000_000
@@ -155,7 +155,7 @@ def _conviction(job: Hunt, trial: Trial, trials: int, cpu_s: float, virtual_s: f
         cpu_s=cpu_s,
         virtual_s=virtual_s,
         seed=trial.plan.seed,
-        recipe=draw_recipe(trial.plan.seed).name,
+        recipe=job.swarm.recipe_of(trial.plan.seed).name,
         property=first_fired(trial.anomalies) or trial.reason,
         reason=trial.reason,
         why=trial.why,

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from harness.catalogue import find_workload
 from harness.plan import Plan
-from harness.search.outcome import TRIAL_RUNNER, Outcome, Trial, Valid, count_faults, load_run, why_unknown
-from harness.search.swarm import Swarm, draw_recipe
+from harness.search.outcome import (
+    TRIAL_RUNNER,
+    Outcome,
+    Point,
+    Trial,
+    Valid,
+    count_faults,
+    load_run,
+    why_unknown,
+)
+from harness.search.recipe import find_recipe
+from harness.search.shape import transitions, windows
+from harness.search.shrink import runnable, shrink
+from harness.search.swarm import Swarm
 from harness.store import Store
+
+_SHRINKING_S = 15.0
+"""How long a failure is shrunk while the campaign goes on; `ostrakon shrink` takes as long as it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +34,8 @@ class Try:
     """Run the plan of a seed; twice, to see whether the same happens."""
 
     seed: int
+    recipe: str
+    """By which its plan is drawn."""
     twice: bool = False
 
 
@@ -40,6 +58,7 @@ class Kept:
     folder: Path
     reason: str
     """What this run failed for: the same, unless something outside of the plan decides."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,23 @@ class Rechecked:
 
 
 @dataclass(frozen=True, slots=True)
+class Shrink:
+    """Look for a simpler plan that ends like this one, for a while."""
+
+    finding: tuple[Valid, str]
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Shrunk:
+    """A simpler plan that ends like another, or that one if there is none."""
+
+    finding: tuple[Valid, str]
+    plan: Plan
+    simpler: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class Prove:
     """Run the plan of a seed to show what it comes to here, for a machine to be compared with another."""
 
@@ -75,8 +111,8 @@ class Proved:
     why: str
 
 
-Errand = Try | Keep | Recheck | Prove
-Answer = Outcome | Kept | Rechecked | Proved
+Errand = Try | Keep | Recheck | Shrink | Prove
+Answer = Outcome | Kept | Rechecked | Shrunk | Proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +125,15 @@ class Errands:
     def __call__(self, errand: Errand) -> Answer:
         """Do one."""
         match errand:
-            case Try(seed, twice):
-                return self._try(seed, twice)
+            case Try(seed, recipe, twice):
+                return self._try(seed, recipe, twice)
+            case Shrink(finding, plan):
+                return Shrunk(finding, plan, self._shrunk(finding, plan))
             case Keep(finding, plan, store):
-                run = partial(load_run(self.runner), store=Store(store), name=f"seed-{plan.seed}")
-                trial = run(plan, report=True)
+                name = "-".join(filter(None, (plan.bug, f"seed-{plan.seed}")))
+                trial = load_run(self.runner)(plan, store=Store(store), name=name, report=True)
                 assert trial.folder is not None
-                return Kept(finding, plan, trial.folder, _reason(trial))
+                return Kept(finding, plan, trial.folder, _reason(trial), trial.why)
             case Recheck(finding, plan):
                 trial = load_run(self.runner)(plan)
                 return Rechecked(finding, plan, (trial.valid, _reason(trial)) == finding)
@@ -103,11 +141,22 @@ class Errands:
                 trial = load_run(self.runner)(self.swarm.plan(seed))
                 return Proved(trial.digest, trial.valid, trial.why)
 
-    def _try(self, seed: int, twice: bool) -> Outcome:
+    def _try(self, seed: int, recipe: str, twice: bool) -> Outcome:
         run = load_run(self.runner)
-        plan = self.swarm.plan(seed)
+        plan = self.swarm.plan(seed, find_recipe(recipe))
         trial = run(plan)
-        return _outcome(trial, twice=twice, differs=twice and run(plan).digest != trial.digest)
+        differs = twice and run(plan).digest != trial.digest
+        return _outcome(trial, seed, recipe, twice=twice, differs=differs)
+
+    def _shrunk(self, finding: tuple[Valid, str], plan: Plan) -> Plan:
+        run = load_run(self.runner)
+        until = time.monotonic() + _SHRINKING_S
+
+        def fails(candidate: Plan) -> bool:
+            trial = run(candidate)
+            return (trial.valid, _reason(trial)) == finding
+
+        return shrink(plan, runnable(fails), enough=lambda: time.monotonic() >= until)
 
 
 def stays_home(errand: Errand) -> bool:
@@ -120,15 +169,19 @@ def warm_modules(workload: str) -> tuple[str, ...]:
     return ("harness.simulation", find_workload(workload).check.__module__)
 
 
-def _outcome(trial: Trial, *, twice: bool, differs: bool) -> Outcome:
+def _outcome(trial: Trial, seed: int, recipe: str, *, twice: bool, differs: bool) -> Outcome:
     valid = trial.valid
+    points: Mapping[str, Mapping[str, int]] = trial.results().get("sometimes") or {}
     return Outcome(
-        seed=trial.plan.seed,
-        recipe=draw_recipe(trial.plan.seed).name,
+        seed=seed,
+        recipe=recipe,
         valid=valid,
         reason=_reason(trial),
         why=trial.why if valid != "valid" else "",
         faults=count_faults(trial.effects),
+        transitions=transitions(trial.trace),
+        points={name: Point(told["reached"], told["fired"]) for name, told in points.items()},
+        windows=windows(trial.history),
         virtual_s=trial.virtual_s,
         wall_s=trial.wall_s,
         rerun=twice,

@@ -10,7 +10,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from harness.history import Event, Op
 from harness.plan import Plan
+from harness.search.shape import Windows
 
 Valid = Literal["valid", "unknown", "invalid"]
 
@@ -39,6 +41,14 @@ class Trial(Protocol):
         """What was found, as plain data."""
 
     @property
+    def history(self) -> Iterable[Op]:
+        """What clients and the nemesis did."""
+
+    @property
+    def trace(self) -> Iterable[Event]:
+        """What nodes reported."""
+
+    @property
     def effects(self) -> Any:
         """What each fault did: a list of mappings with at least `kind` and `inert`."""
 
@@ -59,7 +69,7 @@ class Trial(Protocol):
         """Where it was recorded."""
 
     def results(self) -> Mapping[str, Any]:
-        """What `results.json` holds, of which `verdict` and `findings` count here."""
+        """What `results.json` holds, of which `verdict`, `findings` and `sometimes` count here."""
 
 
 Run = Callable[..., Trial]
@@ -87,6 +97,13 @@ class Uses(NamedTuple):
     inert: int = 0
 
 
+class Point(NamedTuple):
+    """How often a rare branch of the program was reached, and how often it was taken."""
+
+    reached: int = 0
+    fired: int = 0
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One seed's trial, once it has been run."""
 
@@ -97,6 +114,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What it is grouped by; empty when valid."""
     why: str = ""
     faults: Mapping[str, Uses] = {}
+    transitions: Mapping[str, int] = {}
+    """What its shapes are made of: see `harness.search.shape`."""
+    points: Mapping[str, Point] = {}
+    """Rare branches of the program, by name."""
+    windows: Mapping[str, Windows] = {}
+    """What clients did during faults, by kind of fault."""
     virtual_s: float = 0.0
     wall_s: float = 0.0
     rerun: bool = False

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from harness.plan import Fault, Latency, Plan, encode_plan
+from harness.plan import BadPlan, Fault, Latency, Plan, encode_plan
 from harness.search.complexity import complexity
 
 Fails = Callable[[Plan], bool]
@@ -34,6 +34,18 @@ def shrink(plan: Plan, fails: Fails, *, enough: Callable[[], bool] = lambda: Fal
     is returned.
     """
     return _Search(fails, enough).shrink(plan)
+
+
+def runnable(fails: Fails) -> Fails:
+    """The same question, with a no for plans that cannot be run: what is left refers to what is gone."""
+
+    def fails_if_run(plan: Plan) -> bool:
+        try:
+            return fails(plan)
+        except BadPlan:
+            return False
+
+    return fails_if_run
 
 
 @dataclass(slots=True)

@@ -25,11 +25,15 @@ from harness.search.errand import (
     Prove,
     Recheck,
     Rechecked,
+    Shrink,
+    Shrunk,
     Try,
     stays_home,
 )
 from harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
-from harness.search.swarm import Swarm, draw_recipe
+from harness.search.portfolio import Portfolio
+from harness.search.recipe import find_recipe
+from harness.search.swarm import Swarm
 from harness.search.tally import Finding, Tally
 
 if TYPE_CHECKING:
@@ -61,6 +65,8 @@ class Progress:
     workers: int
     tried_before: int
     """Trials that earlier soaks of this campaign recorded."""
+    portfolio: Portfolio
+    """The recipes by which plans are drawn, and what they are worth."""
     elapsed_s: float = 0.0
     own_failures: list[str] = field(default_factory=list)
     """What went wrong in the harness, as text; a soak with any of these proves nothing."""
@@ -112,35 +118,53 @@ class Workforce(Protocol):
 
 @dataclass(slots=True)
 class Agenda:
-    """What a soak does next: known failures first, then recording new ones, then new seeds."""
+    """What a soak does next: known failures first, then recording new ones, then shrinking and new seeds."""
 
     seeds: Iterator[int]
     trials: float
     """How many seeds may still be handed out."""
     store: Path
+    portfolio: Portfolio
     unrecorded: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
     """Failures whose smallest plan has no run folder yet."""
+    unshrunk: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    """Failures whose smallest plan nobody has tried to shrink."""
     known: list[Finding] = field(default_factory=list)
     """Failures from before, to be run again: whatever was changed since may have mended them."""
+    shrinking: int = 0
+    """How many plans are being shrunk."""
 
-    def next(self) -> Errand | None:
-        """The next errand; None when there is nothing left to begin."""
+    def next(self, size: int) -> Errand | None:
+        """The next errand for so many workers; None when there is nothing left to begin."""
         if self.known:
             finding = self.known.pop(0)
             return Recheck((finding.valid, finding.reason), finding.plan)
         if self.unrecorded:
             key = next(iter(self.unrecorded))
             return Keep(key, self.unrecorded.pop(key).plan, self.store)
+        # Half of the workers at most look back as long as there is anything new to try.
+        if self.unshrunk and (self.trials <= 0 or self.shrinking < max(1, size // 2)):
+            key = next(iter(self.unshrunk))
+            self.shrinking += 1
+            return Shrink(key, self.unshrunk.pop(key).plan)
         if self.trials <= 0:
             return None
         self.trials -= 1
         seed = next(self.seeds)
-        return Try(seed, twice=seed % _RERUN_EVERY == 0)
+        return Try(seed, self.portfolio.hand_out(seed).name, twice=seed % _RERUN_EVERY == 0)
 
     def wants(self, finding: Finding) -> None:
-        """Have an example of a failure recorded; a smaller one takes the place of one that waits."""
+        """Have a failure recorded and shrunk; a smaller example takes the place of one that waits."""
+        key = finding.valid, finding.reason
         if finding.valid == "invalid" and not finding.folder:
-            self.unrecorded[finding.valid, finding.reason] = finding
+            self.unrecorded[key] = finding
+        if finding.valid == "invalid" and not finding.shrunk:
+            self.unshrunk[key] = finding
+
+    def end(self) -> None:
+        """Begin nothing new any more; what was found is still recorded."""
+        self.trials = 0
+        self.unshrunk.clear()
 
 
 def soak(
@@ -166,7 +190,9 @@ def soak(
     Raises: BadCampaign, CrewFailed.
     """
     tally = campaign.tally()
-    agenda = Agenda(campaign.untried(), limits.trials, store, known=tally.failures)
+    seen, reasons = set(tally.coverage.shapes), {finding.reason for finding in tally.failures}
+    portfolio = Portfolio(campaign.swarm, tally.merits, seen, reasons)
+    agenda = Agenda(campaign.untried(), limits.trials, store, portfolio, known=tally.failures)
     with ExitStack() as stack:
         work = Errands(campaign.swarm, runner)
         at_hand = 1 if cluster is not None else workers
@@ -177,7 +203,7 @@ def soak(
             assert isinstance(crew, Crew)
             crew = stack.enter_context(_far(cluster, work, crew, campaign.first, trial_limit_s))
         told_to_stop = stack.enter_context(_told_to_stop())
-        progress = Progress(tally, limits, crew.size, tally.trials)
+        progress = Progress(tally, limits, crew.size, tally.trials, portfolio)
         at_work = _Soak(campaign, crew, agenda, progress, view, clock, clock())
         at_work.until_done(told_to_stop)
         at_work.drain()
@@ -199,8 +225,8 @@ class _Soak:
         progress = self.progress
         while not told_to_stop() and len(progress.own_failures) < _OWN_FAILURES_MAX:
             if progress.elapsed_s >= progress.limits.seconds:
-                self.agenda.trials = 0
-            while self.crew.room and (errand := self.agenda.next()) is not None:
+                self.agenda.end()
+            while self.crew.room and (errand := self.agenda.next(self.crew.size)) is not None:
                 self.crew.give(errand)
             if self.crew.pending == 0:
                 return
@@ -212,6 +238,8 @@ class _Soak:
         until = self.clock() + _DRAIN_S
         while self.crew.pending and self.clock() < until:
             self.take_in()
+        self.agenda.portfolio.settle()
+        self.campaign.record((), (), self.agenda.portfolio.merits)
 
     def take_in(self) -> None:
         """Wait a little for answers, and write them down."""
@@ -225,14 +253,21 @@ class _Soak:
                     changed += self.note_recording(kept)
                 case Done(_, Rechecked() as rechecked):
                     changed += self.note_recheck(rechecked)
-                case Failed(Try(seed), "died", why):
-                    outcomes.append(_lost(self.campaign.swarm, seed, why))
+                case Done(_, Shrunk() as shrunk):
+                    self.agenda.shrinking -= 1
+                    changed += self.note_shrinking(shrunk)
+                case Failed(Shrink(), "died", _):
+                    self.agenda.shrinking -= 1  # The plan that failed is kept as it is.
+                case Failed(Try(seed, recipe), "died", why):
+                    outcomes.append(_lost(self.campaign.swarm, seed, recipe, why))
                 case Failed(errand, _, why):
+                    if isinstance(errand, Try):
+                        self.agenda.portfolio.forget(errand.seed)
                     self.progress.own_failures.append(f"seed {_seed(errand)}: {why}")
         for outcome in outcomes:
             changed += self.note_outcome(outcome)
         if outcomes or changed:
-            self.campaign.record(outcomes, changed)
+            self.campaign.record(outcomes, changed, self.agenda.portfolio.merits)
         self.progress.elapsed_s = self.clock() - self.began
         self.progress.workers = self.crew.size
         self.view.show(self.progress)
@@ -243,6 +278,7 @@ class _Soak:
             self.progress.own_failures.append(
                 f"seed {outcome.seed} did not run the same twice: the simulator is not deterministic here"
             )
+        self.agenda.portfolio.note(outcome)
         finding = self.progress.tally.add(outcome)
         if finding is not None:
             self.agenda.wants(finding)
@@ -259,6 +295,13 @@ class _Soak:
                 self.agenda.wants(finding)
             yield finding
 
+    def note_shrinking(self, shrunk: Shrunk) -> Iterator[Finding]:
+        """Keep the simpler plan in the place of the one that was shrunk; yields the finding."""
+        finding = self.progress.tally.shrunk(shrunk.finding, shrunk.plan, shrunk.simpler)
+        if finding is not None:
+            self.agenda.wants(finding)
+            yield finding
+
     def note_recording(self, kept: Kept) -> Iterator[Finding]:
         """Remember where a failure was recorded; yields the finding, unless a smaller one has come."""
         if kept.reason != kept.finding[1]:
@@ -266,7 +309,7 @@ class _Soak:
                 f"seed {kept.plan.seed} failed for {kept.finding[1]!r}, and when it was run again to be "
                 f"recorded in {kept.folder}, for {kept.reason!r}: the simulator is not deterministic here"
             )
-        finding = self.progress.tally.recorded(kept.finding, kept.plan, str(kept.folder))
+        finding = self.progress.tally.recorded(kept.finding, kept.plan, str(kept.folder), kept.why)
         if finding is not None:
             self.view.found(finding)
             yield finding
@@ -284,19 +327,19 @@ def _seed(errand: Errand) -> int:
     match errand:
         case Try(seed) | Prove(seed):
             return seed
-        case Keep(_, plan) | Recheck(_, plan):
+        case Keep(_, plan) | Recheck(_, plan) | Shrink(_, plan):
             return plan.seed
 
 
-def _lost(swarm: Swarm, seed: int, why: str) -> Outcome:
+def _lost(swarm: Swarm, seed: int, recipe: str, why: str) -> Outcome:
     """What is known of a seed that ended its workers."""
     return Outcome(
         seed=seed,
-        recipe=draw_recipe(seed).name,
+        recipe=recipe,
         valid="unknown",
         reason="no verdict",
         why=f"it was tried twice without an outcome: {why}",
-        plan=swarm.plan(seed),
+        plan=swarm.plan(seed, find_recipe(recipe)),
     )
 
 

@@ -12,16 +12,21 @@ import msgspec
 
 from harness.nemesis import FAULTS
 from harness.search.campaign import Campaign
+from harness.search.complexity import size_line
 from harness.search.outcome import NO_EVIDENCE, Uses, Valid
+from harness.search.portfolio import told_merits
 from harness.search.soak import Progress
 from harness.search.tally import Finding, Tally
 from harness.status import as_json
 from harness.version import VERSION
 
 
-def summarize(campaign: Campaign, progress: Progress, *, resume: str) -> dict[str, Any]:
-    """The summary of a campaign after a soak; `resume` is the command that goes on with it."""
+def summarize(
+    campaign: Campaign, progress: Progress, *, resume: str, running: bool = False
+) -> dict[str, Any]:
+    """The summary of a campaign after a soak, or during one; `resume` is the command that goes on with it."""
     tally = progress.tally
+    portfolio = progress.portfolio
     valid, why = judge(tally, campaign.swarm.kinds)
     if progress.own_failures and valid == "valid":
         valid, why = "unknown", f"the harness itself failed: {progress.own_failures[0]}"
@@ -34,6 +39,7 @@ def summarize(campaign: Campaign, progress: Progress, *, resume: str) -> dict[st
         "version": VERSION,
         "campaign": str(campaign.path),
         "resume": resume,
+        "running": running,
         "stopped": progress.stopped,
         "trials": {
             "total": tally.trials,
@@ -48,9 +54,10 @@ def summarize(campaign: Campaign, progress: Progress, *, resume: str) -> dict[st
         "failures": [_told(finding) for finding in tally.failures],
         "unknowns": [_told(finding) for finding in tally.unknowns],
         "recipes": [
-            {"name": name, "trials": trials, "invalid": tally.convictions[name]}
-            for name, trials in sorted(tally.recipes.items())
+            {**told, "invalid": tally.convictions[told["name"]]}
+            for told in told_merits(tally.merits, portfolio.swarm.recipes, portfolio.shares)
         ],
+        "coverage": tally.coverage.to_json(),
         "faults": [
             {"kind": kind, "asked": uses.asked, "inert": uses.inert}
             for kind, uses in sorted(tally.faults.items())
@@ -81,6 +88,8 @@ def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
     if unused := _without_effect(tally.faults, kinds or ()):
         return "unknown", f"of the faults asked for, {', '.join(unused)} never took effect"
     besides = [f"{empty} showed nothing"] if empty else []
+    if unreached := tally.coverage.unreached:
+        besides.append(f"rare branches never reached: {', '.join(unreached)}")
     if mended := tally.verdicts["invalid"]:
         besides.append(f"{mended} had failed in ways that do not fail any more")
     why = f"{tally.verdicts['valid']} of {tally.trials} trials were valid"
@@ -105,6 +114,8 @@ def _told(finding: Finding) -> dict[str, Any]:
         "seed": finding.seed,
         "folder": finding.folder,
         "mended": finding.mended,
+        "shrunk": finding.shrunk,
+        "size": size_line(finding.plan),
         "replay": replay_line(finding.folder),
         "plan": msgspec.to_builtins(finding.plan),
     }

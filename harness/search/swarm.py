@@ -10,20 +10,25 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 from typing import Any, Literal
 
 import msgspec
 
+from harness.catalogue import find_workload
 from harness.nemesis import FAULTS, draw_faults
-from harness.nemesis.kinds import DISKS, SURVIVABLE
+from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import Deviation, Fault, Latency, Plan, Substrate
+from harness.search.recipe import RECIPES, Recipe
+from harness.search.variation import varied
 from harness.version import VERSION
 
 _ABOUT_MESSAGES = 150
 """Messages that the nodes of a short trial exchange, about; deviations fall among the first of these."""
 
+_BUGGIFY = (0.0, 0.0, 0.3)
+"""How many of a program's rare branches are at work, in one plan or another."""
 _LATENCIES: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ...] = (
     "constant",
     "uniform",
@@ -32,111 +37,7 @@ _LATENCIES: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ..
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """A way of drawing plans that favours one kind of trouble."""
-
-    name: str
-    about: str
-    share: int
-    """How many seeds it gets, in proportion to the others."""
-    kinds: tuple[str, ...] = ()
-    """The kinds of `Fault` it draws from."""
-    storm: tuple[str, ...] = ()
-    """Of which kinds there is one fault more, from beginning to end: while most messages are lost or late,
-    nothing gets decided, and so there is more to be broken."""
-    shift_ms: tuple[float, float] | None = None
-    """If given, some links are cut at any time, and after so long, from and to, it is others."""
-    nodes: tuple[int, ...] = (3, 3, 3, 3, 3, 3, 4, 5, 5, 5)
-    """The size of the cluster is one of these."""
-    haste: tuple[float, float] = (0.1, 1.0)
-    """By what the times of faults are multiplied, from and to: in haste they come often and are short."""
-    time_limit_s: tuple[float, float] = (0.3, 3.0)
-    """How long clients act, from and to."""
-    latency_ms: tuple[float, float] = (0.5, 20.0)
-    """Where the spread of latencies is drawn from."""
-    deviations: int = 0
-    """The most deviations that a plan gets."""
-    actions: tuple[Literal["delay", "drop", "duplicate"], ...] = ("delay", "drop", "duplicate")
-    held_ms: tuple[float, float] = (1.0, 100.0)
-    """How much longer a deviating message takes, from and to."""
-
-
-_MESSAGES = ("delay", "reorder", "drop", "duplicate")
-
-RECIPES = (
-    Recipe("uniform", "any faults, all alike", 2, kinds=SURVIVABLE, deviations=6),
-    Recipe(
-        "crash-heavy",
-        "nodes die and come back while messages are on their way",
-        3,
-        kinds=("kill", "power_loss", "crash_at_sync", "crash_at_await", "drop"),
-        haste=(0.03, 0.3),
-        time_limit_s=(0.2, 1.0),
-        latency_ms=(2.0, 100.0),
-        deviations=4,
-    ),
-    Recipe(
-        "delay-heavy",
-        "messages take very different times and come out of order",
-        2,
-        kinds=("delay", "reorder", "duplicate", "clog", "pause"),
-        latency_ms=(10.0, 100.0),
-        deviations=12,
-        actions=("delay", "duplicate"),
-    ),
-    Recipe(
-        "storm",
-        "most messages are lost, late or doubled from beginning to end",
-        2,
-        storm=_MESSAGES,
-        latency_ms=(2.0, 50.0),
-        time_limit_s=(0.5, 2.0),
-    ),
-    Recipe(
-        "crash-storm",
-        "nodes die and come back again and again while nothing gets decided",
-        3,
-        kinds=("kill", "power_loss"),
-        storm=("drop", "delay"),
-        haste=(0.02, 0.1),
-        latency_ms=(1.0, 10.0),
-        time_limit_s=(0.2, 0.6),
-    ),
-    Recipe(
-        "shifting",
-        "every few round trips it is other links that are cut, so that no quorum hears of all votes",
-        4,
-        shift_ms=(40.0, 200.0),
-        nodes=(5,),
-        latency_ms=(10.0, 50.0),
-        time_limit_s=(1.0, 2.0),
-    ),
-    Recipe(
-        "disk-heavy",
-        "disks are slow, full or failing, and the power fails between a write and its sync",
-        2,
-        kinds=(*DISKS, "crash_at_sync", "power_loss"),
-        haste=(0.1, 0.6),
-        latency_ms=(0.5, 20.0),
-        time_limit_s=(0.3, 1.5),
-    ),
-    Recipe("partitions", "the network falls apart, now this way, now that", 1, kinds=("partition", "drop")),
-    Recipe(
-        "hold-and-release",
-        "single messages are held back until the world has moved on",
-        3,
-        kinds=("kill", "power_loss"),
-        haste=(0.03, 0.5),
-        time_limit_s=(0.3, 1.0),
-        deviations=16,
-        held_ms=(20.0, 800.0),
-    ),
-    Recipe("quiet", "no faults at all: duels are trouble enough", 1, latency_ms=(0.5, 100.0)),
-)
-
-
-class Swarm(msgspec.Struct, frozen=True, kw_only=True):
+class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What the plans of a campaign have in common; what is not given is drawn for each seed."""
 
     workload: str
@@ -147,62 +48,63 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True):
     """Names of `harness.nemesis.FAULTS` to choose from; None for what the recipe likes."""
     time_limit_s: float | None = None
     options: Mapping[str, Any] = {}
+    recipe: str | None = None
+    """The name of the only recipe to draw by; None for all."""
 
-    def plan(self, seed: int) -> Plan:
-        """The plan of this seed; on every substrate the same but for that."""
-        plan = draw_plan(
-            self.workload,
-            seed,
-            kinds=self.kinds,
-            bug=self.bug,
-            nodes=self.nodes,
-            time_limit_s=self.time_limit_s,
-            options=self.options,
+    def plan(self, seed: int, recipe: Recipe | None = None) -> Plan:
+        """The plan of this seed by this recipe, or by the seed's own: always the same at the same version.
+
+        On every substrate it is the same but for that.
+        """
+        recipe = recipe or self.recipe_of(seed)
+        rng = _rng("plan", seed)
+        plan = self._vary(rng, recipe) if recipe.directed else self._draw(rng, recipe, seed)
+        return msgspec.structs.replace(plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate)
+
+    def recipe_of(self, seed: int, shares: Sequence[float] | None = None) -> Recipe:
+        """The recipe that a seed draws, when the swarm's recipes have these shares, or their usual ones."""
+        usual = [recipe.share for recipe in self.recipes]
+        return _rng("recipe", seed).choices(self.recipes, shares or usual)[0]
+
+    @cached_property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Those by which plans can be drawn."""
+        return tuple(
+            recipe
+            for recipe in RECIPES
+            if self.recipe in (None, recipe.name) and (not recipe.directed or self._scenarios)
         )
-        return msgspec.structs.replace(plan, substrate=self.substrate)
 
+    @cached_property
+    def _scenarios(self) -> tuple[Plan, ...]:
+        """Plans made by hand, unless something was asked for that they may not have."""
+        if self.kinds is not None or self.time_limit_s is not None or self.options:
+            return ()
+        scenarios = find_workload(self.workload).scenarios
+        return tuple(plan for plan in scenarios() if self.nodes in (None, plan.nodes)) if scenarios else ()
 
-def draw_recipe(seed: int) -> Recipe:
-    """The recipe by which this seed's plan is drawn."""
-    return _rng("recipe", seed).choices(RECIPES, [recipe.share for recipe in RECIPES])[0]
+    def _vary(self, rng: random.Random, recipe: Recipe) -> Plan:
+        return varied(rng.choice(self._scenarios), rng)
 
-
-def draw_plan(
-    workload: str,
-    seed: int,
-    *,
-    kinds: Sequence[str] | None = None,
-    bug: str | None = None,
-    nodes: int | None = None,
-    time_limit_s: float | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> Plan:
-    """The plan of this seed: always the same for the same arguments and version.
-
-    `kinds` are names of `harness.nemesis.FAULTS` to choose from, all that the recipe likes if it is None;
-    each seed leaves some of them out.
-    """
-    rng = _rng("plan", seed)
-    recipe = draw_recipe(seed)
-    nodes = nodes if nodes is not None else rng.choice(recipe.nodes)
-    time_limit_s = (
-        time_limit_s if time_limit_s is not None else round(_log_uniform(rng, *recipe.time_limit_s), 2)
-    )
-    ops = rng.randint(3, 24 if recipe.shift_ms else 16)
-    plan = Plan(
-        code=VERSION,
-        workload=workload,
-        bug=bug,
-        seed=seed,
-        nodes=nodes,
-        concurrency=rng.randint(nodes if recipe.shift_ms else 2, nodes + 1),
-        rate=round(ops / time_limit_s, 1),
-        time_limit_s=time_limit_s,
-        options=dict(options or {}),
-        latency=_draw_latency(rng, recipe),
-        deviations=_draw_deviations(rng, recipe),
-    )
-    return msgspec.structs.replace(plan, faults=_draw_faults(rng, recipe, plan, kinds))
+    def _draw(self, rng: random.Random, recipe: Recipe, seed: int) -> Plan:
+        nodes = self.nodes if self.nodes is not None else rng.choice(recipe.nodes)
+        time_limit_s = self.time_limit_s
+        if time_limit_s is None:
+            time_limit_s = round(_log_uniform(rng, *recipe.time_limit_s), 2)
+        ops = rng.randint(3, 24 if recipe.shift_ms else 16)
+        plan = Plan(
+            workload=self.workload,
+            seed=seed,
+            nodes=nodes,
+            concurrency=rng.randint(nodes if recipe.shift_ms else 2, nodes + 1),
+            rate=round(ops / time_limit_s, 1),
+            time_limit_s=time_limit_s,
+            options=dict(self.options),
+            latency=_draw_latency(rng, recipe),
+            deviations=_draw_deviations(rng, recipe),
+        )
+        faults = _draw_faults(rng, recipe, plan, self.kinds)
+        return msgspec.structs.replace(plan, faults=faults, buggify=rng.choice(_BUGGIFY))
 
 
 def _rng(stream: str, seed: int) -> random.Random:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from harness.plan import Plan
 from harness.search.complexity import complexity
+from harness.search.coverage import Coverage
 from harness.search.outcome import Outcome, Uses, Valid
+from harness.search.portfolio import Merit
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Finding:
     plan: Plan
     folder: str = ""
     """Where a run of the smallest plan was recorded; empty if it was not yet."""
+    shrunk: bool = False
+    """Whether that plan is what shrinking made of one."""
     mended: bool = False
     """Whether the smallest plan, run again when the campaign was resumed, did not fail any more."""
 
@@ -45,6 +49,10 @@ class Tally:
     divergent: list[int] = field(default_factory=list)
     """Seeds that did not run the same twice."""
     findings: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    coverage: Coverage = field(default_factory=Coverage)
+    """What the trials have been through."""
+    merits: dict[str, Merit] = field(default_factory=dict)
+    """What recipes have found, by name."""
 
     @property
     def trials(self) -> int:
@@ -74,6 +82,7 @@ class Tally:
         for kind, uses in outcome.faults.items():
             seen = self.faults.get(kind, Uses())
             self.faults[kind] = Uses(seen.asked + uses.asked, seen.inert + uses.inert)
+        self.coverage.add(outcome)
         return self._add_finding(outcome) if outcome.plan is not None else None
 
     def rechecked(self, key: tuple[Valid, str], plan: Plan, *, mended: bool) -> Finding | None:
@@ -83,12 +92,23 @@ class Tally:
         self.findings[key] = replace(self.findings[key], mended=mended)
         return self.findings[key]
 
-    def recorded(self, key: tuple[Valid, str], plan: Plan, folder: str) -> Finding | None:
-        """Note where a plan's run was recorded; returns the finding if this is still its smallest plan."""
+    def shrunk(self, key: tuple[Valid, str], plan: Plan, simpler: Plan) -> Finding | None:
+        """Note what shrinking made of a plan; returns the finding if that was still its smallest."""
         finding = self.findings[key]
         if finding.plan != plan:
             return None
-        self.findings[key] = replace(finding, folder=folder)
+        folder = finding.folder if simpler == plan else ""
+        self.findings[key] = replace(finding, plan=simpler, folder=folder, shrunk=True)
+        return self.findings[key]
+
+    def recorded(self, key: tuple[Valid, str], plan: Plan, folder: str, why: str) -> Finding | None:
+        """Note where a plan's run was recorded, and what was said of it; returns the finding if this is still
+        its smallest plan.
+        """
+        finding = self.findings[key]
+        if finding.plan != plan:
+            return None
+        self.findings[key] = replace(finding, folder=folder, why=why)
         return self.findings[key]
 
     def _add_finding(self, outcome: Outcome) -> Finding | None:

@@ -8,15 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.search.portfolio import told_merits
 from harness.search.soak import Progress, View
 from harness.search.summary import replay_line
 from harness.search.tally import Finding
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+    from rich.live import Live
+    from rich.table import Table
 
+PAGE_EVERY_S = 5.0
+"""How often a campaign's page is written anew."""
 _LINE_EVERY_S = 10.0
 
 
@@ -26,16 +29,10 @@ def watched(console: Console) -> Iterator[View]:
     if not console.is_terminal:
         yield LineView(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
         return
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
+    from rich.live import Live
 
-    columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:3.0f}%"),
-        TextColumn("{task.description}"),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        yield BarView(bar, bar.add_task("starting workers", total=1.0))
+    with Live("starting workers", console=console, transient=True) as live:
+        yield ScreenView(live)
 
 
 def status_line(progress: Progress) -> str:
@@ -47,6 +44,7 @@ def status_line(progress: Progress) -> str:
         f"{tally.virtual_s / 3600:,.2f} virtual h",
         *(f"{tally.verdicts[name]:,} {name}" for name in ("valid", "unknown", "invalid")),
         f"{len(tally.failures)} distinct failure{'' if len(tally.failures) == 1 else 's'}",
+        f"{len(tally.coverage.shapes):,} shapes",
     ]
     return " · ".join(parts)
 
@@ -81,19 +79,56 @@ class LineView:
 
 
 @dataclass(slots=True)
-class BarView:
-    """A bar that is redrawn in place; failures scroll by above it."""
+class ScreenView:
+    """A bar and the recipes, redrawn in place; failures scroll by above them."""
 
-    bar: Bar
-    task: TaskID
+    live: Live
 
     def show(self, progress: Progress) -> None:
         """Redraw."""
-        self.bar.update(self.task, completed=share_done(progress), description=status_line(progress))
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+
+        bar = ProgressBar(total=1.0, completed=share_done(progress), width=24)
+        self.live.update(Group(bar, status_line(progress), _recipes(progress)))
 
     def found(self, finding: Finding) -> None:
         """Tell of a failure and how to see it again."""
-        self.bar.console.print(_found_line(finding), markup=False, highlight=False, soft_wrap=True)
+        self.live.console.print(_found_line(finding), markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass(slots=True)
+class PageView:
+    """Has a page written now and then, and shows everything to another view as well."""
+
+    view: View
+    write: Callable[[Progress], None]
+    next_s: float = 0.0
+
+    def show(self, progress: Progress) -> None:
+        """Have the page written if it is time for it."""
+        self.view.show(progress)
+        if progress.elapsed_s >= self.next_s:
+            self.write(progress)
+            self.next_s = progress.elapsed_s + PAGE_EVERY_S
+
+    def found(self, finding: Finding) -> None:
+        """Tell of a failure; the page follows in its time."""
+        self.view.found(finding)
+
+
+def _recipes(progress: Progress) -> Table:
+    """What each recipe has yielded, and its part of the next seeds."""
+    from rich.table import Table
+
+    portfolio = progress.portfolio
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("recipe", "share", "trials", "new shapes", "new failures"):
+        table.add_column(heading, justify="left" if heading == "recipe" else "right")
+    for told in told_merits(portfolio.merits, portfolio.swarm.recipes, portfolio.shares):
+        counts = (f"{told[name]:,}" for name in ("trials", "new_shapes", "new_failures"))
+        table.add_row(told["name"], f"{told['share']:.0%}", *counts)
+    return table
 
 
 def _found_line(finding: Finding) -> str:

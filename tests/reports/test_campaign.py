@@ -31,6 +31,14 @@ SUMMARY: dict[str, Any] = {
     ],
     "unknowns": [{"reason": "nothing chosen", "count": 18, "why": "no op succeeded", "seed": 3}],
     "faults": [{"kind": "kill", "asked": 4_000, "inert": 3}],
+    "coverage": {
+        "shapes": 310,
+        "transitions": 97,
+        "rare_transitions": ["learned >nack_sent"],
+        "unseen_transitions": ["restart learned", "<b>learned restart"],
+        "points": [{"name": "impatient instance", "reached": 12, "fired": 3}],
+        "windows": [{"kind": "kill", "faults": 4_000, "quiet": 17, "ops_per_fault": 2.5}],
+    },
     "determinism": {"reruns": 42, "divergent_seeds": [11]},
 }
 
@@ -50,6 +58,24 @@ def test_a_campaign_tells_what_failed_how_often_and_how_to_see_it_again(tmp_path
 
 def test_seeds_that_did_not_run_the_same_twice_stand_out(tmp_path: Path) -> None:
     assert "Seeds that did not run the same twice 11" in _page(SUMMARY, tmp_path).text
+
+
+def test_what_was_exercised_is_told_and_what_never_was(tmp_path: Path) -> None:
+    text = _page(SUMMARY, tmp_path).text
+
+    assert "97 310" in text
+    assert "kill 4,000 17 2.5" in text
+    assert "impatient instance 12 3" in text
+    assert "Never seen, one after the other (some cannot be): 2 restart learned <b>learned restart" in text
+
+
+def test_the_page_of_a_campaign_that_goes_on_loads_itself_anew(tmp_path: Path) -> None:
+    going_on = campaign.render({**SUMMARY, "running": True}, tmp_path / "a.html").read_text("utf-8")
+    over = campaign.render(SUMMARY, tmp_path / "b.html").read_text("utf-8")
+
+    assert '<meta http-equiv="refresh" content="10">' in going_on
+    assert "still going on" in going_on
+    assert "refresh" not in over.partition("<body>")[0].partition("<style>")[0]
 
 
 def test_a_finding_leads_to_the_report_of_its_run(tmp_path: Path) -> None:

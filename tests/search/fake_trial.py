@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.history import Event, Op
 from harness.plan import Plan
 from harness.search.outcome import Valid
 from harness.store import Store
@@ -28,6 +29,8 @@ class FakeTrial:
     digest: str = ""
     folder: Path | None = None
     unknown_part: str = ""
+    history: tuple[Op, ...] = ()
+    trace: tuple[Event, ...] = ()
 
     def results(self) -> dict[str, Any]:
         parts = {"agreement": {"valid": True}, self.unknown_part: {"valid": "unknown"}}

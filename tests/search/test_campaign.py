@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from harness.plan import Plan
 from harness.search.campaign import BadCampaign, Campaign, fresh_path, newest_path, sole_use
-from harness.search.outcome import Outcome, Uses
+from harness.search.outcome import Outcome, Point, Uses
+from harness.search.shape import Windows
 from harness.search.swarm import Swarm
 from harness.search.tally import Tally
 
@@ -32,6 +33,9 @@ def outcome(seed: int, valid: str = "valid", reason: str = "", nodes: int = 3) -
         reason=reason,
         why=f"seed {seed}",
         faults={"kill": Uses(2, seed % 2)},
+        transitions={"restart prepare_sent": 1 + seed % 4, "prepare_sent <nack_sent": seed % 2 + 1},
+        points={"early": Point(seed % 3, 0)},
+        windows={"kill": Windows(2, seed % 2, seed)},
         virtual_s=0.5,
         wall_s=0.25,
         rerun=seed % 5 == 0,
@@ -173,7 +177,7 @@ def test_a_campaign_of_another_format_is_refused(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     database.close()
 
-    with pytest.raises(BadCampaign, match="format 99, this version reads format 1"):
+    with pytest.raises(BadCampaign, match="format 99, this version reads format 2"):
         Campaign.resume(path)
 
 

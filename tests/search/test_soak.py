@@ -15,7 +15,8 @@ from fake_trial import fails
 
 from harness.plan import Plan, read_plan
 from harness.search.campaign import Campaign
-from harness.search.errand import Keep, Try
+from harness.search.errand import Keep, Shrink, Try
+from harness.search.portfolio import Portfolio
 from harness.search.soak import Agenda, Limits, Progress, soak
 from harness.search.summary import judge, summarize
 from harness.search.swarm import Swarm
@@ -91,10 +92,11 @@ def test_each_failure_is_kept_in_a_folder_by_its_smallest_plan(campaign: Campaig
     watcher = Watcher()
     progress = soaked(campaign, 400, view=watcher)
 
-    failing = [SWARM.plan(seed) for seed in range(400) if fails(seed)]
     assert [finding.reason for finding in progress.tally.failures] == ["P7 promise broken", "split decision"]
     for finding in progress.tally.failures:
-        assert finding.plan in failing
+        assert finding.shrunk
+        assert (finding.plan.nodes, finding.plan.faults) == (1, ())
+        assert fails(finding.plan.seed)
         assert read_plan(Path(finding.folder)) == finding.plan
     assert {finding.reason for finding in watcher.found_} == {"P7 promise broken", "split decision"}
     assert campaign.tally() == progress.tally
@@ -203,14 +205,29 @@ def test_own_failures_without_end_are_not_awaited(campaign: Campaign) -> None:
 
 
 def test_recording_a_failure_comes_before_new_seeds() -> None:
-    agenda = Agenda(iter(range(100)), 100, Path("store"))
+    agenda = agenda_of(trials=100)
     finding = Finding("invalid", "P7", 1, 3, "why", Plan(workload="decree", seed=3))
-    assert agenda.next() == Try(0, twice=True)
+    assert agenda.next(2) == Try(0, SWARM.recipe_of(0).name, twice=True)
 
     agenda.wants(finding)
 
-    assert agenda.next() == Keep(("invalid", "P7"), finding.plan, Path("store"))
-    assert agenda.next() == Try(1)
+    assert agenda.next(2) == Keep(("invalid", "P7"), finding.plan, Path("store"))
+    assert agenda.next(2) == Shrink(("invalid", "P7"), finding.plan)
+    assert agenda.next(2) == Try(1, SWARM.recipe_of(1).name)
+
+
+def test_half_of_the_workers_at_most_shrink_as_long_as_there_are_seeds_to_try() -> None:
+    agenda = agenda_of(trials=1)
+    for reason in ("P7", "P8", "P9"):
+        agenda.wants(Finding("invalid", reason, 1, 3, "why", Plan(workload="decree", seed=3), folder="kept"))
+
+    errands = [agenda.next(4) for _ in range(5)]
+
+    assert [type(errand).__name__ for errand in errands] == ["Shrink", "Shrink", "Try", "Shrink", "NoneType"]
+
+
+def agenda_of(trials: float) -> Agenda:
+    return Agenda(iter(range(100)), trials, Path("store"), Portfolio(SWARM))
 
 
 def test_a_summary_says_how_to_see_each_failure_again(campaign: Campaign) -> None:

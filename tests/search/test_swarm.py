@@ -9,26 +9,30 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from harness.nemesis import FAULTS
 from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import decode_plan, encode_plan
-from harness.search.swarm import RECIPES, Swarm, draw_plan, draw_recipe
+from harness.search.recipe import RECIPES
+from harness.search.swarm import Swarm
+from workloads.scenarios import SCENARIOS
 
 SEEDS = st.integers(0, 2**32)
+SWARM = Swarm(workload="decree")
 KINDS = st.none() | st.lists(st.sampled_from(sorted(FAULTS)), max_size=4, unique=True)
 
 
 @given(SEEDS, KINDS)
 def test_every_plan_can_be_run_and_comes_back_from_its_file(seed: int, kinds: list[str] | None) -> None:
-    plan = draw_plan("decree", seed, kinds=kinds)
+    plan = Swarm(workload="decree", kinds=kinds and tuple(kinds)).plan(seed)
 
     assert decode_plan(encode_plan(plan)) == plan
 
 
 @given(SEEDS, KINDS)
 def test_only_faults_asked_for_are_drawn(seed: int, kinds: list[str] | None) -> None:
-    plan = draw_plan("decree", seed, kinds=kinds)
+    plan = Swarm(workload="decree", kinds=kinds and tuple(kinds)).plan(seed)
 
     assert {fault.kind for fault in plan.faults} <= {
         FAULTS[name].kind for name in (FAULTS if kinds is None else kinds)
@@ -43,8 +47,8 @@ def test_what_a_swarm_fixes_is_not_drawn(seed: int) -> None:
 
 
 @given(SEEDS)
-def test_trials_are_short_and_over_before_faults_are(seed: int) -> None:
-    plan = draw_plan("decree", seed)
+def test_trials_that_are_drawn_are_short_and_longer_than_their_faults(seed: int) -> None:
+    plan = replace(SWARM, options={"x": 1}).plan(seed)
 
     assert 0.2 <= plan.time_limit_s <= 3
     assert 2.5 <= plan.rate * plan.time_limit_s <= 25
@@ -52,7 +56,10 @@ def test_trials_are_short_and_over_before_faults_are(seed: int) -> None:
 
 
 def test_a_seed_draws_the_same_plan_in_every_process() -> None:
-    program = "from harness.search.swarm import *; print([draw_plan('decree', s) for s in range(50)])"
+    program = (
+        "from harness.search.swarm import Swarm\n"
+        "print([Swarm(workload='decree').plan(seed) for seed in range(50)])"
+    )
     outputs = {
         subprocess.run(
             [sys.executable, "-c", program],
@@ -63,19 +70,19 @@ def test_a_seed_draws_the_same_plan_in_every_process() -> None:
         for hash_seed in ("1", "2")
     }
 
-    assert outputs == {f"{[draw_plan('decree', seed) for seed in range(50)]}\n".encode()}
+    assert outputs == {f"{[SWARM.plan(seed) for seed in range(50)]}\n".encode()}
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_every_recipe_gets_its_share(recipe) -> None:
-    drawn = Counter(draw_recipe(seed).name for seed in range(3000))
+    drawn = Counter(SWARM.recipe_of(seed).name for seed in range(3000))
     expected = 3000 * recipe.share / sum(recipe.share for recipe in RECIPES)
 
     assert 0.8 * expected < drawn[recipe.name] < 1.2 * expected
 
 
 def test_every_kind_of_fault_is_drawn_by_some_and_left_out_by_others() -> None:
-    plans = [draw_plan("decree", seed) for seed in range(300)]
+    plans = [SWARM.plan(seed) for seed in range(300)]
 
     for kind in SURVIVABLE:
         with_it = sum(any(fault.kind == kind for fault in plan.faults) for plan in plans)
@@ -84,5 +91,34 @@ def test_every_kind_of_fault_is_drawn_by_some_and_left_out_by_others() -> None:
 
 def test_the_quiet_recipe_draws_no_fault_and_the_others_do() -> None:
     for seed in range(200):
-        recipe, plan = draw_recipe(seed), draw_plan("decree", seed)
-        assert bool(plan.faults) == (recipe.name != "quiet")
+        recipe, plan = SWARM.recipe_of(seed), SWARM.plan(seed)
+        if not recipe.directed:
+            assert bool(plan.faults) == (recipe.name != "quiet")
+
+
+@given(SEEDS)
+def test_a_directed_plan_is_a_scenario_a_little_changed(seed: int) -> None:
+    plan = replace(SWARM, recipe="directed").plan(seed)
+
+    scenarios = [scenario.plan for scenario in SCENARIOS.values() if scenario.plan.workload == "decree"]
+    assert any(
+        (plan.nodes, plan.concurrency, plan.options) == (made.nodes, made.concurrency, made.options)
+        for made in scenarios
+    )
+    assert decode_plan(encode_plan(plan)) == plan
+
+
+def test_what_was_asked_for_and_scenarios_do_not_have_is_drawn() -> None:
+    for fixed in ({"kinds": ("kill",)}, {"time_limit_s": 2.0}, {"nodes": 4}, {"options": {"asks": []}}):
+        assert "directed" not in [recipe.name for recipe in replace(SWARM, **fixed).recipes]
+
+
+@given(SEEDS)
+def test_by_one_recipe_alone_every_plan_is_drawn(seed: int) -> None:
+    assert replace(SWARM, recipe="storm").recipe_of(seed).name == "storm"
+
+
+def test_a_recipe_without_a_share_is_not_drawn() -> None:
+    shares = [1.0 if recipe.name == "storm" else 0.0 for recipe in SWARM.recipes]
+
+    assert {SWARM.recipe_of(seed, shares).name for seed in range(50)} == {"storm"}

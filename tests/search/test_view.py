@@ -13,7 +13,9 @@ from rich.console import Console
 
 from harness.plan import Plan
 from harness.search.duration import parse_duration
+from harness.search.portfolio import Portfolio
 from harness.search.soak import Limits, Progress
+from harness.search.swarm import Swarm
 from harness.search.tally import Finding, Tally
 from harness.search.view import LineView, share_done, status_line, watched
 
@@ -24,12 +26,13 @@ FINDING = Finding(
 
 def progress(tried: int = 0, elapsed_s: float = 0.0, **limits: Any) -> Progress:
     tally = Tally(Counter({"valid": tried}), virtual_s=1800.0)
-    return Progress(tally, Limits(**limits), 2, tried_before=0, elapsed_s=elapsed_s)
+    return Progress(tally, Limits(**limits), 2, 0, Portfolio(Swarm(workload="decree")), elapsed_s=elapsed_s)
 
 
 def test_one_line_tells_rate_virtual_time_verdicts_and_failures() -> None:
     assert status_line(progress(3000, 10.0)) == (
         "3,000 trials · 300/s · 0.50 virtual h · 3,000 valid · 0 unknown · 0 invalid · 0 distinct failures"
+        " · 0 shapes"
     )
 
 

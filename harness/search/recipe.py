@@ -1,0 +1,126 @@
+"""Recipes: ways of drawing plans, each of which favours one kind of trouble.
+
+No recipe finds every bug soon. What each of them is good for is measured: `ostrakon bugs --recipes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.nemesis.kinds import DISKS, SURVIVABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A way of drawing plans that favours one kind of trouble."""
+
+    name: str
+    about: str
+    share: int
+    """How many seeds it gets, in proportion to the others."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of `Fault` it draws from."""
+    storm: tuple[str, ...] = ()
+    """Of which kinds there is one fault more, from beginning to end: while most messages are lost or late,
+    nothing gets decided, and so there is more to be broken."""
+    shift_ms: tuple[float, float] | None = None
+    """If given, some links are cut at any time, and after so long, from and to, it is others."""
+    nodes: tuple[int, ...] = (3, 3, 3, 3, 3, 3, 4, 5, 5, 5)
+    """The size of the cluster is one of these."""
+    haste: tuple[float, float] = (0.1, 1.0)
+    """By what the times of faults are multiplied, from and to: in haste they come often and are short."""
+    time_limit_s: tuple[float, float] = (0.3, 3.0)
+    """How long clients act, from and to."""
+    latency_ms: tuple[float, float] = (0.5, 20.0)
+    """Where the spread of latencies is drawn from."""
+    deviations: int = 0
+    """The most deviations that a plan gets."""
+    actions: tuple[Literal["delay", "drop", "duplicate"], ...] = ("delay", "drop", "duplicate")
+    held_ms: tuple[float, float] = (1.0, 100.0)
+    """How much longer a deviating message takes, from and to."""
+    directed: bool = False
+    """Whether plans are not drawn but varied, from those that the workload has made by hand."""
+
+
+_MESSAGES = ("delay", "reorder", "drop", "duplicate")
+
+RECIPES = (
+    Recipe("uniform", "any faults, all alike", 2, kinds=SURVIVABLE, deviations=6),
+    Recipe(
+        "crash-heavy",
+        "nodes die and come back while messages are on their way",
+        3,
+        kinds=("kill", "power_loss", "crash_at_sync", "crash_at_await", "drop"),
+        haste=(0.03, 0.3),
+        time_limit_s=(0.2, 1.0),
+        latency_ms=(2.0, 100.0),
+        deviations=4,
+    ),
+    Recipe(
+        "delay-heavy",
+        "messages take very different times and come out of order",
+        2,
+        kinds=("delay", "reorder", "duplicate", "clog", "pause"),
+        latency_ms=(10.0, 100.0),
+        deviations=12,
+        actions=("delay", "duplicate"),
+    ),
+    Recipe(
+        "storm",
+        "most messages are lost, late or doubled from beginning to end",
+        2,
+        storm=_MESSAGES,
+        latency_ms=(2.0, 50.0),
+        time_limit_s=(0.5, 2.0),
+    ),
+    Recipe(
+        "crash-storm",
+        "nodes die and come back again and again while nothing gets decided",
+        3,
+        kinds=("kill", "power_loss"),
+        storm=("drop", "delay"),
+        haste=(0.02, 0.1),
+        latency_ms=(1.0, 10.0),
+        time_limit_s=(0.2, 0.6),
+    ),
+    Recipe(
+        "shifting",
+        "every few round trips it is other links that are cut, so that no quorum hears of all votes",
+        4,
+        shift_ms=(40.0, 200.0),
+        nodes=(5,),
+        latency_ms=(10.0, 50.0),
+        time_limit_s=(1.0, 2.0),
+    ),
+    Recipe(
+        "disk-heavy",
+        "disks are slow, full or failing, and the power fails between a write and its sync",
+        2,
+        kinds=(*DISKS, "crash_at_sync", "power_loss"),
+        haste=(0.1, 0.6),
+        latency_ms=(0.5, 20.0),
+        time_limit_s=(0.3, 1.5),
+    ),
+    Recipe("partitions", "the network falls apart, now this way, now that", 1, kinds=("partition", "drop")),
+    Recipe(
+        "hold-and-release",
+        "single messages are held back until the world has moved on",
+        3,
+        kinds=("kill", "power_loss"),
+        haste=(0.03, 0.5),
+        time_limit_s=(0.3, 1.0),
+        deviations=16,
+        held_ms=(20.0, 800.0),
+    ),
+    Recipe("directed", "plans made by hand for one kind of trouble, a little changed", 3, directed=True),
+    Recipe("quiet", "no faults at all: duels are trouble enough", 1, latency_ms=(0.5, 100.0)),
+)
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of this name. Raises: KeyError, if there is none."""
+    return _BY_NAME[name]
+
+
+_BY_NAME = {recipe.name: recipe for recipe in RECIPES}

@@ -1,0 +1,71 @@
+"""Variations of a plan that was made by hand: the same trouble, a little earlier, longer, or with more of it.
+
+A scenario convicts the bugs that it was made for. Near it lie those that nobody thought of.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
+
+from harness.nemesis import draw_faults
+from harness.nemesis.kinds import SURVIVABLE
+from harness.plan import Deviation, Fault, Latency, Plan
+
+_LEFT_OUT, _MOVED = 0.1, 0.4
+"""How often a fault is left out, and how often it is moved and stretched."""
+_MORE_FAULTS, _DEVIATING = 0.3, 0.5
+"""How often there are faults besides, of any kind, and how often single messages fare otherwise."""
+_MESSAGES = 150
+"""Deviations fall among so many messages, from the first."""
+
+
+def varied(plan: Plan, rng: random.Random) -> Plan:
+    """A variation of a plan; what makes its faults belong together mostly stays."""
+    faults = [*_faults(plan.faults, rng), *_more_faults(plan, rng)]
+    return replace(
+        plan,
+        nemesis=(),  # What is varied may well have no effect, and that is no reason to know nothing.
+        latency=_latency(plan.latency, rng),
+        faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
+        deviations=plan.deviations or _deviations(rng),
+    )
+
+
+def _faults(faults: Sequence[Fault], rng: random.Random) -> Iterator[Fault]:
+    for fault in faults:
+        if rng.random() < _LEFT_OUT:
+            continue
+        if rng.random() < _MOVED:
+            at_ms = max(0, fault.at_ms + rng.randint(-100, 100))
+            fault = replace(fault, at_ms=at_ms, for_ms=max(1, round(fault.for_ms * rng.uniform(0.5, 1.5))))
+        yield fault
+
+
+def _more_faults(plan: Plan, rng: random.Random) -> Sequence[Fault]:
+    if rng.random() >= _MORE_FAULTS:
+        return ()
+    return draw_faults(rng, plan.names, rng.sample(SURVIVABLE, 2), plan.time_limit_s)[:4]
+
+
+def _latency(latency: Latency, rng: random.Random) -> Latency:
+    """As it was, or around what it was."""
+    if rng.random() < 0.5:
+        return latency
+    middle = (latency.low_ms + latency.high_ms) / 2
+    return Latency("uniform", round(middle * 0.8, 1), round(middle * 1.2, 1))
+
+
+def _deviations(rng: random.Random) -> tuple[Deviation, ...]:
+    if rng.random() >= _DEVIATING:
+        return ()
+    messages = sorted(rng.sample(range(_MESSAGES), rng.randint(1, 4)))
+    return tuple(
+        Deviation(message, "drop") if rng.random() < 0.3 else _late(message, rng) for message in messages
+    )
+
+
+def _late(message: int, rng: random.Random) -> Deviation:
+    return Deviation(message, rng.choice(("delay", "duplicate")), round(rng.uniform(1.0, 300.0), 1))
