@@ -34,6 +34,7 @@ from harness.generator import (
 )
 from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
+from harness.sim.buggify import sometimes
 from harness.sim.framing import LengthPrefixed
 from harness.workload import Client, Monitor, Refused, SeededBug, Site, Workload
 from paxos_impl.core.log import Compaction, LeaseTerms
@@ -47,6 +48,7 @@ from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import Done
 from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_properties import log_properties
+from workloads.vocabulary import OF_REPLICAS, WIDTH
 
 PORT = 7100
 CONVERGED_WITHIN_S = 1.5
@@ -56,6 +58,8 @@ FINAL_TRIES_MAX = 30
 """How often a client tries to do each thing at the end before it gives up."""
 TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
 """Short waits, so that there are many changes of leader in a trial."""
+IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02)
+"""What a replica is given now and then: it rises against leaders that are merely slow."""
 COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256)
 """So little that in most trials somebody who was away is given a snapshot, in several pieces."""
 LEASE = LeaseTerms(length_s=0.24, drift=0.3)
@@ -82,7 +86,7 @@ async def run_replica(site: Site) -> None:
         server_id=site.nodes.index(site.name) + 1,
         membership=Membership(members, cluster_id="trial"),
         listen=Address("0.0.0.0", PORT),
-        timing=TIMING,
+        timing=IMPATIENT if sometimes("impatient replica") else TIMING,
         compaction=COMPACTION,
         lease=LEASE,
     )
@@ -212,7 +216,9 @@ def store_workload(
         generator=generator,
         final=final,
         check=check,
-        framing=LengthPrefixed(4),
+        framing=LengthPrefixed(WIDTH),
+        vocabulary=OF_REPLICAS,
+        points=("impatient replica",),
         bugs=bugs,
         defaults={**DEFAULTS, **(defaults or {})},
         timeout_s=TIMEOUT_S,
