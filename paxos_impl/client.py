@@ -10,11 +10,12 @@ import trio
 
 from paxos_impl.connection import Connection
 from paxos_impl.connection import NoAnswer as NoAnswer
+from paxos_impl.connection import NotReady as NotReady
 from paxos_impl.core.ballot import Value
 from paxos_impl.core.effect import Chosen, Refused, Unknown
 from paxos_impl.membership import Address
 from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import ClientGet, ClientPropose, ClientStatus, Request, Status, read_response
+from paxos_impl.wire import ClientGet, ClientPropose, ClientStatus, Request, Status, Waiting, read_response
 
 _T = TypeVar("_T")
 
@@ -23,7 +24,8 @@ class Client:
     """A connection to one instance; use it with `async with`. One request is under way at a time.
 
     Its methods wait for as long as it takes: bound them by `trio.move_on_after`, and drop the client then.
-    They raise NoAnswer when the connection can't be made, or breaks.
+    They raise NoAnswer when the connection can't be made, or breaks, and NotReady, which is one, when there
+    is no cluster yet that could do what is asked for.
     """
 
     def __init__(self, address: Address, transport: Transport = PLAIN) -> None:
@@ -46,64 +48,77 @@ class Client:
         """What is chosen, as far as the instance knows."""
         return await self._ask(ClientGet, Chosen, Unknown, Refused)
 
-    async def status(self) -> Status:
+    async def status(self) -> Status | Waiting:
         """What the instance says of itself."""
-        return await self._ask(ClientStatus, Status)
+        return await self._ask(ClientStatus, Status, Waiting)
 
     async def _ask(self, request: Callable[[int], Request], *kinds: type[_T]) -> _T:
         self._requests += 1
         await self._connection.open()
         answer = await self._connection.ask(request(self._requests))
+        if isinstance(answer, Waiting) and Waiting not in kinds:
+            raise NotReady(f"{self._connection.address} is {answer}")
         if not isinstance(answer, kinds):
             raise NoAnswer(f"{self._connection.address} answered {request} with {answer}")
         return answer
 
 
-async def propose(addresses: Sequence[Address], value: Value, *, timeout_s: float) -> Chosen | Refused:
+async def propose(
+    addresses: Sequence[Address], value: Value, *, timeout_s: float, transport: Transport = PLAIN
+) -> Chosen | Refused:
     """Propose to these instances, one after the other, until one knows what is chosen.
 
     Proposing to several does no harm: whatever any of them answers is the one decree.
 
-    Raises: NoAnswer.
+    Raises: NoAnswer; NotReady, when none has a cluster yet.
     """
-    return await _ask_in_turn(addresses, lambda client: client.propose(value), timeout_s)
+    return await _ask_in_turn(addresses, lambda client: client.propose(value), timeout_s, transport)
 
 
-async def get(addresses: Sequence[Address], *, timeout_s: float) -> Chosen | Unknown | Refused:
+async def get(
+    addresses: Sequence[Address], *, timeout_s: float, transport: Transport = PLAIN
+) -> Chosen | Unknown | Refused:
     """Ask these instances, one after the other, until one knows; Unknown if those that answer do not.
 
     Raises: NoAnswer, when none answers at all.
     """
-    return await _ask_in_turn(addresses, Client.get, timeout_s)
+    return await _ask_in_turn(addresses, Client.get, timeout_s, transport)
 
 
-async def status(address: Address, *, timeout_s: float) -> Status:
+async def status(address: Address, *, timeout_s: float, transport: Transport = PLAIN) -> Status | Waiting:
     """Ask an instance how it is.
 
     Raises: NoAnswer.
     """
-    return await _ask_in_turn([address], Client.status, timeout_s)
+    return await _ask_in_turn([address], Client.status, timeout_s, transport)
 
 
 async def _ask_in_turn(
-    addresses: Sequence[Address], ask: Callable[[Client], Awaitable[_T]], timeout_s: float
+    addresses: Sequence[Address],
+    ask: Callable[[Client], Awaitable[_T]],
+    timeout_s: float,
+    transport: Transport,
 ) -> _T:
     """The first answer that settles the matter, or else the last one; each has its share of the time."""
     deadline = trio.current_time() + timeout_s
     answers: list[_T] = []
     silences: list[str] = []
+    is_ready = False
     for at, address in enumerate(addresses):
         share_s = (deadline - trio.current_time()) / (len(addresses) - at)
         try:
             with trio.fail_after(max(share_s, 0)):
-                async with Client(address) as client:
+                async with Client(address, transport) as client:
                     answers.append(await ask(client))
         except NoAnswer as error:
+            is_ready = is_ready or not isinstance(error, NotReady)
             silences.append(str(error))
         except trio.TooSlowError:
+            is_ready = True
             silences.append(f"{address}: no answer in time")
         if answers and not isinstance(answers[-1], Unknown | Refused):
             break
     if not answers:
-        raise NoAnswer("; ".join(silences) or "there is no instance to ask")
+        why = "; ".join(silences) or "there is no instance to ask"
+        raise NoAnswer(why) if is_ready else NotReady(why)
     return answers[-1]

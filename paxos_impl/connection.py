@@ -19,6 +19,10 @@ class NoAnswer(Exception):
     """Nothing was heard. What was asked for may be done, now or later, or never."""
 
 
+class NotReady(NoAnswer):
+    """There is no cluster to ask yet, and nothing was done."""
+
+
 class Request(Protocol):
     """What can be asked."""
 

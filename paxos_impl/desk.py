@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 VALUE_BYTES_MAX = 1 << 18
 """The longest request in bytes: a message that reports two such values still fits in a frame."""
-BACKLOG_MAX = 10_000
-"""How many unhandled events there may be before messages are dropped and clients refused."""
 OVERLOADED = "too much to do; try again later"
 
 
@@ -59,8 +57,7 @@ class InstanceDesk:
 
     def hear(self, envelope: Envelope[Any], sender: int) -> None:
         """See `Desk`."""
-        if self._driver.backlog < BACKLOG_MAX:
-            self._driver.receive(envelope.message, sender, envelope.id)
+        self._driver.receive(envelope.message, sender, envelope.id)
 
     def turn_away(self, visitor: Visitor, request: object, why: str) -> None:
         """See `Desk`."""
@@ -75,7 +72,7 @@ class InstanceDesk:
         match request:
             case ClientStatus(number):
                 visitor.answer(number, self._status())
-            case ClientPropose() | ClientGet() if self._driver.backlog >= BACKLOG_MAX:
+            case ClientPropose() | ClientGet() if self._driver.is_overloaded:
                 self.turn_away(visitor, request, OVERLOADED)
             case ClientPropose(number, value) if why := _objection(value, size):
                 visitor.answer(number, Refused(why))

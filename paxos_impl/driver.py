@@ -20,6 +20,9 @@ from paxos_impl.wire import Envelope, framed
 Tracer = Callable[[TraceEvent], None]
 """Is handed every protocol event at the moment it becomes observable."""
 
+BACKLOG_MAX = 10_000
+"""How many unhandled events there may be before messages are dropped and clients refused."""
+
 _Event = TypeVar("_Event")
 _Effect = TypeVar("_Effect")
 _Effect_in = TypeVar("_Effect_in", contravariant=True)
@@ -70,7 +73,11 @@ class Driver(Generic[_Event, _Effect]):
         self._persisting = self._durable = 0
         self._held: deque[_Effect] = deque()
         self._clients: dict[int, Callable[[Any], None]] = {}
-        self._requests = 0
+        self.requests = self.handled = self.dropped = self.syncs = 0
+        """How many requests were taken up, events handled, messages of others dropped because there was too
+        much to do, and syncs done."""
+        self.syncing_s = 0.0
+        """How long those took in all."""
 
     async def run(self) -> NoReturn:
         """Handle events for ever.
@@ -81,6 +88,7 @@ class Driver(Generic[_Event, _Effect]):
         while True:
             self._fire_timers()
             while inbox:
+                self.handled += 1
                 driven.handle(inbox.popleft())
             driven.settle()
             if self._persisting > self._durable:
@@ -97,15 +105,18 @@ class Driver(Generic[_Event, _Effect]):
             self._arrived.set()
 
     def receive(self, message: Any, sender: int, id: str) -> None:
-        """A message arrived."""
-        self.submit(self._driven.received(message, sender, id))
+        """A message arrived; it is dropped if there is too much to do already."""
+        if self.is_overloaded:
+            self.dropped += 1
+        else:
+            self.submit(self._driven.received(message, sender, id))
 
     def ask(self, event: Callable[[int], _Event], answer: Callable[[Any], None]) -> int:
         """Submit a client's request, made by `event` from its number; `answer` is called with the outcome."""
-        self._requests += 1
-        self._clients[self._requests] = answer
-        self.submit(event(self._requests))
-        return self._requests
+        self.requests += 1
+        self._clients[self.requests] = answer
+        self.submit(event(self.requests))
+        return self.requests
 
     def forget(self, request: int) -> None:
         """Nobody waits for the answer to this request any more."""
@@ -115,6 +126,11 @@ class Driver(Generic[_Event, _Effect]):
     def backlog(self) -> int:
         """How many events have not been handled yet."""
         return len(self._inbox)
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether nothing more should be begun."""
+        return len(self._inbox) >= BACKLOG_MAX
 
     # What is to be done.
 
@@ -159,7 +175,10 @@ class Driver(Generic[_Event, _Effect]):
     async def _save(self) -> None:
         """Make all that was persisted so far durable; then let go what waited for it."""
         n = self._persisting
+        begun_s = trio.current_time()
         await self._driven.save()
+        self.syncing_s += trio.current_time() - begun_s
+        self.syncs += 1
         self._durable = n
         self.trace(lambda *me: persisted_event(n, *me))
         held, self._held = self._held, deque()

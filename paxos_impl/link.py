@@ -40,6 +40,21 @@ class Link:
         self._outbox = Outbox(QUEUED_MAX)
         self._connected: trio.CancelScope | None = None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connected is not None
+
+    @property
+    def queued(self) -> int:
+        """How many messages wait to be sent."""
+        return len(self._outbox)
+
+    @property
+    def dropped(self) -> int:
+        """How many messages have made room for others."""
+        return self._outbox.dropped
+
     def send(self, frame: bytes) -> None:
         """Queue a frame; never waits and never fails."""
         self._outbox.put(frame)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from random import Random
 
 import msgspec
@@ -31,7 +31,9 @@ from paxos_impl.desk import InstanceDesk
 from paxos_impl.disk import Disk
 from paxos_impl.driver import Driver, Tracer
 from paxos_impl.membership import Address, Membership
+from paxos_impl.metrics import Sample
 from paxos_impl.peers import Peers
+from paxos_impl.remark import Remarks, silence
 from paxos_impl.server import links_to_others, serve_node
 from paxos_impl.storage import Storage
 from paxos_impl.timing import Timing
@@ -57,7 +59,7 @@ async def serve(
     rng: Random,
     rules: Rules = RULES,
     tracer: Tracer | None = None,
-    log: Callable[[str], None] = lambda line: None,
+    log: Remarks = silence,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run an instance until cancelled; `task_status` tells where it listens once it does.
@@ -65,8 +67,7 @@ async def serve(
     Raises: DamagedLog or WrongStorage, when its disk is not fit to vote from; StorageFailed, when its disk
     fails it later; OSError, when it can't listen.
     """
-    storage = await Storage.recover(disk, config.membership, config.server_id)
-    node = Node(config, storage, rng=rng, rules=rules, tracer=tracer, log=log)
+    node = await Node.recover(config, disk, rng=rng, rules=rules, tracer=tracer, log=log)
     listen = config.listen or config.membership.members[config.server_id]
     await serve_node(node, listen, log=log, transport=config.transport, task_status=task_status)
 
@@ -82,7 +83,7 @@ class Node:
         rng: Random,
         rules: Rules,
         tracer: Tracer | None,
-        log: Callable[[str], None],
+        log: Remarks,
     ) -> None:
         self._timing, self._storage, self._rng = config.timing, storage, rng
         self._unsaved = Durable()
@@ -102,6 +103,37 @@ class Node:
         self.driver: Driver[Event, Effect] = Driver(self, me, storage.incarnation, self.links, tracer)
         self.desk = InstanceDesk(self, Peers(self.membership, me, PROTOCOL, self.links))
         self.driver.submit(Started())
+
+    @classmethod
+    async def recover(
+        cls,
+        config: NodeConfig,
+        disk: Disk,
+        *,
+        rng: Random,
+        rules: Rules = RULES,
+        tracer: Tracer | None = None,
+        log: Remarks = silence,
+    ) -> Node:
+        """A node as its disk remembers it.
+
+        Raises: DamagedLog; WrongStorage; StorageFailed.
+        """
+        storage = await Storage.recover(disk, config.membership, config.server_id)
+        return cls(config, storage, rng=rng, rules=rules, tracer=tracer, log=log)
+
+    async def run(self) -> None:
+        """See `Server`."""
+        await self.driver.run()
+
+    def samples(self) -> Iterator[Sample]:
+        """See `Server`."""
+        instance = self.instance
+        if instance.acceptor.promised is not None:
+            about = "The round of the ballot that it has promised to go by."
+            yield Sample("paxos_promised_round", "gauge", about, instance.acceptor.promised.round)
+        is_known = instance.learner.chosen is not None
+        yield Sample("paxos_decree_known", "gauge", "Whether it knows what is chosen.", is_known)
 
     def received(self, message: Message, sender: int, id: str) -> Event:
         """See `Driven`."""

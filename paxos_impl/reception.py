@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import trio
 
-from paxos_impl.door import FIRST_WORDS_S, Door, Crowded
+from paxos_impl.door import FIRST_WORDS_S, Crowded, Door
 from paxos_impl.frame import BadFrame, FrameReader
 from paxos_impl.remark import Remarks
 from paxos_impl.transport import PLAIN, Stranger, Transport

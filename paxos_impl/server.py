@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import trio
 from paxos_impl.driver import Driver
 from paxos_impl.link import Link
 from paxos_impl.membership import Address, Membership
+from paxos_impl.metrics import Sample
 from paxos_impl.reception import Desk, Reception
 from paxos_impl.remark import Remarks
 from paxos_impl.storage import StorageFailed
@@ -23,7 +24,7 @@ class Server(Protocol):
 
     @property
     def driver(self) -> Driver[Any, Any]:
-        """Runs it."""
+        """What drives it."""
 
     @property
     def links(self) -> dict[int, Link]:
@@ -32,6 +33,15 @@ class Server(Protocol):
     @property
     def desk(self) -> Desk:
         """Hears the other members, and serves clients."""
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises: StorageFailed.
+        """
+
+    def samples(self) -> Iterable[Sample]:
+        """What there is to measure of what it decides."""
 
 
 def links_to_others(
@@ -116,7 +126,7 @@ async def run_until_failed(server: Server) -> StorageFailed:
         for link in server.links.values():
             nursery.start_soon(link.run)
         try:
-            await server.driver.run()
+            await server.run()
         except StorageFailed as error:
             failure = error
             nursery.cancel_scope.cancel()

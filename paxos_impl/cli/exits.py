@@ -15,6 +15,15 @@ OUR_FAILURE = 255
 """A service could not go on, or not begin."""
 
 
+def text(value: object) -> str:
+    """A value as it was typed; one that is not text, as JSON."""
+    if isinstance(value, str):
+        return value
+    import msgspec
+
+    return msgspec.json.encode(value).decode()
+
+
 def say(line: str) -> None:
     """Tell people something; what was asked for goes to the standard output, this does not."""
     click.echo(f"paxos: {line}", err=True)

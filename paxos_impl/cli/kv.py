@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from paxos_impl.cli.asking import ask_node, ask_registry, asked, text, timeout
-from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say
-from paxos_impl.cli.service import as_member, run_member
+from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say, text
+from paxos_impl.cli.member import Kind, Member, as_member
+from paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
+    from paxos_impl.cli.serving import Service
+    from paxos_impl.driver import Tracer
     from paxos_impl.kv.operation import Operation
-    from paxos_impl.membership import Address
+    from paxos_impl.membership import Address, Membership
+    from paxos_impl.replica.wire import Status
 
 _as_json = click.option("--json", "is_json", is_flag=True, help="Values are JSON, not text.")
 
@@ -38,7 +40,7 @@ def kv() -> None:
 
 @kv.command()
 @as_member
-def serve(listen: Address, registry: Address, data: Path, cluster_size: int, trace: Path | None) -> None:
+def serve(member: Member) -> None:
     """Run a replica of the store.
 
     It registers, waits until the cluster is complete, and serves until stopped. Killed in whatever way and
@@ -46,33 +48,24 @@ def serve(listen: Address, registry: Address, data: Path, cluster_size: int, tra
     """
     from random import SystemRandom
 
-    from paxos_impl.replica.node import ReplicaConfig
-    from paxos_impl.replica.node import serve as serve_replica
+    from paxos_impl.disk import OsDisk
+    from paxos_impl.replica.desk import answer_early
+    from paxos_impl.replica.node import ReplicaConfig, ReplicaNode
+    from paxos_impl.replica.wire import read_incoming
 
-    run_member(
-        lambda server_id, membership, disk, tracer, task_status: serve_replica(
-            ReplicaConfig(server_id, membership),
-            disk=disk,
-            rng=SystemRandom(),
-            tracer=tracer,
-            log=say,
-            task_status=task_status,
-        ),
-        listen,
-        registry,
-        data,
-        cluster_size,
-        trace,
-        promises="replica",
-    )
+    async def recover(
+        service: Service, server_id: int, membership: Membership, disk: OsDisk, tracer: Tracer | None
+    ) -> ReplicaNode:
+        config = ReplicaConfig(server_id, membership, transport=service.transport)
+        return await ReplicaNode.recover(config, disk, rng=SystemRandom(), tracer=tracer, log=service.say)
+
+    member.run(Kind("replica", read_incoming, answer_early, recover))
 
 
 @kv.command()
 @click.argument("key")
-@ask_registry
-@ask_node
-@timeout
-def get(key: str, registry: Address | None, node: Address | None, timeout_s: float) -> int:
+@asks
+def get(key: str, whom: Whom) -> int:
     """Print the value of KEY. Exit status 3 if it has none."""
     from paxos_impl.kv.operation import Get
 
@@ -83,23 +76,19 @@ def get(key: str, registry: Address | None, node: Address | None, timeout_s: flo
         click.echo(text(value))
         return 0
 
-    return _carry_out(Get(key), tell, registry, node, timeout_s)
+    return _carry_out(Get(key), tell, whom)
 
 
 @kv.command()
 @click.argument("key")
 @click.argument("value")
 @_as_json
-@ask_registry
-@ask_node
-@timeout
-def put(
-    key: str, value: str, is_json: bool, registry: Address | None, node: Address | None, timeout_s: float
-) -> int:
+@asks
+def put(key: str, value: str, is_json: bool, whom: Whom) -> int:
     """Let KEY have VALUE."""
     from paxos_impl.kv.operation import Put
 
-    return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, registry, node, timeout_s)
+    return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, whom)
 
 
 @kv.command()
@@ -107,17 +96,13 @@ def put(
 @click.argument("old")
 @click.argument("new")
 @_as_json
-@ask_registry
-@ask_node
-@timeout
+@asks
 def cas(
     key: str,
     old: str,
     new: str,
     is_json: bool,
-    registry: Address | None,
-    node: Address | None,
-    timeout_s: float,
+    whom: Whom,
 ) -> int:
     """Let KEY have the value NEW if it has OLD; exit status 1 if it has another.
 
@@ -131,19 +116,15 @@ def cas(
         return 0 if swapped else NOT_DONE
 
     operation = Cas(key, _value(old, is_json), _value(new, is_json))
-    return _carry_out(operation, tell, registry, node, timeout_s)
+    return _carry_out(operation, tell, whom)
 
 
 @kv.command()
 @click.argument("key")
 @click.argument("element")
 @_as_json
-@ask_registry
-@ask_node
-@timeout
-def append(
-    key: str, element: str, is_json: bool, registry: Address | None, node: Address | None, timeout_s: float
-) -> int:
+@asks
+def append(key: str, element: str, is_json: bool, whom: Whom) -> int:
     """Add ELEMENT to the list that KEY has, and print how many elements it has then."""
     from paxos_impl.kv.operation import Append
 
@@ -151,58 +132,63 @@ def append(
         click.echo(text(length))
         return 0
 
-    return _carry_out(Append(key, _value(element, is_json)), tell, registry, node, timeout_s)
+    return _carry_out(Append(key, _value(element, is_json)), tell, whom)
 
 
 @kv.command()
 @click.argument("key")
-@ask_registry
-@ask_node
-@timeout
-def delete(key: str, registry: Address | None, node: Address | None, timeout_s: float) -> int:
+@asks
+def delete(key: str, whom: Whom) -> int:
     """Let KEY have no value. Exit status 3 if it had none."""
     from paxos_impl.kv.operation import Delete
 
-    return _carry_out(Delete(key), lambda had: 0 if had else UNKNOWN_YET, registry, node, timeout_s)
+    return _carry_out(Delete(key), lambda had: 0 if had else UNKNOWN_YET, whom)
 
 
 @kv.command()
-@ask_registry
-@ask_node
-@timeout
-def status(registry: Address | None, node: Address | None, timeout_s: float) -> int:
-    """Print a line for each replica: what it does, whom it follows, how far it knows the log.
+@asks
+def status(whom: Whom) -> int:
+    """Print a line for each replica: what it does, whom it follows, and how far it knows the log.
 
-    Exit status 1 if one of them does not answer.
+    Its lag is how many slots another one has executed and it has not. Exit status 1 if one of them does not
+    answer.
     """
-    from paxos_impl.client import NoAnswer
+    from paxos_impl.connection import NoAnswer
     from paxos_impl.replica import client
+    from paxos_impl.replica.wire import Status
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
-        silent = False
+        found: dict[Address, Status | str] = {}
         for address in addresses:
+            share_s = timeout_s / len(addresses)
             try:
-                seen = await client.status(address, timeout_s=timeout_s / len(addresses))
+                seen = await client.status(address, timeout_s=share_s, transport=whom.transport)
             except NoAnswer:
-                silent = True
-                click.echo(f"{address}  no answer")
-                continue
-            click.echo(
-                f"{address}  server {seen.server_id}  start {seen.incarnation + 1}  {seen.phase}  "
-                f"leader {'-' if seen.leader is None else seen.leader}  promised {seen.promised or '-'}  "
-                f"executed {seen.upto}  voted {seen.top}"
-            )
-        return NOT_DONE if silent else 0
+                found[address] = "no answer"
+            else:
+                found[address] = seen if isinstance(seen, Status) else str(seen)
+        last = max((seen.executed for seen in found.values() if isinstance(seen, Status)), default=0)
+        for address, told in found.items():
+            click.echo(f"{address}  {_told(told, last) if isinstance(told, Status) else told}")
+        return NOT_DONE if "no answer" in found.values() else 0
 
-    return asked(ask, registry, node, timeout_s)
+    return whom.ask(ask)
+
+
+def _told(seen: Status, last: int) -> str:
+    """What a replica says of itself, in a line."""
+    return (
+        f"server {seen.server_id}  start {seen.incarnation + 1}  {seen.phase}  "
+        f"leader {'-' if seen.leader is None else seen.leader}  ballot {seen.promised or '-'}  "
+        f"executed {seen.executed}  known {seen.upto}  voted {seen.top}  lag {last - seen.executed}  "
+        f"members {','.join(map(str, sorted(seen.members)))}"
+    )
 
 
 def _carry_out(
     operation: Operation,
     tell: Any,
-    registry: Address | None,
-    node: Address | None,
-    timeout_s: float,
+    whom: Whom,
 ) -> int:
     """Have an operation executed; reads go without a slot of their own."""
     import secrets
@@ -211,7 +197,7 @@ def _carry_out(
     from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
-        async with ReplicaClient(addresses, secrets.token_hex(8)) as client:
+        async with ReplicaClient(addresses, secrets.token_hex(8), transport=whom.transport) as client:
             call = client.read if isinstance(operation, Get) else client.execute
             try:
                 done = await call(plain(operation), timeout_s=timeout_s)
@@ -224,7 +210,7 @@ def _carry_out(
         status: int = tell(done.result)
         return status
 
-    return asked(ask, registry, node, timeout_s, awaits_cluster=True)
+    return whom.ask(ask, awaits_cluster=True)
 
 
 def _value(argument: str, is_json: bool) -> Any:

@@ -27,6 +27,7 @@ from paxos_impl.replica.wire import (
     read_response,
 )
 from paxos_impl.transport import PLAIN, Transport
+from paxos_impl.wire import Waiting
 
 _PAUSE_S = 0.02
 """How long to wait when nobody knows of a leader."""
@@ -150,7 +151,7 @@ class ReplicaClient:
         return Connection(address, read_response, self._transport)
 
 
-async def status(address: Address, *, timeout_s: float, transport: Transport = PLAIN) -> Status:
+async def status(address: Address, *, timeout_s: float, transport: Transport = PLAIN) -> Status | Waiting:
     """Ask a replica how it is.
 
     Raises: NoAnswer.
@@ -164,6 +165,6 @@ async def status(address: Address, *, timeout_s: float, transport: Transport = P
         raise NoAnswer(f"{address}: no answer in time") from None
     finally:
         await connection.drop()
-    if not isinstance(answer, Status):
+    if not isinstance(answer, Status | Waiting):
         raise NoAnswer(f"{address} answered {answer}")
     return answer

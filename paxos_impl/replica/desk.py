@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from paxos_impl.core.log import Command, ReadRequested, Submitted
-from paxos_impl.desk import BACKLOG_MAX, OVERLOADED, is_plain
+from paxos_impl.desk import OVERLOADED, is_plain
 from paxos_impl.frame import BadFrame
 from paxos_impl.kv.machine import BadOperation
 from paxos_impl.peers import Peers
@@ -56,8 +56,7 @@ class ReplicaDesk:
 
     def hear(self, envelope: Envelope[Any], sender: int) -> None:
         """See `Desk`."""
-        if self._driver.backlog < BACKLOG_MAX:
-            self._driver.receive(envelope.message, sender, envelope.id)
+        self._driver.receive(envelope.message, sender, envelope.id)
 
     def turn_away(self, visitor: Visitor, request: object, why: str) -> None:
         """See `Desk`."""
@@ -72,7 +71,7 @@ class ReplicaDesk:
         match request:
             case AskStatus(number):
                 visitor.answer(number, self._status())
-            case Execute(number) | Read(number) if self._driver.backlog >= BACKLOG_MAX:
+            case Execute(number) | Read(number) if self._driver.is_overloaded:
                 visitor.answer(number, Refused(OVERLOADED, is_final=False))
             case Execute(number, op=op) | Read(number, op) if why := self._objection(op, size):
                 visitor.answer(number, Refused(why, is_final=True))
@@ -110,5 +109,6 @@ class ReplicaDesk:
             replica.leader,
             replica.promised,
             replica.upto,
+            replica.applied,
             replica.ledger.top,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from time import time
 from typing import Any
@@ -55,7 +55,9 @@ from paxos_impl.kv.machine import StateMachine
 from paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
 from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
+from paxos_impl.metrics import Sample
 from paxos_impl.peers import Peers
+from paxos_impl.remark import Remarks, silence
 from paxos_impl.replica.desk import ReplicaDesk
 from paxos_impl.replica.keeper import Keeper
 from paxos_impl.replica.storage import Storage
@@ -96,7 +98,7 @@ async def serve(
     sessions: Callable[[StateMachine], Sessions] = Sessions,
     rules: LogRules = LOG_RULES,
     tracer: Tracer | None = None,
-    log: Callable[[str], None] = lambda line: None,
+    log: Remarks = silence,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a replica until cancelled; `task_status` tells where it listens once it does.
@@ -104,22 +106,11 @@ async def serve(
     Raises: DamagedLog or WrongStorage, when its disk is not fit to vote from; StorageFailed, when its disk
     fails it later; OSError, when it can't listen.
     """
-    storage = await Storage.recover(disk, config.membership, config.server_id)
-    state_machine = machine()
-    node = ReplicaNode(
-        config, storage, state_machine, sessions(state_machine), rng=rng, rules=rules, tracer=tracer, log=log
+    node = await ReplicaNode.recover(
+        config, disk, machine=machine, sessions=sessions, rng=rng, rules=rules, tracer=tracer, log=log
     )
     listen = config.listen or config.membership.members[config.server_id]
-    failure: StorageFailed | None = None
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(node.keeper.run, nursery.cancel_scope)
-        try:
-            await serve_node(node, listen, log=log, transport=config.transport, task_status=task_status)
-        except StorageFailed as error:
-            failure = error
-        nursery.cancel_scope.cancel()
-    if failure := failure or node.keeper.failure:
-        raise failure
+    await serve_node(node, listen, log=log, transport=config.transport, task_status=task_status)
 
 
 class ReplicaNode:
@@ -135,7 +126,7 @@ class ReplicaNode:
         rng: Random,
         rules: LogRules,
         tracer: Tracer | None,
-        log: Callable[[str], None],
+        log: Remarks,
     ) -> None:
         self._timing, self._storage, self._rng = config.timing, storage, rng
         self.machine, self._sessions, self._clock = machine, sessions, LogClock()
@@ -163,6 +154,52 @@ class ReplicaNode:
         self.driver: Driver[Event, Effect] = Driver(self, me, storage.incarnation, self.links, tracer)
         self.desk = ReplicaDesk(self, Peers(self.membership, me, PROTOCOL, self.links))
         self.driver.submit(Started())
+
+    @classmethod
+    async def recover(
+        cls,
+        config: ReplicaConfig,
+        disk: Disk,
+        *,
+        rng: Random,
+        machine: Callable[[], StateMachine] = Store,
+        sessions: Callable[[StateMachine], Sessions] = Sessions,
+        rules: LogRules = LOG_RULES,
+        tracer: Tracer | None = None,
+        log: Remarks = silence,
+    ) -> ReplicaNode:
+        """A replica as its disk remembers it.
+
+        Raises: DamagedLog; WrongStorage; StorageFailed.
+        """
+        storage = await Storage.recover(disk, config.membership, config.server_id)
+        made = machine()
+        return cls(config, storage, made, sessions(made), rng=rng, rules=rules, tracer=tracer, log=log)
+
+    async def run(self) -> None:
+        """See `Server`."""
+        failure: StorageFailed | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.keeper.run, nursery.cancel_scope)
+            try:
+                await self.driver.run()
+            except StorageFailed as error:
+                failure = error
+                nursery.cancel_scope.cancel()
+        if failure := failure or self.keeper.failure:
+            raise failure
+
+    def samples(self) -> Iterator[Sample]:
+        """See `Server`."""
+        replica = self.replica
+        top = replica.ledger.top
+        yield Sample("paxos_leading", "gauge", "Whether it leads.", isinstance(replica.phase, Leading))
+        if replica.promised is not None:
+            about = "The round of the ballot that it has promised to go by."
+            yield Sample("paxos_promised_round", "gauge", about, replica.promised.round)
+        yield Sample("paxos_slot_known", "gauge", "Up to which slot it knows what all hold.", replica.upto)
+        yield Sample("paxos_slot_executed", "gauge", "The last slot it has executed.", replica.applied)
+        yield Sample("paxos_slot_top", "gauge", "The last slot in which it has voted or knows more.", top)
 
     def received(self, message: Message, sender: int, id: str) -> Event:
         """See `Driven`."""

@@ -79,7 +79,9 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
     leader: int | None
     promised: Ballot | None
     upto: int
-    """It knows of all slots up to this one what they hold, and has executed them."""
+    """It knows of all slots up to this one what they hold."""
+    executed: int
+    """The last slot it has executed."""
     top: int
     """The last slot in which it has voted, or knows what it holds."""
 

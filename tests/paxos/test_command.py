@@ -103,9 +103,10 @@ def test_a_decree_outlives_kill_9_of_an_instance_and_of_the_registry(town: Town)
     incomplete = paxos("get", "--registry", town.registry)
     assert (incomplete.status, incomplete.out) == (3, "")
     assert "2 of 3 instances have registered" in incomplete.said
+    _knows_how_far_it_is(town)
     town.start("3")
     for name in ("1", "2", "3"):
-        town.wait(name, "listening")
+        town.wait(name, "serving as server")
 
     before = paxos("get", "--registry", town.registry)
     assert (before.status, before.out) == (3, "")
@@ -122,7 +123,7 @@ def test_a_decree_outlives_kill_9_of_an_instance_and_of_the_registry(town: Town)
     )
     assert (get.returncode, get.stdout) == (0, b"the decree\n")
     town.start("1")
-    town.wait("1", "listening", times=2)
+    town.wait("1", "serving as server", times=2)
     assert "the registry at" in town.said("1"), "it did not notice that the registry is gone"
     assert paxos("get", "--node", town.addresses["1"]).out == "the decree\n"
 
@@ -139,6 +140,18 @@ def test_a_decree_outlives_kill_9_of_an_instance_and_of_the_registry(town: Town)
     _refuses_what_would_break_the_cluster(town)
     assert town.stop() == [0, 0, 0, 0]
     assert not [name for name in town.addresses if "Traceback" in town.said(name)]
+
+
+def _knows_how_far_it_is(town: Town) -> None:
+    """An instance listens before its cluster is complete."""
+    town.wait("1", "2 of 3 registered")
+    early = paxos("get", "--node", town.addresses["1"])
+    assert (early.status, early.out) == (3, "")
+    assert "nothing is known" in early.said
+    status = paxos("status", "--node", town.addresses["1"])
+    assert (status.status, "waiting for members: 2 of 3" in status.out) == (0, True)
+    proposed = paxos("propose", "--node", town.addresses["1"], "x", "--timeout", "0.5")
+    assert (proposed.status, "waiting for members: 2 of 3" in proposed.said) == (1, True)
 
 
 def _refuses_what_would_break_the_cluster(town: Town) -> None:
@@ -165,7 +178,7 @@ def _refuses_what_would_break_the_cluster(town: Town) -> None:
     assert (status, "log, at byte" in said, str(town.root / "1") in said) == (255, True, True), said
     log.write_bytes(sound)
     town.start("1")
-    town.wait("1", "listening", times=3)
+    town.wait("1", "serving as server", times=3)
 
 
 def test_serve_writes_a_trace_when_asked(tmp_path: Path) -> None:
@@ -210,7 +223,17 @@ def test_serve_writes_a_trace_when_asked(tmp_path: Path) -> None:
         (["get", "--node", "nowhere"], "is not HOST:PORT"),
         (["get", "--node", "a:1", "--timeout", "0"], "timeout"),
         (["propose", "--node", "a:1"], "VALUE"),
-        (["serve", "--listen", "0.0.0.0:1", "--registry", "a:1", "--data", "d"], "nobody can reach"),
+        (["serve", "--listen", "0.0.0.0:1", "--registry", "a:1", "--data", "d"], "--public"),
+        (
+            ["serve", "--listen", "0.0.0.0:1", "--registry", "a:1", "--data", "d", "--public"],
+            "nobody can reach",
+        ),
+        (["registry", "--listen", "0.0.0.0:1", "--data", "d"], "from other machines"),
+        (["get", "--node", "a:1", "--cert", __file__], "all three of --cert, --key and --ca"),
+        (
+            ["get", "--node", "a:1", *(arg for o in ("cert", "key", "ca") for arg in (f"--{o}", __file__))],
+            "no TLS",
+        ),
         (["serve", "--listen", "127.0.0.1:0", "--registry", "a:1", "--data", "d"], "port 0"),
         (["frobnicate"], "No such command"),
     ],
@@ -277,7 +300,7 @@ def test_an_instance_whose_log_is_gone_does_not_vote_as_if_it_had_promised_nothi
     for name in ("1", "2", "3"):
         town.start(name)
     for name in ("1", "2", "3"):
-        town.wait(name, "listening")
+        town.wait(name, "serving as server")
     assert paxos("propose", "--registry", town.registry, "x").status == 0
     town.kill("3")
     (town.root / "3" / "log").unlink()

@@ -35,7 +35,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvTown]:
     for name in made.addresses:
         made.start(name)
     for name in ("1", "2", "3"):
-        made.wait(name, "listening")
+        made.wait(name, "serving as server")
     yield made
     for name in list(made.running):
         made.kill(name)
