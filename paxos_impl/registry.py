@@ -71,13 +71,15 @@ async def serve_registry(
     new_cluster_id: Callable[[], str],
     log: Remarks = silence,
     transport: Transport = PLAIN,
+    make: Callable[[Disk, Remarks], Registry] | None = None,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a registry until cancelled. `new_cluster_id` is called once in the life of its disk.
 
-    Raises: DamagedLog; WrongStorage; StorageFailed; OSError, when it can't listen.
+    `make` makes another kind of registry. Raises: DamagedLog; WrongStorage; StorageFailed; OSError, when it
+    can't listen.
     """
-    registry = Registry(disk, log)
+    registry = (make or Registry)(disk, log)
     await registry.recover(new_cluster_id)
     listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
     door = Door(registry.receive, log, transport)
@@ -111,6 +113,8 @@ class Registry:
             await self._file.replace([_encode(_Header(_FORMAT, self._book.cluster_id))])
         else:
             self._book = _read_book(payloads)
+            # What was read may not be durable: a sync that failed says nothing about what was written.
+            await self._file.replace(payloads)
             self._print()
 
     async def wait_failed(self) -> StorageFailed:
@@ -123,18 +127,25 @@ class Registry:
 
         Raises: StorageFailed.
         """
+        address = Address(request.ip, request.port)
         async with self._one_at_a_time:
-            address = Address(request.ip, request.port)
-            book, answer = self._book.register(address, request.token, request.cluster_size)
+            book, answer = self._decide(address, request)
             if book is not self._book:
-                assert book.cluster_size is not None
-                await self._file.append(_encode(_Line(book.entries[-1], book.cluster_size)))
+                await self._write(book)
                 self._book = book
                 self._print()
         if isinstance(answer, Denied):
             line = f"denied {address}: {answer.why}"
             self._log(Remark(line, event="denied", address=str(address), why=answer.why))
         return answer
+
+    def _decide(self, address: Address, request: Register) -> tuple[Book, Registration]:
+        return self._book.register(address, request.token, request.cluster_size)
+
+    async def _write(self, book: Book) -> None:
+        """Make the last entry of a book durable."""
+        assert book.cluster_size is not None, "who registers says how many there are to be"
+        await self._file.append(_encode(_Line(book.entries[-1], book.cluster_size)))
 
     async def receive(self, stream: trio.abc.Stream) -> None:
         """Serve one connection to its end.

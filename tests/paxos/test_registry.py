@@ -213,6 +213,37 @@ async def test_an_entry_that_did_not_become_durable_was_never_granted() -> None:
         assert await ask_registry(address, Register(*B, "b", 2)) == Granted(0, "cluster-0")
 
 
+class ForgetfulDisk(MemoryDisk):
+    """Fails to sync, once, what it will still show to who reads it."""
+
+    fails = True
+
+    async def sync(self, path: str) -> None:
+        if self.fails:
+            self.fails = False
+            raise OSError(errno.EIO, "Input/output error")
+        await super().sync(path)
+
+
+async def test_what_a_registry_reads_when_it_starts_again_it_makes_durable_before_it_tells_anyone() -> None:
+    disk = ForgetfulDisk()
+    first = await recovered(disk)
+    with pytest.raises(StorageFailed):
+        await first.register(Register(A.host, A.port, "a", 2))
+
+    told = await (await recovered(disk)).register(Register(A.host, A.port, "a", 2))
+    disk.lose_power()
+    other = await (await recovered(disk)).register(Register(B.host, B.port, "b", 2))
+
+    assert (told, other) == (Granted(0, "blue"), Granted(1, "blue"))
+
+
+async def recovered(disk: Disk) -> Registry:
+    registry = Registry(disk, lambda line: None)
+    await registry.recover(lambda: "blue")
+    return registry
+
+
 async def test_a_registry_whose_disk_fails_stops_and_says_so() -> None:
     disk = MemoryDisk()
 
