@@ -117,16 +117,21 @@ def plain(operation: Operation) -> list[Any]:
     return list(msgspec.to_builtins(operation))
 
 
+class _Parsed(msgspec.Struct, array_like=True, gc=False):
+    """An operation in a struct: what a struct has to look like, msgspec works out once and not each time."""
+
+    operation: Operation
+
+
 def parse(op: Any) -> Operation:
     """The inverse of `plain`.
 
     Raises: BadOperation.
     """
     try:
-        operation: Operation = msgspec.convert(op, Operation)
+        return msgspec.convert((op,), _Parsed).operation
     except msgspec.ValidationError as error:
         raise BadOperation(f"{op!r} is no operation of a key-value store: {error}") from None
-    return operation
 
 
 def only_looks(operation: Operation) -> bool:
