@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,6 +46,16 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on until what clients saw convicts, and what was chosen, and the full trace; tell each.",
 )
+@click.option(
+    "--recipes", is_flag=True, help="Hunt by each recipe of the search alone; tell what each is good for."
+)
+@click.option(
+    "--substrate",
+    type=click.Choice(["model", "sim"]),
+    default="sim",
+    show_default=True,
+    help="Where trials run; `model` is the bare core, and faster.",
+)
 @click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def bugs(
@@ -57,14 +68,16 @@ def bugs(
     cpu: float,
     workers: int | None,
     oracles: bool,
+    recipes: bool,
+    substrate: Any,
     store: Path,
     as_json: bool,
 ) -> int:
     """Hunt the seeded bugs of WORKLOAD, and try the correct system as a control.
 
     For each bug: trials and CPU seconds until convicted (medians over the hunts), the property that fired
-    first, and how to see it again. With --oracles, what it takes those who know less. Exit status 1 if the
-    correct system was accused, 2 if a bug got away.
+    first, and how to see it again. With --oracles, what it takes those who know less. With --recipes, what it
+    takes each way of drawing plans. Exit status 1 if the correct system was accused, 2 if a bug got away.
     """
     import msgspec
 
@@ -73,8 +86,13 @@ def bugs(
     from harness.search.swarm import Swarm
 
     found = _workload(workload, names)
+    if recipes and oracles:
+        raise UserError("--recipes and --oracles are two tables: ask for one at a time")
+    if substrate == "model" and found.model is None:
+        raise UserError(f"the workload {workload!r} has no bare core for --substrate model; try sim")
+    swarm = Swarm(workload=workload, substrate=substrate)
     jobs = benchmark_jobs(
-        Swarm(workload=workload),
+        swarm,
         names or tuple(found.bugs),
         first=seed,
         hunts=hunts,
@@ -83,13 +101,15 @@ def bugs(
         cpu_s_max=cpu,
         store=store,
         all_oracles=oracles,
+        recipes=[recipe.name for recipe in swarm.recipes] if recipes else (None,),
     )
     benchmark = _watched(jobs, workers or os.cpu_count() or 1)
     if as_json:
         expected = {name: bug.convicted_by for name, bug in found.bugs.items()}
         click.echo(msgspec.json.encode(to_json(benchmark, expected)))
     else:
-        _tell(benchmark, _by_oracle(benchmark) if oracles else _by_bug(benchmark))
+        table = _by_oracle if oracles else _by_recipe if recipes else _by_bug
+        _tell(benchmark, table(benchmark), with_replays=not recipes)
     for failure in benchmark.failures[:3]:
         click.echo(failure, err=True)
     return OWN_FAILURE if benchmark.failures else exit_status(benchmark.valid)
@@ -168,17 +188,40 @@ def _by_oracle(benchmark: Benchmark) -> Table:
     return table
 
 
-def _tell(benchmark: Benchmark, table: Table) -> None:
+def _by_recipe(benchmark: Benchmark) -> Table:
+    """Trials until convicted, by each recipe; the fewest stand out, and a dash is a hunt without success."""
+    from rich.table import Table
+
+    recipes = list(dict.fromkeys(row.recipe or "" for row in benchmark.rows))
+    rows = {(row.bug, row.recipe): row for row in benchmark.rows if row.is_convicted}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("bug")
+    for recipe in recipes:
+        table.add_column(recipe, justify="right")
+    firsts = Counter[str]()
+    for bug in dict.fromkeys(row.bug for row in benchmark.rows):
+        costs = {recipe: rows[bug, recipe].trials for recipe in recipes if (bug, recipe) in rows}
+        least = min(costs.values(), default=0.0)
+        firsts.update(recipe for recipe, trials in costs.items() if trials == least)
+        cells = (f"{costs[recipe]:,.0f}" if recipe in costs else "-" for recipe in recipes)
+        table.add_row(bug, *(f"[bold]{cell}[/]" if cell == f"{least:,.0f}" else cell for cell in cells))
+    table.add_section()
+    table.add_row("convicted", *(str(sum(found == recipe for _, found in rows)) for recipe in recipes))
+    table.add_row("soonest", *(str(firsts[recipe]) for recipe in recipes))
+    return table
+
+
+def _tell(benchmark: Benchmark, table: Table, *, with_replays: bool) -> None:
     from rich.console import Console
 
     from harness.search.summary import replay_line
 
     # In a file nothing is to be cut off for want of room.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
     console.print(table)
     console.print()
     for row in benchmark.rows:
-        if row.example.folder:
+        if row.example.folder and with_replays:
             console.print(f"{row.bug}: {replay_line(row.example.folder)}", markup=False, soft_wrap=True)
     total = sum(row.cpu_s for row in benchmark.rows)
     control = benchmark.control

@@ -18,6 +18,8 @@ class Row:
     """What the hunts for one bug came to."""
 
     bug: str
+    recipe: str | None
+    """The only recipe that was used, if it was one."""
     hunts: int
     convicted: int
     trials: float
@@ -49,7 +51,8 @@ class Benchmark:
         """`invalid` if the correct system was accused, `unknown` if a bug got away, else `valid`."""
         if self.control.alarms:
             return "invalid"
-        return "valid" if all(row.is_convicted for row in self.rows) and not self.failures else "unknown"
+        found = {row.bug for row in self.rows if row.is_convicted}
+        return "valid" if all(row.bug in found for row in self.rows) and not self.failures else "unknown"
 
 
 def run_benchmark(
@@ -80,8 +83,8 @@ def run_benchmark(
                     case Failed(job, _, why):
                         failures.append(f"{job.swarm.bug or 'the correct system'}: {why}")
             note(len(jobs) - len(waiting) - crew.pending, len(jobs))
-    bugs = dict.fromkeys(job.swarm.bug for job in jobs if isinstance(job, Hunt))
-    rows = [_row(str(bug), [hunt for hunt in hunted if hunt.bug == bug]) for bug in bugs]
+    kinds = dict.fromkeys((job.swarm.bug, job.swarm.recipe) for job in jobs if isinstance(job, Hunt))
+    rows = [_row([hunt for hunt in hunted if (hunt.bug, hunt.only) == kind]) for kind in kinds]
     return Benchmark(tuple(row for row in rows if row is not None), controlled, tuple(failures))
 
 
@@ -95,6 +98,7 @@ def to_json(benchmark: Benchmark, expected: dict[str, tuple[str, ...]]) -> dict[
         "bugs": [
             {
                 "bug": row.bug,
+                **({"only_recipe": row.recipe} if row.recipe is not None else {}),
                 "hunts": row.hunts,
                 "convicted": row.convicted,
                 "trials": row.trials,
@@ -128,14 +132,15 @@ def to_json(benchmark: Benchmark, expected: dict[str, tuple[str, ...]]) -> dict[
     }
 
 
-def _row(bug: str, hunts: Sequence[Hunted]) -> Row | None:
+def _row(hunts: Sequence[Hunted]) -> Row | None:
     """The hunts for a bug in one row; None when all of them failed by fault of the harness."""
     if not hunts:
         return None
     found = sorted((hunt for hunt in hunts if hunt.convicted), key=lambda hunt: (hunt.trials, hunt.seed))
     spent = found or hunts
     return Row(
-        bug,
+        hunts[0].bug,
+        hunts[0].only,
         len(hunts),
         len(found),
         median(hunt.trials for hunt in spent),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace as replace_in
 
 from harness.search.oracle import ORACLES, Cost, Oracle, convicting
 from harness.search.outcome import TRIAL_RUNNER, Run, Trial, load_run
@@ -46,6 +46,8 @@ class Hunted:
     """How a hunt ended."""
 
     bug: str
+    only: str | None
+    """The only recipe by which plans were drawn, if it was one."""
     convicted: bool
     trials: int
     cpu_s: float
@@ -106,16 +108,22 @@ def benchmark_jobs(
     store: Path,
     runner: str = TRIAL_RUNNER,
     all_oracles: bool = False,
+    recipes: Sequence[str | None] = (None,),
 ) -> list[Hunt | Control]:
-    """The benchmark in jobs: so many hunts for each bug, and so many trials of the correct system."""
+    """The benchmark in jobs: so many hunts for each bug, and so many trials of the correct system.
 
-    def hunt_for(bug: str, first: int) -> Hunt:
-        return Hunt(_with_bug(swarm, bug), first, trials_max, cpu_s_max, store, runner, all_oracles)
+    Each bug is hunted by each recipe alone; by None, with all of them.
+    """
+
+    def hunt_for(bug: str, recipe: str | None, number: int) -> Hunt:
+        hunted = replace_in(swarm, bug=bug, recipe=recipe)
+        start = first + number * _FAR_APART
+        return Hunt(hunted, start, trials_max, cpu_s_max, store, runner, all_oracles)
 
     return [
-        *(hunt_for(bug, first + number * _FAR_APART) for bug in bugs for number in range(hunts)),
+        *(hunt_for(bug, recipe, number) for bug in bugs for recipe in recipes for number in range(hunts)),
         *(
-            Control(_with_bug(swarm, None), range(start, min(start + 100, first + control)), runner)
+            Control(replace_in(swarm, bug=None), range(start, min(start + 100, first + control)), runner)
             for start in range(first, first + control, 100)
         ),
     ]
@@ -143,13 +151,14 @@ def hunt(job: Hunt) -> Hunted:
         if trial.valid == "invalid" and convicted is None:
             convicted = _conviction(job, trial, trials, cpu_s, virtual_s)
     if convicted is None:
-        return Hunted(_bug(job), False, trials, time.process_time() - began, virtual_s)
+        return Hunted(_bug(job), job.swarm.recipe, False, trials, time.process_time() - began, virtual_s)
     return replace(convicted, costs=costs, folder=_record(run, job, convicted.seed))
 
 
 def _conviction(job: Hunt, trial: Trial, trials: int, cpu_s: float, virtual_s: float) -> Hunted:
     return Hunted(
         bug=_bug(job),
+        only=job.swarm.recipe,
         convicted=True,
         trials=trials,
         cpu_s=cpu_s,
@@ -196,9 +205,5 @@ def _completed_ns(anomaly: Mapping[str, Any]) -> float:
 
 
 def _record(run: Run, job: Hunt, seed: int) -> str:
-    name = f"{job.swarm.bug}-seed-{seed}"
+    name = "-".join(filter(None, (job.swarm.bug, job.swarm.recipe, f"seed-{seed}")))
     return str(run(job.swarm.plan(seed), store=Store(job.store), name=name, report=True).folder)
-
-
-def _with_bug(swarm: Swarm, bug: str | None) -> Swarm:
-    return msgspec.structs.replace(swarm, bug=bug)

@@ -140,6 +140,18 @@ def test_the_benchmark_convicts_a_bug_and_clears_the_correct_system(
     assert (told["control"]["trials"], told["control"]["alarms"]) == (5, [])
 
 
+def test_each_recipe_is_measured_by_itself(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--control", 0, "--trials", 20, "--substrate", "model", "--workers", 1, "--store", store)
+    assert ostrakon("bugs", "--recipes", "--bug", "promise-omits-accepted", *options) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert {"directed", "storm", "crash-heavy"} <= set(lines[0].split())
+    (costs,) = [line.split()[1:] for line in lines if line.startswith("promise-omits-accepted")]
+    assert len(costs) == len(lines[0].split()) - 1
+    (convicted,) = [line.split()[1:] for line in lines if line.startswith("convicted")]
+    assert [cost != "-" for cost in costs] == [count == "1" for count in convicted]
+
+
 def test_a_failing_plan_is_shrunk_to_a_test_that_fails(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
