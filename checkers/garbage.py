@@ -16,4 +16,9 @@ def collection_paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():
+                # What was made meanwhile counts as old from now on: otherwise all of it is looked through at
+                # once, by the next collection of what is young.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

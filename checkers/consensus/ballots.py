@@ -14,7 +14,7 @@ def one_proposer_per_ballot(seen: Seen, event: Event) -> Anomaly | None:
 
     Paxos Made Simple, section 2.5: "different proposers choose their numbers from disjoint sets".
     """
-    ballot = ballot_of(event)
+    ballot = event.ballot or ballot_of(event)
     owner = seen.owners.get(ballot)
     if owner is None or owner.node == event.node:
         return None
@@ -34,7 +34,7 @@ def one_value_per_ballot(seen: Seen, event: Event, slot: Slot, key: Key) -> Anom
     collision = one_proposer_per_ballot(seen, event)
     if collision is not None:
         return collision
-    earlier = slot.proposed.get(ballot_of(event))
+    earlier = slot.proposed.get(event.ballot or ballot_of(event))
     if earlier is None or canonical(earlier.value) == key:
         return None
     return Anomaly(
@@ -53,7 +53,7 @@ def ballots_fresh(seen: Seen, event: Event) -> Anomaly | None:
     highest = seen.prepared.get(event.node)
     if highest is None:
         return None
-    before, now = ballot_of(highest), ballot_of(event)
+    before, now = highest.ballot or ballot_of(highest), event.ballot or ballot_of(event)
     if now > before or (now == before and highest.incarnation == event.incarnation):
         return None
     return Anomaly(

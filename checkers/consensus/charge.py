@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from checkers.consensus.seen import Promise, Proposal
+from checkers.consensus.seen import Proposal, reported
 from checkers.consensus.wording import ballot_text, names_text
 from checkers.value import value_text
 from harness.history import Event
@@ -40,12 +40,12 @@ def no_quorum(proposed: Event, promisers: Iterable[str]) -> Charge:
 
 
 def quorums_apart(
-    chosen: Proposal, proposed: Event, promises: Sequence[Promise], views: Sequence[Event]
+    chosen: Proposal, proposed: Event, promises: Sequence[Event], views: Sequence[Event]
 ) -> Charge:
     """A: both quorums are quorums to those who counted them, but not of the same members."""
     why = (
         f"{names_text(chosen.votes)} chose {value_text(chosen.value)} and "
-        f"{names_text({promise.event.node for promise in promises})} allowed {value_text(proposed.value)}: "
+        f"{names_text({promise.node for promise in promises})} allowed {value_text(proposed.value)}: "
         f"quorums were counted over {len(views)} different sets of members, and these two do not intersect"
     )
     guilty = tuple(sorted({view.node for view in views}))
@@ -86,16 +86,16 @@ def vote_overtaken(vote: Event, lower: Event) -> Charge:
     return _acceptor("B", "P7", why, "what it had accepted was lost", vote, lower)
 
 
-def vote_hidden(chosen: Proposal, promise: Promise, slot: int) -> Charge:
+def vote_hidden(chosen: Proposal, promise: Event, slot: int) -> Charge:
     """C: the acceptor did not tell of its vote."""
-    vote = chosen.votes[promise.event.node]
-    report = promise.reports.get(slot)
-    told = "no vote" if report is None else f"only a vote at {ballot_text(report.ballot)}"
+    vote = chosen.votes[promise.node]
+    report = reported(promise, slot)
+    told = "no vote" if report is None else f"only a vote at {ballot_text(report[1])}"
     why = (
         f"{vote.node} had voted for {value_text(chosen.value)} at ballot {ballot_text(chosen.ballot)} "
-        f"and reported {told} when it promised {ballot_text(promise.event.ballot)}"
+        f"and reported {told} when it promised {ballot_text(promise.ballot)}"
     )
-    return _acceptor("C", "P8", why, "its vote was lost", vote, promise.event)
+    return _acceptor("C", "P8", why, "its vote was lost", vote, promise)
 
 
 def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]) -> Charge:

@@ -23,6 +23,9 @@ def one_value_voted(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly |
 
 def one_value_told(seen: Seen, event: Event) -> Anomaly | None:
     """P2 for votes that were never sent: they count from when their acceptor tells of them."""
+    acceptor = seen.acceptors.get(event.node)
+    if acceptor is not None and (acceptor.exact is event or acceptor.reports_exactly(event)):
+        return None  # All of them counted already.
     for number, ballot, value in event.accepted:
         slot = seen.slots.get(number)
         if slot is not None and slot.chosen and canonical(value) not in slot.chosen:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from checkers.consensus.seen import Ballot, Seen
-from checkers.value import Key
+from checkers.consensus.seen import Ballot, Seen, reported
+from checkers.value import Key, canonical
 from harness.history import Event
 
 if TYPE_CHECKING:
@@ -46,11 +46,13 @@ def derivation(seen: Seen, slot: int) -> nx.DiGraph[Any]:
     proposals = seen.slot(slot).proposals
     graph.add_nodes_from(proposals)
     for ballot, key in proposals:
-        for promise in seen.promises.get(ballot, ()):
-            report = promise.reports.get(slot)
+        for promise in seen.promises(ballot):
+            if (report := reported(promise, slot)) is None:
+                continue
+            _, at, value = report
             # A promise given again, after the vote at its own ballot, reports that very vote.
-            if report is not None and report.ballot < ballot and (report.ballot, report.key) in proposals:
-                graph.add_edge((report.ballot, report.key), (ballot, key), event=promise.event)
+            if at < ballot and (at, canonical(value)) in proposals:
+                graph.add_edge((at, canonical(value)), (ballot, key), event=promise)
     return graph
 
 

@@ -11,7 +11,7 @@ from checkers.consensus.charge import Charge
 from checkers.consensus.graphs import derivation, votes
 from checkers.consensus.order import in_order
 from checkers.consensus.proposals import support
-from checkers.consensus.seen import Ballot, Promise, Proposal, Seen, Slot
+from checkers.consensus.seen import Ballot, Proposal, Seen, Slot, reported
 from checkers.consensus.story import Story, tell
 from checkers.consensus.wording import ballot_text
 from checkers.value import value_text
@@ -85,23 +85,23 @@ class Inquest:
         twin = next((p.sent for p in self._at(rival.ballot) if p is not rival and p.sent is not None), None)
         if twin is not None:
             return charges.ballot_reused(*sorted((twin, rival.sent), key=self._when))
-        promises = [p for p in self._promises(rival.ballot) if self._is_before(p.event, rival.sent)]
+        promises = [p for p in self._seen.promises(rival.ballot) if self._is_before(p, rival.sent)]
         allowing = support(self._seen, promises, self._number, rival.key)
         if allowing is None:
             return self._charge_proposer(chosen, rival.sent, promises)
-        shared = [promise for promise in allowing if promise.event.node in chosen.votes]
+        shared = [promise for promise in allowing if promise.node in chosen.votes]
         if not shared:
             views = list(self._seen.membership.views(self._number).values())
             return charges.quorums_apart(chosen, rival.sent, allowing, views)
-        broken = (self._broken_by(chosen, promise.event) for promise in shared)
+        broken = (self._broken_by(chosen, promise) for promise in shared)
         hidden = charges.vote_hidden(chosen, shared[0], self._number)
         return next((charge for charge in broken if charge is not None), hidden)
 
-    def _charge_proposer(self, chosen: Proposal, proposed: Event, promises: list[Promise]) -> Charge:
-        promisers = {promise.event.node: promise.event for promise in promises}
+    def _charge_proposer(self, chosen: Proposal, proposed: Event, promises: list[Event]) -> Charge:
+        promisers = {promise.node: promise for promise in promises}
         if not self._seen.membership.quorum(self._number, promisers):
             return charges.no_quorum(proposed, promisers)
-        reporting = [promise.event for promise in promises if self._number in promise.reports]
+        reporting = [promise for promise in promises if reported(promise, self._number)]
         return charges.report_ignored(chosen, proposed, reporting)
 
     def _broken_by(self, chosen: Proposal, promise: Event) -> Charge | None:
@@ -142,7 +142,7 @@ class Inquest:
         yield from self._deciding_votes(chosen)
         yield from self._deciding_votes(harm)
         yield from _sent((harm,))
-        yield from (promise.event for promise in self._promises(rival.ballot))
+        yield from self._seen.promises(rival.ballot)
         yield from (self._slot.learned[p.key] for p in (chosen, harm) if p.key in self._slot.learned)
 
     def _restarts_within(self, charge: Charge) -> Iterator[Event]:
@@ -165,9 +165,6 @@ class Inquest:
 
     def _at(self, ballot: Ballot) -> Iterator[Proposal]:
         return (proposal for proposal in self._slot.proposals.values() if proposal.ballot == ballot)
-
-    def _promises(self, ballot: Ballot) -> Iterable[Promise]:
-        return self._seen.promises.get(ballot, ())
 
     def _is_before(self, one: Event, other: Event) -> bool:
         return self._when(one) < self._when(other)

@@ -48,8 +48,12 @@ class Membership:
         """Whether these nodes hold a majority, by anyone's view of who the members are."""
         if len(nodes) < self._least:
             return False
-        for members in self.views(slot):  # noqa: SIM110 - asked for most votes of a trace, `any` is slow.
-            if 2 * sum(map(nodes.__contains__, members)) > len(members):
+        at = bisect_right(self._starts, slot)
+        for members in self._views[at - 1] if at else ():
+            enough = len(members) // 2 + 1
+            if len(nodes) >= enough and members.issuperset(nodes):  # Mostly so, and quicker than to count.
+                return True
+            if len(members.intersection(nodes)) >= enough:
                 return True
         return False
 

@@ -21,7 +21,7 @@ def proposal_has_origin(seen: Seen, event: Event, slot: Slot, key: Key) -> Anoma
 
 def vote_has_origin(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P1: what is voted for was proposed, at that very ballot."""
-    proposal = slot.proposals.get((ballot_of(event), key))
+    proposal = slot.proposals.get((event.ballot or ballot_of(event), key))
     if proposal is not None and proposal.sent is not None:
         return None
     return _from_nowhere("vote without a proposal", event, "voted for", "which nobody had proposed there")

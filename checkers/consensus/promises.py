@@ -19,7 +19,7 @@ def vote_allowed(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | No
     proposal overwrite a newer vote. A restart excuses nothing.
     """
     acceptor = seen.acceptors.get(event.node)
-    if acceptor is None or ballot_of(event) >= acceptor.top:
+    if acceptor is None or (event.ballot or ballot_of(event)) >= acceptor.top:
         return None
     number = event.slot or 0
     promises = (promise for promise in reversed(acceptor.promises) if (promise.slot or 0) <= number)
@@ -33,7 +33,7 @@ def promise_allowed(seen: Seen, event: Event) -> Anomaly | None:
     A promise covers its slot and all above.
     """
     acceptor = seen.acceptors.get(event.node)
-    if acceptor is None or ballot_of(event) >= acceptor.top:
+    if acceptor is None or (event.ballot or ballot_of(event)) >= acceptor.top:
         return None
     # Two promises always overlap, as both are open upwards.
     bounds = acceptor.promises[-1:]
@@ -73,23 +73,9 @@ def promise_truthful(seen: Seen, event: Event) -> Anomaly | None:
     acceptor = seen.acceptors.get(event.node)
     if acceptor is None and not event.accepted:
         return None
-    if acceptor is not None and _is_exact(acceptor, event):
+    if acceptor is not None and (acceptor.exact is event or acceptor.reports_exactly(event)):
         return None
     return next(_untruths(seen, acceptor or Acceptor(event.node), event), None)
-
-
-def _is_exact(acceptor: Acceptor, promise: Event) -> bool:
-    """Whether it reports just what is known of the acceptor: as most promises do, and found out quickly."""
-    covered_from = promise.slot or 0
-    if len(promise.accepted) != acceptor.count_from(covered_from):
-        return False
-    for slot, at, value in promise.accepted:
-        vote = acceptor.votes.get(slot)
-        if vote is None or vote.ballot != at or slot < covered_from:
-            return False
-        if vote.key != (value if type(value) is str else canonical(value)):
-            return False
-    return True
 
 
 def _untruths(seen: Seen, acceptor: Acceptor, promise: Event) -> Iterator[Anomaly]:

@@ -69,7 +69,9 @@ def judge(
     findings = Findings(watch.seen, Counter([event.event for event in trace]))
     with collection_paused():
         for event in in_order(trace):
-            for anomaly in watch.judge(event):
+            if not (anomalies := watch.judge(event)):
+                continue
+            for anomaly in anomalies:
                 name = anomaly.property or ""
                 findings.counts[name] += 1
                 if findings.counts[name] <= MOST_TOLD:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checkers.consensus.seen import Promise, Proposal, Seen, Slot, ballot_of
+from checkers.consensus.seen import Ballot, Report, Seen, Slot, ballot_of, reported
 from checkers.consensus.wording import ballot_text, names_text
-from checkers.value import Key, value_text
+from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly
 from harness.history import Event
 
@@ -16,20 +16,20 @@ def proposal_safe(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | N
 
     Paxos Made Simple, section 2.2, P2c.
     """
-    ballot, number = ballot_of(event), event.slot or 0
+    ballot, number = event.ballot or ballot_of(event), event.slot or 0
     known = slot.proposals.get((ballot, key))
     if known is not None and known.sent is not None:
         return None  # Sent again; it was judged the first time.
-    if not seen.membership.views(number):
+    if _is_plainly_safe(seen, ballot, number, key) or not seen.membership.views(number):
         return None
-    promises = seen.promises.get(ballot, ())
-    if _is_plainly_safe(seen, promises, number, key) or support(seen, promises, number, key) is not None:
+    promises = seen.promises(ballot)
+    if support(seen, promises, number, key) is not None:
         return None
-    witness = (*(promise.event for promise in promises), event)
+    witness = (*promises, event)
     proposed = (
         f"{event.node} proposed {value_text(event.value)} in slot {number} at ballot {ballot_text(ballot)}"
     )
-    promisers = {promise.event.node: None for promise in promises}
+    promisers = {promise.node: None for promise in promises}
     if not _is_quorum(seen, number, promises):
         return Anomaly(
             "proposal without a quorum",
@@ -39,7 +39,7 @@ def proposal_safe(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | N
     return Anomaly("unsafe proposal", f"{proposed}, but {_reported(promises, number)}", witness)
 
 
-def support(seen: Seen, promises: Iterable[Promise], slot: int, key: Key) -> tuple[Promise, ...] | None:
+def support(seen: Seen, promises: Iterable[Event], slot: int, key: Key) -> tuple[Event, ...] | None:
     """The promises that, as a quorum, allow the value to be proposed; None if there is no such quorum.
 
     Which promises the proposer went by is not recorded, so any quorum among them will do. Of the quorums
@@ -47,53 +47,44 @@ def support(seen: Seen, promises: Iterable[Promise], slot: int, key: Key) -> tup
     b is, the more promises there are. So it is enough to try the highest b that was reported with the
     value, and, for a value of the proposer's own, the promises that report nothing.
     """
-    covering = [promise for promise in promises if (promise.event.slot or 0) <= slot]
-    free = [promise for promise in covering if slot not in promise.reports]
+    covering = [promise for promise in promises if (promise.slot or 0) <= slot]
+    reports = [reported(promise, slot) for promise in covering]
+    told = list(zip(covering, reports, strict=True))
+    free = [promise for promise, report in told if report is None]
     if _is_quorum(seen, slot, free):
         return tuple(free)
-    reports = [promise.reports[slot] for promise in covering if slot in promise.reports]
-    adopted = max((report.ballot for report in reports if report.key == key), default=None)
+    adopted = max((report[1] for report in reports if report and canonical(report[2]) == key), default=None)
     if adopted is None:
         return None
-    within = [p for p in covering if (report := p.reports.get(slot)) is None or report.ballot <= adopted]
+    within = [promise for promise, report in told if report is None or report[1] <= adopted]
     return tuple(within) if _is_quorum(seen, slot, within) else None
 
 
-def _is_quorum(seen: Seen, slot: int, promises: Iterable[Promise]) -> bool:
-    return seen.membership.quorum(slot, {promise.event.node: None for promise in promises})
+def _is_quorum(seen: Seen, slot: int, promises: Iterable[Event]) -> bool:
+    return seen.membership.quorum(slot, {promise.node: None for promise in promises})
 
 
-def _is_plainly_safe(seen: Seen, promises: Iterable[Promise], slot: int, key: Key) -> bool:
-    """Whether a quorum reports no vote in the slot, or else nobody one above that for this value.
+def _is_plainly_safe(seen: Seen, ballot: Ballot, slot: int, key: Key) -> bool:
+    """Whether a quorum promised, of whom nobody reports a vote in the slot or the highest is for this value.
 
     That is how most proposals are safe, and it is found out quickly.
     """
-    covering: dict[str, None] = {}
-    silent: dict[str, None] = {}
-    highest: Proposal | None = None
-    for promise in promises:
-        event = promise.event
-        if (event.slot or 0) <= slot:
-            covering[event.node] = None
-            report = promise.reports.get(slot)
-            if report is None:
-                silent[event.node] = None
-            elif highest is None or report.ballot > highest.ballot:
-                highest = report
-    if highest is not None and highest.key == key and seen.membership.quorum(slot, covering):
-        return True
-    return seen.membership.quorum(slot, silent)
+    mandate = seen.mandates.get(ballot)
+    if mandate is None or mandate.covers_from > slot:
+        return False
+    highest = mandate.highest.get(slot)
+    return (highest is None or canonical(highest[2]) == key) and seen.membership.quorum(slot, mandate.nodes)
 
 
-def _reported(promises: Iterable[Promise], slot: int) -> str:
-    told: dict[str, Proposal] = {}
+def _reported(promises: Iterable[Event], slot: int) -> str:
+    told: dict[str, Report] = {}
     for promise in promises:
-        if (report := promise.reports.get(slot)) is not None:
-            told[promise.event.node] = report
+        if (report := reported(promise, slot)) is not None:
+            told[promise.node] = report
     if not told:
         return "none of its quorums of promises covers that slot"
-    node, report = max(told.items(), key=lambda item: item[1].ballot)
+    node, (_, at, value) = max(told.items(), key=lambda item: item[1][1])
     return (
         f"every quorum of its promises calls for another value: {node} reported "
-        f"{value_text(report.value)} at {ballot_text(report.ballot)}, the highest"
+        f"{value_text(value)} at {ballot_text(at)}, the highest"
     )

@@ -7,7 +7,7 @@ node did in any of its lives counts: a restart excuses nothing.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,11 +56,25 @@ class Slot:
         """By node, what it applied last."""
 
 
-class Promise(msgspec.Struct, eq=False, gc=False):
-    """A promise, and by slot the votes that it reports."""
+Report = tuple[int, Ballot, Any]
+"""A vote that a promise tells of: slot, ballot and value."""
 
-    event: Event
-    reports: dict[int, Proposal]
+
+class Mandate(msgspec.Struct, eq=False, gc=False):
+    """The promises of one ballot: what its proposer has to go by."""
+
+    promises: list[Event]
+    nodes: dict[str, None]
+    """Who promised."""
+    covers_from: int
+    """The first slot that all of them cover; a promise covers its slot and all above."""
+    highest: dict[int, Report]
+    """By slot, of the votes that they report the one with the highest ballot."""
+
+
+def reported(promise: Event, slot: int) -> Report | None:
+    """The vote that a promise tells of in this slot, if any."""
+    return next((report for report in promise.accepted if report[0] == slot), None)
 
 
 @dataclass(slots=True, eq=False)
@@ -70,15 +84,20 @@ class Acceptor:
     node: str
     top: Ballot = (0, 0)
     """The highest ballot that it promised or voted at."""
+    promised: Ballot = (-1, 0)
+    """The highest ballot that it promised."""
     promises: list[Event] = field(default_factory=list)
     """The promises that raised its promised ballot, lowest first."""
     votes: dict[int, Proposal] = field(default_factory=dict)
     """By slot, what it voted for at the highest ballot, by its votes and by the reports in its promises."""
     slots: list[int] = field(default_factory=list)
     """The slots of these votes, in ascending order."""
+    exact: Event | None = None
+    """The promise that was last found to report just these votes: several rules ask, one after another."""
 
     def note(self, slot: int, proposal: Proposal) -> None:
         """Remember a vote if it is the highest of its slot."""
+        self.exact = None
         known = self.votes.get(slot)
         if known is None:
             self.votes[slot] = proposal
@@ -94,12 +113,24 @@ class Acceptor:
         for at in range(bisect_left(self.slots, slot), len(self.slots)):
             yield self.slots[at], self.votes[self.slots[at]]
 
-    def count_from(self, slot: int) -> int:
-        """How many slots it voted in, from this one on."""
-        return len(self.slots) - bisect_left(self.slots, slot)
+    def reports_exactly(self, promise: Event) -> bool:
+        """Whether a promise reports just what is known of the acceptor, as most do; then it is `exact`."""
+        covered_from, votes = promise.slot or 0, self.votes
+        covered = len(self.slots) - (bisect_left(self.slots, covered_from) if covered_from else 0)
+        if len(promise.accepted) != covered:
+            return False
+        for slot, at, value in promise.accepted:
+            vote = votes.get(slot)
+            if vote is None or vote.ballot != at or slot < covered_from:
+                return False
+            if vote.key != (value if type(value) is str else canonical(value)):
+                return False
+        self.exact = promise
+        return True
 
     def forget(self, upto: int) -> None:
         """Drop the votes in this slot and all below."""
+        self.exact = None
         kept = bisect_right(self.slots, upto)
         for slot in self.slots[:kept]:
             del self.votes[slot]
@@ -121,7 +152,7 @@ class Seen:
         """By node, its `prepare_sent` with the highest ballot."""
         self.owners: dict[Ballot, Event] = {}
         """By ballot, the first event by which a node used it as its own."""
-        self.promises: dict[Ballot, list[Promise]] = {}
+        self.mandates: dict[Ballot, Mandate] = {}
         self.restarts: dict[str, list[Event]] = {}
 
     def slot(self, number: int | None) -> Slot:
@@ -131,6 +162,11 @@ class Seen:
         if slot is None:
             slot = self.slots[number] = Slot()
         return slot
+
+    def promises(self, ballot: Ballot) -> Sequence[Event]:
+        """The promises of this ballot."""
+        mandate = self.mandates.get(ballot)
+        return mandate.promises if mandate is not None else ()
 
     def add_members(self, event: Event) -> None:
         """A node began to count quorums over these members."""
@@ -142,34 +178,36 @@ class Seen:
 
     def add_prepare(self, event: Event) -> None:
         """A proposer asked for promises."""
-        ballot = ballot_of(event)
+        ballot = event.ballot or ballot_of(event)
         self.owners.setdefault(ballot, event)
         highest = self.prepared.get(event.node)
-        if highest is None or ballot_of(highest) <= ballot:
+        if highest is None or (highest.ballot or ballot_of(highest)) <= ballot:
             self.prepared[event.node] = event
 
     def add_promise(self, event: Event) -> None:
         """An acceptor promised a ballot, and reported its votes."""
-        ballot = ballot_of(event)
+        ballot = event.ballot or ballot_of(event)
         acceptor = self.acceptors.get(event.node) or self._acceptor(event)
-        if ballot > acceptor.top:
-            acceptor.top = ballot
-        raised = acceptor.promises
-        if not raised or ballot > ballot_of(raised[-1]):
-            raised.append(event)
-        reports = {}
-        votes = acceptor.votes
-        for number, at, value in event.accepted:
-            key, vote = value if type(value) is str else canonical(value), votes.get(number)
-            if vote is None or vote.ballot != at or vote.key != key:
-                vote = self._cast(number, self.slot(number), at, key, value, event)
-                acceptor.note(number, vote)
-            reports[number] = vote
-        given = self.promises.get(ballot)
-        if given is None:
-            self.promises[ballot] = [Promise(event, reports)]
-        else:
-            given.append(Promise(event, reports))
+        if ballot > acceptor.promised:
+            acceptor.promised = ballot
+            acceptor.promises.append(event)
+            if ballot > acceptor.top:
+                acceptor.top = ballot
+        if acceptor.exact is not event and not acceptor.reports_exactly(event):
+            for number, at, value in event.accepted:
+                key = value if type(value) is str else canonical(value)
+                acceptor.note(number, self._cast(number, self.slot(number), at, key, value, event))
+        mandate = self.mandates.get(ballot)
+        if mandate is None:
+            mandate = self.mandates[ballot] = Mandate([], {}, 0, {})
+        mandate.promises.append(event)
+        mandate.nodes[event.node] = None
+        if event.slot is not None and event.slot > mandate.covers_from:
+            mandate.covers_from = event.slot
+        for report in event.accepted:
+            known = mandate.highest.get(report[0])
+            if known is None or known[1] < report[1]:
+                mandate.highest[report[0]] = report
 
     def add_told(self, event: Event) -> None:
         """A node told of its votes: whoever hears it counts them, though nothing says when they were cast."""
@@ -184,7 +222,7 @@ class Seen:
 
     def add_proposal(self, event: Event, slot: Slot, key: Key) -> None:
         """A proposer proposed a value."""
-        ballot = ballot_of(event)
+        ballot = event.ballot or ballot_of(event)
         self.owners.setdefault(ballot, event)
         slot.proposed.setdefault(ballot, event)
         proposal = slot.proposals.get((ballot, key))
@@ -195,7 +233,7 @@ class Seen:
 
     def add_vote(self, event: Event, slot: Slot, key: Key) -> None:
         """An acceptor voted."""
-        number, ballot = event.slot or 0, ballot_of(event)
+        number, ballot = event.slot or 0, event.ballot or ballot_of(event)
         acceptor = self.acceptors.get(event.node) or self._acceptor(event)
         acceptor.note(number, self._cast(number, slot, ballot, key, event.value, event))
         if ballot > acceptor.top:

@@ -43,9 +43,9 @@ class Watch:
     def judge(self, event: Event) -> Sequence[Anomaly]:
         """All violations that the next event commits, worst first; otherwise as `feed`."""
         found: list[tuple[str, Anomaly]] | None = None
-        if (of_value := self._of_values.get(event.event)) is not None:
-            value_judges, add_value = of_value
-            seen = self.seen
+        seen, kind = self.seen, event.event
+        if kind in self._of_values:
+            value_judges, add_value = self._of_values[kind]
             slot = seen.slots.get(event.slot or 0) or seen.slot(event.slot)
             value = event.value
             key = value if type(value) is str else canonical(value)
@@ -53,12 +53,12 @@ class Watch:
                 if (anomaly := judge_value(seen, event, slot, key)) is not None:
                     found = [*(found or ()), (name, anomaly)]
             add_value(seen, event, slot, key)
-        elif (of_other := self._of_others.get(event.event)) is not None:
-            judges, add = of_other
+        elif kind in self._of_others:
+            judges, add = self._of_others[kind]
             for name, judge in judges:
-                if (anomaly := judge(self.seen, event)) is not None:
+                if (anomaly := judge(seen, event)) is not None:
                     found = [*(found or ()), (name, anomaly)]
-            add(self.seen, event)
+            add(seen, event)
         return self._named(found) if found else ()
 
     def _named(self, found: list[tuple[str, Anomaly]]) -> list[Anomaly]:
