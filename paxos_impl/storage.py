@@ -71,7 +71,7 @@ class Log:
 
     async def _write(self, data: bytes, *, anew: bool) -> None:
         if self._failed is not None:
-            raise self._fail(self._failed)
+            raise self._fail(self._failed) from self._failed
         try:
             if anew:
                 await self._disk.replace(self._path, data)

@@ -1,4 +1,4 @@
-"""The scenario matrix of the other workloads over the store: a fault of each sort, and all of them."""
+"""The scenario matrix of the store by its other workloads, and of the registry: each sort of fault, and all."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def test_drawn_faults(trial: RunTrial, workload: str, nemesis: str, seed: int) -
     ran = trial(workload, seed=seed, nodes=5 if nemesis == "all" else 3, nemesis=nemesis)
 
     assert any(event.event == "applied" for event in ran.trace), "vacuous: nothing was executed"
+
+
+@pytest.mark.chaos(trials=3)
+@pytest.mark.parametrize("nemesis", ["random-halves", "kill", "power_loss", "failing_sync", "mixed", "all"])
+def test_registrations_under_drawn_faults(trial: RunTrial, nemesis: str, seed: int) -> None:
+    trial("registry", seed=seed, nodes=4 if nemesis == "all" else 3, nemesis=nemesis)
 
 
 @pytest.mark.chaos(trials=3)

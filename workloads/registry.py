@@ -1,0 +1,204 @@
+"""The workload `registry`: instances register, and again, by way of several hosts, and look who is there.
+
+The first node is the registry. The others are hosts of instances: what is asked of them they ask the
+registry, so that whatever happens to links and hosts happens to registrations.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from operator import eq
+
+import trio
+from msgspec.structs import replace
+
+from checkers.evidence import evidence
+from checkers.registrations import registrations
+from checkers.stats import stats
+from checkers.termination import termination
+from checkers.verdict import Verdict, guarded
+from harness.generator import (
+    Generator,
+    Todo,
+    any_of,
+    limit,
+    numbered,
+    on,
+    repeat,
+    sequence,
+    stagger,
+    until_ok,
+)
+from harness.history import History, Op, Trace
+from harness.plan import Latency, Plan
+from harness.sim.framing import LengthPrefixed
+from harness.workload import Refused, Site, Workload
+from paxos_impl.book import Denied, Granted
+from paxos_impl.frame import BadFrame
+from paxos_impl.membership import Address
+from paxos_impl.registry import (
+    GetMembership,
+    Register,
+    RegistryAnswer,
+    RegistryRequest,
+    View,
+    ask_registry,
+    serve_registry,
+)
+from workloads.registry_bugs import REGISTRY_BUGS
+
+PORT = 7200
+CLUSTER_SIZE = 40
+"""How many instances make the cluster complete: so many that registering goes on for most of a trial."""
+INSTANCES = 50
+"""How many want to be in it."""
+FINAL_TRIES_MAX = 30
+
+
+async def run_node(site: Site) -> None:
+    """The registry on the first node, and hosts of instances on the others."""
+    listen = Address("0.0.0.0", PORT)
+    if site.name != site.nodes[0]:
+        await serve_host(listen, Address(site.nodes[0], PORT))
+        return
+    cluster_id = f"{site.rng.getrandbits(64):x}"
+    await serve_registry(listen, disk=site.disk, new_cluster_id=lambda: cluster_id, make=site.breakage)
+
+
+async def serve_host(listen: Address, registry: Address) -> None:
+    """Whoever connects here talks to the registry."""
+
+    async def welcome(instance: trio.SocketStream) -> None:
+        try:
+            async with (
+                instance,
+                await trio.open_tcp_stream(registry.host, registry.port) as line,
+                trio.open_nursery() as nursery,
+            ):
+                for source, sink in ((instance, line), (line, instance)):
+                    nursery.start_soon(_carry, source, sink, nursery.cancel_scope)
+        except OSError:
+            pass  # The registry is not to be reached, and so the instance hears nothing.
+
+    await trio.serve_tcp(welcome, listen.port, host=listen.host)
+
+
+async def _carry(source: trio.SocketStream, sink: trio.SocketStream, both: trio.CancelScope) -> None:
+    """Pass on what comes, until one side is gone; then neither is of use to the other."""
+    try:
+        async for chunk in source:
+            await sink.send_all(chunk)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    both.cancel()
+
+
+class InstanceClient:
+    """Instances at one host."""
+
+    def __init__(self, host: Address) -> None:
+        self._host = host
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out a `register` of [address, token], which fails if it is denied, or a `view`."""
+        match op.f:
+            case "register":
+                ip, token = op.value
+                answer = await self._ask(Register(ip, PORT, token, CLUSTER_SIZE))
+            case "view":
+                answer = await self._ask(GetMembership())
+            case _:
+                raise ValueError(f"an instance can register, or view the cluster; there is no {op.f!r}")
+        match answer:
+            case Granted(server_id):
+                return replace(op, type="ok", value=[*op.value, server_id])
+            case Denied(why):
+                raise Refused(why)
+            case View(membership, registered):
+                members = membership and {str(id_): it.host for id_, it in membership.members.items()}
+                return replace(op, type="ok", value={"registered": registered, "members": members})
+        return replace(op, type="info", error="it closed the connection")
+
+    async def _ask(self, request: RegistryRequest) -> RegistryAnswer | None:
+        try:
+            return await ask_registry(self._host, request)
+        except BadFrame:
+            return None  # No answer came.
+
+
+@asynccontextmanager
+async def connect(site: Site, process: int) -> AsyncIterator[InstanceClient]:
+    """Successive processes are at successive hosts, and at that of the registry in their turn."""
+    yield InstanceClient(Address(_host_of(process, site.nodes), PORT))
+
+
+def _host_of(process: int, nodes: Sequence[str]) -> str:
+    return nodes[process % len(nodes)]
+
+
+def register_and_view(plan: Plan, rng: random.Random) -> Generator:
+    """Instances register in turn, some of them again, some with the address of another; and all look."""
+    seed = rng.getrandbits(64)
+    ops = numbered(lambda number: _op(number, random.Random(seed + number)))
+    return stagger(1 / plan.rate, ops, rng=rng)
+
+
+def _op(number: int, rng: random.Random) -> Todo:
+    newest = min(number // 4, INSTANCES - 1)
+    instance = newest if rng.random() < 0.5 else rng.randint(0, newest)
+    if rng.random() < 0.25:
+        return VIEW
+    is_impostor = rng.random() < 0.1
+    return Todo("register", [_ip(instance), f"token {instance}{' of another' if is_impostor else ''}"])
+
+
+VIEW = Todo("view")
+
+
+def _ip(instance: int) -> str:
+    return f"10.20.{instance // 100}.{instance % 100 + 1}"
+
+
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """The first instances register again, everyone one of them, and all look."""
+
+    def ops_of(thread: int) -> Generator:
+        again = Todo("register", [_ip(thread), f"token {thread}"])
+        paced = (stagger(0.05, repeat(todo), rng=rng) for todo in (again, VIEW))
+        return on(partial(eq, thread), sequence(*(until_ok(limit(FINAL_TRIES_MAX, ops)) for ops in paced)))
+
+    return any_of(*map(ops_of, range(plan.concurrency)))
+
+
+def check(plan: Plan, history: History, trace: Trace) -> Verdict:
+    """Ids are unique and for ever, whoever has one is counted, and in the end everyone is answered."""
+    parts = {
+        "registrations": lambda: registrations(history),
+        "termination": lambda: termination(history, node_of=lambda process: _host_of(process, plan.names)),
+        "stats": lambda: stats(history),
+        "evidence": lambda: evidence(history),
+    }
+    return Verdict.compose({name: guarded(name, judge) for name, judge in parts.items()})
+
+
+REGISTRY = Workload(
+    name="registry",
+    about="Whether an id is ever given to two instances, changed, forgotten, or not counted by a view.",
+    program=run_node,
+    connect=connect,
+    generator=register_and_view,
+    final=all_at_last,
+    check=check,
+    framing=LengthPrefixed(4),
+    bugs=REGISTRY_BUGS,
+    defaults={
+        "concurrency": 6,
+        "rate": 80.0,
+        "time_limit_s": 2.5,
+        "latency": Latency("uniform", 1.0, 10.0),
+    },
+    judges_liveness=False,  # Without the registry there is no progress.
+)

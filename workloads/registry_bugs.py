@@ -1,0 +1,93 @@
+"""Seeded bugs of the registry: each breaks one rule of giving out ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from msgspec.structs import replace
+
+from harness.workload import SeededBug
+from paxos_impl.book import Book, Denied, Entry, Granted, Registration
+from paxos_impl.membership import Address
+from paxos_impl.registry import Register, Registry
+
+_NOBODY = Entry(Address("192.0.2.1", 1), "nobody")
+
+
+class _CountsBeforeItWrites(Registry):
+    """Decides while the decision before is still being written, and so on an old book."""
+
+    async def register(self, request: Register) -> Registration:
+        book, answer = self._decide(Address(request.ip, request.port), request)
+        if book is not self._book:
+            await self._write(book)
+            self._book = book
+        return answer
+
+
+class _ForgetsInACrash(Registry):
+    """Keeps its book in memory."""
+
+    async def _write(self, book: Book) -> None:
+        pass
+
+
+class _RefusesWhoReturns(Registry):
+    """An address that is in the book is taken, whoever asks."""
+
+    def _decide(self, address: Address, request: Register) -> tuple[Book, Registration]:
+        book, answer = super()._decide(address, request)
+        if book is self._book and isinstance(answer, Granted):
+            return book, Denied(f"{address} is registered already")
+        return book, answer
+
+
+class _Overlooks(Registry):
+    """Does not see some of the entries in its book."""
+
+    def _overlooks(self, entry: Entry, request: Register) -> bool:
+        raise NotImplementedError
+
+    def _decide(self, address: Address, request: Register) -> tuple[Book, Registration]:
+        entries = self._book.entries
+        seen = tuple(_NOBODY if self._overlooks(entry, request) else entry for entry in entries)
+        looked_at = replace(self._book, entries=seen)
+        book, answer = looked_at.register(address, request.token, request.cluster_size)
+        if book is looked_at:
+            return self._book, answer
+        return replace(book, entries=(*entries, book.entries[-1])), answer
+
+
+class _OverlooksAddresses(_Overlooks):
+    def _overlooks(self, entry: Entry, request: Register) -> bool:
+        return entry.token != request.token
+
+
+class _OverlooksTokens(_Overlooks):
+    def _overlooks(self, entry: Entry, request: Register) -> bool:
+        return entry.token == request.token
+
+
+def _bugs() -> Iterator[SeededBug]:
+    def bug(name: str, about: str, broken: Callable[..., Registry]) -> SeededBug:
+        return SeededBug(name, about, broken, convicted_by=("registrations",))
+
+    yield bug(
+        "id-counted-before-append",
+        "an id is counted before the registration that came before is written down",
+        _CountsBeforeItWrites,
+    )
+    yield bug("registration-not-durable", "the book is kept in memory", _ForgetsInACrash)
+    yield bug(
+        "retry-denied", "who asks again is denied, although the answer may have been lost", _RefusesWhoReturns
+    )
+    yield bug(
+        "address-given-twice",
+        "an address is given an id for each instance that names it",
+        _OverlooksAddresses,
+    )
+    yield bug("token-not-recognised", "an instance that asks again is given another id", _OverlooksTokens)
+
+
+REGISTRY_BUGS: Mapping[str, SeededBug] = {bug.name: bug for bug in _bugs()}
+"""The seeded bugs of the registry by name."""
