@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.nemesis import GROUPS, draw_faults
-from harness.plan import Fault, Plan, require_sense
+from harness.plan import BadPlan, Fault, Plan, require_sense
 from harness.sim.seeds import substream
 from harness.version import VERSION
 from harness.workload import Workload
@@ -27,6 +27,11 @@ def plan_for(
     given = {name: value for name, value in fields.items() if value is not None}
     plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**workload.defaults, **given})
     require_sense(plan)
+    if steady_s is not None and not 0 < 2 * steady_s <= plan.time_limit_s:
+        raise BadPlan(
+            f"faults that last {steady_s:g} s, and as long a calm before each, do not fit into "
+            f"{plan.time_limit_s:g} s: expected at most half of that"
+        )
     kinds = tuple(kind for kind in nemesis.replace(" ", "").split(",") if kind)
     rng = substream(seed, "faults")
     faults = draw_faults(
@@ -45,7 +50,7 @@ def plan_for(
 
 
 def _possible_live(faults: Iterable[Fault], named: Collection[str]) -> Iterator[Fault]:
-    """What was drawn because a group has it is left out where it cannot be done; what was named is refused."""
+    """What a group has and cannot be done here is left out; what was asked for by name is refused."""
     from harness.live import is_possible_live
 
     return (fault for fault in faults if is_possible_live(fault) or {fault.kind, fault.asked} & set(named))

@@ -9,7 +9,8 @@ import click
 def offers() -> None:
     """List workloads, their seeded bugs, kinds of fault, and models for `check`."""
     from harness.catalogue import find_workload, model_names, workload_names
-    from harness.nemesis import FAULTS, GROUPS
+    from harness.nemesis import FAULTS, GROUPS, TARGETS
+    from harness.nemesis.aim import SIZES
 
     for name in workload_names():
         workload = find_workload(name)
@@ -25,6 +26,11 @@ def offers() -> None:
     click.secho("groups of them", bold=True)
     for name, about in GROUPS.items():
         click.echo(f"    {name:<36} {about}")
+    click.secho("whom any of them is to strike, as in kill:leader", bold=True)
+    click.echo(f"    {':' + ', :'.join(SIZES)}  so many nodes, drawn at random")
+    for name, target in TARGETS.items():
+        about = (target.__doc__ or "").partition("\n")[0].rstrip(".")
+        click.echo(f"    {':' + name:<36} {about[:1].lower()}{about[1:]}")
     click.secho("models for check --model", bold=True)
     for name in model_names():
         click.echo(f"    {name}")

@@ -24,7 +24,20 @@ if TYPE_CHECKING:
     metavar="A,B",
     default="mixed",
     show_default=True,
-    help="Kinds of fault, by comma: see `ostrakon list`. `none` for none, `mixed` for some of all.",
+    help="Kinds of fault, by comma: see `ostrakon list`. `none` for none, `mixed` for some of all; "
+    "`kill:leader` aims one.",
+)
+@click.option(
+    "--steady",
+    metavar="S",
+    type=click.FloatRange(0, min_open=True),
+    help="One fault at a time, for S seconds each, with S seconds of calm before it.",
+)
+@click.option(
+    "--buggify",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    help="The chance of each rare branch that the programs offer to be at work.",
 )
 @click.option(
     "--time-limit",
@@ -68,6 +81,8 @@ def test(
     seed: int | None,
     nodes: int | None,
     nemesis: str,
+    steady: float | None,
+    buggify: float | None,
     time_limit: float | None,
     concurrency: int | None,
     rate: float | None,
@@ -107,6 +122,8 @@ def test(
             found,
             seed=secrets.randbelow(2**32) if seed is None else seed,
             nemesis=nemesis,
+            steady_s=steady,
+            buggify=buggify,
             substrate=substrate,
             bug=bug,
             nodes=nodes,

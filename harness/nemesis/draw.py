@@ -45,7 +45,7 @@ def draw_faults(
     if steady_s is None:
         beginnings = _beginnings(last_ms, len(chosen), rng)
     else:
-        beginnings = _in_steady_turn(last_ms, steady_s * 1000)
+        beginnings = [at_ms for at_ms in _in_steady_turn(end_ms, steady_s * 1000) if at_ms <= last_ms]
     faults: list[Fault] = []
     for at_ms, kind in zip(beginnings, _in_turn(chosen, rng), strict=False):
         for_ms = _length(kind, rng) if steady_s is None else round(steady_s * 1000)
@@ -70,9 +70,9 @@ def _strikes_someone(fault: Fault) -> bool:
     return bool(aimed) or (fault.kind in MESSAGE_KINDS and fault.probability > 0)
 
 
-def _in_steady_turn(last_ms: float, steady_ms: float) -> list[int]:
-    """As long as there are faults there is calm: before each of them, too."""
-    count = max(0, math.ceil((last_ms - steady_ms) / (2 * steady_ms)))
+def _in_steady_turn(end_ms: int, steady_ms: float) -> list[int]:
+    """As long as each fault is the calm before it."""
+    count = int(end_ms // (2 * steady_ms))
     return [round(steady_ms * (2 * turn + 1)) for turn in range(count)]
 
 

@@ -15,6 +15,7 @@ from harness.nemesis import (
     corrupted,
     crashed_at_await,
     crashed_at_sync,
+    decayed,
     failing_disk,
     full_disk,
     jumped,
@@ -25,6 +26,7 @@ from harness.nemesis import (
 from harness.nemesis.device_fault import SPOILS
 from harness.sim import Constant, World
 from harness.sim.clock import EPOCH_S
+from harness.sim.decay import Decay
 from harness.sim.inflicted import is_inflicted
 
 PORT = 4000
@@ -249,6 +251,35 @@ def test_spoilt_disks_say_that_all_is_well_and_lose_what_they_were_given(toy: To
     assert fault.effect().operations >= 9
     assert toy.refused == []
     assert [int(n) for n in toy.found[-1].split() if n.isdigit()] != [number for _, number in toy.noted]
+    assert toy.is_well()
+
+
+@pytest.mark.parametrize("kind", ["bit rot", "cut short"])
+def test_files_decay_where_they_lie(toy: Toy, kind: Decay) -> None:
+    before = toy.scribe.disk.files["log"]
+    with decayed(toy.custody, ["scribe", "reader"], kind) as fault:
+        after = toy.scribe.disk.files["log"]
+
+    assert fault.effect().files == 1, "the reader has no file"
+    if kind == "cut short":
+        assert before.startswith(after)
+        assert len(before) - 64 <= len(after) < len(before)
+    else:
+        assert sum((one ^ other).bit_count() for one, other in zip(before, after, strict=True)) == 1
+    toy.scribe.power_off()
+    toy.scribe.restart()
+    assert toy.is_well()
+    assert toy.found[-1] == after
+
+
+def test_a_disk_that_cannot_be_read_refuses_the_restart_and_then_reads_again(toy: Toy) -> None:
+    with failing_disk(toy.custody, ["scribe"], "read") as fault:
+        toy.scribe.restart()
+        assert toy.notes(1.0) == 0
+        assert toy.scribe.state == "crashed"
+
+    assert fault.effect().operations == 1
+    toy.scribe.restart()
     assert toy.is_well()
 
 

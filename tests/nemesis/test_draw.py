@@ -179,7 +179,7 @@ def test_loops_come_again_and_again_within_their_time(seed: int, loop: Unfold, f
 
 @pytest.mark.parametrize(("name", "near"), [("partion", "partition"), ("powerloss", "power_loss")])
 def test_a_name_that_is_off_by_little_is_offered_the_near_one(name: str, near: str) -> None:
-    with pytest.raises(UnknownFault, match=f"did you mean .*{near}") as refused:
+    with pytest.raises(UnknownFault, match=f"did you mean .*{near}"):
         draw_faults(random.Random(0), NODES, ["kill", name], 5)
 
 

@@ -18,6 +18,7 @@ from harness.nemesis import (
     Nemesis,
     Underway,
     delayed,
+    disturbed,
     dropped,
     duplicated,
     grudge,
@@ -26,7 +27,9 @@ from harness.nemesis import (
     paused,
     powerless,
     reordered,
+    reset,
     schedule,
+    stopped,
 )
 from harness.plan import Fault
 from harness.sim import Constant, Lines, World
@@ -108,6 +111,79 @@ def test_a_partition_is_silence_until_it_is_mended(toy: Toy) -> None:
     assert fault.effect().messages > 0
     assert toy.is_well()
     assert sorted(toy.starts) == ["listener", "speaker"]
+
+
+def test_just_so_many_messages_are_struck_after_those_that_are_spared(toy: Toy) -> None:
+    with disturbed(toy.world.network, "drop", 1.0, 0.0, after=3, most=2) as fault:
+        heard = toy.hears(1.0)
+
+    missing = sorted(set(range(heard[0], heard[-1])) - set(heard))
+    assert fault.effect().messages == 2
+    assert missing == [heard[2] + 1, heard[2] + 2]
+    assert toy.is_well()
+
+
+def test_only_messages_that_are_meant_are_struck(toy: Toy) -> None:
+    def ends_in_seven(message: bytes) -> bool:
+        return message.endswith(b"7\n")
+
+    with disturbed(toy.world.network, "drop", 1.0, 0.0, only=ends_in_seven) as fault:
+        heard = toy.hears(2.0)
+
+    assert fault.effect().messages == 4
+    assert {number % 10 for number in heard} == set(range(10)) - {7}
+
+
+def test_a_message_that_is_singled_out_is_late_by_just_so_much(toy: Toy) -> None:
+    with disturbed(toy.world.network, "reorder", 1.0, 333.0, most=1):
+        heard = toy.hears(1.0)
+
+    late = next(after for before, after in pairwise(heard) if after < before)
+    arrived_s = {number: at_s for at_s, number in toy.heard}
+    assert arrived_s[late] - arrived_s[late - 1] == pytest.approx(TICK_S + 0.333, abs=1e-6)
+    assert toy.is_well()
+
+
+def test_a_narrow_link_makes_messages_wait_in_line(toy: Toy) -> None:
+    with disturbed(toy.world.network, "throttle", 1.0, 50_000.0) as fault:
+        heard = toy.hears(2.0)
+
+    assert 4 <= len(heard) <= 12, "a line of some four bytes takes about 200 ms"
+    assert heard == list(range(heard[0], heard[0] + len(heard)))
+    assert fault.effect().messages >= 38
+    assert toy.is_well()
+
+
+def test_connections_that_are_reset_are_made_anew(toy: Toy) -> None:
+    with reset(toy.world.network, [("listener", "speaker"), ("speaker", "listener")]) as fault:
+        heard = toy.hears(1.0)
+
+    assert fault.effect().connections == 1
+    assert 0 in heard or len(heard) > 15
+    assert toy.is_well()
+    assert sorted(toy.starts) == ["listener", "speaker"]
+
+
+def test_a_program_that_is_told_to_stop_ends_in_order_and_is_started_again(toy: Toy) -> None:
+    with stopped(toy.custody, ["speaker"]) as fault:
+        toy.hears(1.0)
+        assert toy.speaker.state == "ended"
+
+    assert fault.effect().stopped == ("speaker",)
+    assert toy.is_well()
+    assert toy.starts.count("speaker") == 2
+
+
+def test_a_program_that_will_not_stop_is_not_counted_and_is_killed_when_others_want_it_dead(toy: Toy) -> None:
+    toy.speaker.process.signal_handlers[15] = lambda number, frame: None
+    with stopped(toy.custody, ["speaker"]) as fault:
+        assert len(toy.hears(1.0)) >= 19
+        assert fault.effect().is_inert
+        with killed(toy.custody, ["speaker"]) as kill:
+            assert toy.hears(1.0) == []
+
+    assert kill.effect().stopped == ("speaker",)
+    assert toy.is_well()
 
 
 def test_a_pause_is_silence_and_then_all_goes_on(toy: Toy) -> None:
