@@ -8,6 +8,7 @@ from checkers.replication.compaction import compaction
 from checkers.replication.durability import durability
 from checkers.replication.executed import exactly_once
 from checkers.replication.judgement import replication
+from checkers.replication.lease_reads import lease_reads
 from checkers.replication.prefix import no_holes, prefix
 from checkers.replication.recovery import converged, recovery
 from checkers.replication.registry import registry
@@ -18,6 +19,7 @@ __all__ = [
     "converged",
     "durability",
     "exactly_once",
+    "lease_reads",
     "no_holes",
     "prefix",
     "recovery",

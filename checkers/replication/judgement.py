@@ -10,6 +10,7 @@ from checkers.linearizability.model import Model
 from checkers.replication.compaction import compaction
 from checkers.replication.durability import durability
 from checkers.replication.executed import exactly_once
+from checkers.replication.lease_reads import LEASED, lease_reads
 from checkers.replication.life import detail_of
 from checkers.replication.prefix import no_holes, prefix
 from checkers.replication.recovery import converged
@@ -45,7 +46,10 @@ def replication(
         "M4": ("executed" in details, lambda: exactly_once(trace)),
         "M5": ("restart" in kinds, lambda: durability(trace)),
         "M6": (model is not None, lambda: linearizable(history, model or "")),
-        "M7": ("lease_acquired" in kinds, lambda: node_leases(trace)),
+        "M7": (
+            not kinds.isdisjoint(("lease_acquired", *LEASED)),
+            lambda: node_leases(trace) if kinds.isdisjoint(LEASED) else lease_reads(trace),
+        ),
         "M9": ("compacted" in kinds, lambda: compaction(trace)),
         "M10": ("registry_assign" in kinds, lambda: registry(trace)),
         "M11": (settled, lambda: converged(trace)),

@@ -12,8 +12,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     `event` is one of: restart, prepare_sent, promise_sent, nack_sent, propose_sent, accept_sent (a
     vote), learned, applied, persisted, config_active, snapshot_taken, snapshot_installed, compacted,
-    lease_granted, lease_acquired, lease_expired, registry_assign. Which fields it has depends on that;
-    see ARCHITECTURE.md.
+    leading, lease_held, lease_read, lease_acquired, lease_expired, registry_assign. Which fields it has
+    depends on that; see ARCHITECTURE.md.
     """
 
     time: int

@@ -59,7 +59,7 @@ class TimedWorld(LogWorld):
         match effect:
             case Leads(ballot):
                 self.led.append(ballot)
-            case HoldsLease(ballot):
+            case HoldsLease(ballot=ballot):
                 self._require_leadership(ballot)
             case Query(how="lease", ballot=Ballot() as ballot):
                 self.lease_reads += 1

@@ -179,6 +179,8 @@ class HoldsLease(msgspec.Struct, frozen=True, gc=False):
     """This replica holds a lease from now on."""
 
     ballot: Ballot
+    slot: int
+    """It knows all slots up to this one."""
 
 
 class SetTimer(msgspec.Struct, frozen=True, gc=False):

@@ -252,7 +252,7 @@ def hear_answer(turn: Turn, heard: Heard, sender: int) -> None:
         phase = replace(phase, heard={**phase.heard, sender: last}, reached=reached, lease=lease)
         turn.phase = phase
         if not held and _holds_lease(turn, phase):
-            turn.do(HoldsLease(phase.ballot))
+            turn.do(HoldsLease(phase.ballot, turn.upto))
         _serve_reads(turn)
 
 

@@ -43,9 +43,10 @@ _Me = tuple[str, int, int]
 def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> TraceEvent | None:
     """The event that others see when `effect` is carried out; None if they see nothing.
 
-    Beside the events of Basic Paxos there are `applied`, `commit_sent`, `snapshot_taken`,
-    `snapshot_installed`, `compacted`, and `offer_sent`, `fetch_sent` and `chunk_sent` of a snapshot under
-    way. Heartbeats that tell nothing new, their answers and canvassing are left out.
+    Beside the events of Basic Paxos there are `leading`, `lease_held`, `lease_read`, `applied`,
+    `commit_sent`, `snapshot_taken`, `snapshot_installed`, `compacted`, and `offer_sent`, `fetch_sent` and
+    `chunk_sent` of a snapshot under way. Heartbeats that tell nothing new, their answers and canvassing are
+    left out.
     """
     me = (node_name(server_id), incarnation, seq)
     match effect:
@@ -71,8 +72,8 @@ def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> T
             return TraceEvent(*me, "compacted", slot=upto)
         case Leads(ballot):
             return TraceEvent(*me, "leading", ballot=ballot)
-        case HoldsLease(ballot):
-            return TraceEvent(*me, "lease_held", ballot=ballot)
+        case HoldsLease(ballot, slot):
+            return TraceEvent(*me, "lease_held", slot=slot, ballot=ballot)
         case Query(slot=slot, how="lease", ballot=ballot):
             return TraceEvent(*me, "lease_read", slot=slot, ballot=ballot)
     return None

@@ -12,6 +12,7 @@ from checkers.replication import (
     converged,
     durability,
     exactly_once,
+    lease_reads,
     no_holes,
     prefix,
     recovery,
@@ -251,3 +252,52 @@ def test_an_instance_that_forgets_its_votes_loses_what_was_chosen() -> None:
 
     assert any(verdict(seed, "accepted-not-persisted") == "invalid" for seed in range(60))
     assert all(verdict(seed, None) != "invalid" for seed in range(20))
+
+
+# M7
+
+
+def promised(node: str, round: int, by: int) -> Told:
+    return node, "promise_sent", {"slot": 1, "ballot": (round, by)}
+
+
+def leased(node: str, kind: str, round: int, by: int) -> Told:
+    return node, kind, {"slot": 4, "ballot": (round, by)}
+
+
+MEMBERSHIP: Told = ("n1", "config_active", {"members": MEMBERS})
+ELECTED = (MEMBERSHIP, promised("n1", 1, 1), promised("n2", 1, 1), leased("n1", "lease_held", 1, 1))
+
+
+def test_a_leader_may_read_by_its_lease_while_no_quorum_has_promised_another_ballot() -> None:
+    verdict = lease_reads(
+        trace(
+            *ELECTED, leased("n1", "lease_read", 1, 1), promised("n3", 2, 3), leased("n1", "lease_read", 1, 1)
+        )
+    )
+
+    assert verdict.valid == "valid"
+    assert (verdict.details["leases"], verdict.details["reads"]) == (1, 2)
+
+
+@pytest.mark.parametrize("kind", ["lease_read", "lease_held"])
+def test_a_lease_that_is_relied_on_when_a_quorum_has_promised_more_is_overtaken(kind: str) -> None:
+    verdict = lease_reads(
+        trace(*ELECTED, promised("n3", 2, 3), promised("n2", 2, 3), leased("n1", kind, 1, 1))
+    )
+
+    [anomaly] = verdict.anomalies
+    assert (anomaly.name, anomaly.property) == ("lease overtaken", "M7")
+    assert "n2 and n3, a quorum, had promised a higher one" in anomaly.why
+    assert [event.node for event in anomaly.witness] == ["n3", "n2", "n1"]
+
+
+def test_the_leader_of_the_higher_ballot_may_read() -> None:
+    told = (*ELECTED, promised("n3", 2, 3), promised("n2", 2, 3), leased("n3", "lease_read", 2, 3))
+
+    assert lease_reads(trace(*told)).valid == "valid"
+
+
+def test_without_leases_m7_is_not_put_to_test() -> None:
+    assert lease_reads(()).valid == "unknown"
+    assert replication(History(), trace(*ELECTED)).keys() >= {"M7"}
