@@ -100,4 +100,5 @@ LOCK = store_workload(
     final=all_at_last,
     checks=checks,
     bugs=LOCK_BUGS,
+    lease=None,
 )

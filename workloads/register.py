@@ -13,6 +13,7 @@ from harness.history import History, Op
 from harness.plan import Plan
 from harness.workload import Refused
 from paxos_impl.kv.operation import Cas, Get, Put
+from workloads.lease_bugs import LEASE_BUGS
 from workloads.log_bugs import LOG_BUGS
 from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 
@@ -86,5 +87,5 @@ REGISTER = store_workload(
     generator=read_write_cas,
     final=all_at_last,
     checks=checks,
-    bugs=LOG_BUGS,
+    bugs=LOG_BUGS | LEASE_BUGS,
 )

@@ -78,7 +78,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-async def run_replica(site: Site) -> None:
+async def run_replica(site: Site, *, lease: LeaseTerms | None) -> None:
     """One replica; the others are where their names say."""
     breakage: Breakage = site.breakage or CORRECT
     members = {number: Address(name, PORT) for number, name in enumerate(site.nodes, start=1)}
@@ -88,7 +88,7 @@ async def run_replica(site: Site) -> None:
         listen=Address("0.0.0.0", PORT),
         timing=IMPATIENT if sometimes("impatient replica") else TIMING,
         compaction=COMPACTION,
-        lease=LEASE,
+        lease=lease,
     )
     await serve(
         config,
@@ -184,8 +184,11 @@ def store_workload(
     bugs: Mapping[str, SeededBug],
     defaults: Mapping[str, Any] | None = None,
     watch: Callable[[Plan], Monitor] | None = None,
+    lease: LeaseTerms | None = LEASE,
 ) -> Workload:
     """A workload over the store; `checks` are of what clients have a right to.
+
+    `lease` is None for one that is to survive clocks of any rate.
 
     A `client` does ops by way of its session and need not see to what sessions raise. Beside `checks`, each
     trial is judged by the properties of the log, by termination, and by whether anything happened at all.
@@ -211,7 +214,7 @@ def store_workload(
     return Workload(
         name=name,
         about=about,
-        program=run_replica,
+        program=partial(run_replica, lease=lease),
         connect=connect,
         generator=generator,
         final=final,

@@ -1,0 +1,53 @@
+"""Each seeded bug of leases is found by schedules at random, but one, which has a schedule of its own."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from paxos_impl.core.log import LOG_RULES, LogRules, Query
+from paxos_impl.core.log.message import Propose
+from tests.paxos.log_world import LogWorld
+from tests.paxos.timed_world import TimedWorld, pass_time
+from workloads.lease_bugs import LEASE_BUGS
+
+SCHEDULES_MAX = 600
+RARE = "reads-before-it-knows"
+
+
+def is_convicted(rules: LogRules, seed: int) -> bool:
+    world = TimedWorld((1, 2, 3) if seed % 3 else (1, 2, 3, 4, 5), rules)
+    try:
+        pass_time(world, random.Random(seed), 20)
+        world.require_agreement()
+    except AssertionError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", [name for name in LEASE_BUGS if name != RARE])
+def test_a_seeded_bug_is_found(name: str) -> None:
+    rules = LEASE_BUGS[name].breakage.rules
+
+    assert any(is_convicted(rules, seed) for seed in range(SCHEDULES_MAX))
+
+
+@pytest.mark.parametrize(("rules", "is_stale"), [(LOG_RULES, False), (LEASE_BUGS[RARE].breakage.rules, True)])
+def test_a_new_leader_shows_what_is_old_unless_it_waits(rules: LogRules, is_stale: bool) -> None:
+    """The old leader has answered that "new" is done; the new one has not heard yet that it was chosen."""
+    world = LogWorld((1, 2, 3), rules)
+    world.elect(1)
+    world.submit(1, "new")
+    world.settle(without=(3,))
+    world.crash(1)
+    world.fire(3, "election")
+    world.fire(2, "election")
+    while 3 not in world.leaders:
+        world.deliver(next(flight for flight in world.flights if flight.to != 1))
+    world.read(3)
+    while flights := [flight for flight in world.flights if not isinstance(flight.message, Propose)]:
+        world.deliver(flights[0])
+
+    answered = [answer for answer in world.answers if isinstance(answer, Query)]
+    assert [answer.slot for answer in answered] == ([0] if is_stale else [])

@@ -1,0 +1,110 @@
+"""Seeded bugs of leases and of reading without a slot: each breaks one rule, and must be convicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.workload import SeededBug
+from paxos_impl.core.log import Grant, LeaseTerms, LogRules, Moment
+from workloads.log_bugs import Breakage
+
+
+class _LeaseFromReceipt(LogRules):
+    def counts_from(self, asked_s: float, heard_s: float) -> float:
+        return heard_s
+
+
+class _LeaseOnWallClock(LogRules):
+    def lease_clock(self, now: Moment) -> float:
+        return now.wall_s
+
+    def was_suspended(self, last: Moment, now: Moment, terms: LeaseTerms) -> bool:
+        return False
+
+
+class _LeaseWithoutMargin(LogRules):
+    def trusted_s(self, terms: LeaseTerms) -> float:
+        return terms.length_s
+
+
+class _LeaseSurvivesSuspension(LogRules):
+    def judged_at(self, last: Moment, now: Moment) -> Moment:
+        return last
+
+    def was_suspended(self, last: Moment, now: Moment, terms: LeaseTerms) -> bool:
+        return False
+
+
+class _LeaseForEver(LogRules):
+    def holds(self, now_s: float, until_s: float) -> bool:
+        return True
+
+
+class _GrantIgnored(LogRules):
+    def is_bound(self, grant: Grant | None, candidate: int, now_s: float) -> bool:
+        return False
+
+
+class _GrantForgottenAtRestart(LogRules):
+    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now_s: float) -> Grant | None:
+        return None
+
+
+class _ReadsBeforeItKnows(LogRules):
+    def is_current(self, upto: int, barrier: int) -> bool:
+        return True
+
+
+def _bugs() -> Iterator[SeededBug]:
+    yield SeededBug(
+        "lease-from-receipt",
+        "a leader counts its lease from when it hears of a grant, not from when it asked",
+        Breakage(_LeaseFromReceipt()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "lease-on-wall-clock",
+        "leases are counted by a clock that can be set",
+        Breakage(_LeaseOnWallClock()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "lease-without-margin",
+        "a leader relies on a lease for as long as it is granted, as if its clock were as fast as others'",
+        Breakage(_LeaseWithoutMargin()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "lease-survives-suspension",
+        "a leader judges its lease by when it last looked, though it may have been stopped since",
+        Breakage(_LeaseSurvivesSuspension()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "lease-for-ever",
+        "a leader that has had a lease reads by it until it hears that it leads no more",
+        Breakage(_LeaseForEver()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "grant-ignored",
+        "a replica promises to others what it granted a leader that it would not",
+        Breakage(_GrantIgnored()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "grant-forgotten-at-restart",
+        "a restarted replica promises at once, whatever lease it may have granted before",
+        Breakage(_GrantForgottenAtRestart()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "reads-before-it-knows",
+        "a new leader answers reads before it knows what its promises told it of is chosen",
+        Breakage(_ReadsBeforeItKnows()),
+        convicted_by=("linearizability", "M13"),
+    )
+
+
+LEASE_BUGS: dict[str, SeededBug] = {bug.name: bug for bug in _bugs()}
+"""The seeded bugs of leases and reads by name."""
