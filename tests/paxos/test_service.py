@@ -1,0 +1,397 @@
+"""What people need of a service: it is bounded, says why, can be measured, and stops without harm."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.sim import World
+from paxos_impl import door, reception
+from paxos_impl.anteroom import Anteroom
+from paxos_impl.connection import Connection, NoAnswer
+from paxos_impl.core import Refused, Unknown
+from paxos_impl.desk import answer_early
+from paxos_impl.enroll import enroll
+from paxos_impl.frame import BadFrame, FrameReader
+from paxos_impl.instruments import samples_of
+from paxos_impl.membership import Address, Membership
+from paxos_impl.metrics import Sample, rendered, serve_metrics
+from paxos_impl.node import Node, NodeConfig, serve
+from paxos_impl.reception import Reception
+from paxos_impl.record import DamagedLog
+from paxos_impl.remark import Remark
+from paxos_impl.replica.desk import answer_early as answer_early_of_replicas
+from paxos_impl.replica.node import ReplicaConfig, ReplicaNode
+from paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
+from paxos_impl.replica.wire import Refused as NotTakenUp
+from paxos_impl.replica.wire import read_incoming as read_of_replicas
+from paxos_impl.replica.wire import read_response as read_of_clients
+from paxos_impl.server import serve_when_complete
+from paxos_impl.transport import Stranger
+from paxos_impl.visitor import UNANSWERED_MAX, Visitor
+from paxos_impl.wire import (
+    ClientGet,
+    ClientPropose,
+    ClientStatus,
+    Waiting,
+    framed,
+    read_incoming,
+    read_response,
+)
+from tests.paxos.memory_disk import MemoryDisk
+from tests.paxos.test_command import PAXOS, Town, environment, paxos
+from tests.paxos.test_node import QUICK, _free_ports
+
+
+@asynccontextmanager
+async def instance(log: list[str]) -> AsyncIterator[Address]:
+    """An instance that is a cluster by itself."""
+    config = NodeConfig(1, Membership({1: Address("127.0.0.1", 0)}, "blue"), timing=QUICK)
+    run = partial(serve, config, disk=MemoryDisk(), rng=Random(1), log=log.append)
+    async with trio.open_nursery() as nursery:
+        address = await nursery.start(run)
+        with trio.fail_after(20):
+            yield address
+        nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connected(address: Address) -> AsyncIterator[Connection[Any]]:
+    connection = Connection(address, read_response)
+    await connection.open()
+    try:
+        yield connection
+    finally:
+        await connection.drop()
+
+
+# How much of it there is.
+
+
+async def test_one_client_too_many_is_told_so_and_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reception, "CLIENTS_MAX", 1)
+    log: list[str] = []
+    async with instance(log) as address, connected(address) as first, connected(address) as second:
+        assert await first.ask(ClientGet(1)) == Unknown()
+        refused = await second.ask(ClientPropose(1, "x"))
+        with pytest.raises(NoAnswer):
+            await second.ask(ClientGet(2))
+        assert await first.ask(ClientGet(2)) == Unknown(), "what was refused was done"
+
+    assert refused == Refused("1 clients are connected already")
+    assert any("1 clients are connected already" in line for line in log)
+
+
+async def test_connections_are_limited_whoever_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "CONNECTIONS_MAX", 1)
+    log: list[str] = []
+    async with instance(log) as address, connected(address) as first:
+        await first.ask(ClientGet(1))
+        async with await trio.open_tcp_stream(*address) as another:
+            assert await another.receive_some() == b""
+
+    assert any("there are 1 connections already" in line for line in log)
+
+
+def test_who_says_nothing_is_shown_out() -> None:
+    log: list[str] = []
+    heard: list[tuple[float, bytes]] = []
+
+    async def keep_silent() -> None:
+        async with await trio.open_tcp_stream("n1", 7000) as stream:
+            begun = trio.current_time()
+            chunk = await stream.receive_some()
+            heard.append((trio.current_time() - begun, bytes(chunk)))
+
+    with World(1) as world:
+        node = world.machine("n1")
+        config = NodeConfig(1, Membership({1: Address("n1", 7000)}, "blue"), listen=Address("0.0.0.0", 7000))
+        node.start(lambda: serve(config, disk=node.disk, rng=Random(1), log=log.append))
+        world.run(until_s=0.1)
+        client = world.machine("client").start(keep_silent)
+        world.run(until_s=60, stop=lambda: client.done)
+
+    assert [(round(after_s), chunk) for after_s, chunk in heard] == [(door.FIRST_WORDS_S, b"")]
+    assert "it did not say within 10 s what it wants" in log[-1]
+
+
+async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> None:
+    taken: list[bytes] = []
+
+    def take(visitor: Visitor, body: bytes) -> None:
+        taken.append(body)
+        visitor.answer(len(taken), "x" * 1000)
+
+    ours, theirs = trio.testing.lockstep_stream_pair()
+    request = framed(ClientGet(1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Visitor(take).stay, ours, FrameReader(), [])
+        with trio.move_on_after(0.2):
+            while True:
+                await theirs.send_all(request)
+        assert UNANSWERED_MAX < len(taken) <= UNANSWERED_MAX + 2
+        nursery.cancel_scope.cancel()
+
+
+class Desk:
+    """Takes whatever can be read."""
+
+    def read(self, body: bytes) -> object:
+        return read_incoming(body)
+
+    def admit(self, hello: object) -> None:
+        pass
+
+    def hear(self, envelope: object, sender: int) -> None:
+        pass
+
+    def serve(self, visitor: Visitor, request: Any, size: int) -> None:
+        answer_early(visitor, request, Waiting(1, 3))
+
+    turn_away = serve
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=50),
+            st.sampled_from([framed(ClientGet(1)), framed(ClientStatus(2)), framed(Waiting(1, 2))]),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_bytes_come_a_connection_ends_for_a_reason_that_is_known(chunks: list[bytes]) -> None:
+    async def talk() -> None:
+        ours, theirs = trio.testing.memory_stream_pair()
+        ended: list[Exception | None] = []
+
+        async def receive() -> None:
+            try:
+                await Reception(Desk(), lambda line: None)._receive(ours)
+                ended.append(None)
+            except (BadFrame, Stranger) as error:
+                ended.append(error)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(receive)
+            for chunk in chunks:
+                await theirs.send_all(chunk)
+            await theirs.send_eof()
+        assert len(ended) == 1
+
+    trio.run(talk)
+
+
+# Before there is a cluster, and after.
+
+
+@pytest.mark.parametrize(
+    ("read", "answer", "request_", "expected"),
+    [
+        (read_incoming, answer_early, ClientGet(1), Unknown()),
+        (read_incoming, answer_early, ClientPropose(1, "x"), Waiting(2, 3)),
+        (read_incoming, answer_early, ClientStatus(1), Waiting(2, 3)),
+        (read_of_replicas, answer_early_of_replicas, AskStatus(1), Waiting(2, 3)),
+        (
+            read_of_replicas,
+            answer_early_of_replicas,
+            Execute(1, "a", 1, ["get", "x"]),
+            NotTakenUp("waiting for members: 2 of 3 have registered", is_final=False),
+        ),
+    ],
+)
+async def test_a_server_without_a_cluster_says_how_far_it_is(
+    read: Callable[[bytes], object], answer: Any, request_: Any, expected: object
+) -> None:
+    anteroom = Anteroom(read, answer, 3)
+    anteroom.note(2)
+    ours, theirs = trio.testing.memory_stream_pair()
+    reader: Any = read_response if read is read_incoming else read_of_clients
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Reception(anteroom, lambda line: None, is_open=False)._receive, ours)
+        await theirs.send_all(framed(request_))
+        (body,) = FrameReader().feed(await theirs.receive_some())
+        nursery.cancel_scope.cancel()
+
+    assert reader(body).answer == expected
+
+
+async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_sent_elsewhere() -> None:
+    [(_, port)] = _free_ports((1,))
+    address, disk, stop = Address("127.0.0.1", port), MemoryDisk(), trio.Event()
+    config = ReplicaConfig(1, Membership({1: address}, "blue"))
+    at_door = Reception(
+        Anteroom(read_of_replicas, answer_early_of_replicas, 1), lambda line: None, is_open=False
+    )
+    answers: list[Any] = []
+
+    async def join() -> ReplicaNode:
+        return await ReplicaNode.recover(config, disk, rng=Random(1))
+
+    async def ask(number: int) -> None:
+        connection = Connection(address, read_of_clients)
+        await connection.open()
+        answers.append(await connection.ask(Execute(1, f"c{number}", 1, ["put", "x", number])))
+        await connection.drop()
+
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            await nursery.start(partial(serve_when_complete, at_door, join, address, stop=stop))
+            while not answers or isinstance(answers[-1], NotTakenUp | Elsewhere):
+                await ask(0)
+            answers.clear()
+            disk.gate = gate = trio.Event()
+            nursery.start_soon(ask, 1)
+            while at_door.clients == 0:
+                await trio.sleep(0.001)
+            await trio.sleep(0.02)
+            stop.set()
+            await trio.sleep(0.02)
+            await ask(2)
+            assert answers == [Elsewhere(None, maybe=False)]
+            gate.set()
+
+    assert [type(answer).__name__ for answer in answers] == ["Elsewhere", "Done"]
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\x00\x01\x02", b"not a record at all"])
+async def test_a_damaged_enrolment_is_refused_by_file_and_offset_and_left_alone(
+    garbage: bytes,
+) -> None:
+    disk = MemoryDisk({"enrolment": garbage})
+
+    with pytest.raises(DamagedLog, match="enrolment, at byte 0"):
+        await enroll(Address("127.0.0.1", 1), Address("127.0.0.1", 2), 3, disk=disk, new_token=lambda: "t")
+
+    assert disk.written["enrolment"] == garbage
+
+
+# Being measured.
+
+
+def test_samples_are_written_as_prometheus_reads_them() -> None:
+    text = rendered(
+        [
+            Sample("a_total", "counter", "As.", 3, (("kind", 'a "b"\n\\'),)),
+            Sample("a_total", "counter", "As.", 4, (("kind", "c"),)),
+            Sample("b_seconds", "gauge", "Bs.", 0.25),
+        ]
+    )
+
+    assert text.splitlines() == [
+        "# HELP a_total As.",
+        "# TYPE a_total counter",
+        'a_total{kind="a \\"b\\"\\n\\\\"} 3',
+        'a_total{kind="c"} 4',
+        "# HELP b_seconds Bs.",
+        "# TYPE b_seconds gauge",
+        "b_seconds 0.25",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", b"200 OK"),
+        (b"GET / HTTP/1.0\r\n\r\n", b"404"),
+        (b"POST /metrics HTTP/1.1\r\n\r\n", b"405"),
+        (b"\r\n\r\n", b"405"),
+        (b"x" * 10_000, b""),
+    ],
+)
+async def test_the_endpoint_of_metrics_answers_only_what_is_asked_of_it(said: bytes, status: bytes) -> None:
+    samples = [Sample("up", "gauge", "Whether it is.", 1)]
+    async with trio.open_nursery() as nursery:
+        serve_here = partial(serve_metrics, Address("127.0.0.1", 0), lambda: samples, log=lambda line: None)
+        address = await nursery.start(serve_here)
+        async with await trio.open_tcp_stream(*address) as stream:
+            await stream.send_all(said)
+            answer = b"".join([bytes(chunk) async for chunk in stream])
+        nursery.cancel_scope.cancel()
+
+    assert status in answer.split(b"\r\n")[0]
+    assert answer.endswith(b"\nup 1\n") == (status == b"200 OK")
+
+
+async def test_what_is_measured_has_no_name_twice_and_knows_the_kind_of_each() -> None:
+    membership = Membership({1: Address("127.0.0.1", 1), 2: Address("127.0.0.1", 2)}, "blue")
+    servers = [
+        await ReplicaNode.recover(ReplicaConfig(1, membership), MemoryDisk(), rng=Random(1)),
+        await Node.recover(NodeConfig(1, membership), MemoryDisk(), rng=Random(1)),
+    ]
+    for server in servers:
+        at_door = Reception(server.desk, lambda line: None)
+        at_door.door.closed.update({"left": 2, "broken": 1})
+        lines = rendered(samples_of(at_door, server)).splitlines()
+
+        kinds = [line.split()[2:] for line in lines if line.startswith("# TYPE")]
+        assert len({name for name, _ in kinds}) == len(kinds)
+        assert all((kind == "counter") == name.endswith("_total") for name, kind in kinds)
+        assert 'paxos_connections_closed_total{kind="broken"} 1' in lines
+        assert 'paxos_link_connected{peer="2"} 0' in lines
+
+
+# The command.
+
+
+def test_a_service_speaks_json_is_measured_over_http_and_stops_when_told(tmp_path: Path) -> None:
+    import urllib.request
+
+    town = Town(tmp_path)
+    town.start("registry")
+    town.wait("registry", "listening")
+    [(_, metrics), (_, listen)] = _free_ports((1, 2))
+    replica = subprocess.Popen(
+        [
+            *PAXOS, "kv", "serve", "--registry", town.registry, "--cluster-size", "1", "--log", "json",
+            "--metrics", f"127.0.0.1:{metrics}", "--listen", f"127.0.0.1:{listen}", "--data", tmp_path / "1",
+        ],
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )  # fmt: skip
+    try:
+        put = paxos("kv", "put", "x", "1", "--node", f"127.0.0.1:{listen}", "--timeout", "20")
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10) as response:
+            measured = response.read().decode()
+        status = paxos("kv", "status", "--node", f"127.0.0.1:{listen}")
+        replica.send_signal(signal.SIGTERM)
+        _, said = replica.communicate(timeout=10)
+    finally:
+        replica.kill()
+        town.kill("registry")
+
+    assert put.status == 0, put.said
+    assert re.search(r"^paxos_leading 1$", measured, re.M)
+    assert int(re.search(r"^paxos_syncs_total (\d+)$", measured, re.M)[1]) > 0  # type: ignore[index]
+    assert re.search(r"leading  leader 0  ballot \S+  executed \d+ .* lag 0 .* members 0", status.out)
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert [line["line"] for line in lines][-2:] == ["stopping, as asked", "stopped as asked"]
+    assert {"time", "level", "line", "event", "server", "cluster"} <= next(
+        line.keys() for line in lines if line.get("event") == "serving"
+    )
+    assert {(line["level"], line["kind"]) for line in lines if line.get("event") == "closed"} == {
+        ("debug", "left")
+    }
+    assert replica.returncode == 0
+
+
+def test_a_remark_is_a_line_with_particulars() -> None:
+    remark = Remark("it went", why="no reason", event="gone")
+
+    assert (remark, remark.is_usual) == ("it went", False)
+    assert remark.particulars == {"why": "no reason", "event": "gone"}
