@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from harness.history import History, Op
 from reports import shown
 
-MACHINE_FAULTS = frozenset({"pause", "kill", "power_loss"})
+MACHINE_FAULTS = frozenset({"pause", "stop", "kill", "power_loss"})
 """Faults of whole nodes; their bands lie on the lanes of these nodes."""
 
 
@@ -70,9 +70,12 @@ def _recorded(ops: Iterable[Op]) -> Iterator[Band]:
         verb, _, kind = op.f.partition("-")
         name = f"{kind} {_identity(op.value)}"
         if verb == "start" and kind:
+            begun = _begun(kind, op.time, _fault_in(op.value))
             if name not in open_:
-                open_[name] = _begun(kind, op.time, _fault_in(op.value))
+                open_[name] = begun
                 ended.discard(name)
+            else:  # Whom it struck may have been found out only when it began.
+                open_[name] = replace(open_[name], whom=begun.whom, nodes=begun.nodes)
         elif verb == "stop" and kind and name not in ended:
             # A foreign nemesis may end a fault without saying which one of its kind.
             known = name if name in open_ else next((n for n in open_ if open_[n].kind == kind), None)
@@ -120,9 +123,8 @@ def _fault_in(value: Any) -> Mapping[str, Any]:
 def whom(fault: Mapping[str, Any]) -> str:
     """Whom a fault is aimed at, in few words: its nodes, the sides of a partition, or its links."""
     grudge, links, nodes = fault.get("grudge"), fault.get("links"), _names(fault.get("nodes"))
-    parts = (
-        [shown.short(fault["shape"], 40)] if isinstance(fault.get("shape"), str) and fault["shape"] else []
-    )
+    words = (fault.get(field) for field in ("target", "shape", "message"))
+    parts = [shown.short(word, 40) for word in words if isinstance(word, str) and word]
     if isinstance(grudge, Mapping) and grudge:
         parts.append(_sides({str(receiver): _names(senders) for receiver, senders in grudge.items()}))
     elif nodes:

@@ -76,7 +76,7 @@ def _content(run: Run) -> dict[str, Any]:
         "quantiles": quantiles.table(run.history),
         "quantile_names": [quantiles.quantile_name(part) for part in quantiles.QUANTILES],
         "shape_of": latency.shape_of,
-        "kinds": [(kind, timeline.fault_class(kind)) for kind in bands.kinds(faults)],
+        "kinds": timeline.fault_legend(bands.kinds(faults)),
         "parts": findings.worst_first(findings.parts(run.results.get("verdict"))),
         "plan": planned.plan(run),
         "faults": planned.faults(run, faults),

@@ -5,12 +5,13 @@ Time is stretched where much happens, so that short ops can be read and long wai
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from harness.history import History, Op
+from harness.plan import FAULT_COLOURS
 from reports import shown, tables
 from reports.bands import Band, rows
 from reports.markup import Drawing, element
@@ -176,11 +177,16 @@ def _band(band: Band, row: int, scale: Stretched, top: int, height: float) -> Ma
 
 
 def fault_class(kind: str) -> str:
-    """The style of a kind of fault; kinds nobody foresaw share one."""
-    return f"fault-{kind}" if kind in _STYLED else "fault-other"
+    """The style of a kind of fault; kinds alike share one, and so do all that nobody foresaw."""
+    return f"fault-{FAULT_COLOURS.get(kind, 'other')}"
 
 
-_STYLED = frozenset({"partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate"})
+def fault_legend(kinds: Iterable[str]) -> list[tuple[str, str]]:
+    """For each style that these kinds have, the kinds in words and the style."""
+    styles: dict[str, list[str]] = {}
+    for kind in kinds:
+        styles.setdefault(fault_class(kind), []).append(kind.replace("_", " "))
+    return [(", ".join(names), style) for style, names in styles.items()]
 
 
 def _from_to(band: Band) -> str:

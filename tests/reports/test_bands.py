@@ -32,6 +32,16 @@ def test_of_two_faults_of_a_kind_the_one_with_the_id_ends() -> None:
     ]
 
 
+def test_a_fault_whose_target_was_found_out_when_it_began_lies_on_those_nodes() -> None:
+    history = ops(
+        (1, "info", "nemesis", "start-kill", {"id": 0, "target": "leader"}),
+        (1, "info", "nemesis", "start-kill", {"id": 0, "target": "leader", "nodes": ["n3"]}),
+        (9, "info", "nemesis", "stop-kill", {"id": 0}),
+    )
+
+    assert bands(history, {}) == (Band("kill", 1 * MS, 9 * MS, "leader n3", ("n3",)),)
+
+
 def test_heal_ends_whatever_goes_on() -> None:
     history = ops((1, "info", "nemesis", "start-drop", {"id": 0}), (7, "info", "nemesis", "heal", None))
 

@@ -1,19 +1,44 @@
 from __future__ import annotations
 
+import re
+from importlib.resources import files
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.history import History, Op
+from harness.plan import FAULT_KINDS
 from reports import timeline
 from reports.bands import bands
 from tests.reports.reading import classed, svg, texts, titles
 from tests.reports.samples import MS, SPLIT, ops
+
+STYLE = files("reports") / "pages" / "style.css"
 
 
 def test_an_empty_history_has_nothing_to_draw_and_says_so() -> None:
     drawing = timeline.draw(History())
 
     assert (drawing.svg, drawing.summary) == ("", "No client did anything.")
+
+
+@pytest.mark.parametrize("kind", FAULT_KINDS)
+def test_every_kind_of_fault_has_a_colour_on_light_ground_and_on_dark(kind: str) -> None:
+    style = STYLE.read_text()
+    group = timeline.fault_class(kind)
+    (colour,) = re.findall(rf"\.{group} {{ --fault: var\((--[a-z-]+)\)", style)
+
+    assert group != "fault-other"
+    assert len(re.findall(rf"{colour}: #[0-9a-f]{{6}};", style)) == 2
+
+
+def test_a_legend_names_kinds_of_one_colour_together() -> None:
+    assert timeline.fault_legend(["clock_jump", "clock_skew", "kill", "quake", "stop"]) == [
+        ("clock jump, clock skew", "fault-clock"),
+        ("kill, stop", "fault-kill"),
+        ("quake", "fault-other"),
+    ]
 
 
 def test_a_single_op_is_drawn() -> None:
