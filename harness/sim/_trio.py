@@ -14,27 +14,27 @@ import functools
 import sys
 import types
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 
 import outcome
 import trio
+import trio._core._asyncgens as _asyncgens
 import trio._core._entry_queue as _entry_queue
 import trio._core._instrumentation as _instrumentation
 import trio._core._ki as _ki
 import trio._core._run as _run
 import trio._core._traps as _traps
-import trio._highlevel_socket as _highlevel_socket
 import trio._path as _path
 from outcome import Error
 from trio.lowlevel import Abort, Task
 
 from harness.sim._passes import passes
+from harness.sim._shortcuts import shortcuts
 from harness.sim.errors import NotSimulated, UnsupportedTrio
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
-_streams: Any = _highlevel_socket
 
 RUN_IN_THREADS: tuple[Any, ...] = (trio.to_thread, _path)
 """The modules whose `run_sync` is called to run something in a thread."""
@@ -53,7 +53,7 @@ class BatchOrder(Protocol):
 class TrioRun:
     """One Trio run, advanced by hand, one pass of its loop at a time."""
 
-    __slots__ = ("advance", "asyncgen_hooks", "reschedule", "runner")
+    __slots__ = ("advance", "reschedule", "runner")
 
     def __init__(self, main: Callable[[], Awaitable[object]], clock: trio.abc.Clock) -> None:
         wakeup = _Wakeup()
@@ -65,12 +65,9 @@ class TrioRun:
             ki_manager=_ki.KIManager(),
             strict_exception_groups=True,
             entry_queue=_entry_queue.EntryQueue(wakeup=wakeup),  # type: ignore[arg-type]
+            asyncgens=_AsyncGenerators(),
         )
         wakeup.reschedule = self.reschedule = self.runner.reschedule
-        outer = sys.get_asyncgen_hooks()
-        self.runner.asyncgens.install_hooks(self.runner)
-        self.asyncgen_hooks: Any = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*outer)
         trio_loop = _RUN.unrolled_run(self.runner, main, (), host_uses_signal_set_wakeup_fd=True)
         self.advance: Callable[[], bool] = passes(self.runner, trio_loop).__next__
         """Make one pass. Returns whether the run has nothing more to do before its next deadline.
@@ -96,6 +93,10 @@ class TrioRun:
                 del _CONTEXT.runner
             else:
                 _CONTEXT.runner = surrounding
+
+    def abandon(self) -> None:
+        """Give up on a run that will not end. It is kept: Trio would complain if it were thrown away."""
+        _abandoned.append(self)
 
     @property
     def outcome(self) -> outcome.Outcome[Any] | None:
@@ -134,57 +135,65 @@ def park(trap: Trap) -> Generator[Any, Any, Any]:
     """
     sent = yield trap
     if type(sent) is Error:
-        sent.unwrap()
+        try:
+            sent.unwrap()
+        finally:
+            del sent  # It holds the exception, whose traceback holds this frame.
     return sent
 
 
 _context: dict[str, Any] = {}
 """The attributes of Trio's global context in the thread that runs a world."""
 _entered: TrioRun | None = None
+_outer_hooks: tuple[Any, Any] = (None, None)
+"""The asyncgen hooks of whoever runs the world."""
+_abandoned: list[TrioRun] = []
 _owners: dict[int, Any] = {}
-"""The asyncgen hooks of the run that each live async generator was first iterated in, by its id."""
+"""The asyncgen hooks of the run that each async generator was first iterated in, by its id."""
 
 
 def _first_iteration(generator: AsyncGenerator[Any, Any]) -> None:
-    assert _entered is not None
-    hooks = _owners[id(generator)] = _entered.asyncgen_hooks
-    hooks.firstiter(generator)
+    run = _entered
+    hooks = _outer_hooks if run is None else run.runner.asyncgens.hooks_of(run.runner)
+    _owners[id(generator)] = hooks
+    if hooks[0] is not None:
+        hooks[0](generator)
 
 
 def _finalize(generator: AsyncGenerator[Any, Any]) -> None:
-    _owners.pop(id(generator)).finalizer(generator)
+    _, finalize = _owners.pop(id(generator), _outer_hooks)
+    if finalize is not None:
+        finalize(generator)
 
 
 @contextmanager
 def schedule_batches(order: BatchOrder) -> Iterator[None]:
     """Let `order` decide for every run, and stand aside from a run that may surround this one."""
     check_trio()
-    with _installed(order):
+    with _installed(order), shortcuts():
         yield
 
 
 @contextmanager
 def _installed(order: BatchOrder) -> Iterator[None]:
-    global _context
+    global _context, _entered, _outer_hooks
     outer, _context = _context, _CONTEXT.__dict__
     context = dict(_context)
-    hooks = sys.get_asyncgen_hooks()
+    firstiter, finalizer = sys.get_asyncgen_hooks()
+    _outer_hooks = firstiter, finalizer
     deterministic, generator = _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r
     library = _RUN.sniffio_library.name
-    translate = _highlevel_socket._translate_socket_errors_to_stream_errors
     _CONTEXT.__dict__.clear()
     _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = True, order
     _RUN.sniffio_library.name = "trio"
-    _streams._translate_socket_errors_to_stream_errors = _Translation(translate).same
     sys.set_asyncgen_hooks(_first_iteration, _finalize)
     try:
         yield
     finally:
-        _context = outer
-        _streams._translate_socket_errors_to_stream_errors = translate
+        _context, _entered = outer, None
         _RUN.sniffio_library.name = library
         _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = deterministic, generator
-        sys.set_asyncgen_hooks(*hooks)
+        sys.set_asyncgen_hooks(firstiter, finalizer)
         _CONTEXT.__dict__.clear()
         _CONTEXT.__dict__.update(context)
 
@@ -193,27 +202,6 @@ def is_cancelled() -> bool:
     """Whether the next checkpoint of the running task would raise `Cancelled`."""
     cancelled: bool = _CONTEXT.task._cancel_status.effectively_cancelled
     return cancelled
-
-
-class _Translation:
-    """What turns the errors of sockets into those of streams, entered twice for each chunk of bytes.
-
-    Trio's is made anew each time, from a generator; this one asks it only if there is an error.
-    """
-
-    def __init__(self, translate: Callable[[], AbstractContextManager[None]]) -> None:
-        self._translate = translate
-
-    def same(self) -> _Translation:
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, tb: object) -> None:
-        if isinstance(error, OSError):
-            with self._translate():
-                raise error
 
 
 class _Instruments(dict[str, Any]):
@@ -228,6 +216,31 @@ class _Instruments(dict[str, Any]):
         super().__init__({"_all": {}})
         for instrument in incoming:
             self.add_instrument(instrument)
+
+
+class _AsyncGenerators(_asyncgens.AsyncGenerators):
+    """Trio's, with hooks that are made when they are needed and are for this run only."""
+
+    __slots__ = ("_hooks",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hooks: tuple[Any, Any] | None = None
+
+    def hooks_of(self, runner: Any) -> tuple[Any, Any]:
+        if self._hooks is None:
+            shared = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(*_outer_hooks)
+            self.install_hooks(runner)
+            # Not as `sys` hands them out: Python's garbage collector does not look inside of that.
+            first_iteration, finalize = sys.get_asyncgen_hooks()
+            self._hooks = first_iteration, finalize
+            sys.set_asyncgen_hooks(*shared)
+        return self._hooks
+
+    def close(self) -> None:
+        for generator in [generator for generator, hooks in _owners.items() if hooks is self._hooks]:
+            del _owners[generator]
 
 
 class _NoIO:
@@ -336,7 +349,7 @@ def _try_out() -> None:
         return "done"
 
     clock = _TestClock()
-    with _installed(_Reverse()):
+    with _installed(_Reverse()), shortcuts():
         run = TrioRun(main, clock)
         run.enter()
         _drive(run, clock)

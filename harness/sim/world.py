@@ -180,8 +180,11 @@ class World:
             with self._in_charge():
                 self._loop(self.now_ns + _UNWINDING_NS, lambda: all(process.unwound for process in left))
         self._closed = True
-        if stubborn := [process.name for process in left if not process.unwound]:
-            raise SimulationError(f"the programs of {', '.join(stubborn)} do not end when they are cancelled")
+        if stubborn := [process for process in left if not process.unwound]:
+            for process in stubborn:
+                process.run.abandon()
+            names = ", ".join(process.name for process in stubborn)
+            raise SimulationError(f"the programs of {names} do not end when they are cancelled")
 
     def _loop(self, until_ns: int, stop: Callable[[], bool] | None) -> StopReason:
         kernel = self.kernel

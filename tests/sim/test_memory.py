@@ -1,0 +1,98 @@
+"""Worlds come and go by the thousand: nothing of them may stay."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import FrameType
+
+import pytest
+import trio
+
+from harness.sim import World
+from tests.sim.toy import PORT, echo_server
+
+
+async def waits() -> None:
+    await trio.sleep_forever()
+
+
+async def talks() -> None:
+    async with await trio.open_tcp_stream("server", PORT) as stream:
+        await stream.send_all(b"hello")
+        await stream.receive_some()
+        with trio.move_on_after(1):
+            await stream.receive_some()
+
+
+async def numbers() -> AsyncIterator[int]:
+    yield 1
+    yield 2
+
+
+async def iterates() -> None:
+    async for _ in numbers():
+        pass
+
+
+def lived(program: Callable[[], Awaitable[object]]) -> World:
+    with World(1) as world:
+        world.machine("server").start(echo_server)
+        world.machine("client").start(program)
+        world.run(until_s=10)
+        assert not world.crashes
+    return world
+
+
+@pytest.mark.parametrize("program", [waits, talks, iterates])
+def test_a_world_that_nobody_holds_is_gone(program: Callable[[], Awaitable[object]]) -> None:
+    world = weakref.ref(lived(program))
+    gc.collect()
+
+    assert world() is None
+
+
+def test_a_wait_that_was_cancelled_leaves_no_frames_in_cycles() -> None:
+    lived(talks)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+
+    try:
+        lived(talks)
+        gc.collect()
+        frames = [item for item in gc.garbage if isinstance(item, FrameType)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+    assert frames == []
+
+
+def test_a_process_that_ends_leaves_the_async_generators_of_others_in_their_runs() -> None:
+    closed: list[str] = []
+    left_open: list[AsyncIterator[int]] = []
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(f"at {trio.current_time():.0f} s")  # Raises outside of a run.
+
+    async def late() -> None:
+        await trio.sleep(1)
+        left_open.append(endless())
+        await anext(left_open[0])
+        await trio.sleep(1)
+
+    async def ends() -> None:
+        pass
+
+    with World(1) as world:
+        world.machine("first").start(ends)
+        world.machine("second").start(late)
+        world.run()
+        assert not world.crashes
+
+    assert closed == ["at 2 s"]
