@@ -1,4 +1,4 @@
-"""The scenario matrix of the store by its other workloads, and of the registry: each sort of fault, and all."""
+"""The scenario matrix of the store by its other workloads, and of the registry: each sort of fault."""
 
 from __future__ import annotations
 

@@ -35,17 +35,15 @@ def test_every_seeded_bug_is_convicted_by_what_it_breaks(name: str, bug: str) ->
 @pytest.mark.parametrize("name", NAMES)
 def test_the_correct_system_raises_no_alarm(name: str) -> None:
     workload = find_workload(name)
-    trials = [run(plan_for(workload, seed=seed, nemesis="all"), workload=workload) for seed in range(2)]
+    trial = run(plan_for(workload, seed=1, nodes=3, nemesis="all"), workload=workload)
 
-    assert [trial.why for trial in trials if trial.valid == "invalid"] == []
-    assert any(trial.valid == "valid" for trial in trials), "vacuous: nothing was shown"
+    assert trial.valid == "valid", trial.why
 
 
 @pytest.mark.parametrize("name", [*NAMES, "register"])
-@pytest.mark.parametrize("concurrency", [1, 3])
-def test_few_clients_will_do(name: str, concurrency: int) -> None:
+def test_a_single_client_will_do(name: str) -> None:
     workload = find_workload(name)
-    trial = run(plan_for(workload, seed=1, concurrency=concurrency, time_limit_s=1.0), workload=workload)
+    trial = run(plan_for(workload, seed=1, nodes=3, concurrency=1, time_limit_s=0.5), workload=workload)
 
     assert trial.valid in ("valid", "unknown"), trial.why
     assert any(op.type == "ok" for op in trial.history), "vacuous: nothing was done"
