@@ -157,7 +157,8 @@ class Driver(Generic[_Event, _Effect]):
                 self._inbox.append(self._driven.received(message, self._me, id))
             else:
                 frame = frame or framed(Envelope(id, message))
-                self._links[peer].send(frame)
+                if (link := self._links.get(peer)) is not None:  # Or else nobody knows where it is.
+                    link.send(frame)
 
     def answer(self, request: int, outcome: Any) -> None:
         """Answer a client, if it still waits."""

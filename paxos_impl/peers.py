@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from paxos_impl.frame import BadFrame
 from paxos_impl.link import Link
@@ -14,10 +14,17 @@ class Peers:
     """What one server has heard of the others' lives."""
 
     def __init__(
-        self, membership: Membership, server_id: int, protocol: int, links: Mapping[int, Link]
+        self,
+        membership: Membership,
+        server_id: int,
+        protocol: int,
+        links: Mapping[int, Link],
+        admits: Callable[[Hello], bool] | None = None,
     ) -> None:
+        """`admits` says who may be a member; by default, those of `membership` and no others."""
         self._membership, self._me, self._protocol = membership, server_id, protocol
         self._links = links
+        self._admits = admits or (lambda hello: hello.sender in membership.members)
         self._newest: dict[int, int] = {}
 
     def check(self, hello: Hello) -> None:
@@ -32,7 +39,7 @@ class Peers:
         ):
             if theirs != ours:
                 raise BadFrame(f"server {hello.sender} {what} {theirs!r}; this is {ours!r}")
-        if hello.sender not in self._membership.members or hello.sender == self._me:
+        if hello.sender == self._me or not self._admits(hello):
             raise BadFrame(f"server {hello.sender} is no other member of {self._membership.cluster_id!r}")
         newest = self._newest.get(hello.sender)
         if newest is not None and hello.incarnation < newest:

@@ -56,16 +56,38 @@ def links_to_others(
 ) -> dict[int, Link]:
     """A link to each of the other members."""
     return {
-        peer: Link(
+        peer: link_to(
+            peer,
             membership.members[peer],
-            framed(Hello(protocol, membership.cluster_id, server_id, peer, incarnation)),
-            rng,
-            log,
-            transport,
+            me=server_id,
+            membership=membership,
+            protocol=protocol,
+            incarnation=incarnation,
+            rng=rng,
+            log=log,
+            transport=transport,
         )
         for peer in membership.ids
         if peer != server_id
     }
+
+
+def link_to(
+    peer: int,
+    address: Address,
+    *,
+    me: int,
+    membership: Membership,
+    protocol: int,
+    incarnation: int,
+    rng: Random,
+    log: Remarks,
+    transport: Transport,
+    found_at: str = "",
+) -> Link:
+    """A link to another member, which is found at this address; it is told where this one is `found_at`."""
+    hello = Hello(protocol, membership.cluster_id, me, peer, incarnation, found_at)
+    return Link(address, framed(hello), rng, log, transport)
 
 
 async def serve_node(

@@ -32,6 +32,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     sender: int
     receiver: int
     incarnation: int
+    address: str = ""
+    """Where I am found, for who does not know me yet; empty if that goes without saying."""
 
 
 class Envelope(msgspec.Struct, Generic[_M], frozen=True, array_like=True, tag=True, gc=False):

@@ -12,11 +12,12 @@ from typing import Any
 import trio
 
 from paxos_impl.connection import Connection, NoAnswer
-from paxos_impl.core.log import ReadHow
+from paxos_impl.core.log import Member, ReadHow
 from paxos_impl.membership import Address
 from paxos_impl.replica.wire import (
     Answer,
     AskStatus,
+    Change,
     Done,
     Elsewhere,
     Execute,
@@ -95,6 +96,15 @@ class ReplicaClient:
             return await self._insist(lambda request: Read(request, op, how), timeout_s)
         except Unsure as error:
             raise NotDone(str(error)) from error
+
+    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
+        """Have these be the members of the cluster, from some slot on.
+
+        Who is new begins as a learner, with the next id that is free, and gets a vote once it has caught up;
+        see `Configuration.with_learner` and what is beside it. Asking again for what is done already changes
+        nothing. Raises: NotDone; Unsure.
+        """
+        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
 
     async def _insist(self, request: Callable[[int], Request], timeout_s: float) -> Done:
         """Ask one replica after the other, the leader where it is known, until one has it done."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from paxos_impl.core.log import Command, ReadRequested, Submitted
+from paxos_impl.core.log import ChangeRequested, Command, ReadRequested, Submitted
 from paxos_impl.desk import OVERLOADED, is_plain
 from paxos_impl.frame import BadFrame
 from paxos_impl.kv.machine import BadOperation
 from paxos_impl.peers import Peers
 from paxos_impl.replica.wire import (
     AskStatus,
+    Change,
     Elsewhere,
     Execute,
     Incoming,
@@ -34,7 +35,7 @@ def answer_early(visitor: Visitor, request: object, waiting: Waiting) -> None:
     match request:
         case AskStatus(number):
             visitor.answer(number, waiting)
-        case Execute(number) | Read(number):
+        case Execute(number) | Read(number) | Change(number):
             visitor.answer(number, Refused(str(waiting), is_final=False))
         case _:
             raise BadFrame(f"a client sent {type(request).__name__}")
@@ -61,7 +62,7 @@ class ReplicaDesk:
     def turn_away(self, visitor: Visitor, request: object, why: str) -> None:
         """See `Desk`."""
         match request:
-            case Execute(number) | Read(number):
+            case Execute(number) | Read(number) | Change(number):
                 visitor.answer(number, Elsewhere(None, maybe=False))
             case _:
                 self.serve(visitor, request, 0)
@@ -71,7 +72,7 @@ class ReplicaDesk:
         match request:
             case AskStatus(number):
                 visitor.answer(number, self._status())
-            case Execute(number) | Read(number) if self._driver.is_overloaded:
+            case Execute(number) | Read(number) | Change(number) if self._driver.is_overloaded:
                 visitor.answer(number, Refused(OVERLOADED, is_final=False))
             case Execute(number, op=op) | Read(number, op) if why := self._objection(op, size):
                 visitor.answer(number, Refused(why, is_final=True))
@@ -83,6 +84,8 @@ class ReplicaDesk:
                 visitor.answer(number, Refused(why, is_final=True))
             case Read(number, op, how):
                 visitor.pass_on(number, self._driver, lambda n: ReadRequested(n, op, how))
+            case Change(number, members):
+                visitor.pass_on(number, self._driver, lambda n: ChangeRequested(n, members))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
 
@@ -99,16 +102,17 @@ class ReplicaDesk:
         return ""
 
     def _status(self) -> Status:
-        replica, membership = self._node.replica, self._node.membership
+        replica, node = self._node.replica, self._node
         return Status(
             replica.server_id,
-            membership.cluster_id,
+            node.membership.cluster_id,
             replica.incarnation,
-            membership.members,
+            {id: node.addresses[id] for id in replica.members if id in node.addresses},
             type(replica.phase).__name__.lower(),
             replica.leader,
             replica.promised,
             replica.upto,
             replica.applied,
             replica.ledger.top,
+            replica.configurations[-1],
         )

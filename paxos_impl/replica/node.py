@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from random import Random
 from time import time
 from typing import Any
@@ -15,7 +17,10 @@ from paxos_impl.core import TraceEvent
 from paxos_impl.core.log import (
     LOG_RULES,
     Apply,
+    Changed,
     Compaction,
+    Configuration,
+    Configured,
     Decline,
     Drained,
     Effect,
@@ -25,6 +30,7 @@ from paxos_impl.core.log import (
     Install,
     LeaseTerms,
     LogRules,
+    Member,
     Message,
     Moment,
     Note,
@@ -63,9 +69,10 @@ from paxos_impl.replica.keeper import Keeper
 from paxos_impl.replica.storage import Storage
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import PROTOCOL, Answer, Done, Elsewhere, Refused
-from paxos_impl.server import links_to_others, serve_node
+from paxos_impl.server import link_to, serve_node
 from paxos_impl.storage import StorageFailed
 from paxos_impl.transport import PLAIN, Transport
+from paxos_impl.wire import Hello
 
 _HASHED_EVERY = 8
 """Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
@@ -80,6 +87,10 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
 
     server_id: int
     membership: Membership
+    """Those who have founded the cluster, or, for one that joins it, only itself."""
+    joins: bool = False
+    """Whether others have founded the cluster: then this replica follows the log, and has no vote before
+    the log gives it one. Its id is the one it was added under, and was never anybody else's."""
     listen: Address | None = None
     """Where to listen, if that is not the address at which the members find it."""
     timing: ReplicaTiming = ReplicaTiming()
@@ -132,9 +143,11 @@ class ReplicaNode:
         self.machine, self._sessions, self._clock = machine, sessions, LogClock()
         self._facts: list[Fact] = []
         me, self.membership = config.server_id, config.membership
+        self.addresses = dict(self.membership.members)
+        self._nursery: trio.Nursery | None = None
         self.replica = Replica.recover(
             me,
-            self.membership.ids,
+            UNKNOWN if config.joins else _founders(self.membership),
             incarnation=storage.incarnation,
             state=storage.state,
             compaction=config.compaction,
@@ -142,17 +155,22 @@ class ReplicaNode:
             rules=rules,
         )
         self.keeper = Keeper(storage, lambda image: self.driver.submit(SnapshotSaved(image)))
-        self.links = links_to_others(
-            me,
-            self.membership,
+        self._link = partial(
+            link_to,
+            me=me,
+            membership=self.membership,
             protocol=PROTOCOL,
             incarnation=storage.incarnation,
             rng=rng,
             log=log,
             transport=config.transport,
+            found_at=str(self.addresses[me]),
         )
+        self.links = {
+            peer: self._link(peer, self.addresses[peer]) for peer in self.membership.ids if peer != me
+        }
         self.driver: Driver[Event, Effect] = Driver(self, me, storage.incarnation, self.links, tracer)
-        self.desk = ReplicaDesk(self, Peers(self.membership, me, PROTOCOL, self.links))
+        self.desk = ReplicaDesk(self, Peers(self.membership, me, PROTOCOL, self.links, self._admits))
         self.driver.submit(Started())
 
     @classmethod
@@ -172,7 +190,9 @@ class ReplicaNode:
 
         Raises: DamagedLog; WrongStorage; StorageFailed.
         """
-        storage = await Storage.recover(disk, config.membership, config.server_id)
+        cluster = config.membership
+        founders = Membership({}, cluster.cluster_id) if config.joins else cluster
+        storage = await Storage.recover(disk, founders, config.server_id)
         made = machine()
         return cls(config, storage, made, sessions(made), rng=rng, rules=rules, tracer=tracer, log=log)
 
@@ -180,6 +200,7 @@ class ReplicaNode:
         """See `Server`."""
         failure: StorageFailed | None = None
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             nursery.start_soon(self.keeper.run, nursery.cancel_scope)
             try:
                 await self.driver.run()
@@ -188,6 +209,24 @@ class ReplicaNode:
                 nursery.cancel_scope.cancel()
         if failure := failure or self.keeper.failure:
             raise failure
+
+    def _admits(self, hello: Hello) -> bool:
+        """Whether who says this may be a member: one that is not known yet, but can be found, may be new."""
+        if self.replica.is_former(hello.sender):
+            return False
+        if hello.sender not in self.links and hello.address:
+            with suppress(ValueError):
+                self._meet(hello.sender, Address.parse(hello.address))
+        return hello.sender in self.links
+
+    def _meet(self, server_id: int, address: Address) -> None:
+        """From now on, a server is found there."""
+        if self.addresses.get(server_id) == address or server_id == self.replica.server_id:
+            return
+        self.addresses[server_id] = address
+        self.links[server_id] = link = self._link(server_id, address)
+        assert self._nursery is not None, f"server {server_id} was met before this one runs"
+        self._nursery.start_soon(link.run)
 
     def samples(self) -> Iterator[Sample]:
         """See `Server`."""
@@ -263,12 +302,18 @@ class ReplicaNode:
             case Query(request, op, slot):
                 driver.answer(request, Done(slot, self.machine.execute(op)))
             case Decline(request, leader, maybe):
-                address = None if leader is None else self.membership.members[leader]
+                address = None if leader is None else self.addresses.get(leader)
                 driver.answer(request, Elsewhere(address, maybe))
             case Overloaded(request):
                 driver.answer(request, Refused(OVERLOADED, is_final=False))
-            case Rejected(request, why):
-                driver.answer(request, Refused(why, is_final=True))
+            case Rejected(request, why, is_final):
+                driver.answer(request, Refused(why, is_final))
+            case Changed(request, slot, is_made):
+                why = "another change of the members came before it"
+                driver.answer(request, Done(slot, None) if is_made else Refused(why, is_final=True))
+            case Configured(configuration):
+                for member in configuration.members:
+                    self._meet(member.id, Address.parse(member.address))
             case TakeSnapshot(slot, configurations):
                 snapshot = Snapshot(slot, configurations, self._sessions.snapshot())
                 self.keeper.save(Image.of(snapshot))
@@ -307,6 +352,16 @@ class ReplicaNode:
         if apply.slot % _HASHED_EVERY == 0:
             detail["state_hash"] = self._sessions.digest()
         return event and replace(event, detail=detail)
+
+
+UNKNOWN = Configuration(0, (), 0)
+"""What is known of the members of a cluster that others have founded."""
+
+
+def _founders(membership: Membership) -> Configuration:
+    """The configuration that a log begins with."""
+    members = tuple(Member(id, str(membership.members[id])) for id in membership.ids)
+    return Configuration(0, members, max(membership.ids) + 1)
 
 
 def _now() -> Moment:

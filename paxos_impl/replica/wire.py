@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Message, ReadHow
+from paxos_impl.core.log import Configuration, Member, Message, ReadHow
 from paxos_impl.membership import Address
 from paxos_impl.wire import Envelope, Hello, Response, Waiting, decoded
 
@@ -34,6 +34,13 @@ class Read(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     request: int
     op: Any
     how: ReadHow = "lease"
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Have these be the members of the cluster."""
+
+    request: int
+    members: tuple[Member, ...]
 
 
 class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -84,12 +91,14 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The last slot it has executed."""
     top: int
     """The last slot in which it has voted, or knows what it holds."""
+    configuration: Configuration | None = None
+    """The newest one that it knows of; it may be in force only for slots to come."""
 
 
 Answer = Done | Elsewhere | Refused | Status | Waiting
 
 
-Request = Execute | Read | AskStatus
+Request = Execute | Read | Change | AskStatus
 Incoming = Hello | Envelope[Message] | Request
 
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)

@@ -13,13 +13,14 @@ import trio.testing
 
 from paxos_impl.connection import Connection
 from paxos_impl.core import TraceEvent
-from paxos_impl.core.log import Command
+from paxos_impl.core.log import Command, Compaction, Configuration
+from paxos_impl.link import QUEUED_MAX
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
 from paxos_impl.replica.desk import COMMAND_BYTES_MAX
 from paxos_impl.replica.node import ReplicaConfig, serve
 from paxos_impl.replica.timing import ReplicaTiming
-from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, read_response
+from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, Status, read_response
 from paxos_impl.storage import StorageFailed
 from paxos_impl.wire import Envelope, Hello, framed
 from tests.paxos.memory_disk import MemoryDisk
@@ -28,11 +29,17 @@ from tests.paxos.test_node import _free_ports
 QUICK = ReplicaTiming(beat_s=0.02, election_s=0.08, soon_s=0.02)
 
 
+NEVER = Compaction()
+"""No test executes as many slots as it takes to have a snapshot taken."""
+OFTEN = Compaction(every=8, keep=2, chunk_bytes=64)
+
+
 class Cluster:
     """Replicas in one nursery; each can be killed and started again on its own disk."""
 
-    def __init__(self, size: int, nursery: trio.Nursery) -> None:
-        self._nursery = nursery
+    def __init__(self, size: int, nursery: trio.Nursery, compaction: Compaction) -> None:
+        self._nursery, self.compaction = nursery, compaction
+        self.joined: dict[int, Address] = {}
         self.ids = tuple(range(1, size + 1))
         self.disks = {server_id: MemoryDisk() for server_id in self.ids}
         self.trace: list[TraceEvent] = []
@@ -52,24 +59,53 @@ class Cluster:
     async def start(self, server_id: int) -> None:
         self._scopes[server_id] = await self._nursery.start(self._run, server_id)
 
+    async def join(self, server_id: int) -> Address:
+        """Start a replica that the others have not founded the cluster with."""
+        [(_, port)] = _free_ports((server_id,))
+        self.joined[server_id] = Address("127.0.0.1", port)
+        self.disks[server_id] = MemoryDisk()
+        await self.start(server_id)
+        return self.joined[server_id]
+
     async def kill(self, server_id: int) -> None:
         """Like losing power, except that connections are closed."""
         self._scopes[server_id].cancel()
         await trio.testing.wait_all_tasks_blocked()
         self.disks[server_id].lose_power()
 
+    async def configuration(self) -> Configuration:
+        """The newest one that the leader knows of."""
+        addresses = {**self.membership.members, **self.joined}
+        told = await status(addresses[await self.leader()], timeout_s=5)
+        assert isinstance(told, Status)
+        assert told.configuration is not None
+        return told.configuration
+
+    async def caught_up(self, server_id: int, slot: int) -> Status:
+        """What a replica says once it has executed a slot."""
+        addresses = {**self.membership.members, **self.joined}
+        while True:
+            told = await status(addresses[server_id], timeout_s=5)
+            if isinstance(told, Status) and told.executed >= slot:
+                return told
+            await trio.sleep(0.01)
+
     async def leader(self) -> int:
         """Who leads, once somebody does."""
         while True:
-            for server_id in self.ids:
+            addresses = {**self.membership.members, **self.joined}
+            for server_id, address in addresses.items():
                 if not self._scopes[server_id].cancel_called:
-                    told = await status(self.membership.members[server_id], timeout_s=5)
+                    told = await status(address, timeout_s=5)
                     if told.phase == "leading":
                         return server_id
             await trio.sleep(0.01)
 
     async def _run(self, server_id: int, task_status: trio.TaskStatus[trio.CancelScope]) -> None:
-        config = ReplicaConfig(server_id, self.membership, timing=QUICK)
+        membership, joins = self.membership, server_id in self.joined
+        if joins:
+            membership = Membership({server_id: self.joined[server_id]}, "blue")
+        config = ReplicaConfig(server_id, membership, joins, timing=QUICK, compaction=self.compaction)
         async with trio.open_nursery() as nursery:
             await nursery.start(
                 lambda *, task_status: serve(
@@ -85,9 +121,9 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(size: int = 3) -> AsyncIterator[Cluster]:
+async def cluster(size: int = 3, compaction: Compaction = NEVER) -> AsyncIterator[Cluster]:
     async with trio.open_nursery() as nursery:
-        made = Cluster(size, nursery)
+        made = Cluster(size, nursery, compaction)
         for server_id in made.ids:
             await made.start(server_id)
         with trio.fail_after(20):
@@ -217,6 +253,81 @@ async def test_what_makes_no_sense_is_refused_in_words(request_: Execute | Read,
     assert isinstance(answer, Refused)
     assert answer.is_final
     assert why in answer.why
+
+
+async def test_a_replica_that_was_away_for_long_takes_a_snapshot_and_goes_on_from_it() -> None:
+    async with cluster(compaction=OFTEN) as three, three.client("a") as client:
+        await three.kill(3)
+        for number in range(QUEUED_MAX):  # What waits for it in queues is not all.
+            done = await client.execute(["append", "x", number], timeout_s=10)
+        await three.start(3)
+        await three.caught_up(3, done.slot)
+        await three.kill(1)
+        assert (await client.read(["get", "x"], timeout_s=10)).result == list(range(QUEUED_MAX))
+
+        installed = [event.node for event in three.trace if event.event == "snapshot_installed"]
+
+    assert "n3" in installed
+
+
+async def test_after_a_power_failure_of_all_the_log_goes_on_from_snapshots() -> None:
+    async with cluster(compaction=OFTEN) as three, three.client("a") as client:
+        for number in range(30):
+            await client.execute(["append", "x", number], timeout_s=10)
+        for server_id in three.ids:
+            await three.kill(server_id)
+        for server_id in three.ids:
+            await three.start(server_id)
+
+        assert (await client.execute(["append", "x", 30], timeout_s=10)).result == 31
+
+
+async def test_members_come_and_go_while_clients_go_on() -> None:
+    async with cluster(compaction=OFTEN) as three, three.client("a") as client, three.client("b") as admin:
+        for number in range(20):
+            await client.execute(["append", "x", number], timeout_s=10)
+        address = await three.join(4)
+        now = await three.configuration()
+        done = await admin.change(now.with_learner(str(address)), timeout_s=10)
+        await three.caught_up(4, done.slot)
+        await admin.change((await three.configuration()).with_vote(4), timeout_s=10)
+        await admin.change((await three.configuration()).without(1), timeout_s=10)
+        await three.kill(1)
+        await three.kill(await three.leader())
+        await client.execute(["append", "x", 20], timeout_s=10)
+
+        assert (await client.read(["get", "x"], timeout_s=10)).result == list(range(21))
+        assert (await three.configuration()).voters == (2, 3, 4)
+
+
+async def test_a_change_that_is_done_already_is_done() -> None:
+    async with cluster() as three, three.client("a") as admin:
+        members = (await three.configuration()).with_learner("127.0.0.1:1")
+        await admin.change(members, timeout_s=10)
+
+        await admin.change(members, timeout_s=10)
+
+        assert (await three.configuration()).version == 1
+
+
+async def test_an_impossible_change_is_refused_in_words() -> None:
+    async with cluster() as three, three.client("a") as admin:
+        with pytest.raises(NotDone, match="somebody has to vote"):
+            await admin.change((), timeout_s=10)
+
+
+async def test_a_removed_member_is_shown_out() -> None:
+    async with cluster() as three, three.client("a") as admin:
+        first = await three.leader()
+        other = next(server_id for server_id in three.ids if server_id != first)
+        await admin.change((await three.configuration()).without(other), timeout_s=10)
+        await admin.execute(["put", "x", 1], timeout_s=10)
+        await three.kill(other)
+        await three.start(other)
+        while not any(f"server {other} is no other member" in line for line in three.log):
+            await trio.sleep(0.01)
+
+        assert (await admin.read(["get", "x"], timeout_s=10)).result == 1
 
 
 @pytest.mark.parametrize(

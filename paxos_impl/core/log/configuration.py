@@ -50,6 +50,22 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Those who count towards quorums."""
         return tuple(member.id for member in self.members if member.votes)
 
+    # The members as they could be next.
+
+    def with_learner(self, address: str) -> tuple[Member, ...]:
+        """With another member, who has the next id that is free and no vote yet."""
+        return (*self.members, Member(self.next_id, address, votes=False))
+
+    def with_vote(self, id: int) -> tuple[Member, ...]:
+        """With a vote for one of them."""
+        return tuple(Member(each.id, each.address, each.votes or each.id == id) for each in self.members)
+
+    def without(self, id: int) -> tuple[Member, ...]:
+        """Without one of them."""
+        return tuple(each for each in self.members if each.id != id)
+
+    # What becomes of that.
+
     def followed_by(self, members: Sequence[Member]) -> Configuration:
         """The configuration after this one; its first slot is not known yet."""
         ordered = tuple(sorted(members, key=lambda member: member.id))

@@ -163,10 +163,12 @@ class Overloaded(msgspec.Struct, frozen=True, gc=False):
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """Answer a request: it can't be done as things are. It was not taken up and won't be."""
+    """Answer a request: it can't be done. It was not taken up and won't be."""
 
     request: int
     why: str
+    is_final: bool
+    """Whether it never can; if not, it is in vain only as things are."""
 
 
 class Leads(msgspec.Struct, frozen=True, gc=False):

@@ -41,7 +41,7 @@ def handle(turn: Turn, event: Event) -> None:
     leader.suspect(turn)
     match event:
         case Received(message, sender):
-            if not turn.is_removed(sender):
+            if not turn.before.is_former(sender):
                 _receive(turn, message, sender)
         case Submitted(request, command, size):
             leader.submit(turn, request, command, size)

@@ -14,7 +14,16 @@ from paxos_impl.core.ballot import Vote
 from paxos_impl.core.log import election, learner
 from paxos_impl.core.log.command import NOOP, Batch, Command, Queued
 from paxos_impl.core.log.configuration import ALPHA, CLUSTER, Configuration, Member, change_to, is_change
-from paxos_impl.core.log.effect import Decline, HoldsLease, Leads, Overloaded, Query, Rejected, SetTimer
+from paxos_impl.core.log.effect import (
+    Changed,
+    Decline,
+    HoldsLease,
+    Leads,
+    Overloaded,
+    Query,
+    Rejected,
+    SetTimer,
+)
 from paxos_impl.core.log.event import ReadHow
 from paxos_impl.core.log.lease import Lease
 from paxos_impl.core.log.message import Accepted, Commit, Heard, Prepare, Promise, Propose
@@ -104,7 +113,7 @@ def submit(turn: Turn, request: int, command: Command, size: int) -> None:
         turn.do(Decline(request, turn.leader, maybe=False))
         return
     if is_change(command):
-        turn.do(Rejected(request, "the members are not changed by commands of clients"))
+        turn.do(Rejected(request, "the members are not changed by commands of clients", is_final=True))
         return
     waiting = turn.waiting.get(command.id)
     if waiting is None and len(turn.waiting) >= WAITING_MAX:
@@ -121,8 +130,12 @@ def change(turn: Turn, request: int, members: tuple[Member, ...]) -> None:
     newest = turn.configurations[-1]
     if not isinstance(phase, Leading):
         turn.do(Decline(request, turn.leader, maybe=False))
-    elif why := _objection(turn, phase, newest, members):
-        turn.do(Rejected(request, why))
+    elif members == newest.members:
+        turn.do(Changed(request, turn.applied, is_made=True))  # It was asked for before, perhaps.
+    elif (why := newest.objection(members)) is not None:
+        turn.do(Rejected(request, why, is_final=True))
+    elif (why := _obstacle(turn, phase, newest, members)) is not None:
+        turn.do(Rejected(request, why, is_final=False))
     else:
         proposer = f"n{turn.me}.{turn.before.incarnation}.{request}"
         command = change_to(newest.followed_by(members), proposer)
@@ -130,18 +143,16 @@ def change(turn: Turn, request: int, members: tuple[Member, ...]) -> None:
         turn.queue = (*turn.queue, Queued(command, size=64 * len(members)))
 
 
-def _objection(turn: Turn, phase: Leading, newest: Configuration, members: tuple[Member, ...]) -> str:
-    """Why the members can't be these now; empty if they can."""
+def _obstacle(turn: Turn, phase: Leading, newest: Configuration, members: tuple[Member, ...]) -> str | None:
+    """Why the members can't be these now, though later they could."""
     is_under_way = any(id.client.startswith(CLUSTER) for id in turn.waiting)
     if is_under_way or newest.from_slot > turn.upto + 1:
         return "another change is under way"
-    if (why := newest.objection(members)) is not None:
-        return why
     for member in members:
         is_near = turn.rules.may_vote_soon(phase.reached.get(member.id, 0), turn.upto)
         if member.votes and member.id not in newest.voters and not is_near:
             return f"server {member.id} has to catch up with the log before it gets a vote"
-    return ""
+    return None
 
 
 def drain(turn: Turn) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from paxos_impl.core.ballot import Vote
 from paxos_impl.core.log import election, leader, transfer
 from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.configuration import changed_to, since
+from paxos_impl.core.log.configuration import changed_to, is_change, since
 from paxos_impl.core.log.effect import Apply, Changed, Chose, Learned
 from paxos_impl.core.log.lease import Grant
 from paxos_impl.core.log.ledger import FIRST, Cell
@@ -54,7 +54,8 @@ def execute(turn: Turn, learned: int) -> None:
         if any(waiting):
             done = {command.id: None for command in batch}
             turn.waiting = {id: waits for id, waits in turn.waiting.items() if id not in done}
-        turn.do(Apply(slot, batch, waiting))
+        each = zip(batch, waiting, strict=True)
+        turn.do(Apply(slot, batch, tuple(() if is_change(command) else told for command, told in each)))
         _reconfigure(turn, slot, batch, waiting)
         transfer.take_if_due(turn)
 

@@ -141,6 +141,10 @@ class Replica(msgspec.Struct, frozen=True):
             rules=rules,
         )
 
+    def is_former(self, server_id: int) -> bool:
+        """Whether somebody was a member and is none any more. Ids are not given twice."""
+        return server_id not in self.members and server_id < self.configurations[-1].next_id
+
     def step(self, event: Event, now: Moment = Moment()) -> tuple[Replica, list[Effect]]:  # noqa: B008
         """The replica after an event, and what it wants done, in order.
 

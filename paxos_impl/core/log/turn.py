@@ -119,10 +119,6 @@ class Turn:
         """Whether this replica's vote counts in the first slot that is open."""
         return self.me in self.configuration(self.upto + 1).voters
 
-    def is_removed(self, server_id: int) -> bool:
-        """Whether somebody was a member and is none any more. Ids are not given twice."""
-        return server_id not in self.members and server_id < self.configurations[-1].next_id
-
     def configure(self, configurations: tuple[Configuration, ...]) -> None:
         """These are the configurations for the slots that are still open."""
         for configuration in configurations:
