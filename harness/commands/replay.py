@@ -34,7 +34,7 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
         if bug is not None:
             plan, earlier = replace(plan, bug=bug), None
         watch = earlier is not None and earlier["stopped"]
-        name = f"replay-of-seed-{plan.seed}"
+        name = "-".join(filter(None, ("replay-of", plan.bug, f"seed-{plan.seed}")))
         trial = run(plan, store=Store(store), name=name, report=True, watch=watch)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is not there: a run folder holds a plan.json") from None

@@ -14,6 +14,7 @@ from harness.status import INVALID, UNKNOWN, VALID, UserError
 if TYPE_CHECKING:
     from harness.plan import Plan
     from harness.search.shrink import Fails
+    from harness.trial import Trial
 
 
 @click.command()
@@ -46,35 +47,40 @@ def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int
     except (UnknownName, BadPlan) as error:
         raise UserError(str(error)) from None
     if failing.valid != "invalid":
-        click.echo(f"there is nothing to shrink: the plan is {failing.valid}. {failing.why}", err=True)
+        why = failing.why or "nothing that happened in it is forbidden"
+        click.echo(f"there is nothing to shrink: the plan is {failing.valid}: {why}", err=True)
         return VALID if failing.valid == "valid" else UNKNOWN
     until = time.monotonic() + seconds
-    found, runs = _search(plan, failing.reason, lambda: time.monotonic() >= until)
+    found, runs = _search(plan, failing, lambda: time.monotonic() >= until)
     _keep(found, failing.reason, runs, plan, store, as_json)
     return INVALID
 
 
-def _search(plan: Plan, reason: str, enough: Callable[[], bool]) -> tuple[Plan, int]:
+def _search(plan: Plan, failing: Trial, enough: Callable[[], bool]) -> tuple[Plan, int]:
     from rich.console import Console
     from rich.status import Status
 
     from harness.search.complexity import size_line
+    from harness.search.shrink import runnable
     from harness.search.shrink import shrink as search
+    from harness.search.small_world import SmallWorld, broken_properties
 
     console = Console(stderr=True)
     runs = 0
+    fails_alike = runnable(_fails_like(failing.reason))
+    elsewhere = SmallWorld(broken_properties(failing.anomalies, failing.reason))
 
     with Status(f"shrinking {size_line(plan)}", console=console) as status:
 
         def fails(candidate: Plan) -> bool:
             nonlocal runs
             runs += 1
-            failed = _fails_like(reason)(candidate)
+            failed = fails_alike(candidate)
             if failed:
                 status.update(f"{runs} runs, now {size_line(candidate)}")
             return failed
 
-        found = search(plan, fails, enough=enough)
+        found = search(plan, fails, enough=enough, elsewhere=elsewhere)
     return found, runs
 
 
@@ -98,7 +104,8 @@ def _keep(found: Plan, reason: str, runs: int, plan: Plan, store: Path, as_json:
     from harness.store import Store, write_whole
     from harness.trial import run
 
-    trial = run(found, store=Store(store), name=f"shrunk-seed-{plan.seed}", report=True)
+    name = "-".join(filter(None, ("shrunk", plan.bug, f"seed-{plan.seed}")))
+    trial = run(found, store=Store(store), name=name, report=True)
     assert trial.reason == reason, f"it failed for {reason!r}, and run once more for {trial.reason!r}"
     assert trial.folder is not None
     test = trial.folder / f"test_{slug(plan.workload, reason)}.py"

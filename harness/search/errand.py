@@ -22,6 +22,7 @@ from harness.search.outcome import (
 from harness.search.recipe import find_recipe
 from harness.search.shape import transitions, windows
 from harness.search.shrink import runnable, shrink
+from harness.search.small_world import SmallWorld, broken_properties
 from harness.search.swarm import Swarm
 from harness.store import Store
 
@@ -151,12 +152,13 @@ class Errands:
     def _shrunk(self, finding: tuple[Valid, str], plan: Plan) -> Plan:
         run = load_run(self.runner)
         until = time.monotonic() + _SHRINKING_S
+        elsewhere = SmallWorld(broken_properties(run(plan).anomalies, finding[1]))
 
         def fails(candidate: Plan) -> bool:
             trial = run(candidate)
             return (trial.valid, _reason(trial)) == finding
 
-        return shrink(plan, runnable(fails), enough=lambda: time.monotonic() >= until)
+        return shrink(plan, runnable(fails), enough=lambda: time.monotonic() >= until, elsewhere=elsewhere)
 
 
 def stays_home(errand: Errand) -> bool:

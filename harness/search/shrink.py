@@ -27,13 +27,19 @@ _SEEDS = 3
 """With how many other seeds a smaller plan is tried: what is left out shifts all that was drawn."""
 
 
-def shrink(plan: Plan, fails: Fails, *, enough: Callable[[], bool] = lambda: False) -> Plan:
+def shrink(
+    plan: Plan, fails: Fails, *, enough: Callable[[], bool] = lambda: False, elsewhere: Pass | None = None
+) -> Plan:
     """The simplest plan found that fails, starting from one that does.
 
     `fails` is never asked twice about the same plan. When `enough` says so, the simplest plan until then
-    is returned.
+    is returned. `elsewhere` proposes plans that are not made from this one; it is asked when there is no
+    smaller cluster to be had.
     """
-    return _Search(fails, enough).shrink(plan)
+    search = _Search(fails, enough)
+    if elsewhere is not None:
+        plan = search.exhaust(elsewhere, search.exhaust(SMALLER_CLUSTERS, plan))
+    return search.shrink(plan)
 
 
 def runnable(fails: Fails) -> Fails:
@@ -178,11 +184,13 @@ def smaller_seed(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, seed=seed)
 
 
+SMALLER_CLUSTERS = _with_other_seeds(without_nodes)
+
 PASSES: tuple[Pass, ...] = (
     nothing_asked_for,
     _with_other_seeds(without_faults),
     without_deviations,
-    _with_other_seeds(without_nodes),
+    SMALLER_CLUSTERS,
     _with_other_seeds(fewer_clients),
     _with_other_seeds(fewer_ops),
     _with_other_seeds(simpler_latency),

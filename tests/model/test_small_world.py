@@ -104,6 +104,14 @@ def test_a_schedule_that_no_connection_could_carry_is_sought_anew_for_the_simula
     assert "P2" in {anomaly.get("property") for anomaly in run(found.simulation).anomalies}
 
 
+def test_what_connections_of_the_dead_cannot_show_the_simulator_shows_by_a_timer() -> None:
+    size, property, _ = SMALLEST["stale-promises-counted"]
+    found = explore(size, bug="stale-promises-counted", only=(), states_max=100_000, note=None)
+
+    assert found.simulation is not None
+    assert property in {anomaly.get("property") for anomaly in run(found.simulation).anomalies}
+
+
 @pytest.mark.parametrize(
     "size",
     [

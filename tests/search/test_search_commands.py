@@ -178,7 +178,8 @@ def test_there_is_nothing_to_shrink_in_a_plan_that_does_not_fail(
     (tmp_path / "plan.json").write_bytes(encode_plan(first_plan("valid")))
 
     assert ostrakon("shrink", tmp_path, "--store", store) == 0
-    assert "nothing to shrink" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "nothing to shrink: the plan is valid: nothing that happened in it is forbidden" in err
 
 
 def test_a_soak_that_is_killed_leaves_no_worker_behind(store: Path) -> None:

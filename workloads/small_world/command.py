@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from harness.model import CannotExplore, Found, Size
 from harness.plan import BadPlan, Plan
 from harness.version import VERSION
@@ -57,15 +59,24 @@ def explore_decree(
 def _simulation(
     workload: Workload, explored: Explored, rules: Rules, plan: Plan, states_max: int
 ) -> Plan | None:
-    """A plan for the simulator: by the schedule that was found, or by one in a connected world."""
+    """A plan for the simulator: by the schedule that was found, or by one that connections can carry.
+
+    A proposer that crashes gets no more replies to what it asked before, since its connections are gone; what
+    they would show, a timer that runs out may show as well.
+    """
     property = explored.broken
     assert property is not None
     if (found := _rehearsed(workload, explored, rules, plan, property)) is not None:
         return found
-    closer = explore_world(
-        explored.size, rules, properties=(property,), states_max=states_max, connected=True
-    )
-    return _rehearsed(workload, closer, rules, plan, property) if closer.broken is not None else None
+    size = explored.size
+    duel = replace(size, proposers=min(2, size.acceptors), crashes=0, timeouts=1)
+    for other in dict.fromkeys((size, duel)):
+        closer = explore_world(other, rules, properties=(property,), states_max=states_max, connected=True)
+        if closer.broken is not None:
+            found = _rehearsed(workload, closer, rules, plan, property)
+            if found is not None:
+                return found
+    return None
 
 
 def _rehearsed(

@@ -1,0 +1,52 @@
+"""What shrinking cannot reach by leaving out: the same failure among three nodes, sought among all there is.
+
+A cluster of five fails in ways that no three of its nodes do, and three nodes may still fail in another way
+for the same reason. Where a workload can explore small worlds, the shortest of these ways is proposed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec.structs import replace
+
+from harness.catalogue import find_workload
+from harness.model import CannotExplore, Size
+from harness.plan import Plan
+
+WORLDS = (Size(), Size(crashes=1), Size(timeouts=1))
+"""Where it is sought, one after the other."""
+_STATES_MAX = 20_000
+
+
+@dataclass(slots=True)
+class SmallWorld:
+    """A pass of shrinking: plans among few nodes that break the same properties; it is made once."""
+
+    properties: Sequence[str]
+    _is_spent: bool = field(default=False, init=False)
+
+    def __call__(self, plan: Plan) -> Iterator[Plan]:
+        """Plans on the plan's substrate, if it has more nodes than a small world."""
+        explore = find_workload(plan.workload).explore
+        if self._is_spent or explore is None or not self.properties or plan.nodes <= Size().acceptors:
+            return
+        self._is_spent = True
+        for size in WORLDS:
+            try:
+                found = explore(
+                    size, bug=plan.bug, only=tuple(self.properties), states_max=_STATES_MAX, note=None
+                )
+            except CannotExplore:  # A property that small worlds do not know.
+                return
+            smaller = found.plan if plan.substrate == "model" else found.simulation
+            if smaller is not None:
+                yield replace(smaller, substrate=plan.substrate, code=plan.code)
+
+
+def broken_properties(anomalies: Sequence[dict[str, Any]], reason: str) -> tuple[str, ...]:
+    """The properties that the anomalies which a failure is named after are about."""
+    found = (str(anomaly["property"]) for anomaly in anomalies if anomaly.get("property"))
+    return tuple(dict.fromkeys(name for name in found if name in reason.split()))
