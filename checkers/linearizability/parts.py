@@ -6,10 +6,9 @@ A history is linearizable if what happened to each of its objects is (M. Herlihy
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from itertools import compress, count
-from operator import itemgetter
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -18,7 +17,7 @@ from checkers.linearizability.appends import Appends
 from checkers.linearizability.model import Model, operations
 from checkers.linearizability.registers import Registers
 from harness.history import FailMeans, UnsuitableHistory
-from harness.history.columns import FAIL, Columns, Ints
+from harness.history.columns import FAIL, Columns, Ints, numbered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +87,8 @@ _NO_PAIR: Final = (_NO_KEY, None)
 
 def _by_key(columns: Columns, model: Model) -> Parts:
     pairs = [value if type(value) is tuple and len(value) == 2 else _NO_PAIR for value in columns.values]
-    keys, part_of = _different(map(itemgetter(0), pairs), len(pairs))
-    inner, code_of = _different(map(itemgetter(1), pairs), len(pairs))
+    keys, part_of = numbered([key for key, _ in pairs])
+    inner, code_of = numbered([rest for _, rest in pairs])
     # None, which is nothing asked for or answered, is the first of the values, and thus the first no pair.
     part, answered = part_of[columns.argument], part_of[columns.result]
     wrong = (part == 0) | ((answered != part) & (columns.result != 0))
@@ -107,13 +106,6 @@ def _by_key(columns: Columns, model: Model) -> Parts:
     used[part] = True
     names = tuple(compress(keys, used.tolist()))
     return _parts(unwrapped, (np.cumsum(used) - 1)[part], names or (None,), model)
-
-
-def _different(values: Iterable[Hashable], length: int) -> tuple[tuple[Hashable, ...], Ints]:
-    """Each value once, and for each of so many given ones which of those it is."""
-    first: dict[Hashable, int] = {}
-    where = np.fromiter(map(first.setdefault, values, count()), np.int64, length)
-    return tuple(first), (np.cumsum(where == np.arange(length)) - 1)[where]
 
 
 def _by_hint(columns: Columns, model: Model) -> Parts:

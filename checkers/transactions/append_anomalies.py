@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
+from operator import ne
 from typing import Any
 
 from checkers.transactions.findings import Findings
@@ -26,9 +27,11 @@ def drop_duplicated(known: Appended, findings: Findings) -> None:
 def drop_incompatible(known: Appended, table: Transactions, findings: Findings) -> Iterator[tuple[int, int]]:
     """Reads that are no prefix of the longest one; of each its reader, and the writer of its last value."""
     longest = known.longest
-    wrong = [at for at, read in enumerate(known.reads) if read != longest[: len(read)]]
-    if not wrong:
+    prefixes = {length: longest[:length] for length in set(map(len, known.reads))}
+    differs = list(map(ne, known.reads, map(prefixes.__getitem__, map(len, known.reads))))
+    if not any(differs):
         return
+    wrong = [at for at, different in enumerate(differs) if different]
     witness = known.readers[known.reads.index(longest)]
     for at in wrong:
         row, read = known.readers[at], known.reads[at]

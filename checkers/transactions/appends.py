@@ -7,6 +7,7 @@ Appends that nobody read come after all that somebody did (Elle, VLDB 2020, sect
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -92,16 +93,17 @@ def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> No
     lengths = np.array([len(known.longest) for known in lists], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     key_at = np.repeat(np.arange(len(lists)), lengths)
-    owners = [known.writers.get(value, _NOBODY) for known in lists for value in known.longest]
-    owner = np.array(owners, np.int64)
+    owners = (map(known.writers.get, known.longest, repeat(_NOBODY)) for known in lists)
+    owner = np.fromiter(chain.from_iterable(owners), np.int64, int(lengths.sum()))
     live = np.flatnonzero((owner != _NOBODY) & (table.status[owner] != FAIL))
     owner, key_at = owner[live], key_at[live]
     follows = key_at[1:] == key_at[:-1]
     edges.extend(owner[:-1][follows], owner[1:][follows], WW)
 
-    reader = np.array([row for known in lists for row in known.readers], np.int64)
-    length = np.array([len(read) for known in lists for read in known.reads], np.int64)
-    key = np.repeat(np.arange(len(lists)), [len(known.readers) for known in lists])
+    reads = [len(known.readers) for known in lists]
+    reader = np.fromiter(chain.from_iterable(known.readers for known in lists), np.int64, sum(reads))
+    length = np.fromiter(map(len, chain.from_iterable(known.reads for known in lists)), np.int64, sum(reads))
+    key = np.repeat(np.arange(len(lists)), reads)
     upto = np.searchsorted(live, starts[key] + length)
     for at, kind in ((upto - 1, WR), (upto, RW)):
         inside = (at >= 0) & (at < len(owner))

@@ -7,8 +7,9 @@ as Python compares them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import count
 from typing import Any, Final
 
 import numpy as np
@@ -101,6 +102,19 @@ def freeze(value: Any) -> Hashable:
             return value  # type: ignore[no-any-return]
 
 
+def numbered(values: Collection[Hashable]) -> tuple[tuple[Hashable, ...], Ints]:
+    """Each value once, in order of appearance, and for each of the given ones its number among these."""
+    first: dict[Hashable, int] = {}
+    where = np.fromiter(map(first.setdefault, values, count()), np.int64, len(values))
+    return tuple(first), (np.cumsum(where == np.arange(len(values))) - 1)[where]
+
+
+def sorted_by(numbers: Ints, below: int) -> Ints:
+    """The positions of these numbers, all of them less than `below`, in the order that sorts them stably."""
+    small = np.uint16 if below <= 1 << 16 else np.uint32 if below <= 1 << 32 else np.int64
+    return np.argsort(numbers.astype(small), kind="stable")  # What fits 16 bits is sorted by radix.
+
+
 class _Rows:
     """Client ops, one row each, as arrays that grow by pieces: pieces that fit the processor's cache."""
 
@@ -147,8 +161,8 @@ def _joined(rows: _Rows) -> Columns:
 
 def _pair(kind: Ints, process: Ints) -> tuple[Ints, Ints]:
     """Rows of the invocations and, for each, the row of its completion or -1."""
-    few = len(process) > 0 and process.min() >= 0 and process.max() < 1 << 16  # Then numpy sorts by radix.
-    by_process = np.argsort(process.astype(np.uint16) if few else process, kind="stable")
+    least = int(process.min(initial=0))
+    by_process = sorted_by(process - least, int(process.max(initial=0)) - least + 1)
     invokes = kind[by_process] == _INVOKE
     same = process[by_process][1:] == process[by_process][:-1]
     answered = np.flatnonzero(invokes[:-1] & ~invokes[1:] & same)
