@@ -13,6 +13,7 @@ from harness.workload import SeededBug
 from paxos_impl.core.ballot import Vote
 from paxos_impl.core.log import LOG_RULES, Batch, Cell, Fact, Ledger, LogRules, Promised, Voted
 from paxos_impl.core.log.command import Command
+from paxos_impl.disk import Disk
 from paxos_impl.kv.machine import StateMachine
 from paxos_impl.kv.sessions import Executed, Execution, Sessions
 
@@ -23,6 +24,7 @@ class Breakage(msgspec.Struct, frozen=True):
     rules: LogRules = LOG_RULES
     sessions: Callable[[StateMachine], Sessions] | None = None
     machine: Callable[[], StateMachine] | None = None
+    disk: Callable[[Disk], Disk] | None = None
 
 
 CORRECT = Breakage()
@@ -51,6 +53,11 @@ class _CommitWithoutBallot(LogRules):
 class _AckBeforeQuorum(LogRules):
     def is_chosen(self, voters: tuple[int, ...], members: int) -> bool:
         return True
+
+
+class _WaitsForAll(LogRules):
+    def quorum(self, members: int) -> int:
+        return members
 
 
 class _NoCatchUp(LogRules):
@@ -125,6 +132,13 @@ def _bugs() -> Iterator[SeededBug]:
         "the leader takes the first vote, its own, for a decision",
         Breakage(_AckBeforeQuorum()),
         convicted_by=("P4",),
+    )
+    yield SeededBug(
+        "waits-for-all",
+        "a ballot waits for every member, not for a majority: safe, and stuck as soon as one is gone",
+        Breakage(_WaitsForAll()),
+        convicted_by=("deadlock", "livelock"),
+        plan={"liveness_s": 10.0},
     )
     yield SeededBug(
         "no-catch-up",

@@ -16,6 +16,7 @@ from paxos_impl.kv.operation import Cas, Get, Put
 from workloads.lease_bugs import LEASE_BUGS
 from workloads.log_bugs import LOG_BUGS
 from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from workloads.snapshot_bugs import SNAPSHOT_BUGS
 
 KEYS = ("k0", "k1", "k2")
 VALUES = 5
@@ -87,5 +88,5 @@ REGISTER = store_workload(
     generator=read_write_cas,
     final=all_at_last,
     checks=checks,
-    bugs=LOG_BUGS | LEASE_BUGS,
+    bugs=LOG_BUGS | LEASE_BUGS | SNAPSHOT_BUGS,
 )

@@ -92,7 +92,7 @@ async def run_replica(site: Site, *, lease: LeaseTerms | None) -> None:
     )
     await serve(
         config,
-        disk=site.disk,
+        disk=site.disk if breakage.disk is None else breakage.disk(site.disk),
         rng=site.rng,
         machine=breakage.machine or Store,
         sessions=breakage.sessions or Sessions,

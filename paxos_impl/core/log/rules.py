@@ -90,6 +90,10 @@ class LogRules(Rules, LeaseRules):
         """Whether a snapshot is of use: not if what it shows was executed already."""
         return snapshot > applied
 
+    def hands_over(self) -> bool:
+        """Whether who asks for slots that are gone is offered the snapshot that has them."""
+        return True
+
     def continues(self, id: SnapshotId, size: int, chunk: Chunk) -> bool:
         """Whether a piece is the next one of this very snapshot, of which `size` bytes are here."""
         return chunk.id == id and chunk.offset == size and checksum(chunk.data) == chunk.checksum

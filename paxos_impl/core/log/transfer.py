@@ -16,7 +16,7 @@ from paxos_impl.core.log.turn import Turn
 
 def offer(turn: Turn, to: int) -> None:
     """Have somebody who needs slots that are gone take the snapshot instead."""
-    if turn.images:
+    if turn.images and turn.rules.hands_over():
         turn.send((to,), Offer(turn.images[-1].id))
 
 

@@ -1,0 +1,49 @@
+"""Seeded bugs of changes of the membership; see `log_bugs` for the rest of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.workload import SeededBug
+from paxos_impl.core.log import Configuration, LogRules
+from workloads.log_bugs import Breakage
+
+
+class _InForceAtOnce(LogRules):
+    def in_force_from(self, slot: int) -> int:
+        return slot + 1
+
+
+class _OldQuorum(LogRules):
+    def in_force(self, configurations: Sequence[Configuration], slot: int) -> Configuration:
+        return configurations[0]
+
+
+class _CountsEveryone(LogRules):
+    def counted(self, configuration: Configuration, voters: tuple[int, ...]) -> tuple[int, ...]:
+        return voters
+
+
+def _bugs() -> Iterator[SeededBug]:
+    yield SeededBug(
+        "change-in-force-at-once",
+        "the members change with the next slot, though others may have been proposed ahead by then",
+        Breakage(_InForceAtOnce()),
+        convicted_by=("P2", "P3", "P4", "P9", "M8"),
+    )
+    yield SeededBug(
+        "old-quorum",
+        "slots of a new configuration are decided by a quorum of the old one",
+        Breakage(_OldQuorum()),
+        convicted_by=("P2", "P3", "P4", "P9"),
+    )
+    yield SeededBug(
+        "counts-everyone",
+        "promises and votes count, whether or not they are those of a member that has a vote",
+        Breakage(_CountsEveryone()),
+        convicted_by=("P2", "P3", "P4", "P9"),
+    )
+
+
+MEMBERSHIP_BUGS: dict[str, SeededBug] = {bug.name: bug for bug in _bugs()}
+"""The seeded bugs of membership by name."""
