@@ -57,7 +57,7 @@ from paxos_impl.desk import OVERLOADED
 from paxos_impl.disk import Disk
 from paxos_impl.driver import Driver, Tracer
 from paxos_impl.kv.clock import LogClock
-from paxos_impl.kv.machine import StateMachine
+from paxos_impl.kv.machine import BadState, StateMachine
 from paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
 from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
@@ -331,7 +331,10 @@ class ReplicaNode:
 
     def _install(self, image: Image) -> None:
         """Have the state machine be as a snapshot shows it; the event tells what came of that."""
-        self._sessions.restore(image.snapshot.state)
+        try:
+            self._sessions.restore(image.snapshot.state)
+        except BadState as error:
+            raise StorageFailed(f"the snapshot up to slot {image.slot} is of no use: {error}") from error
         detail = {"state_hash": self._sessions.digest()}
 
         def event(*me: int) -> TraceEvent | None:

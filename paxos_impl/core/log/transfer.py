@@ -6,6 +6,8 @@ replica that has the same snapshot when one is. Nothing is installed before it i
 
 from __future__ import annotations
 
+import msgspec
+
 from paxos_impl.core.log import election, learner
 from paxos_impl.core.log.configuration import since
 from paxos_impl.core.log.effect import Compacted, Install, SaveSnapshot, SnapshotTaken, TakeSnapshot
@@ -50,10 +52,18 @@ def hear_chunk(turn: Turn, chunk: Chunk, sender: int) -> None:
         turn.send((sender,), Fetch(fetching.id, fetching.size))
         return
     turn.fetching = None
-    image = Image(fetching.id.slot, b"".join(fetching.pieces))
-    if turn.rules.is_whole(fetching.id, image):
+    image = _joined(fetching)
+    if image is not None and turn.rules.is_whole(fetching.id, image):
         turn.saving = image.slot
         turn.do(SaveSnapshot(image))
+
+
+def _joined(fetching: Fetching) -> Image | None:
+    """The pieces together; None if they make no snapshot."""
+    try:
+        return Image.read(b"".join(fetching.pieces))
+    except msgspec.DecodeError:
+        return None
 
 
 def take_if_due(turn: Turn) -> None:
