@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from harness.live.errand import Errand
 from harness.live.machine import Exit, LiveMachine
 from harness.live.proxy import Proxy
 from harness.live.sockets import install
-from harness.nemesis import Deed
+from harness.nemesis import Deed, Nemesis
 from harness.plan import BadPlan, Fault, Plan
 from harness.script import FINAL_PHASE_S, script
+from harness.sim.errors import root_cause
 from harness.sim.latency import planned_latency
 from harness.sim.seeds import substream
 from harness.simulation import client_crashes
@@ -42,7 +43,7 @@ _SIM_ONLY = ("deviations", "liveness_s", "buggify")
 CONTROL = "control"
 """What clients are called when they connect."""
 _READY_S = 15.0
-"""How long nodes get to listen before the trial begins without them."""
+"""How long nodes get, after they were started, to listen before it goes on without them."""
 _LOOK_S = 0.05
 """How often it is looked whether every process is still there."""
 
@@ -114,7 +115,10 @@ class _Live:
             for journal in self._journals or ():
                 stack.enter_context(journal)
             with self._none_left():
-                trio.run(self._run)
+                try:
+                    trio.run(self._run)
+                except BaseExceptionGroup as group:
+                    raise root_cause(group) from group
             trace = self._trace()
         return Recording(
             History(self._ops),
@@ -139,8 +143,7 @@ class _Live:
                 self._machines[name] = self._machine(name, port)
                 self._machines[name].restart()
             nursery.start_soon(self._look_after)
-            with trio.move_on_after(_READY_S):
-                await self._proxy.all_listening()
+            await self._until_ready()
             await self._interpret()
             nursery.cancel_scope.cancel()
 
@@ -159,7 +162,13 @@ class _Live:
         )
         log = self._place / "log"
         log.mkdir(exist_ok=True)
-        return LiveMachine(errand, log / f"{name}.log")
+        return LiveMachine(errand, log / f"{name}.log", self._proxy.forget)
+
+    async def _until_ready(self) -> None:
+        """A real process takes a while until it listens; one that never does is not waited for long."""
+        acting = [name for name, one in self._machines.items() if one.is_running and not one.is_paused]
+        with trio.move_on_after(_READY_S):
+            await self._proxy.until_listening(acting)
 
     async def _look_after(self) -> None:
         while True:
@@ -185,7 +194,7 @@ class _Live:
                     record=self._record,
                     now_ns=self._now_ns,
                     timeout_s=workload.timeout_s,
-                    nemesis=nemesis,
+                    nemesis=_Patient(nemesis, self._until_ready),
                     deadline_s=plan.time_limit_s + FINAL_PHASE_S,
                 )
         finally:
@@ -234,6 +243,19 @@ class _Live:
         told = f"; {', '.join(silent)} never listened" if silent else ""
         why = f"not over {FINAL_PHASE_S:.0f} s after the time limit{told}"
         return [Finding("no progress", "unknown", why)]
+
+
+class _Patient:
+    """A nemesis whose faults are over when what they had brought down is up again."""
+
+    def __init__(self, nemesis: Nemesis, until_ready: Callable[[], Awaitable[None]]) -> None:
+        self._nemesis, self._until_ready = nemesis, until_ready
+
+    async def apply(self, op: Op) -> Op:
+        ended = await self._nemesis.apply(op)
+        if op.f == "heal" or op.f.startswith("stop-"):
+            await self._until_ready()
+        return ended
 
 
 def _told(left: Exit) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,12 @@ class Exit:
 class LiveMachine:
     """One node's place: its folder, and its process while it has one."""
 
-    def __init__(self, errand: Errand, log: Path) -> None:
-        """The machine of the node that the errand is about; what its process says goes to `log`."""
-        self._errand, self._log = errand, log
+    def __init__(self, errand: Errand, log: Path, on_start: Callable[[str], object]) -> None:
+        """The machine of the node that the errand is about; what its process says goes to `log`.
+
+        `on_start` is told the node's name whenever it begins anew.
+        """
+        self._errand, self._log, self._on_start = errand, log, on_start
         self._process: subprocess.Popen[bytes] | None = None
         self._incarnation = -1
         self._is_paused = False
@@ -55,6 +59,7 @@ class LiveMachine:
     def restart(self) -> None:
         """Start the program, as a new process."""
         self.look()
+        self._on_start(self._errand.name)
         self._incarnation += 1
         self._is_paused = self._is_ended = False
         Path(self._errand.folder).mkdir(parents=True, exist_ok=True)

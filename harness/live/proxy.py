@@ -52,17 +52,21 @@ class Proxy:
 
     @property
     def listening(self) -> frozenset[str]:
-        """The nodes that have ever listened."""
+        """The nodes that can be reached, unless something is in the way."""
         return frozenset(node for node, _ in self._listeners)
+
+    def forget(self, node: str) -> None:
+        """This node begins anew and listens nowhere yet."""
+        self._listeners = {place: port for place, port in self._listeners.items() if place[0] != node}
 
     @property
     def messages(self) -> int:
         """How many messages nodes have sent each other."""
         return sum(link.messages for link in self._links.values() if self._is_between_nodes(link))
 
-    async def all_listening(self) -> None:
-        """Wait until every node listens somewhere."""
-        while not self._nodes <= self.listening:
+    async def until_listening(self, nodes: Collection[str]) -> None:
+        """Wait until each of these nodes listens somewhere."""
+        while not self.listening.issuperset(nodes):
             await self._heard.wait()
 
     async def serve(self, task_status: trio.TaskStatus[int]) -> None:

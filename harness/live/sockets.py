@@ -20,6 +20,7 @@ from harness.live.preamble import LINE_MAX, OK, Connecting, Listening, encode_pr
 _LOOPBACK = "127.0.0.1"
 _NETWORK = "10.77"
 """Where the addresses of nodes lie. Nothing is ever sent there."""
+_ANNOUNCE_S = 5.0
 Address = tuple[str, int]
 
 
@@ -111,7 +112,8 @@ class SocketFactory(trio.abc.SocketFactory):
 
     def announce(self, port: int, real_port: int) -> None:
         """Tell the proxy where this node can be reached; on return it knows. Raises: OSError."""
-        with socket.create_connection(self._proxy) as line:
+        # It blocks, as `listen` does; a client, which shares its run with the proxy, would wait for itself.
+        with socket.create_connection(self._proxy, timeout=_ANNOUNCE_S) as line:
             line.sendall(encode_preamble(Listening(self._directory.me, port, real_port)))
             if line.recv(LINE_MAX) != OK:
                 raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
