@@ -26,7 +26,7 @@ FAULT_COLOURS: Mapping[str, str] = {
     **{kind: kind for kind in ("delay", "reorder", "drop", "duplicate")},
     **{"clog": "clog", "throttle": "delay", "reset": "drop", "corrupt": "spoilt"},
     **{"stop": "kill", "crash_at_sync": "power_loss", "crash_at_await": "kill"},
-    **dict.fromkeys(("clock_skew", "clock_jump"), "clock"),
+    **dict.fromkeys(("clock_skew", "clock_jump", "suspend"), "clock"),
     **dict.fromkeys(("slow_disk", "full_disk", "failing_disk", "failing_sync", "failing_read"), "disk"),
     **dict.fromkeys(("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes"), "spoilt"),
     **dict.fromkeys(("stale_reads", "bit_rot", "cut_files"), "spoilt"),

@@ -10,6 +10,7 @@ from harness.nemesis.device_fault import (
     skewed,
     slow_disk,
     spoilt_disk,
+    suspended,
 )
 from harness.nemesis.draw import draw_faults
 from harness.nemesis.effect import Effect, Underway
@@ -77,4 +78,5 @@ __all__ = [
     "slow_disk",
     "spoilt_disk",
     "stopped",
+    "suspended",
 ]

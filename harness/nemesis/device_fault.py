@@ -11,8 +11,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from harness.nemesis.custody import Custody
-from harness.nemesis.devices import Complaint, Disk, Failing, Full, Operation, Skew, Slow
+from harness.nemesis.devices import Complaint, Disk, Failing, Frozen, Full, Operation, Skew, Slow
 from harness.nemesis.effect import Effect, Enacted, Underway, settled
+from harness.nemesis.fault import held
 
 if TYPE_CHECKING:
     from harness.sim.decay import Decay
@@ -59,6 +60,17 @@ def jumped(custody: Custody, nodes: Collection[str], ms: float) -> Iterator[Unde
             clock.step(ms / 1e3)
             undo.callback(clock.step, -ms / 1e3)
         yield settled(undo, effect)
+
+
+@contextmanager
+def suspended(custody: Custody, nodes: Collection[str]) -> Iterator[Underway]:
+    """Machines sleep: processes stand still and so do their monotonic clocks, as if no time had passed.
+
+    Their timeouts take longer by that, while leases and timeouts of others go on; wall clocks are right again
+    at the end.
+    """
+    with held(custody, nodes, "pause") as underway, _complaining(custody, custody.equipped(nodes), Frozen()):
+        yield underway
 
 
 def slow_disk(custody: Custody, nodes: Collection[str], ms: float) -> Enacted:

@@ -29,6 +29,12 @@ class Clock(Protocol):
     def step(self, seconds: float) -> None:
         """Set the wall clock forward, or back."""
 
+    def freeze(self) -> object:
+        """Let the monotonic clock stand still."""
+
+    def thaw(self) -> object:
+        """Let it go on."""
+
 
 class Disk(Protocol):
     """What can be done to a disk; the simulator's disks are like this."""
@@ -89,6 +95,11 @@ class Skew:
 
 
 @dataclass(frozen=True, slots=True)
+class Frozen:
+    """The clocks stand still."""
+
+
+@dataclass(frozen=True, slots=True)
 class Slow:
     """Making something durable takes so long on average."""
 
@@ -107,7 +118,7 @@ class Failing:
     operation: Operation
 
 
-Complaint = Skew | Slow | Full | Failing
+Complaint = Skew | Frozen | Slow | Full | Failing
 
 
 class Devices:
@@ -152,6 +163,8 @@ class Devices:
         match changed:
             case Skew():
                 self.clock.set_rate(prod(skew.rate for skew in alike))
+            case Frozen():
+                self.clock.freeze() if alike else self.clock.thaw()
             case Slow():
                 disk.sync_latency = _about(max(slow.ms for slow in alike)) if alike else self._sync_latency
             case Full():

@@ -48,6 +48,8 @@ def enact(fault: Fault, links: Links[Any, Any], custody: Custody, only: Only | N
             return crashed_at_await(custody, nodes, fault.after)
         case "clock_skew":
             return device_fault.skewed(custody, nodes, fault.rate)
+        case "suspend":
+            return device_fault.suspended(custody, nodes)
         case "clock_jump":
             return device_fault.jumped(custody, nodes, fault.ms)
         case "slow_disk":

@@ -114,7 +114,7 @@ def _members(name: str, rng: random.Random) -> Sequence[str]:
     return {**members, "unsafe": UNSAFE, "none": ()}.get(name, (name,))
 
 
-CLOCKS = ("clock_skew", "clock_jump")
+CLOCKS = ("clock_skew", "clock_jump", "suspend")
 """What a system may presume not to happen, or not to matter: many never ask what time it is."""
 DISKS = ("slow_disk", "full_disk", "failing_disk", "failing_sync")
 """Disks that say so when they fail."""
@@ -131,7 +131,7 @@ AIMED = (
 )
 """Where it hurts: at leaders, at those who hold the newest value, at single messages."""
 _TAKE_DOWN = (
-    *("pause", "kill", "power_loss", "stop", "crash_at_sync", "crash_at_await"),
+    *("pause", "suspend", "kill", "power_loss", "stop", "crash_at_sync", "crash_at_await"),
     *("failing_read", *DISKS[1:]),
 )
 
@@ -140,7 +140,7 @@ GROUPS: Mapping[str, str] = {
     "mixed": "some of these, drawn anew for each trial; leaving some out finds what their presence hides",
     "more": "kinds that neither of these draws, for they are milder or rarer than others",
     "aimed": "faults of leaders, of those who hold the newest value, and of single messages",
-    "clocks": "clocks that run fast or slow, and wall clocks that jump",
+    "clocks": "clocks that run fast or slow or stand still, and wall clocks that jump",
     "disks": "disks that are slow, full or failing, and say so",
     "unsafe": "messages and disks that are wrong and do not say so; hardly any system survives these",
     "none": "no faults at all",
@@ -193,6 +193,8 @@ def _clocks() -> Iterator[FaultKind]:
     about = "clocks run up to ten times too fast or too slow"
     yield FaultKind("clock_skew", about, "clock_skew", skew, 200, 2000)
     yield FaultKind("clock_jump", "wall clocks are set forward, or back", "clock_jump", _JUMP, 50, 2000)
+    about = "machines sleep and wake: processes stand still, and so do their monotonic clocks"
+    yield FaultKind("suspend", about, "suspend", victims, 50, 2000)
 
 
 _JUMP = also(victims, ms=either_way(1, 100_000))

@@ -22,6 +22,7 @@ from harness.nemesis import (
     skewed,
     slow_disk,
     spoilt_disk,
+    suspended,
 )
 from harness.nemesis.device_fault import SPOILS
 from harness.sim import Constant, World
@@ -339,3 +340,17 @@ def _is_garbled(line: str, toy: Toy) -> bool:
         return abs(float(stamp) - EPOCH_S - at_s) > 1e-6
     except (StopIteration, ValueError):
         return True
+
+
+def test_a_suspended_machine_knows_nothing_of_its_sleep_and_then_what_time_it_is(toy: Toy) -> None:
+    before_s = toy.scribe.clock.current_time()
+    with suspended(toy.custody, ["scribe"]) as fault:
+        assert toy.notes(5.0) == 0
+        with suspended(toy.custody, ["scribe"]):
+            assert toy.notes(5.0) == 0
+        assert toy.notes(5.0) == 0
+
+    assert fault.effect().stopped == ("scribe",)
+    assert toy.scribe.clock.current_time() == pytest.approx(before_s)
+    assert toy.is_well()
+    assert toy.wall_error_s() == pytest.approx(0, abs=0.01)

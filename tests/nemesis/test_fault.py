@@ -40,6 +40,8 @@ FAULTS = (
     Fault("clock_skew", 0, 1, nodes=("n1", "n2"), rate=3.0),
     Fault("clock_skew", 0, 1, nodes=("n2",), rate=0.1),
     Fault("clock_jump", 0, 1, nodes=("n2", "n3"), ms=-5000.0),
+    Fault("suspend", 0, 1, nodes=("n1", "n2")),
+    Fault("suspend", 0, 1, nodes=("n2", "n3")),
     Fault("slow_disk", 0, 1, nodes=("n1", "n2"), ms=100.0),
     Fault("slow_disk", 0, 1, nodes=("n2",), ms=200.0),
     Fault("full_disk", 0, 1, nodes=("n1", "n2")),

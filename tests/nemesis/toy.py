@@ -78,12 +78,19 @@ class ToyClock:
     rate: float = 1.0
     offset_s: float = 0.0
     wall_readings: int = 0
+    is_frozen: bool = False
 
     def set_rate(self, rate: float) -> None:
         self.rate = rate
 
     def step(self, seconds: float) -> None:
         self.offset_s += seconds
+
+    def freeze(self) -> None:
+        self.is_frozen = True
+
+    def thaw(self) -> None:
+        self.is_frozen = False
 
 
 @dataclass

@@ -6,8 +6,11 @@ import errno
 
 import pytest
 import trio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.sim import Machine, SimulationError, World
+from harness.sim.clock import EPOCH_S
 from tests.sim.toy import PORT, Client, echo_server, echo_world
 
 
@@ -330,3 +333,56 @@ def test_a_wall_clock_goes_back_and_no_timeout_minds() -> None:
 
         assert world.now_s == 10
     assert seen[1] - seen[0] == pytest.approx(10 - 3600)
+
+
+def test_a_suspended_machine_sleeps_through_its_timeouts_and_its_wall_clock_is_right_afterwards() -> None:
+    import time
+
+    shown: list[tuple[float, float]] = []
+
+    async def program() -> None:
+        for _ in range(3):
+            await trio.sleep(10)
+            shown.append((trio.current_time(), time.time() - EPOCH_S))
+
+    with World(1) as world:
+        machine = world.machine("a")
+        machine.start(program)
+        world.call_later(15, machine.pause)
+        world.call_later(15, machine.clock.freeze)
+        world.call_later(115, machine.clock.thaw)
+        world.call_later(115, machine.resume)
+        world.run()
+
+        assert world.now_s == pytest.approx(130)
+
+    assert shown == [pytest.approx((10, 10)), pytest.approx((20, 120)), pytest.approx((30, 130))]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["freeze", "thaw", "fast", "slow", "skip"]), st.integers(0, 9))))
+def test_a_monotonic_clock_never_goes_back_and_its_wall_clock_misses_no_freeze(
+    deeds: list[tuple[str, int]],
+) -> None:
+    with World(1) as world:
+        clock = world.machine("a").clock
+        shown_s, gained_s = clock.current_time(), 0.0
+        for what, seconds in deeds:
+            match what:
+                case "freeze":
+                    clock.freeze()
+                case "thaw":
+                    clock.thaw()
+                case "skip":
+                    clock.skip(seconds)
+                    gained_s += seconds
+                case _:
+                    clock.set_rate(2.0 if what == "fast" else 0.5)
+            before_s = clock.current_time()
+            world.run(until_s=world.now_s + seconds)
+            gained_s += (clock.rate - 1) * seconds
+            assert clock.current_time() >= before_s >= shown_s
+            shown_s = clock.current_time()
+        clock.thaw()
+
+        assert clock.wall_time() - EPOCH_S == pytest.approx(world.now_s + gained_s)
