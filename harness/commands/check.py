@@ -33,6 +33,7 @@ _FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared
     help="What `fail` says of an op that compares; by default what the file's format means by it.",
 )
 @click.option("--keep-undamaged", is_flag=True, help="Read a damaged file up to the damage.")
+@click.option("--as-is", is_flag=True, help="Accept ops that contradict one another; their order counts.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page to read, of a single FILE.")
 def check(
@@ -41,6 +42,7 @@ def check(
     consistency: str | None,
     fail_means: str | None,
     keep_undamaged: bool,
+    as_is: bool,
     json_wanted: bool,
     html: Path | None,
 ) -> int:
@@ -59,7 +61,7 @@ def check(
         raise UserError(str(error)) from None
     verdicts = []
     for file in files:
-        recording = _read(file, keep_undamaged)
+        recording = _read(file, keep_undamaged, as_is)
         accepted = _accepted(judge, model, recording, consistency, fail_means)
         try:
             verdict = judge(recording.history, **accepted)
@@ -88,12 +90,16 @@ class _Crashed:
         return {"valid": "unknown", "why": self.why, "anomalies": []}
 
 
-def _read(file: Path, keep_undamaged: bool) -> Recording:
+def _read(file: Path, keep_undamaged: bool, as_is: bool) -> Recording:
     from harness.history.jsonl import DamagedFile
-    from harness.history.reader import read_any
+    from harness.history.reader import ContradictoryFile, read_any
 
     try:
-        return read_any(file, keep_undamaged=keep_undamaged)
+        return read_any(file, keep_undamaged=keep_undamaged, as_is=as_is)
+    except ContradictoryFile as error:
+        raise UserError(
+            f"{error}; --keep-undamaged reads up to there, --as-is takes it for what it is"
+        ) from None
     except DamagedFile as error:
         raise UserError(f"{error}; --keep-undamaged reads it up to there") from None
     except UnicodeDecodeError as error:

@@ -6,11 +6,12 @@ A leaf: it imports nothing else of this project, so that anyone can read a histo
 from harness.history.history import History, UnsuitableHistory
 from harness.history.jsonl import DamagedFile, Journal, read_columns, read_history, read_trace
 from harness.history.op import NEMESIS, Op, OpType, Process
-from harness.history.reader import FailMeans, Format, Recording, read_any
+from harness.history.reader import ContradictoryFile, FailMeans, Format, Recording, read_any
 from harness.history.trace import Event, Trace
 
 __all__ = [
     "NEMESIS",
+    "ContradictoryFile",
     "DamagedFile",
     "Event",
     "FailMeans",

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from harness.history.contradiction import contradiction
 from harness.history.edn import EdnReader
 from harness.history.history import History
 from harness.history.jsonl import DamagedFile, read_history
@@ -48,12 +49,20 @@ class Recording:
     fail_means: FailMeans
 
 
-def read_any(path: Path | str, *, format: Format | None = None, keep_undamaged: bool = False) -> Recording:
+class ContradictoryFile(DamagedFile):
+    """An op that cannot be where it is, given those before it: otherwise as DamagedFile."""
+
+
+def read_any(
+    path: Path | str, *, format: Format | None = None, keep_undamaged: bool = False, as_is: bool = False
+) -> Recording:
     """Read a history file; its format is told by how it begins unless it is given.
 
-    With `keep_undamaged`, a file that breaks off or is damaged is read up to the damage.
+    With `keep_undamaged`, a file that breaks off, is damaged or contradicts itself is read up to there. With
+    `as_is`, ops that contradict one another are taken for what they are. Only our own files must have times
+    that run forwards: where Jepsen's and Porcupine's do not, the order of the ops counts.
 
-    Raises: DamagedFile, naming the line and what was expected there; OSError.
+    Raises: DamagedFile, naming the line and what was expected there; ContradictoryFile; OSError.
     """
     path = Path(path)
     known = format or _told(path)
@@ -61,7 +70,21 @@ def read_any(path: Path | str, *, format: Format | None = None, keep_undamaged: 
         history = read_history(path, keep_undamaged=keep_undamaged)
     else:
         history = _read(path, known, keep_undamaged)
+    found = None if as_is else contradiction(history, times=known == "ostrakon")
+    if found is not None:
+        if not keep_undamaged:
+            raise ContradictoryFile(str(path), _line_of(path, known, found.at), found.why)
+        history = history[: found.at]
     return Recording(history, known, _FAIL_MEANS.get(known, "did not happen"))
+
+
+def _line_of(path: Path, format: Format, at: int) -> int:
+    """The line of an op, found by reading once more: it is wanted only where something is wrong."""
+    if format == "ostrakon":
+        return at + 1
+    entries = _entries(path.read_text(encoding="utf-8"), format)
+    next(islice(entries, at, None))
+    return entries.line
 
 
 class _Entries(Protocol):

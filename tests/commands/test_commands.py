@@ -125,7 +125,10 @@ def test_a_reader_who_goes_away_is_no_verdict(elsewhere: Path) -> None:
         (["test", "decree", "--time-limit", "inf"], "time_limit_s is inf"),
         (["test", "decree", "--store", "/dev/null"], "/dev/null"),
         (["test", "decree", "--option", "nothing"], "write NAME=VALUE"),
-        (["test", "decree", "--option", "askz=[]"], "option of workload 'decree' named 'askz'; did you mean asks"),
+        (
+            ["test", "decree", "--option", "askz=[]"],
+            "option of workload 'decree' named 'askz'; did you mean asks",
+        ),
         (["test", "decree", "--option", "schedule=[]"], "for the substrate 'model'"),
         (["test", "decree", "--substrate", "cloud"], "'cloud'"),
         (["replay", "nowhere.json"], "does not exist"),
@@ -166,6 +169,19 @@ def test_a_damaged_history_is_refused_with_its_line(
 
     assert "line 2" in capsys.readouterr().err
     assert run(["check", "history.jsonl", "--model", "register", "--keep-undamaged"]) != BAD
+
+
+def test_a_history_that_contradicts_itself_is_refused_with_its_line(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = '{{"index":{},"time":{},"type":"invoke","process":0,"f":"write","value":1}}\n'
+    (elsewhere / "history.jsonl").write_text(asked.format(0, 1) + asked.format(1, 2))
+
+    assert run(["check", "history.jsonl", "--model", "register"]) == BAD
+
+    assert "line 2: process is 0, whose 'write' of op 0 is not over" in capsys.readouterr().err
+    assert run(["check", "history.jsonl", "--model", "register", "--keep-undamaged"]) == 0
+    assert run(["check", "history.jsonl", "--model", "register", "--as-is"]) == 0
 
 
 def test_a_history_is_judged_and_drawn(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

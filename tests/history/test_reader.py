@@ -160,7 +160,8 @@ def test_every_recorded_history_is_read() -> None:
 
     assert len(files) == 139
     for path in files:
-        assert len(read_any(path).history) > 0, path
+        # One was written by hand, without processes, for operations that overlap.
+        assert len(read_any(path, as_is=path.stem == "comments").history) > 0, path
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"no recorded histories in {SHARED}")
