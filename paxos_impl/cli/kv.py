@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say, text
-from paxos_impl.cli.member import Kind, Member, as_member
+from paxos_impl.cli.member import Kind, Member, as_joiner, as_member
+from paxos_impl.cli.members import members, promote, remove
 from paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ def kv() -> None:
     """
 
 
+kv.add_command(members)
+kv.add_command(promote)
+kv.add_command(remove)
+
+
 @kv.command()
 @as_member
 def serve(member: Member) -> None:
@@ -46,6 +52,22 @@ def serve(member: Member) -> None:
     It registers, waits until the cluster is complete, and serves until stopped. Killed in whatever way and
     started again with the same --listen and --data, it is the same replica and keeps its promises.
     """
+    _run(member, joins=False)
+
+
+@kv.command()
+@as_joiner
+def join(member: Member) -> None:
+    """Run another replica, in a cluster that others have founded.
+
+    It has itself added as a learner: it follows the log, and does not count when something is decided until
+    it is given a vote with `paxos kv promote`. Killed in whatever way and started again with the same
+    --listen and --data, it is the same replica. One that has lost its data has to join anew, as another.
+    """
+    _run(member, joins=True)
+
+
+def _run(member: Member, *, joins: bool) -> None:
     from random import SystemRandom
 
     from paxos_impl.disk import OsDisk
@@ -56,7 +78,7 @@ def serve(member: Member) -> None:
     async def recover(
         service: Service, server_id: int, membership: Membership, disk: OsDisk, tracer: Tracer | None
     ) -> ReplicaNode:
-        config = ReplicaConfig(server_id, membership, transport=service.transport)
+        config = ReplicaConfig(server_id, membership, joins, transport=service.transport)
         return await ReplicaNode.recover(config, disk, rng=SystemRandom(), tracer=tracer, log=service.say)
 
     member.run(Kind("replica", read_incoming, answer_early, recover))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -38,13 +38,91 @@ class Kind:
     """Makes the member, of its server id, the membership, its disk and who listens to what it does."""
 
 
+class Office(Protocol):
+    """Where a service becomes a member."""
+
+    @property
+    def cluster_size(self) -> int:
+        """How many it has to wait for, itself counted in."""
+
+    async def enlist(
+        self, service: Service, kind: Kind, address: Address, disk: Any, note: Callable[[int], None]
+    ) -> tuple[int, Membership]:
+        """Its id, and who it is a member with; `note` is told how many there are, until there are enough."""
+
+    async def note_service(self, disk: Any) -> None:
+        """Note that it takes part from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByRegistry:
+    """Those who found a cluster find each other by a registry."""
+
+    registry: Address
+    cluster_size: int
+
+    async def enlist(
+        self, service: Service, kind: Kind, address: Address, disk: Any, note: Callable[[int], None]
+    ) -> tuple[int, Membership]:
+        """See `Office`."""
+        import secrets
+
+        from paxos_impl.enroll import enroll
+
+        return await enroll(
+            self.registry,
+            address,
+            self.cluster_size,
+            disk=disk,
+            new_token=lambda: secrets.token_hex(16),
+            promises=kind.promises,
+            transport=service.transport,
+            log=service.say,
+            note=note,
+        )
+
+    async def note_service(self, disk: Any) -> None:
+        """See `Office`."""
+        from paxos_impl.enroll import note_service
+
+        await note_service(disk)
+
+
+@dataclass(frozen=True, slots=True)
+class ByMember:
+    """Who joins a cluster that others have founded is taken in by its members."""
+
+    known: Address
+    cluster_size: int = 1
+
+    async def enlist(
+        self, service: Service, kind: Kind, address: Address, disk: Any, note: Callable[[int], None]
+    ) -> tuple[int, Membership]:
+        """See `Office`."""
+        from paxos_impl.replica.joining import join
+
+        return await join(
+            self.known,
+            address,
+            disk=disk,
+            promises=kind.promises,
+            transport=service.transport,
+            log=service.say,
+        )
+
+    async def note_service(self, disk: Any) -> None:
+        """See `Office`."""
+        from paxos_impl.replica.joining import note_service
+
+        await note_service(disk)
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """How to become a member, and what to tell meanwhile."""
 
     service: Service
-    registry: Address
-    cluster_size: int
+    office: Office
     metrics: Address | None
     trace: Path | None
 
@@ -78,13 +156,17 @@ class Member:
         from paxos_impl.server import serve_when_complete
 
         service, disk, server = self.service, OsDisk(self.service.data), None
-        anteroom = Anteroom(kind.read, kind.answer_early, self.cluster_size)
+        anteroom = Anteroom(kind.read, kind.answer_early, self.office.cluster_size)
         reception = Reception(anteroom, service.say, service.transport, is_open=False)
 
         async def join() -> Server:
             nonlocal server
-            server = await self._join(kind, address, disk, tracer, anteroom.note)
+            server = await self._join(kind, address, disk, tracer, note)
             return server
+
+        def note(registered: int) -> None:
+            anteroom.note(registered)
+            reception.speak()
 
         async with trio.open_nursery() as nursery:
             if self.metrics is not None:
@@ -103,63 +185,56 @@ class Member:
         note: Callable[[int], None],
     ) -> Server:
         """Register, wait until the cluster is complete, and recover what is remembered of it."""
-        import secrets
-
-        from paxos_impl.enroll import enroll, note_service
         from paxos_impl.remark import Remark
 
-        server_id, membership = await enroll(
-            self.registry,
-            address,
-            self.cluster_size,
-            disk=disk,
-            new_token=lambda: secrets.token_hex(16),
-            promises=kind.promises,
-            transport=self.service.transport,
-            log=self.service.say,
-            note=note,
-        )
+        server_id, membership = await self.office.enlist(self.service, kind, address, disk, note)
         server = await kind.recover(self.service, server_id, membership, disk, tracer)
-        await note_service(disk)
-        line = f"serving as server {server_id} of {len(membership.ids)}"
+        await self.office.note_service(disk)
+        line = f"serving as server {server_id} of cluster {membership.cluster_id}"
         self.service.say(Remark(line, event="serving", server=server_id, cluster=membership.cluster_id))
         return server
 
 
 def as_member(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of commands that run a member of a cluster; the command is given them as its `member`."""
+    """The options of commands that run a founder of a cluster; the command is given them as its `member`."""
+    return _as_member_by(ByRegistry, (_CLUSTER_SIZE, _REGISTRY), command)
 
+
+def as_joiner(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that run who joins a cluster; the command is given them as its `member`."""
+    return _as_member_by(ByMember, (_NODE,), command)
+
+
+def _as_member_by(
+    office: Callable[..., Office], particulars: Sequence[_Option], command: Callable[..., None]
+) -> Callable[..., None]:
     @wraps(command)
-    def with_member(
-        *,
-        service: Service,
-        registry: Address,
-        cluster_size: int,
-        metrics: Address | None,
-        trace: Path | None,
-    ) -> None:
-        command(member=Member(service, registry, cluster_size, metrics, trace))
+    def with_member(*, service: Service, metrics: Address | None, trace: Path | None, **about: Any) -> None:
+        command(member=Member(service, office(**about), metrics, trace))
 
-    served = serves(with_member)
-    for option in (
-        click.option(
-            "--trace",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="Append every protocol event to this file, as JSON lines.",
-        ),
-        click.option("--metrics", type=ADDRESS, help="Serve metrics there, as Prometheus reads them."),
-        click.option(
-            "--cluster-size",
-            type=click.IntRange(1),
-            default=3,
-            show_default=True,
-            help="How many make the cluster; the same for all of them.",
-        ),
-        click.option("--registry", type=ADDRESS, required=True, help="The registry."),
-        click.option("--listen", type=ADDRESS, required=True, help="Where to listen; others find it there."),
-    ):
+    served: Callable[..., None] = serves(with_member)
+    for option in (_TRACE, _METRICS, *particulars, _LISTEN):
         served = option(served)
     return served
+
+
+_Option = Callable[[Any], Any]
+_TRACE = click.option(
+    "--trace",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append every protocol event to this file, as JSON lines.",
+)
+_METRICS = click.option("--metrics", type=ADDRESS, help="Serve metrics there, as Prometheus reads them.")
+_CLUSTER_SIZE = click.option(
+    "--cluster-size",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="How many make the cluster; the same for all of them.",
+)
+_REGISTRY = click.option("--registry", type=ADDRESS, required=True, help="The registry.")
+_NODE = click.option("--node", "known", type=ADDRESS, required=True, help="Any member of the cluster.")
+_LISTEN = click.option("--listen", type=ADDRESS, required=True, help="Where to listen; others find it there.")
 
 
 async def _then_cancel(

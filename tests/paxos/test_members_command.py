@@ -1,0 +1,105 @@
+"""`paxos kv join`, `members`, `promote` and `remove` as people run them: real processes, real sockets."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.paxos.test_command import PAXOS, environment, free_port, paxos
+from tests.paxos.test_kv_command import KvTown
+
+
+class GrowingTown(KvTown):
+    """A town to which replicas can be added; the founders have the ids 0 to 2."""
+
+    def join(self, name: str) -> None:
+        """Start a replica that joins, or one that has joined."""
+        address = self.addresses.setdefault(name, f"127.0.0.1:{free_port()}")
+        known = ["--node", self.addresses["2"]]
+        with (self.root / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [*PAXOS, "kv", "join", *known, "--listen", address, "--data", str(self.root / name)],
+                stderr=log,
+                env=environment(),
+            )
+
+    def at(self, name: str, *args: str) -> tuple[int, str]:
+        """Ask one replica, or by way of it."""
+        ended = paxos("kv", *args, "--node", self.addresses[name], "--timeout", "20")
+        return ended.status, ended.out.strip()
+
+    def roles(self) -> list[str]:
+        """What the members are, in order of their ids."""
+        status, lines = self.at("2", "members")
+        assert status == 0
+        return [f"{line.split()[0]} {line.split()[2]}" for line in lines.splitlines()]
+
+    def wait_ended(self, name: str) -> int:
+        return self.running.pop(name).wait(20)
+
+
+@pytest.fixture
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingTown]:
+    made = GrowingTown(tmp_path_factory.mktemp("town"))
+    for name in made.addresses:
+        made.start(name)
+    for name in ("1", "2", "3"):
+        made.wait(name, "serving as server")
+    yield made
+    for name in list(made.running):
+        made.kill(name)
+
+
+def test_a_replica_joins_gets_a_vote_and_takes_the_place_of_another(town: GrowingTown) -> None:
+    assert town.kv("put", "colour", "blue") == (0, "")
+    [first] = [line.split()[2] for line in town.kv("status")[1].splitlines() if town.addresses["1"] in line]
+
+    town.join("4")
+    town.wait("4", "serving as server 3")
+    assert town.roles()[-1] == "3 learner"
+    assert town.at("2", "promote", "3") == (0, "")
+    assert town.at("2", "remove", first) == (0, "")
+    town.kill("1")
+
+    assert town.roles() == [f"{id} voter" for id in (0, 1, 2, 3) if id != int(first)]
+    assert town.at("4", "get", "colour") == (0, "blue")
+    assert town.at("4", "put", "colour", "green") == (0, "")
+    town.kill("4")
+    town.join("4")
+    town.wait("4", "serving as server 3", times=2)
+    assert town.at("4", "get", "colour") == (0, "green")
+
+
+def test_who_has_lost_its_data_is_not_taken_for_who_it_was(town: GrowingTown) -> None:
+    town.join("4")
+    town.wait("4", "serving as server 3")
+    town.kill("4")
+    shutil.rmtree(town.root / "4")
+
+    town.join("4")
+
+    assert town.wait_ended("4") == 255
+    assert f"{town.addresses['4']} is the address of server 3 of that cluster" in town.said("4")
+    assert town.at("2", "remove", "3") == (0, "")
+    town.join("4")
+    town.wait("4", "serving as server 4")
+
+
+def test_who_is_no_member_can_neither_be_promoted_nor_removed(town: GrowingTown) -> None:
+    for command in ("promote", "remove"):
+        ended = paxos("kv", command, "9", "--node", town.addresses["1"])
+
+        assert ended.status == 1
+        assert "server 9 is no member" in ended.said
+
+
+def test_where_no_member_answers_nobody_can_join(town: GrowingTown) -> None:
+    town.addresses["2"] = "127.0.0.1:1"
+
+    town.join("4")
+
+    assert town.wait_ended("4") == 255
+    assert "no member of a cluster answers at 127.0.0.1:1" in town.said("4")
