@@ -6,10 +6,12 @@ worker that is lost goes to another, without being answered twice: an answer cou
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
 from importlib import metadata
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar
@@ -157,13 +159,16 @@ class Cluster(Generic[_Job, _Result]):
     def _answers_of(self, future: _Future, jobs: tuple[_Job, ...]) -> Iterable[Any]:
         from distributed import KilledWorker
 
-        if future.status in ("cancelled", "lost"):
-            raise CrewFailed(f"the scheduler at {self.address} is gone: start it, then resume")
         if future.status == "finished":
-            took_s, answers = future.result()
+            try:
+                took_s, answers = future.result()
+            except CancelledError:
+                raise self._nobody_schedules() from None
             per_job_s = max(took_s / len(jobs), 1e-4)
             self._batch = max(1, min(_BATCH_MAX, round((self._batch + _BATCH_S / per_job_s) / 2)))
             return list(answers)
+        if future.status != "error":
+            raise self._nobody_schedules()
         error = future.exception()
         if isinstance(error, ImportError):
             raise CrewFailed(_stranger("a worker", f"it cannot import {error.name}"))
@@ -175,12 +180,15 @@ class Cluster(Generic[_Job, _Result]):
             return []
         return [Failed(jobs[0], "died", f"the workers that had it were lost, one after the other: {error}")]
 
+    def _nobody_schedules(self) -> CrewFailed:
+        return CrewFailed(f"the scheduler at {self.address} is gone: start it again, then resume")
+
     def _count(self) -> None:
         """Look who is there, now and then, and try those who are new."""
         if time.monotonic() < self._count_at:
             return
         if self._client.status != "running":
-            raise CrewFailed(f"the scheduler at {self.address} does not answer: see to it, then resume")
+            raise self._nobody_schedules()
         threads = dict(sorted(self._client.nthreads().items()))
         newcomers = [worker for worker in threads if worker not in self._threads]
         self._examine(newcomers)
@@ -258,6 +266,7 @@ def _connect(address: str) -> _Client:
         raise CannotHire(
             f"a cluster needs Dask, which is not installed here: pip install '{_PACKAGE}[cluster]'"
         ) from None
+    _hush("distributed")
     try:
         client: Callable[..., _Client] = distributed.Client
         return client(address, timeout=_CONNECT_S, set_as_default=False)
@@ -266,6 +275,13 @@ def _connect(address: str) -> _Client:
             f"no Dask scheduler can be reached at {address!r} ({_first_line(error)}): start one with "
             "`dask scheduler`, and name it as --cluster tcp://HOST:8786"
         ) from None
+
+
+def _hush(package: str) -> None:
+    """What goes wrong with workers and scheduler is told by us, in a sentence, and not by tracebacks."""
+    for name in [package, *logging.root.manager.loggerDict]:
+        if name == package or name.startswith(f"{package}."):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _await_someone(client: _Client, address: str) -> None:

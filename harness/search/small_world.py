@@ -25,7 +25,8 @@ _STATES_MAX = 20_000
 class SmallWorld:
     """A pass of shrinking: plans among few nodes that break the same properties; it is made once."""
 
-    properties: Sequence[str]
+    properties: tuple[str, ...]
+    """Of these the last counts: what harms most is named first, and mostly follows from the others."""
     _is_spent: bool = field(default=False, init=False)
 
     def __call__(self, plan: Plan) -> Iterator[Plan]:
@@ -37,7 +38,7 @@ class SmallWorld:
         for size in WORLDS:
             try:
                 found = explore(
-                    size, bug=plan.bug, only=tuple(self.properties), states_max=_STATES_MAX, note=None
+                    size, bug=plan.bug, only=self.properties[-1:], states_max=_STATES_MAX, note=None
                 )
             except CannotExplore:  # A property that small worlds do not know.
                 return
