@@ -63,7 +63,11 @@ class OsDisk:
 
     async def append(self, path: str, data: bytes) -> None:
         """See `Disk`."""
-        await _in_thread(lambda: _write(self._descriptor(path), data))
+        if path not in self._open:
+            await _in_thread(lambda: self._descriptor(path))
+        # Into the page cache, which is quicker than having another thread do it.
+        _write(self._descriptor(path), data)
+        await trio.lowlevel.checkpoint()
 
     async def sync(self, path: str) -> None:
         """See `Disk`."""

@@ -60,8 +60,8 @@ async def enroll(
 
     An instance that has been through this before does not depend on the registry, but asks it all the same
     whether this is still the same cluster. It must still have its log, the file `promises`, if it has
-    served. `new_token` is called once in the life of a disk, `note` with how many have registered, as long
-    as they are too few.
+    served. `new_token` is called once in the life of a disk, `note` with how many are known to have
+    registered, unless it was complete before.
 
     Raises: NotEnrolled; WrongStorage, when the disk belongs to another instance; DamagedLog; StorageFailed.
     """
@@ -118,6 +118,7 @@ async def _load(file: Log) -> Enrolment | None:
 async def _register(
     office: _Office, mine: Enrolment, file: Log, note: Callable[[int], None]
 ) -> tuple[int, Membership]:
+    note(0)
     granted = await office.ask_until_answered(_registration(mine))
     if isinstance(granted, Denied):
         raise NotEnrolled(f"the registry at {office.address} refused: {granted.why}")

@@ -55,15 +55,18 @@ class Desk(Protocol):
 
 
 class Reception:
-    """Receives connections on behalf of a desk; other servers wait in it until that desk is `open`."""
+    """Receives connections on behalf of a desk.
+
+    If it is not open yet, other servers wait in it until it is, and clients until it is or `speaks`.
+    """
 
     def __init__(
         self, desk: Desk, log: Remarks, transport: Transport = PLAIN, *, is_open: bool = True
     ) -> None:
         self._desk = desk
-        self._opened = trio.Event()
+        self._speaks, self._opened = trio.Event(), trio.Event()
         if is_open:
-            self._opened.set()
+            self.open(desk)
         self._visitors: dict[Visitor, None] = {}
         self._is_closing = False
         self.door = Door(self._receive, log, transport)
@@ -76,7 +79,12 @@ class Reception:
     def open(self, desk: Desk) -> None:
         """From now on this desk serves clients, and admits other servers."""
         self._desk = desk
+        self._speaks.set()
         self._opened.set()
+
+    def speak(self) -> None:
+        """From now on clients are served by the desk there is."""
+        self._speaks.set()
 
     async def close(self) -> None:
         """Turn away whoever asks for something from now on; return when all who waited are answered.
@@ -107,6 +115,7 @@ class Reception:
             case Envelope():
                 raise BadFrame("a message from a server that did not say hello")
             case request:
+                await self._speaks.wait()
                 await self._entertain(stream, reader, bodies, request)
 
     async def _hear(

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from paxos_impl.transport import Transport
 
 
+SWITCH_S = 0.0005
+"""After how long a thread of Python's makes way for another one that waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """Where a service listens, what it remembers, and how it speaks."""
@@ -44,6 +48,8 @@ class Service:
         from paxos_impl.record import DamagedLog
         from paxos_impl.storage import StorageFailed, WrongStorage
 
+        # Syncs are done by a thread, which should not wait for as long as it usually does for its turn.
+        sys.setswitchinterval(SWITCH_S)
         failures: list[str] = []
         try:
             with locked(self.data):

@@ -136,15 +136,18 @@ async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> No
         taken.append(body)
         visitor.answer(len(taken), "x" * 1000)
 
+    async def ask_and_ask(stream: trio.abc.Stream) -> None:
+        while True:
+            await stream.send_all(framed(ClientGet(1)))
+
     ours, theirs = trio.testing.lockstep_stream_pair()
-    request = framed(ClientGet(1))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Visitor(take).stay, ours, FrameReader(), [])
-        with trio.move_on_after(0.2):
-            while True:
-                await theirs.send_all(request)
-        assert UNANSWERED_MAX < len(taken) <= UNANSWERED_MAX + 2
+        nursery.start_soon(ask_and_ask, theirs)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
+
+    assert UNANSWERED_MAX < len(taken) <= UNANSWERED_MAX + 2
 
 
 class Desk:
@@ -223,11 +226,16 @@ async def test_a_server_without_a_cluster_says_how_far_it_is(
     ours, theirs = trio.testing.memory_stream_pair()
     reader: Any = read_response if read is read_incoming else read_of_clients
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Reception(anteroom, lambda line: None, is_open=False)._receive, ours)
+        at_door = Reception(anteroom, lambda line: None, is_open=False)
+        nursery.start_soon(at_door._receive, ours)
         await theirs.send_all(framed(request_))
+        with trio.move_on_after(0.01) as too_early:
+            await theirs.receive_some()
+        at_door.speak()
         (body,) = FrameReader().feed(await theirs.receive_some())
         nursery.cancel_scope.cancel()
 
+    assert too_early.cancelled_caught, "it may have been in a cluster before, and not know that yet"
     assert reader(body).answer == expected
 
 
