@@ -1,0 +1,138 @@
+"""Load on a replicated store: sessions that each do one thing after the other, and how long each took them.
+
+Sessions share a few connections, as those of one process would: their requests are under way side by side.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import trio
+
+from paxos_impl.frame import FrameReader
+from paxos_impl.membership import Address
+from paxos_impl.replica.wire import Done, Execute, Read, Request, read_response
+from paxos_impl.wire import framed
+
+CONNECTIONS = 4
+KEYS = 1000
+TICK_S = 0.001
+"""How exactly a rate is kept: so long a request may come after it was due, which counts as its time."""
+LAST_ANSWERS_S = 5.0
+_names = itertools.count()
+
+Operation = Callable[[int, str, int], Request]
+"""Makes a request, of its number, the session's name and how many it made before."""
+
+
+def write(number: int, session: str, nth: int) -> Request:
+    """A write of some hundred bytes."""
+    return Execute(number, session, nth + 1, ["put", f"k{number % KEYS}", "v" * 100])
+
+
+def read(number: int, session: str, nth: int) -> Request:
+    """A linearizable read, as the leader finds best: by its lease, while it holds one."""
+    return Read(number, ["get", f"k{number % KEYS}"], "lease")
+
+
+def read_index(number: int, session: str, nth: int) -> Request:
+    """A linearizable read for which the leader makes sure that it still is one."""
+    return Read(number, ["get", f"k{number % KEYS}"], "index")
+
+
+@dataclass
+class Load:
+    """What was done, and how long each operation took."""
+
+    took_s: list[float] = field(default_factory=list)
+    failed: int = 0
+    lasted_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Operations a second."""
+        return len(self.took_s) / self.lasted_s
+
+    def quantile_ms(self, share: float) -> float:
+        """So large a share of the operations took no longer than this."""
+        ordered = sorted(self.took_s) or [math.nan]
+        return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+async def load(
+    leader: Address, operation: Operation, *, sessions: int, seconds: float, rate: float | None = None
+) -> Load:
+    """Have sessions do this for so long: as fast as they can, or so many in all a second, at random times."""
+    done, begun = Load(), trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for number in range(CONNECTIONS):
+            share = [f"bench{next(_names)}" for _ in range(number, sessions, CONNECTIONS)]
+            pace = None if rate is None else rate / CONNECTIONS
+            nursery.start_soon(_Connection(done, operation, share, pace, begun + seconds).run, leader)
+    done.lasted_s = seconds
+    return done
+
+
+class _Connection:
+    """Some of the sessions."""
+
+    def __init__(
+        self, done: Load, operation: Operation, sessions: list[str], rate: float | None, end: float
+    ) -> None:
+        self._done, self._operation, self._end = done, operation, end
+        self._idle = dict.fromkeys(sessions, 0)
+        self._waiting: dict[int, tuple[str, int, float]] = {}
+        self._numbers = itertools.count(1)
+        self._rate, self._rng = rate, Random(sessions[0])
+
+    async def run(self, leader: Address) -> None:
+        async with await trio.open_tcp_stream(*leader) as stream, trio.open_nursery() as nursery:
+            nursery.start_soon(self._hear, stream, nursery.cancel_scope)
+            if self._rate is None:
+                await self._ask(stream, [trio.current_time()] * len(self._idle))
+            else:
+                await self._keep_rate(stream, self._rate)
+            nursery.cancel_scope.deadline = self._end + LAST_ANSWERS_S
+
+    async def _keep_rate(self, stream: trio.SocketStream, rate: float) -> None:
+        due = trio.current_time()
+        while due < self._end:
+            now, all_due = trio.current_time(), list[float]()
+            while due <= now and len(all_due) < len(self._idle):
+                all_due.append(due)
+                due += self._rng.expovariate(rate)
+            await self._ask(stream, all_due)
+            await trio.sleep(TICK_S)
+
+    async def _ask(self, stream: trio.SocketStream, all_due: list[float]) -> None:
+        """Have idle sessions make requests that were due at these times."""
+        frames = []
+        for due in all_due:
+            session = next(iter(self._idle))
+            nth, number = self._idle.pop(session), next(self._numbers)
+            self._waiting[number] = session, nth, due
+            frames.append(framed(self._operation(number, session, nth)))
+        if frames:
+            await stream.send_all(b"".join(frames))
+
+    async def _hear(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
+        reader = FrameReader()
+        while chunk := await stream.receive_some():
+            now, answered = trio.current_time(), 0
+            for body in reader.feed(chunk):
+                response = read_response(body)
+                session, nth, due = self._waiting.pop(response.request)
+                self._idle[session] = nth + 1
+                answered += 1
+                if not isinstance(response.answer, Done):
+                    self._done.failed += 1
+                elif now < self._end:
+                    self._done.took_s.append(now - due)
+            if now >= self._end and not self._waiting:
+                scope.cancel()
+            elif now < self._end and self._rate is None:
+                await self._ask(stream, [now] * answered)

@@ -1,0 +1,69 @@
+"""A cluster of real processes on this machine, for benches: a registry and replicas of the store."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from paxos_impl.membership import Address
+
+ROOT = Path(__file__).parents[1]
+STARTED_WITHIN_S = 30.0
+
+
+class Town:
+    """Use it with `with`; its data are below `root`, and so are its logs."""
+
+    def __init__(self, root: Path, size: int) -> None:
+        self._root, self._size = root, size
+        self._registry = Address("127.0.0.1", free_port())
+        self.addresses = [Address("127.0.0.1", free_port()) for _ in range(size)]
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Town:
+        self._start("registry", "registry", "--listen", str(self._registry))
+        for number in range(self._size):
+            self.start(number)
+        deadline = time.monotonic() + STARTED_WITHIN_S
+        while not all("serving as server" in self._said(f"{n}") for n in range(self._size)):
+            assert time.monotonic() < deadline, "\n".join(self._said(f"{n}") for n in range(self._size))
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+
+    def start(self, number: int) -> None:
+        """Start a replica, for the first time or again."""
+        where = ["--registry", str(self._registry), "--listen", str(self.addresses[number])]
+        self._start(f"{number}", "kv", "serve", *where, "--cluster-size", f"{self._size}")
+
+    def kill(self, address: Address) -> None:
+        """Kill -9 the replica that listens there."""
+        process = self._running.pop(f"{self.addresses.index(address)}")
+        process.kill()
+        process.wait()
+
+    def _start(self, name: str, *command: str) -> None:
+        with (self._root / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", "paxos_impl.cli", *command, "--data", str(self._root / name)],
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+
+    def _said(self, name: str) -> str:
+        return (self._root / f"{name}.log").read_text()
+
+
+def free_port() -> int:
+    """A port that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
