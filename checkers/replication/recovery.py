@@ -46,7 +46,7 @@ def _late(asked: list[tuple[Op, Op | None]], end_ns: int, within_ns: int, proper
 
 
 def converged(trace: Trace) -> Verdict:
-    """M11, of replicas: in the end each has executed, in its last life, as much as any other.
+    """M11, of replicas: in the end each member has executed, in its last life, as much as any other.
 
     The trace must go on for long enough after the last fault and the last operation.
     """
@@ -61,10 +61,18 @@ def converged(trace: Trace) -> Verdict:
             reached[event.node] = event
         else:
             reached.setdefault(event.node, None)
+    if members := _members_in_the_end(events):
+        reached = {node: event for node, event in reached.items() if node in members}
     return verdict_of(_left_behind(reached), nodes=len(reached))
 
 
 _REACHES = ("applied", "snapshot_installed")
+
+
+def _members_in_the_end(events: list[Event]) -> tuple[str, ...]:
+    """Who counts from the highest slot on of which anybody said so; who was removed need not catch up."""
+    active = [event for event in events if event.event == "config_active"]
+    return max(active, key=_slot).members if active else ()
 
 
 def _left_behind(reached: dict[str, Event | None]) -> Iterator[Anomaly]:

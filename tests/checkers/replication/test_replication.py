@@ -96,6 +96,8 @@ RIGHT: list[tuple[Callable[[Trace], Verdict], list[Told]]] = [
     (registry, [assigned("a", 1, 1), assigned("b", 2, 2), assigned("a", 1, 2)]),
     (converged, [applied("n1", 1), applied("n2", 1)]),
     (converged, [applied("n1", 1), restart("n1"), reaching("n1", "snapshot_installed", 2), applied("n2", 2)]),
+    (converged, [COUNTS, applied("n1", 2), applied("n2", 2), applied("n3", 1),
+                 ("n1", "config_active", {"slot": 2, "members": ("n1", "n2")})]),
 ]  # fmt: skip
 
 WRONG: list[tuple[Callable[[Trace], Verdict], str, str, list[Told]]] = [
