@@ -10,16 +10,13 @@ from workloads.log_bugs import Breakage
 
 
 class _LeaseFromReceipt(LogRules):
-    def counts_from(self, asked_s: float, heard_s: float) -> float:
-        return heard_s
+    def counts_from(self, asked: Moment, heard: Moment) -> Moment:
+        return heard
 
 
 class _LeaseOnWallClock(LogRules):
-    def lease_clock(self, now: Moment) -> float:
-        return now.wall_s
-
-    def was_suspended(self, last: Moment, now: Moment, terms: LeaseTerms) -> bool:
-        return False
+    def passed_s(self, since: Moment, now: Moment) -> float:
+        return now.wall_s - since.wall_s
 
 
 class _LeaseWithoutMargin(LogRules):
@@ -28,25 +25,22 @@ class _LeaseWithoutMargin(LogRules):
 
 
 class _LeaseSurvivesSuspension(LogRules):
-    def judged_at(self, last: Moment, now: Moment) -> Moment:
-        return last
-
-    def was_suspended(self, last: Moment, now: Moment, terms: LeaseTerms) -> bool:
-        return False
+    def passed_s(self, since: Moment, now: Moment) -> float:
+        return now.s - since.s
 
 
 class _LeaseForEver(LogRules):
-    def holds(self, now_s: float, until_s: float) -> bool:
+    def holds(self, passed_s: float, trusted_s: float) -> bool:
         return True
 
 
 class _GrantIgnored(LogRules):
-    def is_bound(self, grant: Grant | None, candidate: int, now_s: float) -> bool:
+    def is_bound(self, grant: Grant | None, candidate: int, now: Moment) -> bool:
         return False
 
 
 class _GrantForgottenAtRestart(LogRules):
-    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now_s: float) -> Grant | None:
+    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now: Moment) -> Grant | None:
         return None
 
 
@@ -64,7 +58,7 @@ def _bugs() -> Iterator[SeededBug]:
     )
     yield SeededBug(
         "lease-on-wall-clock",
-        "leases are counted by a clock that can be set",
+        "a leader counts its lease by a clock that can be set",
         Breakage(_LeaseOnWallClock()),
         convicted_by=("M7", "linearizability"),
     )
@@ -76,7 +70,7 @@ def _bugs() -> Iterator[SeededBug]:
     )
     yield SeededBug(
         "lease-survives-suspension",
-        "a leader judges its lease by when it last looked, though it may have been stopped since",
+        "a leader counts its lease by a clock that stands still while it is suspended",
         Breakage(_LeaseSurvivesSuspension()),
         convicted_by=("M7", "linearizability"),
     )

@@ -47,6 +47,7 @@ from paxos_impl.replica.node import ReplicaConfig, serve
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import Done
 from workloads.log_bugs import CORRECT, Breakage
+from workloads.log_leases import LEASE_OPTION, lease_of
 from workloads.log_properties import log_properties
 from workloads.vocabulary import OF_REPLICAS, WIDTH
 
@@ -88,7 +89,7 @@ async def run_replica(site: Site, *, lease: LeaseTerms | None) -> None:
         listen=Address("0.0.0.0", PORT),
         timing=IMPATIENT if sometimes("impatient replica") else TIMING,
         compaction=COMPACTION,
-        lease=lease,
+        lease=lease_of(site.options, lease),
     )
     await serve(
         config,
@@ -202,6 +203,10 @@ def store_workload(
         async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as replicas:
             yield _Told(client(Session(replicas, process)))
 
+    def clients(plan: Plan, rng: random.Random) -> Generator:
+        lease_of(plan.options, lease)  # Its mistakes are told before anything runs.
+        return generator(plan, rng)
+
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
         rest: Checks = {
             "termination": lambda: termination(history, node_of=lambda _: "the cluster"),
@@ -216,13 +221,14 @@ def store_workload(
         about=about,
         program=partial(run_replica, lease=lease),
         connect=connect,
-        generator=generator,
+        generator=clients,
         final=final,
         check=check,
         framing=LengthPrefixed(WIDTH),
         vocabulary=OF_REPLICAS,
         points=("impatient replica",),
         bugs=bugs,
+        options=LEASE_OPTION if lease is not None else {},
         defaults={**DEFAULTS, **(defaults or {})},
         timeout_s=TIMEOUT_S,
         judges_liveness=False,  # Every replica has to catch up in the end.

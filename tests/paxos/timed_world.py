@@ -36,6 +36,8 @@ class TimedWorld(LogWorld):
         self.shown = {member: Moment(100.0 * member, 1e9) for member in members}
         self.promised: dict[int, Ballot] = {}
         """The highest ballot that each has promised so that others know."""
+        self.may_suspend = False
+        """Whether machines are suspended, or else wall clocks are set: both at once deceive both clocks."""
         self.lease_reads = 0
         self.led: list[Ballot] = []
         super().__init__(members, rules, terms=terms)
@@ -49,6 +51,12 @@ class TimedWorld(LogWorld):
         for node, (shown_s, wall_s) in self.shown.items():
             passed_s = seconds * self.rates[node]
             self.shown[node] = Moment(shown_s + passed_s, wall_s + passed_s)
+
+    def suspend(self, node: int, seconds: float) -> None:
+        """Let time pass without a node, and without its monotonic clock."""
+        before = self.shown[node].s
+        self.wait(seconds)
+        self.shown[node] = Moment(before, self.shown[node].wall_s)
 
     def set_wall(self, node: int, seconds: float) -> None:
         """Set a wall clock forward, or back."""
@@ -78,6 +86,7 @@ class TimedWorld(LogWorld):
 
 def pass_time(world: TimedWorld, rng: random.Random, rounds: int) -> None:
     """In each round somebody, a leader mostly, is cut off for about a lease; the others may miss it."""
+    world.may_suspend = rng.random() < 0.5
     for _ in range(rounds):
         away = rng.choice((*world.leaders, *world.leaders, rng.choice(world.members), None))
         for _ in range(rng.randrange(8)):
@@ -94,17 +103,22 @@ def _do_something(world: TimedWorld, rng: random.Random, away: int | None) -> No
     match rng.randrange(20):
         case 0:
             world.rates[node] = rng.choice((1 - TERMS.drift, 1 + TERMS.drift))
-        case 1 if rng.random() < 0.2:
-            world.set_wall(node, rng.uniform(-1, 1))
-        case 2 if rng.random() < 0.2 and world.nodes[node].up:
+        case 1 if leaders and world.may_suspend:
+            world.suspend(rng.choice(leaders), rng.uniform(0, TERMS.length_s))
+        case 2 if leaders and not world.may_suspend:
+            world.set_wall(rng.choice(leaders), rng.uniform(-1, 0.2))
+        case 3 if node != away and world.nodes[node].up and rng.random() < 0.3:
             world.crash(node)
-        case 3 | 4 if not world.nodes[node].up:
             world.restart(node)
-        case 5 | 6 if leaders:
+        case 4 if world.nodes[node].up and rng.random() < 0.1:
+            world.crash(node)
+        case 5 | 6 if not world.nodes[node].up:
+            world.restart(node)
+        case 7 | 8 if leaders:
             world.fire(rng.choice(leaders), "beat")
-        case 7 | 8 | 9 | 10 if leaders:
+        case 9 | 10 | 11 | 12 if leaders:
             world.read(rng.choice(leaders))
-        case 11 if leaders:
+        case 13 if leaders:
             world.submit(rng.choice(leaders), world.requests)
         case _:
             for _ in range(rng.randrange(12)):

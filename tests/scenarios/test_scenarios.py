@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from harness.catalogue import find_workload
 from harness.cli import run as run_command
+from harness.plan import BadPlan
 from harness.trial import run
 from workloads import scenarios
 from workloads.scenarios import SCENARIOS, Scenario
@@ -50,3 +51,11 @@ def test_a_scenario_is_replayed_from_its_file(tmp_path: Path, bug: list[str], st
     plan = Path(scenarios.__file__).parent / "D3-two-minorities.json"
 
     assert run_command(["replay", str(plan), *bug, "--store", str(tmp_path / "store")]) == status
+
+
+@pytest.mark.parametrize("length", [0, -1, "long"])
+def test_a_lease_that_has_no_length_is_refused(length: object) -> None:
+    plan = replace(SCENARIOS["D4-stopped-leader"].plan, options={"lease_ms": length})
+
+    with pytest.raises(BadPlan, match=r"options.lease_ms is .*, expected a number above 0"):
+        run(plan)

@@ -49,6 +49,31 @@ _ALL = (
         ("adopt-lowest-ballot", "adopt-last-reported", "ignore-reported-value", "promise-omits-accepted"),
     ),
     Scenario(
+        "D4-stopped-leader",
+        "a leader sleeps for longer than its lease, and goes on when others have another leader",
+        ("lease-survives-suspension",),
+    ),
+    Scenario(
+        "D4-drifting-clocks",
+        "a leader whose clock is slow is cut off from those who granted its lease, whose clocks are fast",
+        ("lease-without-margin", "lease-for-ever"),
+    ),
+    Scenario(
+        "D4-late-grants",
+        "a leader hears only when it has been replaced that its followers had granted it a lease",
+        ("lease-from-receipt",),
+    ),
+    Scenario(
+        "D4-clock-set-back",
+        "the wall clock of a leader that is cut off is set back",
+        ("lease-on-wall-clock",),
+    ),
+    Scenario(
+        "D4-restarted-grantors",
+        "followers are restarted just after they have granted a lease to a leader that is then cut off",
+        ("grant-forgotten-at-restart", "grant-ignored"),
+    ),
+    Scenario(
         "D7-everyone-loses-power",
         "all replicas lose power at once under load, twice",
         ("vote-not-persisted", "reply-before-fsync"),

@@ -38,7 +38,6 @@ from paxos_impl.core.log.turn import Turn
 
 def handle(turn: Turn, event: Event) -> None:
     """Do what an event asks for; called once in a turn."""
-    leader.suspect(turn)
     match event:
         case Received(message, sender):
             if not turn.before.is_former(sender):
@@ -73,7 +72,7 @@ def _start(turn: Turn) -> None:
         turn.do(Install(turn.images[-1]))
     learner.execute(turn, turn.upto)
     if turn.terms is not None:
-        turn.grant = turn.rules.grant_at_start(turn.before.incarnation, turn.terms, turn.lease_s)
+        turn.grant = turn.rules.grant_at_start(turn.before.incarnation, turn.terms, turn.now)
     turn.do(SetTimer("election", soon=turn.before.incarnation == 0))
 
 

@@ -244,7 +244,7 @@ def beat(turn: Turn) -> None:
             turn.send(missing, Propose(phase.ballot, slot, flight.batch))
     number, terms, lease = phase.beat + 1, turn.terms, phase.lease
     if terms is not None:
-        lease = lease.asked_for(number, turn.lease_s, terms)
+        lease = lease.asked_for(number, turn.now, terms)
     turn.phase = replace(phase, beat=number, settled=phase.next_slot, announced=turn.upto, lease=lease)
     lease_s = 0.0 if terms is None else terms.length_s
     turn.send(turn.others, Commit(phase.ballot, turn.upto, number, lease_s))
@@ -268,36 +268,24 @@ def hear_answer(turn: Turn, heard: Heard, sender: int) -> None:
 
 
 def _with_grant(turn: Turn, lease: Lease, heard: Heard, sender: int) -> Lease:
-    asked_s = lease.asked.get(heard.beat)
-    if not heard.is_granted or asked_s is None:
+    asked = lease.asked.get(heard.beat)
+    if not heard.is_granted or asked is None:
         return lease
-    return lease.granted_by(sender, turn.rules.counts_from(asked_s, turn.lease_s))
+    return lease.granted_by(sender, turn.rules.counts_from(asked, turn.now))
 
 
 def _holds_lease(turn: Turn, phase: Leading) -> bool:
     """Whether a quorum of those who could elect another leader has granted it that they do not yet."""
     if turn.terms is None:
         return False
-    judged_s = turn.rules.lease_clock(turn.rules.judged_at(turn.before.now, turn.now))
-    trusted_s = turn.rules.trusted_s(turn.terms)
+    rules, trusted_s = turn.rules, turn.rules.trusted_s(turn.terms)
     granters = (
         follower
-        for follower, from_s in phase.lease.granted.items()
-        if turn.rules.holds(judged_s, from_s + trusted_s)
+        for follower, since in phase.lease.granted.items()
+        if rules.holds(rules.passed_s(since, turn.now), trusted_s)
     )
     # It counts itself in: it gives up leading before it promises anything to another.
     return _is_backed(turn, (turn.me, *granters))
-
-
-def suspect(turn: Turn) -> None:
-    """See to it that no lease is relied on that may have run out while this replica was stopped."""
-    phase, terms = turn.phase, turn.terms
-    if (
-        isinstance(phase, Leading)
-        and terms is not None
-        and turn.rules.was_suspended(turn.before.now, turn.now, terms)
-    ):
-        turn.phase = replace(phase, lease=Lease())
 
 
 def answering(turn: Turn, phase: Leading) -> tuple[int, ...]:

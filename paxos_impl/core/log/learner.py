@@ -100,7 +100,7 @@ def _grants(turn: Turn, commit: Commit) -> bool:
     holder, terms = commit.ballot.server_id, turn.terms
     if terms is None or not turn.rules.may_grant(commit.lease_s, terms) or turn.is_bound(holder):
         return False
-    turn.grant = Grant(holder, turn.lease_s + commit.lease_s)
+    turn.grant = Grant(holder, turn.now.s + commit.lease_s)
     return True
 
 

@@ -18,9 +18,9 @@ class Moment(NamedTuple):
     """What a replica's clocks show, in seconds."""
 
     s: float = 0.0
-    """The monotonic clock, by which leases are counted."""
+    """The monotonic clock. It is never set, but may stand still while a machine is suspended."""
     wall_s: float = 0.0
-    """The wall clock. It can be set, so it is only good for noticing that the other one stood still."""
+    """The wall clock. It goes on, but may be set."""
 
 
 class LeaseTerms(msgspec.Struct, frozen=True, gc=False):
@@ -45,24 +45,26 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
     holder: int | None
     """None if it was forgotten who that is; then it binds against everybody."""
     until_s: float
+    """By the monotonic clock: if that stands still, the follower is bound for longer."""
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False):
     """What a leader knows of the grants that it asked for at its ballot."""
 
-    asked: dict[int, float] = {}  # Never changed in place.
+    asked: dict[int, Moment] = {}  # Never changed in place.
     """By heartbeat, when it was sent."""
-    granted: dict[int, float] = {}  # Never changed in place.
+    granted: dict[int, Moment] = {}  # Never changed in place.
     """By follower, from when its last grant counts."""
 
-    def asked_for(self, beat: int, now_s: float, terms: LeaseTerms) -> Lease:
+    def asked_for(self, beat: int, now: Moment, terms: LeaseTerms) -> Lease:
         """Heartbeat number `beat` asks for grants; what was asked for too long ago is no use any more."""
-        recent = {number: sent for number, sent in self.asked.items() if now_s - sent < terms.length_s}
-        return Lease({**recent, beat: now_s}, self.granted)
+        recent = {number: sent for number, sent in self.asked.items() if now.s - sent.s < terms.length_s}
+        return Lease({**recent, beat: now}, self.granted)
 
-    def granted_by(self, follower: int, from_s: float) -> Lease:
+    def granted_by(self, follower: int, since: Moment) -> Lease:
         """A follower has granted what counts from then on; answers may overtake each other."""
-        return Lease(self.asked, {**self.granted, follower: max(from_s, self.granted.get(follower, from_s))})
+        latest = max(since, self.granted.get(follower, since))
+        return Lease(self.asked, {**self.granted, follower: latest})
 
 
 class LeaseRules:
@@ -70,49 +72,41 @@ class LeaseRules:
 
     __slots__ = ()
 
-    def lease_clock(self, now: Moment) -> float:
-        """The clock that leases are counted by: one that nobody can set."""
-        return now.s
+    # The leader.
 
-    def counts_from(self, asked_s: float, heard_s: float) -> float:
+    def counts_from(self, asked: Moment, heard: Moment) -> Moment:
         """From when a grant counts for a leader that asked for it then, and has heard of it now.
 
         The follower counts from somewhere in between.
         """
-        return asked_s
+        return asked
 
     def trusted_s(self, terms: LeaseTerms) -> float:
         """For how long a leader relies on a grant: its clock may be slow, and the follower's fast."""
         return terms.length_s * (1 - terms.drift) / (1 + terms.drift)
 
-    def judged_at(self, last: Moment, now: Moment) -> Moment:
-        """By which time a leader sees whether it holds its lease: by now.
+    def passed_s(self, since: Moment, now: Moment) -> float:
+        """How much time has passed for a leader: as much as either of its clocks says.
 
-        What it found when it did something `last` says nothing: it may have been stopped since.
+        The monotonic clock of a machine that was suspended does not know of that. The wall clock may have
+        been set forward instead: then the lease is given up for nothing, which costs a round trip.
         """
-        return now
+        return max(now.s - since.s, now.wall_s - since.wall_s)
 
-    def was_suspended(self, last: Moment, now: Moment, terms: LeaseTerms) -> bool:
-        """Whether it looks as if this replica was stopped between two turns, and perhaps its clock with it.
+    def holds(self, passed_s: float, trusted_s: float) -> bool:
+        """Whether a leader still relies on a grant."""
+        return passed_s < trusted_s
 
-        A leader has turns much more often than that, and a machine that was suspended finds its wall clock
-        gone on without the other one. A lease is given up on a mere suspicion: it costs a round trip.
-        """
-        gap_s = now.s - last.s
-        return max(gap_s, now.wall_s - last.wall_s - gap_s) > terms.length_s / 2
+    # The follower.
 
     def may_grant(self, wanted_s: float, terms: LeaseTerms) -> bool:
         """Whether a follower grants so much: no more than it waits for after a restart."""
         return 0 < wanted_s <= terms.length_s
 
-    def is_bound(self, grant: Grant | None, candidate: int, now_s: float) -> bool:
+    def is_bound(self, grant: Grant | None, candidate: int, now: Moment) -> bool:
         """Whether a follower may neither promise a ballot nor grant a lease to this candidate yet."""
-        return grant is not None and grant.holder != candidate and now_s < grant.until_s
+        return grant is not None and grant.holder != candidate and now.s < grant.until_s
 
-    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now_s: float) -> Grant | None:
+    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now: Moment) -> Grant | None:
         """What binds a replica that begins: it may have granted anything just before it was restarted."""
-        return None if incarnation == 0 else Grant(None, now_s + terms.length_s)
-
-    def holds(self, now_s: float, until_s: float) -> bool:
-        """Whether a lease that counts until then is held."""
-        return now_s < until_s
+        return None if incarnation == 0 else Grant(None, now.s + terms.length_s)

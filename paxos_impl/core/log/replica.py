@@ -97,8 +97,6 @@ class Replica(msgspec.Struct, frozen=True):
     """Those of leases; None if there are to be none."""
     grant: Grant | None = None
     """The last lease that it granted."""
-    now: Moment = Moment()
-    """When its last turn was."""
     persists: int = 0
     sends: int = 0
     rules: LogRules = LOG_RULES

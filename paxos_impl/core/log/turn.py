@@ -81,7 +81,6 @@ class Turn:
             own_ballot=self.own_ballot,
             canvass=self.canvass,
             grant=self.grant,
-            now=self.now,
             queue=self.queue,
             waiting=self.waiting,
             images=self.images,
@@ -105,14 +104,9 @@ class Turn:
         configuration = self.configuration(slot)
         return self.rules.is_chosen(self.rules.counted(configuration, voters), len(configuration.voters))
 
-    @property
-    def lease_s(self) -> float:
-        """What the clock shows that leases are counted by."""
-        return self.rules.lease_clock(self.now)
-
     def is_bound(self, candidate: int) -> bool:
         """Whether this replica has granted somebody that it promises nothing to this candidate."""
-        return self.rules.is_bound(self.grant, candidate, self.lease_s)
+        return self.rules.is_bound(self.grant, candidate, self.now)
 
     @property
     def has_vote(self) -> bool:
