@@ -204,6 +204,7 @@ def _told(seen: Status, last: int) -> str:
         f"leader {'-' if seen.leader is None else seen.leader}  ballot {seen.promised or '-'}  "
         f"executed {seen.executed}  known {seen.upto}  voted {seen.top}  lag {last - seen.executed}  "
         f"members {','.join(map(str, sorted(seen.members)))}"
+        + ("" if seen.lease_s is None else f"  lease {1000 * seen.lease_s:.0f} ms")
     )
 
 

@@ -93,6 +93,8 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
     """The last slot in which it has voted, or knows what it holds."""
     configuration: Configuration | None = None
     """The newest one that it knows of; it may be in force only for slots to come."""
+    lease_s: float | None = None
+    """For how much longer, at least, nobody else can lead, as a leader knows; None from all others."""
 
 
 Answer = Done | Elsewhere | Refused | Status | Waiting

@@ -18,7 +18,7 @@ from paxos_impl.link import QUEUED_MAX
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
 from paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from paxos_impl.replica.node import ReplicaConfig, serve
+from paxos_impl.replica.node import LEASE, ReplicaConfig, serve
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, Status, read_response
 from paxos_impl.storage import StorageFailed
@@ -380,3 +380,19 @@ async def ask(address: Address, request: Execute | Read) -> object:
         return await connection.ask(request)
     finally:
         await connection.drop()
+
+
+async def test_a_leader_tells_for_how_long_it_holds_its_lease_and_nobody_else_does() -> None:
+    async with cluster() as three:
+        leader = await three.leader()
+        told = {}
+        with trio.fail_after(10):
+            while not (told.get(leader) or 0) > 0:
+                for server_id in three.ids:
+                    seen = await status(three.membership.members[server_id], timeout_s=5)
+                    assert isinstance(seen, Status)
+                    told[server_id] = seen.lease_s
+                await trio.sleep(0.01)
+
+    assert told[leader] <= LEASE.length_s
+    assert {told[server_id] for server_id in three.ids if server_id != leader} == {None}
