@@ -271,6 +271,16 @@ def test_who_missed_many_slots_is_told_of_all_of_them() -> None:
     assert world.ops(3) == list(range(150))
 
 
+def test_what_lies_far_ahead_of_what_was_asked_for_is_not_taken_in() -> None:
+    """A slot number can be any number, and the ledger has a page for whatever lies below."""
+    world = LogWorld()
+    told = Tell((Entry(2**40, Ballot(1, 1), NOOP),), 2**40)
+
+    world.step(2, Received(told, 1, "n1.0.1"))
+
+    assert world.nodes[2].replica.ledger.top == 0
+
+
 def test_a_restarted_replica_executes_again_what_it_knew() -> None:
     world = led_by(1)
     for number in range(3):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Command, Entry
+from paxos_impl.core.log import Command, Compaction, Entry, Member
 from paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
 from paxos_impl.core.log.leader import BATCH_BYTES_MAX
 from paxos_impl.core.log.learner import TOLD_MAX
@@ -15,19 +15,23 @@ from paxos_impl.core.log.message import (
     Accepted,
     Ask,
     Canvass,
+    Chunk,
     Commit,
+    Fetch,
     Heard,
     Message,
     Nack,
+    Offer,
     Prepare,
     Promise,
     Propose,
     Support,
     Tell,
 )
+from paxos_impl.core.log.snapshot import SnapshotId
 from paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
 from paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from paxos_impl.replica.wire import Execute, Read, read_incoming
+from paxos_impl.replica.wire import Change, Execute, Read, read_incoming
 from paxos_impl.wire import Envelope, framed
 
 numbers = st.integers(0, 2**63)
@@ -35,6 +39,7 @@ ballots = st.builds(Ballot, numbers, numbers)
 ops = st.lists(st.text(max_size=3) | st.integers(-9, 9), max_size=3)
 batches = st.lists(st.builds(Command, st.text(max_size=3), numbers, ops), max_size=3).map(tuple)
 entries = st.lists(st.builds(Entry, numbers, ballots, batches), max_size=3).map(tuple)
+snapshots = st.builds(SnapshotId, numbers, st.text(max_size=3), numbers)
 messages = st.one_of(
     st.builds(Prepare, ballots, numbers),
     st.builds(Promise, ballots, numbers, entries),
@@ -42,9 +47,12 @@ messages = st.one_of(
     st.builds(Accepted, ballots, numbers),
     st.builds(Nack, ballots, ballots),
     st.builds(Commit, ballots, numbers, numbers),
-    st.builds(Heard, ballots, numbers),
+    st.builds(Heard, ballots, numbers, numbers),
     st.builds(Ask, numbers),
     st.builds(Tell, entries, numbers),
+    st.builds(Offer, snapshots),
+    st.builds(Fetch, snapshots, numbers),
+    st.builds(Chunk, snapshots, numbers, st.binary(max_size=9), numbers),
     st.builds(Canvass, numbers),
     st.builds(Support, numbers),
 )
@@ -71,7 +79,14 @@ def test_whatever_bytes_arrive_they_are_a_message_or_a_bad_frame(body: bytes) ->
     assert received(incoming) == incoming
 
 
-@pytest.mark.parametrize("request_", [Execute(1, "c", 1, ["put", "x", None]), Read(2, ["get", "x"])])
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Execute(1, "c", 1, ["put", "x", None]),
+        Read(2, ["get", "x"]),
+        Change(3, (Member(1, "127.0.0.1:1"), Member(2, "127.0.0.1:2", votes=False))),
+    ],
+)
 def test_a_request_arrives_as_it_was_sent(request_: object) -> None:
     assert received(request_) == request_
 
@@ -85,3 +100,10 @@ def test_the_longest_report_fits_in_a_frame(kind: type, slots: int) -> None:
     message = Promise(ballot, 2**40, entries) if kind is Promise else Tell(entries, 2**40)
 
     assert len(framed(Envelope("n99.9999.999999", message))) < FRAME_MAX
+
+
+def test_a_piece_of_a_snapshot_fits_in_a_frame() -> None:
+    id = SnapshotId(2**40, "d" * 32, 2**40)
+    chunk = Chunk(id, 2**40, b"x" * Compaction().chunk_bytes, 2**32 - 1)
+
+    assert len(framed(Envelope("n99.9999.999999", chunk))) < FRAME_MAX

@@ -121,6 +121,7 @@ def hear_tell(turn: Turn, told: Tell, sender: int) -> None:
     """Learn, and ask for more if there is more."""
     upto = turn.upto
     for entry in told.entries:
-        learn(turn, entry.slot, entry.vote, "told")
+        if entry.slot <= turn.upto + TOLD_MAX:  # Nobody was asked about what lies further ahead.
+            learn(turn, entry.slot, entry.vote, "told")
     if upto < turn.upto < told.upto:
         turn.send((sender,), Ask(turn.upto + 1))
