@@ -3,7 +3,8 @@
     python -m bench.search [--campaigns 3] [--only convictions]
 
 A campaign hunts every seeded bug of the decree from a first seed of its own; figures are medians over
-campaigns, in seconds of CPU. With three campaigns all of it takes a quarter of an hour on one core, with twenty a night.
+campaigns, in seconds of CPU. With three campaigns all of it takes a quarter of an hour on one core, with
+twenty a night.
 """
 
 from __future__ import annotations

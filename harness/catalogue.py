@@ -52,6 +52,12 @@ def find_report(name: str) -> Callable[..., Any]:
     return report
 
 
+def find_strategy(name: str) -> Callable[..., Any]:
+    """What makes a Hypothesis strategy of this name. Raises: UnknownName."""
+    strategy: Callable[..., Any] = _load("strategy", "ostrakon.strategies", name, Callable)
+    return strategy
+
+
 def find_bug(workload: Workload, name: str) -> SeededBug:
     """The workload's seeded bug of this name. Raises: UnknownName."""
     if name not in workload.bugs:

@@ -1,23 +1,33 @@
-"""Hypothesis strategies for plans, for your own property tests.
+"""Hypothesis strategies for your own property tests: plans and their parts, and histories.
 
     @given(plans(workload="decree"))
-    @settings(deadline=None)
+    @settings(TRIALS, max_examples=50)
     def test_my_system_survives(plan: Plan) -> None:
-        assert run(plan).valid == "valid"
+        assert run(plan).valid != "invalid"
 
-What Hypothesis draws is a plan with sparse deviations from a default schedule, which shrinks well. Needs
-Hypothesis, which the extra `test` brings along.
+What Hypothesis draws is a plan with sparse deviations from a default schedule, which shrinks well. All that a
+trial leaves to chance follows from the plan's seed, which is drawn too: Hypothesis seeds what it knows of
+alike for every example, Trio's scheduler among it, and no trial looks at that. Needs Hypothesis, which the
+extra `test` brings along.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from harness.catalogue import find_strategy, workload_names
 from harness.plan import Deviation, Fault, Latency, Plan
+
+if TYPE_CHECKING:
+    from harness.history import History
+
+TRIALS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For tests that run what they draw: a trial takes as long as its plan says, and that is no failure."""
 
 MACHINE_FAULTS = (
     *("kill", "pause", "power_loss", "crash_at_sync", "crash_at_await"),
@@ -31,7 +41,7 @@ KINDS = (*MACHINE_FAULTS, *MESSAGE_FAULTS, "partition")
 def plans(
     draw: st.DrawFn,
     /,
-    workload: str,
+    workload: str | None = None,
     *,
     bug: str | None = None,
     nodes: st.SearchStrategy[int] = st.integers(3, 5),  # noqa: B008 - strategies are immutable
@@ -40,19 +50,45 @@ def plans(
     deviations_max: int = 6,
     **fields: Any,
 ) -> Plan:
-    """Plans for a workload; `fields` are fields of `Plan` that all of them share."""
-    size = draw(nodes)
-    time_limit_s = fields.pop("time_limit_s", None) or draw(st.sampled_from((0.5, 1.0, 2.0)))
-    names = tuple(f"n{number}" for number in range(1, size + 1))
+    """Plans for a workload, any that is on offer if it is None; all of them share `fields` of `Plan`."""
+    plan = draw(workloads(workload, nodes=nodes, **fields))
     drawn = {
-        "seed": draw(st.integers(0, 2**32 - 1)),
-        "concurrency": draw(st.integers(1, 5)),
-        "rate": draw(st.integers(2, 20).map(lambda ops: ops / time_limit_s)),
-        "latency": draw(latencies()),
-        "faults": draw(fault_schedules(names, time_limit_s, kinds=kinds, faults_max=faults_max)),
+        "bug": bug,
+        "faults": draw(fault_schedules(plan.names, plan.time_limit_s, kinds=kinds, faults_max=faults_max)),
         "deviations": draw(deviations(deviations_max)),
     }
-    return Plan(workload=workload, bug=bug, nodes=size, time_limit_s=time_limit_s, **{**drawn, **fields})
+    return replace(plan, **{**drawn, **fields})
+
+
+@st.composite
+def workloads(
+    draw: st.DrawFn,
+    /,
+    name: str | None = None,
+    *,
+    nodes: st.SearchStrategy[int] = st.integers(3, 5),  # noqa: B008 - strategies are immutable
+    **fields: Any,
+) -> Plan:
+    """Plans in which nothing goes wrong: what clients do, how many, how fast and for how long, on how good a
+    network.
+    """
+    time_limit_s = fields.get("time_limit_s") or draw(st.sampled_from((0.5, 1.0, 2.0)))
+    drawn = {
+        "workload": name or draw(st.sampled_from(workload_names())),
+        "seed": draw(st.integers(0, 2**32 - 1)),
+        "nodes": draw(nodes),
+        "concurrency": draw(st.integers(1, 5)),
+        "rate": draw(st.integers(2, 20).map(lambda ops: ops / time_limit_s)),
+        "time_limit_s": time_limit_s,
+        "latency": draw(latencies()),
+    }
+    return Plan(**{**drawn, **fields})
+
+
+def histories(of: Any, /, **bounds: Any) -> st.SearchStrategy[History]:
+    """Histories of an object, as `checkers.strategies.histories` tells: linearizable ones, and lies."""
+    found: st.SearchStrategy[History] = find_strategy("histories")(of, **bounds)
+    return found
 
 
 def latencies() -> st.SearchStrategy[Latency]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
+from hypothesis.database import InMemoryExampleDatabase
+from msgspec.structs import replace
 
+from harness.catalogue import workload_names
+from harness.history import History
 from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import Plan, decode_plan, encode_plan
-from harness.strategies import KINDS, fault_schedules, plans
+from harness.strategies import KINDS, TRIALS, fault_schedules, histories, plans, workloads
 from harness.trial import run
 
 
@@ -57,3 +62,44 @@ def test_hypothesis_shrinks_a_plan_to_the_part_that_matters() -> None:
 @settings(deadline=None, max_examples=5)
 def test_the_correct_system_survives_what_is_drawn(plan: Plan) -> None:
     assert run(plan).valid != "invalid"
+
+
+@given(workloads())
+def test_in_a_workload_nothing_goes_wrong(plan: Plan) -> None:
+    assert plan.workload in workload_names()
+    assert (plan.faults, plan.deviations) == ((), ())
+    assert decode_plan(encode_plan(plan)) == plan
+
+
+@given(histories("register", operations_max=6))
+def test_histories_are_published_beside_plans(history: History) -> None:
+    assert len([op for op in history if op.type == "invoke"]) <= 6
+
+
+def test_the_example_database_tries_the_smallest_failure_first() -> None:
+    tried: list[Plan] = []
+
+    @given(plans(workload="decree"))
+    @settings(TRIALS, database=InMemoryExampleDatabase(), max_examples=500)
+    def has_no_kill(plan: Plan) -> None:
+        tried.append(plan)
+        assert not any(fault.kind == "kill" for fault in plan.faults)
+
+    with pytest.raises(AssertionError):
+        has_no_kill()
+    smallest = tried[-1]
+    tried.clear()
+    with pytest.raises(AssertionError):
+        has_no_kill()
+
+    assert tried[0] == smallest
+    assert len(smallest.faults) == 1
+
+
+@given(plan=plans(workload="decree", time_limit_s=0.3, faults_max=1, substrate="sim"))
+@settings(TRIALS, max_examples=5)
+def test_what_hypothesis_seeds_alike_has_no_say_in_a_trial(plan: Plan) -> None:
+    within = run(plan).digest
+
+    assert within == run(plan).digest
+    assert within != run(replace(plan, seed=plan.seed + 1)).digest
