@@ -15,7 +15,7 @@ import trio
 from msgspec.structs import replace
 
 from harness.history import NEMESIS, Op
-from harness.workload import Client, Refused
+from harness.workload import Client, Refused, Unavailable
 
 CLOSING_S = 1.0
 """How long a client may take to close before it is cut off."""
@@ -28,6 +28,9 @@ LOST = (
     trio.TooSlowError,
 )
 """What a client may raise because its connection failed or was silent."""
+
+NO_CONNECTION, NOT_AVAILABLE = "no connection", "not available"
+"""How the error of an op begins that failed because nobody could take it on."""
 
 Connect = Callable[[int], AbstractAsyncContextManager[Client]]
 """Opens a client for the process of this number. Opening must have no effect on what is tested."""
@@ -108,7 +111,7 @@ class ClientThread:
             self._fail_unconnected(_text(error))
 
     def _fail_unconnected(self, why: str) -> None:
-        self._end(replace(self._op, type="fail", error=f"no connection: {why}"))
+        self._end(replace(self._op, type="fail", error=f"{NO_CONNECTION}: {why}"))
 
     def _end(self, ended: Op) -> None:
         self._is_doing = False
@@ -128,6 +131,8 @@ async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
         except Exception as error:
             if not _is_made_of(error, (Refused, *LOST)):
                 raise
+            if _is_made_of(error, (Unavailable,)):
+                return replace(op, type="fail", error=f"{NOT_AVAILABLE}: {_text(error)}")
             if _is_made_of(error, (Refused,)):
                 return replace(op, type="fail", error=_text(error))
             return replace(op, type="info", error=f"connection lost: {_text(error)}")

@@ -12,11 +12,13 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.client import NO_CONNECTION, NOT_AVAILABLE
 from harness.history import History, Op
 from harness.nemesis import grudge
 from harness.nemesis.grudge import Grudge, majority_of
 from harness.plan import Fault, Plan
 from harness.sim.seeds import substream
+from harness.sim.stuck import Waiting, circle, who_waits
 from harness.trial import Finding
 
 _QUIET_S = 5.0
@@ -59,12 +61,13 @@ def liveness(
     since_ns: int,
     concurrency: int,
     traffic: Sequence[Traffic],
-    waiting: Sequence[str],
+    waiting: Sequence[Waiting],
 ) -> list[Finding]:
     """What of a trial's last phase shows that the core does not get anywhere; nothing if it does.
 
     Everything that a client tried `since_ns` must have been answered once, be it in the negative. `traffic`
-    tells deadlock from livelock, by whether the core still talked at the end, and `waiting` who waits where.
+    tells deadlock from livelock, by whether the core still talked at the end, and `waiting` tells who waits
+    where, and for whom.
     """
     unmet = list(_unmet(history, since_ns, concurrency))
     if not unmet:
@@ -74,9 +77,16 @@ def liveness(
     struck = ", ".join(f"{fault.kind} of {fault.shape}" for fault in siege.faults) or "nothing else amiss"
     why = (
         f"the core {', '.join(siege.core)} was well for good ({struck}), and yet {'; '.join(unmet[:3])}; "
-        f"{what}; who waits for what: {'; '.join(waiting[:12]) or 'nobody'}"
+        f"{what}; {_who_waits(waiting)}"
     )
     return [Finding(name, "invalid", why)]
+
+
+def _who_waits(waiting: Sequence[Waiting]) -> str:
+    told = f"who waits for what: {'; '.join(who_waits(waiting)) or 'nobody'}"
+    if ring := circle(waiting):
+        told += f"; in a circle: {' waits for '.join([*ring, ring[0]])}"
+    return told
 
 
 def _lasting(victim: str, nodes: Sequence[str], at_ms: int, rng: random.Random) -> Fault:
@@ -108,8 +118,9 @@ def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
 
 
 def _is_answered(op: Op) -> bool:
-    # An op that could not even be asked fails too.
-    return op.type == "ok" or (op.type == "fail" and not (op.error or "").startswith("no connection"))
+    # An op that could not even be asked, or that nobody could take on, fails too.
+    in_vain = (op.error or "").startswith((NO_CONNECTION, NOT_AVAILABLE))
+    return op.type == "ok" or (op.type == "fail" and not in_vain)
 
 
 def _is_talking(traffic: Sequence[Traffic]) -> bool:

@@ -25,7 +25,9 @@ def plan_for(
     as not given. Raises: UnknownFault, BadPlan.
     """
     given = {name: value for name, value in fields.items() if value is not None}
-    plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**workload.defaults, **given})
+    bug = workload.bugs.get(given.get("bug", ""))
+    usual = {**workload.defaults, **(bug.plan if bug is not None else {})}
+    plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**usual, **given})
     require_sense(plan)
     if steady_s is not None and not 0 < 2 * steady_s <= plan.time_limit_s:
         raise BadPlan(

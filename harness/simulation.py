@@ -18,15 +18,15 @@ from harness.effects import inert_faults, told_effects
 from harness.history import NEMESIS, Event, History, Op
 from harness.history.trace import stamped
 from harness.interpreter import Interpretation, interpret
-from harness.liveness import Traffic, liveness, siege_of
+from harness.liveness import Siege, Traffic, liveness, siege_of
 from harness.plan import Plan
 from harness.script import FINAL_PHASE_S, script
-from harness.sim import Crash, Deviation, Machine, Process, StopReason, Tape, Waiting, World
+from harness.sim import Crash, Deviation, Machine, StopReason, Tape, Waiting, World
 from harness.sim.errors import NotSimulated, SimulationError, root_cause
 from harness.sim.inflicted import is_inflicted
 from harness.sim.latency import planned_latency
 from harness.sim.network import Message
-from harness.sim.stuck import waiting_tasks
+from harness.sim.stuck import who_waits
 from harness.store import RunFolder
 from harness.trial import Finding, Recording
 from harness.workload import Monitor, Site, Workload
@@ -259,10 +259,9 @@ class _Simulation:
         ended = self._interpretation.ended if self._interpretation is not None else None
         if reason is StopReason.STOPPED and (ended == "done" or self._siege is not None):
             return []
-        waiting = [str(task) for task in self._waiting or self._world.stuck()]
         # The clients first: what they wait for is what the trial waits for.
-        waiting.sort(key=lambda task: not task.startswith(CONTROL))
-        told = "; ".join(waiting[:12])
+        waiting = sorted(self._waiting or self._world.stuck(), key=lambda one: one.machine != CONTROL)
+        told = "; ".join(who_waits(waiting))
         why = f"not over {FINAL_PHASE_S:.0f} s after the time limit; who waits for what: {told}"
         return [Finding("no progress", "unknown", why)]
 
@@ -276,15 +275,17 @@ class _Simulation:
             since_ns=int(self._plan.time_limit_s * 1e9),
             concurrency=self._plan.concurrency,
             traffic=self._traffic,
-            waiting=[str(task) for task in waiting_tasks(self._processes_of(self._siege.core))],
+            waiting=self._waiting_at_last(self._siege),
         )
+
+    def _waiting_at_last(self, siege: Siege) -> list[Waiting]:
+        """Who waited shortly before the end; at the end itself nobody asks anything any more."""
+        among = (CONTROL, *siege.core)
+        return [waiting for waiting in self._waiting or self._world.stuck() if waiting.machine in among]
 
     def _look_at_traffic(self, core: Sequence[str]) -> None:
         links = [self._world.network.link(*pair) for pair in permutations(core, 2)]
         self._traffic.append(Traffic(self._world.now_ns, sum(link.sent for link in links)))
-
-    def _processes_of(self, core: Sequence[str]) -> list[Process]:
-        return [process for name in core for process in self._world.machines[name].processes]
 
     def _node_crashes(self) -> list[Finding]:
         for crash in self._world.crashes:

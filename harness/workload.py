@@ -30,6 +30,13 @@ class Refused(Exception):
     """The system definitely did not do what it was asked; the op is `fail`, not `info`."""
 
 
+class Unavailable(Refused):
+    """As `Refused`, and not because of what was asked: nobody was there who could have done it.
+
+    Where a system must make progress, this is no answer.
+    """
+
+
 class Disk(Protocol):
     """A node's files: bytes by path. What is not synced may be lost when power fails."""
 
@@ -136,6 +143,8 @@ class SeededBug:
     """What a node is given to have the bug; the workload's program knows what to do with it."""
     convicted_by: tuple[str, ...] = ()
     """The properties that may fire first."""
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Plan` that it takes to see it, where others are not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +156,19 @@ class Vocabulary:
     kind_of: Callable[[Any], str]
     """Of which kind a message is: a frame, as the workload's framing has them, or what bare nodes send. Any
     other name, as "", for what is none of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leeway:
+    """How far plans that are drawn by search may depart from what suits a workload."""
+
+    ops: tuple[int, int] = (3, 16)
+    """How many operations clients begin while faults come and go, from and to."""
+    time_limit_s_min: float = 0.0
+    """Sooner than this nothing worth watching has happened."""
+    latency_ms_max: float = math.inf
+    """Where messages usually take longer than this, its own time-outs are too short for it to get anywhere,
+    and that it does not is no fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +194,7 @@ class Workload:
     """Fields of `Plan` that suit it when nothing else is asked for."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The options of a plan that it knows, by name, each with what it means in a clause; others are refused."""
+    leeway: Leeway = Leeway()
     busy_s: float = math.inf
     """For how long from the start there is something for faults to strike; they begin within that time."""
     timeout_s: float = 1.0
@@ -190,6 +213,8 @@ class Workload:
     points: tuple[str, ...] = ()
     """The rare branches that its programs offer (`harness.sim.sometimes`), so that those never reached can be
     told."""
+    is_live_only: bool = False
+    """Whether its nodes are programs that no simulation can run."""
     judges_liveness: bool = True
     """Whether its checkers allow for nodes that are never well again."""
     watch: Callable[[Plan], Monitor] | None = None

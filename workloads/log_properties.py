@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from checkers.consensus import RULES, blame
@@ -11,18 +12,24 @@ from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Trace
 
 
-def log_properties(history: History, trace: Trace) -> dict[str, Verdict]:
+def log_properties(
+    history: History, trace: Trace, *, among: Collection[str] | None = None
+) -> dict[str, Verdict]:
     """P1 to P10 and M8 in each slot, with who is to blame; M1 to M5, M11 and M13 of the log: by property.
 
     The trace must go on for long enough after the last operation, and without faults, for replicas to have
-    caught up.
+    caught up, unless it was stopped before its end; `among` names those that were well then, if not all were.
     """
     findings = judge(trace)
     verdicts = {name: findings.verdict(name) for name in RULES}
     for name in ("P2", "P3"):
         accused = tuple(_with_blame(anomaly, trace) for anomaly in verdicts[name].anomalies)
         verdicts[name] = replace(verdicts[name], anomalies=accused)
-    return verdicts | replication(history, trace, settled=True, required=("M1", "M2", "M3", "M4", "M11"))
+    required: tuple[str, ...] = ("M1", "M2", "M3", "M4", "M11")
+    was_stopped = any(op.f == "stopped" for op in history.nemesis)
+    if was_stopped:
+        required = ()
+    return verdicts | replication(history, trace, settled=not was_stopped, among=among, required=required)
 
 
 def _with_blame(anomaly: Anomaly, trace: Trace) -> Anomaly:

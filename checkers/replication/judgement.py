@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from checkers.leases import node_leases
 from checkers.linearizability import linearizable
@@ -28,12 +28,14 @@ def replication(
     model: str | Model | None = None,
     reads: tuple[str, ...] = ("read", "get"),
     settled: bool = False,
+    among: Collection[str] | None = None,
     required: Iterable[str] = ("M1", "M2"),
 ) -> dict[str, Verdict]:
     """M1 to M7, M9, M10, M11 and M13, by property, for `Verdict.compose`; M8 is among P1 to P10's.
 
     `model` is what clients' ops must be linearizable to (M6); `reads` are the ops that only look (M13);
-    `settled` says that the trial went on without faults for long enough for replicas to converge (M11). A
+    `settled` says that the trial went on without faults for long enough for replicas to converge (M11), or
+    for those `among` them that were well. A
     property about something of which the trace says nothing is left out, unless it is `required`: then it
     is unknown.
     """
@@ -52,7 +54,7 @@ def replication(
         ),
         "M9": ("compacted" in kinds, lambda: compaction(trace)),
         "M10": ("registry_assign" in kinds, lambda: registry(trace)),
-        "M11": (settled, lambda: converged(trace)),
+        "M11": (settled, lambda: converged(trace, among=among)),
         "M13": (any(op.slot is not None for op in history), lambda: sessions(history, reads=reads)),
     }
     wanted = set(required)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from checkers.replication.life import told, untested, verdict_of
 from checkers.verdict import Anomaly, Verdict
@@ -45,10 +45,11 @@ def _late(asked: list[tuple[Op, Op | None]], end_ns: int, within_ns: int, proper
         )
 
 
-def converged(trace: Trace) -> Verdict:
+def converged(trace: Trace, *, among: Collection[str] | None = None) -> Verdict:
     """M11, of replicas: in the end each member has executed, in its last life, as much as any other.
 
-    The trace must go on for long enough after the last fault and the last operation.
+    The trace must go on for long enough after the last fault and the last operation. Where some faults never
+    end, `among` names the nodes that are well, and the others are left out.
     """
     events = told(trace, "applied", "snapshot_installed", "restart", "config_active")
     if not any(event.event in _REACHES for event in events):
@@ -63,7 +64,11 @@ def converged(trace: Trace) -> Verdict:
             reached.setdefault(event.node, None)
     if members := _members_in_the_end(events):
         reached = {node: event for node, event in reached.items() if node in members}
-    return verdict_of(_left_behind(reached), nodes=len(reached))
+    if among is not None:
+        reached = {node: event for node, event in reached.items() if node in among}
+    return verdict_of(
+        _left_behind(reached, "all faults" if among is None else "their faults"), nodes=len(reached)
+    )
 
 
 _REACHES = ("applied", "snapshot_installed")
@@ -75,14 +80,14 @@ def _members_in_the_end(events: list[Event]) -> tuple[str, ...]:
     return max(active, key=_slot).members if active else ()
 
 
-def _left_behind(reached: dict[str, Event | None]) -> Iterator[Anomaly]:
+def _left_behind(reached: dict[str, Event | None], ended: str) -> Iterator[Anomaly]:
     first = max((event for event in reached.values() if event is not None), key=_slot, default=None)
     for node, event in sorted(reached.items()):
         if first is not None and (event is None or _slot(event) < _slot(first)):
             got = "nothing" if event is None else f"no further than slot {_slot(event)}"
             yield Anomaly(
                 "left behind",
-                f"{first.node} executed slot {_slot(first)}, and {node} {got}, though all faults had ended",
+                f"{first.node} executed slot {_slot(first)}, and {node} {got}, though {ended} had ended",
                 (first,) if event is None else (event, first),
                 property="M11",
             )

@@ -16,13 +16,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.catalogue import find_workload
+from harness.catalogue import find_bug, find_workload
 from harness.nemesis import FAULTS, draw_faults
 from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from harness.search.recipe import RECIPES, Recipe
 from harness.search.variation import varied
 from harness.version import VERSION
+from harness.workload import Leeway
 
 _ABOUT_MESSAGES = 150
 """Messages that the nodes of a short trial exchange, about; deviations fall among the first of these."""
@@ -59,7 +60,10 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         recipe = recipe or self.recipe_of(seed)
         rng = _rng("plan", seed)
         plan = self._vary(rng, recipe) if recipe.directed else self._draw(rng, recipe, seed)
-        return msgspec.structs.replace(plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate)
+        shows_under = find_bug(find_workload(self.workload), self.bug).plan if self.bug is not None else {}
+        return msgspec.structs.replace(
+            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **shows_under
+        )
 
     def recipe_of(self, seed: int, shares: Sequence[float] | None = None) -> Recipe:
         """The recipe that a seed draws, when the swarm's recipes have these shares, or their usual ones."""
@@ -74,6 +78,10 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for recipe in RECIPES
             if self.recipe in (None, recipe.name) and (not recipe.directed or self._scenarios)
         )
+
+    @cached_property
+    def _leeway(self) -> Leeway:
+        return find_workload(self.workload).leeway
 
     @cached_property
     def _scenarios(self) -> tuple[Plan, ...]:
@@ -91,7 +99,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         time_limit_s = self.time_limit_s
         if time_limit_s is None:
             time_limit_s = round(_log_uniform(rng, *recipe.time_limit_s), 2)
-        ops = rng.randint(3, 24 if recipe.shift_ms else 16)
+            time_limit_s = max(time_limit_s, self._leeway.time_limit_s_min)
+        least, most = self._leeway.ops
+        ops = rng.randint(least, most * 3 // 2 if recipe.shift_ms else most)
         plan = Plan(
             workload=self.workload,
             seed=seed,
@@ -100,7 +110,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             rate=round(ops / time_limit_s, 1),
             time_limit_s=time_limit_s,
             options=dict(self.options),
-            latency=_draw_latency(rng, recipe),
+            latency=_draw_latency(rng, recipe, self._leeway.latency_ms_max),
             deviations=_draw_deviations(rng, recipe),
         )
         faults = _draw_faults(rng, recipe, plan, self.kinds)
@@ -117,9 +127,9 @@ def _log_uniform(rng: random.Random, low: float, high: float) -> float:
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
-def _draw_latency(rng: random.Random, recipe: Recipe) -> Latency:
+def _draw_latency(rng: random.Random, recipe: Recipe, most_ms: float) -> Latency:
     low = round(rng.uniform(0.2, 2.0), 1)
-    high = round(low + _log_uniform(rng, *recipe.latency_ms), 1)
+    high = min(round(low + _log_uniform(rng, *recipe.latency_ms), 1), most_ms)
     kind = rng.choice(_LATENCIES)
     return Latency(kind, high, high) if kind == "constant" else Latency(kind, low, high)
 

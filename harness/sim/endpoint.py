@@ -137,6 +137,11 @@ class Endpoint(trio.socket.SocketType):
         """The machine lost its power: gone without a word."""
         self.closed = True
 
+    @property
+    def waits_for(self) -> tuple[Task, str] | None:
+        """The task that waits here for an answer, and the machine that is to give it."""
+        return None
+
     def is_connected_to(self, machine: Machine) -> bool:
         """Whether it is an end of a connection with `machine`."""
         return False

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from trio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
+from trio.lowlevel import Task, cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
 
 from harness.sim._trio import is_cancelled, park
 from harness.sim.endpoint import Address, Endpoint, fail, fail_as_busy
@@ -220,6 +220,16 @@ class StreamSocket(Endpoint):
     def has_room(self) -> None:
         """The peer has read something."""
         self._wake_writer()
+
+    @property
+    def waits_for(self) -> tuple[Task, str] | None:
+        """The task that waits here for an answer, and the machine that is to give it.
+
+        Who has accepted a connection waits for questions, and so for nobody in particular.
+        """
+        if self._reader is None or self._in is None or self._listener is not None:
+            return None
+        return self._reader, self._in.link.sender.name
 
     def is_connected_to(self, machine: Machine) -> bool:
         """Whether it is an end of a connection with `machine`."""

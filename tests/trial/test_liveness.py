@@ -21,6 +21,7 @@ from harness.trial import Trial, run
 from harness.workload import Client, Site, Workload
 from tests.trial.toy import PORT, Asker, toy
 from workloads.decree import DECREE
+from workloads.register import REGISTER
 
 PEERS = 5000
 TRIES = 40
@@ -136,6 +137,58 @@ def test_a_system_that_asks_in_vain_for_ever_is_livelocked() -> None:
 
     assert (ran.valid, ran.reason.split(" · ")[0]) == ("invalid", "livelock")
     assert "go on exchanging messages" in ran.why
+
+
+def ask_the_other_first() -> Callable[[Site], Awaitable[None]]:
+    """Each node answers when the next one has answered it."""
+    asking = set()
+
+    async def ask(site: Site) -> None:
+        if site.name in asking:
+            await trio.sleep_forever()
+        asking.add(site.name)
+        at = site.nodes.index(site.name)
+        async with await trio.open_tcp_stream(site.nodes[at - 1], PORT) as stream:
+            await stream.send_all(b"?")
+            await stream.receive_some(1)
+
+    return ask
+
+
+def test_nodes_that_wait_for_each_other_are_told_as_a_circle() -> None:
+    workload = replace_final(toy(serving(ask_the_other_first()), asker=connect, timeout_s=2.0))
+    plan = plan_for(workload, seed=1, nodes=2, concurrency=2, time_limit_s=1.0, liveness_s=10.0)
+    ran = run(plan, workload=workload)
+
+    assert (ran.valid, ran.reason.split(" · ")[0]) == ("invalid", "deadlock")
+    assert "in a circle: n1 waits for n2 waits for n1" in ran.why
+    assert "in ask for n2" in ran.why
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_replicated_store_goes_on_with_the_barest_majority(seed: int) -> None:
+    ran = run(plan_for(REGISTER, seed=seed, nemesis="mixed", nodes=3, liveness_s=30.0), workload=REGISTER)
+
+    assert ran.valid == "valid", ran.why
+    assert ran.judgement is not None
+    assert ran.judgement.to_json()["parts"]["M11"]["details"]["nodes"] == 2, "only the core has to converge"
+
+
+def test_a_store_that_waits_for_all_its_members_gets_nowhere_and_is_convicted() -> None:
+    ran = run(plan_for(REGISTER, seed=1, nodes=3, concurrency=2, bug="waits-for-all"), workload=REGISTER)
+
+    assert ran.plan.liveness_s is not None, "the bug brings along what it takes to see it"
+    assert (ran.valid, ran.reason.split(" · ")[0]) == ("invalid", "livelock")
+    assert "tried to write" in ran.why
+
+
+def test_a_store_that_waits_for_all_its_members_is_safe_while_all_are_well() -> None:
+    ran = run(
+        replace(plan_for(REGISTER, seed=1, nodes=3, bug="waits-for-all"), liveness_s=None),
+        workload=REGISTER,
+    )
+
+    assert ran.valid == "valid", ran.why
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -135,6 +135,14 @@ WRONG: list[tuple[Callable[[Trace], Verdict], str, str, list[Told]]] = [
 ]  # fmt: skip
 
 
+def test_who_is_not_well_for_good_need_not_catch_up() -> None:
+    told = trace(applied("n1", 1), applied("n1", 2), applied("n2", 1), applied("n3", 1), applied("n3", 2))
+
+    assert converged(told, among=("n1", "n3")).valid == "valid"
+    assert converged(told, among=("n1", "n2")).valid == "invalid"
+    assert converged(told).valid == "invalid"
+
+
 @pytest.mark.parametrize(("property", "told"), RIGHT)
 def test_what_is_right_passes(property: Callable[[Trace], Verdict], told: list[Told]) -> None:
     assert property(trace(*told)).valid == "valid"
