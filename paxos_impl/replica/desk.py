@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import trio
-
 from paxos_impl.core.log import ChangeRequested, Command, ReadRequested, Submitted
 from paxos_impl.desk import OVERLOADED, is_plain
 from paxos_impl.frame import BadFrame
 from paxos_impl.kv.machine import BadOperation
 from paxos_impl.peers import Peers
+from paxos_impl.replica.moment import now
 from paxos_impl.replica.standing import lease_left_s
 from paxos_impl.replica.wire import (
     AskStatus,
@@ -118,5 +117,5 @@ class ReplicaDesk:
             replica.applied,
             replica.ledger.top,
             replica.configurations[-1],
-            lease_left_s(replica, trio.current_time()),
+            lease_left_s(replica, now()),
         )

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from random import Random
-from time import time
 from typing import Any
 
 import msgspec
@@ -32,7 +31,6 @@ from paxos_impl.core.log import (
     LogRules,
     Member,
     Message,
-    Moment,
     Note,
     Overloaded,
     Persist,
@@ -66,6 +64,7 @@ from paxos_impl.peers import Peers
 from paxos_impl.remark import Remarks, silence
 from paxos_impl.replica.desk import ReplicaDesk
 from paxos_impl.replica.keeper import Keeper
+from paxos_impl.replica.moment import now
 from paxos_impl.replica.storage import Storage
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import PROTOCOL, Answer, Done, Elsewhere, Refused
@@ -251,7 +250,7 @@ class ReplicaNode:
     def handle(self, event: Event) -> None:
         """See `Driven`."""
         driver = self.driver
-        self.replica, effects = self.replica.step(self._stamped(event), _now())
+        self.replica, effects = self.replica.step(self._stamped(event), now())
         for effect in effects:
             match effect:
                 case Persist(n, fact):
@@ -365,10 +364,6 @@ def _founders(membership: Membership) -> Configuration:
     """The configuration that a log begins with."""
     members = tuple(Member(id, str(membership.members[id])) for id in membership.ids)
     return Configuration(0, members, max(membership.ids) + 1)
-
-
-def _now() -> Moment:
-    return Moment(trio.current_time(), time())
 
 
 def _answer_to(execution: Execution, slot: int) -> Answer:

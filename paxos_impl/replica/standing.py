@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from paxos_impl.core.log import Replica
+from paxos_impl.core.log.lease import Moment
 from paxos_impl.core.log.phase import Leading
 
 
-def lease_left_s(replica: Replica, now_s: float) -> float | None:
+def lease_left_s(replica: Replica, now: Moment) -> float | None:
     """For how much longer nobody else can lead, by what has been granted so far; None for who does not lead.
 
     A leader that needs nobody's grant always has a whole lease before it.
@@ -15,7 +16,8 @@ def lease_left_s(replica: Replica, now_s: float) -> float | None:
     if not isinstance(phase, Leading) or replica.terms is None:
         return None
     trusted_s = rules.trusted_s(replica.terms)
-    left_s = {granter: from_s + trusted_s - now_s for granter, from_s in phase.lease.granted.items()}
+    granted = phase.lease.granted
+    left_s = {granter: trusted_s - rules.passed_s(since, now) for granter, since in granted.items()}
     backers: tuple[int, ...] = ()
     for backer in (replica.server_id, *sorted(left_s, key=left_s.__getitem__, reverse=True)):
         backers = (*backers, backer)
