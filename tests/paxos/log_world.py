@@ -411,6 +411,16 @@ def heal(world: LogWorld, rng: random.Random) -> None:
     raise AssertionError("no leader in the end, or somebody was left behind")
 
 
+def decide(world: LogWorld, rng: random.Random, op: object) -> None:
+    """Have an op executed by all members. A change of the leader may get in its way, but not for ever."""
+    for _ in range(10):
+        request = world.submit(world.leaders[0], op)
+        heal(world, rng)
+        if request in world.executed:
+            return
+    raise AssertionError(f"{op} was not executed")
+
+
 def _is_calm(world: LogWorld) -> bool:
     """One leads, nothing is under way, and every member has executed all there is."""
     if len(world.leaders) != 1:

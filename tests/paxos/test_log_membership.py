@@ -25,7 +25,7 @@ from paxos_impl.core.log.configuration import ALPHA, founded_by, in_force, since
 from paxos_impl.core.log.leader import WINDOW
 from paxos_impl.core.log.message import Canvass, Commit, Prepare, Propose
 from paxos_impl.core.log.phase import Following, Leading
-from tests.paxos.log_world import NEVER, OFTEN, LogWorld, disturb, heal
+from tests.paxos.log_world import NEVER, OFTEN, LogWorld, decide, disturb, heal
 
 THREE = tuple(map(Member, (1, 2, 3)))
 LEARNER = Member(4, votes=False)
@@ -75,7 +75,7 @@ def refusals(world: LogWorld) -> list[str]:
 
 
 @given(seed=st.integers(0, 2**32), compacts=st.booleans())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_no_schedule_of_changes_makes_replicas_differ(seed: int, compacts: bool) -> None:
     rng = random.Random(seed)
     world = LogWorld((1, 2, 3), compaction=OFTEN if compacts else NEVER)
@@ -86,28 +86,28 @@ def test_no_schedule_of_changes_makes_replicas_differ(seed: int, compacts: bool)
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_once_faults_stop_all_members_execute_everything(seed: int) -> None:
     rng = random.Random(seed)
     world = LogWorld((1, 2, 3), compaction=OFTEN)
     disturb(world, rng, STEPS, changes=True)
 
     heal(world, rng)
-    last = world.submit(world.leaders[0], "last")
-    heal(world, rng)
+    decide(world, rng, "last")
 
-    assert last in world.executed
+    members = world.nodes[world.leaders[0]].replica.configurations[-1].ids
+    assert all("last" in world.ops(member) for member in members)
     world.require_agreement()
 
 
 def test_the_random_schedules_change_members() -> None:
     versions = []
-    for seed in range(20):
+    for seed in range(12):
         world = LogWorld((1, 2, 3), compaction=OFTEN)
         disturb(world, random.Random(seed), STEPS, changes=True)
         versions.append(max(node.replica.configurations[-1].version for node in world.nodes.values()))
 
-    assert sum(version >= 2 for version in versions) >= 8
+    assert sum(version >= 2 for version in versions) >= 5
 
 
 # When a change is in force.
