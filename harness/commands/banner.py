@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,13 @@ if TYPE_CHECKING:
 
 
 def banner(plan: Plan) -> list[str]:
-    """A plan in lines: the cluster and its clients, the network, faults by their times, deviations."""
-    return [*_setting(plan), *map(told_fault, plan.faults), *map(_told_deviation, plan.deviations)]
+    """A plan in lines: cluster, clients, network, which faults how often and which not, each in turn."""
+    return [
+        *_setting(plan),
+        *_rates(plan),
+        *map(told_fault, plan.faults),
+        *map(_told_deviation, plan.deviations),
+    ]
 
 
 def told_fault(fault: Fault) -> str:
@@ -31,8 +37,7 @@ def _setting(plan: Plan) -> Iterator[str]:
         else f"{latency.low_ms:g}, {latency.high_ms:g} ms"
     )
     yield f"  latency {latency.kind} {span}"
-    if plan.buggify:
-        yield f"  rare branches at work with probability {plan.buggify:g}"
+    yield f"  rare branches at work with probability {plan.buggify:g}"
     for name, value in plan.options.items():
         yield f"  option {name}={value!r}"
     if plan.liveness_s is not None:
@@ -41,6 +46,17 @@ def _setting(plan: Plan) -> Iterator[str]:
         if (siege := siege_of(plan)) is not None:
             lasting = ", ".join(f"{fault.kind} of {fault.shape}" for fault in siege.faults) or "nothing"
             yield f"  in the end {', '.join(siege.core)} are well for good, {lasting} lasts"
+
+
+def _rates(plan: Plan) -> Iterator[str]:
+    """How often each kind of fault comes, and which of the usual ones never do."""
+    from harness.nemesis.kinds import SURVIVABLE
+
+    counts = Counter(fault.asked or fault.kind for fault in plan.faults)
+    rates = (f"{name} {count / plan.time_limit_s:.2g}/s" for name, count in sorted(counts.items()))
+    yield f"  faults: {', '.join(rates) or 'none'}"
+    off = sorted(set(SURVIVABLE) - {fault.kind for fault in plan.faults})
+    yield f"  off: {', '.join(off) or 'none'}"
 
 
 def _particulars(fault: Fault) -> Iterator[str]:

@@ -34,6 +34,7 @@ from harness.nemesis.fault import (
 from harness.nemesis.grudge import Grudge
 from harness.nemesis.kinds import FAULTS, GROUPS, FaultKind, UnknownFault, fault_kinds, find_fault
 from harness.nemesis.nemesis import Deed, Nemesis, schedule
+from harness.nemesis.package import Package, Scattered, Steady
 from harness.nemesis.target import TARGETS, Target
 
 __all__ = [
@@ -48,6 +49,9 @@ __all__ = [
     "Links",
     "Machine",
     "Nemesis",
+    "Package",
+    "Scattered",
+    "Steady",
     "Target",
     "Underway",
     "UnknownFault",

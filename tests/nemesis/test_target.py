@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from harness.history import Event
-from harness.nemesis import FAULTS, TARGETS, UnknownFault, draw_faults, fault_kinds, find_fault
+from harness.nemesis import (
+    FAULTS,
+    TARGETS,
+    Package,
+    Steady,
+    UnknownFault,
+    draw_faults,
+    fault_kinds,
+    find_fault,
+)
 from harness.nemesis.aim import SIZES
 from harness.nemesis.kinds import AIMED
 from harness.nemesis.target import aimed, behind, followers, leader, quorum
@@ -122,6 +131,20 @@ def test_faults_in_steady_turn_last_as_long_as_the_calm_between_them() -> None:
 
     assert [(fault.at_ms, fault.for_ms) for fault in faults] == [(at, 500) for at in (500, 1500, 2500, 3500)]
     assert {fault.kind for fault in faults} == {"kill", "pause"}
+
+
+def test_packages_compose_each_in_its_own_rhythm() -> None:
+    rng = random.Random(1)
+    leaders = Package(fault_kinds(["kill:leader"], rng), Steady(0.5))
+    network = Package(fault_kinds(["delay", "clock_skew"], rng))
+
+    package = leaders | network
+    faults = package.draw(rng, NODES, 5.0)
+
+    assert package.colours == {"kill:leader": "kill", "delay": "delay", "clock_skew": "clock"}
+    assert [fault.at_ms for fault in faults if fault.kind == "kill"] == [500, 1500, 2500, 3500]
+    assert {fault.kind for fault in faults} == {"kill", "delay", "clock_skew"}
+    assert list(faults) == sorted(faults, key=lambda fault: fault.at_ms)
 
 
 def test_a_plan_with_a_target_strikes_the_same_nodes_again_and_tells_which() -> None:

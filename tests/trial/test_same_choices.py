@@ -64,4 +64,8 @@ def test_a_banner_tells_all_that_was_drawn() -> None:
     assert "      20 to     50 ms  crash_at_sync, on n3, after 2" in lines
     assert "      30 to     70 ms  delay, n1>n2, probability 0.5, 12 ms" in lines
     assert lines[-1] == "  message 17: delay 3.5 ms"
+    assert "  faults: clock_skew 0.2/s, crash_at_sync 0.2/s, delay 0.2/s, partition 0.2/s" in lines
+    (off,) = [line for line in lines if line.startswith("  off: ")]
+    assert "kill, pause, power_loss" in off
+    assert "delay" not in off
     assert any("are well for good" in line for line in lines)
