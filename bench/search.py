@@ -24,6 +24,7 @@ from tempfile import TemporaryDirectory
 
 from harness.catalogue import find_workload
 from harness.plan import Plan
+from harness.search.aftermath import without_aftermath
 from harness.search.benchmark import run_benchmark
 from harness.search.campaign import Campaign
 from harness.search.complexity import size_line
@@ -131,6 +132,7 @@ def shrunk(bug: str, number: int, store: Path) -> Shrunk:
         plan,
         runnable(fails),
         enough=lambda: time.process_time() - began > 4 * SHRINKING_S_MAX,
+        guesses=without_aftermath(plan, failing.anomalies, failing.reason),
         elsewhere=SmallWorld(broken_properties(failing.anomalies, failing.reason)),
     )
     return Shrunk(found, time.process_time() - began)

@@ -60,6 +60,7 @@ def _search(plan: Plan, failing: Trial, enough: Callable[[], bool]) -> tuple[Pla
     from rich.console import Console
     from rich.status import Status
 
+    from harness.search.aftermath import without_aftermath
     from harness.search.complexity import size_line
     from harness.search.shrink import runnable
     from harness.search.shrink import shrink as search
@@ -68,6 +69,7 @@ def _search(plan: Plan, failing: Trial, enough: Callable[[], bool]) -> tuple[Pla
     console = Console(stderr=True)
     runs = 0
     fails_alike = runnable(_fails_like(failing.reason))
+    guesses = without_aftermath(plan, failing.anomalies, failing.reason)
     elsewhere = SmallWorld(broken_properties(failing.anomalies, failing.reason))
 
     with Status(f"shrinking {size_line(plan)}", console=console) as status:
@@ -80,7 +82,7 @@ def _search(plan: Plan, failing: Trial, enough: Callable[[], bool]) -> tuple[Pla
                 status.update(f"{runs} runs, now {size_line(candidate)}")
             return failed
 
-        found = search(plan, fails, enough=enough, elsewhere=elsewhere)
+        found = search(plan, fails, enough=enough, guesses=guesses, elsewhere=elsewhere)
     return found, runs
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.catalogue import find_workload
 from harness.plan import Plan
+from harness.search.aftermath import without_aftermath
 from harness.search.outcome import (
     TRIAL_RUNNER,
     Outcome,
@@ -152,13 +153,19 @@ class Errands:
     def _shrunk(self, finding: tuple[Valid, str], plan: Plan) -> Plan:
         run = load_run(self.runner)
         until = time.monotonic() + _SHRINKING_S
-        elsewhere = SmallWorld(broken_properties(run(plan).anomalies, finding[1]))
+        anomalies, reason = run(plan).anomalies, finding[1]
 
         def fails(candidate: Plan) -> bool:
             trial = run(candidate)
             return (trial.valid, _reason(trial)) == finding
 
-        return shrink(plan, runnable(fails), enough=lambda: time.monotonic() >= until, elsewhere=elsewhere)
+        return shrink(
+            plan,
+            runnable(fails),
+            enough=lambda: time.monotonic() >= until,
+            guesses=without_aftermath(plan, anomalies, reason),
+            elsewhere=SmallWorld(broken_properties(anomalies, reason)),
+        )
 
 
 def stays_home(errand: Errand) -> bool:

@@ -7,7 +7,7 @@ how to leave out can be left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -28,15 +28,21 @@ _SEEDS = 3
 
 
 def shrink(
-    plan: Plan, fails: Fails, *, enough: Callable[[], bool] = lambda: False, elsewhere: Pass | None = None
+    plan: Plan,
+    fails: Fails,
+    *,
+    enough: Callable[[], bool] = lambda: False,
+    guesses: Iterable[Plan] = (),
+    elsewhere: Pass | None = None,
 ) -> Plan:
     """The simplest plan found that fails, starting from one that does.
 
     `fails` is never asked twice about the same plan. When `enough` says so, the simplest plan until then
-    is returned. `elsewhere` proposes plans that are not made from this one; it is asked when there is no
-    smaller cluster to be had.
+    is returned. `guesses` are simpler plans to begin with, if one of them fails. `elsewhere` proposes plans
+    that are not made from this one; it is asked when there is no smaller cluster to be had.
     """
     search = _Search(fails, enough)
+    plan = search.first_failure(lambda _: iter(guesses), plan) or plan
     if elsewhere is not None:
         plan = search.exhaust(elsewhere, search.exhaust(SMALLER_CLUSTERS, plan))
     return search.shrink(plan)
