@@ -56,7 +56,7 @@ def who_waits(waiting: Iterable[Waiting]) -> list[str]:
     ]
 
 
-def circle(waiting: Iterable[Waiting]) -> list[str]:
+def circle(waiting: Iterable[Waiting]) -> tuple[str, ...]:
     """Machines each of which waits for the next one, and the last one for the first; none if there are none.
 
     No more than a hint: a machine has other tasks, that need not wait.
@@ -65,8 +65,8 @@ def circle(waiting: Iterable[Waiting]) -> list[str]:
     for one in waiting:
         if one.peer and one.peer not in peers.setdefault(one.machine, []):
             peers[one.machine].append(one.peer)
-    ways = [_way_back(start, peers, (start,)) for start in peers]
-    return list(next(iter(sorted(filter(None, ways), key=len)), ()))
+    ways = [way for start in peers if (way := _way_back(start, peers, (start,)))]
+    return min(ways, key=len, default=())
 
 
 def _way_back(start: str, peers: Mapping[str, Sequence[str]], way: tuple[str, ...]) -> tuple[str, ...]:
