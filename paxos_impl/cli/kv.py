@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say, text
+from paxos_impl.cli.exits import NOT_DONE
 from paxos_impl.cli.member import Kind, Member, as_joiner, as_member
 from paxos_impl.cli.members import members, promote, remove
+from paxos_impl.cli.operations import OPERATIONS
 from paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
     from paxos_impl.cli.serving import Service
     from paxos_impl.driver import Tracer
-    from paxos_impl.kv.operation import Operation
     from paxos_impl.membership import Address, Membership
     from paxos_impl.replica.wire import Status
-
-_as_json = click.option("--json", "is_json", is_flag=True, help="Values are JSON, not text.")
 
 
 @click.group()
@@ -39,9 +37,8 @@ def kv() -> None:
     """
 
 
-kv.add_command(members)
-kv.add_command(promote)
-kv.add_command(remove)
+for command in (*OPERATIONS, members, promote, remove):
+    kv.add_command(command)
 
 
 @kv.command()
@@ -85,89 +82,6 @@ def _run(member: Member, *, joins: bool) -> None:
 
 
 @kv.command()
-@click.argument("key")
-@asks
-def get(key: str, whom: Whom) -> int:
-    """Print the value of KEY. Exit status 3 if it has none."""
-    from paxos_impl.kv.operation import Get
-
-    def tell(value: Any) -> int:
-        if value is None:
-            say(f"{key} has no value")
-            return UNKNOWN_YET
-        click.echo(text(value))
-        return 0
-
-    return _carry_out(Get(key), tell, whom)
-
-
-@kv.command()
-@click.argument("key")
-@click.argument("value")
-@_as_json
-@asks
-def put(key: str, value: str, is_json: bool, whom: Whom) -> int:
-    """Let KEY have VALUE."""
-    from paxos_impl.kv.operation import Put
-
-    return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, whom)
-
-
-@kv.command()
-@click.argument("key")
-@click.argument("old")
-@click.argument("new")
-@_as_json
-@asks
-def cas(
-    key: str,
-    old: str,
-    new: str,
-    is_json: bool,
-    whom: Whom,
-) -> int:
-    """Let KEY have the value NEW if it has OLD; exit status 1 if it has another.
-
-    With --json, null stands for having none.
-    """
-    from paxos_impl.kv.operation import Cas
-
-    def tell(swapped: Any) -> int:
-        if not swapped:
-            say(f"{key} has another value")
-        return 0 if swapped else NOT_DONE
-
-    operation = Cas(key, _value(old, is_json), _value(new, is_json))
-    return _carry_out(operation, tell, whom)
-
-
-@kv.command()
-@click.argument("key")
-@click.argument("element")
-@_as_json
-@asks
-def append(key: str, element: str, is_json: bool, whom: Whom) -> int:
-    """Add ELEMENT to the list that KEY has, and print how many elements it has then."""
-    from paxos_impl.kv.operation import Append
-
-    def tell(length: Any) -> int:
-        click.echo(text(length))
-        return 0
-
-    return _carry_out(Append(key, _value(element, is_json)), tell, whom)
-
-
-@kv.command()
-@click.argument("key")
-@asks
-def delete(key: str, whom: Whom) -> int:
-    """Let KEY have no value. Exit status 3 if it had none."""
-    from paxos_impl.kv.operation import Delete
-
-    return _carry_out(Delete(key), lambda had: 0 if had else UNKNOWN_YET, whom)
-
-
-@kv.command()
 @asks
 def status(whom: Whom) -> int:
     """Print a line for each replica: what it does, whom it follows, and how far it knows the log.
@@ -206,42 +120,3 @@ def _told(seen: Status, last: int) -> str:
         f"members {','.join(map(str, sorted(seen.members)))}"
         + ("" if seen.lease_s is None else f"  lease {1000 * seen.lease_s:.0f} ms")
     )
-
-
-def _carry_out(
-    operation: Operation,
-    tell: Any,
-    whom: Whom,
-) -> int:
-    """Have an operation executed; reads go without a slot of their own."""
-    import secrets
-
-    from paxos_impl.kv.operation import Get, plain
-    from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
-
-    async def ask(addresses: list[Address], timeout_s: float) -> int:
-        async with ReplicaClient(addresses, secrets.token_hex(8), transport=whom.transport) as client:
-            call = client.read if isinstance(operation, Get) else client.execute
-            try:
-                done = await call(plain(operation), timeout_s=timeout_s)
-            except NotDone as why:
-                say(f"not done: {why}")
-                return NOT_DONE
-            except Unsure as why:
-                say(f"nobody knows whether it was done, or will be: {why}")
-                return UNSURE
-        status: int = tell(done.result)
-        return status
-
-    return whom.ask(ask, awaits_cluster=True)
-
-
-def _value(argument: str, is_json: bool) -> Any:
-    import msgspec
-
-    if not is_json:
-        return argument
-    try:
-        return msgspec.json.decode(argument)
-    except msgspec.DecodeError as error:
-        raise click.UsageError(f"{argument!r} is not JSON: {error}") from None

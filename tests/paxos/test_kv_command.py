@@ -55,6 +55,31 @@ def test_a_swap_happens_only_where_its_expectation_is_met(town: KvTown) -> None:
     assert town.kv("get", "n") == (0, "1")
 
 
+def test_a_sum_is_printed_and_what_is_no_number_stays(town: KvTown) -> None:
+    assert town.kv("add", "sum", "5") == (0, "5")
+    assert town.kv("add", "sum", "7") == (0, "12")
+    town.kv("put", "name", "ada")
+    assert town.kv("add", "name", "1") == (1, "")
+    assert town.kv("get", "name") == (0, "ada")
+
+
+def test_a_lock_has_one_holder_at_a_time_and_the_next_a_higher_token(town: KvTown) -> None:
+    assert town.kv("lock", "l", "me", "--for", "60") == (0, "1")
+    assert town.kv("lock", "l", "you") == (1, "")
+    assert town.kv("unlock", "l", "1") == (0, "")
+    assert town.kv("unlock", "l", "1") == (1, "")
+    assert town.kv("lock", "l", "you") == (0, "2")
+
+
+def test_a_transaction_is_done_as_a_whole_or_not_at_all(town: KvTown) -> None:
+    swap = '["txn", [["t", null]], [["put", "t", 1], ["get", "t"]]]'
+
+    assert town.kv("do", swap) == (0, "[null,1]")
+    assert town.kv("do", swap) == (1, "null")
+    assert town.kv("do", '["guarded", "never", 1, ["put", "t", 2]]') == (1, "null")
+    assert town.kv("do", '["get", "t"]') == (0, "1")
+
+
 def test_what_was_written_outlives_a_kill_of_everyone(town: KvTown) -> None:
     town.kv("append", "list", "a")
     for name in ("1", "2", "3"):
@@ -87,3 +112,10 @@ def test_what_is_not_json_is_a_mistake_and_not_a_value() -> None:
 
     assert ended.status == 254
     assert "not JSON" in ended.said
+
+
+def test_what_is_no_operation_is_told_as_a_mistake() -> None:
+    ended = paxos("kv", "do", '["drop", "x"]', "--node", "127.0.0.1:1")
+
+    assert ended.status == 254
+    assert "no operation of a key-value store" in ended.said
