@@ -8,7 +8,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from checkers.linearizability import linearizable
-from harness.generator import Generator, Todo, drawn, repeat
+from harness.generator import Generator, Source, Todo, drawn, repeat
 from harness.history import History, Op
 from harness.plan import Plan
 from harness.workload import Refused
@@ -71,9 +71,14 @@ def _op(f: str, rng: random.Random) -> Todo:
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """Everyone writes, swaps and reads every key until it is done."""
+    ops = one_of_each(rng)
+    return until_done(plan, rng, lambda _: ops)
+
+
+def one_of_each(rng: random.Random) -> list[Source]:
+    """Writes, swaps, and reads of each key."""
     changes = [drawn(partial(_op, f), rng=rng) for f in ("write", "cas")]
-    reads = [repeat(Todo("read", [key, None])) for key in KEYS]
-    return until_done(plan, rng, lambda _: [*changes, *reads])
+    return [*changes, *(repeat(Todo("read", [key, None])) for key in KEYS)]
 
 
 def checks(plan: Plan, history: History) -> Checks:

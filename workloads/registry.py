@@ -35,7 +35,7 @@ from harness.generator import (
 from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
 from harness.sim.framing import LengthPrefixed
-from harness.workload import Refused, Site, Workload
+from harness.workload import Leeway, Refused, Site, Workload
 from paxos_impl.book import Denied, Granted
 from paxos_impl.frame import BadFrame
 from paxos_impl.membership import Address
@@ -200,5 +200,6 @@ REGISTRY = Workload(
         "time_limit_s": 2.5,
         "latency": Latency("uniform", 1.0, 10.0),
     },
+    leeway=Leeway(ops=(12, 60), latency_ms_max=50.0),
     judges_liveness=False,  # Without the registry there is no progress.
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from operator import eq
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from checkers.evidence import evidence
+from checkers.replication import LogMonitor
 from checkers.stats import stats
 from checkers.termination import termination
 from checkers.verdict import Verdict, guarded
@@ -33,19 +34,21 @@ from harness.generator import (
     until_ok,
 )
 from harness.history import History, Op, Trace
+from harness.liveness import siege_of
 from harness.plan import Latency, Plan
 from harness.sim.buggify import sometimes
 from harness.sim.framing import LengthPrefixed
-from harness.workload import Client, Monitor, Refused, SeededBug, Site, Workload
-from paxos_impl.core.log import Compaction, LeaseTerms
+from harness.workload import Client, Leeway, SeededBug, Site, Unavailable, Workload
+from paxos_impl.client import NoAnswer
+from paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
 from paxos_impl.kv.operation import Operation, plain
 from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
-from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
+from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
 from paxos_impl.replica.node import ReplicaConfig, serve
 from paxos_impl.replica.timing import ReplicaTiming
-from paxos_impl.replica.wire import Done
+from paxos_impl.replica.wire import Done, Status
 from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_leases import LEASE_OPTION, lease_of
 from workloads.log_properties import log_properties
@@ -78,14 +81,22 @@ DEFAULTS: Mapping[str, Any] = {
     "latency": Latency("uniform", 1.0, 15.0),
 }
 
+LEEWAY = Leeway(ops=(12, 80), time_limit_s_min=0.6, latency_ms_max=15.0)
+"""It takes an election before anything is done, and a client that waits 100 ms for a replica needs an answer
+from it by then."""
 
-async def run_replica(site: Site, *, lease: LeaseTerms | None) -> None:
+
+async def run_replica(site: Site, *, lease: LeaseTerms | None, founders: int | None) -> None:
     """One replica; the others are where their names say."""
     breakage: Breakage = site.breakage or CORRECT
-    members = {number: Address(name, PORT) for number, name in enumerate(site.nodes, start=1)}
+    founding = {number: address_of(name) for number, name in enumerate(site.nodes[:founders], start=1)}
+    me = site.nodes.index(site.name) + 1
     config = ReplicaConfig(
-        server_id=site.nodes.index(site.name) + 1,
-        membership=Membership(members, cluster_id="trial"),
+        server_id=me,
+        membership=Membership(
+            founding if me in founding else {me: address_of(site.name)}, cluster_id="trial"
+        ),
+        joins=me not in founding,
         listen=Address("0.0.0.0", PORT),
         timing=IMPATIENT if sometimes("impatient replica") else TIMING,
         compaction=COMPACTION,
@@ -102,11 +113,16 @@ async def run_replica(site: Site, *, lease: LeaseTerms | None) -> None:
     )
 
 
+def address_of(node: str) -> Address:
+    """Where a replica is found."""
+    return Address(node, PORT)
+
+
 class Session:
     """What one client process has with the store."""
 
-    def __init__(self, client: ReplicaClient, process: int) -> None:
-        self.process = process
+    def __init__(self, client: ReplicaClient, nodes: Sequence[str], process: int) -> None:
+        self.nodes, self.process = nodes, process
         self._client, self._how = client, READS[process % len(READS)]
 
     async def execute(self, operation: Operation) -> Done:
@@ -127,6 +143,27 @@ class Session:
             return await self.execute(operation)
         return await self._client.read(plain(operation), how=self._how, timeout_s=PATIENCE_S)
 
+    async def configuration(self) -> Configuration:
+        """The newest that any replica tells of which can be asked.
+
+        Raises: NotDone.
+        """
+        told = []
+        for node in self.nodes:
+            with suppress(NoAnswer):
+                told.append(await status(address_of(node), timeout_s=ATTEMPT_S))
+        known = [it.configuration for it in told if isinstance(it, Status) and it.configuration is not None]
+        if not known:
+            raise NotDone("nobody tells who the members are")
+        return max(known, key=lambda configuration: configuration.version)
+
+    async def change(self, members: Sequence[Member]) -> Done:
+        """Have these be the members.
+
+        Raises: NotDone, Unsure.
+        """
+        return await self._client.change(members, timeout_s=PATIENCE_S)
+
 
 class _Told:
     """A client whose ops end as the harness has it: what was not done fails, what nobody knows is info."""
@@ -138,7 +175,7 @@ class _Told:
         try:
             return await self._client.apply(op)
         except NotDone as why:
-            raise Refused(str(why)) from why
+            raise Unavailable(str(why)) from why
         except Unsure as why:
             return replace(op, type="info", error=str(why))
 
@@ -184,24 +221,24 @@ def store_workload(
     checks: Callable[[Plan, History], Checks],
     bugs: Mapping[str, SeededBug],
     defaults: Mapping[str, Any] | None = None,
-    watch: Callable[[Plan], Monitor] | None = None,
     lease: LeaseTerms | None = LEASE,
+    founders: int | None = None,
 ) -> Workload:
     """A workload over the store; `checks` are of what clients have a right to.
 
-    `lease` is None for one that is to survive clocks of any rate.
-
     A `client` does ops by way of its session and need not see to what sessions raise. Beside `checks`, each
     trial is judged by the properties of the log, by termination, and by whether anything happened at all.
+    `lease` is None for one that is to survive clocks of any rate; `founders` is how many nodes the cluster
+    begins with, where others can join, and None for all.
     """
 
     @asynccontextmanager
     async def connect(site: Site, process: int) -> AsyncIterator[Client]:
         # Successive processes begin with successive replicas.
         first = process % len(site.nodes)
-        addresses = [Address(node, PORT) for node in (*site.nodes[first:], *site.nodes[:first])]
+        addresses = [address_of(node) for node in (*site.nodes[first:], *site.nodes[:first])]
         async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as replicas:
-            yield _Told(client(Session(replicas, process)))
+            yield _Told(client(Session(replicas, site.nodes, process)))
 
     def clients(plan: Plan, rng: random.Random) -> Generator:
         lease_of(plan.options, lease)  # Its mistakes are told before anything runs.
@@ -214,12 +251,14 @@ def store_workload(
             "evidence": lambda: evidence(history),
         }
         parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
-        return Verdict.compose(parts | log_properties(history, trace))
+        siege = siege_of(plan)
+        well = siege.core if siege is not None else None if founders is None else _members_at_last(trace)
+        return Verdict.compose(parts | log_properties(history, trace, among=well))
 
     return Workload(
         name=name,
         about=about,
-        program=partial(run_replica, lease=lease),
+        program=partial(run_replica, lease=lease, founders=founders),
         connect=connect,
         generator=clients,
         final=final,
@@ -230,7 +269,15 @@ def store_workload(
         bugs=bugs,
         options=LEASE_OPTION if lease is not None else {},
         defaults={**DEFAULTS, **(defaults or {})},
+        leeway=LEEWAY,
         timeout_s=TIMEOUT_S,
-        judges_liveness=False,  # Every replica has to catch up in the end.
-        watch=watch,
+        judges_liveness=founders is None,
+        watch=lambda plan: LogMonitor(),
     )
+
+
+def _members_at_last(trace: Trace) -> Sequence[str]:
+    """Whose votes count in the newest configuration that any replica goes by."""
+    active = [event for event in trace if event.event == "config_active"]
+    newest = max(active, key=lambda event: event.slot or 0, default=None)
+    return () if newest is None else newest.members

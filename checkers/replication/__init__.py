@@ -9,12 +9,14 @@ from checkers.replication.durability import durability
 from checkers.replication.executed import exactly_once
 from checkers.replication.judgement import replication
 from checkers.replication.lease_reads import lease_reads
+from checkers.replication.monitor import LogMonitor
 from checkers.replication.prefix import no_holes, prefix
 from checkers.replication.recovery import converged, recovery
 from checkers.replication.registry import registry
 from checkers.replication.state import state
 
 __all__ = [
+    "LogMonitor",
     "compaction",
     "converged",
     "durability",

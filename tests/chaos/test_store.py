@@ -28,6 +28,15 @@ def test_registrations_under_drawn_faults(trial: RunTrial, nemesis: str, seed: i
     trial("registry", seed=seed, nodes=4 if nemesis == "all" else 3, nemesis=nemesis)
 
 
+@pytest.mark.chaos(trials=2)
+@pytest.mark.parametrize("nemesis", ["none", "random-halves", "kill", "mixed", "all"])
+def test_members_come_and_go_under_drawn_faults(trial: RunTrial, nemesis: str, seed: int) -> None:
+    ran = trial("membership", seed=seed, nemesis=nemesis)
+
+    versions = {event.slot for event in ran.trace if event.event == "config_active"}
+    assert len(versions) > 1, "vacuous: the members were always the same"
+
+
 @pytest.mark.chaos(trials=3)
 def test_locks_are_exclusive_whoever_sleeps_meanwhile(trial: RunTrial, seed: int) -> None:
     trial("lock", seed=seed, nodes=3, nemesis="pause")

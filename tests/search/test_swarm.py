@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from harness.catalogue import find_workload
 from harness.nemesis import FAULTS
 from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import decode_plan, encode_plan
@@ -41,9 +42,9 @@ def test_only_faults_asked_for_are_drawn(seed: int, kinds: list[str] | None) -> 
 
 @given(SEEDS)
 def test_what_a_swarm_fixes_is_not_drawn(seed: int) -> None:
-    plan = Swarm(workload="decree", bug="deaf", nodes=7, time_limit_s=1.5, options={"x": 1}).plan(seed)
+    plan = Swarm(workload="decree", bug="quorum-half", nodes=7, time_limit_s=1.5, options={"x": 1}).plan(seed)
 
-    assert (plan.bug, plan.nodes, plan.time_limit_s, plan.options) == ("deaf", 7, 1.5, {"x": 1})
+    assert (plan.bug, plan.nodes, plan.time_limit_s, plan.options) == ("quorum-half", 7, 1.5, {"x": 1})
 
 
 @given(SEEDS)
@@ -53,6 +54,17 @@ def test_trials_that_are_drawn_are_short_and_longer_than_their_faults(seed: int)
     assert 0.2 <= plan.time_limit_s <= 3
     assert 2.5 <= plan.rate * plan.time_limit_s <= 25
     assert all(fault.at_ms + fault.for_ms <= 1000 * plan.time_limit_s for fault in plan.faults)
+
+
+@given(SEEDS, st.sampled_from(["register", "registry"]))
+def test_plans_keep_within_the_leeway_of_their_workload(seed: int, name: str) -> None:
+    leeway = find_workload(name).leeway
+    plan = Swarm(workload=name, options={"x": 1}).plan(seed)
+
+    least, most = leeway.ops
+    assert least - 1 <= plan.rate * plan.time_limit_s <= 1.5 * most + 1
+    assert plan.time_limit_s >= leeway.time_limit_s_min
+    assert plan.latency.high_ms <= leeway.latency_ms_max
 
 
 def test_a_seed_draws_the_same_plan_in_every_process() -> None:

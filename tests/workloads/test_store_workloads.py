@@ -10,13 +10,14 @@ from harness.trial import Trial, run
 from harness.workload import Workload
 from workloads.log_bugs import LOG_BUGS
 
-NAMES = ("append", "bank", "counter", "lock", "long-fork", "registry", "set", "unique-ids")
+NAMES = ("append", "bank", "counter", "lock", "long-fork", "membership", "registry", "set", "unique-ids")
 TRIALS_MAX = 60
 
 
 def hunt(workload: Workload, bug: str) -> Trial:
     for seed in range(TRIALS_MAX):
-        trial = run(plan_for(workload, seed=seed, nemesis="mixed", nodes=3, bug=bug), workload=workload)
+        nodes = workload.defaults.get("nodes", 3)
+        trial = run(plan_for(workload, seed=seed, nemesis="mixed", nodes=nodes, bug=bug), workload=workload)
         if trial.valid == "invalid":
             return trial
     raise AssertionError(f"{bug} got away with {TRIALS_MAX} trials of {workload.name}")
@@ -28,16 +29,26 @@ def test_every_seeded_bug_is_convicted_by_what_it_breaks(name: str, bug: str) ->
     trial = hunt(workload, bug)
 
     parts = trial.judgement.to_json()["parts"] if trial.judgement is not None else {}
-    convicting = {part for part, verdict in parts.items() if verdict["valid"] is False}
+    convicting = {name for name, verdict in parts.items() if verdict["valid"] is False}
     assert convicting & set(workload.bugs[bug].convicted_by), trial.why
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_correct_system_raises_no_alarm(name: str) -> None:
     workload = find_workload(name)
-    trial = run(plan_for(workload, seed=1, nodes=3, nemesis="all"), workload=workload)
+    trial = run(plan_for(workload, seed=1, nemesis="all"), workload=workload)
 
     assert trial.valid == "valid", trial.why
+
+
+def test_a_trial_that_is_watched_ends_at_the_first_violation_and_is_judged_by_what_there_was() -> None:
+    workload = find_workload("register")
+    plan = plan_for(workload, seed=0, nodes=3, nemesis="mixed", bug="ack-before-quorum")
+    watched, whole = run(plan, workload=workload, watch=True), run(plan, workload=workload)
+
+    assert watched.valid == whole.valid == "invalid"
+    assert watched.recording.virtual_s < whole.recording.virtual_s / 2
+    assert {anomaly.get("property") for anomaly in watched.anomalies} <= {"P4", "P9"}
 
 
 @pytest.mark.parametrize("name", [*NAMES, "register"])

@@ -1,0 +1,116 @@
+"""The workload `membership`: replicas join, get a vote, lose it and leave, while clients use the store.
+
+Three nodes, or all if there are no more, found the cluster; the others stand by and can join it, in their
+order. Who has left does not come back: it would have to begin anew, under another id.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from checkers.linearizability import linearizable
+from harness.generator import Generator, Todo, drawn, repeat, reserve, stagger
+from harness.history import NEMESIS, History, Op
+from harness.plan import Plan
+from harness.workload import Refused
+from paxos_impl.core.log import Configuration, Member
+from workloads.membership_bugs import MEMBERSHIP_BUGS
+from workloads.register import RegisterClient, one_of_each, read_write_cas
+from workloads.replicated_store import Checks, Session, address_of, store_workload, until_done
+
+FOUNDERS = 3
+VOTERS_MIN = 3
+"""Fewer than these are not left: two could not do without either."""
+CHANGE_EVERY_S = 0.25
+CHANGES = ("add", "promote", "promote", "demote", "remove")
+
+
+class MemberClient:
+    """Uses the store as `register` does, and changes who is a member."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._register = session, RegisterClient(session)
+
+    async def apply(self, op: Op) -> Op:
+        """Carry out an op of `register`, or a `reconfigure`, which is ok with what it did, to which server.
+
+        It fails if there is nobody to whom that could be done.
+        """
+        if op.f != "reconfigure":
+            return await self._register.apply(op)
+        configuration = await self._session.configuration()
+        changed = _changed(configuration, op.value, self._session.nodes)
+        if changed is None:
+            raise Refused(f"{op.value}: there is nobody for that")
+        members, whom = changed
+        await self._session.change(members)
+        return replace(op, type="ok", value=[op.value, whom])
+
+
+def _changed(
+    configuration: Configuration, how: str, nodes: Sequence[str]
+) -> tuple[tuple[Member, ...], int | None] | None:
+    """The members after a change, and whom it is about; None if it makes no sense now."""
+    learners = [member.id for member in configuration.members if not member.votes]
+    voters, turn = configuration.voters, configuration.version
+    match how:
+        case "add" if configuration.next_id <= len(nodes):
+            id_ = configuration.next_id
+            return configuration.with_learner(str(address_of(nodes[id_ - 1]))), id_
+        case "promote" if learners:
+            return configuration.with_vote(learners[0]), learners[0]
+        case "demote" if len(voters) > VOTERS_MIN:
+            return _without_vote(configuration, voters[turn % len(voters)]), voters[turn % len(voters)]
+        case "remove" if len(voters) > VOTERS_MIN:
+            return configuration.without(voters[turn % len(voters)]), voters[turn % len(voters)]
+        case "promote all":
+            return tuple(replace(member, votes=True) for member in configuration.members), None
+    return None
+
+
+def _without_vote(configuration: Configuration, id_: int) -> tuple[Member, ...]:
+    return tuple(
+        replace(member, votes=False) if member.id == id_ else member for member in configuration.members
+    )
+
+
+def use_and_reconfigure(plan: Plan, rng: random.Random) -> Generator:
+    """Clients do as in `register`; of several, the first does nothing but change the membership."""
+    changes = drawn(lambda rng: Todo("reconfigure", rng.choice(CHANGES)), rng=rng)
+    use = read_write_cas(plan, rng)
+    if plan.concurrency == 1:
+        return use
+    return reserve((1, stagger(CHANGE_EVERY_S, changes, rng=rng)), rest=use)
+
+
+def all_at_last(plan: Plan, rng: random.Random) -> Generator:
+    """The first client sees to it that all members vote; then everyone does as at the end of `register`."""
+    settle = repeat(Todo("reconfigure", "promote all"))
+    use = one_of_each(rng)
+    return until_done(plan, rng, lambda thread: [settle, *use] if thread == 0 else use)
+
+
+def checks(plan: Plan, history: History) -> Checks:
+    """Each key is linearizable, whoever the members are."""
+    return {"linearizability": lambda: linearizable(_of_registers(history), "keyed-cas-register")}
+
+
+def _of_registers(history: History) -> History:
+    """To registers, changes of the membership are what faults are: somebody else's doing."""
+    return History(replace(op, process=NEMESIS) if op.f == "reconfigure" else op for op in history)
+
+
+MEMBERSHIP = store_workload(
+    name="membership",
+    about="Whether a change of who counts ever lets two quorums decide apart, or forgets what was decided.",
+    client=MemberClient,
+    generator=use_and_reconfigure,
+    final=all_at_last,
+    checks=checks,
+    bugs=MEMBERSHIP_BUGS,
+    defaults={"nodes": 5},
+    founders=FOUNDERS,
+)
