@@ -53,7 +53,11 @@ def test_a_soak_of_the_correct_system_is_valid_and_leaves_a_page(
     summary = printed(capsys)
     assert summary["valid"] is True
     assert summary["trials"]["total"] == 6
-    assert (store / "campaigns" / "decree-1.html").exists()
+    page = (store / "campaigns" / "decree-1.html").read_text()
+    assert 'http-equiv="refresh"' not in page
+    assert summary["coverage"]["transitions"] > 0
+    assert {point["name"] for point in summary["coverage"]["points"]} == {"impatient instance"}
+    assert sum(recipe["trials"] for recipe in summary["recipes"]) == 6
 
 
 def test_a_soak_goes_on_where_it_ended(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
