@@ -239,7 +239,8 @@ EXEMPLARS: Final[Mapping[str, Exemplar]] = MappingProxyType(
         "fifo-queue": _line("fifo-queue", "enqueue", "dequeue", 0, _fresh),
         "fifo-queue, few values twice": _line("fifo-queue", "enqueue", "dequeue", 0, _mostly_fresh),
         "unordered-queue": _line("unordered-queue", "enqueue", "dequeue", -1, _mostly_fresh),
-        "stack": _line("stack", "push", "pop", -1, _mostly_fresh),
+        "stack": _line("stack", "push", "pop", -1, _fresh),
+        "stack, few values twice": _line("stack", "push", "pop", -1, _mostly_fresh),
         "set": Exemplar(
             "set",
             frozenset(),

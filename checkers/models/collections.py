@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 
 from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
 from checkers.linearizability.queue_order import decide_queue
+from checkers.linearizability.stack_order import decide_stack
 from harness.history import UnsuitableHistory
 
 _Items = tuple[Hashable, ...]
@@ -64,7 +65,9 @@ def _queue(items: _Items, op: Operation) -> State | Illegal:
 
 def stack() -> Model:
     """`push` on top; `pop` answers what is on top, or nil if there is nothing."""
-    return Model("stack", (), _stack, fs=frozenset({"push", "pop"}), needless=_needless)
+    return Model(
+        "stack", (), _stack, fs=frozenset({"push", "pop"}), needless=_needless, shortcut=decide_stack
+    )
 
 
 def _stack(items: _Items, op: Operation) -> State | Illegal:

@@ -13,7 +13,7 @@ from checkers import linearizable
 from checkers.linearizability import Budget, wing_gong_lowe
 from checkers.linearizability.fabrication import EXEMPLARS, fabricate
 from checkers.linearizability.model import operations
-from checkers.models import cas_register, fifo_queue
+from checkers.models import cas_register, fifo_queue, stack
 from harness.history import History, Op
 from tests.checkers.linearizable.timeline import timeline
 
@@ -96,7 +96,7 @@ def test_slots_that_are_wrong_convict_nobody() -> None:
     ],
 )
 def test_a_spent_budget_is_unknown_and_says_what_ran_out(budget: Budget, why: str) -> None:
-    history = fabricated("stack", 300, 30, seed=4)
+    history = fabricated("stack, few values twice", 300, 30, seed=4)
 
     verdict = linearizable(history, "stack", budget=budget)
 
@@ -105,7 +105,9 @@ def test_a_spent_budget_is_unknown_and_says_what_ran_out(budget: Budget, why: st
 
 
 def test_an_impossible_object_is_found_though_another_would_take_for_ever() -> None:
-    hard = [replace(op, value=["hard", op.value]) for op in fabricated("stack", 300, 30, seed=4)]
+    hard = [
+        replace(op, value=["hard", op.value]) for op in fabricated("stack, few values twice", 300, 30, seed=4)
+    ]
     bad = timeline("[push 1]  [pop -> 2]")
     easy = [replace(op, value=["bad", op.value], process=1000) for op in bad]
     history = History(replace(op, index=index) for index, op in enumerate([*hard, *easy]))
@@ -182,3 +184,46 @@ def test_a_swapped_append_is_caught(seed: int) -> None:
 
     assert linearizable(history, "list-append").valid == "valid"
     assert linearizable(swapped, "list-append").valid == "invalid"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("[push 1]  [push 2]  [pop -> 2]  [pop -> 1]",),
+        ("[push 1]  [push 2]  [pop -> 1]  [pop -> 2]",),
+        ("[push 1]  [push 2]  [pop -> 1]",),
+        ("[push 1]  [push 2]  [pop -> 1]", "                  [pop"),
+        ("[push 1]   [pop -> 1]  [pop -> 2]", "  [push 2                        "),
+        ("           [push 1]", "[pop -> 1]"),
+        ("[push 1]", "[pop -> 1]  [pop -> 1]"),
+        ("[push 1]", "[pop -> 2]"),
+        ("[push 1]  [pop -> nil]  [pop -> 1]",),
+        (
+            "[push 1]             [pop -> nil]",
+            "     [push 2]  [pop -> 2]",
+            "                         [pop -> 1]",
+        ),
+        # The second must be popped before the third is pushed, which lies over it and is popped later.
+        ("[push 2]          [pop -> 2      ]", "              [push 3]  [pop -> 3            ]", "[push 1]"),
+    ],
+)
+def test_a_stack_is_decided_as_the_referee_does(lines: tuple[str, ...]) -> None:
+    history = timeline(*lines)
+    refereed = wing_gong_lowe(list(operations(history.columns)), stack())
+
+    assert linearizable(history, "stack").valid == ("valid" if refereed.linearizable else "invalid")
+
+
+@pytest.mark.parametrize("clients", [3, 5, 10])
+def test_a_stack_of_thousands_of_operations_needs_no_search(clients: int) -> None:
+    verdict = linearizable(fabricated("stack", 2000, clients), "stack")
+
+    assert verdict.valid == "valid"
+    assert verdict.details["nodes"] == 0
+
+
+def test_a_value_popped_from_under_another_is_shown_with_the_other() -> None:
+    verdict = linearizable(timeline("[push 1]  [push 2]  [pop -> 1]  [pop -> 2]"), "stack")
+
+    assert "popped from under another" in verdict.anomalies[0].why
+    assert [op.f for op in verdict.anomalies[0].witness] == ["push"] * 4 + ["pop"] * 2
