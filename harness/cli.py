@@ -26,6 +26,7 @@ COMMANDS = {
     "check": "harness.commands.check:check",
     "report": "harness.commands.report:report",
     "serve": "harness.commands.serve:serve",
+    "maelstrom": "harness.commands.maelstrom:maelstrom",
     "list": "harness.commands.offers:offers",
 }
 """Where each subcommand lives; a module is imported only when its command is asked for."""

@@ -183,6 +183,8 @@ def run(
     workload = workload or find_workload(plan.workload)
     require_aims(plan, workload)
     require_options(workload, plan.options)
+    if workload.is_live_only and plan.substrate != "live":
+        raise BadPlan(f"the nodes of {workload.name!r} are programs that only the substrate 'live' can run")
     if plan.substrate == "live":
         from harness.live import require_live
 

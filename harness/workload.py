@@ -193,7 +193,7 @@ class Workload:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Plan` that suit it when nothing else is asked for."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """The options of a plan that it knows, by name, each with what it means in a clause; others are refused."""
+    """The options of a plan that it knows, by name, each with what it means; others are refused."""
     leeway: Leeway = Leeway()
     busy_s: float = math.inf
     """For how long from the start there is something for faults to strike; they begin within that time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -69,7 +70,7 @@ class LiveMachine:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # So that ctrl-C is the harness's alone.
+                start_new_session=True,  # Ctrl-C is the harness's alone; signals reach all it starts.
             )
         assert self._process.stdin is not None
         self._process.stdin.write(encode_errand(replace(self._errand, incarnation=self._incarnation)))
@@ -95,7 +96,7 @@ class LiveMachine:
         self.look()
         self._is_ended = True
         if self._process is not None:
-            self._process.kill()
+            self._signal(signal.SIGKILL)
             self._process.wait()
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -113,4 +114,4 @@ class LiveMachine:
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.is_running:
-            self._process.send_signal(number)
+            os.killpg(self._process.pid, number)  # Whatever it has started is of its group.

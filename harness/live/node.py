@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Read the errand and be that node, until the program ends or the harness does."""
-    _die_with(os.getppid())
+    _be_woken_when_orphaned(os.getppid())
     errand = decode_errand(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_the_harness, daemon=True).start()
     workload = find_workload(errand.workload)
     breakage = find_bug(workload, errand.bug).breakage if errand.bug is not None else None
     folder = Path(errand.folder)
@@ -45,23 +47,22 @@ def main() -> None:
 
 async def _serve(program: Program, site: Site, errand: Errand) -> None:
     install(errand.name, errand.nodes, errand.proxy_port)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_end_with_the_harness)
-        await program(site)
-        nursery.cancel_scope.cancel()
+    await program(site)
 
 
-async def _end_with_the_harness() -> None:
-    async with trio.lowlevel.FdStream(os.dup(0)) as lifeline:
-        while await lifeline.receive_some():
-            pass
+def _end_with_the_harness() -> None:
+    """Once the input ends, end at once, with whatever the program has started: they are of one group."""
+    while os.read(0, 4096):
+        pass
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 
-def _die_with(parent: int) -> None:
-    """Where the system offers it, be killed when the harness is, even while stopped."""
+def _be_woken_when_orphaned(parent: int) -> None:
+    """A node that is stopped would never see that the harness is gone; where the system can, it is woken."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
         if os.getppid() != parent:
             os._exit(0)
 

@@ -1,0 +1,128 @@
+"""`ostrakon maelstrom test`: a program in any language that speaks Maelstrom's protocol, put to the test."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.commands.outcome import show
+from harness.status import UserError, exit_status
+
+PREFIX = "maelstrom-"
+
+
+@click.group()
+def maelstrom() -> None:
+    """Test programs that speak Maelstrom's protocol: JSON, line by line, on standard input and output."""
+
+
+@maelstrom.command()
+@click.option("-w", "--workload", required=True, help="echo, unique-ids, broadcast, g-set, lin-kv, ...")
+@click.option("--bin", "binary", required=True, metavar="FILE", help="The program that each node runs.")
+@click.option("--node-count", type=click.IntRange(1, 99), default=3, show_default=True)
+@click.option(
+    "--concurrency", metavar="N", default="2n", show_default=True, help="Clients; 4n for four a node."
+)
+@click.option("--rate", metavar="HZ", type=click.FloatRange(0, min_open=True), default=50, show_default=True)
+@click.option(
+    "--time-limit", metavar="S", type=click.FloatRange(0, min_open=True), default=10, show_default=True
+)
+@click.option("--latency", metavar="MS", type=click.FloatRange(0), default=1, show_default=True, help="Mean.")
+@click.option(
+    "--latency-dist",
+    type=click.Choice(["constant", "uniform", "exponential"]),
+    default="constant",
+    show_default=True,
+)
+@click.option(
+    "--nemesis",
+    metavar="A,B",
+    default="none",
+    show_default=True,
+    help="Kinds of fault: partition, kill, pause, drop, duplicate, reorder, ...; `mixed` for some of all.",
+)
+@click.option(
+    "--nemesis-interval", metavar="S", type=click.FloatRange(0, min_open=True), default=2, show_default=True
+)
+@click.option("--seed", type=int, help="What plan and workload are drawn from; a random one if not given.")
+@click.option("--store", metavar="DIR", default="store", show_default=True, help="Where runs are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.argument("arguments", nargs=-1)
+def test(
+    workload: str,
+    binary: str,
+    node_count: int,
+    concurrency: str,
+    rate: float,
+    time_limit: float,
+    latency: float,
+    latency_dist: Any,
+    nemesis: str,
+    nemesis_interval: float,
+    seed: int | None,
+    store: str,
+    as_json: bool,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run one trial of a program; ARGUMENTS, after `--`, are what it is called with.
+
+    Each node is a process of this machine; what nodes say to each other passes a proxy, where faults act on
+    single messages. Maelstrom's own services (lin-kv, seq-kv, lww-kv, lin-tso as nodes to be asked) are not
+    there: a message to one of them is lost.
+    """
+    from harness.catalogue import UnknownName, find_workload, workload_names
+    from harness.nemesis import UnknownFault
+    from harness.plan import BadPlan, Latency
+    from harness.planning import plan_for
+    from harness.store import Store
+    from harness.trial import run
+
+    known = [name.removeprefix(PREFIX) for name in workload_names() if name.startswith(PREFIX)]
+    if workload not in known:
+        raise UserError(str(UnknownName("workload of Maelstrom", workload, known)))
+    try:
+        found = find_workload(PREFIX + workload)
+        plan = plan_for(
+            found,
+            seed=secrets.randbelow(2**32) if seed is None else seed,
+            nemesis=nemesis,
+            steady_s=None if nemesis == "none" else nemesis_interval,
+            nodes=node_count,
+            concurrency=_clients(concurrency, node_count),
+            rate=rate,
+            time_limit_s=time_limit,
+            latency=Latency(
+                latency_dist, latency if latency_dist == "constant" else 0.0, _high(latency, latency_dist)
+            ),
+            options={"bin": _program(binary), "args": list(arguments)},
+        )
+        trial = run(plan, workload=found, store=Store(store), report=True)
+    except (UnknownFault, BadPlan) as error:
+        raise UserError(str(error)) from None
+    show(trial, as_json=as_json)
+    return exit_status(trial.valid)
+
+
+def _high(mean_ms: float, kind: str) -> float:
+    return 2 * mean_ms if kind == "uniform" else mean_ms
+
+
+def _clients(concurrency: str, nodes: int) -> int:
+    """A number of clients, or one for each node with an `n` behind it."""
+    number = concurrency.removesuffix("n")
+    if not number.isdecimal() or not int(number):
+        raise UserError(f"--concurrency {concurrency!r}: write a number, or one such as 4n for four a node")
+    return int(number) * (nodes if concurrency.endswith("n") else 1)
+
+
+def _program(binary: str) -> str:
+    """Where the program is, wherever its nodes are started."""
+    found = shutil.which(binary)
+    if found is None:
+        why = "may not be executed" if Path(binary).exists() else "is not there"
+        raise UserError(f"--bin {binary}: it {why}")
+    return str(Path(found).resolve())

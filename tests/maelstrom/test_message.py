@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workloads.maelstrom.bridge import LinesOf
+from workloads.maelstrom.message import BadMessage, Message, decode, encode, is_definite
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.builds(Message, st.text(), st.text(), st.dictionaries(st.text(), JSON, max_size=4)))
+def test_a_message_is_read_as_it_was_written_on_one_line(message: Message) -> None:
+    line = encode(message)
+
+    assert decode(line) == message
+    assert line.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("line", [b"", b"hello", b"[]", b'{"src": "n1", "body": {}}', b"\xff\xfe"])
+def test_a_line_that_is_no_message_is_quoted(line: bytes) -> None:
+    with pytest.raises(BadMessage, match="is no message"):
+        decode(line)
+
+
+def test_only_a_timeout_a_crash_and_what_nobody_knows_leave_open_whether_it_happened() -> None:
+    assert [code for code in range(40) if is_definite(code)] == [1, 10, 11, 12, 14, 20, 21, 22, 30]
+    assert not is_definite("twenty")
+
+
+async def test_lines_are_whole_however_they_come_in() -> None:
+    sender, receiver = trio.testing.memory_stream_pair()
+    for chunk in (b"on", b"e\ntwo\n\nth", b"ree\n"):
+        await sender.send_all(chunk)
+    await sender.send_eof()
+
+    assert [line async for line in LinesOf(receiver)] == [b"one", b"two", b"three"]

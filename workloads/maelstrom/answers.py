@@ -1,0 +1,53 @@
+"""Maelstrom's `echo` and `unique-ids`: each answer stands for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from checkers.unique_ids import unique_ids
+from checkers.verdict import Anomaly, Verdict
+from harness.generator import Todo, numbered, repeat
+from harness.history import History, Op
+from workloads.maelstrom.client import Body, asking, told
+from workloads.maelstrom.cluster import maelstrom_workload
+
+_GENERATE = repeat(Todo("generate"))
+
+
+def echoes(history: History) -> Verdict:
+    """What comes back is what was sent, each time."""
+    answered = sum(1 for _ in history.where(f="echo", type="ok"))
+    if not answered:
+        return Verdict.unknown("nothing came back")
+    return Verdict.of(_changed(history), answers=answered)
+
+
+def _changed(history: History) -> Iterator[Anomaly]:
+    for op in history.where(f="echo", type="ok"):
+        sent = history.invocation(op)
+        if sent is not None and sent.value != op.value:
+            why = f"{sent.value!r} was sent, and {op.value!r} came back"
+            yield Anomaly("changed echo", why, (sent, op))
+
+
+def _ask(op: Op) -> Body:
+    return {"type": op.f, "echo": op.value} if op.f == "echo" else {"type": op.f}
+
+
+ECHO = maelstrom_workload(
+    name="echo",
+    about="Whether a program speaks the protocol at all: it returns what it is sent.",
+    connect=asking(_ask, lambda op, body: told(body, "echo_ok", "echo")),
+    ops=lambda plan, rng: numbered(lambda number: Todo("echo", f"please echo {number}")),
+    final=lambda thread: [repeat(Todo("echo", "at last"))],
+    checks=lambda history: {"echo": lambda: echoes(history)},
+)
+
+UNIQUE_IDS = maelstrom_workload(
+    name="unique-ids",
+    about="Whether nodes ever give out the same identifier twice, however they are cut off.",
+    connect=asking(_ask, lambda op, body: told(body, "generate_ok", "id")),
+    ops=lambda plan, rng: _GENERATE,
+    final=lambda thread: [_GENERATE],
+    checks=lambda history: {"unique-ids": lambda: unique_ids(history)},
+)

@@ -1,0 +1,50 @@
+"""Maelstrom's `g-counter` and `pn-counter`: in the end every node has the same sum of all that was added."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from checkers.counter import counter
+from harness.generator import Source, Todo, drawn, mix, repeat
+from harness.history import Op
+from harness.plan import Plan
+from workloads.maelstrom.client import Body, asking, told
+from workloads.maelstrom.cluster import maelstrom_workload
+
+_LOOK = repeat(Todo("look"))
+"""What is read meanwhile may be anything; only what is read at last is judged."""
+
+
+def _ops_from(low: int) -> Callable[[Plan, random.Random], Source]:
+    def ops(plan: Plan, rng: random.Random) -> Source:
+        return mix(drawn(lambda rng: Todo("add", rng.randint(low, 5)), rng=rng), _LOOK, rng=rng)
+
+    return ops
+
+
+def _ask(op: Op) -> Body:
+    return {"type": "add", "delta": op.value} if op.f == "add" else {"type": "read"}
+
+
+def _answer(op: Op, body: Body) -> object:
+    return (told(body, "add_ok") or op.value) if op.f == "add" else told(body, "read_ok", "value")
+
+
+G_COUNTER = maelstrom_workload(
+    name="g-counter",
+    about="Whether a counter that only grows comes everywhere to the sum of what was added.",
+    connect=asking(_ask, _answer),
+    ops=_ops_from(0),
+    final=lambda thread: [repeat(Todo("read"))],
+    checks=lambda history: {"counter": lambda: counter(history)},
+)
+
+PN_COUNTER = maelstrom_workload(
+    name="pn-counter",
+    about="Whether a counter comes everywhere to the sum of what was added and taken away.",
+    connect=asking(_ask, _answer),
+    ops=_ops_from(-5),
+    final=lambda thread: [repeat(Todo("read"))],
+    checks=lambda history: {"counter": lambda: counter(history)},
+)
