@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from checkers.verdict import Verdict
 from harness.history import History
+from harness.history.fruitless import fruitless
 
 
 def evidence(
@@ -19,23 +19,8 @@ def evidence(
     the nemesis reports when one ends (ops "stop-..."), and by the `effects` given: an effect is data with
     `inert`, or else with counts of what was cut, delayed, stopped, ..., of which one must not be 0.
     """
-    missing = [*_never_ok(history, required), *_inert(history, effects)]
+    missing = [*fruitless(history, required), *_inert(history, effects)]
     return Verdict.unknown("; ".join(missing), missing=missing) if missing else Verdict.passed()
-
-
-def _never_ok(history: History, required: Iterable[str]) -> Iterator[str]:
-    tried: Counter[str] = Counter()
-    succeeded: set[str] = set()
-    for op in history.clients:
-        if op.type == "invoke":
-            tried[op.f] += 1
-        elif op.type == "ok":
-            succeeded.add(op.f)
-    if not tried:
-        yield "no client did anything"
-    for f in sorted({*tried, *required} - succeeded):
-        times = tried[f]
-        yield f"{f} never succeeded in {times} tries" if times else f"{f} was never tried"
 
 
 def _inert(history: History, effects: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from harness.aiming import require_aims
 from harness.catalogue import find_bug, find_report, find_workload, require_options
 from harness.history import History, Trace
+from harness.history.fruitless import fruitless
 from harness.plan import BadPlan, Plan, require_sense
 from harness.status import as_json, worst
 from harness.store import RunFolder, Store
@@ -229,22 +229,14 @@ def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: boo
 def _judge(
     plan: Plan, workload: Workload, recording: Recording
 ) -> tuple[Judgement | None, tuple[Finding, ...]]:
-    findings = (*recording.findings, *_without_evidence(recording))
+    # No pass without evidence, whatever the workload's checkers content themselves with.
+    missing = (Finding("no evidence", "unknown", why) for why in fruitless(recording.history))
+    findings = (*recording.findings, *missing)
     try:
         return workload.check(plan, recording.history, recording.trace), findings
     except Exception as error:
         why = f"the checkers of {workload.name!r} crashed: {type(error).__name__}: {error}"
         return None, (*findings, Finding("checker crashed", "unknown", why, is_ours=True))
-
-
-def _without_evidence(recording: Recording) -> Iterator[Finding]:
-    """No pass without evidence, whatever the workload's checkers content themselves with."""
-    tried = Counter(op.f for op in recording.history.where(type="invoke"))
-    succeeded = {op.f for op in recording.history.where(type="ok")}
-    if not tried:
-        yield Finding("no evidence", "unknown", "no client did anything")
-    for f in sorted(set(tried) - succeeded):
-        yield Finding("no evidence", "unknown", f"{f} never succeeded in {tried[f]} tries")
 
 
 def _anomalies(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
