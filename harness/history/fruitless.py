@@ -1,4 +1,4 @@
-"""What clients tried and never succeeded in: of that a history shows nothing, and whoever passes it says so."""
+"""What clients tried and never succeeded in: of that a history shows nothing, and a verdict must say so."""
 
 from __future__ import annotations
 
