@@ -55,3 +55,6 @@ def cli() -> None:
 
 for command in (registry, serve, propose, get, status, kv):
     cli.add_command(command)
+for name in ("put", "cas", "members"):
+    # What only the store has is understood without saying `kv`.
+    cli.add_command(kv.commands[name])

@@ -55,6 +55,15 @@ def test_a_swap_happens_only_where_its_expectation_is_met(town: KvTown) -> None:
     assert town.kv("get", "n") == (0, "1")
 
 
+def test_what_only_the_store_has_is_understood_without_saying_so(town: KvTown) -> None:
+    asked = ("--registry", town.registry, "--timeout", "20")
+
+    assert paxos("put", "short", "cut", *asked).status == 0
+    assert paxos("cas", "short", "cut", "circuit", *asked).status == 0
+    assert town.kv("get", "short") == (0, "circuit")
+    assert len(paxos("members", *asked).out.splitlines()) == 3
+
+
 def test_a_sum_is_printed_and_what_is_no_number_stays(town: KvTown) -> None:
     assert town.kv("add", "sum", "5") == (0, "5")
     assert town.kv("add", "sum", "7") == (0, "12")
