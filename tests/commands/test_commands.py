@@ -111,7 +111,7 @@ def test_a_reader_who_goes_away_is_no_verdict(elsewhere: Path) -> None:
     ("arguments", "told"),
     [
         (["test", "decre"], "did you mean decree?"),
-        (["test", "register", "--liveness", "30"], "when all are well"),
+        (["test", "membership", "--liveness", "30"], "when all are well"),
         (
             ["test", "decree", "--substrate", "model", "--check-determinism"],
             "a tape of choices on 'sim' only",
