@@ -48,4 +48,4 @@ def test_the_message_in_flight_that_is_printed_is_lost() -> None:
 
     assert {trial.valid for trial in trials} <= {"valid", "unknown"}
     assert {trial.effects[0]["messages"] for trial in trials} <= {0, 1}
-    assert sum(trial.effects[0]["messages"] for trial in trials) > 1, "vacuous: n2 hardly ever promises n1"
+    assert sum(trial.effects[0]["messages"] for trial in trials) > 1, "vacuous: n2 hardly ever promises n3"
