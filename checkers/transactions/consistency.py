@@ -8,6 +8,7 @@ PL-2+ are Adya's (1999), snapshot isolation and parallel snapshot isolation foll
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 
 from checkers.transactions.dependency import SUFFIXES, Suffix
@@ -86,7 +87,9 @@ def canonical(model: str) -> str:
     """
     name = _ALIASES.get(model, model)
     if name not in _WEAKER:
-        raise UnknownModel(f"{model!r} is no consistency model known here; there are {', '.join(MODELS)}")
+        near = get_close_matches(model, [*MODELS, *_ALIASES], n=1)
+        meant = f"did you mean {near[0]!r}? There" if near else "there"
+        raise UnknownModel(f"{model!r} is no consistency model known here; {meant} are {', '.join(MODELS)}")
     return name
 
 

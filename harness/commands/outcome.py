@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
 """How each verdict is coloured on a terminal."""
 _WITNESSES = 8
+_LONGEST = 240
+"""Characters of a value that are shown; --json and the report have all."""
 _TRACEBACK = 12
 """How many of a traceback's last lines are shown; the report has all."""
 _COUNTS = ("messages", "stopped", "operations", "files", "connections", "clocks")
@@ -80,10 +82,18 @@ def told_anomaly(anomaly: dict[str, Any]) -> list[str]:
     for op in anomaly.get("ops", ())[:_WITNESSES]:
         lines.append(
             f"    {op['time'] / 1e9:9.4f} s  op {op['index']:<5} process {op['process']} {op['type']} "
-            f"{op['f']} {op.get('value')!r}"
+            f"{op['f']} {_shortened(repr(op.get('value')))}"
         )
     for event in anomaly.get("events", ())[:_WITNESSES]:
         told = {k: v for k, v in event.items() if k in ("ballot", "value", "accepted", "promised", "how")}
-        about = ", ".join(f"{k} {v}" for k, v in told.items())
+        about = ", ".join(f"{k} {_shortened(str(v))}" for k, v in told.items())
         lines.append(f"    {event['time'] / 1e9:9.4f} s  {event['node']} {event['event']} {about}")
     return lines
+
+
+def _shortened(value: str) -> str:
+    """A value as it is, unless it would fill several lines: then how it begins and ends."""
+    if len(value) <= _LONGEST:
+        return value
+    half = _LONGEST // 2
+    return f"{value[:half]} ... {value[-half:]}"

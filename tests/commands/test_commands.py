@@ -199,6 +199,20 @@ def test_a_history_is_judged_and_drawn(elsewhere: Path, capsys: pytest.CaptureFi
     assert "<html" in (elsewhere / "page.html").read_text()
 
 
+def test_a_long_value_does_not_fill_the_terminal(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read = '{{"index":{},"time":{},"type":"{}","process":0,"f":"read","value":{}}}\n'
+    (elsewhere / "history.jsonl").write_text(
+        read.format(0, 1, "invoke", "null") + read.format(1, 2, "ok", list(range(10_000)))
+    )
+
+    assert run(["check", "history.jsonl", "--model", "set"]) == 1
+
+    told = capsys.readouterr().out
+    assert "[0, 1, 2" in told
+    assert "9999]" in told
+    assert max(map(len, told.splitlines())) < 500
+
+
 def test_several_files_have_one_status(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     op = '{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}\n'
     done = '{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1}\n'

@@ -183,6 +183,11 @@ def test_a_writer_outside_the_history_is_supposed_only_where_nothing_speaks_agai
     assert rw_register(history("y: ; x:3")).anomalies[0].name == "garbage-read"
 
 
+def test_a_model_that_is_misspelt_is_guessed() -> None:
+    with pytest.raises(UnknownModel, match="did you mean 'serializable'"):
+        list_append(history("x:[]"), "serialisable")
+
+
 def test_an_unknown_model_is_told_of_those_there_are() -> None:
     with pytest.raises(UnknownModel, match=r"'eventual' is no consistency model.*serializable"):
         list_append(history(WRITE_SKEW), "eventual")
