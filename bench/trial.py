@@ -6,6 +6,7 @@ python -m bench.trial [--trials N]
 from __future__ import annotations
 
 import argparse
+import gc
 import subprocess
 import sys
 import tempfile
@@ -13,9 +14,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
+from harness import simulation
 from harness.plan import Plan
 from harness.planning import plan_for
+from harness.sim import Tape
 from harness.store import Store
 from harness.trial import run
 from workloads.decree import DECREE
@@ -38,8 +42,38 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         ms = _ms(plans, lambda plan: run(plan, workload=DECREE, store=Store(Path(scratch))))
         print(f"{ms:8.1f} ms  a trial of 5 nodes, faults none, kept in a run folder")
+    _print_recording_costs([plan_for(DECREE, seed=seed, nodes=5, nemesis="none") for seed in range(6)])
     for command in ("ostrakon --help", "ostrakon list", "paxos --help"):
         print(f"{_start_up_ms(command):8.1f} ms  {command}, start to end")
+
+
+def _print_recording_costs(plans: list[Plan], repeat: int = 10) -> None:
+    """What keeping the history, the trace and the tape of all choices adds to the same trials."""
+
+    def unrecorded(plan: Plan) -> object:
+        with (
+            patch.object(simulation._Recorder, "op", lambda recorder, op: None),
+            patch.object(simulation._Recorder, "event", lambda recorder, told: None),
+        ):
+            return simulation.simulate(plan, DECREE)
+
+    ways: dict[str, Callable[[Plan], object]] = {
+        "nothing": unrecorded,
+        "history and trace": lambda plan: simulation.simulate(plan, DECREE),
+        "history, trace and tape": lambda plan: simulation.simulate(plan, DECREE, tape=Tape()),
+    }
+    best = dict.fromkeys(ways, 0.0)
+    for plan in plans:
+        took: dict[str, list[float]] = {way: [] for way in ways}
+        for _ in range(repeat):  # In turns, so that whatever disturbs one way disturbs the others too.
+            for way, do in ways.items():
+                gc.collect()
+                took[way].append(_ms([plan], do))
+        for way in ways:
+            best[way] += min(took[way]) / len(plans)
+    for way in ways:
+        more = best[way] / best["nothing"] - 1
+        print(f"{best[way]:8.1f} ms  {more:+4.0%}  a trial of 5 nodes, recorded: {way}")
 
 
 def _ms(plans: list[Plan], do: Callable[[Plan], object]) -> float:

@@ -20,12 +20,10 @@ NEVER_NS = 1 << 62
 class Runnable(Protocol):
     """What the kernel runs: a process."""
 
+    name: str
+    """What people call it."""
     queued: bool
     can_run: bool
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
 
     def tick(self) -> None:
         """Run until everything in it waits."""

@@ -35,6 +35,8 @@ class Process:
 
     def __init__(self, kernel: Kernel, machine: Machine, program: Program, incarnation: int) -> None:
         self.machine, self.incarnation = machine, incarnation
+        self.name = f"{machine.name}#{incarnation}"
+        """The machine and the incarnation: "n1#0"."""
         self.queued = False
         self.can_run = True
         """Whether the kernel may run it: it is not paused, killed or done."""
@@ -61,11 +63,6 @@ class Process:
 
     def __repr__(self) -> str:
         return f"<Process {self.name}, {self.state}>"
-
-    @property
-    def name(self) -> str:
-        """The machine and the incarnation: "n1#0"."""
-        return f"{self.machine.name}#{self.incarnation}"
 
     @property
     def state(self) -> str:

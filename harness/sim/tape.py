@@ -7,20 +7,25 @@ the stacks of both.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CodeType, FrameType
+from typing import NamedTuple
 
-_OWN = (f"{os.sep}trio{os.sep}", f"{os.sep}harness{os.sep}sim{os.sep}", f"{os.sep}outcome{os.sep}")
-_LOOPS = ("unrolled_run", "_until_over")
-"""The functions that step a process's tasks; outside of them nothing is the program's."""
+_MACHINERY = (
+    *(f"{os.sep}trio{os.sep}", f"{os.sep}outcome{os.sep}", f"{os.sep}contextlib.py"),
+    f"{os.sep}harness{os.sep}sim{os.sep}",
+)
+_LOOPS = ("unrolled_run", "_until_over", "tick", "_loop")
+"""The functions that step tasks and processes; outside of them nothing is the program's."""
 _FRAMES = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One moment at which a run could have gone otherwise."""
 
     time_ns: int
@@ -30,18 +35,18 @@ class Choice:
     process: str | None
     """The process that was running."""
     stack: tuple[tuple[CodeType, int], ...]
-    """The program's own frames, innermost first."""
+    """The program's own frames, innermost first: the code, and which of its instructions was at work."""
 
     @property
     def key(self) -> tuple[object, ...]:
         """What must be equal in two runs of one seed."""
-        return self.time_ns, self.what, self.chosen, self.process
+        return self[:4]
 
     def __str__(self) -> str:
         chosen = " ".join(map(str, self.chosen))
         lines = [f"at {self.time_ns / 1e9:.9f} s {self.process or 'the kernel'}: {self.what} {chosen}"]
-        for code, line in self.stack:
-            lines.append(f"    {code.co_filename}:{line} in {code.co_name}")
+        for code, instruction in self.stack:
+            lines.append(f"    {code.co_filename}:{_line(code, instruction)} in {code.co_name}")
         return "\n".join(lines)
 
 
@@ -110,11 +115,23 @@ def check_determinism(simulate: Callable[[Tape], object]) -> Diverged | None:
 
 def _stack(frame: FrameType | None) -> tuple[tuple[CodeType, int], ...]:
     found: list[tuple[CodeType, int]] = []
-    while frame is not None and len(found) < _FRAMES:
+    while frame is not None:
         code = frame.f_code
-        if code.co_name in _LOOPS:
+        if not _is_machinery(code.co_filename):
+            found.append((code, frame.f_lasti))  # Its line is worked out when someone wants to know.
+            if len(found) == _FRAMES:
+                break
+        elif code.co_name in _LOOPS:
             break
-        if not any(own in code.co_filename for own in _OWN) and "contextlib" not in code.co_filename:
-            found.append((code, frame.f_lineno))
         frame = frame.f_back
     return tuple(found)
+
+
+def _line(code: CodeType, instruction: int) -> int | None:
+    line, *_ = next(itertools.islice(code.co_positions(), instruction // 2, None))
+    return line
+
+
+@functools.cache
+def _is_machinery(filename: str) -> bool:
+    return any(part in filename for part in _MACHINERY)

@@ -128,3 +128,20 @@ def test_draws_from_random_are_on_the_tape(draws: int) -> None:
         await trio.sleep(1)
 
     assert (checked(draws_some) is None) == (draws == 0)
+
+
+def test_a_choice_shows_the_lines_of_the_program_and_of_nothing_else() -> None:
+    async def sends() -> None:
+        stream = await trio.open_tcp_stream("server", PORT)
+        await stream.send_all(b"hello")
+
+    tape = Tape()
+    with World(1, tape=tape) as world:
+        world.machine("server").start(echo_server)
+        world.machine("client").start(sends)
+        world.run(until_s=1)
+
+    sent = next(choice for choice in tape.choices if choice.what == "send" and choice.process == "client#0")
+    *_, line = str(sent).splitlines()
+    assert len(sent.stack) == 1
+    assert line.endswith(f"test_tape.py:{sends.__code__.co_firstlineno + 2} in sends")
