@@ -1,4 +1,4 @@
-"""Seeded bugs of leases and of reading without a slot: each breaks one rule, and must be convicted."""
+"""Seeded bugs of leaders, their leases and how they let clients read: each breaks one rule."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Iterator
 from harness.workload import SeededBug
 from paxos_impl.core.log import Grant, LeaseTerms, LogRules, Moment
 from workloads.log_bugs import Breakage
+
+
+class _LeadsUnanswered(LogRules):
+    def may_go_on(self, is_answered: bool) -> bool:
+        return True
+
+
+class _YieldsForEver(LogRules):
+    def may_yield(self, yielded: tuple[int, ...], candidate: int) -> bool:
+        return True
 
 
 class _LeaseFromReceipt(LogRules):
@@ -50,6 +60,18 @@ class _ReadsBeforeItKnows(LogRules):
 
 
 def _bugs() -> Iterator[SeededBug]:
+    yield SeededBug(
+        "leads-unanswered",
+        "a leader that no quorum answers goes on telling those who hear it that it lives",
+        Breakage(_LeadsUnanswered()),
+        convicted_by=("M12",),
+    )
+    yield SeededBug(
+        "yields-for-ever",
+        "whoever is asked for support waits with standing itself, however often it is asked",
+        Breakage(_YieldsForEver()),
+        convicted_by=("M12",),
+    )
     yield SeededBug(
         "lease-from-receipt",
         "a leader counts its lease from when it hears of a grant, not from when it asked",
@@ -101,4 +123,4 @@ def _bugs() -> Iterator[SeededBug]:
 
 
 LEASE_BUGS: dict[str, SeededBug] = {bug.name: bug for bug in _bugs()}
-"""The seeded bugs of leases and reads by name."""
+"""The seeded bugs of leaders by name."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from checkers.evidence import evidence
-from checkers.replication import LogMonitor
+from checkers.replication import LogMonitor, progress
 from checkers.stats import stats
 from checkers.termination import termination
 from checkers.verdict import Verdict, guarded
@@ -68,6 +68,8 @@ COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256)
 """So little that in most trials somebody who was away is given a snapshot, in several pieces."""
 LEASE = LeaseTerms(length_s=0.24, drift=0.3)
 """Clocks need not be good: a leader relies on half of what followers grant it."""
+SERVED_WITHIN_S = 2.0
+"""How long clients may wait when links are cut: several elections, a lease, and their own patience."""
 READS: tuple[Literal["lease", "index", "log"], ...] = ("lease", "index", "log")
 """How successive processes read: by the leader's lease, by asking a quorum, or through the log."""
 ATTEMPT_S = 0.1
@@ -211,6 +213,15 @@ Checks = Mapping[str, Callable[[], Verdict]]
 """Checkers by name, ready to be called."""
 
 
+def _served(history: History, trace: Trace) -> Checks:
+    """M12, if the members stayed the same and there was a partition that says something of it."""
+    views = dict.fromkeys(event.members for event in trace if event.event == "config_active")
+    if len(views) != 1:
+        return {}
+    verdict = progress(history, *views, within_s=SERVED_WITHIN_S)
+    return {} if verdict.valid == "unknown" else {"M12": lambda: verdict}
+
+
 def store_workload(
     *,
     name: str,
@@ -250,6 +261,7 @@ def store_workload(
             "stats": lambda: stats(history),
             "evidence": lambda: evidence(history),
         }
+        rest = {**rest, **_served(history, trace)}
         parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
         siege = siege_of(plan)
         well = siege.core if siege is not None else None if founders is None else _members_at_last(trace)

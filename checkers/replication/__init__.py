@@ -11,6 +11,7 @@ from checkers.replication.judgement import replication
 from checkers.replication.lease_reads import lease_reads
 from checkers.replication.monitor import LogMonitor
 from checkers.replication.prefix import no_holes, prefix
+from checkers.replication.progress import progress
 from checkers.replication.recovery import converged, recovery
 from checkers.replication.registry import registry
 from checkers.replication.state import state
@@ -24,6 +25,7 @@ __all__ = [
     "lease_reads",
     "no_holes",
     "prefix",
+    "progress",
     "recovery",
     "registry",
     "replication",

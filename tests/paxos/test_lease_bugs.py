@@ -1,4 +1,4 @@
-"""Each seeded bug of leases is found by schedules at random, but one, which has a schedule of its own."""
+"""Each seeded bug of leases is found by schedules at random; others have schedules of their own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from workloads.lease_bugs import LEASE_BUGS
 
 SCHEDULES_MAX = 600
 RARE = "reads-before-it-knows"
+STUCK = ("leads-unanswered", "yields-for-ever")
+"""These do no harm but that nobody is served; scenarios show it."""
+AT_RANDOM = [name for name in LEASE_BUGS if name not in (RARE, *STUCK)]
 
 
 def is_convicted(rules: LogRules, seed: int) -> bool:
@@ -26,7 +29,7 @@ def is_convicted(rules: LogRules, seed: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", [name for name in LEASE_BUGS if name != RARE])
+@pytest.mark.parametrize("name", AT_RANDOM)
 def test_a_seeded_bug_is_found(name: str) -> None:
     rules = LEASE_BUGS[name].breakage.rules
 

@@ -383,6 +383,22 @@ def test_only_who_can_reach_a_quorum_starts_a_ballot() -> None:
     assert not world.sent(Prepare)
 
 
+def test_who_is_asked_for_support_gives_way_to_each_candidate_once() -> None:
+    """Or else those who reach nobody else could keep it from standing for ever."""
+    world = LogWorld((1, 2, 3))
+    world.fire(3, "election")
+    world.nodes[1].timers.clear()
+    for _ in range(2):
+        world.step(1, Received(Canvass(1), 2, "n2.0.1"))
+
+    assert world.nodes[1].timers == {"election": None}
+    world.nodes[1].timers.clear()
+    world.step(1, Received(Canvass(2), 2, "n2.0.2"))
+    assert world.nodes[1].timers == {}
+    world.step(1, Received(Canvass(1), 3, "n3.0.1"))
+    assert world.nodes[1].timers == {"election": None}
+
+
 def test_support_for_an_earlier_canvass_does_not_count() -> None:
     world = LogWorld()
     world.fire(1, "election")

@@ -74,9 +74,24 @@ _ALL = (
         ("grant-forgotten-at-restart", "grant-ignored"),
     ),
     Scenario(
+        "D5-snapshot",
+        "a replica lags behind what the log still holds, is given a snapshot, and then is needed to go on",
+        ("compacts-above-snapshot", "installs-over-newer", "hands-over-nothing", "snapshot-without-sessions"),
+    ),
+    Scenario(
         "D7-everyone-loses-power",
         "all replicas lose power at once under load, twice",
         ("vote-not-persisted", "reply-before-fsync"),
+    ),
+    Scenario(
+        "D8-quorum-loss",
+        "everybody hears one replica and nobody else, and the leader is another one",
+        ("leads-unanswered", "yields-for-ever"),
+    ),
+    Scenario(
+        "D8-constrained-election",
+        "the only replica that can be elected lags behind what the log still holds",
+        ("hands-over-nothing",),
     ),
     Scenario(
         "D9-late-replies",

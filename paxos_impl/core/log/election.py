@@ -20,7 +20,7 @@ def follow(turn: Turn, ballot: Ballot) -> None:
     """The leader of this ballot lives."""
     make_way(turn, ballot)
     if ballot.server_id != turn.me:
-        turn.leader, turn.is_alone = ballot.server_id, False
+        turn.leader, turn.is_alone, turn.yielded = ballot.server_id, False, ()
         if isinstance(turn.phase, Canvassing):
             turn.phase = Following()
 
@@ -57,16 +57,20 @@ def step_down(turn: Turn) -> None:
 def time_out(turn: Turn) -> None:
     """No leader was heard of for long, or, at the leader, it is time to see who answers."""
     match turn.phase:
-        case Leading() as phase if turn.is_quorum(leader.answering(turn, phase), turn.upto + 1):
+        case Leading() as phase if turn.rules.may_go_on(_is_answered(turn, phase)):
             turn.phase = replace(phase, checked=phase.beat)
             turn.do(SetTimer("election"))
         case _:
             step_down(turn)
-            turn.leader, turn.is_alone = None, True
+            turn.leader, turn.is_alone, turn.yielded = None, True, ()
             if turn.has_vote and not turn.is_bound(turn.me):
                 _canvass(turn)
             else:
                 turn.do(SetTimer("election", soon=turn.has_vote))
+
+
+def _is_answered(turn: Turn, phase: Leading) -> bool:
+    return turn.is_quorum(leader.answering(turn, phase), turn.upto + 1)
 
 
 def _canvass(turn: Turn) -> None:
@@ -84,7 +88,8 @@ def answer_canvass(turn: Turn, canvass: Canvass, sender: int) -> None:
     """
     if turn.is_alone and not turn.is_bound(sender):
         turn.send((sender,), Support(canvass.number))
-        if isinstance(turn.phase, Following):
+        if isinstance(turn.phase, Following) and turn.rules.may_yield(turn.yielded, sender):
+            turn.yielded = (*turn.yielded, sender)
             turn.do(SetTimer("election", soon=True))
 
 

@@ -83,6 +83,8 @@ class Replica(msgspec.Struct, frozen=True):
     """The ballot it used last in this incarnation."""
     canvass: int = 0
     """The number of its last canvass."""
+    yielded: tuple[int, ...] = ()
+    """To whom it gave way since it last stood itself, or had a leader."""
     queue: tuple[Queued, ...] = ()
     waiting: dict[CommandId, tuple[int, ...]] = {}  # Never changed in place.
     """By command, the requests to be answered with its result."""

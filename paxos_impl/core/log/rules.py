@@ -59,6 +59,24 @@ class LogRules(Rules, LeaseRules):
         """Whether a replica that hears of slots it does not know asks what they hold."""
         return True
 
+    # Leading.
+
+    def may_go_on(self, is_answered: bool) -> bool:
+        """Whether a leader goes on leading: only if a quorum answers it.
+
+        If it did not give up, those who hear it would wait for it in vain, though one of them may be able to
+        reach a quorum that it does not.
+        """
+        return is_answered
+
+    def may_yield(self, yielded: tuple[int, ...], candidate: int) -> bool:
+        """Whether a replica waits with standing itself because it was asked for its support.
+
+        For each candidate once. If it did so every time, those who reach nobody else could keep the only one
+        from standing who reaches a quorum.
+        """
+        return candidate not in yielded
+
     # Reading without a slot.
 
     def may_read(self, is_leader: bool) -> bool:

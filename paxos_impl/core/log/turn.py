@@ -48,6 +48,7 @@ class Turn:
         "terms",
         "upto",
         "waiting",
+        "yielded",
     )
 
     def __init__(self, before: Replica, cause: str | None, now: Moment) -> None:
@@ -58,7 +59,7 @@ class Turn:
         self.upto, self.applied = before.upto, before.applied
         self.phase: Phase = before.phase
         self.leader, self.is_alone, self.highest = before.leader, before.is_alone, before.highest
-        self.own_ballot, self.canvass = before.own_ballot, before.canvass
+        self.own_ballot, self.canvass, self.yielded = before.own_ballot, before.canvass, before.yielded
         self.queue, self.waiting = before.queue, before.waiting
         self.images, self.saving, self.fetching = before.images, before.saving, before.fetching
         self.persists, self.sends = before.persists, before.sends
@@ -77,6 +78,7 @@ class Turn:
             phase=self.phase,
             leader=self.leader,
             is_alone=self.is_alone,
+            yielded=self.yielded,
             highest=self.highest,
             own_ballot=self.own_ballot,
             canvass=self.canvass,

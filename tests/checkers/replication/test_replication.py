@@ -15,6 +15,7 @@ from checkers.replication import (
     lease_reads,
     no_holes,
     prefix,
+    progress,
     recovery,
     registry,
     replication,
@@ -311,3 +312,47 @@ def test_the_leader_of_the_higher_ballot_may_read() -> None:
 def test_without_leases_m7_is_not_put_to_test() -> None:
     assert lease_reads(()).valid == "unknown"
     assert replication(History(), trace(*ELECTED)).keys() >= {"M7"}
+
+
+# M12
+
+CHAIN = {"n1": ("n3",), "n3": ("n1",)}
+"""n1 and n3 do not hear each other; everybody hears a quorum."""
+ALONE = {"n1": ("n2", "n3"), "n2": ("n1", "n3"), "n3": ("n1", "n2")}
+
+
+def under_partition(grudge: dict[str, tuple[str, ...]], done_ms: int, *more: tuple[int, str]) -> Verdict:
+    """A partition from 0 to 3 s; something is asked for at 100 ms and done at `done_ms`."""
+    ops = [
+        (0, "info", "nemesis", "start-partition", {"id": 0, "grudge": grudge}),
+        *((at, "info", "nemesis", f, {"id": 1}) for at, f in more),
+        (100, "invoke", 0, "read", None),
+        (done_ms, "ok", 0, "read", None),
+        (3000, "info", "nemesis", "heal", None),
+    ]
+    history = History(
+        Op(index, at * 1_000_000, type_, process, f, value)
+        for index, (at, type_, process, f, value) in enumerate(ops)
+    )
+    return progress(history, MEMBERS, within_s=2.0)
+
+
+def test_who_reaches_a_quorum_serves_clients_in_time() -> None:
+    assert under_partition(CHAIN, 1500).valid == "valid"
+
+
+def test_clients_that_nobody_serves_though_one_reaches_a_quorum_are_an_anomaly() -> None:
+    verdict = under_partition(CHAIN, 2500)
+
+    [anomaly] = verdict.anomalies
+    assert (anomaly.name, anomaly.property) == ("no progress", "M12")
+    assert "n1 reached a quorum from 0 ms on" in anomaly.why
+
+
+def test_what_was_done_at_once_may_have_been_under_way() -> None:
+    assert under_partition(CHAIN, 200).valid == "invalid"
+
+
+def test_nothing_is_asked_of_a_cluster_without_a_quorum_or_with_other_faults() -> None:
+    assert under_partition(ALONE, 2500).valid == "unknown"
+    assert under_partition(CHAIN, 2500, (50, "start-pause")).valid == "unknown"
