@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from harness.nemesis import FAULTS
+from harness.nemesis import find_fault
 from harness.search.campaign import Campaign
 from harness.search.complexity import size_line
 from harness.search.outcome import NO_EVIDENCE, Uses, Valid
@@ -103,7 +103,7 @@ def replay_line(folder: str) -> str:
 
 def _without_effect(faults: Mapping[str, Uses], kinds: tuple[str, ...]) -> list[str]:
     effective = {kind for kind, uses in faults.items() if uses.asked > uses.inert}
-    return [name for name in kinds if FAULTS[name].kind not in effective]
+    return [name for name in kinds if find_fault(name).kind not in effective]
 
 
 def _told(finding: Finding) -> dict[str, Any]:

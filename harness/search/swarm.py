@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from harness.catalogue import find_bug, find_workload
-from harness.nemesis import FAULTS, draw_faults
+from harness.nemesis import draw_faults, find_fault
 from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from harness.search.recipe import RECIPES, Recipe
@@ -60,9 +60,8 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         recipe = recipe or self.recipe_of(seed)
         rng = _rng("plan", seed)
         plan = self._vary(rng, recipe) if recipe.directed else self._draw(rng, recipe, seed)
-        shows_under = find_bug(find_workload(self.workload), self.bug).plan if self.bug is not None else {}
         return msgspec.structs.replace(
-            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **shows_under
+            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **self._shows_under
         )
 
     def recipe_of(self, seed: int, shares: Sequence[float] | None = None) -> Recipe:
@@ -78,6 +77,11 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for recipe in RECIPES
             if self.recipe in (None, recipe.name) and (not recipe.directed or self._scenarios)
         )
+
+    @cached_property
+    def _shows_under(self) -> Mapping[str, Any]:
+        """What a plan must say for the bug to show at all."""
+        return find_bug(find_workload(self.workload), self.bug).plan if self.bug is not None else {}
 
     @cached_property
     def _leeway(self) -> Leeway:
@@ -148,8 +152,8 @@ def _draw_faults(
     rng: random.Random, recipe: Recipe, plan: Plan, kinds: Sequence[str] | None
 ) -> tuple[Fault, ...]:
     offered = list(SURVIVABLE if kinds is None else kinds)
-    liked = [name for name in offered if FAULTS[name].kind in recipe.kinds]
-    storm = [name for name in offered if FAULTS[name].kind in recipe.storm]
+    liked = [name for name in offered if find_fault(name).kind in recipe.kinds]
+    storm = [name for name in offered if name in recipe.storm]
     if recipe.name != "quiet" and not liked and not storm:
         liked = offered
     if recipe.shift_ms and "drop" in offered:
@@ -157,7 +161,7 @@ def _draw_faults(
     haste = _log_uniform(rng, *recipe.haste)
     drawn = draw_faults(rng, plan.names, _some(rng, liked), plan.time_limit_s / haste)
     return (
-        *(_lasting(rng, FAULTS[name].kind, plan) for name in _some(rng, storm)),
+        *(_lasting(rng, name, plan) for name in _some(rng, storm)),
         *(_hastened(fault, haste) for fault in drawn),
     )
 

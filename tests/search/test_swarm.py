@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from harness.catalogue import find_workload
-from harness.nemesis import FAULTS
+from harness.nemesis import FAULTS, find_fault
 from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import decode_plan, encode_plan
 from harness.search.recipe import RECIPES
@@ -21,7 +21,8 @@ from workloads.scenarios import SCENARIOS
 
 SEEDS = st.integers(0, 2**32)
 SWARM = Swarm(workload="decree")
-KINDS = st.none() | st.lists(st.sampled_from(sorted(FAULTS)), max_size=4, unique=True)
+AIMED = ("kill:leader", "partition:quorum", "drop-next:one", "swizzle:behind")
+KINDS = st.none() | st.lists(st.sampled_from((*sorted(FAULTS), *AIMED)), max_size=4, unique=True)
 
 
 @given(SEEDS, KINDS)
@@ -36,7 +37,7 @@ def test_only_faults_asked_for_are_drawn(seed: int, kinds: list[str] | None) -> 
     plan = Swarm(workload="decree", kinds=kinds and tuple(kinds)).plan(seed)
 
     assert {fault.kind for fault in plan.faults} <= {
-        FAULTS[name].kind for name in (FAULTS if kinds is None else kinds)
+        find_fault(name).kind for name in (FAULTS if kinds is None else kinds)
     }
 
 
