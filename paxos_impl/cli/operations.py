@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,14 +13,30 @@ if TYPE_CHECKING:
     from paxos_impl.kv.operation import Operation
     from paxos_impl.membership import Address
 
+How = Literal["lease", "index", "log", "stale"]
+"""What makes sure that a read shows what is there now."""
+
 _as_json = click.option("--json", "is_json", is_flag=True, help="Values are JSON, not text.")
 
 
 @click.command()
 @click.argument("key")
+@click.option(
+    "--read",
+    "how",
+    type=click.Choice(["lease", "index", "log", "stale"]),
+    default="lease",
+    show_default=True,
+    help="What makes sure that the value is not an old one.",
+)
 @asks
-def get(key: str, whom: Whom) -> int:
-    """Print the value of KEY. Exit status 3 if it has none."""
+def get(key: str, how: How, whom: Whom) -> int:
+    """Print the value of KEY. Exit status 3 if it has none.
+
+    By `lease`, the leader answers at once while nobody else can lead. By `index`, it makes sure first that a
+    quorum still goes by it. By `log`, the read is decided and executed as a write is. With `stale`, whoever
+    is asked tells what it knows, which may be long out of date.
+    """
     from paxos_impl.kv.operation import Get
 
     def tell(value: Any) -> int:
@@ -30,7 +46,7 @@ def get(key: str, whom: Whom) -> int:
         click.echo(text(value))
         return 0
 
-    return _carry_out(Get(key), tell, whom)
+    return _carry_out(Get(key), tell, whom, how)
 
 
 @click.command()
@@ -205,8 +221,9 @@ def _carry_out(
     operation: Operation,
     tell: Any,
     whom: Whom,
+    how: How = "lease",
 ) -> int:
-    """Have an operation executed; reads go without a slot of their own."""
+    """Have an operation executed; reads go without a slot of their own, unless they are to be by `log`."""
     import secrets
 
     from paxos_impl.kv.operation import only_looks, plain
@@ -214,9 +231,11 @@ def _carry_out(
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         async with ReplicaClient(addresses, secrets.token_hex(8), transport=whom.transport) as client:
-            call = client.read if only_looks(operation) else client.execute
             try:
-                done = await call(plain(operation), timeout_s=timeout_s)
+                if only_looks(operation) and how != "log":
+                    done = await client.read(plain(operation), how=how, timeout_s=timeout_s)
+                else:
+                    done = await client.execute(plain(operation), timeout_s=timeout_s)
             except NotDone as why:
                 say(f"not done: {why}")
                 return NOT_DONE

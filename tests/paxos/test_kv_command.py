@@ -49,6 +49,20 @@ def test_what_was_put_is_got_and_what_was_not_has_no_value(town: KvTown) -> None
     assert town.kv("delete", "colour") == (3, "")
 
 
+@pytest.mark.parametrize("how", ["lease", "index", "log"])
+def test_however_it_is_read_what_was_put_before_is_got(town: KvTown, how: str) -> None:
+    town.kv("put", "way", how)
+
+    assert town.kv("get", "way", "--read", how) == (0, how)
+
+
+def test_what_may_be_stale_is_told_by_whoever_is_asked(town: KvTown) -> None:
+    town.kv("put", "old", "1")
+    town.kv("put", "old", "2")
+
+    assert town.kv("get", "old", "--read", "stale") in [(3, ""), (0, "1"), (0, "2")]
+
+
 def test_a_swap_happens_only_where_its_expectation_is_met(town: KvTown) -> None:
     assert town.kv("cas", "n", "null", "1", "--json") == (0, "")
     assert town.kv("cas", "n", "7", "8", "--json") == (1, "")
