@@ -109,9 +109,13 @@ def _objection(value: Value, size: int) -> str:
 
 
 def is_plain(value: Value) -> bool:
-    """Whether a value can be traced and shown; msgpack can carry more than that."""
+    """Whether a value can be traced, shown and put into a snapshot; msgpack can carry more than that."""
     try:
-        msgspec.json.encode(value)
+        _encode_plain(value)
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+_encode_plain = msgspec.json.Encoder(order="deterministic").encode
+"""Refuses keys that are not text, since what is one dictionary to a replica must be one to all of them."""

@@ -52,7 +52,7 @@ class Append(msgspec.Struct, frozen=True, array_like=True, tag="append", gc=Fals
 class Add(msgspec.Struct, frozen=True, array_like=True, tag="add", gc=False):
     """Add to the whole number that a key has, or to 0; answers the sum.
 
-    What is no whole number stays as it is, and the answer is None.
+    What is no whole number stays as it is, and so does what would not fit in 64 bits; the answer is None.
     """
 
     key: str

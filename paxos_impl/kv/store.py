@@ -35,6 +35,10 @@ class _State(msgspec.Struct, frozen=True):
     reached_ms: int
 
 
+_SUM_MIN, _SUM_MAX = -(2**63), 2**63 - 1
+"""No answer, and no snapshot, could carry a sum beyond these."""
+
+
 class Store:
     """The state machine. Values are compared as JSON is: 1, 1.0 and true all differ."""
 
@@ -114,7 +118,7 @@ class Store:
                 return len(values[key])
             case Add(key, amount):
                 held = values.get(key, 0)
-                if type(held) is not int:  # A bool is none.
+                if type(held) is not int or not _SUM_MIN <= held + amount <= _SUM_MAX:  # A bool is none.
                     return None
                 values[key] = held + amount
                 return values[key]

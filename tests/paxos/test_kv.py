@@ -189,6 +189,52 @@ def test_a_command_that_comes_again_gets_its_first_result_and_does_nothing() -> 
     assert store.execute(["get", "x"]) == ["a1", "b1"]
 
 
+def test_a_sum_that_would_not_fit_in_64_bits_is_not_made() -> None:
+    """No answer could carry it, nor could a snapshot."""
+    store = Store()
+    store.execute(["put", "x", 2**63 - 2])
+
+    answers = [store.execute(["add", "x", 1]), store.execute(["add", "x", 1])]
+
+    assert answers == [2**63 - 1, None]
+    assert store.execute(["get", "x"]) == 2**63 - 1
+
+
+commands = st.lists(
+    st.builds(
+        Command,
+        st.sampled_from(("a", "b", "c")),
+        st.integers(1, 4),
+        st.one_of(
+            st.builds(lambda key, value: ["put", key, value], st.sampled_from("xy"), st.text(max_size=2)),
+            st.builds(lambda key: ["append", key, 1], st.sampled_from("xy")),
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(commands, commands)
+def test_who_goes_on_from_a_snapshot_is_as_who_has_executed_it_all(
+    before: list[Command], after: list[Command]
+) -> None:
+    whole, other = Sessions(Store(), limit=2), Sessions(Store(), limit=2)
+    for command in before:
+        whole.execute(command)
+    other.restore(whole.snapshot())
+
+    outcomes = [(whole.execute(command), other.execute(command)) for command in after]
+
+    assert all(one == two for one, two in outcomes)
+    assert whole.snapshot() == other.snapshot()
+
+
+@pytest.mark.parametrize("snapshot", [b"", b"\xc1", b"\x92\x90\x90", b"\x91\x90"])
+def test_what_is_no_snapshot_is_refused(snapshot: bytes) -> None:
+    with pytest.raises(BadState):
+        Sessions(Store()).restore(snapshot)
+
+
 def test_replicas_that_executed_the_same_have_the_same_digest_and_others_have_not() -> None:
     one, two, three = (Sessions(Store()) for _ in range(3))
     for sessions in (one, two):

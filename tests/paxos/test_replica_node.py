@@ -242,6 +242,7 @@ async def test_where_nobody_listens_nothing_was_done() -> None:
     [
         (Execute(1, "a", 1, ["drop", "x"]), "no operation"),
         (Execute(1, "a", 1, ["put", "x", "v" * COMMAND_BYTES_MAX]), "too long"),
+        (Execute(1, "a", 1, ["put", "x", {1: 2}]), "plain data"),
         (Execute(1, "a", 2, ["put", "x", 1]), "session"),
         (Read(1, ["put", "x", 1]), "more than look"),
     ],
