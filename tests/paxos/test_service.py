@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.sim import World
-from paxos_impl import door, reception
+from paxos_impl import door, driver, reception
 from paxos_impl.anteroom import Anteroom
 from paxos_impl.connection import Connection, NoAnswer
 from paxos_impl.core import Refused, Unknown
@@ -34,8 +35,10 @@ from paxos_impl.node import Node, NodeConfig, serve
 from paxos_impl.reception import Reception
 from paxos_impl.record import DamagedLog
 from paxos_impl.remark import Remark
+from paxos_impl.replica.client import NotDone, ReplicaClient
 from paxos_impl.replica.desk import answer_early as answer_early_of_replicas
 from paxos_impl.replica.node import ReplicaConfig, ReplicaNode
+from paxos_impl.replica.node import serve as serve_replica
 from paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
 from paxos_impl.replica.wire import Refused as NotTakenUp
 from paxos_impl.replica.wire import read_incoming as read_of_replicas
@@ -53,7 +56,7 @@ from paxos_impl.wire import (
     read_response,
 )
 from tests.paxos.memory_disk import MemoryDisk
-from tests.paxos.test_command import PAXOS, Town, environment, paxos
+from tests.paxos.test_command import PAXOS, ROOT, Town, environment, paxos
 from tests.paxos.test_node import QUICK, _free_ports
 
 
@@ -148,6 +151,23 @@ async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> No
         nursery.cancel_scope.cancel()
 
     assert UNANSWERED_MAX < len(taken) <= UNANSWERED_MAX + 2
+
+
+async def test_who_has_too_much_to_do_says_that_nothing_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    [(_, port)] = _free_ports((1,))
+    config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"))
+    async with trio.open_nursery() as nursery:
+        address = await nursery.start(partial(serve_replica, config, disk=MemoryDisk(), rng=Random(1)))
+        async with ReplicaClient([address], "a") as client:
+            await client.execute(["put", "x", 1], timeout_s=10)
+            monkeypatch.setattr(driver, "BACKLOG_MAX", 0)
+            with pytest.raises(NotDone, match="too much to do"):
+                await client.execute(["put", "x", 2], timeout_s=0.1)
+            monkeypatch.undo()
+            read = await client.read(["get", "x"], timeout_s=10)
+        nursery.cancel_scope.cancel()
+
+    assert read.result == 1
 
 
 class Desk:
@@ -388,7 +408,8 @@ def test_a_service_speaks_json_is_measured_over_http_and_stops_when_told(tmp_pat
     assert int(re.search(r"^paxos_syncs_total (\d+)$", measured, re.M)[1]) > 0  # type: ignore[index]
     assert re.search(r"leading  leader 0  ballot \S+  executed \d+ .* lag 0 .* members 0", status.out)
     lines = [json.loads(line) for line in said.splitlines()]
-    assert [line["line"] for line in lines][-2:] == ["stopping, as asked", "stopped as asked"]
+    assert "stopping, as asked" in [line["line"] for line in lines]
+    assert lines[-1]["line"] == "stopped as asked"
     assert {"time", "level", "line", "event", "server", "cluster"} <= next(
         line.keys() for line in lines if line.get("event") == "serving"
     )
@@ -396,6 +417,57 @@ def test_a_service_speaks_json_is_measured_over_http_and_stops_when_told(tmp_pat
         ("debug", "left")
     }
     assert replica.returncode == 0
+
+
+def test_with_the_certificates_of_the_docs_a_cluster_keeps_to_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl to make certificates with")
+    make, export = _shell_block("openssl").rsplit("export ", 1)
+    subprocess.run(["sh", "-euc", make], cwd=tmp_path, check=True, capture_output=True)
+    files = dict(word.split("=") for word in export.split())
+    secret = [arg for name, file in files.items() for arg in (f"--{name[6:].lower()}", str(tmp_path / file))]
+    for name, file in files.items():
+        monkeypatch.setenv(name, str(tmp_path / file))
+    town = Town(tmp_path)
+    town.start("registry")
+    town.wait("registry", "listening")
+    replica = [*PAXOS, "kv", "serve", "--registry", town.registry, "--cluster-size", "1"]
+    replica += ["--listen", town.addresses["1"], "--data", str(tmp_path / "1")]
+    with (tmp_path / "1.log").open("ab") as log:
+        town.running["1"] = subprocess.Popen(replica, stderr=log, env=environment())
+    try:
+        put = paxos("kv", "put", "x", "1", "--registry", town.registry, "--timeout", "20")
+        for name in files:
+            monkeypatch.delenv(name)
+        plain = paxos("kv", "get", "x", "--node", town.addresses["1"], "--timeout", "0.5")
+        got = paxos("kv", "get", "x", "--node", town.addresses["1"], *secret, "--timeout", "20")
+        town.wait("1", "no TLS with it")
+    finally:
+        ended = town.stop()
+
+    assert put.status == 0, put.said
+    assert (plain.status, plain.out) == (1, "")
+    assert (got.status, got.out) == (0, "1\n"), got.said
+    assert ended == [0, 0]
+
+
+def _shell_block(command: str) -> str:
+    """The block of docs/paxos.md that begins with this command."""
+    found = re.search(rf"```sh\n({command} .*?)```", (ROOT / "docs" / "paxos.md").read_text(), re.DOTALL)
+    assert found, f"docs/paxos.md has no block that begins with {command}"
+    return found[1]
+
+
+def test_who_is_stopped_before_its_cluster_is_complete_just_ends(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.start("registry")
+    town.start("1")
+    town.wait("1", "1 of 3 registered")
+
+    assert town.stop() == [0, 0]
+    assert "Traceback" not in town.said("1")
 
 
 def test_a_remark_is_a_line_with_particulars() -> None:
