@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from checkers.linearizability import linearizable
+from checkers.verdict import Verdict
 from harness.generator import Generator, Todo, drawn, repeat, reserve, stagger
 from harness.history import NEMESIS, History, Op
 from harness.plan import Plan
@@ -23,7 +24,7 @@ from workloads.replicated_store import Checks, Session, address_of, store_worklo
 
 FOUNDERS = 3
 VOTERS_MIN = 3
-"""Fewer than these are not left: two could not do without either."""
+"""Fewer than these are not left, where there are more nodes: two could not do without either."""
 CHANGE_EVERY_S = 0.25
 CHANGES = ("add", "promote", "promote", "demote", "remove")
 
@@ -56,15 +57,16 @@ def _changed(
     """The members after a change, and whom it is about; None if it makes no sense now."""
     learners = [member.id for member in configuration.members if not member.votes]
     voters, turn = configuration.voters, configuration.version
+    is_enough = len(voters) > min(VOTERS_MIN, len(nodes) - 1)
     match how:
         case "add" if configuration.next_id <= len(nodes):
             id_ = configuration.next_id
             return configuration.with_learner(str(address_of(nodes[id_ - 1]))), id_
         case "promote" if learners:
             return configuration.with_vote(learners[0]), learners[0]
-        case "demote" if len(voters) > VOTERS_MIN:
+        case "demote" if is_enough:
             return _without_vote(configuration, voters[turn % len(voters)]), voters[turn % len(voters)]
-        case "remove" if len(voters) > VOTERS_MIN:
+        case "remove" if is_enough:
             return configuration.without(voters[turn % len(voters)]), voters[turn % len(voters)]
         case "promote all":
             return tuple(replace(member, votes=True) for member in configuration.members), None
@@ -79,23 +81,34 @@ def _without_vote(configuration: Configuration, id_: int) -> tuple[Member, ...]:
 
 def use_and_reconfigure(plan: Plan, rng: random.Random) -> Generator:
     """Clients do as in `register`; of several, the first does nothing but change the membership."""
-    changes = drawn(lambda rng: Todo("reconfigure", rng.choice(CHANGES)), rng=rng)
     use = read_write_cas(plan, rng)
     if plan.concurrency == 1:
         return use
-    return reserve((1, stagger(CHANGE_EVERY_S, changes, rng=rng)), rest=use)
+    return reserve((1, stagger(CHANGE_EVERY_S, _changes(rng), rng=rng)), rest=use)
+
+
+def _changes(rng: random.Random) -> Generator:
+    return drawn(lambda rng: Todo("reconfigure", rng.choice(CHANGES)), rng=rng)
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """The first client sees to it that all members vote; then everyone does as at the end of `register`."""
-    settle = repeat(Todo("reconfigure", "promote all"))
+    """The first client makes a last change, and has all members vote; everyone does as `register` does."""
+    settle = [_changes(rng), repeat(Todo("reconfigure", "promote all"))]
     use = one_of_each(rng)
-    return until_done(plan, rng, lambda thread: [settle, *use] if thread == 0 else use)
+    return until_done(plan, rng, lambda thread: [*settle, *use] if thread == 0 else use)
 
 
 def checks(plan: Plan, history: History) -> Checks:
-    """Each key is linearizable, whoever the members are."""
-    return {"linearizability": lambda: linearizable(_of_registers(history), "keyed-cas-register")}
+    """Each key is linearizable, whoever the members are; and they were not always the same."""
+    return {
+        "linearizability": lambda: linearizable(_of_registers(history), "keyed-cas-register"),
+        "changes": lambda: _changes_made(history),
+    }
+
+
+def _changes_made(history: History) -> Verdict:
+    made = [op for op in history.where(f="reconfigure", type="ok") if op.value[1] is not None]
+    return Verdict.passed(made=len(made)) if made else Verdict.unknown("the members were always the same")
 
 
 def _of_registers(history: History) -> History:
