@@ -66,6 +66,7 @@ class TrioRun:
             strict_exception_groups=True,
             entry_queue=_entry_queue.EntryQueue(wakeup=wakeup),  # type: ignore[arg-type]
             asyncgens=_AsyncGenerators(),
+            waiting_for_idle=_WaitingForIdle(),
         )
         wakeup.reschedule = self.reschedule = self.runner.reschedule
         trio_loop = _RUN.unrolled_run(self.runner, main, (), host_uses_signal_set_wakeup_fd=True)
@@ -241,6 +242,17 @@ class _AsyncGenerators(_asyncgens.AsyncGenerators):
     def close(self) -> None:
         for generator in [generator for generator, hooks in _owners.items() if hooks is self._hooks]:
             del _owners[generator]
+
+
+class _WaitingForIdle(dict[Any, Any]):
+    """Trio's sorted dictionary of who waits for all tasks to be blocked; there is hardly ever anyone."""
+
+    def keys(self) -> Any:
+        return sorted(super().keys())
+
+    def peekitem(self, index: int) -> Any:
+        key = self.keys()[index]
+        return key, self[key]
 
 
 class _NoIO:
