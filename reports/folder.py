@@ -55,6 +55,11 @@ class Run:
         nested = verdict.get("why") if isinstance(verdict, Mapping) else None
         return str(self.results.get("why") or nested or "")
 
+    @property
+    def is_recording(self) -> bool:
+        """Whether it is a history that was only judged here: then it has no plan, no trace and no folder."""
+        return isinstance(self.results.get("recording"), str)
+
     def fact(self, name: str) -> Any:
         """What the results say of something, or else the plan; None if neither does."""
         return self.results[name] if self.results.get(name) is not None else self.plan.get(name)
@@ -70,10 +75,14 @@ def word(valid: object) -> Valid:
 def read_run(path: Path) -> Run:
     """Read a run folder; whatever cannot be read is named in `damage`."""
     damage: list[str] = []
+    results = _mapping(path / "results.json", damage)
+    if isinstance(results.get("recording"), str):
+        history = _entries(path / "history.jsonl", read_history, History(), damage)
+        return Run(path=path, results=results, history=history, damage=tuple(damage))
     return Run(
         path=path,
         plan=_mapping(path / "plan.json", damage),
-        results=_mapping(path / "results.json", damage),
+        results=results,
         history=_entries(path / "history.jsonl", read_history, History(), damage),
         trace=_entries(path / "trace.jsonl", read_trace, (), damage),
         logs=tuple(_logs(path / "log", damage)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,7 @@ def _content(run: Run) -> dict[str, Any]:
         "plan": planned.plan(run),
         "faults": planned.faults(run, faults),
         "network": planned.network(run),
-        "files": [path.name for path in sorted(run.path.iterdir()) if path.name in _FILES],
+        "files": [] if run.is_recording else sorted(_FILES.intersection(os.listdir(run.path))),
         "shown": shown,
         "brief": plain.brief,
         "gloss": glossary.gloss,
@@ -92,6 +93,8 @@ _FILES = frozenset({"plan.json", "history.jsonl", "trace.jsonl", "results.json"}
 
 
 def _title(run: Run) -> str:
+    if run.is_recording:
+        return shown.sentence(run.fact("recording"), 120)
     name = [shown.sentence(run.fact("workload") or run.path.parent.name, 60)]
     if run.fact("seed") is not None:
         name.append(f"seed {shown.value(run.fact('seed'), 40)}")
@@ -104,7 +107,8 @@ def _facts(run: Run, faults: Sequence[Band]) -> Iterator[tuple[str, str]]:
     ends = [done.type if done is not None else "info" for _, done in run.history.pairs]
     counts = ", ".join(f"{ends.count(end):,} {end}" for end in ("ok", "fail", "info") if end in ends)
     yield "operations", f"{len(ends):,}" + (f" ({counts})" if counts else "")
-    yield "faults", f"{len(faults)}" + (f" ({', '.join(bands.kinds(faults))})" if faults else "")
+    if faults or not run.is_recording:
+        yield "faults", f"{len(faults)}" + (f" ({', '.join(bands.kinds(faults))})" if faults else "")
     if run.trace:
         yield "trace events", f"{len(run.trace):,}"
     for name, said in (("nodes", "nodes"), ("concurrency", "clients"), ("substrate", "substrate")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,9 +74,15 @@ def check(
             verdict = _Crashed(f"the checker crashed: {type(error).__name__}: {error}")
         verdicts.append((file, verdict))
         if html is not None:
-            click.echo(f"page: {_render(recording, verdict, html)}", err=True)
+            command = shlex.join(["ostrakon", "check", str(file), *_options(model, consistency, fail_means)])
+            click.echo(f"page: {_render(file.name, recording, verdict, command, html)}", err=True)
     _show(verdicts, json_wanted)
     return exit_status(worst(verdict.valid for _, verdict in verdicts))
+
+
+def _options(model: str, consistency: str | None, fail_means: str | None) -> list[str]:
+    given = {"--model": model, "--consistency": consistency, "--fail-means": fail_means}
+    return [word for option, value in given.items() if value is not None for word in (option, value)]
 
 
 @dataclass(frozen=True)
@@ -160,7 +167,7 @@ def _tell(file: Path, verdict: Any) -> None:
         click.echo(f"  ... and {len(verdict.anomalies) - 3} more; --json has them all")
 
 
-def _render(recording: Recording, verdict: Any, page: Path) -> Path:
+def _render(name: str, recording: Recording, verdict: Any, command: str, page: Path) -> Path:
     """A page of a history that no trial of ours recorded."""
     import tempfile
 
@@ -173,7 +180,13 @@ def _render(recording: Recording, verdict: Any, page: Path) -> Path:
         with Journal(folder / "history.jsonl", flush_every=1000) as journal:
             for op in recording.history:
                 journal.write(op)
-        results = {"valid": as_json(verdict.valid), "why": verdict.why, "verdict": verdict.to_json()}
+        results = {
+            "recording": name,
+            "valid": as_json(verdict.valid),
+            "why": verdict.why,
+            "verdict": verdict.to_json(),
+            "replay": command,
+        }
         RunFolder(folder).write_results(results)
         shutil.copyfile(find_report("run")(folder), page)
     return page

@@ -196,7 +196,17 @@ def test_a_history_is_judged_and_drawn(elsewhere: Path, capsys: pytest.CaptureFi
     assert run(["check", "history.jsonl", "--model", "register", "--json", "--html", "page.html"]) == 1
 
     assert json.loads(capsys.readouterr().out)["valid"] is False
-    assert "<html" in (elsewhere / "page.html").read_text()
+    page = (elsewhere / "page.html").read_text()
+    assert "<html" in page
+    assert "ostrakon check history.jsonl --model register" in page
+    for what_only_a_trial_has in (
+        "plan.json",
+        "trace.jsonl",
+        "ostrakon replay",
+        "All runs",
+        "No node reported",
+    ):
+        assert what_only_a_trial_has not in page
 
 
 def test_a_long_value_does_not_fill_the_terminal(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
