@@ -31,6 +31,8 @@ LOST = (
 
 NO_CONNECTION, NOT_AVAILABLE = "no connection", "not available"
 """How the error of an op begins that failed because nobody could take it on."""
+OVER = "the trial was over"
+"""How the error of an op begins that was broken off at the end."""
 
 Connect = Callable[[int], AbstractAsyncContextManager[Client]]
 """Opens a client for the process of this number. Opening must have no effect on what is tested."""

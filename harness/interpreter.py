@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import trio
 from msgspec.structs import replace
 
-from harness.client import ClientThread, Connect
+from harness.client import OVER, ClientThread, Connect
 from harness.generator import Source, Thread
 from harness.generator.course import Course
 from harness.history import NEMESIS, Op
@@ -84,7 +84,7 @@ async def interpret(
             with trio.move_on_after(deadline_s) as limit:
                 await floor.conduct()
             if limit.cancelled_caught:
-                floor.break_off(f"the trial was over after {deadline_s:g} s")
+                floor.break_off(f"{OVER} after {deadline_s:g} s")
     if floor.failure is not None:
         raise floor.failure
     return Interpretation("deadline" if limit.cancelled_caught else "done", tuple(floor.crashes))

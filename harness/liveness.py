@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.client import NO_CONNECTION, NOT_AVAILABLE
+from harness.client import NO_CONNECTION, NOT_AVAILABLE, OVER
 from harness.history import History, Op
 from harness.nemesis import grudge
 from harness.nemesis.grudge import Grudge, majority_of
@@ -22,7 +22,7 @@ from harness.sim.stuck import Waiting, circle, who_waits
 from harness.trial import Finding
 
 _QUIET_S = 5.0
-"""Who exchanges no message for so long is not about to."""
+"""Who exchanges no message, or waits for an answer, for so long is not about to get on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,12 @@ def liveness(
 ) -> list[Finding]:
     """What of a trial's last phase shows that the core does not get anywhere; nothing if it does.
 
-    Everything that a client tried `since_ns` must have been answered once, be it in the negative. `traffic`
-    tells deadlock from livelock, by whether the core still talked at the end, and `waiting` tells who waits
-    where, and for whom.
+    Everything that a client tried `since_ns` must have been answered in the end, be it in the negative, by
+    the first try or by another at the same `f`. `traffic` tells deadlock from livelock, by whether the core
+    still talked at the end, and `waiting` tells who waits where, and for whom.
     """
+    if not any(op.type == "invoke" and op.time >= since_ns for op in history.clients):
+        return [Finding("no evidence", "unknown", "nobody asked the core for anything once it was alone")]
     unmet = list(_unmet(history, since_ns, concurrency))
     if not unmet:
         return []
@@ -102,18 +104,25 @@ def _isolated(nodes: Sequence[str], victim: str) -> Grudge:
 
 
 def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
-    """What clients tried in vain; a client that goes on as another process is still the same one."""
-    tries: dict[tuple[int, str], int] = {}
-    met: set[tuple[int, str]] = set()
+    """What clients had not done in the end, however often they tried.
+
+    A client that goes on as another process is still the same one. What was begun shortly before the time was
+    up may be left undone.
+    """
+    undone: dict[tuple[int, str], list[Op]] = {}
+    last: Op | None = None
     for op in history.clients:
         assert isinstance(op.process, int)
-        key = op.process % concurrency, op.f
+        key, last = (op.process % concurrency, op.f), op
         if op.type == "invoke" and op.time >= since_ns:
-            tries[key] = tries.get(key, 0) + 1
-        elif key in tries and _is_answered(op):
-            met.add(key)
-    for (client, f), count in tries.items():
-        if (client, f) not in met:
+            undone.setdefault(key, []).append(op)
+        elif _is_answered(op):
+            undone.pop(key, None)
+    is_cut_short = last is not None and (last.error or "").startswith(OVER)
+    for (client, f), tries in undone.items():
+        assert last is not None
+        if not is_cut_short or last.time - tries[0].time > _QUIET_S * 1e9:
+            count = len(tries)
             yield f"client {client} tried to {f} {count} time{'s' if count > 1 else ''} in vain"
 
 

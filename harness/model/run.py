@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from harness.aiming import nemesis_for
+from harness.client import OVER
 from harness.effects import inert_faults, told_effects
 from harness.generator import Generator
 from harness.generator.course import Course, Wait
@@ -172,7 +173,7 @@ class _Conductor:
     def break_off(self) -> None:
         """Nobody knows what becomes of what is in flight."""
         for op in list(self._course.in_flight.values()):
-            self.end(replace(op, type="info", error="the trial was over"))
+            self.end(replace(op, type="info", error=OVER))
 
     def _is_latest(self, ended: Op) -> bool:
         # The index is still that of the invocation: a timeout may be of an op that ended long ago.

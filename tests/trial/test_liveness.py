@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from harness.generator import Todo, each_thread, limit, repeat, stagger, until_ok
-from harness.liveness import draw_siege, siege_of
+from harness.history import History, Op
+from harness.liveness import Siege, draw_siege, liveness, siege_of
 from harness.nemesis.grudge import majority_of
 from harness.plan import Plan, node_names
 from harness.planning import plan_for
@@ -196,6 +197,49 @@ def test_paxos_decides_with_the_barest_majority(seed: int) -> None:
     ran = run(plan_for(DECREE, seed=seed, nemesis="mixed", liveness_s=30.0), workload=DECREE)
 
     assert ran.valid == "valid", ran.why
+
+
+ASKED, UNDONE = 10.0, "client 0 tried to write"
+
+
+def judged(*ops: tuple[float, str, str | None]) -> list[str]:
+    """What is found when the only client's ops of f `write` go like this: (time, type, error)."""
+    history = History(
+        Op(n, int(at_s * 1e9), type_, 0, "write", error=error) for n, (at_s, type_, error) in enumerate(ops)
+    )
+    found = liveness(
+        Siege(("n1",), ()), history, since_ns=int(ASKED * 1e9), concurrency=1, traffic=(), waiting=()
+    )
+    return [finding.why for finding in found]
+
+
+def test_a_try_that_fails_is_made_good_by_the_next_one_and_not_by_the_one_before() -> None:
+    lost: tuple[str, str] = ("info", "no answer within 1 s")
+
+    assert judged((10, "invoke", None), (11, *lost), (11, "invoke", None), (12, "ok", None)) == []
+    assert judged((10, "invoke", None), (11, "fail", "it held another value")) == [], "that is an answer"
+    (why,) = judged((10, "invoke", None), (11, "ok", None), (11, "invoke", None), (12, *lost))
+    assert f"{UNDONE} 1 time in vain" in why
+    (why,) = judged((10, "invoke", None), (11, "fail", "not available: there was no leader"))
+    assert UNDONE in why
+
+
+def test_without_anything_asked_of_the_core_nothing_is_shown() -> None:
+    workload = toy(serving(wait_for_a_majority), asker=connect, timeout_s=2.0)
+    plan = plan_for(workload, seed=1, nodes=3, concurrency=3, time_limit_s=1.0, liveness_s=5.0)
+
+    ran = run(plan, workload=workload)
+
+    assert (ran.valid, ran.why) == ("unknown", "nobody asked the core for anything once it was alone")
+
+
+def test_what_was_begun_shortly_before_the_end_may_be_left_undone() -> None:
+    over = ("info", "the trial was over after 30 s")
+
+    assert judged((10, "invoke", None), (11, "ok", None), (29, "invoke", None), (30, *over)) == []
+    early = ((5, "invoke", None), (29, "invoke", None), (30, *over), (30, *over))
+    assert judged(*early) == [], "one was asked before the siege, the other has not been waited for"
+    assert len(judged((10, "invoke", None), (30, *over))) == 1
 
 
 @given(st.integers(0, 2**32), st.integers(1, 9))
