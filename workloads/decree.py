@@ -45,6 +45,7 @@ from paxos_impl.membership import Address, Membership
 from paxos_impl.node import NodeConfig, serve
 from paxos_impl.timing import Timing
 from workloads.bugs import DECREE_BUGS
+from workloads.scenarios import plans_for
 from workloads.vocabulary import OF_INSTANCES, WIDTH
 
 if TYPE_CHECKING:
@@ -223,13 +224,6 @@ def explore(
     return explore_decree(DECREE, size, bug=bug, only=only, states_max=states_max, note=note)
 
 
-def scenarios() -> tuple[Plan, ...]:
-    """Plans made by hand for this workload."""
-    from workloads.scenarios import SCENARIOS
-
-    return tuple(scenario.plan for scenario in SCENARIOS.values() if scenario.plan.workload == "decree")
-
-
 DECREE = Workload(
     name="decree",
     about="Whether an instance of Paxos ever decides two things, or something that nobody proposed.",
@@ -245,7 +239,7 @@ DECREE = Workload(
     explore=explore,
     watch=lambda plan: ConsensusMonitor(),
     busy_s=CONTESTED_S,
-    scenarios=scenarios,
+    scenarios=partial(plans_for, "decree"),
     points=("impatient instance",),
     options={
         "asks": "who is asked for what and when: a list of [time in ms, number of the node, value]",

@@ -52,6 +52,7 @@ from paxos_impl.replica.wire import Done, Status
 from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_leases import LEASE_OPTION, lease_of
 from workloads.log_properties import log_properties
+from workloads.scenarios import plans_for
 from workloads.vocabulary import OF_REPLICAS, WIDTH
 
 PORT = 7100
@@ -270,6 +271,7 @@ def store_workload(
     return Workload(
         name=name,
         about=about,
+        scenarios=partial(plans_for, name),
         program=partial(run_replica, lease=lease, founders=founders),
         connect=connect,
         generator=clients,

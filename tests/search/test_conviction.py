@@ -13,12 +13,12 @@ from harness.search.oracle import Convicted, Cost, Oracle, tally
 from harness.search.swarm import Swarm
 
 SWARM = Swarm(workload="decree")
-BUGGY = Swarm(workload="decree", bug="deaf")
+BUGGY = Swarm(workload="decree", bug="quorum-half")
 
 
 def jobs(tmp_path: Path, **options: Any) -> list[Hunt | Control]:
     given = {"first": 0, "hunts": 1, "control": 0, "trials_max": 100, "cpu_s_max": 60.0, "store": tmp_path}
-    return benchmark_jobs(SWARM, ["deaf", "mute"], **{**given, "runner": "fake_trial:run", **options})
+    return benchmark_jobs(SWARM, ["quorum-half", "count-replies"], **{**given, "runner": "fake_trial:run", **options})
 
 
 def a_hunt(tmp_path: Path, **options: Any) -> Hunt:
@@ -108,12 +108,12 @@ def test_the_whole_benchmark_has_a_row_for_each_bug(tmp_path: Path) -> None:
     benchmark = run_benchmark(jobs(tmp_path, hunts=2, control=5), workers=2)
 
     assert [(row.bug, row.hunts, row.convicted, row.trials) for row in benchmark.rows] == [
-        ("deaf", 2, 2, 8),
-        ("mute", 2, 2, 8),
+        ("quorum-half", 2, 2, 8),
+        ("count-replies", 2, 2, 8),
     ]
     assert benchmark.control.trials == 5
     assert benchmark.valid == "valid"
-    told = to_json(benchmark, {"deaf": ("P7",)})
+    told = to_json(benchmark, {"quorum-half": ("P7",)})
     assert told["valid"] is True
     assert [bug["expected"] for bug in told["bugs"]] == [["P7"], []]
 

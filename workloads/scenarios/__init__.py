@@ -112,3 +112,8 @@ _ALL = (
 
 SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
 """All of them by name."""
+
+
+def plans_for(workload: str) -> tuple[Plan, ...]:
+    """The plans of all scenarios of this workload, for search to vary."""
+    return tuple(scenario.plan for scenario in _ALL if scenario.plan.workload == workload)
