@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from paxos_impl.core.event import Started
-from paxos_impl.core.log import acceptor, election, leader, learner, transfer
+from paxos_impl.core.log import acceptor, election, leader, learner, reconfiguration, transfer
 from paxos_impl.core.log.effect import Configured, Install, Restarted, SetTimer
 from paxos_impl.core.log.event import (
     ChangeRequested,
@@ -47,7 +47,7 @@ def handle(turn: Turn, event: Event) -> None:
         case ReadRequested(request, op, how):
             leader.read(turn, request, op, how)
         case ChangeRequested(request, members):
-            leader.change(turn, request, members)
+            reconfiguration.ask(turn, request, members)
         case SnapshotSaved(image):
             transfer.saved(turn, image)
         case TimerFired("election"):

@@ -13,9 +13,8 @@ from msgspec.structs import replace
 from paxos_impl.core.ballot import Vote
 from paxos_impl.core.log import election, learner
 from paxos_impl.core.log.command import NOOP, Batch, Command, Queued
-from paxos_impl.core.log.configuration import ALPHA, CLUSTER, Configuration, Member, change_to, is_change
+from paxos_impl.core.log.configuration import ALPHA, is_change
 from paxos_impl.core.log.effect import (
-    Changed,
     Decline,
     HoldsLease,
     Leads,
@@ -122,37 +121,6 @@ def submit(turn: Turn, request: int, command: Command, size: int) -> None:
     turn.waiting = {**turn.waiting, command.id: (*(waiting or ()), request)}
     if waiting is None:
         turn.queue = (*turn.queue, Queued(command, size))
-
-
-def change(turn: Turn, request: int, members: tuple[Member, ...]) -> None:
-    """Somebody wants these to be the members: have that decided, if it can be done now."""
-    phase = turn.phase
-    newest = turn.configurations[-1]
-    if not isinstance(phase, Leading):
-        turn.do(Decline(request, turn.leader, maybe=False))
-    elif members == newest.members:
-        turn.do(Changed(request, turn.applied, is_made=True))  # It was asked for before, perhaps.
-    elif (why := newest.objection(members)) is not None:
-        turn.do(Rejected(request, why, is_final=True))
-    elif (why := _obstacle(turn, phase, newest, members)) is not None:
-        turn.do(Rejected(request, why, is_final=False))
-    else:
-        proposer = f"n{turn.me}.{turn.before.incarnation}.{request}"
-        command = change_to(newest.followed_by(members), proposer)
-        turn.waiting = {**turn.waiting, command.id: (request,)}
-        turn.queue = (*turn.queue, Queued(command, size=64 * len(members)))
-
-
-def _obstacle(turn: Turn, phase: Leading, newest: Configuration, members: tuple[Member, ...]) -> str | None:
-    """Why the members can't be these now, though later they could."""
-    is_under_way = any(id.client.startswith(CLUSTER) for id in turn.waiting)
-    if is_under_way or newest.from_slot > turn.upto + 1:
-        return "another change is under way"
-    for member in members:
-        is_near = turn.rules.may_vote_soon(phase.reached.get(member.id, 0), turn.upto)
-        if member.votes and member.id not in newest.voters and not is_near:
-            return f"server {member.id} has to catch up with the log before it gets a vote"
-    return None
 
 
 def drain(turn: Turn) -> None:

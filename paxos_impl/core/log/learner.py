@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec.structs import replace
-
 from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import election, leader, transfer
-from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.configuration import changed_to, is_change, since
-from paxos_impl.core.log.effect import Apply, Changed, Chose, Learned
+from paxos_impl.core.log import election, leader, reconfiguration, transfer
+from paxos_impl.core.log.configuration import is_change
+from paxos_impl.core.log.effect import Apply, Chose, Learned
 from paxos_impl.core.log.lease import Grant
 from paxos_impl.core.log.ledger import FIRST, Cell
 from paxos_impl.core.log.message import Ask, Commit, Entry, Heard, Nack, Tell
@@ -56,26 +53,8 @@ def execute(turn: Turn, learned: int) -> None:
             turn.waiting = {id: waits for id, waits in turn.waiting.items() if id not in done}
         each = zip(batch, waiting, strict=True)
         turn.do(Apply(slot, batch, tuple(() if is_change(command) else told for command, told in each)))
-        _reconfigure(turn, slot, batch, waiting)
+        reconfiguration.make(turn, slot, batch, waiting)
         transfer.take_if_due(turn)
-
-
-def _reconfigure(turn: Turn, slot: int, batch: Batch, waiting: tuple[tuple[int, ...], ...]) -> None:
-    """Change the configuration as the commands of a slot say, and leave behind those that are over."""
-    before = turn.configurations
-    configurations = before if len(before) == 1 else since(before, slot + 1)
-    for command, requests in zip(batch, waiting, strict=True):
-        if (wanted := changed_to(command)) is None:
-            continue
-        is_made = turn.rules.takes_effect(configurations[-1], wanted)
-        if is_made:
-            changed = replace(wanted, from_slot=turn.rules.in_force_from(slot))
-            configurations = since((*configurations, changed), slot + 1)
-        for request in requests:
-            turn.do(Changed(request, slot, is_made))
-    if configurations != before:
-        turn.configure(configurations)
-        leader.prepare_missing(turn)
 
 
 def hear_commit(turn: Turn, commit: Commit, sender: int) -> None:

@@ -1,0 +1,65 @@
+"""Changes of the members: how one is asked for, and how it is made once the log has decided it.
+
+One is made at a time, and each names the version that it changes. So of two that leaders have decided one
+after the other, each in ignorance of the other, only the first is made.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from paxos_impl.core.log import leader
+from paxos_impl.core.log.command import Batch, Queued
+from paxos_impl.core.log.configuration import CLUSTER, Configuration, Member, change_to, changed_to, since
+from paxos_impl.core.log.effect import Changed, Decline, Rejected
+from paxos_impl.core.log.phase import Leading
+from paxos_impl.core.log.turn import Turn
+
+
+def ask(turn: Turn, request: int, members: tuple[Member, ...]) -> None:
+    """Somebody wants these to be the members: have that decided, if it can be done now."""
+    phase = turn.phase
+    newest = turn.configurations[-1]
+    if not isinstance(phase, Leading):
+        turn.do(Decline(request, turn.leader, maybe=False))
+    elif members == newest.members:
+        turn.do(Changed(request, turn.applied, is_made=True))  # It was asked for before, perhaps.
+    elif (why := newest.objection(members)) is not None:
+        turn.do(Rejected(request, why, is_final=True))
+    elif (why := _obstacle(turn, phase, newest, members)) is not None:
+        turn.do(Rejected(request, why, is_final=False))
+    else:
+        proposer = f"n{turn.me}.{turn.before.incarnation}.{request}"
+        command = change_to(newest.followed_by(members), proposer)
+        turn.waiting = {**turn.waiting, command.id: (request,)}
+        turn.queue = (*turn.queue, Queued(command, size=64 * len(members)))
+
+
+def _obstacle(turn: Turn, phase: Leading, newest: Configuration, members: tuple[Member, ...]) -> str | None:
+    """Why the members can't be these now, though later they could."""
+    is_under_way = any(id.client.startswith(CLUSTER) for id in turn.waiting)
+    if is_under_way or newest.from_slot > turn.upto + 1:
+        return "another change is under way"
+    for member in members:
+        is_near = turn.rules.may_vote_soon(phase.reached.get(member.id, 0), turn.upto)
+        if member.votes and member.id not in newest.voters and not is_near:
+            return f"server {member.id} has to catch up with the log before it gets a vote"
+    return None
+
+
+def make(turn: Turn, slot: int, batch: Batch, waiting: tuple[tuple[int, ...], ...]) -> None:
+    """Change the configuration as the commands of a slot say, and leave behind those that are over."""
+    before = turn.configurations
+    configurations = before if len(before) == 1 else since(before, slot + 1)
+    for command, requests in zip(batch, waiting, strict=True):
+        if (wanted := changed_to(command)) is None:
+            continue
+        is_made = turn.rules.takes_effect(configurations[-1], wanted)
+        if is_made:
+            changed = replace(wanted, from_slot=turn.rules.in_force_from(slot))
+            configurations = since((*configurations, changed), slot + 1)
+        for request in requests:
+            turn.do(Changed(request, slot, is_made))
+    if configurations != before:
+        turn.configure(configurations)
+        leader.prepare_missing(turn)
