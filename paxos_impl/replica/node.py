@@ -61,7 +61,7 @@ from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
 from paxos_impl.metrics import Sample
 from paxos_impl.peers import Peers
-from paxos_impl.remark import Remarks, silence
+from paxos_impl.remark import Remark, Remarks, silence
 from paxos_impl.replica.desk import ReplicaDesk
 from paxos_impl.replica.keeper import Keeper
 from paxos_impl.replica.moment import now
@@ -138,7 +138,7 @@ class ReplicaNode:
         tracer: Tracer | None,
         log: Remarks,
     ) -> None:
-        self._timing, self._storage, self._rng = config.timing, storage, rng
+        self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
         self.machine, self._sessions, self._clock = machine, sessions, LogClock()
         self._facts: list[Fact] = []
         me, self.membership = config.server_id, config.membership
@@ -227,6 +227,17 @@ class ReplicaNode:
         assert self._nursery is not None, f"server {server_id} was met before this one runs"
         self._nursery.start_soon(link.run)
 
+    def _regroup(self, configuration: Configuration) -> None:
+        """Find those who are members from some slot on, and say so if this replica is none any more."""
+        for member in configuration.members:
+            self._meet(member.id, Address.parse(member.address))
+        me = self.replica.server_id
+        if me not in configuration.ids and me < configuration.next_id:
+            line = (
+                f"removed from the cluster: server {me} is no member from slot {configuration.from_slot} on"
+            )
+            self._log(Remark(line, event="removed", server=me, slot=configuration.from_slot))
+
     def samples(self) -> Iterator[Sample]:
         """See `Server`."""
         replica = self.replica
@@ -311,8 +322,7 @@ class ReplicaNode:
                 why = "another change of the members came before it"
                 driver.answer(request, Done(slot, None) if is_made else Refused(why, is_final=True))
             case Configured(configuration):
-                for member in configuration.members:
-                    self._meet(member.id, Address.parse(member.address))
+                self._regroup(configuration)
             case TakeSnapshot(slot, configurations):
                 snapshot = Snapshot(slot, configurations, self._sessions.snapshot())
                 self.keeper.save(Image.of(snapshot))

@@ -317,12 +317,14 @@ async def test_an_impossible_change_is_refused_in_words() -> None:
             await admin.change((), timeout_s=10)
 
 
-async def test_a_removed_member_is_shown_out() -> None:
+async def test_a_removed_member_says_so_and_is_shown_out_when_it_calls() -> None:
     async with cluster() as three, three.client("a") as admin:
         first = await three.leader()
         other = next(server_id for server_id in three.ids if server_id != first)
         await admin.change((await three.configuration()).without(other), timeout_s=10)
         await admin.execute(["put", "x", 1], timeout_s=10)
+        while not any(f"server {other} is no member from slot" in line for line in three.log):
+            await trio.sleep(0.01)
         await three.kill(other)
         await three.start(other)
         while not any(f"server {other} is no other member" in line for line in three.log):
