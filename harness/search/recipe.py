@@ -46,7 +46,7 @@ class Recipe:
 _MESSAGES = ("delay", "reorder", "drop", "duplicate")
 
 RECIPES = (
-    Recipe("uniform", "any faults, all alike", 2, kinds=SURVIVABLE, deviations=6),
+    Recipe("uniform", "any faults, all alike", 3, kinds=SURVIVABLE, deviations=6),
     Recipe(
         "crash-heavy",
         "nodes die and come back while messages are on their way",
@@ -102,7 +102,6 @@ RECIPES = (
         latency_ms=(0.5, 20.0),
         time_limit_s=(0.3, 1.5),
     ),
-    Recipe("partitions", "the network falls apart, now this way, now that", 1, kinds=("partition", "drop")),
     Recipe(
         "hold-and-release",
         "single messages are held back until the world has moved on",
