@@ -79,6 +79,11 @@ _ALL = (
         ("compacts-above-snapshot", "installs-over-newer", "hands-over-nothing", "snapshot-without-sessions"),
     ),
     Scenario(
+        "D6-two-leaders-change-members",
+        "a leader and a learner are cut off from the others, who elect one too; on both sides members change",
+        ("counts-everyone",),
+    ),
+    Scenario(
         "D7-everyone-loses-power",
         "all replicas lose power at once under load, twice",
         ("vote-not-persisted", "reply-before-fsync"),
