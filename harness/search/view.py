@@ -86,11 +86,14 @@ class ScreenView:
 
     def show(self, progress: Progress) -> None:
         """Redraw."""
-        from rich.console import Group
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
 
-        bar = ProgressBar(total=1.0, completed=share_done(progress), width=24)
-        self.live.update(Group(bar, status_line(progress), _recipes(progress)))
+        lines = Table.grid()
+        lines.add_row(ProgressBar(total=1.0, completed=share_done(progress), width=24))
+        lines.add_row(status_line(progress))
+        lines.add_row(_recipes(progress))
+        self.live.update(lines)
 
     def found(self, finding: Finding) -> None:
         """Tell of a failure and how to see it again."""

@@ -13,11 +13,11 @@ from rich.console import Console
 
 from harness.plan import Plan
 from harness.search.duration import parse_duration
-from harness.search.portfolio import Portfolio
+from harness.search.portfolio import Merit, Portfolio
 from harness.search.soak import Limits, Progress
 from harness.search.swarm import Swarm
 from harness.search.tally import Finding, Tally
-from harness.search.view import LineView, share_done, status_line, watched
+from harness.search.view import LineView, PageView, share_done, status_line, watched
 
 FINDING = Finding(
     "invalid", "P7 promise broken", 1, 3, "n1 [broke] it", Plan(workload="decree", seed=3), "a/b"
@@ -81,3 +81,29 @@ def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> N
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write 90s, 10m, 8h or 1h30m"):
         parse_duration(text)
+
+
+def test_a_terminal_shows_what_each_recipe_has_yielded() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=120, color_system=None)
+    going = progress(5, 1.0, trials=10)
+    going.portfolio.merits["storm"] = Merit(trials=5, shapes=1234, ways=2)
+
+    with watched(console) as view:
+        view.show(going)
+
+    (storm,) = {" ".join(line.split()) for line in out.getvalue().splitlines() if line.startswith("storm")}
+    assert storm.endswith("% 5 1,234 2")
+
+
+def test_the_page_is_written_every_five_seconds_and_what_is_found_goes_to_the_view() -> None:
+    lines: list[str] = []
+    written: list[float] = []
+    view = PageView(LineView(lines.append), lambda progress: written.append(progress.elapsed_s))
+
+    for second in range(12):
+        view.show(progress(second, float(second)))
+    view.found(FINDING)
+
+    assert written == [0.0, 5.0, 10.0]
+    assert "FAILED" in lines[-1]
