@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
+from itertools import compress
 from operator import ne
 from typing import Any
 
@@ -20,15 +21,15 @@ def drop_duplicated(known: Appended, findings: Findings) -> None:
     row = known.readers[known.reads.index(known.longest)]
     why = "{} was read as {}, in which {} occurs more than once"
     findings.add("duplicate-elements", [row], why, known.key, known.longest, twice)
-    known.readers, known.reads, known.longest = [], [], []
+    known.readers, known.reads, known.lengths, known.longest = [], [], [], []
     known.writers, known.updates = {}, []
 
 
 def drop_incompatible(known: Appended, table: Transactions, findings: Findings) -> Iterator[tuple[int, int]]:
     """Reads that are no prefix of the longest one; of each its reader, and the writer of its last value."""
     longest = known.longest
-    prefixes = {length: longest[:length] for length in set(map(len, known.reads))}
-    differs = list(map(ne, known.reads, map(prefixes.__getitem__, map(len, known.reads))))
+    prefixes = {length: longest[:length] for length in set(known.lengths)}
+    differs = list(map(ne, known.reads, map(prefixes.__getitem__, known.lengths)))
     if not any(differs):
         return
     wrong = [at for at, different in enumerate(differs) if different]
@@ -41,8 +42,10 @@ def drop_incompatible(known: Appended, table: Transactions, findings: Findings) 
         if (writer := known.writers.get(read[-1])) is not None and writer not in table.aborted:
             yield row, writer
         _blame_elements(known, row, read, table, findings)
-    kept = sorted(set(range(len(known.reads))) - set(wrong))
-    known.readers, known.reads = [known.readers[at] for at in kept], [known.reads[at] for at in kept]
+    kept = [not different for different in differs]
+    known.readers = list(compress(known.readers, kept))
+    known.reads = list(compress(known.reads, kept))
+    known.lengths = list(compress(known.lengths, kept))
 
 
 def _require_hashable(read: list[Any], table: Transactions, row: int) -> None:
@@ -62,9 +65,13 @@ def find_dirty(known: Appended, table: Transactions, findings: Findings) -> None
         if value in known.writers and (built := known.committed(table, behind)) is not None:
             why = "{} was appended to {} on top of {}, although the transaction that appended that aborted"
             findings.add("dirty-update", [known.writers[value], built[1]], why, built[0], known.key, value)
-    for row, read in zip(known.readers, known.reads, strict=True) if known.superseded else ():
-        if read and known.superseded.get(read[-1], row) != row:
-            _blame_intermediate(known, row, read, findings)
+    if known.superseded:
+        intermediate = {
+            length for length, value in enumerate(known.longest, start=1) if value in known.superseded
+        }
+        for row, read, length in zip(known.readers, known.reads, known.lengths, strict=True):
+            if length in intermediate and known.superseded[read[-1]] != row:
+                _blame_intermediate(known, row, read, findings)
 
 
 def _blame_elements(

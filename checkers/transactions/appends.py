@@ -102,7 +102,7 @@ def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> No
 
     reads = [len(known.readers) for known in lists]
     reader = np.fromiter(chain.from_iterable(known.readers for known in lists), np.int64, sum(reads))
-    length = np.fromiter(map(len, chain.from_iterable(known.reads for known in lists)), np.int64, sum(reads))
+    length = np.fromiter(chain.from_iterable(known.lengths for known in lists), np.int64, sum(reads))
     key = np.repeat(np.arange(len(lists)), reads)
     upto = np.searchsorted(live, starts[key] + length)
     for at, kind in ((upto - 1, WR), (upto, RW)):
@@ -121,5 +121,5 @@ def _add_unread(known: Appended, table: Transactions, edges: EdgeList) -> None:
     if last is not None:
         edges.connect([last[1]], latest, WW)
     whole = len(known.longest)
-    sources = [row for row, read in zip(known.readers, known.reads, strict=True) if len(read) == whole]
+    sources = [row for row, length in zip(known.readers, known.lengths, strict=True) if length == whole]
     edges.connect(sources, latest, RW)

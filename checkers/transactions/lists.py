@@ -22,17 +22,21 @@ class Appended:
     readers: list[int] = field(default_factory=list)
     """The committed transactions that read it ..."""
     reads: list[list[Any]] = field(default_factory=list)
-    """... and what they saw."""
+    """... what they saw ..."""
+    lengths: list[int] = field(default_factory=list)
+    """... and how much that was: asked for so often that the lists needn't be looked at again each time."""
     superseded: dict[Any, int] = field(default_factory=dict)
     """Values to which the transaction that appended them appended another one later."""
     updates: list[tuple[int, tuple[Any, ...]]] = field(default_factory=list)
     """Committed transactions that read it and then appended to it, with what they had read."""
     longest: list[Any] = field(default_factory=list)
     """The longest read: the order of the versions."""
+    touched_by: int = -1
+    """The transaction that was last seen to read it or to append to it."""
 
     def suspects(self, table: Transactions) -> list[Any]:
         """Values that were read although nobody appended them, or only a transaction that aborted."""
-        if not table.aborted and self.writers.keys() >= set(self.longest):
+        if not table.aborted and all(map(self.writers.__contains__, self.longest)):
             return []
         return [v for v in self.longest if (row := self.writers.get(v)) is None or row in table.aborted]
 
@@ -61,10 +65,14 @@ def gather(table: Transactions, findings: Findings) -> Lists:
     lists: Lists = {}
     try:
         for row, (micro_ops, ending) in enumerate(zip(table.micro_ops, table.status.tolist(), strict=True)):
+            several = False
             for f, key, value in micro_ops:
                 known = lists.get(key)
                 if known is None:
                     known = lists[key] = Appended(key)
+                elif known.touched_by == row:
+                    several = True
+                known.touched_by = row
                 if f == "append":
                     if value in known.writers:
                         raise _appended_twice(table, known, value, row)
@@ -74,10 +82,12 @@ def gather(table: Transactions, findings: Findings) -> Lists:
                 elif ending == OK:
                     known.readers.append(row)
                     known.reads.append(value if type(value) is list else _as_list(value))
-            if len(micro_ops) > 1 and len({key for _, key, _ in micro_ops}) < len(micro_ops):
+            if several:
                 _look_inside(row, ending == OK, micro_ops, lists, findings)
         for known in lists.values():
-            known.longest = max(known.reads, key=len, default=[])
+            known.lengths = list(map(len, known.reads))
+            if known.reads:
+                known.longest = known.reads[known.lengths.index(max(known.lengths))]
             hash(tuple(known.longest))
     except NotTransactions:
         raise
