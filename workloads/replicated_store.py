@@ -65,8 +65,8 @@ TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
 """Short waits, so that there are many changes of leader in a trial."""
 IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02)
 """What a replica is given now and then: it rises against leaders that are merely slow."""
-COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256)
-"""So little that in most trials somebody who was away is given a snapshot, in several pieces."""
+COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256, segment_bytes=2048)
+"""So little that in most trials the log is dropped bit by bit, and some are given a snapshot in pieces."""
 LEASE = LeaseTerms(length_s=0.24, drift=0.3)
 """Clocks need not be good: a leader relies on half of what followers grant it."""
 SERVED_WITHIN_S = 2.0

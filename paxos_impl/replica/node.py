@@ -191,7 +191,8 @@ class ReplicaNode:
         """
         cluster = config.membership
         founders = Membership({}, cluster.cluster_id) if config.joins else cluster
-        storage = await Storage.recover(disk, founders, config.server_id)
+        segment_bytes = config.compaction.segment_bytes
+        storage = await Storage.recover(disk, founders, config.server_id, segment_bytes=segment_bytes)
         made = machine()
         return cls(config, storage, made, sessions(made), rng=rng, rules=rules, tracer=tracer, log=log)
 

@@ -16,14 +16,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import FIRST, Fact, Image, Promised, Recovered, Voted
+from paxos_impl.core.log import FIRST, Compaction, Fact, Image, Promised, Recovered, Voted
 from paxos_impl.disk import Disk
 from paxos_impl.membership import Membership
 from paxos_impl.record import DamagedLog, read_records
 from paxos_impl.storage import Header, Log, StorageFailed, WrongStorage, require_same
-
-SEGMENT_BYTES = 4 << 20
-"""How long a segment may get before the next one is begun."""
 
 _FORMAT = "paxos-replica-2"
 
@@ -77,7 +74,7 @@ class Storage:
         server_id: int,
         *,
         path: str = "replica",
-        segment_bytes: int = SEGMENT_BYTES,
+        segment_bytes: int = Compaction().segment_bytes,
     ) -> Storage:
         """Read what the last incarnation left and durably begin the next one.
 

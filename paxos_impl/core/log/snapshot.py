@@ -74,7 +74,7 @@ class Fetching(msgspec.Struct, frozen=True, gc=False):
 
 
 class Compaction(msgspec.Struct, frozen=True, gc=False):
-    """When to take a snapshot, and how much of the log to keep all the same."""
+    """When to take a snapshot, how much of the log to keep all the same, and in which pieces."""
 
     every: int = 10_000
     """How many slots are executed between two snapshots."""
@@ -82,6 +82,8 @@ class Compaction(msgspec.Struct, frozen=True, gc=False):
     """How many slots below a snapshot stay, for replicas that lag by no more than these."""
     chunk_bytes: int = 1 << 18
     """The longest piece of a snapshot that is sent at once; it has to fit in a frame."""
+    segment_bytes: int = 4 << 20
+    """How long a segment of the log on the disk gets before the next one is begun."""
 
 
 def digest(data: bytes) -> str:
