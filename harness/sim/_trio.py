@@ -13,6 +13,7 @@ import contextvars
 import functools
 import sys
 import types
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
@@ -53,7 +54,7 @@ class BatchOrder(Protocol):
 class TrioRun:
     """One Trio run, advanced by hand, one pass of its loop at a time."""
 
-    __slots__ = ("advance", "reschedule", "runner")
+    __slots__ = ("_instruments", "advance", "queue", "runner")
 
     def __init__(self, main: Callable[[], Awaitable[object]], clock: trio.abc.Clock) -> None:
         wakeup = _Wakeup()
@@ -68,7 +69,10 @@ class TrioRun:
             asyncgens=_AsyncGenerators(),
             waiting_for_idle=_WaitingForIdle(),
         )
-        wakeup.reschedule = self.reschedule = self.runner.reschedule
+        wakeup.reschedule = self.runner.reschedule
+        self.queue: deque[Task] = self.runner.runq
+        """The tasks that are ready for the next pass."""
+        self._instruments = self.runner.instruments["_all"]
         trio_loop = _RUN.unrolled_run(self.runner, main, (), host_uses_signal_set_wakeup_fd=True)
         self.advance: Callable[[], bool] = passes(self.runner, trio_loop).__next__
         """Make one pass. Returns whether the run has nothing more to do before its next deadline.
@@ -82,6 +86,16 @@ class TrioRun:
         global _entered
         _entered = self
         _context["runner"] = self.runner
+
+    def reschedule(self, task: Any, value: object = None) -> None:
+        """Wake a task of this run that is parked, and let `park` return `value`; from anywhere."""
+        if self._instruments:
+            self.runner.reschedule(task, value)
+            return
+        assert task._next_send_fn is None, f"{task} was woken twice"
+        task._next_send_fn, task._next_send = task.coro.send, value
+        task._abort_func = task.custom_sleep_data = None
+        self.queue.append(task)
 
     def within(self, call: Callable[[], object]) -> None:
         """Call something that needs to be inside this run, from anywhere."""
@@ -119,13 +133,9 @@ class TrioRun:
         waiting = self.runner.waiting_for_idle
         return waiting.keys()[0][0] if waiting else None
 
-    def has_ready_tasks(self) -> bool:
-        """Whether some task waits for its turn."""
-        return bool(self.runner.runq)
-
     def put_back(self, tasks: list[Task]) -> None:
         """Queue tasks again that were taken out of a batch."""
-        self.runner.runq.extend(tasks)
+        self.queue.extend(tasks)
 
 
 @types.coroutine

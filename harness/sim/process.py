@@ -58,7 +58,7 @@ class Process:
         self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
         self._outcome: Outcome[Any] | None = None
         self.run = TrioRun(self._main, machine.clock)
-        self._ready = self.run.runner.runq
+        self._ready = self.run.queue
         kernel.make_ready(self)
 
     def __repr__(self) -> str:
