@@ -34,7 +34,7 @@ _BATCH_S, _BATCH_MAX = 0.5, 100
 """How long a batch takes, about, and the most jobs that it has."""
 _COUNT_EVERY_S = 1.0
 """How often we look who is there."""
-_CONNECT_S, _FIRST_WORKER_S = 10.0, 30.0
+_CONNECT_S, _FIRST_WORKER_S = 10.0, 60.0
 """How long we wait for the scheduler, and for somebody to work."""
 
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +42,9 @@ class Machines:
             port = probe.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{port}"
         self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", str(port))
+        while not is_open(port):
+            assert self.scheduler.poll() is None
+            time.sleep(0.05)
 
     def start_worker(self, *paths: Path) -> subprocess.Popen[bytes]:
         # Without a nanny it is not started again when it is killed.
@@ -57,6 +61,11 @@ class Machines:
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture
