@@ -1,4 +1,4 @@
-"""The sentences of "Paxos Made Simple" that demand something of all that ever happens, in schedules at random.
+"""The sentences of "Paxos Made Simple" that demand something of all that ever happens, at random.
 
 What one acceptor or proposer has to do in a single step is in `test_paxos_made_simple`, and what a log adds
 (PMS 3) in `test_log_rules`.
