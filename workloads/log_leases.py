@@ -1,17 +1,18 @@
-"""The option `lease_ms` of workloads over the store: some scenarios want leases longer than usual."""
+"""Leases in workloads over the store: how long they are, and what they presume of clocks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from harness.plan import BadPlan
+from checkers.verdict import Anomaly, Verdict
+from harness.plan import BadPlan, Fault, Plan
 from paxos_impl.core.log import LeaseTerms
 
 LEASE_OPTION: Mapping[str, str] = {
-    "lease_ms": "how long followers are bound by what they grant a leader, in milliseconds"
+    "lease_ms": "how long followers are bound by what they grant a leader, in milliseconds; 0 for no leases"
 }
 
 
@@ -20,6 +21,42 @@ def lease_of(options: Mapping[str, Any], lease: LeaseTerms | None) -> LeaseTerms
     length_ms = options.get("lease_ms")
     if lease is None or length_ms is None:
         return lease
-    if not isinstance(length_ms, int | float) or not length_ms > 0:
-        raise BadPlan(f"options.lease_ms is {length_ms!r}, expected a number above 0")
-    return replace(lease, length_s=length_ms / 1000)
+    if not isinstance(length_ms, int | float) or not length_ms >= 0:
+        raise BadPlan(f"options.lease_ms is {length_ms!r}, expected a number, 0 or above")
+    return replace(lease, length_s=length_ms / 1000) if length_ms else None
+
+
+def excused(
+    verdicts: Mapping[str, Verdict], plan: Plan, lease: LeaseTerms | None, resting: Collection[str]
+) -> dict[str, Verdict]:
+    """The verdicts; those that rest on leases convict nobody if clocks did more than leases presume."""
+    lease = lease_of(plan.options, lease)
+    unfair = () if lease is None else tuple(_beyond(plan, lease))
+    return {
+        name: _unless_unfair(verdict, unfair, lease) if lease is not None and name in resting else verdict
+        for name, verdict in verdicts.items()
+    }
+
+
+def _beyond(plan: Plan, lease: LeaseTerms) -> Iterator[Fault]:
+    """The faults by which clocks drift more than leases presume."""
+    skews = (fault for fault in plan.faults if fault.kind == "clock_skew")
+    return (fault for fault in skews if abs(fault.rate - 1) > lease.drift)
+
+
+def _unless_unfair(verdict: Verdict, unfair: Collection[Fault], lease: LeaseTerms) -> Verdict:
+    if verdict.valid != "invalid" or not all(
+        any(_may_come_of(anomaly, fault, lease) for fault in unfair) for anomaly in verdict.anomalies
+    ):
+        return verdict
+    rates = ", ".join(f"{fault.rate:g}" for fault in unfair)
+    return Verdict.unknown(
+        f"{verdict.why}: but clocks ran at {rates} times their rate, and leases presume that they drift by "
+        f"{lease.drift:.0%} at most; lease_ms=0 has reads do without"
+    )
+
+
+def _may_come_of(anomaly: Anomaly, fault: Fault, lease: LeaseTerms) -> bool:
+    """Whether it showed while the fault lasted, or a lease later."""
+    at_ms = max((each.time for each in anomaly.witness), default=0) / 1e6
+    return fault.at_ms <= at_ms <= fault.at_ms + fault.for_ms + 1000 * lease.length_s

@@ -53,9 +53,29 @@ def test_a_scenario_is_replayed_from_its_file(tmp_path: Path, bug: list[str], st
     assert run_command(["replay", str(plan), *bug, "--store", str(tmp_path / "store")]) == status
 
 
-@pytest.mark.parametrize("length", [0, -1, "long"])
+def test_clocks_that_do_more_than_leases_presume_convict_nobody() -> None:
+    """Neither would it be right to let such a trial pass."""
+    plan = SCENARIOS["D4-drifting-clocks"].plan
+    faults = [replace(fault, rate=fault.rate * 3) if fault.rate > 1 else fault for fault in plan.faults]
+
+    trial = run(replace(plan, bug="lease-without-margin", faults=tuple(faults)))
+
+    assert trial.valid == "unknown"
+    assert "times their rate, and leases presume that they drift by 30% at most" in trial.why
+
+
+def test_without_leases_there_is_nothing_to_presume() -> None:
+    plan = SCENARIOS["D4-drifting-clocks"].plan
+
+    trial = run(replace(plan, bug="lease-without-margin", options={"lease_ms": 0}))
+
+    assert trial.valid == "valid", trial.why
+    assert not any(event.event == "lease_held" for event in trial.trace)
+
+
+@pytest.mark.parametrize("length", [-1, "long"])
 def test_a_lease_that_has_no_length_is_refused(length: object) -> None:
     plan = replace(SCENARIOS["D4-stopped-leader"].plan, options={"lease_ms": length})
 
-    with pytest.raises(BadPlan, match=r"options.lease_ms is .*, expected a number above 0"):
+    with pytest.raises(BadPlan, match=r"options.lease_ms is .*, expected a number, 0 or above"):
         run(plan)
