@@ -14,11 +14,6 @@ class _LeadsUnanswered(LogRules):
         return True
 
 
-class _YieldsForEver(LogRules):
-    def may_yield(self, yielded: tuple[int, ...], candidate: int) -> bool:
-        return True
-
-
 class _LeaseFromReceipt(LogRules):
     def counts_from(self, asked: Moment, heard: Moment) -> Moment:
         return heard
@@ -64,12 +59,6 @@ def _bugs() -> Iterator[SeededBug]:
         "leads-unanswered",
         "a leader that no quorum answers goes on telling those who hear it that it lives",
         Breakage(_LeadsUnanswered()),
-        convicted_by=("M12",),
-    )
-    yield SeededBug(
-        "yields-for-ever",
-        "whoever is asked for support waits with standing itself, however often it is asked",
-        Breakage(_YieldsForEver()),
         convicted_by=("M12",),
     )
     yield SeededBug(
