@@ -20,14 +20,12 @@ THREE = ("n1", "n2", "n3")
 
 
 def tried(workload: str, how: str = "primary", *faults: Fault, **fields: Any) -> Trial:
-    given = {"time_limit_s": 1.0, "seed": 5, "nodes": 3, "concurrency": 3, "options": {"bin": str(NODE), "args": [how], "converge_s": 0.5}}
+    options = {"bin": str(NODE), "args": [how], "converge_s": 0.5}
+    given = {"time_limit_s": 1.0, "seed": 5, "nodes": 3, "concurrency": 3, "options": options}
     return run(plan_for(find_workload(PREFIX + workload), faults=faults, **{**given, **fields}))
 
 
-@pytest.mark.parametrize(
-    "workload",
-    ["broadcast", "g-counter", "lin-kv", "txn-list-append"],
-)
+@pytest.mark.parametrize("workload", ["broadcast", "g-counter", "lin-kv", "txn-list-append"])
 def test_a_program_that_keeps_everything_in_one_place_is_valid(workload: str) -> None:
     trial = tried(workload)
 
