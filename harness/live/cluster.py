@@ -232,8 +232,8 @@ class _Live:
 
     def _node_crashes(self) -> list[Finding]:
         for left in self._exits():
-            last = left.told.strip().rpartition("\n")[2] or f"it ended with status {left.status}"
-            return [Finding("node crashed", "invalid", f"{left.machine} failed by itself: {last}")]
+            why = _last_words(left.told) or f"it ended with status {left.status}"
+            return [Finding("node crashed", "invalid", f"{left.machine} failed by itself: {why}")]
         return []
 
     def _no_progress(self) -> list[Finding]:
@@ -256,6 +256,12 @@ class _Patient:
         if op.f == "heal" or op.f.startswith("stop-"):
             await self._until_ready()
         return ended
+
+
+def _last_words(told: str) -> str:
+    """What a node said last, without the frame that Python draws around groups of exceptions."""
+    unframed = (line.strip(" |+-") for line in reversed(told.splitlines()))
+    return next(filter(None, unframed), "")
 
 
 def _told(left: Exit) -> dict[str, Any]:
