@@ -101,6 +101,10 @@ def _read(file: Path, keep_undamaged: bool, as_is: bool) -> Recording:
     from harness.history.jsonl import DamagedFile
     from harness.history.reader import ContradictoryFile, read_any
 
+    if not file.is_file():
+        raise UserError(
+            f"{file} is a pipe or a device, and a history is read more than once: keep it in a file"
+        )
     try:
         return read_any(file, keep_undamaged=keep_undamaged, as_is=as_is)
     except ContradictoryFile as error:

@@ -52,6 +52,9 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
         click.echo(f"Something else happened than then: that was version {earlier['version']}.", err=True)
     elif earlier:
         click.echo("  the same happened as in the recorded run, to the byte", err=True)
+    elif plan_or_run.is_dir() and bug is None:
+        why = "its results.json is missing or damaged"
+        click.echo(f"  whether the same happened as in the recorded run is not known: {why}", err=True)
     return exit_status(trial.valid)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,19 @@ def test_a_replay_that_goes_otherwise_is_our_own_failure(
     assert run(["replay", "store/decree/seed-1"]) == 255
 
     assert "Something else happened" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("results", [None, "{", "[]", '{"digest": "1"}'])
+def test_a_replay_with_nothing_to_compare_with_says_so(
+    results: str | None, elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "plan.json").write_text('{"workload": "decree", "seed": 1, "nodes": 3, "time_limit_s": 0.2}')
+    if results is not None:
+        (elsewhere / "results.json").write_text(results)
+
+    assert run(["replay", "."]) == 0
+
+    assert "is not known: its results.json is missing or damaged" in capsys.readouterr().err
 
 
 def test_a_replay_of_a_workload_that_only_a_test_knows_says_so(
@@ -169,6 +183,16 @@ def test_a_damaged_history_is_refused_with_its_line(
 
     assert "line 2" in capsys.readouterr().err
     assert run(["check", "history.jsonl", "--model", "register", "--keep-undamaged"]) != BAD
+
+
+def test_a_pipe_is_not_taken_for_an_empty_history(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(elsewhere / "pipe")
+
+    assert run(["check", "pipe", "--model", "register"]) == BAD
+
+    assert "pipe is a pipe or a device" in capsys.readouterr().err
 
 
 def test_a_history_that_contradicts_itself_is_refused_with_its_line(
