@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from paxos_impl.frame import BadFrame
+from paxos_impl.membership import Address
 from paxos_impl.remark import Remark, Remarks
 from paxos_impl.transport import Stranger, Transport
 
@@ -60,6 +61,14 @@ class Door:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             return "broken", str(error.__cause__ or error or "it broke")
         return "left", "it went away"
+
+
+async def listen_at(address: Address) -> list[trio.SocketListener]:
+    """Listen there. Raises: OSError, naming the address, when that can't be done."""
+    try:
+        return await trio.open_tcp_listeners(address.port, host=address.host)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror or error}") from error
 
 
 def _remote(connection: trio.SocketStream) -> str:

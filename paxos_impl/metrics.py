@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import trio
 
-from paxos_impl.door import Door
+from paxos_impl.door import Door, listen_at
 from paxos_impl.frame import BadFrame
 from paxos_impl.membership import Address
 from paxos_impl.remark import Remarks
@@ -58,7 +58,7 @@ async def serve_metrics(
         with trio.move_on_after(REQUEST_S):
             await stream.send_all(_response(await _request_line(stream), samples))
 
-    listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
+    listeners = await listen_at(listen)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, Door(receive, log, PLAIN).welcome, listeners)
         task_status.started(Address(listen.host, listeners[0].socket.getsockname()[1]))

@@ -13,7 +13,7 @@ import trio
 
 from paxos_impl.book import Book, Denied, Entry, Granted, Registration
 from paxos_impl.disk import Disk
-from paxos_impl.door import FIRST_WORDS_S, Door
+from paxos_impl.door import FIRST_WORDS_S, Door, listen_at
 from paxos_impl.frame import BadFrame, FrameReader, frame
 from paxos_impl.membership import Address, Membership
 from paxos_impl.remark import Remark, Remarks, silence
@@ -81,7 +81,7 @@ async def serve_registry(
     """
     registry = (make or Registry)(disk, log)
     await registry.recover(new_cluster_id)
-    listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
+    listeners = await listen_at(listen)
     door = Door(registry.receive, log, transport)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, door.welcome, listeners)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import trio
 
+from paxos_impl.door import listen_at
 from paxos_impl.driver import Driver
 from paxos_impl.link import Link
 from paxos_impl.membership import Address, Membership
@@ -103,7 +104,7 @@ async def serve_node(
     Raises: StorageFailed, when its disk fails it; OSError, when it can't listen.
     """
     reception = Reception(server.desk, log, transport)
-    listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
+    listeners = await listen_at(listen)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, reception.door.welcome, listeners)
         task_status.started(_address(listen, listeners))
@@ -126,7 +127,7 @@ async def serve_when_complete(
 
     Raises, in a group: what `join` raises; StorageFailed. Raises: OSError, when it can't listen.
     """
-    listeners = await trio.open_tcp_listeners(listen.port, host=listen.host)
+    listeners = await listen_at(listen)
 
     async def run() -> None:
         server = await join()

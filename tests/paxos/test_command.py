@@ -164,6 +164,8 @@ def _refuses_what_would_break_the_cluster(town: Town) -> None:
     fourth = f"127.0.0.1:{free_port()}"
     status, said = serve(town.addresses["1"], "1")
     assert (status, "is in use by another process" in said) == (255, True), said
+    status, said = serve(town.registry, "4")
+    assert (status, f"cannot listen on {town.registry}: " in said) == (255, True), said
     status, said = serve(fourth, "4")
     assert (status, "the cluster has its 3 members already" in said) == (255, True), said
     town.kill("1")
