@@ -165,10 +165,15 @@ class _Live:
         return LiveMachine(errand, log / f"{name}.log", self._proxy.forget)
 
     async def _until_ready(self) -> None:
-        """A real process takes a while until it listens; one that never does is not waited for long."""
-        acting = [name for name, one in self._machines.items() if one.is_running and not one.is_paused]
+        """A real process takes a while until it listens; one that ended is not waited for."""
         with trio.move_on_after(_READY_S):
-            await self._proxy.until_listening(acting)
+            while awaited := self._awaited():
+                with trio.move_on_after(_LOOK_S):
+                    await self._proxy.until_listening(awaited)
+
+    def _awaited(self) -> list[str]:
+        acting = [name for name, one in self._machines.items() if one.is_running and not one.is_paused]
+        return [name for name in acting if name not in self._proxy.listening]
 
     async def _look_after(self) -> None:
         while True:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +112,8 @@ class LiveMachine:
         now_ns = time.monotonic_ns() - self._errand.begin_ns
         said = self._log.read_bytes().decode(errors="replace")[-_TOLD_MAX:]
         self.exits.append(Exit(self._errand.name, self._incarnation, now_ns, status, said))
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # What it had started does not outlive it.
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.is_running:

@@ -72,6 +72,24 @@ def test_a_program_that_ends_is_told_of_with_what_it_said_last() -> None:
     assert "/bin/false ended with status 1" in trial.recording.crashes[0]["traceback"]
 
 
+def test_what_a_program_started_does_not_outlive_it(tmp_path: Path) -> None:
+    program, started = tmp_path / "node", tmp_path / "started"
+    program.write_text(f"#!/bin/sh\nsleep 1000 & echo $! > {started}\necho no message\nwait\n")
+    program.chmod(0o755)
+
+    trial = tried("echo", "primary", options={"bin": str(program), "args": []}, nodes=1, time_limit_s=0.2)
+
+    assert "'no message' is no message" in trial.why
+    assert not is_alive(int(started.read_text()))
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
 def test_in_simulation_it_is_refused() -> None:
     with pytest.raises(BadPlan, match="only the substrate 'live' can run"):
         tried("echo", substrate="sim")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -62,7 +63,8 @@ class _Bridge:
     async def init(self) -> None:
         """Tell the binary who it is, and wait until it has said that it knows."""
         body = {"type": "init", "msg_id": 0, "node_id": self._site.name, "node_ids": list(self._site.nodes)}
-        await self._give(Message(_BRIDGE, self._site.name, body))
+        with suppress(trio.BrokenResourceError):  # It ended already; who reads what it prints tells how.
+            await self._give(Message(_BRIDGE, self._site.name, body))
         await self._is_ready.wait()
 
     async def carry_from_binary(self) -> None:
