@@ -10,7 +10,7 @@ BIN := .venv/bin
 .PHONY: test chaos soak bench pythons pins lint clean
 
 test: .venv/ready lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .
