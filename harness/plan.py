@@ -6,6 +6,7 @@ The default schedule of a plan is fixed by its seed; faults and deviations are w
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+
+from harness.pointer import line_of
 
 FORMAT = 1
 """Raised whenever an older plan would no longer run the same."""
@@ -42,6 +45,8 @@ LINK_KINDS = (*MESSAGE_KINDS, "clog", "reset")
 """The kinds that are aimed at links."""
 
 
+RATE_MAX = 1_000_000
+"""Operations a second that clients can be asked for."""
 NODES_MAX, CONCURRENCY_MAX, LATENCY_MAX_MS = 99, 10_000, 1e9
 """What a trial can still be run with."""
 
@@ -161,6 +166,11 @@ def encode_plan(plan: Plan) -> bytes:
     return msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
 
 
+def plan_digest(plan: Plan) -> str:
+    """A hash that tells one plan from another."""
+    return hashlib.blake2b(encode_plan(plan), digest_size=8).hexdigest()
+
+
 def decode_plan(text: bytes, source: str = "the plan") -> Plan:
     """The inverse of `encode_plan`; `source` names the text in errors.
 
@@ -175,10 +185,12 @@ def decode_plan(text: bytes, source: str = "the plan") -> Plan:
             )
         plan = msgspec.convert(raw, Plan)
     except msgspec.ValidationError as error:
-        raise BadPlan(f"{source} is not a plan: {error}") from None
+        line = line_of(text.decode(), str(error).rpartition("`")[0].rpartition("`")[2])
+        raise BadPlan(f"{source} is not a plan, line {line}: {error}") from None
     except msgspec.DecodeError as error:
         raise BadPlan(f"{source} is damaged, not JSON{_place(text)}: {error}") from None
-    require_sense(plan, source)
+    if problems := [f"line {line_of(text.decode(), problem)}: {problem}" for problem in _problems(plan)]:
+        raise BadPlan(f"{source} cannot be run: {'; '.join(problems)}")
     return plan
 
 
@@ -204,22 +216,30 @@ def _place(text: bytes) -> str:
     return ""
 
 
-def require_sense(plan: Plan, source: str = "the plan") -> None:
+def require_sense(plan: Plan) -> None:
     """Refuse a plan that cannot be run, telling everything that is wrong with it.
 
     Raises: BadPlan.
     """
-    if problems := [*_nonsense(plan), *_misplaced_faults(plan), *_misplaced_deviations(plan)]:
-        raise BadPlan(f"{source} cannot be run: {'; '.join(problems)}")
+    if problems := list(_problems(plan)):
+        raise BadPlan(f"the plan cannot be run: {'; '.join(problems)}")
+
+
+def _problems(plan: Plan) -> Iterator[str]:
+    """What is wrong, each sentence beginning with the field that it is about."""
+    yield from _nonsense(plan)
+    yield from _misplaced_faults(plan)
+    yield from _misplaced_deviations(plan)
 
 
 def _nonsense(plan: Plan) -> Iterator[str]:
     for field, most in (("nodes", NODES_MAX), ("concurrency", CONCURRENCY_MAX)):
         if not 1 <= (count := getattr(plan, field)) <= most:
             yield f"{field} is {count}, expected 1 to {most}"
-    for field in ("rate", "time_limit_s"):
-        if not 0 < (value := getattr(plan, field)) < inf:
-            yield f"{field} is {value}, expected a number above 0"
+    if not 0 < plan.rate <= RATE_MAX:
+        yield f"rate is {plan.rate}, expected a number above 0, and {RATE_MAX:,} at most"
+    if not 0 < plan.time_limit_s < inf:
+        yield f"time_limit_s is {plan.time_limit_s}, expected a number above 0"
     if plan.liveness_s is not None and not 0 < plan.liveness_s < inf:
         yield f"liveness_s is {plan.liveness_s}, expected more than 0, or none at all"
     if not 0 <= plan.buggify <= 1:

@@ -12,7 +12,7 @@ from harness.aiming import require_aims
 from harness.catalogue import find_bug, find_report, find_workload, require_options
 from harness.history import History, Trace
 from harness.history.fruitless import fruitless
-from harness.plan import BadPlan, Plan, require_sense
+from harness.plan import BadPlan, Plan, plan_digest, require_sense
 from harness.status import as_json, worst
 from harness.store import RunFolder, Store
 from harness.version import VERSION
@@ -153,6 +153,7 @@ class Trial:
             "virtual_s": recording.virtual_s,
             "wall_s": self.wall_s,
             "digest": recording.digest,
+            "plan_digest": plan_digest(self.plan),
             "stopped": recording.stopped,
             "sometimes": recording.sometimes,
             "version": VERSION,

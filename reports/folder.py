@@ -49,11 +49,17 @@ class Run:
     @property
     def why(self) -> str:
         """The reason, if one was given."""
+        if not self.results and self._is_damaged("results.json"):
+            return "what it came to cannot be read: see below"
         if not self.results:
             return "nobody has judged this run: it is still going on, or was ended before its checkers spoke"
         verdict = self.results.get("verdict")
         nested = verdict.get("why") if isinstance(verdict, Mapping) else None
         return str(self.results.get("why") or nested or "")
+
+    def _is_damaged(self, name: str) -> bool:
+        told = [sentence for sentence in self.damage if sentence.startswith(name)]
+        return bool(told) and not told[0].endswith("is missing.")
 
     @property
     def is_recording(self) -> bool:

@@ -25,7 +25,7 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
     from msgspec.structs import replace
 
     from harness.catalogue import UnknownName
-    from harness.plan import BadPlan, read_plan
+    from harness.plan import BadPlan, plan_digest, read_plan
     from harness.store import Store
     from harness.trial import run
 
@@ -45,6 +45,8 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
     show(trial, as_json=as_json)
     if plan.substrate == "live":
         click.echo("  live, no two runs are the same: this one had the same plan", err=True)
+    elif earlier and earlier["plan"] not in (None, plan_digest(plan)):
+        click.echo("  the plan is not the one that was run then, so there is nothing to compare", err=True)
     elif earlier and earlier["digest"] != trial.digest:
         if earlier["version"] == trial.results()["version"]:
             click.echo("Something else happened than in the recorded run, at the same version.", err=True)
@@ -65,7 +67,7 @@ def _earlier(run: Path) -> dict[str, Any] | None:
     try:
         results = msgspec.json.decode((run / "results.json").read_bytes())
         told = {name: results[name] for name in ("digest", "version")}
-        return {**told, "stopped": bool(results.get("stopped"))}
+        return {**told, "stopped": bool(results.get("stopped")), "plan": results.get("plan_digest")}
     except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError):
         return None
 

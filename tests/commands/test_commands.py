@@ -164,11 +164,40 @@ def test_a_users_mistake_gets_a_sentence(
 def test_a_damaged_plan_is_refused_with_the_field(
     elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (elsewhere / "plan.json").write_text('{"workload": "decree", "seed": "seven"}')
+    (elsewhere / "plan.json").write_text('{"workload": "decree",\n "seed": "seven"}')
 
     assert run(["replay", "plan.json"]) == BAD
 
-    assert "$.seed" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "line 2" in told
+    assert "$.seed" in told
+
+
+def test_a_plan_that_makes_no_sense_is_refused_with_every_line_and_field(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "plan.json").write_text(
+        '{"workload": "decree", "seed": 1,\n "rate": 1e300,\n "faults": [\n'
+        '  {"kind": "kill", "at_ms": 1, "for_ms": 1, "nodes": ["n9"]}]}'
+    )
+
+    assert run(["replay", "plan.json"]) == BAD
+
+    told = capsys.readouterr().err
+    assert "line 2: rate is 1e+300" in told
+    assert "line 4: faults[0] names n9" in told
+
+
+def test_a_run_whose_plan_was_changed_has_nothing_to_be_compared_with(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(["test", "decree", "--seed", "1", "--nodes", "3"])
+    plan = elsewhere / "store/decree/seed-1/plan.json"
+    plan.write_text(plan.read_text().replace('"concurrency": 5', '"concurrency": 4'))
+
+    assert run(["replay", "store/decree/seed-1"]) == 0
+
+    assert "not the one that was run then" in capsys.readouterr().err
 
 
 def test_a_damaged_history_is_refused_with_its_line(

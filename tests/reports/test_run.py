@@ -72,6 +72,13 @@ def test_a_crash_that_a_fault_inflicted_is_told_apart_from_one_of_the_nodes_own(
     assert "crashed by themselves" not in text
 
 
+def test_results_that_cannot_be_read_are_not_taken_for_a_run_that_goes_on(tmp_path: Path) -> None:
+    folder = write_run(tmp_path)
+    (folder / "results.json").write_text("{")
+
+    assert "what it came to cannot be read" in _page(folder).text
+
+
 def test_everything_that_was_recorded_has_its_place(tmp_path: Path) -> None:
     folder = write_run(tmp_path, crashes=[{"node": "n3", "traceback": "ValueError: boom"}])
     (folder / "log").mkdir()
