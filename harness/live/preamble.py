@@ -7,8 +7,11 @@ reach. The proxy answers with one line, and from then on hands bytes on.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+LOOPBACK = "127.0.0.1"
+"""Where everything of a live trial listens."""
 OK, REFUSED = b"ok\n", b"refused\n"
 LINE_MAX = 256
 """Bytes that a preamble may have."""
@@ -46,3 +49,11 @@ def decode_preamble(line: bytes) -> Listening | Connecting | None:
     if match := re.fullmatch(rb"connecting (\w+) (\w+) (\d+)\n", line):
         return Connecting(match[1].decode(), match[2].decode(), int(match[3]))
     return None
+
+
+async def read_line(receive: Callable[[int], Awaitable[bytes | bytearray]]) -> bytes:
+    """The first line that comes, and no byte beyond it, for what follows is the peer's."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < LINE_MAX and (byte := await receive(1)):
+        line += byte
+    return line

@@ -16,18 +16,18 @@ import trio
 from harness.live.flow import Flow
 from harness.live.link import Blockade, Link
 from harness.live.preamble import (
-    LINE_MAX,
+    LOOPBACK,
     OK,
     REFUSED,
     Connecting,
     Listening,
     decode_preamble,
+    read_line,
 )
 from harness.sim.framing import Framing
 from harness.sim.latency import Latency
 from harness.sim.link import Disturbance, Disturbed
 
-_LOOPBACK = "127.0.0.1"
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
 
@@ -79,7 +79,7 @@ class Proxy:
 
     async def _handle(self, stream: trio.SocketStream) -> None:
         try:
-            match decode_preamble(await _line(stream)):
+            match decode_preamble(await read_line(stream.receive_some)):
                 case Listening(node, port, real_port):
                     self._listeners[node, port] = real_port
                     self._heard.set()
@@ -184,7 +184,7 @@ class Proxy:
 
 def _listening_socket() -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind((_LOOPBACK, 0))
+    listener.bind((LOOPBACK, 0))
     listener.listen(256)
     return listener
 
@@ -192,7 +192,7 @@ def _listening_socket() -> socket.socket:
 async def _reach(real_port: int) -> trio.SocketStream | None:
     sock = trio.socket.from_stdlib_socket(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     try:
-        await sock.connect((_LOOPBACK, real_port))
+        await sock.connect((LOOPBACK, real_port))
     except OSError:
         sock.close()
         return None
@@ -202,11 +202,3 @@ async def _reach(real_port: int) -> trio.SocketStream | None:
 def _reset_on_close(stream: trio.SocketStream) -> None:
     """Linger for no time at all, which is how a socket is told to end with RST."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-async def _line(stream: trio.SocketStream) -> bytes:
-    """A line, and no byte beyond it."""
-    line = b""
-    while not line.endswith(b"\n") and len(line) < LINE_MAX and (byte := await stream.receive_some(1)):
-        line += byte
-    return line

@@ -15,9 +15,8 @@ from typing import Any
 
 import trio
 
-from harness.live.preamble import LINE_MAX, OK, Connecting, Listening, encode_preamble
+from harness.live.preamble import LINE_MAX, LOOPBACK, OK, Connecting, Listening, encode_preamble, read_line
 
-_LOOPBACK = "127.0.0.1"
 _NETWORK = "10.77"
 """Where the addresses of nodes lie. Nothing is ever sent there."""
 _ANNOUNCE_S = 5.0
@@ -68,8 +67,8 @@ class Resolver(trio.abc.HostnameResolver):
     ) -> list[Any]:
         """One address. Raises: socket.gaierror."""
         name = host.decode() if host is not None else None
-        passive = "0.0.0.0" if flags & socket.AI_PASSIVE else _LOOPBACK
-        ip = passive if name is None else "127.0.0.1" if name == "localhost" else self._directory.ip_of(name)
+        passive = "0.0.0.0" if flags & socket.AI_PASSIVE else LOOPBACK
+        ip = passive if name is None else LOOPBACK if name == "localhost" else self._directory.ip_of(name)
         if ip is None:
             raise socket.gaierror(
                 socket.EAI_NONAME, f"there is no node called {name!r} in this trial, and no other host"
@@ -86,7 +85,7 @@ class SocketFactory(trio.abc.SocketFactory):
     """Makes the sockets of one node."""
 
     def __init__(self, directory: Directory, proxy_port: int) -> None:
-        self._directory, self._proxy = directory, (_LOOPBACK, proxy_port)
+        self._directory, self._proxy = directory, (LOOPBACK, proxy_port)
 
     def socket(
         self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0
@@ -107,7 +106,7 @@ class SocketFactory(trio.abc.SocketFactory):
         # What follows goes to the peer at once or not at all, and no Nagle holds it back.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await sock.send(encode_preamble(Connecting(self._directory.me, receiver, address[1])))
-        if await _line(sock) != OK:
+        if await read_line(sock.recv) != OK:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
     def announce(self, port: int, real_port: int) -> None:
@@ -123,14 +122,6 @@ class SocketFactory(trio.abc.SocketFactory):
         ip = self._directory.ip_of(self._directory.me)
         assert ip is not None
         return ip, port
-
-
-async def _line(sock: trio.socket.SocketType) -> bytes:
-    """A line, and no byte beyond it."""
-    line = b""
-    while not line.endswith(b"\n") and len(line) < LINE_MAX and (byte := await sock.recv(1)):
-        line += byte
-    return line
 
 
 class LiveSocket(trio.socket.SocketType):
@@ -168,7 +159,7 @@ class LiveSocket(trio.socket.SocketType):
 
     async def bind(self, address: Any) -> None:
         """Take a port: in truth any that is free on the loopback interface. Raises: OSError."""
-        await self._real.bind((_LOOPBACK, 0))
+        await self._real.bind((LOOPBACK, 0))
         port = int(address[1])
         self._bound = self._factory.own_address(port or self._real.getsockname()[1])
 
