@@ -9,7 +9,6 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from operator import eq
 from typing import Any, Literal
 
 from msgspec.structs import replace
@@ -22,16 +21,11 @@ from checkers.verdict import Verdict, guarded
 from harness.generator import (
     Generator,
     Source,
-    any_of,
     lift,
-    limit,
-    on,
     phases,
     reserve,
-    sequence,
     sleep,
     stagger,
-    until_ok,
 )
 from harness.history import History, Op, Trace
 from harness.liveness import siege_of
@@ -49,6 +43,7 @@ from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
 from paxos_impl.replica.node import ReplicaConfig, serve
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import Done, Status
+from workloads.final_phase import each_until_done
 from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_leases import LEASE_OPTION, excused, lease_of
 from workloads.log_properties import log_properties
@@ -202,12 +197,8 @@ def until_done(plan: Plan, rng: random.Random, ops_of: Callable[[int], Sequence[
 
     Then there is a rest, in which replicas that are behind can catch up.
     """
-
-    def all_of(thread: int) -> Generator:
-        each = (stagger(0.05, lift(ops), rng=rng) for ops in ops_of(thread))
-        return on(partial(eq, thread), sequence(*(until_ok(limit(FINAL_TRIES_MAX, ops)) for ops in each)))
-
-    return phases(any_of(*map(all_of, range(plan.concurrency))), sleep(CONVERGED_WITHIN_S))
+    everyone = each_until_done(plan, rng, ops_of, tries_max=FINAL_TRIES_MAX, pause_s=0.05)
+    return phases(everyone, sleep(CONVERGED_WITHIN_S))
 
 
 Checks = Mapping[str, Callable[[], Verdict]]

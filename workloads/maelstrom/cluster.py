@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from operator import eq
 
 from checkers.stats import stats
 from checkers.verdict import Verdict, guarded
 from harness.generator import (
     Generator,
     Source,
-    any_of,
     lift,
-    limit,
-    on,
     phases,
-    sequence,
     sleep,
     stagger,
-    until_ok,
 )
 from harness.history import History, Trace
 from harness.plan import Latency, Plan
 from harness.sim.framing import Lines
 from harness.workload import Connect, Workload
+from workloads.final_phase import each_until_done
 from workloads.maelstrom.bridge import run_binary
 
 OPTIONS = {
@@ -55,7 +49,7 @@ def maelstrom_workload(
     def at_last(plan: Plan, rng: random.Random) -> Generator:
         return phases(
             sleep(float(plan.options.get("converge_s", CONVERGE_S))),
-            any_of(*(_until_done(thread, final(thread), rng) for thread in range(plan.concurrency))),
+            each_until_done(plan, rng, final, tries_max=FINAL_TRIES_MAX, pause_s=0.1),
         )
 
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
@@ -83,8 +77,3 @@ def maelstrom_workload(
             "latency": Latency("uniform", 0.5, 2.5),
         },
     )
-
-
-def _until_done(thread: int, ops: Sequence[Source], rng: random.Random) -> Generator:
-    each = (until_ok(limit(FINAL_TRIES_MAX, stagger(0.1, lift(op), rng=rng))) for op in ops)
-    return on(partial(eq, thread), sequence(*each))

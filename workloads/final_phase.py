@@ -1,0 +1,28 @@
+"""What clients do when all faults are healed: everything must get done in the end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import eq
+
+from harness.generator import Generator, Source, any_of, lift, limit, on, sequence, stagger, until_ok
+from harness.plan import Plan
+
+
+def each_until_done(
+    plan: Plan,
+    rng: random.Random,
+    ops_of: Callable[[int], Sequence[Source]],
+    *,
+    tries_max: int,
+    pause_s: float,
+) -> Generator:
+    """Each thread does each of its ops, one after the other, until it is done or was tried often enough."""
+
+    def all_of(thread: int) -> Generator:
+        each = (stagger(pause_s, lift(ops), rng=rng) for ops in ops_of(thread))
+        return on(partial(eq, thread), sequence(*(until_ok(limit(tries_max, ops)) for ops in each)))
+
+    return any_of(*map(all_of, range(plan.concurrency)))
