@@ -209,13 +209,13 @@ UNIQUE_ID_BUGS = _by_name(
         "retries-answered-anew",
         "a repeated command is answered with what it would come to now",
         _AnswersRetriesAnew,
-        "unique-ids",
+        *("unique-ids", "M4"),
     ),
     _sessions(
         "results-forgotten",
         "of a repeated command it is remembered that it was executed, but not its result",
         _ForgetsResults,
-        "unique-ids",
+        *("unique-ids", "M4"),
     ),
 )
 BANK_BUGS = _by_name(

@@ -1,4 +1,4 @@
-"""Exactly once: however often a command is sent, proposed and decided, it has its effect once (M4)."""
+"""Exactly once: however often a command is sent and decided, it has one effect and one result (M4)."""
 
 from __future__ import annotations
 
@@ -12,31 +12,66 @@ from harness.history import Event, Trace
 
 
 def exactly_once(trace: Trace) -> Verdict:
-    """M4: no life of a replica lets a command take effect in two slots, or twice in one.
+    """M4: no life of a replica lets a command take effect in two slots, or twice in one; and a command that
+    comes again is answered with what came of it when it took effect.
 
     Judges `applied` whose detail has `executed`: the [client, number] of each command of the slot that took
-    effect, without those that were recognised as repeated. That all replicas do so in the same slots is M3.
+    effect. `results` has a hash of what came of each of these, and `repeated` the [client, number, hash] of
+    those that were recognised as repeated and answered; both may be missing. That all replicas execute a
+    command in the same slot is M3.
     """
     events = [event for event in told(trace, "applied") if detail_of(event, "executed") is not None]
-    return verdict_of(_twice(events)) if events else untested("M4", "applied that tells what it executed")
+    if not events:
+        return untested("M4", "applied that tells what it executed")
+    repeated = sum(len(detail_of(event, "repeated") or ()) for event in events)
+    return verdict_of(_wrong(events), repeated=repeated)
 
 
-def _twice(events: list[Event]) -> Iterator[Anomaly]:
+def _wrong(events: list[Event]) -> Iterator[Anomaly]:
     done: dict[tuple[Life, Key], Event] = {}
+    first: dict[Key, _Result] = {}
     for event in events:
-        for command in detail_of(event, "executed"):
-            key = life_of(event), canonical(command)
-            earlier = done.get(key)
-            done.setdefault(key, event)
-            if earlier is not None:
-                yield Anomaly(
-                    "executed twice",
-                    f"{event.node} executed {_name(command)} in slot {earlier.slot} and again in slot "
-                    f"{event.slot}",
-                    (earlier, event),
-                    property="M4",
-                    details={"slot": event.slot},
-                )
+        yield from _twice(event, done)
+        yield from _answered_anew(event, first)
+
+
+def _twice(event: Event, done: dict[tuple[Life, Key], Event]) -> Iterator[Anomaly]:
+    for command in detail_of(event, "executed"):
+        key = life_of(event), canonical(command)
+        earlier = done.get(key)
+        done.setdefault(key, event)
+        if earlier is not None:
+            yield Anomaly(
+                "executed twice",
+                f"{event.node} executed {_name(command)} in slot {earlier.slot} and again in slot "
+                f"{event.slot}",
+                (earlier, event),
+                property="M4",
+                details={"slot": event.slot},
+            )
+
+
+_Result = tuple[Any, Event]
+"""A hash of what came of a command, and the event that told so."""
+
+
+def _answered_anew(event: Event, first: dict[Key, _Result]) -> Iterator[Anomaly]:
+    results = detail_of(event, "results") or ()
+    for command, result in zip(detail_of(event, "executed"), results, strict=False):
+        first.setdefault(canonical(command), (result, event))
+    for *command, result in detail_of(event, "repeated") or ():
+        known = first.get(canonical(command))
+        if known is None or known[0] == result:
+            continue
+        executed = known[1]
+        yield Anomaly(
+            "answered anew",
+            f"{executed.node} executed {_name(command)} in slot {executed.slot}; when it came again in slot "
+            f"{event.slot}, {event.node} had another result for it",
+            (executed, event),
+            property="M4",
+            details={"slot": event.slot},
+        )
 
 
 def _name(command: Any) -> str:

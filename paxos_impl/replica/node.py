@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from random import Random
 from typing import Any
+from zlib import crc32
 
 import msgspec
 import trio
@@ -356,12 +357,17 @@ class ReplicaNode:
     def _applied(
         self, apply: Apply, executions: Sequence[Execution], me: tuple[int, int, int]
     ) -> TraceEvent | None:
-        """The event that a batch was executed: what of it took effect, and now and then the state."""
+        """The event that a batch was executed: what of it took effect, what had before, both with hashes of
+        their results, and now and then the state."""
         event = trace_event(apply, *me)
-        did = zip(apply.batch, executions, strict=True)
+        pairs = zip(apply.batch, executions, strict=True)
+        did = [(command.id, done) for command, done in pairs if isinstance(done, Executed)]
         detail: dict[str, Any] = {
-            "executed": [command.id for command, done in did if isinstance(done, Executed) and not done.again]
+            "executed": [id for id, done in did if not done.again],
+            "results": [_hash(done.result) for _, done in did if not done.again],
         }
+        if repeated := [(*id, _hash(done.result)) for id, done in did if done.again]:
+            detail["repeated"] = repeated
         if apply.slot % _HASHED_EVERY == 0:
             detail["state_hash"] = self._sessions.digest()
         return event and replace(event, detail=detail)
@@ -375,6 +381,13 @@ def _founders(membership: Membership) -> Configuration:
     """The configuration that a log begins with."""
     members = tuple(Member(id, str(membership.members[id])) for id in membership.ids)
     return Configuration(0, members, max(membership.ids) + 1)
+
+
+def _hash(result: Any) -> int:
+    return crc32(_encode(result))
+
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 def _answer_to(execution: Execution, slot: int) -> Answer:

@@ -26,6 +26,7 @@ from harness.history import Event, History, Op, Trace
 from harness.planning import plan_for
 from harness.trial import run
 from workloads.decree import DECREE
+from workloads.unique_ids import UNIQUE_IDS
 
 Told = tuple[str, str] | tuple[str, str, dict[str, Any]]
 MEMBERS = ("n1", "n2", "n3")
@@ -85,6 +86,13 @@ RIGHT: list[tuple[Callable[[Trace], Verdict], list[Told]]] = [
     (exactly_once, [
         applied("n1", 1, executed=[["c", 1]]), restart("n1"), applied("n1", 1, executed=[["c", 1]]),
     ]),
+    (exactly_once, [
+        applied("n1", 1, executed=[["c", 1]], results=[7]),
+        applied("n1", 2, executed=[], results=[], repeated=[["c", 1, 7]]),
+        applied("n2", 1, executed=[["c", 1]], results=[7]),
+        applied("n2", 2, executed=[["c", 2]], results=[8], repeated=[["c", 1, 7], ["c", 2, 8]]),
+    ]),
+    (exactly_once, [applied("n1", 9, executed=[], results=[], repeated=[["before the trace", 1, 7]])]),
     (durability, [COUNTS, vote("n1"), vote("n2"), restart("n1", KEPT), restart("n2", KEPT)]),
     (durability, [COUNTS, vote("n1"), vote("n2"), restart("n1", LATER)]),
     (durability, [COUNTS, vote("n1"), vote("n2"), vote("n3"), restart("n1")]),
@@ -117,6 +125,17 @@ WRONG: list[tuple[Callable[[Trace], Verdict], str, str, list[Told]]] = [
         applied("n1", 1, executed=[["c", 1]]), applied("n1", 2, executed=[["c", 1]]),
     ]),
     (exactly_once, "M4", "executed twice", [applied("n1", 1, executed=[["c", 1], ["c", 1]])]),
+    (exactly_once, "M4", "answered anew", [
+        applied("n1", 1, executed=[["c", 1]], results=[7]),
+        applied("n1", 2, executed=[], results=[], repeated=[["c", 1, 8]]),
+    ]),
+    (exactly_once, "M4", "answered anew", [
+        applied("n1", 1, executed=[["c", 1]], results=[7]), reaching("n2", "snapshot_installed", 1),
+        applied("n2", 2, executed=[], results=[], repeated=[["c", 1, 8]]),
+    ]),
+    (exactly_once, "M4", "answered anew", [
+        applied("n1", 1, executed=[["c", 1]], results=[7], repeated=[["c", 1, 8]]),
+    ]),
     (durability, "M5", "chosen value lost", [COUNTS, vote("n1"), vote("n2"), restart("n1")]),
     (durability, "M5", "chosen value lost", [COUNTS, vote("n1"), restart("n1"), vote("n2")]),
     (durability, "M5", "chosen value lost", [COUNTS, vote("n1"), vote("n2"), restart("n1", OTHER)]),
@@ -263,6 +282,20 @@ def test_an_instance_that_forgets_its_votes_loses_what_was_chosen() -> None:
 
     assert any(verdict(seed, "accepted-not-persisted") == "invalid" for seed in range(60))
     assert all(verdict(seed, None) != "invalid" for seed in range(20))
+
+
+@pytest.mark.parametrize("bug", ["retries-answered-anew", "results-forgotten"])
+def test_a_store_that_does_not_keep_its_results_answers_retries_anew(bug: str) -> None:
+    def verdict(seed: int, bug: str | None) -> Verdict:
+        plan = plan_for(UNIQUE_IDS, seed=seed, nemesis="mixed", bug=bug, time_limit_s=1.0)
+        return exactly_once(run(plan, workload=UNIQUE_IDS).trace)
+
+    seed, found = next((seed, found) for seed in range(30) if (found := verdict(seed, bug)).anomalies)
+    assert {anomaly.name for anomaly in found.anomalies} == {"answered anew"}
+
+    correct = verdict(seed, None)
+    assert correct.valid == "valid"
+    assert correct.details["repeated"], "vacuous: no command came again"
 
 
 # M7
