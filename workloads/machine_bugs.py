@@ -15,7 +15,7 @@ import trio
 from harness.workload import SeededBug
 from paxos_impl.core.log.command import Command
 from paxos_impl.kv.machine import StateMachine
-from paxos_impl.kv.operation import Cas, Get, Guarded, Simple, parse
+from paxos_impl.kv.operation import Cas, Get, Guarded, Operation, Simple
 from paxos_impl.kv.sessions import Executed, Execution, Sessions
 from paxos_impl.kv.store import Store
 from workloads.log_bugs import Breakage
@@ -148,11 +148,11 @@ class _ForgetsTokens(Store):
 
 
 class _TakesAnyToken(Store):
-    def execute(self, op: Any) -> Any:
-        match parse(op):
+    def carry_out(self, operation: Operation) -> Any:
+        match operation:
             case Guarded(_, _, inner):
                 return [self._execute(inner)]
-        return super().execute(op)
+        return super().carry_out(operation)
 
 
 class _AsksItsOwnClock(Store):

@@ -20,17 +20,17 @@ class StateMachine(Protocol):
     can be told by the leader, before it becomes part of the log: see `stamped`.
     """
 
-    def check(self, op: Any) -> None:
-        """Whether this is an operation at all.
+    def parse(self, op: Any) -> Any:
+        """An operation as `is_query` and `carry_out` take it.
 
-        Raises: BadOperation.
+        Raises: BadOperation, if it is no operation at all.
         """
 
-    def is_query(self, op: Any) -> bool:
+    def is_query(self, operation: Any) -> bool:
         """Whether this operation only looks."""
 
     def stamped(self, op: Any, at_ms: int) -> Any:
-        """An operation that was checked, with the time at which the leader takes it up, if that matters.
+        """An operation that can be parsed, with the time at which the leader takes it up, if that matters.
 
         Called by the leader alone; it changes nothing.
         """
@@ -40,7 +40,10 @@ class StateMachine(Protocol):
         """The latest time that an operation it has executed was stamped with; 0 if none was."""
 
     def execute(self, op: Any) -> Any:
-        """Carry out an operation that was checked; the answer is plain data."""
+        """Carry out an operation that can be parsed, as plain data; the answer is plain data."""
+
+    def carry_out(self, operation: Any) -> Any:
+        """Carry out what `parse` gave; the answer is plain data."""
 
     def state(self) -> Any:
         """All of the state, as plain data."""

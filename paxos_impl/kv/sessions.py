@@ -58,17 +58,19 @@ class Sessions:
 
     def execute(self, command: Command) -> Execution:
         """The outcome of a command that the log has come to."""
-        if is_change(command):
-            return Passed()
-        session = self._sessions.pop(command.client, None)
-        if session is None and command.number != 1:
-            return Forgotten()
+        sessions, client = self._sessions, command.client
+        session = sessions.pop(client, None)
+        if session is None:
+            if is_change(command):
+                return Passed()
+            if command.number != 1:
+                return Forgotten()
         again = session is not None and command.number <= session.number
         if session is None or not again:
             session = Session(command.number, self._machine.execute(command.op))
-        self._sessions[command.client] = session
-        if len(self._sessions) > self._limit:
-            del self._sessions[next(iter(self._sessions))]
+        sessions[client] = session
+        if len(sessions) > self._limit:
+            del sessions[next(iter(sessions))]
         return Executed(session.result, again) if command.number == session.number else Outdated()
 
     def digest(self) -> str:

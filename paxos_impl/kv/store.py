@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from paxos_impl.kv.operation import (
     Delete,
     Get,
     Guarded,
+    Operation,
     Put,
     Release,
     Simple,
@@ -47,13 +49,13 @@ class Store:
         self._locks: dict[str, Lock] = {}
         self._reached_ms = 0
 
-    def check(self, op: Any) -> None:
+    def parse(self, op: Any) -> Operation:
         """See `StateMachine`."""
-        parse(op)
+        return parse(op)
 
-    def is_query(self, op: Any) -> bool:
+    def is_query(self, operation: Operation) -> bool:
         """See `StateMachine`."""
-        return only_looks(parse(op))
+        return only_looks(operation)
 
     def stamped(self, op: Any, at_ms: int) -> Any:
         """See `StateMachine`."""
@@ -70,7 +72,13 @@ class Store:
 
     def execute(self, op: Any) -> Any:
         """See `StateMachine`."""
-        match parse(op):
+        return self.carry_out(parse(op))
+
+    def carry_out(self, operation: Operation) -> Any:
+        """See `StateMachine`."""
+        if type(operation) in _BY_TYPE:  # Which is quicker than `match`, and by far the most frequent.
+            return self._execute(operation)
+        match operation:
             case Transaction(given, ops):
                 return self._transact(given, ops)
             case Acquire(lock, holder, lease_ms, at_ms):
@@ -79,8 +87,6 @@ class Store:
                 return self._release(lock, token)
             case Guarded(lock, token, inner):
                 return [self._execute(inner)] if self._lock(lock).is_held_by(token) else None
-            case simple:
-                return self._execute(simple)
 
     def state(self) -> dict[str, Any]:
         """See `StateMachine`."""
@@ -98,30 +104,35 @@ class Store:
     # One key.
 
     def _execute(self, op: Simple) -> Any:
-        values = self._values
-        match op:
-            case Get(key):
-                return values.get(key)
-            case Put(key, value):
-                self._set(key, value)
-                return None
-            case Delete(key):
-                return values.pop(key, None) is not None
-            case Cas(key, old, new):
-                if not _same(values.get(key), old):
-                    return False
-                self._set(key, new)
-                return True
-            case Append(key, element):
-                held = values.get(key, [])
-                values[key] = [*(held if isinstance(held, list) else [held]), element]
-                return len(values[key])
-            case Add(key, amount):
-                held = values.get(key, 0)
-                if type(held) is not int or not _SUM_MIN <= held + amount <= _SUM_MAX:  # A bool is none.
-                    return None
-                values[key] = held + amount
-                return values[key]
+        return _BY_TYPE[type(op)](self, op)
+
+    def _get(self, op: Get) -> Any:
+        return self._values.get(op.key)
+
+    def _put(self, op: Put) -> None:
+        self._set(op.key, op.value)
+
+    def _delete(self, op: Delete) -> bool:
+        return self._values.pop(op.key, None) is not None
+
+    def _cas(self, op: Cas) -> bool:
+        if not _same(self._values.get(op.key), op.old):
+            return False
+        self._set(op.key, op.new)
+        return True
+
+    def _append(self, op: Append) -> int:
+        held = self._values.get(op.key, [])
+        longer = [*(held if isinstance(held, list) else [held]), op.element]
+        self._values[op.key] = longer
+        return len(longer)
+
+    def _add(self, op: Add) -> int | None:
+        held = self._values.get(op.key, 0)
+        if type(held) is not int or not _SUM_MIN <= held + op.amount <= _SUM_MAX:  # A bool is none.
+            return None
+        self._values[op.key] = held + op.amount
+        return held + op.amount
 
     def _set(self, key: str, value: Any) -> None:
         if value is None:
@@ -154,6 +165,17 @@ class Store:
             return False
         self._locks[name] = self._lock(name).released()
         return True
+
+
+_BY_TYPE: Mapping[type, Callable[[Store, Any], Any]] = {
+    Get: Store._get,
+    Put: Store._put,
+    Delete: Store._delete,
+    Cas: Store._cas,
+    Append: Store._append,
+    Add: Store._add,
+}
+"""What does each operation about one key."""
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -81,7 +81,7 @@ class ReplicaDesk:
             case Execute(number, client, nth, op):
                 command = Command(client, nth, op)
                 visitor.pass_on(number, self._driver, lambda n: Submitted(n, command, size))
-            case Read(number, op) if not self._node.machine.is_query(op):
+            case Read(number, op) if not self._node.machine.is_query(self._node.machine.parse(op)):
                 why = "this operation does more than look; have it executed instead"
                 visitor.answer(number, Refused(why, is_final=True))
             case Read(number, op, how):
@@ -98,7 +98,7 @@ class ReplicaDesk:
         if not is_plain(op):
             return "the operation is not plain data, such as JSON can carry"
         try:
-            self._node.machine.check(op)
+            self._node.machine.parse(op)
         except BadOperation as error:
             return str(error)
         return ""

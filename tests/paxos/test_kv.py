@@ -105,7 +105,7 @@ def test_an_operation_is_what_is_read_of_it(operation: Operation) -> None:
 )
 def test_what_is_no_operation_is_refused_in_words(op: object) -> None:
     with pytest.raises(BadOperation, match="no operation"):
-        Store().check(op)
+        Store().parse(op)
 
 
 def test_values_that_are_equal_in_python_only_are_not_swapped() -> None:
@@ -137,7 +137,7 @@ def test_a_swap_that_expects_none_creates() -> None:
     ],
 )
 def test_only_what_is_made_of_gets_just_looks(op: list[Any], is_query: bool) -> None:
-    assert Store().is_query(op) is is_query
+    assert Store().is_query(Store().parse(op)) is is_query
 
 
 def test_a_transaction_of_which_one_condition_does_not_hold_does_nothing() -> None:
