@@ -74,7 +74,7 @@ class Store:
         """See `StateMachine`."""
         return self.carry_out(parse(op))
 
-    def carry_out(self, operation: Operation) -> Any:
+    def carry_out(self, operation: Any) -> Any:
         """See `StateMachine`."""
         if type(operation) in _BY_TYPE:  # Which is quicker than `match`, and by far the most frequent.
             return self._execute(operation)

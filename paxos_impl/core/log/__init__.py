@@ -49,7 +49,8 @@ from paxos_impl.core.log.event import (
 from paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
 from paxos_impl.core.log.ledger import FIRST, Cell, Ledger
 from paxos_impl.core.log.message import Entry, Message
-from paxos_impl.core.log.replica import Recovered, Replica
+from paxos_impl.core.log.recollection import Execution, Recollection, Recovered
+from paxos_impl.core.log.replica import Replica
 from paxos_impl.core.log.rules import LOG_RULES, LogRules
 from paxos_impl.core.log.snapshot import Compaction, Image, Snapshot
 from paxos_impl.core.log.trace import trace_event
@@ -76,6 +77,7 @@ __all__ = [
     "Effect",
     "Entry",
     "Event",
+    "Execution",
     "Fact",
     "Grant",
     "HoldsLease",
@@ -97,6 +99,7 @@ __all__ = [
     "ReadHow",
     "ReadRequested",
     "Received",
+    "Recollection",
     "Recovered",
     "Rejected",
     "Replica",

@@ -6,13 +6,12 @@ after the other, each in ignorance of the other, only the first is made.
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from paxos_impl.core.log import leader
 from paxos_impl.core.log.command import Batch, Queued
-from paxos_impl.core.log.configuration import CLUSTER, Configuration, Member, change_to, changed_to, since
+from paxos_impl.core.log.configuration import CLUSTER, Configuration, Member, change_to, is_change
 from paxos_impl.core.log.effect import Changed, Decline, Rejected
 from paxos_impl.core.log.phase import Leading
+from paxos_impl.core.log.succession import succession
 from paxos_impl.core.log.turn import Turn
 
 
@@ -48,18 +47,15 @@ def _obstacle(turn: Turn, phase: Leading, newest: Configuration, members: tuple[
 
 
 def make(turn: Turn, slot: int, batch: Batch, waiting: tuple[tuple[int, ...], ...]) -> None:
-    """Change the configuration as the commands of a slot say, and leave behind those that are over."""
+    """Change the configuration as the commands of a slot say, and answer those who wanted that."""
     before = turn.configurations
-    configurations = before if len(before) == 1 else since(before, slot + 1)
-    for command, requests in zip(batch, waiting, strict=True):
-        if (wanted := changed_to(command)) is None:
-            continue
-        is_made = turn.rules.takes_effect(configurations[-1], wanted)
-        if is_made:
-            changed = replace(wanted, from_slot=turn.rules.in_force_from(slot))
-            configurations = since((*configurations, changed), slot + 1)
-        for request in requests:
-            turn.do(Changed(request, slot, is_made))
+    if len(before) == 1 and not any(map(is_change, batch)):
+        return
+    configurations, is_made = succession(turn.rules, before, slot, batch)
+    for made, requests in zip(is_made, waiting, strict=True):
+        if made is not None:
+            for request in requests:
+                turn.do(Changed(request, slot, made))
     if configurations != before:
         turn.configure(configurations)
         leader.prepare_missing(turn)

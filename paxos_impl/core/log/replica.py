@@ -6,55 +6,21 @@ What must always hold: whatever leaves a replica rests on durable state only, si
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from paxos_impl.core.ballot import Ballot
 from paxos_impl.core.log.command import CommandId, Queued
 from paxos_impl.core.log.configuration import Configuration, founded_by, members_of
-from paxos_impl.core.log.effect import Chose, Effect, Fact, Promised, Voted
+from paxos_impl.core.log.effect import Effect
 from paxos_impl.core.log.event import Event, Received
 from paxos_impl.core.log.handling import handle
 from paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
-from paxos_impl.core.log.ledger import EMPTY, FIRST, Cell, Ledger
+from paxos_impl.core.log.ledger import FIRST, Ledger
 from paxos_impl.core.log.phase import Following, Phase
+from paxos_impl.core.log.recollection import Recovered
 from paxos_impl.core.log.rules import LOG_RULES, LogRules
 from paxos_impl.core.log.snapshot import Compaction, Fetching, Image
 from paxos_impl.core.log.turn import Turn
-
-
-class Recovered(msgspec.Struct, frozen=True, gc=False):
-    """What a disk remembers."""
-
-    promised: Ballot | None = None
-    ledger: Ledger = Ledger()
-    upto: int = FIRST - 1
-    """Up to where all slots are known to be chosen."""
-    image: Image | None = None
-    """The snapshot that the ledger goes on from."""
-
-    @classmethod
-    def of(cls, facts: Iterable[Fact], image: Image | None = None) -> Recovered:
-        """What these facts amount to, oldest first, on top of a snapshot."""
-        base = FIRST - 1 if image is None else image.slot
-        promised: Ballot | None = None
-        cells: dict[int, Cell] = {}
-        for fact in facts:
-            match fact:
-                case Promised(ballot):
-                    promised = ballot
-                case Voted(entry):
-                    promised = entry.ballot
-                    if entry.slot > base:
-                        cells[entry.slot] = Cell(entry.vote, cells.get(entry.slot, EMPTY).chosen)
-                case Chose(slot, entry) if slot > base:
-                    accepted = cells.get(slot, EMPTY).accepted
-                    cells[slot] = Cell(accepted, accepted if entry is None else entry.vote)
-        upto = base
-        while cells.get(upto + 1, EMPTY).chosen is not None:
-            upto += 1
-        return cls(promised, Ledger.of(cells, base), upto, image)
 
 
 class Replica(msgspec.Struct, frozen=True):
