@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from paxos_impl.frame import BadFrame
 from paxos_impl.visitor import Visitor
-from paxos_impl.wire import Envelope, Hello, Waiting
+from paxos_impl.wire import Waiting
 
 
 class Anteroom:
@@ -29,14 +27,6 @@ class Anteroom:
     def read(self, body: bytes) -> object:
         """See `Desk`."""
         return self._read(body)
-
-    def admit(self, hello: Hello) -> None:
-        """See `Desk`."""
-        raise BadFrame(f"server {hello.sender} said hello to one that has no cluster")
-
-    def hear(self, envelope: Envelope[Any], sender: int) -> None:
-        """See `Desk`."""
-        raise BadFrame(f"server {sender} was not admitted")
 
     def serve(self, visitor: Visitor, request: object, size: int) -> None:
         """See `Desk`."""

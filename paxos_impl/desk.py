@@ -1,21 +1,18 @@
-"""The desk of an instance: what it is told by the others and asked by clients."""
+"""The desk of an instance: what it is asked by clients."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from paxos_impl.core import GetRequested, ProposeRequested, Refused, Unknown, Value
 from paxos_impl.frame import BadFrame
-from paxos_impl.peers import Peers
 from paxos_impl.visitor import Visitor
 from paxos_impl.wire import (
     ClientGet,
     ClientPropose,
     ClientStatus,
-    Envelope,
-    Hello,
     Incoming,
     Status,
     Waiting,
@@ -44,20 +41,12 @@ def answer_early(visitor: Visitor, request: object, waiting: Waiting) -> None:
 class InstanceDesk:
     """Stands before one node."""
 
-    def __init__(self, node: Node, peers: Peers) -> None:
-        self._node, self._driver, self._peers = node, node.driver, peers
+    def __init__(self, node: Node) -> None:
+        self._node, self._driver = node, node.driver
 
     def read(self, body: bytes) -> Incoming:
         """See `Desk`."""
         return read_incoming(body)
-
-    def admit(self, hello: Hello) -> None:
-        """See `Desk`."""
-        self._peers.check(hello)
-
-    def hear(self, envelope: Envelope[Any], sender: int) -> None:
-        """See `Desk`."""
-        self._driver.receive(envelope.message, sender, envelope.id)
 
     def turn_away(self, visitor: Visitor, request: object, why: str) -> None:
         """See `Desk`."""

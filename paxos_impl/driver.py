@@ -15,7 +15,7 @@ import trio
 
 from paxos_impl.core import TraceEvent, persisted_event
 from paxos_impl.link import Link
-from paxos_impl.wire import Envelope, framed
+from paxos_impl.wire import Envelope, Postmark, framed
 
 Tracer = Callable[[TraceEvent], None]
 """Is handed every protocol event at the moment it becomes observable."""
@@ -62,9 +62,10 @@ class Driver(Generic[_Event, _Effect]):
         server_id: int,
         incarnation: int,
         links: Mapping[int, Link],
+        postmark: Postmark,
         tracer: Tracer | None,
     ) -> None:
-        self._driven, self._links = driven, links
+        self._driven, self._links, self._postmark = driven, links, postmark
         self._me, self._incarnation = server_id, incarnation
         self._tracer, self._traced = tracer, 0
         self._inbox: deque[_Event] = deque()
@@ -156,7 +157,7 @@ class Driver(Generic[_Event, _Effect]):
             if peer == self._me:
                 self._inbox.append(self._driven.received(message, self._me, id))
             else:
-                frame = frame or framed(Envelope(id, message))
+                frame = frame or framed(Envelope(id, message, *self._postmark))
                 if (link := self._links.get(peer)) is not None:  # Or else nobody knows where it is.
                     link.send(frame)
 

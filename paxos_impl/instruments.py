@@ -29,7 +29,7 @@ def _connections(door: Door) -> Iterator[Sample]:
 
 
 def _work(server: Server) -> Iterator[Sample]:
-    driver = server.driver
+    (driver,) = server.drivers
     yield Sample("paxos_requests_total", "counter", "Requests of clients taken up.", driver.requests)
     yield Sample("paxos_events_total", "counter", "Events handled.", driver.handled)
     yield Sample("paxos_backlog", "gauge", "Events that wait to be handled.", driver.backlog)

@@ -38,7 +38,7 @@ from paxos_impl.server import links_to_others, serve_node
 from paxos_impl.storage import Storage
 from paxos_impl.timing import Timing
 from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import PROTOCOL
+from paxos_impl.wire import PROTOCOL, Postmark, mark_of
 
 
 class NodeConfig(msgspec.Struct, frozen=True):
@@ -100,8 +100,13 @@ class Node:
             log=log,
             transport=config.transport,
         )
-        self.driver: Driver[Event, Effect] = Driver(self, me, storage.incarnation, self.links, tracer)
-        self.desk = InstanceDesk(self, Peers(self.membership, me, PROTOCOL, self.links))
+        postmark = Postmark(mark_of(self.membership.cluster_id))
+        self.driver: Driver[Event, Effect] = Driver(
+            self, me, storage.incarnation, self.links, postmark, tracer
+        )
+        self.drivers = (self.driver,)
+        self.peers = Peers(self.membership, me, PROTOCOL, self.links)
+        self.desk = InstanceDesk(self)
         self.driver.submit(Started())
 
     @classmethod

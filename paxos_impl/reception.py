@@ -6,16 +6,19 @@ many connect, and whatever they send or leave unread, what is kept for them is b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import trio
 
 from paxos_impl.door import FIRST_WORDS_S, Crowded, Door
+from paxos_impl.driver import Driver
 from paxos_impl.frame import BadFrame, FrameReader
+from paxos_impl.peers import Peers
 from paxos_impl.remark import Remarks
 from paxos_impl.transport import PLAIN, Stranger, Transport
 from paxos_impl.visitor import CHUNK_BYTES, Visitor
-from paxos_impl.wire import Envelope, Hello
+from paxos_impl.wire import Envelope, Hello, mark_of
 
 CLIENTS_MAX = 1000
 """How many clients may be connected; a further one is told that it is one too many."""
@@ -24,22 +27,13 @@ GRACE_S = 3.0
 
 
 class Desk(Protocol):
-    """What stands behind a reception: it knows what messages there are, and what is to become of them."""
+    """What stands behind a reception: it knows what messages there are, and serves clients."""
 
     def read(self, body: bytes) -> object:
         """The message in a frame.
 
         Raises: BadFrame.
         """
-
-    def admit(self, hello: Hello) -> None:
-        """Whether to listen to another server.
-
-        Raises: BadFrame.
-        """
-
-    def hear(self, envelope: Envelope[Any], sender: int) -> None:
-        """A server that was admitted has sent a message."""
 
     def serve(self, visitor: Visitor, request: Any, size: int) -> None:
         """Begin to serve a client's request, which was so many bytes long.
@@ -54,19 +48,33 @@ class Desk(Protocol):
         """
 
 
-class Reception:
-    """Receives connections on behalf of a desk.
+class Host(Protocol):
+    """Who has a reception: a server that knows who the others are."""
 
-    If it is not open yet, other servers wait in it until it is, and clients until it is or `speaks`.
+    @property
+    def drivers(self) -> Sequence[Driver[Any, Any]]:
+        """What messages of other servers are for: one for each group."""
+
+    @property
+    def peers(self) -> Peers:
+        """Knows the others."""
+
+    @property
+    def desk(self) -> Desk:
+        """Serves clients."""
+
+
+class Reception:
+    """Receives connections on behalf of a host.
+
+    As long as it is not open, other servers wait in it, and so do clients until it `speaks`.
     """
 
-    def __init__(
-        self, desk: Desk, log: Remarks, transport: Transport = PLAIN, *, is_open: bool = True
-    ) -> None:
+    def __init__(self, desk: Desk, log: Remarks, transport: Transport = PLAIN) -> None:
+        """`desk` stands in for that of the host until there is one."""
         self._desk = desk
         self._speaks, self._opened = trio.Event(), trio.Event()
-        if is_open:
-            self.open(desk)
+        self._host: Host | None = None
         self._visitors: dict[Visitor, None] = {}
         self._is_closing = False
         self.door = Door(self._receive, log, transport)
@@ -76,9 +84,9 @@ class Reception:
         """How many are connected."""
         return len(self._visitors)
 
-    def open(self, desk: Desk) -> None:
-        """From now on this desk serves clients, and admits other servers."""
-        self._desk = desk
+    def open(self, host: Host) -> None:
+        """From now on other servers are heard, and clients served, by this host."""
+        self._host, self._desk = host, host.desk
         self._speaks.set()
         self._opened.set()
 
@@ -110,8 +118,9 @@ class Reception:
         match self._desk.read(bodies[0]):
             case Hello() as hello:
                 await self._opened.wait()
-                self._desk.admit(hello)
-                await self._hear(stream, reader, bodies[1:], hello)
+                assert self._host is not None, "it was opened"
+                self._host.peers.check(hello)
+                await self._hear(self._host, stream, reader, bodies[1:], hello)
             case Envelope():
                 raise BadFrame("a message from a server that did not say hello")
             case request:
@@ -119,16 +128,21 @@ class Reception:
                 await self._entertain(stream, reader, bodies, request)
 
     async def _hear(
-        self, stream: trio.abc.Stream, reader: FrameReader, bodies: list[bytes], hello: Hello
+        self, host: Host, stream: trio.abc.Stream, reader: FrameReader, bodies: list[bytes], hello: Hello
     ) -> None:
-        """Another server's connection."""
+        """Another server's connection. What it said of itself holds for each message of it, too."""
+        mark, drivers, sender = mark_of(hello.cluster_id), host.drivers, hello.sender
         while True:
             for body in bodies:
-                match self._desk.read(body):
-                    case Envelope() as envelope:
-                        self._desk.hear(envelope, hello.sender)
+                match host.desk.read(body):
+                    case Envelope(id, message, cluster, group):
+                        if cluster != mark:
+                            raise BadFrame(f"server {sender} sent a message of another cluster")
+                        if not 0 <= group < len(drivers):
+                            raise BadFrame(f"server {sender} sent a message to group {group}; there is none")
+                        drivers[group].receive(message, sender, id)
                     case message if message != hello:  # The same hello may come twice.
-                        raise BadFrame(f"server {hello.sender} sent {type(message).__name__} to a server")
+                        raise BadFrame(f"server {sender} sent {type(message).__name__} to a server")
             chunk = await stream.receive_some(CHUNK_BYTES)
             if not chunk:
                 return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from random import Random
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from paxos_impl.driver import Driver
 from paxos_impl.link import Link
 from paxos_impl.membership import Address, Membership
 from paxos_impl.metrics import Sample
+from paxos_impl.peers import Peers
 from paxos_impl.reception import Desk, Reception
 from paxos_impl.remark import Remarks
 from paxos_impl.storage import StorageFailed
@@ -24,16 +25,20 @@ class Server(Protocol):
     """A node that is ready to run."""
 
     @property
-    def driver(self) -> Driver[Any, Any]:
-        """What drives it."""
+    def drivers(self) -> Sequence[Driver[Any, Any]]:
+        """What drives it: one for each of its groups."""
 
     @property
     def links(self) -> dict[int, Link]:
         """To the other members."""
 
     @property
+    def peers(self) -> Peers:
+        """Knows the other members by what they say of themselves."""
+
+    @property
     def desk(self) -> Desk:
-        """Hears the other members, and serves clients."""
+        """Serves clients."""
 
     async def run(self) -> None:
         """Run until cancelled.
@@ -104,6 +109,7 @@ async def serve_node(
     Raises: StorageFailed, when its disk fails it; OSError, when it can't listen.
     """
     reception = Reception(server.desk, log, transport)
+    reception.open(server)
     listeners = await listen_at(listen)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, reception.door.welcome, listeners)
@@ -131,7 +137,7 @@ async def serve_when_complete(
 
     async def run() -> None:
         server = await join()
-        reception.open(server.desk)
+        reception.open(server)
         raise await run_until_failed(server)
 
     async with trio.open_nursery() as nursery:

@@ -7,7 +7,8 @@ Paxos is told and asked is here; `replica.wire` has the same for replicas of a l
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from hashlib import blake2b
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -17,7 +18,7 @@ from paxos_impl.core.message import Message
 from paxos_impl.frame import BadFrame, frame
 from paxos_impl.membership import Address
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when the wire format changes; instances of different protocols do not talk."""
 
 _M = TypeVar("_M")
@@ -41,6 +42,22 @@ class Envelope(msgspec.Struct, Generic[_M], frozen=True, array_like=True, tag=Tr
 
     id: str
     message: _M
+    cluster: int
+    """The mark of the cluster that it belongs to: see `mark_of`."""
+    group: int = 0
+    """Which of the groups of that cluster it is for."""
+
+
+class Postmark(NamedTuple):
+    """What all envelopes of one sender have in common."""
+
+    cluster: int
+    group: int = 0
+
+
+def mark_of(cluster_id: str) -> int:
+    """What stands for a cluster in each message: 8 bytes, which no two clusters share but by chance."""
+    return int.from_bytes(blake2b(cluster_id.encode(), digest_size=8).digest(), "big")
 
 
 class Response(msgspec.Struct, Generic[_A], frozen=True, array_like=True, tag=True, gc=False):

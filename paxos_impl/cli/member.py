@@ -157,7 +157,7 @@ class Member:
 
         service, disk, server = self.service, OsDisk(self.service.data), None
         anteroom = Anteroom(kind.read, kind.answer_early, self.office.cluster_size)
-        reception = Reception(anteroom, service.say, service.transport, is_open=False)
+        reception = Reception(anteroom, service.say, service.transport)
 
         async def join() -> Server:
             nonlocal server

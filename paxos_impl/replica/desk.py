@@ -1,4 +1,4 @@
-"""The desk of a replica: what it is told by the others and asked by clients."""
+"""The desk of a replica: what it is asked by clients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from paxos_impl.core.log import ChangeRequested, Command, ReadRequested, Submitt
 from paxos_impl.desk import OVERLOADED, is_plain
 from paxos_impl.frame import BadFrame
 from paxos_impl.kv.machine import BadOperation
-from paxos_impl.peers import Peers
 from paxos_impl.replica.moment import now
 from paxos_impl.replica.standing import lease_left_s
 from paxos_impl.replica.wire import (
@@ -23,7 +22,7 @@ from paxos_impl.replica.wire import (
     read_incoming,
 )
 from paxos_impl.visitor import Visitor
-from paxos_impl.wire import Envelope, Hello, Waiting
+from paxos_impl.wire import Waiting
 
 if TYPE_CHECKING:
     from paxos_impl.replica.node import ReplicaNode
@@ -46,20 +45,12 @@ def answer_early(visitor: Visitor, request: object, waiting: Waiting) -> None:
 class ReplicaDesk:
     """Stands before one replica."""
 
-    def __init__(self, node: ReplicaNode, peers: Peers) -> None:
-        self._node, self._driver, self._peers = node, node.driver, peers
+    def __init__(self, node: ReplicaNode) -> None:
+        self._node, self._driver = node, node.driver
 
     def read(self, body: bytes) -> Incoming:
         """See `Desk`."""
         return read_incoming(body)
-
-    def admit(self, hello: Hello) -> None:
-        """See `Desk`."""
-        self._peers.check(hello)
-
-    def hear(self, envelope: Envelope[Any], sender: int) -> None:
-        """See `Desk`."""
-        self._driver.receive(envelope.message, sender, envelope.id)
 
     def turn_away(self, visitor: Visitor, request: object, why: str) -> None:
         """See `Desk`."""

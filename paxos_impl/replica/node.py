@@ -72,7 +72,7 @@ from paxos_impl.replica.wire import PROTOCOL, Answer, Done, Elsewhere, Refused
 from paxos_impl.server import link_to, serve_node
 from paxos_impl.storage import StorageFailed
 from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import Hello
+from paxos_impl.wire import Hello, Postmark, mark_of
 
 _HASHED_EVERY = 8
 """Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
@@ -169,8 +169,13 @@ class ReplicaNode:
         self.links = {
             peer: self._link(peer, self.addresses[peer]) for peer in self.membership.ids if peer != me
         }
-        self.driver: Driver[Event, Effect] = Driver(self, me, storage.incarnation, self.links, tracer)
-        self.desk = ReplicaDesk(self, Peers(self.membership, me, PROTOCOL, self.links, self._admits))
+        postmark = Postmark(mark_of(self.membership.cluster_id))
+        self.driver: Driver[Event, Effect] = Driver(
+            self, me, storage.incarnation, self.links, postmark, tracer
+        )
+        self.drivers = (self.driver,)
+        self.peers = Peers(self.membership, me, PROTOCOL, self.links, self._admits)
+        self.desk = ReplicaDesk(self)
         self.driver.submit(Started())
 
     @classmethod

@@ -15,7 +15,7 @@ from paxos_impl.core.log import Configuration, Member, Message, ReadHow
 from paxos_impl.membership import Address
 from paxos_impl.wire import Envelope, Hello, Response, Waiting, decoded
 
-PROTOCOL = 1001
+PROTOCOL = 1002
 """Raised when the wire format changes; replicas of different protocols do not talk."""
 
 

@@ -28,7 +28,7 @@ from paxos_impl.node import NodeConfig, serve
 from paxos_impl.outbox import Outbox
 from paxos_impl.storage import StorageFailed
 from paxos_impl.timing import Timing
-from paxos_impl.wire import PROTOCOL, ClientGet, ClientPropose, Envelope, Hello, framed
+from paxos_impl.wire import PROTOCOL, ClientGet, ClientPropose, Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
 
 QUICK = Timing(retransmit_s=0.05, back_off_s=0.01, pull_s=0.03, max_s=0.1)
@@ -231,7 +231,10 @@ async def test_a_node_whose_disk_fails_stops_and_says_so() -> None:
 # Who speaks to it.
 
 
-PREPARE = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2))))
+BLUE = mark_of("blue")
+PREPARE = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), BLUE))
+STRAY = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), mark_of("red")))
+ASTRAY = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), BLUE, group=1))
 
 
 @pytest.mark.parametrize(
@@ -241,10 +244,15 @@ PREPARE = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2))))
         (frame(b"nonsense"), "not a message that an instance takes"),
         (PREPARE, "did not say hello"),
         (framed(Hello(PROTOCOL, "red", 2, 1, 0)) + PREPARE, "belongs to cluster 'red'; this is 'blue'"),
-        (framed(Hello(PROTOCOL + 1, "blue", 2, 1, 0)) + PREPARE, "speaks protocol 2; this is 1"),
+        (
+            framed(Hello(PROTOCOL + 1, "blue", 2, 1, 0)) + PREPARE,
+            f"speaks protocol {PROTOCOL + 1}; this is {PROTOCOL}",
+        ),
         (framed(Hello(PROTOCOL, "blue", 2, 3, 0)) + PREPARE, "means to talk to server 3; this is 1"),
         (framed(Hello(PROTOCOL, "blue", 9, 1, 0)) + PREPARE, "is no other member"),
         (framed(Hello(PROTOCOL, "blue", 1, 1, 0)) + PREPARE, "is no other member"),
+        (framed(Hello(PROTOCOL, "blue", 2, 1, 0)) + STRAY, "server 2 sent a message of another cluster"),
+        (framed(Hello(PROTOCOL, "blue", 2, 1, 0)) + ASTRAY, "sent a message to group 1; there is none"),
         (framed(Hello(PROTOCOL, "blue", 2, 1, 0)) + framed(ClientGet(1)), "sent ClientGet to a server"),
         (framed(ClientGet(1)) + framed(Hello(PROTOCOL, "blue", 2, 1, 0)), "a client sent Hello"),
     ],

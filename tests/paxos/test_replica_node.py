@@ -22,7 +22,7 @@ from paxos_impl.replica.node import LEASE, ReplicaConfig, serve
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, Status, read_response
 from paxos_impl.storage import StorageFailed
-from paxos_impl.wire import Envelope, Hello, framed
+from paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
 from tests.paxos.test_node import _free_ports
 
@@ -337,7 +337,7 @@ async def test_a_removed_member_says_so_and_is_shown_out_when_it_calls() -> None
     "said",
     [
         b"\x00\x00\x00\x03abc",
-        framed(Envelope("n9.0.1", Command("x", 1, 1))),
+        framed(Envelope("n9.0.1", Command("x", 1, 1), mark_of("blue"))),
         framed(Hello(PROTOCOL + 1, "blue", 2, 1, 0)),
         framed(Hello(PROTOCOL, "red", 2, 1, 0)),
         framed(Hello(PROTOCOL, "blue", 9, 1, 0)),

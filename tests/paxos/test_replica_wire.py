@@ -65,7 +65,7 @@ def received(message: object) -> object:
 
 @given(messages)
 def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
-    envelope = Envelope("n1.0.1", message)
+    envelope = Envelope("n1.0.1", message, 2**63, 7)
 
     assert received(envelope) == envelope
 
@@ -99,11 +99,11 @@ def test_the_longest_report_fits_in_a_frame(kind: type, slots: int) -> None:
     entries = tuple(Entry(2**40 + slot, ballot, batch) for slot in range(slots))
     message = Promise(ballot, 2**40, entries) if kind is Promise else Tell(entries, 2**40)
 
-    assert len(framed(Envelope("n99.9999.999999", message))) < FRAME_MAX
+    assert len(framed(Envelope("n99.9999.999999", message, 2**64 - 1, 99))) < FRAME_MAX
 
 
 def test_a_piece_of_a_snapshot_fits_in_a_frame() -> None:
     id = SnapshotId(2**40, "d" * 32, 2**40)
     chunk = Chunk(id, 2**40, b"x" * Compaction().chunk_bytes, 2**32 - 1)
 
-    assert len(framed(Envelope("n99.9999.999999", chunk))) < FRAME_MAX
+    assert len(framed(Envelope("n99.9999.999999", chunk, 2**64 - 1, 99))) < FRAME_MAX

@@ -32,6 +32,7 @@ from paxos_impl.instruments import samples_of
 from paxos_impl.membership import Address, Membership
 from paxos_impl.metrics import Sample, rendered, serve_metrics
 from paxos_impl.node import Node, NodeConfig, serve
+from paxos_impl.peers import Peers
 from paxos_impl.reception import Reception
 from paxos_impl.record import DamagedLog
 from paxos_impl.remark import Remark
@@ -43,10 +44,11 @@ from paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
 from paxos_impl.replica.wire import Refused as NotTakenUp
 from paxos_impl.replica.wire import read_incoming as read_of_replicas
 from paxos_impl.replica.wire import read_response as read_of_clients
-from paxos_impl.server import serve_when_complete
+from paxos_impl.server import Server, serve_when_complete
 from paxos_impl.transport import Stranger
 from paxos_impl.visitor import UNANSWERED_MAX, Visitor
 from paxos_impl.wire import (
+    PROTOCOL,
     ClientGet,
     ClientPropose,
     ClientStatus,
@@ -176,16 +178,19 @@ class Desk:
     def read(self, body: bytes) -> object:
         return read_incoming(body)
 
-    def admit(self, hello: object) -> None:
-        pass
-
-    def hear(self, envelope: object, sender: int) -> None:
-        pass
-
     def serve(self, visitor: Visitor, request: Any, size: int) -> None:
         answer_early(visitor, request, Waiting(1, 3))
 
-    turn_away = serve
+    def turn_away(self, visitor: Visitor, request: Any, why: str) -> None:
+        self.serve(visitor, request, 0)
+
+
+class Host:
+    """Nobody else is a member."""
+
+    drivers = ()
+    desk = Desk()
+    peers = Peers(Membership({}, "blue"), 1, PROTOCOL, {})
 
 
 @settings(deadline=None)
@@ -205,7 +210,9 @@ def test_whatever_bytes_come_a_connection_ends_for_a_reason_that_is_known(chunks
 
         async def receive() -> None:
             try:
-                await Reception(Desk(), lambda line: None)._receive(ours)
+                at_door = Reception(Desk(), lambda line: None)
+                at_door.open(Host())
+                await at_door._receive(ours)
                 ended.append(None)
             except (BadFrame, Stranger) as error:
                 ended.append(error)
@@ -246,7 +253,7 @@ async def test_a_server_without_a_cluster_says_how_far_it_is(
     ours, theirs = trio.testing.memory_stream_pair()
     reader: Any = read_response if read is read_incoming else read_of_clients
     async with trio.open_nursery() as nursery:
-        at_door = Reception(anteroom, lambda line: None, is_open=False)
+        at_door = Reception(anteroom, lambda line: None)
         nursery.start_soon(at_door._receive, ours)
         await theirs.send_all(framed(request_))
         with trio.move_on_after(0.01) as too_early:
@@ -263,9 +270,7 @@ async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_s
     [(_, port)] = _free_ports((1,))
     address, disk, stop = Address("127.0.0.1", port), MemoryDisk(), trio.Event()
     config = ReplicaConfig(1, Membership({1: address}, "blue"))
-    at_door = Reception(
-        Anteroom(read_of_replicas, answer_early_of_replicas, 1), lambda line: None, is_open=False
-    )
+    at_door = Reception(Anteroom(read_of_replicas, answer_early_of_replicas, 1), lambda line: None)
     answers: list[Any] = []
 
     async def join() -> ReplicaNode:
@@ -358,12 +363,13 @@ async def test_the_endpoint_of_metrics_answers_only_what_is_asked_of_it(said: by
 
 async def test_what_is_measured_has_no_name_twice_and_knows_the_kind_of_each() -> None:
     membership = Membership({1: Address("127.0.0.1", 1), 2: Address("127.0.0.1", 2)}, "blue")
-    servers = [
+    servers: list[Server] = [
         await ReplicaNode.recover(ReplicaConfig(1, membership), MemoryDisk(), rng=Random(1)),
         await Node.recover(NodeConfig(1, membership), MemoryDisk(), rng=Random(1)),
     ]
     for server in servers:
         at_door = Reception(server.desk, lambda line: None)
+        at_door.open(server)
         at_door.door.closed.update({"left": 2, "broken": 1})
         lines = rendered(samples_of(at_door, server)).splitlines()
 

@@ -55,7 +55,7 @@ messages = st.one_of(
     st.builds(Tell, st.none() | votes, st.none() | votes, numbers),
 )
 incoming = st.one_of(
-    st.builds(Envelope, st.text(), messages),
+    st.builds(Envelope, st.text(), messages, numbers, numbers),
     st.builds(Hello, numbers, st.text(), numbers, numbers, numbers),
     st.builds(ClientPropose, numbers, values),
     st.builds(ClientGet, numbers),
