@@ -277,7 +277,8 @@ class LogWorld:
         if this.image is None or image.slot > this.image.slot:
             promised = Recovered.of(this.disk).promised
             rest = [fact for fact in this.disk if not isinstance(fact, Promised) and _slot(fact) > image.slot]
-            this.disk = [*([] if promised is None else [Promised(promised)]), *rest]
+            # Last, since the votes before it may have been cast at lower ballots.
+            this.disk = [*rest, *([] if promised is None else [Promised(promised)])]
             this.image = image
         self.step(node, SnapshotSaved(image), sync=False)
 
