@@ -15,7 +15,8 @@ from zlib import crc32
 
 _HEAD = struct.Struct(">II")
 _CHECK = struct.Struct(">I")
-_HEADER_SIZE = _HEAD.size + _CHECK.size
+_HEADER = struct.Struct(">III")
+_HEADER_SIZE = _HEADER.size
 
 
 class DamagedLog(Exception):
@@ -46,21 +47,19 @@ def read_records(data: bytes, path: str) -> tuple[list[bytes], int]:
     Raises: DamagedLog, naming `path` and the offset.
     """
     payloads: list[bytes] = []
-    at = 0
-    while at < len(data):
-        head, check = data[at : at + _HEAD.size], data[at + _HEAD.size : at + _HEADER_SIZE]
-        if len(check) < _CHECK.size:
-            break
-        if _CHECK.unpack(check)[0] != crc32(head):
+    at, size = 0, len(data)
+    while at + _HEADER_SIZE <= size:
+        length, checksum, check = _HEADER.unpack_from(data, at)
+        begin = at + _HEADER_SIZE
+        if check != crc32(data[at : at + _HEAD.size]):
             if not any(data[at:]):
                 break
             raise DamagedLog(path, at, "the header of this record does not match its checksum")
-        length, checksum = _HEAD.unpack(head)
-        payload = data[at + _HEADER_SIZE : at + _HEADER_SIZE + length]
+        payload = data[begin : begin + length]
         if len(payload) < length:
             break
-        if crc32(payload) != checksum:
+        if checksum != crc32(payload):
             raise DamagedLog(path, at, "the contents of this record do not match its checksum")
         payloads.append(payload)
-        at += _HEADER_SIZE + length
+        at = begin + length
     return payloads, at

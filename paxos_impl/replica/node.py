@@ -38,6 +38,7 @@ from paxos_impl.core.log import (
     Query,
     Received,
     Rejected,
+    Replay,
     Replica,
     SaveSnapshot,
     Send,
@@ -198,9 +199,17 @@ class ReplicaNode:
         cluster = config.membership
         founders = Membership({}, cluster.cluster_id) if config.joins else cluster
         segment_bytes = config.compaction.segment_bytes
-        storage = await Storage.recover(disk, founders, config.server_id, segment_bytes=segment_bytes)
         made = machine()
-        return cls(config, storage, made, sessions(made), rng=rng, rules=rules, tracer=tracer, log=log)
+        before = sessions(made)
+        members = UNKNOWN if config.joins else _founders(cluster)
+        replay = Replay(before, members, config.compaction.every, rules)
+        try:
+            storage = await Storage.recover(
+                disk, founders, config.server_id, segment_bytes=segment_bytes, replay=replay
+            )
+        except BadState as error:
+            raise StorageFailed(f"the snapshot is of no use: {error}") from error
+        return cls(config, storage, made, before, rng=rng, rules=rules, tracer=tracer, log=log)
 
     async def run(self) -> None:
         """See `Server`."""

@@ -11,12 +11,25 @@ removed only when a durable snapshot has all of it but the promise, with which e
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import gc
+import itertools
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
 from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import FIRST, Compaction, Fact, Image, Promised, Recovered, Voted
+from paxos_impl.core.log import (
+    FIRST,
+    Compaction,
+    Fact,
+    Image,
+    Promised,
+    Recollection,
+    Recovered,
+    Replay,
+    Voted,
+)
 from paxos_impl.disk import Disk
 from paxos_impl.membership import Membership
 from paxos_impl.record import DamagedLog, read_records
@@ -54,13 +67,14 @@ class Storage:
         segments: list[_Segment],
         incarnation: int,
         state: Recovered,
+        snapshot: int,
         segment_bytes: int,
     ) -> None:
         self._disk, self._path, self._segment_bytes = disk, path, segment_bytes
         self._segments = segments
         self._log = Log(disk, _name(path, segments[-1].number))
         self._promised = state.promised
-        self._snapshot = state.ledger.base
+        self._snapshot = snapshot
         self._failure: StorageFailed | None = None
         self.incarnation = incarnation
         self.state = state
@@ -75,10 +89,15 @@ class Storage:
         *,
         path: str = "replica",
         segment_bytes: int = Compaction().segment_bytes,
+        replay: Replay | None = None,
     ) -> Storage:
         """Read what the last incarnation left and durably begin the next one.
 
-        Raises: DamagedLog; WrongStorage, when it belongs to another server or cluster; StorageFailed.
+        If an `replay` is given, a log that is long is not kept in memory: it is executed while it is read,
+        and what comes of that is the snapshot from which the log goes on.
+
+        Raises: DamagedLog; WrongStorage, when it belongs to another server or cluster; StorageFailed; and
+        what the executor raises.
         """
         mine = Header(_FORMAT, membership.cluster_id, server_id, membership.ids, 0)
         owner = Log(disk, path)
@@ -87,15 +106,21 @@ class Storage:
             require_same(found, mine, path)
             mine = msgspec.structs.replace(mine, incarnation=found.incarnation + 1)
         image = await _load_image(disk, f"{path}.snapshot")
-        segments, facts = await _load_segments(disk, path, 0 if image is None else image.slot)
-        _require_together(path, payloads is not None, segments, facts, image)
-        state = Recovered.of(facts, image)
+        snapshot = FIRST - 1 if image is None else image.slot
+        recollection = Recollection(replay)
+        recollection.begin(image)
+        segments = await _load_segments(disk, path, recollection, snapshot)
+        _require_together(path, payloads is not None, segments, recollection, image)
+        state = recollection.recovered()
         if not segments:
             first = _Segment(1, _Beginning(FIRST - 1, None), FIRST - 1, 0)
             await Log(disk, _name(path, 1)).replace([_encode(first.beginning)])
             segments.append(first)
         await owner.replace([_encode(mine)])
-        return cls(disk, path, segments, mine.incarnation, state, segment_bytes)
+        storage = cls(disk, path, segments, mine.incarnation, state, snapshot, segment_bytes)
+        if state.image is not None:
+            await storage.save_snapshot(state.image)
+        return storage
 
     async def save(self, facts: Sequence[Fact]) -> None:
         """Add to what is to be found after a restart; durable on return.
@@ -190,21 +215,20 @@ async def _load_image(disk: Disk, path: str) -> Image | None:
         raise WrongStorage(f"{path} is not the snapshot of a replica: {error}") from None
 
 
-async def _load_segments(disk: Disk, path: str, base: int) -> tuple[list[_Segment], list[Fact]]:
-    """The segments in order, and the facts in them; what the last one holds is durable afterwards."""
+async def _load_segments(disk: Disk, path: str, recollection: Recollection, base: int) -> list[_Segment]:
+    """The segments in order, whose facts are recalled; what the last one holds is durable afterwards."""
     try:
         names = await disk.list()
     except OSError as error:
         raise StorageFailed(f"the directory can't be read: {error.strerror or error}") from error
     numbers = sorted(int(name[len(path) + 1 :]) for name in names if _is_segment(name, path))
     segments: list[_Segment] = []
-    facts: list[Fact] = []
     for number in numbers:
         name, is_last = _name(path, number), number == numbers[-1]
         if segments and number != segments[-1].number + 1:
             raise DamagedLog(_name(path, segments[-1].number + 1), 0, "this segment of the log is missing")
         payloads = await _load_segment(disk, name, is_last=is_last)
-        beginning, told = _interpret(payloads, name)
+        beginning = _beginning(payloads, name)
         if not segments and beginning.follows > base:
             raise DamagedLog(
                 name,
@@ -212,11 +236,11 @@ async def _load_segments(disk: Disk, path: str, base: int) -> tuple[list[_Segmen
                 f"the log goes on from slot {beginning.follows}, but the snapshot reaches slot {base} only",
             )
         if beginning.promised is not None:
-            facts.append(Promised(beginning.promised))
-        facts += told
-        top = max(beginning.follows, _top(told))
+            recollection.add([Promised(beginning.promised)])
+        _recall(payloads, name, recollection)
+        top = max(beginning.follows, recollection.top)
         segments.append(_Segment(number, beginning, top, sum(map(len, payloads))))
-    return segments, facts
+    return segments
 
 
 async def _load_segment(disk: Disk, name: str, *, is_last: bool) -> list[bytes]:
@@ -240,23 +264,45 @@ async def _load_segment(disk: Disk, name: str, *, is_last: bool) -> list[bytes]:
     return payloads
 
 
-def _interpret(payloads: list[bytes], name: str) -> tuple[_Beginning, list[Fact]]:
+def _beginning(payloads: Sequence[bytes], name: str) -> _Beginning:
     if not payloads:
         raise DamagedLog(name, 0, "it has no beginning")
     try:
-        beginning = _beginnings.decode(payloads[0])
-        return beginning, [fact for payload in payloads[1:] for fact in _facts.decode(payload)]
+        return _beginnings.decode(payloads[0])
     except msgspec.DecodeError as error:
         raise WrongStorage(f"{name} is not the log of a replica: {error}") from None
 
 
+def _recall(payloads: Sequence[bytes], name: str, recollection: Recollection) -> None:
+    """Have all facts of a segment recalled."""
+    with _no_collections():
+        for payload in itertools.islice(payloads, 1, None):
+            try:
+                facts = _facts.decode(payload)
+            except msgspec.DecodeError as error:
+                raise WrongStorage(f"{name} is not the log of a replica: {error}") from None
+            recollection.add(facts)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """What is read has no cycles: to look for them meanwhile would take a quarter of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _require_together(
-    path: str, has_owner: bool, segments: list[_Segment], facts: list[Fact], image: Image | None
+    path: str, has_owner: bool, segments: list[_Segment], recollection: Recollection, image: Image | None
 ) -> None:
     """Whether the files are all there. At its first start, a replica may die before it has made all."""
     if has_owner and not segments:
         raise DamagedLog(_name(path, 1), 0, "the log is missing, and with it what was promised")
-    if not has_owner and (facts or image is not None or len(segments) > 1):
+    if not has_owner and (recollection.has_facts or image is not None or len(segments) > 1):
         raise DamagedLog(path, 0, "it is missing, though the log that belongs to it is there")
 
 

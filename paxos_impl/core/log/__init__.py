@@ -49,7 +49,7 @@ from paxos_impl.core.log.event import (
 from paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
 from paxos_impl.core.log.ledger import FIRST, Cell, Ledger
 from paxos_impl.core.log.message import Entry, Message
-from paxos_impl.core.log.recollection import Execution, Recollection, Recovered
+from paxos_impl.core.log.recollection import Recollection, Recovered, Replay
 from paxos_impl.core.log.replica import Replica
 from paxos_impl.core.log.rules import LOG_RULES, LogRules
 from paxos_impl.core.log.snapshot import Compaction, Image, Snapshot
@@ -77,7 +77,6 @@ __all__ = [
     "Effect",
     "Entry",
     "Event",
-    "Execution",
     "Fact",
     "Grant",
     "HoldsLease",
@@ -102,6 +101,7 @@ __all__ = [
     "Recollection",
     "Recovered",
     "Rejected",
+    "Replay",
     "Replica",
     "Restarted",
     "SaveSnapshot",

@@ -55,7 +55,7 @@ class Executor(Protocol):
         """The inverse of `snapshot`."""
 
 
-class Execution(msgspec.Struct, frozen=True):
+class Replay(msgspec.Struct, frozen=True):
     """How to execute what is read."""
 
     executor: Executor
@@ -70,9 +70,9 @@ class Execution(msgspec.Struct, frozen=True):
 class Recollection:
     """Have it `begin` with a snapshot, if there is one, then `add` facts, then see what is `recovered`."""
 
-    def __init__(self, execution: Execution | None = None) -> None:
-        """Without an `execution` all facts are kept."""
-        self._execution = execution
+    def __init__(self, replay: Replay | None = None) -> None:
+        """Without a `replay` all facts are kept."""
+        self._replay = replay
         self._image: Image | None = None
         self._base = self._applied = FIRST - 1
         self._configurations: tuple[Configuration, ...] = ()
@@ -89,34 +89,40 @@ class Recollection:
 
     def add(self, facts: Iterable[Fact]) -> None:
         """These facts are true too, and newer than those before. Raises: what the executor does."""
-        applied, accepted, top = self._applied, self._accepted, self.top
+        applied, accepted, chosen = self._applied, self._accepted, self._chosen
+        promised, top = self._promised, self.top
         for fact in facts:
             if type(fact) is Voted:  # Millions of times, and several times as quick as `match`.
                 entry = fact.entry
                 slot = entry.slot
-                self._promised = entry.ballot
+                promised = entry.ballot
                 if slot > applied:
                     accepted[slot] = entry
             elif type(fact) is Chose:
                 slot = fact.slot
-                chosen = fact.entry or accepted.get(slot)
-                if slot > applied and chosen is not None:
-                    self._chosen[slot] = chosen
+                held = fact.entry or accepted.get(slot)
+                if slot > applied and held is not None:
+                    chosen[slot] = held
             else:
                 assert isinstance(fact, Promised), fact
-                self._promised = fact.ballot
+                promised = fact.ballot
                 continue
             if slot > top:
                 top = slot
-        self.top = top
-        if self._execution is not None and len(self._chosen) >= self._execution.every:
-            self._execute(self._execution)
+        self._promised, self.top = promised, top
+        if self._replay is not None and len(chosen) >= self._replay.every:
+            self._execute(self._replay)
+
+    @property
+    def has_facts(self) -> bool:
+        """Whether any were added."""
+        return self._promised is not None or self.top >= FIRST
 
     def recovered(self) -> Recovered:
         """All of it; the snapshot shows the slots that were executed."""
         if self._applied > self._base:
-            assert self._execution is not None, "nobody has executed anything"
-            state = self._execution.executor.snapshot()
+            assert self._replay is not None, "nobody has executed anything"
+            state = self._replay.executor.snapshot()
             self._image = Image.of(Snapshot(self._applied, self._configurations, state))
             self._base = self._applied
         upto, chosen = self._applied, self._chosen
@@ -126,31 +132,28 @@ class Recollection:
             upto += 1
         return Recovered(self._promised, Ledger.of(cells, self._base), upto, self._image)
 
-    def _execute(self, execution: Execution) -> None:
+    def _execute(self, replay: Replay) -> None:
         """Execute all slots that are known without gaps, and forget them."""
-        if self._applied == self._base:
-            self._prepare(execution)
-        execute, chosen, forget = execution.executor.execute, self._chosen, self._accepted.pop
-        slot = self._applied + 1
-        while (entry := chosen.pop(slot, None)) is not None:
-            forget(slot, None)
-            changes = False
+        if not self._configurations:
+            self._prepare(replay)
+        execute, slot = replay.executor.execute, self._applied + 1
+        while (entry := self._chosen.pop(slot, None)) is not None:
+            self._accepted.pop(slot, None)
             for command in entry.batch:
                 execute(command)
-                changes = changes or is_change(command)
-            if changes or len(self._configurations) > 1:
-                after = succession(execution.rules, self._configurations, slot, entry.batch)
+            if len(self._configurations) > 1 or any(map(is_change, entry.batch)):
+                after = succession(replay.rules, self._configurations, slot, entry.batch)
                 self._configurations = after.configurations
             slot += 1
         self._applied = slot - 1
 
-    def _prepare(self, execution: Execution) -> None:
+    def _prepare(self, replay: Replay) -> None:
         """Have the executor be as the snapshot shows it."""
         if self._image is None:
-            self._configurations = (execution.founders,)
+            self._configurations = (replay.founders,)
         else:
             self._configurations = self._image.snapshot.configurations
-            execution.executor.restore(self._image.snapshot.state)
+            replay.executor.restore(self._image.snapshot.state)
 
 
 def _vote(entry: Entry | None) -> Vote | None:
