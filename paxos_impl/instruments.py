@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from paxos_impl.door import Door
+from paxos_impl.driver import Driver
 from paxos_impl.metrics import Sample
 from paxos_impl.reception import Reception
-from paxos_impl.server import Server
+
+if TYPE_CHECKING:
+    from paxos_impl.server import Server
 
 
 def samples_of(reception: Reception, server: Server | None) -> Iterator[Sample]:
@@ -29,13 +33,33 @@ def _connections(door: Door) -> Iterator[Sample]:
 
 
 def _work(server: Server) -> Iterator[Sample]:
-    (driver,) = server.drivers
+    yield from by_group([list(_work_of(driver)) for driver in server.drivers])
+
+
+def _work_of(driver: Driver[Any, Any]) -> Iterator[Sample]:
     yield Sample("paxos_requests_total", "counter", "Requests of clients taken up.", driver.requests)
     yield Sample("paxos_events_total", "counter", "Events handled.", driver.handled)
     yield Sample("paxos_backlog", "gauge", "Events that wait to be handled.", driver.backlog)
     yield Sample("paxos_dropped_total", "counter", "Messages dropped for lack of time.", driver.dropped)
-    yield Sample("paxos_syncs_total", "counter", "Syncs of its disk.", driver.syncs)
-    yield Sample("paxos_sync_seconds_total", "counter", "How long those took.", driver.syncing_s)
+
+
+def by_group(groups: Sequence[Sequence[Sample]]) -> Iterator[Sample]:
+    """The samples of each group, those of one name together; they tell their group if there are several."""
+    if len(groups) == 1:
+        yield from groups[0]
+        return
+    names = dict.fromkeys(sample.name for samples in groups for sample in samples)
+    for name in names:
+        for group, samples in enumerate(groups):
+            for sample in samples:
+                if sample.name == name:
+                    yield sample._replace(labels=(("group", str(group)), *sample.labels))
+
+
+def sync_samples(syncs: int, syncing_s: float) -> Iterator[Sample]:
+    """What there is to measure of a server's disk."""
+    yield Sample("paxos_syncs_total", "counter", "Syncs of its disk.", syncs)
+    yield Sample("paxos_sync_seconds_total", "counter", "How long those took.", syncing_s)
 
 
 def _links(server: Server) -> Iterator[Sample]:

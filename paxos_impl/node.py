@@ -30,6 +30,7 @@ from paxos_impl.core.message import Message
 from paxos_impl.desk import InstanceDesk
 from paxos_impl.disk import Disk
 from paxos_impl.driver import Driver, Tracer
+from paxos_impl.instruments import sync_samples
 from paxos_impl.membership import Address, Membership
 from paxos_impl.metrics import Sample
 from paxos_impl.peers import Peers
@@ -133,6 +134,7 @@ class Node:
 
     def samples(self) -> Iterator[Sample]:
         """See `Server`."""
+        yield from sync_samples(self.driver.syncs, self.driver.syncing_s)
         instance = self.instance
         if instance.acceptor.promised is not None:
             about = "The round of the ballot that it has promised to go by."

@@ -20,10 +20,12 @@ class Peers:
         protocol: int,
         links: Mapping[int, Link],
         admits: Callable[[Hello], bool] | None = None,
+        *,
+        groups: int = 1,
     ) -> None:
         """`admits` says who may be a member; by default, those of `membership` and no others."""
         self._membership, self._me, self._protocol = membership, server_id, protocol
-        self._links = links
+        self._links, self._groups = links, groups
         self._admits = admits or (lambda hello: hello.sender in membership.members)
         self._newest: dict[int, int] = {}
 
@@ -36,6 +38,7 @@ class Peers:
             ("speaks protocol", hello.protocol, self._protocol),
             ("belongs to cluster", hello.cluster_id, self._membership.cluster_id),
             ("means to talk to server", hello.receiver, self._me),
+            ("counts groups,", hello.groups, self._groups),
         ):
             if theirs != ours:
                 raise BadFrame(f"server {hello.sender} {what} {theirs!r}; this is {ours!r}")

@@ -90,9 +90,10 @@ def link_to(
     log: Remarks,
     transport: Transport,
     found_at: str = "",
+    groups: int = 1,
 ) -> Link:
     """A link to another member, which is found at this address; it is told where this one is `found_at`."""
-    hello = Hello(protocol, membership.cluster_id, me, peer, incarnation, found_at)
+    hello = Hello(protocol, membership.cluster_id, me, peer, incarnation, found_at, groups)
     return Link(address, framed(hello), rng, log, transport)
 
 

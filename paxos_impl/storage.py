@@ -14,7 +14,7 @@ import msgspec
 from paxos_impl.core.effect import Durable
 from paxos_impl.disk import Disk
 from paxos_impl.membership import Membership
-from paxos_impl.record import DamagedLog, read_records, record, records
+from paxos_impl.record import DamagedLog, read_records, records
 
 _FORMAT = "paxos-log-1"
 _T = TypeVar("_T")
@@ -62,12 +62,12 @@ class Log:
         """
         await self._write(records(payloads), anew=True)
 
-    async def append(self, payload: bytes) -> None:
-        """Add a record, durably.
+    async def append(self, *payloads: bytes) -> None:
+        """Add records, durably; a crash may leave those that come first.
 
         Raises: StorageFailed.
         """
-        await self._write(record(payload), anew=False)
+        await self._write(records(payloads), anew=False)
 
     async def _write(self, data: bytes, *, anew: bool) -> None:
         if self._failed is not None:

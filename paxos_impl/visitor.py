@@ -33,7 +33,7 @@ class Visitor:
     def __init__(self, take: Callable[[Visitor, bytes], None]) -> None:
         self._take = take
         self._outbox = Outbox(None)
-        self._waiting: dict[int, Host] = {}
+        self._waiting: dict[tuple[Host, int], None] = {}
         self._is_writing = self._is_gone = False
         self._progress = trio.Event()
 
@@ -58,7 +58,7 @@ class Visitor:
                     await self._wait_room()
             except (BadFrame, trio.BrokenResourceError) as error:
                 broken = error
-            for number, host in self._waiting.items():
+            for host, number in self._waiting:
                 host.forget(number)
             nursery.cancel_scope.cancel()
         if broken is not None:
@@ -76,11 +76,11 @@ class Visitor:
         """Have a request answered with what the host says to an event."""
 
         def answer(outcome: Any) -> None:
-            del self._waiting[number]
+            del self._waiting[host, number]
             self.answer(request, outcome)
 
         number = host.ask(event, answer)
-        self._waiting[number] = host
+        self._waiting[host, number] = None
 
     async def _wait_room(self) -> None:
         """Return when it has few enough requests and answers, or is gone."""

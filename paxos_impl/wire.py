@@ -35,6 +35,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     incarnation: int
     address: str = ""
     """Where I am found, for who does not know me yet; empty if that goes without saying."""
+    groups: int = 1
+    """Over how many groups my cluster spreads its keys."""
 
 
 class Envelope(msgspec.Struct, Generic[_M], frozen=True, array_like=True, tag=True, gc=False):

@@ -40,7 +40,8 @@ from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
-from paxos_impl.replica.node import ReplicaConfig, serve
+from paxos_impl.replica.config import ReplicaConfig
+from paxos_impl.replica.node import serve
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import Done, Status
 from workloads.final_phase import each_until_done

@@ -68,8 +68,9 @@ def _run(member: Member, *, joins: bool) -> None:
     from random import SystemRandom
 
     from paxos_impl.disk import OsDisk
+    from paxos_impl.replica.config import ReplicaConfig
     from paxos_impl.replica.desk import answer_early
-    from paxos_impl.replica.node import ReplicaConfig, ReplicaNode
+    from paxos_impl.replica.node import ReplicaNode
     from paxos_impl.replica.wire import read_incoming
 
     async def recover(

@@ -15,7 +15,9 @@ from paxos_impl.replica.wire import (
     Change,
     Elsewhere,
     Execute,
+    Groups,
     Incoming,
+    InGroup,
     Read,
     Refused,
     Status,
@@ -38,6 +40,8 @@ def answer_early(visitor: Visitor, request: object, waiting: Waiting) -> None:
             visitor.answer(number, waiting)
         case Execute(number) | Read(number) | Change(number):
             visitor.answer(number, Refused(str(waiting), is_final=False))
+        case InGroup(_, asked):
+            answer_early(visitor, asked, waiting)
         case _:
             raise BadFrame(f"a client sent {type(request).__name__}")
 
@@ -79,6 +83,8 @@ class ReplicaDesk:
                 visitor.pass_on(number, self._driver, lambda n: ReadRequested(n, op, how))
             case Change(number, members):
                 visitor.pass_on(number, self._driver, lambda n: ChangeRequested(n, members))
+            case InGroup():
+                visitor.answer(request.request, Groups(1))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import trio
 
 from paxos_impl.core.log import Image
-from paxos_impl.replica.storage import Storage
+from paxos_impl.replica.stable import StableStorage
 from paxos_impl.storage import StorageFailed
 
 
 class Keeper:
     """Saves one snapshot after the other; of those that wait, only the newest."""
 
-    def __init__(self, storage: Storage, saved: Callable[[Image], None]) -> None:
+    def __init__(self, storage: StableStorage, saved: Callable[[Image], None]) -> None:
         self._storage, self._saved = storage, saved
         self._waiting: Image | None = None
         self._arrived = trio.Event()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from functools import partial
 from random import Random
 from typing import Any
 from zlib import crc32
@@ -18,7 +16,6 @@ from paxos_impl.core.log import (
     LOG_RULES,
     Apply,
     Changed,
-    Compaction,
     Configuration,
     Configured,
     Decline,
@@ -28,7 +25,6 @@ from paxos_impl.core.log import (
     Fact,
     Image,
     Install,
-    LeaseTerms,
     LogRules,
     Member,
     Message,
@@ -56,49 +52,28 @@ from paxos_impl.core.log.phase import Leading
 from paxos_impl.desk import OVERLOADED
 from paxos_impl.disk import Disk
 from paxos_impl.driver import Driver, Tracer
+from paxos_impl.instruments import sync_samples
 from paxos_impl.kv.clock import LogClock
 from paxos_impl.kv.machine import BadState, StateMachine
 from paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
 from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
 from paxos_impl.metrics import Sample
-from paxos_impl.peers import Peers
 from paxos_impl.remark import Remark, Remarks, silence
+from paxos_impl.replica.config import ReplicaConfig
 from paxos_impl.replica.desk import ReplicaDesk
 from paxos_impl.replica.keeper import Keeper
 from paxos_impl.replica.moment import now
+from paxos_impl.replica.neighbours import Neighbours
+from paxos_impl.replica.stable import StableStorage
 from paxos_impl.replica.storage import Storage
-from paxos_impl.replica.timing import ReplicaTiming
-from paxos_impl.replica.wire import PROTOCOL, Answer, Done, Elsewhere, Refused
-from paxos_impl.server import link_to, serve_node
+from paxos_impl.replica.wire import Answer, Done, Elsewhere, Refused
+from paxos_impl.server import serve_node
 from paxos_impl.storage import StorageFailed
-from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import Hello, Postmark, mark_of
+from paxos_impl.wire import Postmark, mark_of
 
 _HASHED_EVERY = 8
 """Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
-
-
-LEASE = LeaseTerms(length_s=0.25, drift=0.05)
-"""No longer than a leader may be silent before others stand: so elections need not wait for leases."""
-
-
-class ReplicaConfig(msgspec.Struct, frozen=True):
-    """What a replica has to know before it starts."""
-
-    server_id: int
-    membership: Membership
-    """Those who have founded the cluster, or, for one that joins it, only itself."""
-    joins: bool = False
-    """Whether others have founded the cluster: then this replica follows the log, and has no vote before
-    the log gives it one. Its id is the one it was added under, and was never anybody else's."""
-    listen: Address | None = None
-    """Where to listen, if that is not the address at which the members find it."""
-    timing: ReplicaTiming = ReplicaTiming()
-    lease: LeaseTerms | None = LEASE
-    """The same for all replicas; None if all reads are to ask a quorum."""
-    compaction: Compaction = Compaction()
-    transport: Transport = PLAIN
 
 
 async def serve(
@@ -131,7 +106,7 @@ class ReplicaNode:
     def __init__(
         self,
         config: ReplicaConfig,
-        storage: Storage,
+        storage: StableStorage,
         machine: StateMachine,
         sessions: Sessions,
         *,
@@ -139,13 +114,14 @@ class ReplicaNode:
         rules: LogRules,
         tracer: Tracer | None,
         log: Remarks,
+        neighbours: Neighbours | None = None,
+        group: int = 0,
     ) -> None:
+        """`neighbours` are given if other groups have them too."""
         self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
         self.machine, self._sessions, self._clock = machine, sessions, LogClock()
         self._facts: list[Fact] = []
         me, self.membership = config.server_id, config.membership
-        self.addresses = dict(self.membership.members)
-        self._nursery: trio.Nursery | None = None
         self.replica = Replica.recover(
             me,
             UNKNOWN if config.joins else _founders(self.membership),
@@ -156,26 +132,15 @@ class ReplicaNode:
             rules=rules,
         )
         self.keeper = Keeper(storage, lambda image: self.driver.submit(SnapshotSaved(image)))
-        self._link = partial(
-            link_to,
-            me=me,
-            membership=self.membership,
-            protocol=PROTOCOL,
-            incarnation=storage.incarnation,
-            rng=rng,
-            log=log,
-            transport=config.transport,
-            found_at=str(self.addresses[me]),
-        )
-        self.links = {
-            peer: self._link(peer, self.addresses[peer]) for peer in self.membership.ids if peer != me
-        }
-        postmark = Postmark(mark_of(self.membership.cluster_id))
+        if neighbours is None:
+            neighbours = Neighbours(config, storage.incarnation, self.is_former, rng=rng, log=log)
+        self._neighbours = neighbours
+        self.addresses, self.links, self.peers = neighbours.addresses, neighbours.links, neighbours.peers
+        postmark = Postmark(mark_of(self.membership.cluster_id), group)
         self.driver: Driver[Event, Effect] = Driver(
             self, me, storage.incarnation, self.links, postmark, tracer
         )
         self.drivers = (self.driver,)
-        self.peers = Peers(self.membership, me, PROTOCOL, self.links, self._admits)
         self.desk = ReplicaDesk(self)
         self.driver.submit(Started())
 
@@ -215,7 +180,7 @@ class ReplicaNode:
         """See `Server`."""
         failure: StorageFailed | None = None
         async with trio.open_nursery() as nursery:
-            self._nursery = nursery
+            self._neighbours.live_in(nursery)
             nursery.start_soon(self.keeper.run, nursery.cancel_scope)
             try:
                 await self.driver.run()
@@ -225,28 +190,14 @@ class ReplicaNode:
         if failure := failure or self.keeper.failure:
             raise failure
 
-    def _admits(self, hello: Hello) -> bool:
-        """Whether who says this may be a member: one that is not known yet, but can be found, may be new."""
-        if self.replica.is_former(hello.sender):
-            return False
-        if hello.sender not in self.links and hello.address:
-            with suppress(ValueError):
-                self._meet(hello.sender, Address.parse(hello.address))
-        return hello.sender in self.links
-
-    def _meet(self, server_id: int, address: Address) -> None:
-        """From now on, a server is found there."""
-        if self.addresses.get(server_id) == address or server_id == self.replica.server_id:
-            return
-        self.addresses[server_id] = address
-        self.links[server_id] = link = self._link(server_id, address)
-        assert self._nursery is not None, f"server {server_id} was met before this one runs"
-        self._nursery.start_soon(link.run)
+    def is_former(self, server_id: int) -> bool:
+        """Whether somebody was a member and is none any more."""
+        return self.replica.is_former(server_id)
 
     def _regroup(self, configuration: Configuration) -> None:
         """Find those who are members from some slot on, and say so if this replica is none any more."""
         for member in configuration.members:
-            self._meet(member.id, Address.parse(member.address))
+            self._neighbours.meet(member.id, Address.parse(member.address))
         me = self.replica.server_id
         if me not in configuration.ids and me < configuration.next_id:
             line = (
@@ -256,6 +207,11 @@ class ReplicaNode:
 
     def samples(self) -> Iterator[Sample]:
         """See `Server`."""
+        yield from sync_samples(self.driver.syncs, self.driver.syncing_s)
+        yield from self.log_samples()
+
+    def log_samples(self) -> Iterator[Sample]:
+        """What there is to measure of the log."""
         replica = self.replica
         top = replica.ledger.top
         yield Sample("paxos_leading", "gauge", "Whether it leads.", isinstance(replica.phase, Leading))

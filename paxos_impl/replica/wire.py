@@ -49,6 +49,18 @@ class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False
     request: int
 
 
+class InGroup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """This is for one of the groups of a cluster that has several."""
+
+    group: int
+    asked: Execute | Read | Change | AskStatus
+
+    @property
+    def request(self) -> int:
+        """See `connection.Request`."""
+        return self.asked.request
+
+
 class Done(msgspec.Struct, frozen=True, tag=True, gc=False):
     """It was executed, for good, and this is its result."""
 
@@ -97,10 +109,16 @@ class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
     """For how much longer, at least, nobody else can lead, as a leader knows; None from all others."""
 
 
-Answer = Done | Elsewhere | Refused | Status | Waiting
+class Groups(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Nothing was done: ask anew, and say which of so many groups is meant; if there is only one, don't."""
+
+    count: int
 
 
-Request = Execute | Read | Change | AskStatus
+Answer = Done | Elsewhere | Refused | Status | Waiting | Groups
+
+
+Request = Execute | Read | Change | AskStatus | InGroup
 Incoming = Hello | Envelope[Message] | Request
 
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)

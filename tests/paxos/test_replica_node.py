@@ -17,8 +17,9 @@ from paxos_impl.core.log import Command, Compaction, Configuration
 from paxos_impl.link import QUEUED_MAX
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
+from paxos_impl.replica.config import LEASE, ReplicaConfig
 from paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from paxos_impl.replica.node import LEASE, ReplicaConfig, serve
+from paxos_impl.replica.node import serve
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, Status, read_response
 from paxos_impl.storage import StorageFailed

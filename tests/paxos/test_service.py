@@ -37,8 +37,9 @@ from paxos_impl.reception import Reception
 from paxos_impl.record import DamagedLog
 from paxos_impl.remark import Remark
 from paxos_impl.replica.client import NotDone, ReplicaClient
+from paxos_impl.replica.config import ReplicaConfig
 from paxos_impl.replica.desk import answer_early as answer_early_of_replicas
-from paxos_impl.replica.node import ReplicaConfig, ReplicaNode
+from paxos_impl.replica.node import ReplicaNode
 from paxos_impl.replica.node import serve as serve_replica
 from paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
 from paxos_impl.replica.wire import Refused as NotTakenUp

@@ -18,7 +18,7 @@ from paxos_impl.membership import Address, Membership
 from paxos_impl.node import NodeConfig, serve
 from paxos_impl.registry import GetMembership, View, ask_registry, serve_registry
 from paxos_impl.replica.client import ReplicaClient
-from paxos_impl.replica.node import ReplicaConfig
+from paxos_impl.replica.config import ReplicaConfig
 from paxos_impl.replica.node import serve as serve_replica
 from paxos_impl.transport import PLAIN, BadCertificate, Transport, mutual_tls
 from paxos_impl.wire import ClientGet, read_response
