@@ -52,6 +52,12 @@ class ReadRequested(msgspec.Struct, frozen=True, gc=False):
     how: ReadHow = "lease"
 
 
+class ReadsRequested(msgspec.Struct, frozen=True, gc=False):
+    """Several clients do, at once."""
+
+    wanted: tuple[ReadRequested, ...]
+
+
 class ChangeRequested(msgspec.Struct, frozen=True, gc=False):
     """Somebody wants these to be the members, by a decision of the log."""
 
@@ -76,5 +82,13 @@ class Drained(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = (
-    Started | Received | Submitted | ReadRequested | ChangeRequested | TimerFired | SnapshotSaved | Drained
+    Started
+    | Received
+    | Submitted
+    | ReadRequested
+    | ReadsRequested
+    | ChangeRequested
+    | TimerFired
+    | SnapshotSaved
+    | Drained
 )

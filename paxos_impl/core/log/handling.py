@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from paxos_impl.core.event import Started
-from paxos_impl.core.log import acceptor, election, leader, learner, reconfiguration, transfer
+from paxos_impl.core.log import acceptor, election, leader, learner, reading, reconfiguration, transfer
 from paxos_impl.core.log.effect import Configured, Install, Restarted, SetTimer
 from paxos_impl.core.log.event import (
     ChangeRequested,
     Drained,
     Event,
     ReadRequested,
+    ReadsRequested,
     Received,
     SnapshotSaved,
     Submitted,
@@ -44,8 +45,10 @@ def handle(turn: Turn, event: Event) -> None:
                 _receive(turn, message, sender)
         case Submitted(request, command, size):
             leader.submit(turn, request, command, size)
-        case ReadRequested(request, op, how):
-            leader.read(turn, request, op, how)
+        case ReadsRequested(wanted):
+            reading.read(turn, wanted)
+        case ReadRequested():
+            reading.read(turn, (event,))
         case ChangeRequested(request, members):
             reconfiguration.ask(turn, request, members)
         case SnapshotSaved(image):

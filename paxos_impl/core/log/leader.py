@@ -1,4 +1,4 @@
-"""The leader: proposes what clients submit, slot after slot, and lets them read.
+"""The leader: proposes what clients submit, slot after slot, and knows whether it still leads.
 
 It has a quorum's promise for all slots that are still open, and so needs no phase 1 for any of them.
 """
@@ -6,12 +6,11 @@ It has a quorum's promise for all slots that are still open, and so needs no pha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from msgspec.structs import replace
 
 from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import election, learner
+from paxos_impl.core.log import election, learner, reading
 from paxos_impl.core.log.command import NOOP, Batch, Command, Queued
 from paxos_impl.core.log.configuration import ALPHA, is_change
 from paxos_impl.core.log.effect import (
@@ -19,14 +18,12 @@ from paxos_impl.core.log.effect import (
     HoldsLease,
     Leads,
     Overloaded,
-    Query,
     Rejected,
     SetTimer,
 )
-from paxos_impl.core.log.event import ReadHow
 from paxos_impl.core.log.lease import Lease
 from paxos_impl.core.log.message import Accepted, Commit, Heard, Prepare, Promise, Propose
-from paxos_impl.core.log.phase import Campaigning, Flight, Leading, Read
+from paxos_impl.core.log.phase import Campaigning, Flight, Leading
 from paxos_impl.core.log.turn import Turn
 
 WINDOW = ALPHA
@@ -35,7 +32,7 @@ BATCH_COMMANDS_MAX = 128
 BATCH_BYTES_MAX = 8192
 """What a batch may have in all, unless it is a single command."""
 WAITING_MAX = 4096
-"""How many commands, and how many reads, may wait; more are refused rather than held."""
+"""How many commands may wait; more are refused rather than held."""
 
 
 def lead(turn: Turn, campaign: Campaigning) -> None:
@@ -96,7 +93,7 @@ def _next_slots(turn: Turn) -> Iterator[int]:
     return (max(configuration.from_slot, turn.upto + 1) for configuration in turn.configurations)
 
 
-def _is_current(turn: Turn, phase: Leading) -> bool:
+def is_current(turn: Turn, phase: Leading) -> bool:
     """Whether the leader's state holds all that was acknowledged before its time."""
     return turn.rules.is_current(turn.upto, phase.barrier) and _is_promised(turn, phase)
 
@@ -189,7 +186,7 @@ def hear_vote(turn: Turn, accepted: Accepted, sender: int) -> None:
     turn.phase = replace(phase, flights={**phase.flights, slot: Flight(flight.batch, voters)})
     if turn.is_quorum(voters, slot):
         learner.learn(turn, slot, Vote(phase.ballot, flight.batch), "votes")
-        _serve_reads(turn)
+        reading.serve(turn)
 
 
 def forget_flight(turn: Turn, slot: int) -> None:
@@ -224,15 +221,15 @@ def hear_answer(turn: Turn, heard: Heard, sender: int) -> None:
     """A follower goes by no higher ballot, and may have granted a lease."""
     phase = turn.phase
     if isinstance(phase, Leading) and heard.ballot == phase.ballot:
-        held = _holds_lease(turn, phase)
+        held = holds_lease(turn, phase)
         last = max(heard.beat, phase.heard.get(sender, 0))
         reached = {**phase.reached, sender: heard.upto}
         lease = _with_grant(turn, phase.lease, heard, sender)
         phase = replace(phase, heard={**phase.heard, sender: last}, reached=reached, lease=lease)
         turn.phase = phase
-        if not held and _holds_lease(turn, phase):
+        if not held and holds_lease(turn, phase):
             turn.do(HoldsLease(phase.ballot, turn.upto))
-        _serve_reads(turn)
+        reading.serve(turn)
 
 
 def _with_grant(turn: Turn, lease: Lease, heard: Heard, sender: int) -> Lease:
@@ -242,7 +239,7 @@ def _with_grant(turn: Turn, lease: Lease, heard: Heard, sender: int) -> Lease:
     return lease.granted_by(sender, turn.rules.counts_from(asked, turn.now))
 
 
-def _holds_lease(turn: Turn, phase: Leading) -> bool:
+def holds_lease(turn: Turn, phase: Leading) -> bool:
     """Whether a quorum of those who could elect another leader has granted it that they do not yet."""
     if turn.terms is None:
         return False
@@ -259,52 +256,3 @@ def _holds_lease(turn: Turn, phase: Leading) -> bool:
 def answering(turn: Turn, phase: Leading) -> tuple[int, ...]:
     """Who has answered a heartbeat since this was last checked, and the leader itself."""
     return (turn.me, *(member for member in turn.others if phase.heard.get(member, 0) > phase.checked))
-
-
-def read(turn: Turn, request: int, op: Any, how: ReadHow) -> None:
-    """A client wants to see the state; nothing is written to the log for it."""
-    phase = turn.phase
-    if how == "stale":
-        turn.do(Query(request, op, turn.applied, how))
-    elif not turn.rules.may_read(isinstance(phase, Leading)):
-        turn.do(Decline(request, turn.leader, maybe=False))
-    elif not isinstance(phase, Leading):
-        turn.do(Query(request, op, turn.applied))
-    elif len(phase.reads) >= WAITING_MAX:
-        turn.do(Overloaded(request))
-    else:
-        due = Read(request, op, turn.rules.beats_to_hear(phase.beat), by_lease=how == "lease")
-        if due.by_lease and _is_current(turn, phase) and _holds_lease(turn, phase):
-            turn.do(Query(request, op, turn.applied, "lease", phase.ballot))
-            return
-        turn.phase = replace(phase, reads=(*phase.reads, due))
-        if not phase.reads:
-            _serve_reads(turn)
-
-
-def _serve_reads(turn: Turn) -> None:
-    """Answer what may be answered by now. What is left waits for a heartbeat, of which one is under way."""
-    phase = turn.phase
-    if not isinstance(phase, Leading) or not phase.reads:
-        return
-    voters = turn.configuration(turn.upto + 1).voters
-    answered = sorted(
-        (phase.beat if voter == turn.me else phase.heard.get(voter, 0) for voter in voters), reverse=True
-    )
-    confirmed = answered[turn.rules.quorum(len(voters)) - 1]
-    if not _is_current(turn, phase):
-        return
-    holds_lease = _holds_lease(turn, phase)
-    left = []
-    for read in phase.reads:
-        if read.beat <= confirmed:
-            turn.do(Query(read.request, read.op, turn.applied))
-        elif read.by_lease and holds_lease:
-            turn.do(Query(read.request, read.op, turn.applied, "lease", phase.ballot))
-        else:
-            left.append(read)
-    turn.phase = replace(phase, reads=tuple(left))
-    if left and confirmed == phase.beat:
-        beat(turn)
-        if not turn.others:
-            _serve_reads(turn)
