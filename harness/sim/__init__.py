@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from harness.sim.tape import Diverged as Diverged
     from harness.sim.tape import Tape as Tape
     from harness.sim.tape import check_determinism as check_determinism
+    from harness.sim.watchdog import EndlessLoop as EndlessLoop
     from harness.sim.world import StopReason as StopReason
     from harness.sim.world import World as World
 
@@ -67,6 +68,7 @@ _MODULES = {
     "buggify": ("sometimes",),
     "stuck": ("Waiting",),
     "tape": ("Choice", "Diverged", "Tape", "check_determinism"),
+    "watchdog": ("EndlessLoop",),
     "world": ("StopReason", "World"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,7 +1,8 @@
 """The names of files: those that programs see, those that survive a power failure, and the journal between.
 
-Creating, renaming and removing goes to a journal in order. Syncing any file or directory commits the journal,
-as ext4 does; a power failure keeps a random first part of what was not committed.
+Creating, renaming and removing goes to a journal in order, a whole directory's renaming as one entry. Syncing
+any file or directory commits the journal, as ext4 does; a power failure keeps a random first part of what was
+not committed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import random
 
 from harness.sim.inode import Inode
+
+Entry = tuple[tuple[str, Inode | None], ...]
+"""What changes in one step: names, and what each stands for from then on, if anything."""
 
 
 class Directory:
@@ -20,25 +24,35 @@ class Directory:
         self.made: dict[str, None] = {"tmp": None}
         """Directories that were made explicitly; they are durable at once."""
         self._durable: dict[str, Inode] = {}
-        self._journal: list[tuple[str, Inode | None]] = []
+        self._journal: list[Entry] = []
 
     def link(self, path: str, inode: Inode) -> None:
         """Give a file a name, taking it from another one if need be."""
         self.names[path] = inode
-        self._journal.append((path, inode))
+        self._journal.append(((path, inode),))
 
     def unlink(self, path: str) -> Inode:
         """Take a name away. Raises: KeyError."""
         inode = self.names.pop(path)
-        self._journal.append((path, None))
+        self._journal.append(((path, None),))
         return inode
 
     def rename(self, old: str, new: str) -> None:
         """Move a file, in one step. Raises: KeyError."""
         inode = self.names.pop(old)
         self.names[new] = inode
-        # One entry of the journal for both halves: a power failure cannot come between them.
-        self._journal.append((f"{old}\0{new}", inode))
+        self._journal.append(((old, None), (new, inode)))
+
+    def rename_directory(self, old: str, new: str) -> None:
+        """Move a directory with all that is in it, in one step."""
+        moved = [path for path in self.names if path.startswith(f"{old}/")]
+        inodes = [(new + path.removeprefix(old), self.names.pop(path)) for path in moved]
+        self.names.update(inodes)
+        self._journal.append((*((path, None) for path in moved), *inodes))
+        for path in [path for path in self.made if f"{path}/".startswith(f"{old}/")]:
+            del self.made[path]
+            self.made[new + path.removeprefix(old)] = None
+        self.made[new] = None
 
     def commit(self) -> None:
         """Make all names durable."""
@@ -58,14 +72,12 @@ class Directory:
 
     def power_off(self, rng: random.Random) -> None:
         """Forget what was not committed, or some of it."""
-        for path, inode in self._journal[: rng.randrange(len(self._journal) + 1)] if self._journal else ():
-            *old, new = path.split("\0")
-            for gone in old:
-                self._durable.pop(gone, None)
-            if inode is None:
-                self._durable.pop(new, None)
-            else:
-                self._durable[new] = inode
+        for entry in self._journal[: rng.randrange(len(self._journal) + 1)] if self._journal else ():
+            for path, inode in entry:
+                if inode is None:
+                    self._durable.pop(path, None)
+                else:
+                    self._durable[path] = inode
         self._journal.clear()
         self.names = dict(self._durable)
 

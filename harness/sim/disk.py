@@ -25,6 +25,7 @@ from harness.sim._trio import Trap, park
 from harness.sim.decay import Decay, decay
 from harness.sim.directory import Directory
 from harness.sim.disk_fault import DiskFault, FaultyDisk
+from harness.sim.file_locks import FileLocks
 from harness.sim.inflicted import inflicted
 from harness.sim.inode import Inode, Resize, Write, survivors
 from harness.sim.latency import Exponential, Latency
@@ -61,6 +62,8 @@ class SimDisk:
         """How many files were damaged where they lay."""
         self.lost_writes = 0
         """How many files have lost something to power failures."""
+        self.locks = FileLocks()
+        """Who holds the lock of which file."""
         self._machine = machine
         self._kernel = machine.world.kernel
 
@@ -130,8 +133,12 @@ class SimDisk:
         """Lose what was not synced, or some of it."""
         before = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
         self.directory.power_off(self._rng)
+        left: dict[Inode, Inode] = {}  # A file that has several names is still one.
         for path in sorted(self.directory.names):
-            self.directory.names[path] = Inode.holding(survivors(self.directory.names[path], self._rng))
+            inode = self.directory.names[path]
+            if inode not in left:
+                left[inode] = Inode.holding(survivors(inode, self._rng), inode.modified_s)
+            self.directory.names[path] = left[inode]
         self.directory.restart()
         after = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
         self.lost_writes += sum(after.get(path) != content for path, content in before.items())
@@ -176,7 +183,7 @@ class SimDisk:
     @property
     def used(self) -> int:
         """Bytes in all files."""
-        return sum(len(inode.cached) for inode in self.directory.names.values())
+        return sum(len(inode.cached) for inode in dict.fromkeys(self.directory.names.values()))
 
     # What both ports are made of.
 

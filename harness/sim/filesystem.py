@@ -2,124 +2,46 @@
 
 Every machine has a file system of its own, `/` and the current directory being the root of its disk. What is
 installed with Python (below `sys.prefix` and `sys.path`) is there on all of them and can only be read.
-Directories exist once something is in them, and need not be made. There are no links, permissions or times.
-
-The program's own buffers are real (`io.BufferedWriter`), so what was not flushed dies with the process; what
-was flushed is in the page cache, and `os.fsync` makes it durable, as `disk.py` tells.
+Directories exist once something is in them, and need not be made; they have no times of their own. There are
+hard links but no symbolic ones, and no permissions. What was flushed is in the page cache, and `os.fsync`
+makes it durable, as `disk.py` tells.
 """
 
 from __future__ import annotations
 
 import builtins
 import errno
+import fcntl
 import io
 import os
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, NoReturn
-from zlib import crc32
 
-from harness.sim.clock import EPOCH_S
-from harness.sim.inode import Inode, Resize
+from harness.sim.errors import NotSimulated
+from harness.sim.inode import Resize
+from harness.sim.open_file import (
+    FIRST_DESCRIPTOR,
+    OF_FCNTL,
+    OF_OS,
+    SimFile,
+    by_descriptor,
+    fail,
+    fstat,
+    layered,
+    open_file,
+    require_alive,
+    status,
+)
 
 if TYPE_CHECKING:
-    from harness.sim.disk import SimDisk
     from harness.sim.process import Process
 
-_FIRST_DESCRIPTOR = 1_000_000
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-
-
-class SimFile(io.RawIOBase):
-    """An open file of one process."""
-
-    def __init__(self, process: Process, path: str, inode: Inode | None, flags: int) -> None:
-        self._process, self.path = process, path
-        self.inode = inode
-        """None for a directory."""
-        self._disk: SimDisk = process.machine.disk
-        self._flags, self._at = flags, 0
-        self._descriptor = _FIRST_DESCRIPTOR + len(process.files)
-        process.files[self._descriptor] = self
-
-    def fileno(self) -> int:
-        """A number of this process's own."""
-        return self._descriptor
-
-    def readable(self) -> bool:
-        """Whether it was opened for reading."""
-        return not self._flags & os.O_WRONLY
-
-    def writable(self) -> bool:
-        """Whether it was opened for writing."""
-        return bool(self._flags & (os.O_WRONLY | os.O_RDWR))
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """The offset that is read or written next."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move there."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: len(self._content.cached)}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def truncate(self, size: int | None = None) -> int:
-        """Cut the file; durable only when synced."""
-        self._disk.check("write")
-        size = self._at if size is None else size
-        self._content.change(Resize(size))
-        return size
-
-    def readinto(self, buffer: Any) -> int:
-        """Read what fits. Raises: OSError."""
-        self._disk.check("read")
-        view = memoryview(buffer).cast("B")
-        data = self._content.cached[self._at : self._at + len(view)]
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def write(self, data: Any) -> int:
-        """Write to the page cache. Raises: OSError."""
-        if not self.writable():
-            _fail(errno.EBADF, self.path)
-        _require_alive(self._process)
-        written = bytes(data)
-        self._disk.check("write", len(written))
-        if self._flags & os.O_APPEND:
-            self._at = len(self._content.cached)
-        self._disk.write_to(self._content, self._at, written)
-        self._at += len(written)
-        return len(written)
-
-    def sync(self) -> None:
-        """Make it durable; a directory, its names. Raises: OSError."""
-        _require_alive(self._process)
-        if self.inode is None:
-            self._disk.check("sync")
-            self._disk.directory.commit()
-            self._disk.syncs += 1
-        else:
-            self._disk.sync_inode(self.inode)
-
-    def close(self) -> None:
-        """Close it; this makes nothing durable."""
-        super().close()
-        self._process.files[self._descriptor] = None
-
-    @property
-    def _content(self) -> Inode:
-        if self.inode is None:
-            _fail(errno.EISDIR, self.path)
-        return self.inode
+_UNNAMED = getattr(os, "O_TMPFILE", -1)
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
@@ -127,57 +49,65 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
     for owner in (builtins, io):
         yield owner, "open", simulated(io.open, _by_path(io.open, _open))
     for name, ours in _BY_PATH.items():
+        if not hasattr(os, name):
+            continue  # Not every system has it.
         yield os, name, simulated(getattr(os, name), _by_path(getattr(os, name), ours))
-    for name, ours in _BY_DESCRIPTOR.items():
-        yield os, name, simulated(getattr(os, name), _by_descriptor(getattr(os, name), ours))
+    for owner, functions in ((os, OF_OS), (fcntl, OF_FCNTL)):
+        for name, ours in functions.items():
+            real = getattr(owner, name)
+            yield owner, name, simulated(real, by_descriptor(real, ours))
     yield os, "getcwd", simulated(os.getcwd, lambda process: "/")
+    yield os, "sync", simulated(os.sync, _sync_all)
     yield shutil, "_use_fd_functions", False  # So that `rmtree` goes by paths.
+    yield _end_of_temporary_file(simulated)
+
+
+def _end_of_temporary_file(simulated: Callable[..., Any]) -> tuple[Any, str, Any]:
+    """What removes one: it holds on to the real `os.unlink` as a default argument."""
+    closer = tempfile._TemporaryFileCloser  # type: ignore[attr-defined]
+    name = "cleanup" if hasattr(closer, "cleanup") else "close"
+    real = getattr(closer, name)
+    return closer, name, simulated(real, lambda process, file, *_: real(file, unlink=os.unlink))
 
 
 def _by_path(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     def call(process: Process, path: Any = ".", *args: Any, **kwargs: Any) -> Any:
+        if any(kwargs.get(name) is not None for name in _DIRECTORIES):
+            raise NotSimulated(
+                f"a path within an open directory is not simulated "
+                f"(called by {process.name}): give the whole path"
+            )
         if isinstance(path, int):
-            if path < _FIRST_DESCRIPTOR:
+            if path < FIRST_DESCRIPTOR:
                 return real(path, *args, **kwargs)
             return _on_descriptor(process, path, real, *args, **kwargs)
-        if _is_installed(path) and not _writes(args, kwargs):
+        if is_installed(path) and not _writes(args, kwargs):
             return real(path, *args, **kwargs)
         return ours(process, path, *args, **kwargs)
 
     return call
 
 
-def _on_descriptor(process: Process, descriptor: int, real: Callable[..., Any], *args: Any, **_: Any) -> Any:
-    file = _file(process, descriptor)
+_DIRECTORIES = ("dir_fd", "src_dir_fd", "dst_dir_fd")
+
+
+def _on_descriptor(
+    process: Process, descriptor: int, real: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
+    file = open_file(process, descriptor)
     match real.__name__:
         case "stat":
-            return _fstat(process, file)
+            return fstat(process, file)
         case "truncate":
             return file.truncate(*args)
         case "open":
-            return _layered(file, *args)
+            return layered(file, *args, **kwargs)
         case _:
-            return _fail(errno.ENOTSUP, file.path)
+            return fail(errno.ENOTSUP, file.path)
 
 
-def _by_descriptor(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
-    def call(process: Process, descriptor: Any, *args: Any) -> Any:
-        number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
-        if number < _FIRST_DESCRIPTOR:
-            return real(number, *args)
-        return ours(process, _file(process, number), *args)
-
-    return call
-
-
-def _file(process: Process, descriptor: int) -> SimFile:
-    file = process.files.get(descriptor)
-    if file is None:
-        _fail(errno.EBADF, str(descriptor))
-    return file
-
-
-def _is_installed(path: Any) -> bool:
+def is_installed(path: Any) -> bool:
+    """Whether it is part of what every machine has: Python, and what can be imported."""
     name = os.fsdecode(path)
     roots = (sys.prefix, sys.base_prefix, *sys.path)
     return any(name.startswith(root + os.sep) for root in roots if os.path.isabs(root))
@@ -185,21 +115,12 @@ def _is_installed(path: Any) -> bool:
 
 def _writes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     mode = kwargs.get("mode", args[0] if args else "r")
-    return any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(mode & _WRITING)
+    return any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(mode & WRITING)
 
 
 def _name(path: Any) -> str:
     """The path as the disk knows it: without a leading slash."""
     return os.path.normpath(os.path.join("/", os.fsdecode(path))).lstrip("/")
-
-
-def _fail(error: int, path: Any) -> NoReturn:
-    raise OSError(error, os.strerror(error), path)
-
-
-def _require_alive(process: Process) -> None:
-    if process.machine.world.closing or not process.alive:
-        _fail(errno.EIO, process.name)
 
 
 # By path.
@@ -226,64 +147,41 @@ def _open(
     flags = _FLAGS[mode.strip("bt+")[0]]
     if "+" in mode:
         flags = flags & ~os.O_WRONLY | os.O_RDWR
-    raw = _open_raw(process, path, flags)
+    raw = _open_raw(process, path, flags) if opener is None else open_file(process, opener(path, flags))
     if raw.inode is None:
         raw.close()
-        _fail(errno.EISDIR, path)
+        fail(errno.EISDIR, path)
     if flags & os.O_APPEND:
         raw.seek(0, os.SEEK_END)
-    return _layered(raw, mode, buffering, encoding, errors, newline)
-
-
-def _layered(
-    raw: SimFile,
-    mode: str = "r",
-    buffering: int = -1,
-    encoding: str | None = None,
-    errors: str | None = None,
-    newline: str | None = None,
-    *_: Any,
-) -> IO[Any]:
-    """Put Python's own buffers and text layer over a raw file."""
-    layered: Any = raw
-    if buffering == 0:
-        if "b" not in mode:
-            raise ValueError("can't have unbuffered text I/O")
-        return layered  # type: ignore[no-any-return]
-    size = buffering if buffering > 1 else io.DEFAULT_BUFFER_SIZE
-    if "+" in mode:
-        layered = io.BufferedRandom(raw, size)
-    else:
-        layered = io.BufferedReader(raw, size) if raw.readable() else io.BufferedWriter(raw, size)
-    if "b" not in mode:
-        layered = io.TextIOWrapper(layered, encoding or "utf-8", errors, newline, buffering == 1)
-        layered.mode = mode
-    return layered  # type: ignore[no-any-return]
+    return layered(raw, mode, buffering, encoding, errors, newline)
 
 
 def _open_raw(process: Process, path: Any, flags: int) -> SimFile:
-    _require_alive(process)
+    require_alive(process)
     disk, name = process.machine.disk, _name(path)
     inode = disk.directory.names.get(name)
     if inode is None:
         if disk.directory.contains(name):
             if flags & (os.O_WRONLY | os.O_RDWR):
-                _fail(errno.EISDIR, path)
+                fail(errno.EISDIR, path)
             return SimFile(process, name, None, flags)
         if not flags & os.O_CREAT:
-            _fail(errno.ENOENT, path)
+            fail(errno.ENOENT, path)
         disk.check("write")
         inode = disk.inode(name, create=True)
+        inode.modified_s = process.machine.clock.wall_s
     elif flags & os.O_EXCL:
-        _fail(errno.EEXIST, path)
+        fail(errno.EEXIST, path)
     elif flags & os.O_DIRECTORY:
-        _fail(errno.ENOTDIR, path)
+        fail(errno.ENOTDIR, path)
     elif flags & os.O_TRUNC and inode.cached:
         inode.change(Resize(0))
     return SimFile(process, name, inode, flags)
 
 
 def _os_open(process: Process, path: Any, flags: int, mode: int = 0o777, *, dir_fd: Any = None) -> int:
+    if flags & _UNNAMED == _UNNAMED:
+        fail(errno.EOPNOTSUPP, path)
     return _open_raw(process, path, flags).fileno()
 
 
@@ -291,53 +189,71 @@ def _stat(process: Process, path: Any, *, dir_fd: Any = None, follow_symlinks: b
     disk, name = process.machine.disk, _name(path)
     inode = disk.directory.names.get(name)
     if inode is None and not disk.directory.contains(name):
-        _fail(errno.ENOENT, path)
-    return _stat_result(name, inode)
-
-
-def _stat_result(name: str, inode: Inode | None) -> os.stat_result:
-    kind, size = (stat.S_IFDIR | 0o755, 4096) if inode is None else (stat.S_IFREG | 0o644, len(inode.cached))
-    return os.stat_result((kind, crc32(name.encode()), 0, 1, 0, 0, size, EPOCH_S, EPOCH_S, EPOCH_S))
+        fail(errno.ENOENT, path)
+    return status(name, inode)
 
 
 def _rename(process: Process, old: Any, new: Any, **_: Any) -> None:
-    _require_alive(process)
-    disk = process.machine.disk
+    require_alive(process)
+    disk, source, target = process.machine.disk, _name(old), _name(new)
     disk.check("write")
-    if _name(old) not in disk.directory.names:
-        _fail(errno.ENOENT, old)
-    disk.directory.rename(_name(old), _name(new))
+    directory = disk.directory
+    if source in directory.names:
+        if directory.contains(target):
+            fail(errno.EISDIR, new)
+        directory.rename(source, target)
+        return
+    if not directory.contains(source):
+        fail(errno.ENOENT, old)
+    if target in directory.names:
+        fail(errno.ENOTDIR, new)
+    if f"{target}/".startswith(f"{source}/"):
+        fail(errno.EINVAL, new)
+    if directory.children(target):
+        fail(errno.ENOTEMPTY, new)
+    directory.rename_directory(source, target)
+
+
+def _link(process: Process, old: Any, new: Any, **_: Any) -> None:
+    require_alive(process)
+    disk, source, target = process.machine.disk, _name(old), _name(new)
+    disk.check("write")
+    if source not in disk.directory.names:
+        fail(errno.EPERM if disk.directory.contains(source) else errno.ENOENT, old)
+    if target in disk.directory.names or disk.directory.contains(target):
+        fail(errno.EEXIST, new)
+    disk.directory.link(target, disk.directory.names[source])
 
 
 def _remove(process: Process, path: Any, *, dir_fd: Any = None) -> None:
-    _require_alive(process)
+    require_alive(process)
     disk = process.machine.disk
     disk.check("write")
     if _name(path) not in disk.directory.names:
-        _fail(errno.EISDIR if disk.directory.contains(_name(path)) else errno.ENOENT, path)
+        fail(errno.EISDIR if disk.directory.contains(_name(path)) else errno.ENOENT, path)
     disk.directory.unlink(_name(path))
 
 
 def _make_directory(process: Process, path: Any, mode: int = 0o777, *, dir_fd: Any = None) -> None:
     directory, name = process.machine.disk.directory, _name(path)
     if name in directory.names or directory.contains(name):
-        _fail(errno.EEXIST, path)
+        fail(errno.EEXIST, path)
     directory.made[name] = None
 
 
 def _remove_directory(process: Process, path: Any, *, dir_fd: Any = None) -> None:
     directory, name = process.machine.disk.directory, _name(path)
     if not directory.contains(name):
-        _fail(errno.ENOENT, path)
+        fail(errno.ENOENT, path)
     if directory.children(name):
-        _fail(errno.ENOTEMPTY, path)
+        fail(errno.ENOTEMPTY, path)
     directory.made.pop(name, None)
 
 
 def _list_directory(process: Process, path: Any = ".") -> list[str]:
     directory, name = process.machine.disk.directory, _name(path)
     if not directory.contains(name):
-        _fail(errno.ENOTDIR if name in directory.names else errno.ENOENT, path)
+        fail(errno.ENOTDIR if name in directory.names else errno.ENOENT, path)
     return directory.children(name)
 
 
@@ -347,6 +263,9 @@ class _Entry:
     def __init__(self, process: Process, directory: str, name: str) -> None:
         self.name, self.path = name, os.path.join(directory, name)
         self._result = _stat(process, self.path)
+
+    def __repr__(self) -> str:
+        return f"<DirEntry {self.name!r}>"
 
     def __fspath__(self) -> str:
         return self.path
@@ -363,10 +282,35 @@ class _Entry:
     def is_symlink(self) -> bool:
         return False
 
+    def is_junction(self) -> bool:
+        return False
 
-@contextmanager
-def _scan_directory(process: Process, path: Any = ".") -> Iterator[Iterator[_Entry]]:
-    yield iter([_Entry(process, os.fsdecode(path), name) for name in _list_directory(process, path)])
+    def inode(self) -> int:
+        return self._result.st_ino
+
+
+class _Scan(Iterator[_Entry]):
+    """What `os.scandir` returns: to be iterated, inside of `with` or not."""
+
+    def __init__(self, entries: Iterator[_Entry]) -> None:
+        self._entries = entries
+
+    def __next__(self) -> _Entry:
+        return next(self._entries)
+
+    def __enter__(self) -> _Scan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._entries = iter(())
+
+
+def _scan_directory(process: Process, path: Any = ".") -> _Scan:
+    names = _list_directory(process, path)
+    return _Scan(iter([_Entry(process, os.fsdecode(path), name) for name in names]))
 
 
 def _truncate(process: Process, path: Any, length: int) -> None:
@@ -376,12 +320,55 @@ def _truncate(process: Process, path: Any, length: int) -> None:
 
 def _no_link(process: Process, path: Any, *, dir_fd: Any = None) -> NoReturn:
     _stat(process, path)
-    _fail(errno.EINVAL, path)
+    fail(errno.EINVAL, path)
 
 
 def _access(process: Process, path: Any, mode: int, **_: Any) -> bool:
     disk = process.machine.disk
     return _name(path) in disk.directory.names or disk.directory.contains(_name(path))
+
+
+def _unchanged(process: Process, path: Any, *_: Any, **__: Any) -> None:
+    """There are no permissions; but there is something that they would be of."""
+    _stat(process, path)
+
+
+def _no_attributes(process: Process, path: Any, *_: Any, **__: Any) -> list[str]:
+    _stat(process, path)
+    return []
+
+
+def _set_times(process: Process, path: Any, times: Any = None, *, ns: Any = None, **_: Any) -> None:
+    _stat(process, path)
+    inode = process.machine.disk.directory.names.get(_name(path))
+    if inode is not None:
+        wall_s = process.machine.clock.wall_s
+        inode.modified_s = ns[1] / 1e9 if ns is not None else times[1] if times is not None else wall_s
+
+
+def _space(process: Process, path: Any) -> os.statvfs_result:
+    disk = process.machine.disk
+    blocks = (_PLENTY if disk.capacity is None else disk.capacity) // _BLOCK
+    free = max(0, blocks - -(-disk.used // _BLOCK))
+    return os.statvfs_result((_BLOCK, _BLOCK, blocks, free, free, 1 << 20, 1 << 19, 1 << 19, 0, 255))
+
+
+_BLOCK = 4096
+_PLENTY = 1 << 40
+
+
+def _sync_all(process: Process) -> None:
+    require_alive(process)
+    disk = process.machine.disk
+    for inode in disk.directory.names.values():
+        disk.sync_inode(inode)
+
+
+def _refused(what: str, instead: str) -> Callable[..., NoReturn]:
+    def refuse(process: Process, *_: Any, **__: Any) -> NoReturn:
+        raise NotSimulated(f"{what} is not simulated (called by {process.name}): {instead}")
+
+    return refuse
 
 
 _BY_PATH: dict[str, Callable[..., Any]] = {
@@ -399,48 +386,14 @@ _BY_PATH: dict[str, Callable[..., Any]] = {
     "truncate": _truncate,
     "readlink": _no_link,
     "access": _access,
-    "chmod": lambda process, path, mode, **_: None,
-    "utime": lambda process, path, *_, **__: None,
-}
-
-
-# By descriptor.
-
-
-def _fstat(process: Process, file: SimFile) -> os.stat_result:
-    return _stat_result(file.path, file.inode)
-
-
-def _read(process: Process, file: SimFile, count: int) -> bytes:
-    return file.read(count) or b""
-
-
-def _pread(process: Process, file: SimFile, count: int, offset: int) -> bytes:
-    at = file.tell()
-    file.seek(offset)
-    data = file.read(count) or b""
-    file.seek(at)
-    return data
-
-
-def _pwrite(process: Process, file: SimFile, data: Any, offset: int) -> int:
-    at = file.tell()
-    file.seek(offset)
-    count = file.write(data)
-    file.seek(at)
-    return count
-
-
-_BY_DESCRIPTOR: dict[str, Callable[..., Any]] = {
-    "close": lambda process, file: file.close(),
-    "fsync": lambda process, file: file.sync(),
-    "fdatasync": lambda process, file: file.sync(),
-    "fstat": _fstat,
-    "read": _read,
-    "write": lambda process, file, data: file.write(data),
-    "pread": _pread,
-    "pwrite": _pwrite,
-    "lseek": lambda process, file, offset, whence: file.seek(offset, whence),
-    "ftruncate": lambda process, file, length: file.truncate(length),
-    "isatty": lambda process, file: False,
+    "link": _link,
+    "symlink": _refused("os.symlink()", "use os.link(), or a file that holds the name"),
+    "mkfifo": _refused("os.mkfifo()", "use a UNIX socket"),
+    "chdir": _refused("os.chdir()", "give whole paths"),
+    "chmod": _unchanged,
+    "chown": _unchanged,
+    "lchown": _unchanged,
+    "listxattr": _no_attributes,
+    "utime": _set_times,
+    "statvfs": _space,
 }

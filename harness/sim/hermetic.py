@@ -12,22 +12,19 @@ import functools
 import gc
 import os
 import random
-import signal
 import socket
-import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import trio
 
-from harness.sim import filesystem
+from harness.sim import fence, filesystem, identity
 from harness.sim._trio import RUN_IN_THREADS
 from harness.sim.early_binding import Replacement, bound_early, virtual_dates
-from harness.sim.errors import NotSimulated, SimulationError
+from harness.sim.errors import SimulationError
 from harness.sim.plain_socket import handed_to_trio, make_ready
 from harness.sim.resolver import address_info
 
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from harness.sim.world import World
 
 _MISSING = object()
+_WALL_CLOCKS = {getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)}
 _world: World | None = None
 """The world that runs now."""
 
@@ -52,6 +50,7 @@ def sealed(world: World) -> Iterator[None]:
             "a world is running already in this interpreter: run one after the other, or in several processes"
         )
     _world = world
+    fence.guard(running_process)
     collecting = gc.isenabled()
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
     shared = random.getstate()
@@ -90,16 +89,15 @@ def _wall_time() -> float | None:
 
 @functools.cache
 def _shown_and_drawn() -> tuple[Replacement, ...]:
-    return *_time(), *_randomness()
+    return *_time(), *_randomness(), *identity.replacements(_simulated)
 
 
 @functools.cache
 def _replacements() -> tuple[Replacement, ...]:
     return (
         *_shown_and_drawn(),
-        *_refusals(),
+        *fence.replacements(_simulated),
         *filesystem.replacements(_simulated),
-        *_signals(),
         *_sockets(),
         *((module, "run_sync", _run_sync) for module in RUN_IN_THREADS),
     )
@@ -126,14 +124,37 @@ def _time() -> Iterator[Replacement]:
     for name, clock in (("time", wall), ("monotonic", monotonic), ("perf_counter", monotonic)):
         yield time, name, _simulated(getattr(time, name), clock)
         yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(clock))
-    yield time, "process_time", _simulated(time.process_time, monotonic)
-    gmtime = time.gmtime
+    for name in ("process_time", "thread_time"):  # A program that runs has had all the time there was.
+        yield time, name, _simulated(getattr(time, name), monotonic)
+        yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(monotonic))
 
-    def broken_down(process: Process, seconds: float | None = None) -> time.struct_time:
+    def clock_gettime(process: Process, clock: int) -> float:
+        return wall(process) if clock in _WALL_CLOCKS else monotonic(process)
+
+    yield time, "clock_gettime", _simulated(time.clock_gettime, clock_gettime)
+    in_ns = _simulated(time.clock_gettime_ns, lambda process, clock: int(clock_gettime(process, clock) * 1e9))
+    yield time, "clock_gettime_ns", in_ns
+    yield from _broken_down(wall)
+
+
+def _broken_down(wall: Callable[[Process], float]) -> Iterator[Replacement]:
+    """Functions of `time` that take the present unless told a time; simulated machines are in UTC."""
+    gmtime, strftime, asctime = time.gmtime, time.strftime, time.asctime
+
+    def fields(process: Process, seconds: float | None = None) -> time.struct_time:
         return gmtime(wall(process) if seconds is None else seconds)
 
-    for name in ("localtime", "gmtime"):  # Simulated machines are in UTC.
-        yield time, name, _simulated(getattr(time, name), broken_down)
+    def shown(process: Process, seconds: float | None = None) -> str:
+        return asctime(fields(process, seconds))
+
+    def formatted(process: Process, form: str, at: Any = None) -> str:
+        return strftime(form, fields(process) if at is None else at)
+
+    for name in ("localtime", "gmtime"):
+        yield time, name, _simulated(getattr(time, name), fields)
+    yield time, "ctime", _simulated(time.ctime, shown)
+    yield time, "asctime", _simulated(asctime, lambda process, at=None: asctime(at or fields(process)))
+    yield time, "strftime", _simulated(strftime, formatted)
 
 
 def _in_ns(clock: Callable[[Process], float]) -> Callable[[Process], int]:
@@ -178,21 +199,6 @@ def _drawing(name: str) -> Callable[..., Any]:
     return draw
 
 
-def _refusals() -> Iterator[Replacement]:
-    def refuse(owner: Any, name: str, called: str, instead: str) -> Replacement:
-        def refusal(process: Process, *args: Any, **kwargs: Any) -> NoReturn:
-            raise NotSimulated(f"{called} is not simulated (called by {process.name}): {instead}")
-
-        return owner, name, _simulated(getattr(owner, name), refusal)
-
-    yield refuse(socket, "socketpair", "socket.socketpair()", "use trio.socket or trio's streams")
-    yield refuse(threading.Thread, "start", "starting a thread", "trio.to_thread.run_sync() runs inline")
-    yield refuse(subprocess.Popen, "__init__", "starting a process", "start another machine in the world")
-    yield refuse(os, "fork", "os.fork()", "start another machine in the world")
-    yield refuse(os, "system", "os.system()", "start another machine in the world")
-    yield refuse(time, "sleep", "time.sleep()", "use trio.sleep()")
-
-
 def _sockets() -> Iterator[Replacement]:
     real = socket.socket.__init__
 
@@ -206,23 +212,9 @@ def _sockets() -> Iterator[Replacement]:
 
     yield socket.socket, "__init__", make
     yield socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)
+    yield socket, "gethostbyname", _simulated(socket.gethostbyname, _gethostbyname)
     handed = trio.socket.from_stdlib_socket
     yield trio.socket, "from_stdlib_socket", _simulated(handed, handed_to_trio)
-
-
-def _signals() -> Iterator[Replacement]:
-    """Handlers are the process's own; `Machine.stop` calls the one for SIGTERM."""
-
-    def install(process: Process, number: int, handler: Any) -> Any:
-        before = process.signal_handlers.get(number, signal.SIG_DFL)
-        process.signal_handlers[number] = handler
-        return before
-
-    def get(process: Process, number: int) -> Any:
-        return process.signal_handlers.get(number, signal.SIG_DFL)
-
-    yield signal, "signal", _simulated(signal.signal, install)
-    yield signal, "getsignal", _simulated(signal.getsignal, get)
 
 
 def _getaddrinfo(
@@ -230,6 +222,11 @@ def _getaddrinfo(
 ) -> Any:
     name = host.decode() if isinstance(host, bytes) else host
     return address_info(process.machine.world.network, name, port, family, type, proto, flags)
+
+
+def _gethostbyname(process: Process, host: str) -> str:
+    found: str = _getaddrinfo(process, host, 0)[0][4][0]
+    return found
 
 
 async def _run_sync(sync_fn: Callable[..., Any], *args: Any, **_: Any) -> Any:

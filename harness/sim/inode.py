@@ -34,11 +34,13 @@ class Inode:
     """What is on the device for certain."""
     unsynced: list[Change] = field(default_factory=list)
     """What leads from there to what programs see."""
+    modified_s: float | None = None
+    """When a program wrote last, in Unix seconds; None if it was before the simulation."""
 
     @classmethod
-    def holding(cls, content: bytes) -> Inode:
+    def holding(cls, content: bytes, modified_s: float | None = None) -> Inode:
         """A file with this content, durably."""
-        return cls(bytearray(content), bytearray(content))
+        return cls(bytearray(content), bytearray(content), modified_s=modified_s)
 
     def change(self, change: Change, *, reaches_device: bool = True) -> None:
         """Change what programs see; a lost write is seen until the cache is gone, and never is durable."""

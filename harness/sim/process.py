@@ -24,8 +24,8 @@ from harness.sim.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from harness.sim.endpoint import Endpoint
-    from harness.sim.filesystem import SimFile
     from harness.sim.machine import Machine
+    from harness.sim.open_file import SimFile
 
 Program = Callable[[], Awaitable[object]]
 

@@ -38,6 +38,7 @@ from harness.sim.schedule import RandomSchedule, Schedule
 from harness.sim.seeds import substream
 from harness.sim.stuck import Waiting, waiting_tasks
 from harness.sim.tape import Tape
+from harness.sim.watchdog import LIMIT_S, watching
 
 _UNWINDING_NS = 3600 * 10**9
 """How much virtual time programs get to end when a world is closed."""
@@ -83,6 +84,8 @@ class World:
         """How often a process may go round without waiting before that counts as a livelock."""
         self.livelocked: Process | None = None
         """The process that went round too often."""
+        self.cpu_limit_s = LIMIT_S
+        """CPU seconds that a process may compute without waiting once, before it is ended by EndlessLoop."""
         self._machines: dict[str, Machine] = {}
         self._interrupted = self._closed = False
         self.network = Network(self, latency or Uniform(0.5, 2.5), framing)
@@ -207,7 +210,12 @@ class World:
 
     @contextmanager
     def _in_charge(self) -> Iterator[None]:
-        with sealed(self), schedule_batches(_Batches(self.kernel)), self._interruptible():
+        with (
+            sealed(self),
+            schedule_batches(_Batches(self.kernel)),
+            self._interruptible(),
+            watching(self.kernel, self.cpu_limit_s),
+        ):
             yield
 
     @contextmanager

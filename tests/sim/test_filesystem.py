@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pathlib
@@ -13,7 +14,7 @@ from functools import partial
 import pytest
 import trio
 
-from harness.sim import Machine, World
+from harness.sim import Machine, NotSimulated, World
 from tests.sim.toy import run_one
 
 
@@ -200,3 +201,164 @@ def test_temporary_files_stay_inside() -> None:
     world = run(program)
 
     assert world.machines["alone"].disk.files == {}
+
+
+def test_temporary_files_of_every_kind_work_and_are_gone_at_their_end() -> None:
+    async def program() -> None:
+        with tempfile.NamedTemporaryFile("w") as named, tempfile.TemporaryFile() as nameless:
+            named.write("x")
+            named.flush()
+            assert pathlib.Path(named.name).read_text() == "x"
+            nameless.write(b"y")
+            nameless.seek(0)
+            assert nameless.read() == b"y"
+        descriptor, path = tempfile.mkstemp()
+        with os.fdopen(descriptor, "w", encoding="ascii") as made:
+            made.write("z")
+        os.unlink(path)
+
+    assert run(program).machines["alone"].disk.files == {}
+
+
+def test_trees_are_walked_copied_and_moved() -> None:
+    async def program() -> None:
+        os.makedirs("/a/b")
+        pathlib.Path("/a/b/leaf").write_text("1")
+        assert list(os.walk("/a")) == [("/a", ["b"], []), ("/a/b", [], ["leaf"])]
+        shutil.copytree("/a", "/copy")
+        shutil.move("/copy", "/moved")
+        assert pathlib.Path("/moved/b/leaf").read_text() == "1"
+        with os.scandir("/moved/b") as entries:
+            assert [entry.name for entry in entries] == ["leaf"]
+        shutil.rmtree("/moved")
+        assert sorted(os.listdir("/")) == ["a", "tmp"]
+
+    run(program)
+
+
+def test_a_directory_is_renamed_with_all_that_is_in_it() -> None:
+    async def program() -> None:
+        os.makedirs("/next/deep")
+        pathlib.Path("/next/deep/state").write_text("new")
+        pathlib.Path("/other").write_text("a file")
+        os.rename("/next", "/current")
+        assert pathlib.Path("/current/deep/state").read_text() == "new"
+        assert not os.path.exists("/next")
+        with pytest.raises(NotADirectoryError):
+            os.rename("/current", "/other")
+        with pytest.raises(IsADirectoryError):
+            os.rename("/other", "/current")
+        with pytest.raises(OSError, match="Invalid argument"):
+            os.rename("/current", "/current/deep/current")
+        os.makedirs("/full/x")
+        with pytest.raises(OSError, match="not empty"):
+            os.rename("/current", "/full")
+
+    run(program)
+
+
+def test_a_power_failure_leaves_a_renamed_directory_in_one_place() -> None:
+    async def program() -> None:
+        for name in ("a", "b", "c"):
+            path = pathlib.Path("/old", name)
+            path.write_text(name)
+            descriptor = os.open(path, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        os.rename("/old", "/new")
+        await trio.sleep_forever()
+
+    left: set[tuple[str, ...]] = set()
+    for seed in range(12):
+        with World(seed) as world:
+            machine = world.machine("a")
+            machine.start(program)
+            world.run()
+            machine.power_off()
+            left.add(tuple(machine.disk.files))
+    assert left == {("old/a", "old/b", "old/c"), ("new/a", "new/b", "new/c")}
+
+
+def test_a_file_with_two_names_is_one_file() -> None:
+    async def program() -> None:
+        pathlib.Path("/a").write_text("1")
+        os.link("/a", "/b")
+        with open("/b", "a") as file:
+            file.write("2")
+        assert pathlib.Path("/a").read_text() == "12"
+        with pytest.raises(FileExistsError):
+            os.link("/a", "/b")
+        with pytest.raises(FileNotFoundError):
+            os.link("/none", "/c")
+        os.unlink("/a")
+        assert pathlib.Path("/b").read_text() == "12"
+        os.sync()
+
+    world = run(program)
+    machine = world.machines["alone"]
+    machine.power_off()
+    assert machine.disk.files == {"b": b"12"}
+
+
+def test_a_file_shows_when_it_was_written_by_its_machines_clock() -> None:
+    async def program() -> None:
+        await trio.sleep(1.5)
+        pathlib.Path("/a").touch()
+        assert os.stat("/a").st_mtime == 1_600_000_001.5
+        await trio.sleep(1)
+        with open("/a", "w") as file:
+            file.write("later")
+        assert os.stat("/a").st_mtime_ns == 1_600_000_002_500_000_000
+        os.utime("/a", (5, 7))
+        assert os.path.getmtime("/a") == 7
+
+    run(program)
+
+
+def test_the_space_left_is_what_the_disk_will_take() -> None:
+    async def program() -> None:
+        pathlib.Path("/a").write_bytes(b"x" * 4096)
+        assert shutil.disk_usage("/").free == 1 << 30
+
+    def with_limit(world: World) -> Awaitable[None]:
+        world.machines["alone"].disk.capacity = (1 << 30) + 4096
+        return program()
+
+    run_one(with_limit)
+
+
+def test_the_lock_of_a_file_is_held_until_it_is_closed_or_its_process_is_killed() -> None:
+    log: list[str] = []
+
+    async def program() -> None:
+        with open("/lock", "w") as first, open("/lock") as second:
+            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(second, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            with pytest.raises(NotSimulated, match="LOCK_NB"):
+                fcntl.flock(second, fcntl.LOCK_EX)
+            fcntl.flock(first, fcntl.LOCK_UN)
+            fcntl.flock(second, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(first, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        kept = open("/lock")  # noqa: SIM115
+        fcntl.flock(kept, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        log.append("locked")
+        await trio.sleep_forever()
+
+    with World(1) as world:
+        machine = world.machine("a")
+        machine.start(program)
+        world.run()
+        machine.restart()
+        world.run()
+
+        assert log == ["locked", "locked"]
+        assert world.crashes == []
+
+
+def test_a_path_within_an_open_directory_is_refused() -> None:
+    async def program() -> None:
+        with pytest.raises(NotSimulated, match="whole path"):
+            os.open("x", os.O_CREAT, dir_fd=os.open("/", os.O_RDONLY))
+
+    run(program)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import _socket
+import _thread
 import asyncio
+import fcntl
 import gc
+import importlib
+import io
+import mmap
 import os
+import platform
+import queue
 import random
 import secrets
+import select
+import selectors
+import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
+from os import getpid as getpid_by_name
+from pathlib import Path
 from random import random as bound_early
 from time import monotonic as monotonic_by_name
 from typing import Any
@@ -53,6 +67,69 @@ def test_the_date_is_virtual_too() -> None:
     assert answers(lambda: time.time_ns()) == (EPOCH_S * 2 + 3) * 500_000_000
     assert answers(lambda: time.monotonic_ns()) == 1_500_000_000
     assert answers(lambda: time.localtime().tm_year) == 2020
+
+
+def test_every_way_to_ask_for_the_time_is_virtual() -> None:
+    assert answers(lambda: time.ctime()) == "Sun Sep 13 12:26:41 2020"
+    assert answers(lambda: time.asctime()) == "Sun Sep 13 12:26:41 2020"
+    assert answers(lambda: time.strftime("%Y-%m-%d %H:%M:%S")) == "2020-09-13 12:26:41"
+    assert answers(lambda: time.strftime("%Y", time.gmtime(0))) == "1970"
+    assert answers(lambda: time.clock_gettime(time.CLOCK_MONOTONIC)) == 1.5
+    assert answers(lambda: time.clock_gettime_ns(time.CLOCK_REALTIME)) == (EPOCH_S * 2 + 3) * 500_000_000
+    assert answers(lambda: time.process_time_ns() == time.thread_time_ns() == 1_500_000_000)
+
+
+def test_a_process_is_told_of_its_own_machine_alone() -> None:
+    assert answers(lambda: socket.gethostname()) == "alone"
+    assert answers(lambda: socket.getfqdn()) == "alone"
+    assert answers(lambda: platform.node()) == "alone"
+    assert answers(lambda: os.uname().nodename) == "alone"
+    assert answers(lambda: (os.getpid(), os.getppid(), os.cpu_count())) == (1000, 1, 1)
+    assert answers(lambda: socket.gethostbyname("alone")) == "10.0.0.1"
+    assert answers(lambda: getpid_by_name()) == 1000
+
+
+def test_the_next_incarnation_has_the_next_number() -> None:
+    numbers: list[int] = []
+
+    async def program() -> None:
+        numbers.append(os.getpid())
+
+    with World(1) as world:
+        machine = world.machine("a")
+        machine.start(program)
+        world.run()
+        machine.restart()
+        world.run()
+
+    assert numbers == [1000, 1001]
+
+
+def test_a_process_can_signal_itself_and_nobody_else() -> None:
+    def ask() -> list[object]:
+        got: list[object] = []
+        signal.signal(signal.SIGUSR1, lambda number, frame: got.append(number))
+        os.kill(os.getpid(), signal.SIGUSR1)
+        signal.raise_signal(signal.SIGUSR1)
+        os.kill(os.getpid(), 0)
+        with pytest.raises(ProcessLookupError):
+            os.kill(1, signal.SIGTERM)
+        return got
+
+    assert answers(ask) == [signal.SIGUSR1, signal.SIGUSR1]
+
+
+def test_a_database_in_memory_is_the_programs_own() -> None:
+    assert answers(lambda: sqlite3.connect(":memory:").execute("select 6 * 7").fetchone()) == (42,)
+
+
+def test_what_is_installed_can_be_imported_at_any_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imported_late.py").write_text("ANSWER = 42")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert answers(lambda: importlib.import_module("imported_late").ANSWER) == 42
 
 
 def test_dates_are_virtual_however_they_were_imported() -> None:
@@ -116,13 +193,39 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("blocking", lambda: socket.socket().accept(), "use trio.socket"),
     ("socketpair", lambda: socket.socketpair(), "use trio.socket"),
     ("connection", lambda: socket.create_connection(("127.0.0.1", 9)), "use trio.socket"),
+    ("raw socket", lambda: _socket.socket().connect(("127.0.0.1", 9)), "use trio.socket"),
+    ("name of an address", lambda: socket.gethostbyaddr("10.0.0.1"), "getnameinfo"),
+    ("select", lambda: select.select([], [], [], 9), "use trio.socket"),
+    ("selector", lambda: selectors.DefaultSelector(), "use trio.socket"),
     ("thread", lambda: threading.Thread(target=print).start(), "runs inline"),
+    ("bare thread", lambda: _thread.start_new_thread(print, ()), "runs inline"),
+    ("event of threads", lambda: threading.Event().wait(9), "between tasks"),
+    ("queue of threads", lambda: queue.Queue[int]().get(timeout=9), "between tasks"),
     ("subprocess", lambda: subprocess.run(["true"], check=False), "another machine"),
     ("fork", lambda: os.fork(), "another machine"),
+    ("spawn", lambda: os.posix_spawn("/bin/true", ["true"], {}), "another machine"),
     ("system", lambda: os.system("true"), "another machine"),
     ("sleep", lambda: time.sleep(1), "use trio.sleep"),
-    ("asyncio", lambda: asyncio.run(trio.sleep(0)), "use trio.socket"),
+    ("asyncio", lambda: asyncio.new_event_loop(), "anyio on Trio"),
+    ("pipe", lambda: os.pipe(), "memory channel"),
+    ("input", lambda: input(), "client ask"),
+    ("alarm", lambda: signal.alarm(1), "trio.move_on_after"),
+    ("exit at once", lambda: os._exit(3), "raise SystemExit"),
+    ("signal without a handler", lambda: os.kill(os.getpid(), signal.SIGTERM), "without a handler"),
+    ("database file", lambda: sqlite3.connect("/data.db"), '":memory:"'),
+    ("mapped file", lambda: mmap.mmap(os.open("/f", os.O_RDWR | os.O_CREAT), 0), "read and write it"),
+    ("symbolic link", lambda: os.symlink("/a", "/b"), "os.link"),
+    ("other directory", lambda: os.chdir("/"), "whole paths"),
+    ("lock of records", lambda: fcntl.lockf(os.open("/f", os.O_RDWR | os.O_CREAT), 1), "fcntl.flock"),
+    ("file by another door", lambda: io.FileIO(REAL, "w"), "as they are when they are called"),
+    ("removal by another door", lambda: remove_bound_before(path=REAL), "as they are when they are called"),
 ]
+REAL = "/tmp/of-the-real-machine"
+
+
+def remove_bound_before(path: str, remove: Callable[[str], None] = os.remove) -> None:
+    """Holds on to the real function where no one can replace it."""
+    remove(path)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
