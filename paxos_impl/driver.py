@@ -166,6 +166,11 @@ class Driver(Generic[_Event, _Effect]):
         if (give := self._clients.pop(request, None)) is not None:
             give(outcome)
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether anybody listens to what is traced."""
+        return self._tracer is not None
+
     def trace(self, event: Callable[[int, int, int], TraceEvent | None]) -> None:
         """Have a protocol event traced, if anybody listens; `event` is given server, life and number."""
         if self._tracer is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import struct
+
 FRAME_MAX = 1 << 20
 """The longest body in bytes; a length beyond it is a mistake or an attack, not a message."""
 
-_WIDTH = 4
+_LENGTH = struct.Struct(">I")
+_WIDTH = _LENGTH.size
 
 
 class BadFrame(Exception):
@@ -19,7 +22,7 @@ def frame(body: bytes) -> bytes:
     """
     if len(body) > FRAME_MAX:
         raise BadFrame(f"a message of {len(body)} bytes is longer than {FRAME_MAX}")
-    return len(body).to_bytes(_WIDTH, "big") + body
+    return _LENGTH.pack(len(body)) + body
 
 
 class FrameReader:
@@ -28,24 +31,24 @@ class FrameReader:
     __slots__ = ("_buffer",)
 
     def __init__(self) -> None:
-        self._buffer: bytes | bytearray = b""
+        self._buffer = b""
 
     def feed(self, data: bytes | bytearray) -> list[bytes]:
         """The bodies completed by `data`.
 
         Raises: BadFrame, when a length is beyond `FRAME_MAX`.
         """
-        buffer = self._buffer + data if self._buffer else data
+        buffer = bytes(self._buffer + data if self._buffer else data)
         bodies: list[bytes] = []
-        at = 0
-        while len(buffer) - at >= _WIDTH:
-            length = int.from_bytes(buffer[at : at + _WIDTH], "big")
+        at, size = 0, len(buffer)
+        while size - at >= _WIDTH:
+            (length,) = _LENGTH.unpack_from(buffer, at)
             if length > FRAME_MAX:
                 raise BadFrame(f"a frame says it is {length} bytes long; at most {FRAME_MAX} are allowed")
             end = at + _WIDTH + length
-            if end > len(buffer):
+            if end > size:
                 break
-            bodies.append(bytes(buffer[at + _WIDTH : end]))
+            bodies.append(buffer[at + _WIDTH : end])
             at = end
         self._buffer = buffer[at:]
         return bodies

@@ -15,7 +15,6 @@ from paxos_impl.replica.wire import (
     Change,
     Elsewhere,
     Execute,
-    Groups,
     Incoming,
     InGroup,
     Read,
@@ -71,34 +70,37 @@ class ReplicaDesk:
                 visitor.answer(number, self._status())
             case Execute(number) | Read(number) | Change(number) if self._driver.is_overloaded:
                 visitor.answer(number, Refused(OVERLOADED, is_final=False))
-            case Execute(number, op=op) | Read(number, op) if why := self._objection(op, size):
-                visitor.answer(number, Refused(why, is_final=True))
-            case Execute(number, client, nth, op):
-                command = Command(client, nth, op)
-                visitor.pass_on(number, self._driver, lambda n: Submitted(n, command, size))
-            case Read(number, op) if not self._node.machine.is_query(self._node.machine.parse(op)):
-                why = "this operation does more than look; have it executed instead"
-                visitor.answer(number, Refused(why, is_final=True))
-            case Read(number, op, how):
-                visitor.pass_on(number, self._driver, lambda n: ReadRequested(n, op, how))
+            case Read() | Execute():
+                try:
+                    self._begin(visitor, request, size)
+                except BadOperation as error:
+                    visitor.answer(request.request, Refused(str(error), is_final=True))
             case Change(number, members):
                 visitor.pass_on(number, self._driver, lambda n: ChangeRequested(n, members))
-            case InGroup():
-                visitor.answer(request.request, Groups(1))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
 
-    def _objection(self, op: Any, size: int) -> str:
-        """Why an operation can't be taken up; empty if it can."""
+    def _begin(self, visitor: Visitor, request: Read | Execute, size: int) -> None:
+        """Pass a request on. Raises: BadOperation."""
+        operation = self._parsed(request.op, size)
+        if isinstance(request, Execute):
+            command = Command(request.client, request.number, request.op)
+            visitor.pass_on(request.request, self._driver, lambda n: Submitted(n, command, size))
+        elif self._node.machine.is_query(operation):
+            visitor.pass_on(request.request, self._driver, lambda n: ReadRequested(n, operation, request.how))
+        else:
+            raise BadOperation("this operation does more than look; have it executed instead")
+
+    def _parsed(self, op: Any, size: int) -> Any:
+        """An operation as the state machine takes it.
+
+        Raises: BadOperation, saying why it can't be taken up.
+        """
         if size > COMMAND_BYTES_MAX:
-            return f"the command is too long: {size} bytes, of at most {COMMAND_BYTES_MAX}"
+            raise BadOperation(f"the command is too long: {size} bytes, of at most {COMMAND_BYTES_MAX}")
         if not is_plain(op):
-            return "the operation is not plain data, such as JSON can carry"
-        try:
-            self._node.machine.parse(op)
-        except BadOperation as error:
-            return str(error)
-        return ""
+            raise BadOperation("the operation is not plain data, such as JSON can carry")
+        return self._node.machine.parse(op)
 
     def _status(self) -> Status:
         replica, node = self._node.replica, self._node

@@ -32,6 +32,8 @@ from paxos_impl.core.log import (
     Overloaded,
     Persist,
     Query,
+    ReadRequested,
+    ReadsRequested,
     Received,
     Rejected,
     Replay,
@@ -121,6 +123,7 @@ class ReplicaNode:
         self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
         self.machine, self._sessions, self._clock = machine, sessions, LogClock()
         self._facts: list[Fact] = []
+        self._wanted: list[ReadRequested] = []
         me, self.membership = config.server_id, config.membership
         self.replica = Replica.recover(
             me,
@@ -231,10 +234,26 @@ class ReplicaNode:
         return TimerFired(timer)
 
     def handle(self, event: Event) -> None:
-        """See `Driven`."""
+        """See `Driven`. Reads that follow one another are seen to in one step."""
+        if type(event) is ReadRequested:
+            self._wanted.append(event)
+        else:
+            self._look()
+            self._step(self._stamped(event))
+
+    def _look(self) -> None:
+        """See to the reads that have come in."""
+        if self._wanted:
+            wanted, self._wanted = tuple(self._wanted), []
+            self._step(ReadsRequested(wanted))
+
+    def _step(self, event: Event) -> None:
         driver = self.driver
-        self.replica, effects = self.replica.step(self._stamped(event), now())
+        self.replica, effects = self.replica.step(event, now())
         for effect in effects:
+            if type(effect) is Query:  # Most frequent by far, where clients mostly read.
+                self._answer(effect)
+                continue
             match effect:
                 case Persist(n, fact):
                     self._facts.append(fact)
@@ -260,7 +279,8 @@ class ReplicaNode:
 
     def settle(self) -> None:
         """See `Driven`."""
-        self.handle(Drained())
+        self._look()
+        self._step(Drained())
 
     async def save(self) -> None:
         """See `Driven`."""
@@ -281,8 +301,6 @@ class ReplicaNode:
         match effect:
             case Send(to, message, id):
                 driver.send(to, message, id)
-            case Query(request, op, slot):
-                driver.answer(request, Done(slot, self.machine.execute(op)))
             case Decline(request, leader, maybe):
                 address = None if leader is None else self.addresses.get(leader)
                 driver.answer(request, Elsewhere(address, maybe))
@@ -300,6 +318,12 @@ class ReplicaNode:
                 self.keeper.save(Image.of(snapshot))
             case SaveSnapshot(image):
                 self.keeper.save(image)
+
+    def _answer(self, query: Query) -> None:
+        """Show a client the state."""
+        if self.driver.is_traced:
+            self.driver.trace(lambda *me: trace_event(query, *me))
+        self.driver.answer(query.request, Done(query.slot, self.machine.carry_out(query.op)))
 
     def _apply(self, apply: Apply) -> None:
         executions = [self._sessions.execute(command) for command in apply.batch]
