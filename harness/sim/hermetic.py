@@ -175,6 +175,8 @@ def _randomness() -> Iterator[Replacement]:
     for name in _RANDOM:
         yield random, name, _simulated(getattr(random, name), _drawing(name))
     yield os, "urandom", _simulated(os.urandom, urandom)
+    if hasattr(os, "getrandom"):
+        yield os, "getrandom", _simulated(os.getrandom, lambda process, size, flags=0: urandom(process, size))
     yield random, "_urandom", _simulated(os.urandom, urandom)  # What SystemRandom and secrets use.
     seed = random.Random.seed
 

@@ -154,6 +154,7 @@ def test_functions_that_were_imported_by_name_are_virtual_too() -> None:
         lambda: random.SystemRandom().random(),
         lambda: bound_early(),
         lambda: os.urandom(8),
+        lambda: os.getrandom(8),
         lambda: uuid.uuid4(),
         lambda: uuid.uuid1().time,
         lambda: secrets.token_hex(8),
@@ -161,7 +162,7 @@ def test_functions_that_were_imported_by_name_are_virtual_too() -> None:
     ],
     ids=[
         *("random", "sample", "unseeded Random", "SystemRandom", "bound before"),
-        *("urandom", "uuid4", "uuid1", "token_hex", "secrets.choice"),
+        *("urandom", "getrandom", "uuid4", "uuid1", "token_hex", "secrets.choice"),
     ],
 )
 def test_randomness_comes_from_the_seed(draw: Callable[[], Any], request: pytest.FixtureRequest) -> None:
