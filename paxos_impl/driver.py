@@ -102,8 +102,9 @@ class Driver(Generic[_Event, _Effect]):
     def submit(self, event: _Event) -> None:
         """Have an event handled, in its turn."""
         self._inbox.append(event)
-        if self._arrived is not None:
-            self._arrived.set()
+        if (arrived := self._arrived) is not None:
+            self._arrived = None
+            arrived.set()
 
     def receive(self, message: Any, sender: int, id: str) -> None:
         """A message arrived; it is dropped if there is too much to do already."""
@@ -200,7 +201,7 @@ class Driver(Generic[_Event, _Effect]):
 
     async def _wait(self) -> None:
         """Return when there is an event, or a timer is due."""
-        self._arrived = trio.Event()
+        self._arrived = arrived = trio.Event()
         with trio.move_on_at(min(self._deadlines.values(), default=math.inf)):
-            await self._arrived.wait()
+            await arrived.wait()
         self._arrived = None

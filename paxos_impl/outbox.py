@@ -30,15 +30,15 @@ class Outbox:
         if len(self._frames) == self._frames.maxlen:
             self.dropped += 1
         self._frames.append(frame)
-        if self._filled is not None:
-            self._filled.set()
+        if (filled := self._filled) is not None:
+            self._filled = None
+            filled.set()
 
     async def wait_filled(self) -> None:
         """Return when there is something to write. One task may wait."""
         if not self._frames:
-            self._filled = trio.Event()
-            await self._filled.wait()
-            self._filled = None
+            self._filled = filled = trio.Event()
+            await filled.wait()
 
     def take(self) -> bytes:
         """All frames there are, to be written at once; nothing if there are none."""

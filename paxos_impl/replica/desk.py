@@ -66,28 +66,32 @@ class ReplicaDesk:
     def serve(self, visitor: Visitor, request: object, size: int) -> None:
         """See `Desk`."""
         match request:
-            case AskStatus(number):
-                visitor.answer(number, self._status())
-            case Execute(number) | Read(number) | Change(number) if self._driver.is_overloaded:
-                visitor.answer(number, Refused(OVERLOADED, is_final=False))
             case Read() | Execute():
                 try:
-                    self._begin(visitor, request, size)
+                    self._take(visitor, request, size)
                 except BadOperation as error:
                     visitor.answer(request.request, Refused(str(error), is_final=True))
+            case AskStatus(number):
+                visitor.answer(number, self._status())
+            case Change(number) if self._driver.is_overloaded:
+                visitor.answer(number, _OVERLOADED)
             case Change(number, members):
                 visitor.pass_on(number, self._driver, lambda n: ChangeRequested(n, members))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
 
-    def _begin(self, visitor: Visitor, request: Read | Execute, size: int) -> None:
-        """Pass a request on. Raises: BadOperation."""
+    def _take(self, visitor: Visitor, request: Read | Execute, size: int) -> None:
+        """Take a request up. Raises: BadOperation."""
+        number, driver = request.request, self._driver
+        if driver.is_overloaded:
+            visitor.answer(number, _OVERLOADED)
+            return
         operation = self._parsed(request.op, size)
         if isinstance(request, Execute):
             command = Command(request.client, request.number, request.op)
-            visitor.pass_on(request.request, self._driver, lambda n: Submitted(n, command, size))
+            visitor.pass_on(number, driver, lambda n: Submitted(n, command, size))
         elif self._node.machine.is_query(operation):
-            visitor.pass_on(request.request, self._driver, lambda n: ReadRequested(n, operation, request.how))
+            visitor.pass_on(number, driver, lambda n: ReadRequested(n, operation, request.how))
         else:
             raise BadOperation("this operation does more than look; have it executed instead")
 
@@ -118,3 +122,6 @@ class ReplicaDesk:
             replica.configurations[-1],
             lease_left_s(replica, now()),
         )
+
+
+_OVERLOADED = Refused(OVERLOADED, is_final=False)
