@@ -23,25 +23,30 @@ KEYS = 1000
 TICK_S = 0.001
 """How exactly a rate is kept: so long a request may come after it was due, which counts as its time."""
 LAST_ANSWERS_S = 5.0
+CHUNK_BYTES = 1 << 16
 _names = itertools.count()
 
 Operation = Callable[[int, str, int], Request]
-"""Makes a request, of its number, the session's name and how many it made before."""
+"""Makes a request, of the session's number and name, and of how many it made before."""
 
 
 def write(number: int, session: str, nth: int) -> Request:
     """A write of some hundred bytes."""
-    return Execute(number, session, nth + 1, ["put", f"k{number % KEYS}", "v" * 100])
+    return Execute(number, session, nth + 1, ["put", _key(number, nth), "v" * 100])
 
 
 def read(number: int, session: str, nth: int) -> Request:
     """A linearizable read, as the leader finds best: by its lease, while it holds one."""
-    return Read(number, ["get", f"k{number % KEYS}"], "lease")
+    return Read(number, ["get", _key(number, nth)], "lease")
 
 
 def read_index(number: int, session: str, nth: int) -> Request:
     """A linearizable read for which the leader makes sure that it still is one."""
-    return Read(number, ["get", f"k{number % KEYS}"], "index")
+    return Read(number, ["get", _key(number, nth)], "index")
+
+
+def _key(number: int, nth: int) -> str:
+    return f"k{(61 * number + nth) % KEYS}"
 
 
 @dataclass
@@ -78,16 +83,15 @@ async def load(
 
 
 class _Connection:
-    """Some of the sessions."""
+    """Some of the sessions. Each has one request under way at a time, which has the session's number."""
 
     def __init__(
-        self, done: Load, operation: Operation, sessions: list[str], rate: float | None, end: float
+        self, done: Load, operation: Operation, names: list[str], rate: float | None, end: float
     ) -> None:
         self._done, self._operation, self._end = done, operation, end
-        self._idle = dict.fromkeys(sessions, 0)
-        self._waiting: dict[int, tuple[str, int, float]] = {}
-        self._numbers = itertools.count(1)
-        self._rate, self._rng = rate, Random(sessions[0])
+        self._names, self._idle = names, list(range(len(names)))
+        self._nth, self._due_s = [0] * len(names), [0.0] * len(names)
+        self._rate, self._rng = rate, Random(names[0])
 
     async def run(self, leader: Address) -> None:
         async with await trio.open_tcp_stream(*leader) as stream, trio.open_nursery() as nursery:
@@ -99,40 +103,39 @@ class _Connection:
             nursery.cancel_scope.deadline = self._end + LAST_ANSWERS_S
 
     async def _keep_rate(self, stream: trio.SocketStream, rate: float) -> None:
-        due = trio.current_time()
-        while due < self._end:
-            now, all_due = trio.current_time(), list[float]()
-            while due <= now and len(all_due) < len(self._idle):
-                all_due.append(due)
-                due += self._rng.expovariate(rate)
-            await self._ask(stream, all_due)
+        due_s = trio.current_time()
+        while due_s < self._end:
+            now_s, all_due_s = trio.current_time(), list[float]()
+            while due_s <= now_s and len(all_due_s) < len(self._idle):
+                all_due_s.append(due_s)
+                due_s += self._rng.expovariate(rate)
+            await self._ask(stream, all_due_s)
             await trio.sleep(TICK_S)
 
-    async def _ask(self, stream: trio.SocketStream, all_due: list[float]) -> None:
+    async def _ask(self, stream: trio.SocketStream, all_due_s: list[float]) -> None:
         """Have idle sessions make requests that were due at these times."""
         frames = []
-        for due in all_due:
-            session = next(iter(self._idle))
-            nth, number = self._idle.pop(session), next(self._numbers)
-            self._waiting[number] = session, nth, due
-            frames.append(framed(self._operation(number, session, nth)))
+        for due_s in all_due_s:
+            number = self._idle.pop()
+            nth, self._due_s[number] = self._nth[number], due_s
+            self._nth[number] = nth + 1
+            frames.append(framed(self._operation(number, self._names[number], nth)))
         if frames:
             await stream.send_all(b"".join(frames))
 
     async def _hear(self, stream: trio.SocketStream, scope: trio.CancelScope) -> None:
-        reader = FrameReader()
-        while chunk := await stream.receive_some():
-            now, answered = trio.current_time(), 0
-            for body in reader.feed(chunk):
+        reader, took_s, idle = FrameReader(), self._done.took_s, self._idle
+        while chunk := await stream.receive_some(CHUNK_BYTES):
+            now_s, bodies = trio.current_time(), reader.feed(chunk)
+            is_over = now_s >= self._end
+            for body in bodies:
                 response = read_response(body)
-                session, nth, due = self._waiting.pop(response.request)
-                self._idle[session] = nth + 1
-                answered += 1
-                if not isinstance(response.answer, Done):
+                idle.append(response.request)
+                if type(response.answer) is not Done:
                     self._done.failed += 1
-                elif now < self._end:
-                    self._done.took_s.append(now - due)
-            if now >= self._end and not self._waiting:
+                elif not is_over:
+                    took_s.append(now_s - self._due_s[response.request])
+            if is_over and len(idle) == len(self._names):
                 scope.cancel()
-            elif now < self._end and self._rate is None:
-                await self._ask(stream, [now] * answered)
+            elif not is_over and self._rate is None:
+                await self._ask(stream, [now_s] * len(bodies))
