@@ -15,9 +15,21 @@ PROPERTIES: Mapping[str, str] = {
     "P8": "a promise tells of the acceptor's highest vote",
     "P9": "a proposal takes the value of the highest reported vote",
     "P10": "a node never uses a ballot twice",
+    "M1": "replicas execute the same log",
+    "M2": "replicas execute slots in order and leave none out",
+    "M3": "replicas that executed the same are in the same state",
+    "M4": "a command has one effect, and one result",
+    "M5": "what was chosen is not forgotten by so many that nobody needs to know of it",
+    "M6": "clients see one copy of the data, which changes at once",
+    "M7": "while a leader holds its lease, nobody else can lead",
     "M8": "all nodes count quorums over the same members",
+    "M9": "only what a durable snapshot covers is dropped from the log",
+    "M10": "an id is given to one address, for ever",
+    "M11": "once faults are over, clients are answered and replicas catch up",
+    "M12": "as long as somebody reaches a quorum, clients are served",
+    "M13": "no client sees the log go back",
 }
-"""Properties of consensus; P1 to P10 are about one slot."""
+"""Properties of consensus: P1 to P10 are about one slot, M1 to M13 about many and about their users."""
 
 CLASSES: Mapping[str, str] = {
     "A": "quorums that do not intersect",
@@ -25,8 +37,10 @@ CLASSES: Mapping[str, str] = {
     "C": "a vote that was hidden",
     "D": "a report that the proposer ignored",
     "E": "one ballot used for two values",
+    "F": "a vote that was forgotten in a restart",
 }
-"""The ways in which one slot can come to be decided twice; there is no sixth."""
+"""The ways in which one slot can come to be decided twice, of which there are five, and F, in which what it
+holds can be lost without that."""
 
 
 ANOMALIES: Mapping[str, str] = {
@@ -38,8 +52,16 @@ ANOMALIES: Mapping[str, str] = {
     "G-nonadjacent": "transactions missed each other's writes, never two in a row",
     "G2": "write skew: each of some transactions missed what the next one wrote",
     "lost-update": "two transactions read the same version and both replaced it",
+    "internal": "a transaction did not see what it had done or seen itself",
+    "future-read": "a transaction read what it was to write only later",
+    "dirty-update": "a transaction built upon what another had written and then taken back",
+    "garbage-read": "a value was read that nobody ever wrote",
+    "duplicate-elements": "a value was read twice that was written once",
+    "incompatible-order": "reads disagree about the order in which values were written",
+    "cyclic-versions": "each of some versions was written over the next one",
 }
-"""Anomalies of transactions (Adya 1999; Cerone and Gotsman 2018), whatever orders are drawn on besides."""
+"""Anomalies of transactions (Adya 1999; Cerone and Gotsman 2018; Kingsbury and Alvaro 2020), whatever orders
+are drawn on besides."""
 
 _SUFFIXES = ("-realtime", "-process", "-item")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
-from checkers.consensus import RULES, blame
+from checkers.consensus import RULES, accused
 from checkers.consensus.properties import judge
 from checkers.replication import replication
-from checkers.verdict import Anomaly, Verdict
+from checkers.verdict import Verdict
 from harness.history import History, Trace
 
 
@@ -22,18 +21,9 @@ def log_properties(
     """
     findings = judge(trace)
     verdicts = {name: findings.verdict(name) for name in RULES}
-    for name in ("P2", "P3"):
-        accused = tuple(_with_blame(anomaly, trace) for anomaly in verdicts[name].anomalies)
-        verdicts[name] = replace(verdicts[name], anomalies=accused)
     required: tuple[str, ...] = ("M1", "M2", "M3", "M4", "M11")
     was_stopped = any(op.f == "stopped" for op in history.nemesis)
     if was_stopped:
         required = ()
-    return verdicts | replication(history, trace, settled=not was_stopped, among=among, required=required)
-
-
-def _with_blame(anomaly: Anomaly, trace: Trace) -> Anomaly:
-    found = blame(trace, anomaly.details.get("slot", 0))
-    if found is None:
-        return anomaly
-    return replace(anomaly, details={**anomaly.details, "blame": found.to_json()})
+    verdicts |= replication(history, trace, settled=not was_stopped, among=among, required=required)
+    return accused(verdicts, trace, seen=findings.seen)

@@ -1,13 +1,14 @@
 """Is this Paxos right? The rules of consensus held against what clients saw and what nodes did.
 
-`consensus` judges a whole trial and says who is to blame; `Watch` judges a trace as it grows, and
-`ConsensusMonitor` a trial; `properties` has each rule as a checker of its own.
+`consensus` judges a whole trial and says who is to blame, `accused` adds that to any verdicts; `Watch` judges
+a trace as it grows, and `ConsensusMonitor` a trial; `properties` has each rule as a checker of its own.
 """
 
+from checkers.consensus.accusation import accused
 from checkers.consensus.blame import Blame, blame
 from checkers.consensus.judgement import consensus
 from checkers.consensus.monitor import ConsensusMonitor
 from checkers.consensus.rules import RULES
 from checkers.consensus.watch import Watch
 
-__all__ = ["RULES", "Blame", "ConsensusMonitor", "Watch", "blame", "consensus"]
+__all__ = ["RULES", "Blame", "ConsensusMonitor", "Watch", "accused", "blame", "consensus"]

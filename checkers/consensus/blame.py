@@ -1,14 +1,18 @@
-"""Whose fault it is that a slot was decided twice.
+"""Whose fault it is that a slot was decided twice, or that what it holds was lost.
 
 In a correct Paxos the quorum that chose a value and the quorum that allowed a later proposal of another
 value share an acceptor, which told the later proposer of the earlier value. So when two values are chosen,
-one of five things has gone wrong, and the trace says which:
+one of these has gone wrong, and the trace says which:
 
 - A: the quorums did not intersect, or one of them was no quorum;
 - B: an acceptor in both voted at a ballot below one that it had promised or voted at;
 - C: an acceptor in both hid its vote from the later proposer;
 - D: the later proposer was told, and proposed something else;
 - E: one ballot was used for two values.
+
+A value that was chosen is lost by the same faults, as soon as one of its acceptors votes for another; or else
+
+- F: acceptors were restarted without the votes by which they had chosen it.
 """
 
 from __future__ import annotations
@@ -57,12 +61,13 @@ class Blame:
         }
 
 
-def blame(trace: Trace, slot: int = 0, *, seen: Seen | None = None) -> Blame | None:
+def blame(trace: Trace, slot: int = 0, *, lost: bool = False, seen: Seen | None = None) -> Blame | None:
     """Who is to blame for the disagreement about a slot; None if there is none, or no telling.
 
-    `seen` spares a second pass over a trace that was judged already.
+    With `lost`, also who is to blame for that what is chosen there cannot be found out any more (M5). `seen`
+    spares a second pass over a trace that was judged already.
     """
-    inquest = Inquest(trace, seen if seen is not None else judge(trace, only=()).seen, slot)
+    inquest = Inquest(trace, seen if seen is not None else judge(trace, only=()).seen, slot, lost=lost)
     charge = inquest.charge()
     if charge is None:
         return None

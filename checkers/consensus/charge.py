@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from checkers.consensus.recovered import Recovered
 from checkers.consensus.seen import Proposal, reported
 from checkers.consensus.wording import ballot_text, names_text
 from checkers.value import value_text
 from harness.history import Event
 
-Kind = Literal["A", "B", "C", "D", "E"]
+Kind = Literal["A", "B", "C", "D", "E", "F"]
 Role = Literal["acceptor", "proposer", "learner", "members"]
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A fault of one of the five classes that `blame` tells apart."""
+    """A fault of one of the six classes that `blame` tells apart."""
 
     kind: Kind
     rule: str
@@ -53,12 +54,13 @@ def quorums_apart(
 
 
 def learned_early(learned: Event, votes: Sequence[Event]) -> Charge:
-    """A: the learner took a value for chosen when it was not."""
+    """A: the learner took a value for chosen when it was not, or executed it as if it were."""
+    did, rule = ("executed", "M1") if learned.event == "applied" else ("learned", "P4")
     why = (
-        f"{learned.node} learned {value_text(learned.value)} when only "
+        f"{learned.node} {did} {value_text(learned.value)} when only "
         f"{names_text({vote.node for vote in votes})} had voted for it, which is no quorum"
     )
-    return Charge("A", "P4", "learner", (learned.node,), why, (learned, *votes))
+    return Charge("A", rule, "learner", (learned.node,), why, (learned, *votes))
 
 
 def unproposed_vote(proposal: Proposal) -> Charge:
@@ -71,10 +73,15 @@ def unproposed_vote(proposal: Proposal) -> Charge:
     return Charge("B", "P1", "acceptor", guilty, why, tuple(proposal.votes.values()))
 
 
-def broken_promise(promise: Event, vote: Event, voted_at: str) -> Charge:
-    """B: the acceptor voted below its promise."""
+def broken_promise(promise: Event, vote: Event, voted_at: str, restarts: Sequence[Event]) -> Charge:
+    """B: the acceptor voted below its promise; `restarts` are those in between."""
     why = f"{vote.node} promised ballot {ballot_text(promise.ballot)} and then voted at the lower {voted_at}"
-    return _acceptor("B", "P7", why, "its promise was lost or lowered", promise, vote)
+    bound = promise.ballot or (0, 0)
+    if restarts and all(bound <= (restart.promised or (0, 0)) for restart in restarts):
+        fate = "after which it still knew of its promise"
+    else:
+        fate = "in which its promise was lost or lowered"
+    return _acceptor("B", "P7", why, fate, promise, vote)
 
 
 def vote_overtaken(vote: Event, lower: Event) -> Charge:
@@ -83,11 +90,11 @@ def vote_overtaken(vote: Event, lower: Event) -> Charge:
         f"{vote.node} voted at ballot {ballot_text(vote.ballot)} and then at the lower "
         f"{ballot_text(lower.ballot)}, which took the place of the first"
     )
-    return _acceptor("B", "P7", why, "what it had accepted was lost", vote, lower)
+    return _acceptor("B", "P7", why, "in which what it had accepted was lost", vote, lower)
 
 
-def vote_hidden(chosen: Proposal, promise: Event, slot: int) -> Charge:
-    """C: the acceptor did not tell of its vote."""
+def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[Event]) -> Charge:
+    """C: the acceptor did not tell of its vote; `restarts` are those in between."""
     vote = chosen.votes[promise.node]
     report = reported(promise, slot)
     told = "no vote" if report is None else f"only a vote at {ballot_text(report[1])}"
@@ -95,7 +102,11 @@ def vote_hidden(chosen: Proposal, promise: Event, slot: int) -> Charge:
         f"{vote.node} had voted for {value_text(chosen.value)} at ballot {ballot_text(chosen.ballot)} "
         f"and reported {told} when it promised {ballot_text(promise.ballot)}"
     )
-    return _acceptor("C", "P8", why, "its vote was lost", vote, promise)
+    if restarts and all(_holds(restart, chosen, slot) for restart in restarts):
+        fate = "after which it still knew of its vote"
+    else:
+        fate = "in which its vote was lost"
+    return _acceptor("C", "P8", why, fate, vote, promise)
 
 
 def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]) -> Charge:
@@ -120,9 +131,24 @@ def ballot_reused(earlier: Event, later: Event) -> Charge:
     return Charge("E", "P6", "proposer", guilty, why, (earlier, later), restarted)
 
 
-def _acceptor(kind: Kind, rule: str, why: str, loss: str, bound: Event, broke: Event) -> Charge:
+def votes_forgotten(chosen: Proposal, quorum: Sequence[Event], restarts: Mapping[str, Event]) -> Charge:
+    """F: acceptors of the quorum that chose a value were restarted, by name here, without their votes."""
+    guilty = tuple(sorted(restarts))
+    why = (
+        f"{names_text(vote.node for vote in quorum)} had chosen {value_text(chosen.value)} at ballot "
+        f"{ballot_text(chosen.ballot)}, and {names_text(guilty)} restarted without that vote"
+    )
+    return Charge("F", "M5", "acceptor", guilty, why, (*restarts.values(), *quorum), restarted=True)
+
+
+def _holds(restart: Event, chosen: Proposal, slot: int) -> bool:
+    return Recovered.by(restart).holds(slot, chosen.ballot, chosen.key)
+
+
+def _acceptor(kind: Kind, rule: str, why: str, fate: str, bound: Event, broke: Event) -> Charge:
+    """An acceptor that did not go by what it had said; `fate` tells what a restart had to do with it."""
     restarted = bound.incarnation != broke.incarnation
-    between = f"a restart lay between, in which {loss}" if restarted else "no restart lay between"
+    between = f"a restart lay between, {fate}" if restarted else "no restart lay between"
     return Charge(kind, rule, "acceptor", (broke.node,), f"{why}; {between}", (bound, broke), restarted)
 
 

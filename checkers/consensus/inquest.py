@@ -1,8 +1,11 @@
-"""Find the guilty when a slot was decided twice: by the intersection of the quorums that should have met."""
+"""Find the guilty when a slot was decided twice: by the intersection of the quorums that should have met.
+
+What was decided once and then lost goes back to the same faults, or to votes that were forgotten.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,38 +14,48 @@ from checkers.consensus.charge import Charge
 from checkers.consensus.graphs import derivation, votes
 from checkers.consensus.order import in_order
 from checkers.consensus.proposals import support
+from checkers.consensus.recovered import Recovered
 from checkers.consensus.seen import Ballot, Proposal, Seen, Slot, reported
 from checkers.consensus.story import Story, tell
 from checkers.consensus.wording import ballot_text
-from checkers.value import value_text
+from checkers.value import canonical, value_text
 from harness.history import Event, Trace
 
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """Two values chosen in one slot, and where they parted."""
+    """Two values in one slot, and where they parted."""
 
     chosen: Proposal
     """The chosen proposal with the lowest ballot."""
     rival: Proposal
     """The lowest proposal at or above that ballot with another value: the first that is unsafe."""
     harm: Proposal
-    """The lowest chosen proposal with another value."""
+    """The lowest chosen proposal with another value; or, if one value is chosen and was lost, the lowest that
+    someone voted for who had chosen that."""
 
 
 class Inquest:
-    """One slot of a trace, all of which has been `seen`."""
+    """One slot of a trace, all of which has been `seen`.
 
-    def __init__(self, trace: Trace, seen: Seen, slot: int) -> None:
-        self._trace, self._seen, self._number = in_order(trace), seen, slot
+    With `lost`, a value that is chosen there and no longer known to a quorum is to be accounted for too.
+    """
+
+    def __init__(self, trace: Trace, seen: Seen, slot: int, *, lost: bool = False) -> None:
+        self._trace, self._seen, self._number, self._is_lost = in_order(trace), seen, slot, lost
         self._slot = seen.slots.get(slot, Slot())
         self._position = {id(event): at for at, event in enumerate(self._trace)}
 
     def charge(self) -> Charge | None:
-        """What is wrong; None if the slot was decided once, or if nobody can be charged."""
+        """What is wrong; None if nothing is, or if nobody can be charged."""
         if self._split is not None:
             return self._charge_for(self._split)
-        return self._hasty_learner() if len(self._slot.learned) > 1 else None
+        if len(self._slot.learned) > 1:
+            return self._hasty(self._slot.learned.values())
+        executed = self._slot.applied.values()
+        if len({canonical(event.value) for event in executed}) > 1:
+            return self._hasty(executed)
+        return self._forgetful() if self._is_lost else None
 
     def story(self, charge: Charge) -> Story:
         """What convicts the guilty, what led there, and what came of it."""
@@ -63,20 +76,29 @@ class Inquest:
 
     @cached_property
     def _split(self) -> _Split | None:
+        decided = self._decided
+        if not decided:
+            return None
+        chosen = decided[0]
+        others = [p for p in decided if p.key != chosen.key]
+        rivals = sorted(
+            (p for p in self._slot.proposals.values() if p.ballot >= chosen.ballot and p.key != chosen.key),
+            key=lambda rival: rival.ballot,
+        )
+        if others:
+            return _Split(chosen, rivals[0], others[0])
+        overwriting = [rival for rival in rivals if not rival.votes.keys().isdisjoint(chosen.votes)]
+        return _Split(chosen, rivals[0], overwriting[0]) if overwriting and self._is_lost else None
+
+    @cached_property
+    def _decided(self) -> list[Proposal]:
+        """The proposals that a quorum voted for, by ballot."""
         graph = votes(self._seen, self._number)
-        decided = [
+        return [
             self._slot.proposals[vertex]
             for vertex in sorted(self._slot.proposals, key=lambda vertex: vertex[0])
             if self._seen.membership.quorum(self._number, graph[vertex])
         ]
-        others = [proposal for proposal in decided if proposal.key != decided[0].key]
-        if not others:
-            return None
-        chosen = decided[0]
-        rivals = [
-            p for p in self._slot.proposals.values() if p.ballot >= chosen.ballot and p.key != chosen.key
-        ]
-        return _Split(chosen, min(rivals, key=lambda rival: rival.ballot), others[0])
 
     def _charge_for(self, split: _Split) -> Charge:
         chosen, rival = split.chosen, split.rival
@@ -94,8 +116,10 @@ class Inquest:
             views = list(self._seen.membership.views(self._number).values())
             return charges.quorums_apart(chosen, rival.sent, allowing, views)
         broken = (self._broken_by(chosen, promise) for promise in shared)
-        hidden = charges.vote_hidden(chosen, shared[0], self._number)
-        return next((charge for charge in broken if charge is not None), hidden)
+        if (charge := next(filter(None, broken), None)) is not None:
+            return charge
+        restarts = self._restarts_between(chosen.votes[shared[0].node], shared[0])
+        return charges.vote_hidden(chosen, shared[0], self._number, restarts)
 
     def _charge_proposer(self, chosen: Proposal, proposed: Event, promises: list[Event]) -> Charge:
         promisers = {promise.node: promise for promise in promises}
@@ -108,19 +132,21 @@ class Inquest:
         """How an acceptor of both quorums broke its word, if it did."""
         vote = chosen.votes[promise.node]
         if self._is_before(promise, vote):
-            return charges.broken_promise(promise, vote, ballot_text(chosen.ballot))
+            restarts = self._restarts_between(promise, vote)
+            return charges.broken_promise(promise, vote, ballot_text(chosen.ballot), restarts)
         cast = (p.votes.get(promise.node) for p in self._slot.proposals.values() if p.ballot < chosen.ballot)
         between = (e for e in cast if e and self._is_before(vote, e) and self._is_before(e, promise))
         lower = min(between, key=self._when, default=None)
         return charges.vote_overtaken(vote, lower) if lower is not None else None
 
-    def _hasty_learner(self) -> Charge | None:
-        """Two values were learned though at most one is chosen: someone learned before there was a quorum."""
-        for learned in sorted(self._slot.learned.values(), key=self._when):
-            proposals = [p for p in self._slot.proposals.values() if self._slot.learned.get(p.key) is learned]
+    def _hasty(self, believing: Iterable[Event]) -> Charge | None:
+        """Two values were learned, or executed, though at most one is chosen: someone was too quick."""
+        for learned in sorted(believing, key=self._when):
+            key = canonical(learned.value)
             before = [
                 {node: vote for node, vote in p.votes.items() if self._is_before(vote, learned)}
-                for p in proposals
+                for p in self._slot.proposals.values()
+                if p.key == key
             ]
             if not any(self._seen.membership.quorum(self._number, counted) for counted in before):
                 return charges.learned_early(
@@ -128,11 +154,29 @@ class Inquest:
                 )
         return None
 
+    def _forgetful(self) -> Charge | None:
+        """Of those who chose a value, some were restarted without their votes for it."""
+        for chosen in self._decided:
+            quorum = self._deciding_votes(chosen)
+            forgotten = {
+                vote.node: restart
+                for vote in quorum
+                for restart in reversed(self._seen.restarts.get(vote.node, ()))
+                if self._is_before(vote, restart)
+                and not Recovered.by(restart).holds(self._number, chosen.ballot, chosen.key)
+            }
+            if forgotten:
+                return charges.votes_forgotten(chosen, quorum, forgotten)
+        return None
+
     def _background(self, charge: Charge) -> Iterator[Event]:
         """What the reader wants to know beside the evidence, the most important first."""
         if self._split is None:
             yield from self._slot.learned.values()
             yield from _sent(self._slot.proposals.values())
+            for chosen in self._decided[:1]:
+                yield from self._deciding_votes(chosen)
+                yield from self._seen.promises(chosen.ballot)
             return
         chosen, rival, harm = self._split.chosen, self._split.rival, self._split.harm
         owner = self._seen.owners.get(rival.ballot)
@@ -146,22 +190,25 @@ class Inquest:
         yield from (self._slot.learned[p.key] for p in (chosen, harm) if p.key in self._slot.learned)
 
     def _restarts_within(self, charge: Charge) -> Iterator[Event]:
+        """Restarts of the guilty between the events that convict them."""
         for node in charge.guilty:
-            own = [event for event in charge.evidence if event.node == node]
-            for restart in self._seen.restarts.get(node, ()):
-                if any(self._is_before(event, restart) for event in own) and any(
-                    self._is_before(restart, event) for event in own
-                ):
-                    yield restart
+            own = sorted((event for event in charge.evidence if event.node == node), key=self._when)
+            if own:
+                yield from self._restarts_between(own[0], own[-1])
 
-    def _deciding_votes(self, proposal: Proposal) -> Iterable[Event]:
+    def _restarts_between(self, bound: Event, broke: Event) -> list[Event]:
+        """Restarts of a node between two of its events."""
+        restarts = self._seen.restarts.get(bound.node, ())
+        return [it for it in restarts if self._is_before(bound, it) and self._is_before(it, broke)]
+
+    def _deciding_votes(self, proposal: Proposal) -> Sequence[Event]:
         """The first votes that made the proposal chosen."""
         counted: dict[str, Event] = {}
         for event in sorted(proposal.votes.values(), key=self._when):
             counted[event.node] = event
             if self._seen.membership.quorum(self._number, counted):
                 break
-        return counted.values()
+        return tuple(counted.values())
 
     def _at(self, ballot: Ballot) -> Iterator[Proposal]:
         return (proposal for proposal in self._slot.proposals.values() if proposal.ballot == ballot)

@@ -65,4 +65,5 @@ def _changed(known: Mapping[str, Event], event: Event, key: Key) -> Anomaly | No
         f"{event.node} {event.event} {value_text(earlier.value)} in slot {event.slot or 0} and, "
         f"later{restart_text(earlier, event)}, {value_text(event.value)}",
         (earlier, event),
+        details={"slot": event.slot or 0},
     )

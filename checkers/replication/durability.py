@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from checkers.consensus.membership import Membership
+from checkers.consensus.recovered import Recovered
 from checkers.consensus.seen import Ballot, ballot_of
 from checkers.consensus.wording import names_text
-from checkers.replication.life import detail_of, told, untested, verdict_of
+from checkers.replication.life import told, untested, verdict_of
 from checkers.value import Key, canonical, value_text
 from checkers.verdict import Anomaly, Verdict
 from harness.history import Event, Trace
@@ -26,10 +27,6 @@ def durability(trace: Trace) -> Verdict:
         return untested("M5", "restart")
     votes = _Votes()
     return verdict_of(anomaly for event in events for anomaly in votes.see(event))
-
-
-_HIGHEST: Ballot = (2**63, 0)
-"""What is known to be chosen is as good as a vote at any ballot."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,16 +69,12 @@ class _Votes:
             yield from self._losses(slot)
 
     def _forget(self, restart: Event) -> Iterator[Anomaly]:
-        upto = detail_of(restart, "chosen_upto")
-        recovered = {slot: (ballot, canonical(value)) for slot, ballot, value in restart.accepted}
-        if (chosen := detail_of(restart, "chosen")) is not None:
-            recovered[restart.slot or 0] = _HIGHEST, canonical(chosen)
+        recovered = Recovered.by(restart)
         for slot, proposals in self.proposals.items():
-            if upto is not None and slot <= upto:
+            if slot <= recovered.upto:
                 continue
-            ballot, key = recovered.get(slot, ((0, 0), ""))
-            for proposal in proposals.values():
-                if restart.node in proposal.votes and (key != proposal.key or ballot < proposal.ballot):
+            for (ballot, key), proposal in proposals.items():
+                if restart.node in proposal.votes and not recovered.holds(slot, ballot, key):
                     proposal.forgotten.setdefault(restart.node, restart)
             yield from self._losses(slot)
 
