@@ -39,6 +39,8 @@ class ClientCrash:
 
     op: Op
     """What it was doing, or had done last."""
+    error: str
+    """The exception in a line."""
     traceback: str
 
 
@@ -156,7 +158,8 @@ class _Floor:
     def crashed(self, op: Op, error: BaseException) -> None:
         """A client's own code is at fault."""
         if len(self.crashes) < CRASHES_KEPT:
-            self.crashes.append(ClientCrash(op, "".join(traceback.format_exception(error))))
+            told = traceback.format_exception_only(error)[-1].strip()
+            self.crashes.append(ClientCrash(op, told, "".join(traceback.format_exception(error))))
 
     @contextmanager
     def aborting(self) -> Iterator[None]:

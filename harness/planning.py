@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from harness.nemesis import GROUPS, draw_faults
-from harness.plan import BadPlan, Fault, Plan, require_sense
+from harness.plan import BadPlan, Fault, Plan, nearest, require_sense
 from harness.sim.seeds import substream
 from harness.version import VERSION
 from harness.workload import Workload
@@ -24,6 +24,9 @@ def plan_for(
     come one at a time: each lasts so long, and then all is well for as long. A field that is None is as good
     as not given. Raises: UnknownFault, BadPlan.
     """
+    for name in fields:
+        if name not in Plan.__struct_fields__:
+            raise BadPlan(f"a plan has no field {name!r}; {nearest(name, Plan.__struct_fields__)}")
     given = {name: value for name, value in fields.items() if value is not None}
     bug = workload.bugs.get(given.get("bug", ""))
     usual = {**workload.defaults, **(bug.plan if bug is not None else {})}

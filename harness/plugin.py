@@ -39,6 +39,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known."""
     for mark, meaning in _MARKS.items():
         config.addinivalue_line("markers", f"{mark}: {meaning}")
+    trials = config.getoption("--trials")
+    if trials is not None and trials < 1:
+        raise pytest.UsageError(f"--trials {trials}: expected at least 1")
     config.stash[_SESSION] = _Session(config.getoption("--store"))
 
 
@@ -131,14 +134,18 @@ class _Session:
 
 
 def _planned(subject: Plan | Workload | str, fields: dict[str, Any]) -> tuple[Plan, Workload | None]:
-    from harness.catalogue import find_workload
-    from harness.plan import Plan
+    from harness.catalogue import UnknownName, find_workload
+    from harness.nemesis.kinds import UnknownFault
+    from harness.plan import BadPlan, Plan
     from harness.planning import plan_for
 
     if isinstance(subject, Plan):
         return subject, None
-    workload = find_workload(subject) if isinstance(subject, str) else subject
-    return plan_for(workload, **fields), workload
+    try:
+        workload = find_workload(subject) if isinstance(subject, str) else subject
+        return plan_for(workload, **fields), workload
+    except (UnknownName, UnknownFault, BadPlan) as error:
+        pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
 
 
 def _again(node: pytest.Item, plan: Plan, workload: Workload | None) -> str | None:

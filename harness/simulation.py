@@ -329,8 +329,9 @@ def client_crashes(interpretation: Interpretation | None) -> list[Finding]:
         Finding(
             "client crashed",
             "unknown",
-            f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.traceback}",
+            f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.error}",
             is_ours=True,
+            traceback=crash.traceback,
         )
         for crash in (interpretation.crashes[:1] if interpretation is not None else ())
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,13 @@ class Finding:
     why: str
     is_ours: bool = False
     """Whether the client's code, or ours, is at fault, so that the recording convicts nobody."""
+    traceback: str = ""
+    """Where that code failed, if it did."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `results.json` has of it."""
+        told = {"name": self.name, "valid": as_json(self.valid), "why": self.why}
+        return {**told, "traceback": self.traceback} if self.traceback else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +152,7 @@ class Trial:
             "seed": self.plan.seed,
             "replay": self.replay,
             "verdict": self.judgement.to_json() if self.judgement is not None else None,
-            "findings": [{"name": f.name, "valid": as_json(f.valid), "why": f.why} for f in self.findings],
+            "findings": [finding.to_json() for finding in self.findings],
             "faults": list(recording.effects),
             "crashes": list(recording.crashes),
             "network": recording.network,
@@ -234,10 +242,15 @@ def _judge(
     missing = (Finding("no evidence", "unknown", why) for why in fruitless(recording.history))
     findings = (*recording.findings, *missing)
     try:
-        return workload.check(plan, recording.history, recording.trace), findings
+        judgement = workload.check(plan, recording.history, recording.trace)
     except Exception as error:
         why = f"the checkers of {workload.name!r} crashed: {type(error).__name__}: {error}"
-        return None, (*findings, Finding("checker crashed", "unknown", why, is_ours=True))
+        told = "".join(traceback.format_exception(error))
+        return None, (*findings, Finding("checker crashed", "unknown", why, is_ours=True, traceback=told))
+    if not hasattr(judgement, "to_json"):
+        why = f"the checkers of {workload.name!r} were to return a Verdict, and returned {judgement!r}"
+        return None, (*findings, Finding("no verdict", "unknown", why, is_ours=True))
+    return judgement, findings
 
 
 def _anomalies(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:

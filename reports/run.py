@@ -134,7 +134,7 @@ def _said_by_harness(run: Run) -> list[Remark]:
 def _remark(said: Mapping[str, Any]) -> Remark:
     first, _, more = str(said.get("why") or "").partition("\n")
     name = shown.sentence(said.get("name") or "remark", 120)
-    return Remark(name, shown.cut(first, 600), shown.cut(more, 8_000))
+    return Remark(name, shown.cut(first, 600), shown.cut(said.get("traceback") or more, 8_000))
 
 
 def _crashes(run: Run) -> list[Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,8 +46,7 @@ def story(trial: Trial) -> list[str]:
     ]
     lines += _told_effects(trial)
     lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
-    for crash in [crash for crash in trial.recording.crashes if not crash.get("inflicted")][:1]:
-        lines += ["", *(f"    {line}" for line in str(crash["traceback"]).splitlines()[-_TRACEBACK:])]
+    lines += [line for told in _tracebacks(trial) for line in ("", *told)]
     for anomaly in trial.anomalies[:3]:
         lines += ["", *told_anomaly(anomaly)]
     if len(trial.anomalies) > 3:
@@ -56,6 +56,15 @@ def story(trial: Trial) -> list[str]:
         lines.append(f"  report: {trial.folder / 'report.html'}")
     lines.append(f"  replay: {trial.replay}")
     return lines
+
+
+def _tracebacks(trial: Trial) -> Iterator[list[str]]:
+    """The end of that of the first node that failed by itself, and of whatever else failed."""
+    crashes = [crash for crash in trial.recording.crashes if not crash.get("inflicted")]
+    told = [str(crash["traceback"]) for crash in crashes[:1]]
+    told += [finding.traceback for finding in trial.findings]
+    for text in filter(None, told):
+        yield [f"    {line}" for line in text.splitlines()[-_TRACEBACK:]]
 
 
 def _shown(trial: Trial) -> str:

@@ -103,3 +103,31 @@ def test_the_marks_and_options_are_explained(project: pytest.Pytester) -> None:
     assert "@pytest.mark.chaos" in told
     assert "@pytest.mark.soak" in told
     assert "--trials" in helped
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            ", nemesis='partiton'",
+            "UnknownFault: there is no fault called 'partiton'; did you mean*",
+        ),
+        (", node=3", "BadPlan: a plan has no field 'node'; did you mean nodes*"),
+    ],
+    ids=["fault", "field"],
+)
+def test_a_mistake_in_a_test_is_a_sentence_without_a_traceback(
+    project: pytest.Pytester, more: str, said: str
+) -> None:
+    result = run(project, "--trials", "1", more=more)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([said])
+    result.stdout.no_fnmatch_line("*harness/planning.py*")
+
+
+def test_no_trials_at_all_are_no_way_to_pass(project: pytest.Pytester) -> None:
+    result = run(project, "--trials", "0")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--trials 0: expected at least 1"])

@@ -102,7 +102,12 @@ def test_everything_that_was_recorded_has_its_place(tmp_path: Path) -> None:
 
 
 def test_what_the_harness_itself_found_is_told_beside_the_anomalies(tmp_path: Path) -> None:
-    finding = {"name": "client crashed", "valid": "unknown", "why": "at get:\nTraceback\n  boom"}
+    finding = {
+        "name": "client crashed",
+        "valid": "unknown",
+        "why": "at get:",
+        "traceback": "Traceback\n boom",
+    }
 
     text = _page(write_run(tmp_path, findings=[finding])).text
 

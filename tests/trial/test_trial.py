@@ -11,6 +11,7 @@ import trio
 from msgspec.structs import replace
 
 from checkers.verdict import Anomaly, Verdict
+from harness.commands.outcome import story
 from harness.history import Op
 from harness.plan import BadPlan, Fault
 from harness.store import RunFolder, Store
@@ -60,7 +61,10 @@ def test_a_client_at_fault_is_never_taken_for_a_fault_of_the_system() -> None:
 
     assert trial.valid == "unknown"
     assert "client crashed" in trial.reason
-    assert "KeyError" in trial.why
+    assert trial.why.endswith("KeyError: 'typo'"), "a sentence, no traceback"
+    told = "\n".join(story(trial))
+    assert told.count("Traceback (most recent call last)") == 1
+    assert "in apply" in told
 
 
 def test_a_checker_that_crashes_leaves_the_trial_unknown() -> None:
@@ -70,6 +74,15 @@ def test_a_checker_that_crashes_leaves_the_trial_unknown() -> None:
 
     assert trial.valid == "unknown"
     assert "crashed: IndexError" in trial.why
+
+
+def test_a_checker_that_returns_no_verdict_leaves_the_trial_unknown() -> None:
+    workload = toy(check=lambda plan, history, trace: None)
+
+    trial = run(plan(workload), workload=workload)
+
+    assert trial.valid == "unknown"
+    assert trial.why == f"the checkers of {workload.name!r} were to return a Verdict, and returned None"
 
 
 def test_a_trial_without_progress_ends_and_tells_who_waits_for_what() -> None:
