@@ -13,7 +13,7 @@ from paxos_impl.outbox import Outbox
 from paxos_impl.transport import PLAIN, Transport
 
 QUEUED_MAX = 256
-"""How many messages wait for one member that can't be reached."""
+"""How many messages of each group wait for one member that can't be reached."""
 
 _CONNECT_TIMEOUT_S = 0.5
 """A few times the longest round trip there is, but less than what TCP waits before it asks once more."""
@@ -34,10 +34,13 @@ class Link:
         rng: Random,
         log: Callable[[str], None],
         transport: Transport = PLAIN,
+        *,
+        groups: int = 1,
     ) -> None:
+        """As many `groups` send over it."""
         self._address, self._hello, self._transport = address, hello, transport
         self._rng, self._log = rng, log
-        self._outbox = Outbox(QUEUED_MAX)
+        self._outbox = Outbox(QUEUED_MAX * groups)
         self._connected: trio.CancelScope | None = None
 
     @property

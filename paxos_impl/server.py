@@ -94,7 +94,7 @@ def link_to(
 ) -> Link:
     """A link to another member, which is found at this address; it is told where this one is `found_at`."""
     hello = Hello(protocol, membership.cluster_id, me, peer, incarnation, found_at, groups)
-    return Link(address, framed(hello), rng, log, transport)
+    return Link(address, framed(hello), rng, log, transport, groups=groups)
 
 
 async def serve_node(

@@ -1,11 +1,11 @@
-"""A client of a replicated state machine: finds the leader, tries again, and says how it ended.
+"""A client of a replicated state machine: has operations executed, and says how it ended.
 
 There are three outcomes and no fourth: done, definitely not done (`NotDone`), and nobody knows (`Unsure`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -13,40 +13,25 @@ import trio
 
 from paxos_impl.connection import Connection, NoAnswer
 from paxos_impl.core.log import Member, ReadHow
+from paxos_impl.kv.machine import BadOperation
+from paxos_impl.kv.placement import group_of
 from paxos_impl.membership import Address
-from paxos_impl.replica.wire import (
-    Answer,
-    AskStatus,
-    Change,
-    Done,
-    Elsewhere,
-    Execute,
-    Read,
-    Refused,
-    Request,
-    Status,
-    read_response,
-)
+from paxos_impl.replica.session import NotDone as NotDone
+from paxos_impl.replica.session import OtherGroups, Session
+from paxos_impl.replica.session import Unsure as Unsure
+from paxos_impl.replica.wire import Answer, AskStatus, Done, Groups, InGroup, Status, read_response
 from paxos_impl.transport import PLAIN, Transport
 from paxos_impl.wire import Waiting
 
-_PAUSE_S = 0.02
-"""How long to wait when nobody knows of a leader."""
-
-
-class NotDone(Exception):
-    """What was asked for was not done and never will be."""
-
-
-class Unsure(Exception):
-    """What was asked for may have been done, or may be done yet, or never."""
-
 
 class ReplicaClient:
-    """A session with a cluster; use it with `async with`. One operation is under way at a time.
+    """Has a session with a cluster; use it with `async with`. One operation is under way at a time.
 
     `name` tells the session from all others there ever are. Whatever becomes of its messages, each
     operation is executed at most once. After an `Unsure` outcome the session can go on.
+
+    Whether the cluster has several groups it is told when it first asks; then it has a session with each
+    group that it asks for something.
     """
 
     def __init__(
@@ -59,10 +44,10 @@ class ReplicaClient:
     ) -> None:
         """`attempt_s` is how long one replica may take to answer before another is asked."""
         assert addresses, "there is nobody to ask"
-        self._attempt_s, self._transport = attempt_s, transport
         self._addresses, self._name = tuple(addresses), name
-        self._connection = self._connect_to(self._addresses[0])
-        self._requests = self._number = self._sessions = 0
+        self._attempt_s, self._transport = attempt_s, transport
+        self._groups = 1
+        self._sessions: dict[int, Session] = {}
 
     async def __aenter__(self) -> ReplicaClient:
         return self
@@ -70,21 +55,16 @@ class ReplicaClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        await self._connection.drop()
+        await self._drop()
 
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Have an operation executed, through the log.
 
         Raises: NotDone; Unsure.
         """
-        self._number += 1
-        session, number = f"{self._name}.{self._sessions}", self._number
-        try:
-            return await self._insist(lambda request: Execute(request, session, number, op), timeout_s)
-        except (NotDone, Unsure):
-            # A session is not known before its first command has come through, so do not rely on it.
-            self._sessions, self._number = self._sessions + 1, 0
-            raise
+        return await self._ask(
+            lambda: self._home(op), lambda session, left_s: session.execute(op, timeout_s=left_s), timeout_s
+        )
 
     async def read(self, op: Any, *, how: ReadHow = "lease", timeout_s: float) -> Done:
         """The result of an operation that only looks. Nothing is written to the log for it.
@@ -92,77 +72,82 @@ class ReplicaClient:
         It shows all that was done before it, however the leader makes sure of that, unless `how` is "stale":
         then whoever is asked tells what it knows, at once. Raises: NotDone.
         """
-        try:
-            return await self._insist(lambda request: Read(request, op, how), timeout_s)
-        except Unsure as error:
-            raise NotDone(str(error)) from error
+        return await self._ask(
+            lambda: self._home(op),
+            lambda session, left_s: session.read(op, how=how, timeout_s=left_s),
+            timeout_s,
+        )
 
     async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
         """Have these be the members of the cluster, from some slot on.
 
         Who is new begins as a learner, with the next id that is free, and gets a vote once it has caught up;
         see `Configuration.with_learner` and what is beside it. Asking again for what is done already changes
-        nothing. Raises: NotDone; Unsure.
+        nothing. If there are several groups, it is the first that decides, and the others are brought to
+        have the same members; where that was not done yet, asking again does it. Raises: NotDone; Unsure.
         """
-        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
+        deadline = trio.current_time() + timeout_s
+        done = await self._ask(
+            lambda: 0, lambda session, left_s: session.change(members, timeout_s=left_s), timeout_s
+        )
+        for group in range(1, self._groups):
+            try:
+                now = await self._session(0).members(done.slot, timeout_s=deadline - trio.current_time())
+                await self._session(group).change(now, timeout_s=deadline - trio.current_time())
+            except (NotDone, Unsure) as why:
+                raise Unsure(f"{group} of {self._groups} groups have done it; then, {why}") from why
+        return done
 
-    async def _insist(self, request: Callable[[int], Request], timeout_s: float) -> Done:
-        """Ask one replica after the other, the leader where it is known, until one has it done."""
-        maybe, why = False, "nobody answered in time"
-        with trio.move_on_after(timeout_s):
-            while True:
-                self._requests += 1
-                asked = request(self._requests)
-                try:
-                    with trio.fail_after(self._attempt_s):
-                        await self._connection.open()
-                except (NoAnswer, trio.TooSlowError) as error:
-                    why = str(error) or why
-                    await self._turn_away()
-                    continue
-                before, maybe = maybe, True
-                try:
-                    with trio.fail_after(self._attempt_s):
-                        answer = await self._connection.ask(asked)
-                except (NoAnswer, trio.TooSlowError) as error:
-                    why = str(error) or why
-                    await self._turn_away()
-                    continue
-                match answer:
-                    case Done():
-                        return answer
-                    case Elsewhere(leader, perhaps):
-                        maybe, why = before or perhaps, "there was no leader"
-                        await self._turn_to(leader)
-                    case Refused(why, is_final):
-                        maybe = before
-                        if is_final:
-                            break
-                        await trio.sleep(_PAUSE_S)
-        raise (Unsure if maybe else NotDone)(why)
+    async def _ask(
+        self, home: Callable[[], int], ask: Callable[[Session, float], Awaitable[Done]], timeout_s: float
+    ) -> Done:
+        """Ask the group that `home` says; again, if the number of groups is not what it was thought to be."""
+        deadline = trio.current_time() + timeout_s
+        while True:
+            try:
+                return await ask(self._session(home()), deadline - trio.current_time())
+            except OtherGroups as others:
+                await self._drop()
+                self._groups = others.count
 
-    async def _turn_to(self, leader: Address | None) -> None:
-        """Ask the leader from now on, or whoever comes next if none is known."""
-        if leader is None or leader == self._connection.address:
-            await self._turn_away()
-        else:
-            await self._connection.drop()
-            self._connection = self._connect_to(leader)
+    def _home(self, op: Any) -> int:
+        """The group that an operation is for. Raises: NotDone, if there is none."""
+        if self._groups == 1:
+            return 0
+        try:
+            return group_of(op, self._groups)
+        except BadOperation as error:
+            raise NotDone(str(error)) from error
 
-    async def _turn_away(self) -> None:
-        """Ask, after a pause, who comes next in the list."""
-        now = self._connection.address
-        at = self._addresses.index(now) if now in self._addresses else -1
-        await self._connection.drop()
-        self._connection = self._connect_to(self._addresses[(at + 1) % len(self._addresses)])
-        await trio.sleep(_PAUSE_S)
+    def _session(self, group: int) -> Session:
+        if group not in self._sessions:
+            self._sessions[group] = Session(
+                self._addresses,
+                self._name,
+                group=group if self._groups > 1 else None,
+                attempt_s=self._attempt_s,
+                transport=self._transport,
+            )
+        return self._sessions[group]
 
-    def _connect_to(self, address: Address) -> Connection[Answer]:
-        return Connection(address, read_response, self._transport)
+    async def _drop(self) -> None:
+        while self._sessions:
+            await self._sessions.popitem()[1].drop()
 
 
 async def status(address: Address, *, timeout_s: float, transport: Transport = PLAIN) -> Status | Waiting:
-    """Ask a replica how it is.
+    """Ask a replica how it is; if it has several groups, how the first of them is.
+
+    Raises: NoAnswer.
+    """
+    told = await statuses(address, timeout_s=timeout_s, transport=transport, groups_max=1)
+    return told if isinstance(told, Waiting) else told[0]
+
+
+async def statuses(
+    address: Address, *, timeout_s: float, transport: Transport = PLAIN, groups_max: int | None = None
+) -> list[Status] | Waiting:
+    """Ask a replica how each of its groups is, or the first ones; most have one only.
 
     Raises: NoAnswer.
     """
@@ -170,11 +155,18 @@ async def status(address: Address, *, timeout_s: float, transport: Transport = P
     try:
         with trio.fail_after(timeout_s):
             await connection.open()
-            answer = await connection.ask(AskStatus(1))
+            first = await connection.ask(AskStatus(1))
+            answers: list[Answer] = [first]
+            if isinstance(first, Groups):
+                groups = range(first.count)[:groups_max]
+                answers = [await connection.ask(InGroup(group, AskStatus(2 + group))) for group in groups]
     except trio.TooSlowError:
         raise NoAnswer(f"{address}: no answer in time") from None
     finally:
         await connection.drop()
-    if not isinstance(answer, Status | Waiting):
-        raise NoAnswer(f"{address} answered {answer}")
-    return answer
+    if isinstance(first, Waiting):
+        return first
+    told = [answer for answer in answers if isinstance(answer, Status)]
+    if len(told) < len(answers):
+        raise NoAnswer(f"{address} answered {answers}")
+    return told

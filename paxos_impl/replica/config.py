@@ -31,3 +31,8 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
     transport: Transport = PLAIN
     groups: int = 1
     """Over how many independent logs the keys are spread; the same for all replicas, for ever."""
+
+    @property
+    def founders(self) -> Membership:
+        """Those who have founded the cluster, as far as they are known from the start."""
+        return Membership({}, self.membership.cluster_id) if self.joins else self.membership

@@ -15,6 +15,7 @@ from paxos_impl.replica.wire import (
     Change,
     Elsewhere,
     Execute,
+    Groups,
     Incoming,
     InGroup,
     Read,
@@ -77,6 +78,8 @@ class ReplicaDesk:
                 visitor.answer(number, _OVERLOADED)
             case Change(number, members):
                 visitor.pass_on(number, self._driver, lambda n: ChangeRequested(n, members))
+            case InGroup():
+                visitor.answer(request.request, Groups(1))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -74,6 +75,7 @@ from paxos_impl.server import serve_node
 from paxos_impl.storage import StorageFailed
 from paxos_impl.wire import Postmark, mark_of
 
+_S = TypeVar("_S", bound=StableStorage)
 _HASHED_EVERY = 8
 """Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
 
@@ -164,19 +166,14 @@ class ReplicaNode:
 
         Raises: DamagedLog; WrongStorage; StorageFailed.
         """
-        cluster = config.membership
-        founders = Membership({}, cluster.cluster_id) if config.joins else cluster
+        assert config.groups == 1, "several groups share a disk in another way: see `groups.node`"
         segment_bytes = config.compaction.segment_bytes
+        recall = partial(
+            Storage.recover, disk, config.founders, config.server_id, segment_bytes=segment_bytes
+        )
         made = machine()
         before = sessions(made)
-        members = UNKNOWN if config.joins else _founders(cluster)
-        replay = Replay(before, members, config.compaction.every, rules)
-        try:
-            storage = await Storage.recover(
-                disk, founders, config.server_id, segment_bytes=segment_bytes, replay=replay
-            )
-        except BadState as error:
-            raise StorageFailed(f"the snapshot is of no use: {error}") from error
+        storage = await recalled(config, before, rules, recall)
         return cls(config, storage, made, before, rng=rng, rules=rules, tracer=tracer, log=log)
 
     async def run(self) -> None:
@@ -365,6 +362,20 @@ class ReplicaNode:
         if apply.slot % _HASHED_EVERY == 0:
             detail["state_hash"] = self._sessions.digest()
         return event and replace(event, detail=detail)
+
+
+async def recalled(
+    config: ReplicaConfig, sessions: Sessions, rules: LogRules, recall: Callable[..., Awaitable[_S]]
+) -> _S:
+    """What `recall`, given how to `replay` a long log, finds on the disk of a replica.
+
+    Raises: what it raises; StorageFailed.
+    """
+    members = UNKNOWN if config.joins else _founders(config.membership)
+    try:
+        return await recall(replay=Replay(sessions, members, config.compaction.every, rules))
+    except BadState as error:
+        raise StorageFailed(f"the snapshot is of no use: {error}") from error
 
 
 UNKNOWN = Configuration(0, (), 0)

@@ -36,6 +36,8 @@ from paxos_impl.record import DamagedLog, read_records
 from paxos_impl.storage import Header, Log, StorageFailed, WrongStorage, require_same
 
 _FORMAT = "paxos-replica-2"
+OF_GROUPS = "paxos-groups-1"
+"""What is said in place of it where several logs share a directory: see `groups.storage`."""
 
 
 class _Beginning(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -90,8 +92,12 @@ class Storage:
         path: str = "replica",
         segment_bytes: int = Compaction().segment_bytes,
         replay: Replay | None = None,
+        journalled: Sequence[Fact] = (),
     ) -> Storage:
         """Read what the last incarnation left and durably begin the next one.
+
+        `journalled` are facts that are newer than those in the log, which has them from now on. They may have
+        been added before, by an incarnation that died meanwhile, as long as all since then are given again.
 
         If an `replay` is given, a log that is long is not kept in memory: it is executed while it is read,
         and what comes of that is the snapshot from which the log goes on.
@@ -111,6 +117,7 @@ class Storage:
         recollection.begin(image)
         segments = await _load_segments(disk, path, recollection, snapshot)
         _require_together(path, payloads is not None, segments, recollection, image)
+        recollection.add(journalled)
         state = recollection.recovered()
         if not segments:
             first = _Segment(1, _Beginning(FIRST - 1, None), FIRST - 1, 0)
@@ -118,6 +125,8 @@ class Storage:
             segments.append(first)
         await owner.replace([_encode(mine)])
         storage = cls(disk, path, segments, mine.incarnation, state, snapshot, segment_bytes)
+        if journalled:
+            await storage.save(journalled)
         if state.image is not None:
             await storage.save_snapshot(state.image)
         return storage
@@ -193,6 +202,8 @@ def _owner(payloads: list[bytes], path: str) -> Header:
         header = _headers.decode(payloads[0])
     except msgspec.DecodeError as error:
         raise WrongStorage(f"{path} is not the log of a replica: {error}") from None
+    if header.format == OF_GROUPS:
+        raise WrongStorage(f"{path} is of a replica with several groups; say with how many")
     if header.format != _FORMAT:
         raise WrongStorage(f"{path} has the format {header.format!r}; this version reads {_FORMAT!r}")
     return header

@@ -14,6 +14,7 @@ import trio.testing
 from paxos_impl.connection import Connection
 from paxos_impl.core import TraceEvent
 from paxos_impl.core.log import Command, Compaction, Configuration
+from paxos_impl.groups import node as groups
 from paxos_impl.link import QUEUED_MAX
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
@@ -38,8 +39,8 @@ OFTEN = Compaction(every=8, keep=2, chunk_bytes=64)
 class Cluster:
     """Replicas in one nursery; each can be killed and started again on its own disk."""
 
-    def __init__(self, size: int, nursery: trio.Nursery, compaction: Compaction) -> None:
-        self._nursery, self.compaction = nursery, compaction
+    def __init__(self, size: int, nursery: trio.Nursery, compaction: Compaction, groups: int = 1) -> None:
+        self._nursery, self.compaction, self.groups = nursery, compaction, groups
         self.joined: dict[int, Address] = {}
         self.ids = tuple(range(1, size + 1))
         self.disks = {server_id: MemoryDisk() for server_id in self.ids}
@@ -106,10 +107,13 @@ class Cluster:
         membership, joins = self.membership, server_id in self.joined
         if joins:
             membership = Membership({server_id: self.joined[server_id]}, "blue")
-        config = ReplicaConfig(server_id, membership, joins, timing=QUICK, compaction=self.compaction)
+        config = ReplicaConfig(
+            server_id, membership, joins, timing=QUICK, compaction=self.compaction, groups=self.groups
+        )
+        run = serve if self.groups == 1 else groups.serve
         async with trio.open_nursery() as nursery:
             await nursery.start(
-                lambda *, task_status: serve(
+                lambda *, task_status: run(
                     config,
                     disk=self.disks[server_id],
                     rng=Random(server_id),
@@ -122,9 +126,9 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(size: int = 3, compaction: Compaction = NEVER) -> AsyncIterator[Cluster]:
+async def cluster(size: int = 3, compaction: Compaction = NEVER, groups: int = 1) -> AsyncIterator[Cluster]:
     async with trio.open_nursery() as nursery:
-        made = Cluster(size, nursery, compaction)
+        made = Cluster(size, nursery, compaction, groups)
         for server_id in made.ids:
             await made.start(server_id)
         with trio.fail_after(20):

@@ -1,0 +1,176 @@
+"""A session with one log: finds its leader, tries again, and says how it ended.
+
+There are three outcomes and no fourth: done, definitely not done (`NotDone`), and nobody knows (`Unsure`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import trio
+
+from paxos_impl.connection import Connection, NoAnswer
+from paxos_impl.core.log import Member, ReadHow
+from paxos_impl.membership import Address
+from paxos_impl.replica.wire import (
+    Answer,
+    AskStatus,
+    Change,
+    Done,
+    Elsewhere,
+    Execute,
+    Groups,
+    InGroup,
+    Read,
+    Refused,
+    Status,
+    read_response,
+)
+from paxos_impl.transport import Transport
+
+_PAUSE_S = 0.02
+"""How long to wait when nobody knows of a leader."""
+
+_Asked = Execute | Read | Change | AskStatus
+
+
+class NotDone(Exception):
+    """What was asked for was not done and never will be."""
+
+
+class Unsure(Exception):
+    """What was asked for may have been done, or may be done yet, or never."""
+
+
+class OtherGroups(Exception):
+    """Nothing was done: the cluster has not as many groups as was thought, but `count`."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+class Session:
+    """One operation is under way at a time. Any of its methods may raise OtherGroups."""
+
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        name: str,
+        *,
+        group: int | None,
+        attempt_s: float,
+        transport: Transport,
+    ) -> None:
+        """`group` is None where there is only one."""
+        self._group, self._attempt_s, self._transport = group, attempt_s, transport
+        self._addresses, self._name = tuple(addresses), name
+        self._connection = self._connect_to(self._addresses[0])
+        self._requests = self._number = self._sessions = 0
+
+    async def drop(self) -> None:
+        """Close the connection, at once."""
+        await self._connection.drop()
+
+    async def execute(self, op: Any, *, timeout_s: float) -> Done:
+        """See `ReplicaClient`."""
+        self._number += 1
+        session, number = f"{self._name}.{self._sessions}", self._number
+        try:
+            return await self._insist(lambda request: Execute(request, session, number, op), timeout_s)
+        except (NotDone, Unsure):
+            # A session is not known before its first command has come through, so do not rely on it.
+            self._sessions, self._number = self._sessions + 1, 0
+            raise
+
+    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
+        """See `ReplicaClient`."""
+        try:
+            return await self._insist(lambda request: Read(request, op, how), timeout_s)
+        except Unsure as error:
+            raise NotDone(str(error)) from error
+
+    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
+        """See `ReplicaClient`."""
+        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
+
+    async def members(self, slot: int, *, timeout_s: float) -> tuple[Member, ...]:
+        """The members, as a replica knows them that has executed this slot.
+
+        Raises: NotDone.
+        """
+        with trio.move_on_after(timeout_s):
+            while True:
+                try:
+                    await self._connection.open()
+                    told = await self._connection.ask(self._addressed(AskStatus(self._next())))
+                except NoAnswer:
+                    await self._turn_away()
+                    continue
+                if isinstance(told, Status) and told.configuration is not None and told.executed >= slot:
+                    return told.configuration.members
+                await trio.sleep(_PAUSE_S)
+        raise NotDone("nobody tells who the members are")
+
+    async def _insist(self, request: Callable[[int], _Asked], timeout_s: float) -> Done:
+        """Ask one replica after the other, the leader where it is known, until one has it done."""
+        maybe, why = False, "nobody answered in time"
+        with trio.move_on_after(timeout_s):
+            while True:
+                asked = self._addressed(request(self._next()))
+                try:
+                    with trio.fail_after(self._attempt_s):
+                        await self._connection.open()
+                except (NoAnswer, trio.TooSlowError) as error:
+                    why = str(error) or why
+                    await self._turn_away()
+                    continue
+                before, maybe = maybe, True
+                try:
+                    with trio.fail_after(self._attempt_s):
+                        answer = await self._connection.ask(asked)
+                except (NoAnswer, trio.TooSlowError) as error:
+                    why = str(error) or why
+                    await self._turn_away()
+                    continue
+                match answer:
+                    case Done():
+                        return answer
+                    case Elsewhere(leader, perhaps):
+                        maybe, why = before or perhaps, "there was no leader"
+                        await self._turn_to(leader)
+                    case Groups(count):
+                        raise OtherGroups(count)
+                    case Refused(why, is_final):
+                        maybe = before
+                        if is_final:
+                            break
+                        await trio.sleep(_PAUSE_S)
+        raise (Unsure if maybe else NotDone)(why)
+
+    async def _turn_to(self, leader: Address | None) -> None:
+        """Ask the leader from now on, or whoever comes next if none is known."""
+        if leader is None or leader == self._connection.address:
+            await self._turn_away()
+        else:
+            await self._connection.drop()
+            self._connection = self._connect_to(leader)
+
+    async def _turn_away(self) -> None:
+        """Ask, after a pause, who comes next in the list."""
+        now = self._connection.address
+        at = self._addresses.index(now) if now in self._addresses else -1
+        await self._connection.drop()
+        self._connection = self._connect_to(self._addresses[(at + 1) % len(self._addresses)])
+        await trio.sleep(_PAUSE_S)
+
+    def _connect_to(self, address: Address) -> Connection[Answer]:
+        return Connection(address, read_response, self._transport)
+
+    def _next(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    def _addressed(self, asked: _Asked) -> _Asked | InGroup:
+        return asked if self._group is None else InGroup(self._group, asked)
