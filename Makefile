@@ -1,5 +1,6 @@
 # make test    set up .venv and run the quick suite: unit, property, golden, architecture, lint, types
 # make chaos   set up .venv and run the scenario matrix; ends with the verdicts and the report's path
+# make fuzz    all methods for linearizability against a plain search, on a hundred thousand histories
 # make soak    a campaign of ten minutes
 # make bench   the figures that README and ARCHITECTURE quote
 # make pythons environments of the other Pythons that are installed, for the tests that compare them
@@ -7,7 +8,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test chaos soak bench pythons pins lint clean
+.PHONY: test chaos fuzz soak bench pythons pins lint clean
 
 test: .venv/ready lint
 	$(BIN)/pytest -n auto --dist loadfile
@@ -19,6 +20,9 @@ lint: .venv/ready
 
 chaos: .venv/ready
 	$(BIN)/pytest -m chaos
+
+fuzz: .venv/ready
+	$(BIN)/pytest -m fuzz -n auto
 
 soak: .venv/ready
 	$(BIN)/ostrakon soak --for 10m

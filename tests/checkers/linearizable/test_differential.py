@@ -18,7 +18,8 @@ from checkers.linearizability.search import Search
 from checkers.models import named
 from harness.history import History
 
-QUICK, SOAK = 600, 60_000
+QUICK, FUZZ, SOAK = 600, 5_000, 60_000
+"""How many histories of each exemplar are decided by `make test`, in continuous integration, and by a soak."""
 
 
 @pytest.mark.parametrize("exemplar", EXEMPLARS)
@@ -26,10 +27,21 @@ def test_every_method_agrees_with_the_referee(exemplar: str) -> None:
     compare(exemplar, QUICK, seed=1)
 
 
+@pytest.mark.fuzz
+@pytest.mark.parametrize("exemplar", EXEMPLARS)
+def test_every_method_agrees_with_the_referee_on_a_hundred_thousand_histories(exemplar: str) -> None:
+    compare(exemplar, FUZZ, seed=3)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("exemplar", EXEMPLARS)
 def test_every_method_agrees_with_the_referee_on_a_million_histories(exemplar: str) -> None:
     compare(exemplar, SOAK, seed=2)
+
+
+def test_there_are_as_many_as_the_names_say() -> None:
+    assert FUZZ * len(EXEMPLARS) >= 100_000
+    assert SOAK * len(EXEMPLARS) >= 1_000_000
 
 
 def compare(exemplar: str, histories: int, seed: int) -> None:
