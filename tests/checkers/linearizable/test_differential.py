@@ -19,7 +19,7 @@ from checkers.models import named
 from harness.history import History
 
 QUICK, FUZZ, SOAK = 600, 5_000, 60_000
-"""How many histories of each exemplar are decided by `make test`, in continuous integration, and by a soak."""
+"""How many histories of each exemplar `make test` decides, continuous integration, and a soak."""
 
 
 @pytest.mark.parametrize("exemplar", EXEMPLARS)
