@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from paxos_impl.driver import Tracer
     from paxos_impl.membership import Address, Membership
     from paxos_impl.replica.wire import Status
+    from paxos_impl.server import Server
 
 
 @click.group()
@@ -41,33 +43,49 @@ for command in (*OPERATIONS, members, promote, remove):
     kv.add_command(command)
 
 
+_groups = click.option(
+    "--groups",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Spread the keys over so many independent logs; the same for all replicas, and for ever.",
+)
+
+
 @kv.command()
 @as_member
-def serve(member: Member) -> None:
+@_groups
+def serve(member: Member, groups: int) -> None:
     """Run a replica of the store.
 
     It registers, waits until the cluster is complete, and serves until stopped. Killed in whatever way and
     started again with the same --listen and --data, it is the same replica and keeps its promises.
+
+    With several --groups, each has a log and a leader of its own, and syncs of the disk are for all of them
+    together. An operation can only be about keys of one group: {x}1 and {x}2 are in the same one, because
+    they have the same part in braces.
     """
-    _run(member, joins=False)
+    _run(member, joins=False, groups=groups)
 
 
 @kv.command()
 @as_joiner
-def join(member: Member) -> None:
+@_groups
+def join(member: Member, groups: int) -> None:
     """Run another replica, in a cluster that others have founded.
 
     It has itself added as a learner: it follows the log, and does not count when something is decided until
     it is given a vote with `paxos kv promote`. Killed in whatever way and started again with the same
     --listen and --data, it is the same replica. One that has lost its data has to join anew, as another.
     """
-    _run(member, joins=True)
+    _run(member, joins=True, groups=groups)
 
 
-def _run(member: Member, *, joins: bool) -> None:
+def _run(member: Member, *, joins: bool, groups: int) -> None:
     from random import SystemRandom
 
     from paxos_impl.disk import OsDisk
+    from paxos_impl.groups.node import GroupsNode
     from paxos_impl.replica.config import ReplicaConfig
     from paxos_impl.replica.desk import answer_early
     from paxos_impl.replica.node import ReplicaNode
@@ -75,11 +93,12 @@ def _run(member: Member, *, joins: bool) -> None:
 
     async def recover(
         service: Service, server_id: int, membership: Membership, disk: OsDisk, tracer: Tracer | None
-    ) -> ReplicaNode:
-        config = ReplicaConfig(server_id, membership, joins, transport=service.transport)
-        return await ReplicaNode.recover(config, disk, rng=SystemRandom(), tracer=tracer, log=service.say)
+    ) -> Server:
+        config = ReplicaConfig(server_id, membership, joins, transport=service.transport, groups=groups)
+        node = ReplicaNode if groups == 1 else GroupsNode
+        return await node.recover(config, disk, rng=SystemRandom(), tracer=tracer, log=service.say)
 
-    member.run(Kind("replica", read_incoming, answer_early, recover))
+    member.run(Kind("replica", read_incoming, answer_early, recover, groups))
 
 
 @kv.command()
@@ -87,33 +106,40 @@ def _run(member: Member, *, joins: bool) -> None:
 def status(whom: Whom) -> int:
     """Print a line for each replica: what it does, whom it follows, and how far it knows the log.
 
-    Its lag is how many slots another one has executed and it has not. Exit status 1 if one of them does not
-    answer.
+    Its lag is how many slots another one has executed and it has not. A replica with several groups has a
+    line for each of them. Exit status 1 if one of them does not answer.
     """
     from paxos_impl.connection import NoAnswer
     from paxos_impl.replica import client
-    from paxos_impl.replica.wire import Status
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
-        found: dict[Address, Status | str] = {}
+        found: dict[Address, list[Status] | str] = {}
         for address in addresses:
             share_s = timeout_s / len(addresses)
             try:
-                seen = await client.status(address, timeout_s=share_s, transport=whom.transport)
+                seen = await client.statuses(address, timeout_s=share_s, transport=whom.transport)
             except NoAnswer:
                 found[address] = "no answer"
             else:
-                found[address] = seen if isinstance(seen, Status) else str(seen)
-        last = max((seen.executed for seen in found.values() if isinstance(seen, Status)), default=0)
+                found[address] = seen if isinstance(seen, list) else str(seen)
         for address, told in found.items():
-            click.echo(f"{address}  {_told(told, last) if isinstance(told, Status) else told}")
+            for line in [told] if isinstance(told, str) else _lines(told, list(found.values())):
+                click.echo(f"{address}  {line}")
         return NOT_DONE if "no answer" in found.values() else 0
 
     return whom.ask(ask)
 
 
+def _lines(told: Sequence[Status], found: Sequence[Sequence[Status] | str]) -> Iterator[str]:
+    """What a replica says of itself, a line for each group."""
+    for group, seen in enumerate(told):
+        others = [each[group] for each in found if not isinstance(each, str) and group < len(each)]
+        line = _told(seen, max(each.executed for each in others))
+        yield line if len(told) == 1 else f"group {group}  {line}"
+
+
 def _told(seen: Status, last: int) -> str:
-    """What a replica says of itself, in a line."""
+    """What a replica, or one group of it, says of itself."""
     return (
         f"server {seen.server_id}  start {seen.incarnation + 1}  {seen.phase}  "
         f"leader {'-' if seen.leader is None else seen.leader}  ballot {seen.promised or '-'}  "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -36,6 +36,8 @@ class Kind:
     """Serves them before there is a cluster."""
     recover: Callable[[Service, int, Membership, Any, Tracer | None], Awaitable[Server]]
     """Makes the member, of its server id, the membership, its disk and who listens to what it does."""
+    groups: int = 1
+    """How many groups the members of its cluster have."""
 
 
 class Office(Protocol):
@@ -106,6 +108,7 @@ class ByMember:
             address,
             disk=disk,
             promises=kind.promises,
+            groups=kind.groups,
             transport=service.transport,
             log=service.say,
         )
@@ -197,23 +200,24 @@ class Member:
 
 def as_member(command: Callable[..., None]) -> Callable[..., None]:
     """The options of commands that run a founder of a cluster; the command is given them as its `member`."""
-    return _as_member_by(ByRegistry, (_CLUSTER_SIZE, _REGISTRY), command)
+    return _as_member_by(ByRegistry, {"cluster_size": _CLUSTER_SIZE, "registry": _REGISTRY}, command)
 
 
 def as_joiner(command: Callable[..., None]) -> Callable[..., None]:
     """The options of commands that run who joins a cluster; the command is given them as its `member`."""
-    return _as_member_by(ByMember, (_NODE,), command)
+    return _as_member_by(ByMember, {"known": _NODE}, command)
 
 
 def _as_member_by(
-    office: Callable[..., Office], particulars: Sequence[_Option], command: Callable[..., None]
+    office: Callable[..., Office], particulars: Mapping[str, _Option], command: Callable[..., None]
 ) -> Callable[..., None]:
     @wraps(command)
-    def with_member(*, service: Service, metrics: Address | None, trace: Path | None, **about: Any) -> None:
-        command(member=Member(service, office(**about), metrics, trace))
+    def with_member(*, service: Service, metrics: Address | None, trace: Path | None, **rest: Any) -> None:
+        about = {name: rest.pop(name) for name in particulars}
+        command(member=Member(service, office(**about), metrics, trace), **rest)
 
     served: Callable[..., None] = serves(with_member)
-    for option in (_TRACE, _METRICS, *particulars, _LISTEN):
+    for option in (_TRACE, _METRICS, *particulars.values(), _LISTEN):
         served = option(served)
     return served
 

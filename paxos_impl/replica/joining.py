@@ -16,7 +16,7 @@ from paxos_impl.enroll import NotEnrolled
 from paxos_impl.membership import Address, Membership
 from paxos_impl.record import DamagedLog
 from paxos_impl.remark import Remark, Remarks
-from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
+from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, statuses
 from paxos_impl.replica.wire import Status
 from paxos_impl.storage import Log, WrongStorage
 from paxos_impl.transport import Transport
@@ -37,19 +37,27 @@ class Joined(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 async def join(
-    known: Address, address: Address, *, disk: Disk, promises: str, transport: Transport, log: Remarks
+    known: Address,
+    address: Address,
+    *,
+    disk: Disk,
+    promises: str,
+    transport: Transport,
+    log: Remarks,
+    groups: int = 1,
 ) -> tuple[int, Membership]:
     """Have the cluster that `known` is a member of take in a learner found at `address`.
 
-    Returns its id, and what it then knows of the cluster: itself. Who has joined before is who it was, and
-    asks nobody; it must still have its log, the file `promises`, if it has served.
+    It must have so many `groups`. Returns the learner's id, and what that then knows of the cluster: itself.
+    Who has joined before is who it was, and asks nobody; it must still have its log, the file `promises`, if
+    it has served.
 
     Raises: NotEnrolled; WrongStorage, when the disk is another one's; DamagedLog; StorageFailed.
     """
     file = Log(disk, _FILE)
     mine = await _load(file)
     if mine is None:
-        mine = await _enlist(known, address, transport, log)
+        mine = await _enlist(known, address, groups, transport, log)
         await file.replace([_encode(mine)])
     elif mine.address != address:
         raise WrongStorage(f"this data belongs to the replica at {mine.address}, not {address}")
@@ -70,9 +78,13 @@ async def note_service(disk: Disk) -> None:
         await file.replace([_encode(msgspec.structs.replace(mine, has_served=True))])
 
 
-async def _enlist(known: Address, address: Address, transport: Transport, log: Remarks) -> Joined:
+async def _enlist(
+    known: Address, address: Address, groups: int, transport: Transport, log: Remarks
+) -> Joined:
     """Be added as a learner, under an id that nobody ever had."""
-    told, now = await _find(known, transport, log)
+    told, now, found = await _find(known, transport, log)
+    if found != groups:
+        raise NotEnrolled(f"the number of groups in the cluster of {known} is {found}, not {groups}")
     for member in now.members:
         if member.address == str(address):
             raise NotEnrolled(
@@ -91,16 +103,16 @@ async def _enlist(known: Address, address: Address, transport: Transport, log: R
     return joined
 
 
-async def _find(known: Address, transport: Transport, log: Remarks) -> tuple[Status, Configuration]:
-    """What a member says of its cluster, once it is complete."""
+async def _find(known: Address, transport: Transport, log: Remarks) -> tuple[Status, Configuration, int]:
+    """What a member says of its cluster, once it is complete, and how many groups that has."""
     said = ""
     while True:
         try:
-            told = await status(known, timeout_s=_ANSWER_TIMEOUT_S, transport=transport)
+            told = await statuses(known, timeout_s=_ANSWER_TIMEOUT_S, transport=transport)
         except NoAnswer as error:
             raise NotEnrolled(f"no member of a cluster answers at {known}: {error}") from error
-        if isinstance(told, Status) and told.configuration is not None and told.configuration.members:
-            return told, told.configuration
+        if isinstance(told, list) and (now := told[0].configuration) is not None and now.members:
+            return told[0], now, len(told)
         if said != (said := f"{known} is no member yet: it is waiting, or joining"):
             log(said)
         await trio.sleep(_PAUSE_S)

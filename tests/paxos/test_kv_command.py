@@ -14,6 +14,9 @@ from tests.paxos.test_command import PAXOS, Town, environment, paxos
 class KvTown(Town):
     """A registry and three replicas of a store on this machine."""
 
+    options: tuple[str, ...] = ()
+    """Those of the replicas."""
+
     def start(self, name: str) -> None:
         if name == "registry":
             super().start(name)
@@ -21,7 +24,9 @@ class KvTown(Town):
         listen = ["--listen", self.addresses[name], "--data", str(self.root / name)]
         with (self.root / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [*PAXOS, "kv", "serve", "--registry", self.registry, *listen], stderr=log, env=environment()
+                [*PAXOS, "kv", "serve", "--registry", self.registry, *listen, *self.options],
+                stderr=log,
+                env=environment(),
             )
 
     def kv(self, *args: str) -> tuple[int, str]:

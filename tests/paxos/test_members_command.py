@@ -20,10 +20,9 @@ class GrowingTown(KvTown):
         address = self.addresses.setdefault(name, f"127.0.0.1:{free_port()}")
         known = ["--node", self.addresses["2"]]
         with (self.root / f"{name}.log").open("ab") as log:
+            where = ["--listen", address, "--data", str(self.root / name)]
             self.running[name] = subprocess.Popen(
-                [*PAXOS, "kv", "join", *known, "--listen", address, "--data", str(self.root / name)],
-                stderr=log,
-                env=environment(),
+                [*PAXOS, "kv", "join", *known, *where, *self.options], stderr=log, env=environment()
             )
 
     def at(self, name: str, *args: str) -> tuple[int, str]:
