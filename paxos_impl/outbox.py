@@ -14,10 +14,10 @@ class Outbox:
     to be out of date, and Paxos sends again whatever matters.
     """
 
-    __slots__ = ("_filled", "_frames", "dropped")
+    __slots__ = ("_filled", "_frames", "_limit", "dropped")
 
     def __init__(self, limit: int | None) -> None:
-        self._frames: deque[bytes] = deque(maxlen=limit)
+        self._limit, self._frames = limit, deque[bytes](maxlen=limit)
         self._filled: trio.Event | None = None
         self.dropped = 0
         """How many frames have made room for others."""
@@ -27,9 +27,10 @@ class Outbox:
 
     def put(self, frame: bytes) -> None:
         """Add a frame."""
-        if len(self._frames) == self._frames.maxlen:
+        frames = self._frames
+        if self._limit is not None and len(frames) == self._limit:
             self.dropped += 1
-        self._frames.append(frame)
+        frames.append(frame)
         if (filled := self._filled) is not None:
             self._filled = None
             filled.set()

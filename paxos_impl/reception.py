@@ -164,9 +164,11 @@ class Reception:
         finally:
             del self._visitors[visitor]
 
-    def _serve(self, visitor: Visitor, body: bytes) -> None:
-        request = self._desk.read(body)
-        if self._is_closing:
-            self._desk.turn_away(visitor, request, "this server is about to stop")
-        else:
-            self._desk.serve(visitor, request, len(body))
+    def _serve(self, visitor: Visitor, bodies: Sequence[bytes]) -> None:
+        desk, read = self._desk, self._desk.read
+        for body in bodies:
+            request = read(body)
+            if self._is_closing:
+                desk.turn_away(visitor, request, "this server is about to stop")
+            else:
+                desk.serve(visitor, request, len(body))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import trio
@@ -28,9 +28,9 @@ class Host(Protocol):
 
 
 class Visitor:
-    """`take` begins to serve one request, and may raise BadFrame."""
+    """`take` begins to serve requests that have come together, and may raise BadFrame."""
 
-    def __init__(self, take: Callable[[Visitor, bytes], None]) -> None:
+    def __init__(self, take: Callable[[Visitor, Sequence[bytes]], None]) -> None:
         self._take = take
         self._outbox = Outbox(None)
         self._waiting: dict[tuple[Host, int], None] = {}
@@ -52,8 +52,7 @@ class Visitor:
             nursery.start_soon(self._write, stream)
             try:
                 while bodies or (chunk := await stream.receive_some(CHUNK_BYTES)):
-                    for body in bodies or reader.feed(chunk):
-                        self._take(self, body)
+                    self._take(self, bodies or reader.feed(chunk))
                     bodies = []
                     await self._wait_room()
             except (BadFrame, trio.BrokenResourceError) as error:

@@ -18,7 +18,6 @@ from paxos_impl.kv.operation import (
     Delete,
     Get,
     Guarded,
-    Operation,
     Put,
     Release,
     Simple,
@@ -49,13 +48,11 @@ class Store:
         self._locks: dict[str, Lock] = {}
         self._reached_ms = 0
 
-    def parse(self, op: Any) -> Operation:
-        """See `StateMachine`."""
-        return parse(op)
+    parse = staticmethod(parse)
+    """See `StateMachine`."""
 
-    def is_query(self, operation: Operation) -> bool:
-        """See `StateMachine`."""
-        return only_looks(operation)
+    is_query = staticmethod(only_looks)
+    """See `StateMachine`."""
 
     def stamped(self, op: Any, at_ms: int) -> Any:
         """See `StateMachine`."""

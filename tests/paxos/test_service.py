@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -138,9 +138,10 @@ def test_who_says_nothing_is_shown_out() -> None:
 async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> None:
     taken: list[bytes] = []
 
-    def take(visitor: Visitor, body: bytes) -> None:
-        taken.append(body)
-        visitor.answer(len(taken), "x" * 1000)
+    def take(visitor: Visitor, bodies: Sequence[bytes]) -> None:
+        for body in bodies:
+            taken.append(body)
+            visitor.answer(len(taken), "x" * 1000)
 
     async def ask_and_ask(stream: trio.abc.Stream) -> None:
         while True:

@@ -39,13 +39,14 @@ def read(turn: Turn, wanted: Sequence[ReadRequested]) -> None:
 def _read(turn: Turn, phase: Leading, wanted: Sequence[ReadRequested]) -> None:
     by_lease = leader.is_current(turn, phase) and leader.holds_lease(turn, phase)
     due, room = list[Read](), WAITING_MAX - len(phase.reads)
+    do, applied, ballot = turn.effects.append, turn.applied, phase.ballot
     for each in wanted:
-        if each.how == "stale":
-            turn.do(Query(each.request, each.op, turn.applied, "stale"))
-        elif by_lease and each.how == "lease":
-            turn.do(Query(each.request, each.op, turn.applied, "lease", phase.ballot))
+        if by_lease and each.how == "lease":
+            do(Query(each.request, each.op, applied, "lease", ballot))
+        elif each.how == "stale":
+            do(Query(each.request, each.op, applied, "stale"))
         elif len(due) >= room:
-            turn.do(Overloaded(each.request))
+            do(Overloaded(each.request))
         else:
             beat = turn.rules.beats_to_hear(phase.beat)
             due.append(Read(each.request, each.op, beat, by_lease=each.how == "lease"))
