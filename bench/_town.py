@@ -18,10 +18,11 @@ STARTED_WITHIN_S = 30.0
 class Town:
     """Use it with `with`; its data are below `root`, and so are its logs."""
 
-    def __init__(self, root: Path, size: int) -> None:
-        self._root, self._size = root, size
+    def __init__(self, root: Path, size: int, *, groups: int = 1) -> None:
+        self._root, self._size, self.groups = root, size, groups
         self._registry = Address("127.0.0.1", free_port())
         self.addresses = [Address("127.0.0.1", free_port()) for _ in range(size)]
+        self.metrics = [Address("127.0.0.1", free_port()) for _ in range(size)]
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Town:
@@ -42,7 +43,9 @@ class Town:
     def start(self, number: int) -> None:
         """Start a replica, for the first time or again."""
         where = ["--registry", str(self._registry), "--listen", str(self.addresses[number])]
-        self._start(f"{number}", "kv", "serve", *where, "--cluster-size", f"{self._size}")
+        where += ["--metrics", str(self.metrics[number])]
+        what = ["--cluster-size", f"{self._size}", "--groups", f"{self.groups}"]
+        self._start(f"{number}", "kv", "serve", *where, *what)
 
     def kill(self, address: Address) -> None:
         """Kill -9 the replica that listens there."""

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import trio
 
+from bench._groups import several_groups
 from bench._load import Load, load, read, read_index, write
 from bench._town import Town, free_port
 from paxos_impl.connection import NoAnswer
@@ -60,6 +61,7 @@ def main() -> None:
         with Town(root / "ours", NODES) as town:
             ours = trio.run(measure, town, options.sessions, options.seconds)
         beside(ours, options.pysyncobj, root, options.sessions, options.seconds)
+        several_groups(root, options.sessions, options.seconds)
 
 
 async def measure(town: Town, sessions: int, seconds: float) -> Load:
