@@ -3,13 +3,13 @@
 Tasks, nurseries, cancel scopes, deadlines and their order are Trio's; only the loop that steps the tasks is
 here, because much of a simulation's time is spent in it and Trio's asks at every step about instruments, I/O
 and a clock that might have moved. Between two passes all of a run's state is in its `Runner`, so that either
-loop can make the next one. Trio's own makes the first and the last, those in which someone waits for all
-tasks to be blocked, and those that an instrument watches; it also takes over when something inside breaks.
+loop can make the next one. Trio's own makes the last one, those in which someone waits for all tasks to be
+blocked, and those that an instrument watches; it also takes over when something inside breaks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any
@@ -25,23 +25,25 @@ _OUR_FRAMES = range(1 + _run.CONTEXT_RUN_TB_FRAMES)
 _by_age = attrgetter("_counter")
 
 
-def passes(runner: Any, trio_loop: Generator[float, Any, None]) -> Generator[bool, None, None]:
+def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool, None, None]:
     """Make one pass at each step; True says that there is nothing to do before the next deadline.
 
-    `trio_loop` is Trio's loop for this runner, not started yet. Raises: trio.TrioInternalError.
+    Raises: trio.TrioInternalError.
     """
-    yield not trio_loop.send(None)
+    trio_loop = _TrioLoop(runner, main)
     try:
+        runner.init_task = runner.spawn_impl(runner.init, (main, ()), None, "<init>", system_task=True)
+        _step(runner, runner.runq.pop())  # All that it does is to start the main task.
         yield from _until_over(runner, trio_loop)
     except GeneratorExit:
-        trio_loop.close()  # Warns of a run that was abandoned.
+        trio_loop.close()
         raise
     except BaseException as error:
-        trio_loop.throw(error)  # Cleans up, and says what is to be said.
+        trio_loop.throw(error)
         raise
 
 
-def _until_over(runner: Any, trio_loop: Generator[float, Any, None]) -> Generator[bool, None, None]:
+def _until_over(runner: Any, trio_loop: _TrioLoop) -> Generator[bool, None, None]:
     runq, tasks, deadlines, clock = runner.runq, runner.tasks, runner.deadlines, runner.clock
     instruments, waiting_for_idle = runner.instruments, runner.waiting_for_idle
     trios_turn = False
@@ -50,7 +52,7 @@ def _until_over(runner: Any, trio_loop: Generator[float, Any, None]) -> Generato
             # Once more after the last one has ceased to wait, lest Trio's loop stay primed to wake it.
             trios_turn = bool(waiting_for_idle)
             try:
-                yield trio_loop.send(()) > 0
+                yield trio_loop.next_pass() > 0
             except StopIteration:
                 return
             continue
@@ -69,7 +71,46 @@ def _until_over(runner: Any, trio_loop: Generator[float, Any, None]) -> Generato
         else:
             yield clock.deadline_to_sleep_time(deadlines.next_deadline()) > 0
     with suppress(StopIteration):
-        trio_loop.send(())
+        trio_loop.next_pass()  # It has something to say when a run is over.
+
+
+class _TrioLoop:
+    """Trio's own loop, which is started when it is needed, in a run that is under way."""
+
+    def __init__(self, runner: Any, main: Callable[[], Awaitable[object]]) -> None:
+        self._runner = runner
+        self._loop = _RUN.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
+        self._is_started = False
+
+    def next_pass(self) -> float:
+        """Make one, but for the first time: then only look how long there is nothing to do, and return that.
+
+        Raises: StopIteration when the run is over; trio.TrioInternalError.
+        """
+        return self._loop.send(()) if self._is_started else self._start()
+
+    def throw(self, error: BaseException) -> None:
+        """Let it clean up, and say what is to be said. Raises: trio.TrioInternalError."""
+        if not self._is_started:
+            self._runner.tasks.add(self._runner.init_task)  # Without any task it would just return.
+            self._start()
+        self._loop.throw(error)
+
+    def close(self) -> None:
+        """Let it warn of a run that was abandoned."""
+        if not self._is_started:
+            self._start()
+        self._loop.close()
+
+    def _start(self) -> float:
+        self._is_started = True
+        runner, init_task = self._runner, self._runner.init_task
+        runner.spawn_impl = lambda *_, **__: init_task  # There is one already.
+        try:
+            idle_s: float = self._loop.send(None)
+            return idle_s
+        finally:
+            del runner.spawn_impl
 
 
 def _step(runner: Any, task: Any) -> None:

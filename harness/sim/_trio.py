@@ -9,30 +9,27 @@ The rest of the package says `TrioRun` and `schedule_batches`, and nothing priva
 
 from __future__ import annotations
 
-import contextvars
 import functools
-import sys
 import types
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import outcome
 import trio
-import trio._core._asyncgens as _asyncgens
-import trio._core._entry_queue as _entry_queue
-import trio._core._instrumentation as _instrumentation
-import trio._core._ki as _ki
 import trio._core._run as _run
 import trio._core._traps as _traps
 import trio._path as _path
+import trio._socket as _socket
 from outcome import Error
-from trio.lowlevel import Abort, Task
+from trio.lowlevel import Task
 
+from harness.sim._generators import generators_apart
 from harness.sim._passes import passes
+from harness.sim._runner import new_runner
 from harness.sim._shortcuts import shortcuts
-from harness.sim.errors import NotSimulated, UnsupportedTrio
+from harness.sim.errors import UnsupportedTrio
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
@@ -56,35 +53,27 @@ class TrioRun:
 
     __slots__ = ("_instruments", "advance", "queue", "runner")
 
-    def __init__(self, main: Callable[[], Awaitable[object]], clock: trio.abc.Clock) -> None:
-        wakeup = _Wakeup()
-        self.runner: Any = _RUN.Runner(
-            clock=clock,
-            instruments=_Instruments(()),
-            io_manager=_NoIO(),
-            system_context=contextvars.Context(),
-            ki_manager=_ki.KIManager(),
-            strict_exception_groups=True,
-            entry_queue=_entry_queue.EntryQueue(wakeup=wakeup),  # type: ignore[arg-type]
-            asyncgens=_AsyncGenerators(),
-            waiting_for_idle=_WaitingForIdle(),
-        )
-        wakeup.reschedule = self.runner.reschedule
+    def __init__(
+        self,
+        main: Callable[[], Awaitable[object]],
+        clock: trio.abc.Clock,
+        socket_factory: trio.abc.SocketFactory | None = None,
+        resolver: trio.abc.HostnameResolver | None = None,
+    ) -> None:
+        # What `trio.socket.set_custom_socket_factory` and its like do, from outside of the run.
+        run_vars = {_socket._socket_factory: socket_factory, _socket._resolver: resolver}
+        self.runner: Any = new_runner(clock, run_vars)
         self.queue: deque[Task] = self.runner.runq
         """The tasks that are ready for the next pass."""
         self._instruments = self.runner.instruments["_all"]
-        trio_loop = _RUN.unrolled_run(self.runner, main, (), host_uses_signal_set_wakeup_fd=True)
-        self.advance: Callable[[], bool] = passes(self.runner, trio_loop).__next__
+        self.advance: Callable[[], bool] = passes(self.runner, main).__next__
         """Make one pass. Returns whether the run has nothing more to do before its next deadline.
 
         Raises: StopIteration when the run is over; trio.TrioInternalError.
         """
-        self.advance()
 
     def enter(self) -> None:
         """Make this the run that Trio's functions speak to, until another one enters."""
-        global _entered
-        _entered = self
         _context["runner"] = self.runner
 
     def reschedule(self, task: Any, value: object = None) -> None:
@@ -122,10 +111,14 @@ class TrioRun:
     @property
     def tasks(self) -> list[Task]:
         """The tasks of the program in order of creation, without Trio's own."""
-        system = self.runner.system_nursery
-        own = {self.runner.init_task, *(system.child_tasks if system is not None else ())}
-        live = (task for task in self.runner.tasks if task not in own and "run_sync_soon" not in task.name)
-        return sorted(live, key=lambda task: task._counter)
+        runner = self.runner
+        live = (task for task in runner.tasks if task is not runner.init_task)
+        own = (
+            task
+            for task in live
+            if task is runner.main_task or task.parent_nursery is not runner.system_nursery
+        )
+        return sorted(own, key=lambda task: task._counter)
 
     @property
     def cushion_s(self) -> float | None:
@@ -155,56 +148,33 @@ def park(trap: Trap) -> Generator[Any, Any, Any]:
 
 _context: dict[str, Any] = {}
 """The attributes of Trio's global context in the thread that runs a world."""
-_entered: TrioRun | None = None
-_outer_hooks: tuple[Any, Any] = (None, None)
-"""The asyncgen hooks of whoever runs the world."""
 _abandoned: list[TrioRun] = []
-_owners: dict[int, Any] = {}
-"""The asyncgen hooks of the run that each async generator was first iterated in, by its id."""
-
-
-def _first_iteration(generator: AsyncGenerator[Any, Any]) -> None:
-    run = _entered
-    hooks = _outer_hooks if run is None else run.runner.asyncgens.hooks_of(run.runner)
-    _owners[id(generator)] = hooks
-    if hooks[0] is not None:
-        hooks[0](generator)
-
-
-def _finalize(generator: AsyncGenerator[Any, Any]) -> None:
-    _, finalize = _owners.pop(id(generator), _outer_hooks)
-    if finalize is not None:
-        finalize(generator)
 
 
 @contextmanager
 def schedule_batches(order: BatchOrder) -> Iterator[None]:
     """Let `order` decide for every run, and stand aside from a run that may surround this one."""
     check_trio()
-    with _installed(order), shortcuts():
+    with _installed(order), generators_apart(), shortcuts():
         yield
 
 
 @contextmanager
 def _installed(order: BatchOrder) -> Iterator[None]:
-    global _context, _entered, _outer_hooks
+    global _context
     outer, _context = _context, _CONTEXT.__dict__
     context = dict(_context)
-    firstiter, finalizer = sys.get_asyncgen_hooks()
-    _outer_hooks = firstiter, finalizer
     deterministic, generator = _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r
     library = _RUN.sniffio_library.name
     _CONTEXT.__dict__.clear()
     _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = True, order
     _RUN.sniffio_library.name = "trio"
-    sys.set_asyncgen_hooks(_first_iteration, _finalize)
     try:
         yield
     finally:
-        _context, _entered = outer, None
+        _context = outer
         _RUN.sniffio_library.name = library
         _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = deterministic, generator
-        sys.set_asyncgen_hooks(firstiter, finalizer)
         _CONTEXT.__dict__.clear()
         _CONTEXT.__dict__.update(context)
 
@@ -213,110 +183,6 @@ def is_cancelled() -> bool:
     """Whether the next checkpoint of the running task would raise `Cancelled`."""
     cancelled: bool = _CONTEXT.task._cancel_status.effectively_cancelled
     return cancelled
-
-
-class _Instruments(dict[str, Any]):
-    """Trio's `Instruments`, as a dictionary in C: the loop asks it five questions a pass."""
-
-    data = property(lambda self: self)
-    add_instrument: Any = _instrumentation.Instruments.add_instrument
-    remove_instrument: Any = _instrumentation.Instruments.remove_instrument
-    call: Any = _instrumentation.Instruments.call
-
-    def __init__(self, incoming: tuple[trio.abc.Instrument, ...]) -> None:
-        super().__init__({"_all": {}})
-        for instrument in incoming:
-            self.add_instrument(instrument)
-
-
-class _AsyncGenerators(_asyncgens.AsyncGenerators):
-    """Trio's, with hooks that are made when they are needed and are for this run only."""
-
-    __slots__ = ("_hooks",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._hooks: tuple[Any, Any] | None = None
-
-    def hooks_of(self, runner: Any) -> tuple[Any, Any]:
-        if self._hooks is None:
-            shared = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(*_outer_hooks)
-            self.install_hooks(runner)
-            # Not as `sys` hands them out: Python's garbage collector does not look inside of that.
-            first_iteration, finalize = sys.get_asyncgen_hooks()
-            self._hooks = first_iteration, finalize
-            sys.set_asyncgen_hooks(*shared)
-        return self._hooks
-
-    def close(self) -> None:
-        for generator in [generator for generator, hooks in _owners.items() if hooks is self._hooks]:
-            del _owners[generator]
-
-
-class _WaitingForIdle(dict[Any, Any]):
-    """Trio's sorted dictionary of who waits for all tasks to be blocked; there is hardly ever anyone."""
-
-    def keys(self) -> Any:
-        return sorted(super().keys())
-
-    def peekitem(self, index: int) -> Any:
-        key = self.keys()[index]
-        return key, self[key]
-
-
-class _NoIO:
-    """An I/O manager without I/O: there is nothing real to wait for in a simulated process."""
-
-    process_events = staticmethod(len)
-    """Called every pass with the events, of which there are none; the cheapest thing that can be called."""
-
-    def close(self) -> None:
-        pass
-
-    def force_wakeup(self) -> None:
-        pass
-
-    def statistics(self) -> None:
-        return None
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise NotSimulated(
-            f"trio.lowlevel.{name}() waits for a real file descriptor, and a simulated process has none: "
-            "use trio's sockets and streams"
-        )
-
-
-class _Wakeup:
-    """What wakes the task behind `TrioToken.run_sync_soon`; Trio's own is a pair of real sockets."""
-
-    reschedule: Callable[[Task], object]
-
-    def __init__(self) -> None:
-        self._woken = False
-        self._sleeper: Task | None = None
-
-    def wakeup_thread_and_signal_safe(self) -> None:
-        self._woken = True
-        if self._sleeper is not None:
-            sleeper, self._sleeper = self._sleeper, None
-            self.reschedule(sleeper)
-
-    async def wait_woken(self) -> None:
-        if not self._woken:
-            self._sleeper = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._give_up)
-        self._woken = False
-
-    def _give_up(self, _: object) -> Abort:
-        self._sleeper = None
-        return Abort.SUCCEEDED
-
-    def wakeup_on_signals(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 class _TestClock(trio.abc.Clock):
@@ -371,7 +237,7 @@ def _try_out() -> None:
         return "done"
 
     clock = _TestClock()
-    with _installed(_Reverse()), shortcuts():
+    with _installed(_Reverse()), generators_apart(), shortcuts():
         run = TrioRun(main, clock)
         run.enter()
         _drive(run, clock)

@@ -57,7 +57,7 @@ class Process:
         self._scope = trio.CancelScope()
         self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
         self._outcome: Outcome[Any] | None = None
-        self.run = TrioRun(self._main, machine.clock)
+        self.run = TrioRun(self._main, machine.clock, machine.socket_factory, machine.resolver)
         self._ready = self.run.queue
         kernel.make_ready(self)
 
@@ -210,8 +210,6 @@ class Process:
             self._kernel.make_ready(self)
 
     async def _main(self) -> object:
-        trio.socket.set_custom_socket_factory(self.machine.socket_factory)
-        trio.socket.set_custom_hostname_resolver(self.machine.resolver)
         with self._scope:
             await trio.lowlevel.checkpoint_if_cancelled()
             return await self._program()

@@ -27,7 +27,9 @@ WITHOUT_TRIO = (
     "harness/history",
     "harness/plan.py",
 )
-PRIVATE_TRIO = [f"harness/sim/{name}.py" for name in ("_passes", "_shortcuts", "_trio")]
+PRIVATE_TRIO = [
+    f"harness/sim/{name}.py" for name in ("_generators", "_passes", "_runner", "_shortcuts", "_trio")
+]
 
 
 def sources(where: str) -> list[Path]:

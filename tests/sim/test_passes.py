@@ -4,35 +4,66 @@ from __future__ import annotations
 
 import traceback
 import types
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 import pytest
 import trio
+import trio._core._run as _run
 import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.sim import SimulationError, World, _shortcuts, _trio
+from harness.sim import SimulationError, World, _runner, _shortcuts, _trio
+from harness.sim.world import _Batches
 from tests.sim.scenario import story
 
 
-def passes_by_trio(runner: Any, trio_loop: Generator[float, Any, None]) -> Generator[bool, None, None]:
+def passes_by_trio(runner: Any, main: Any) -> Generator[bool, None, None]:
     """The passes as Trio's own loop makes them, all of them."""
-    yield not trio_loop.send(None)
+    trio_loop = _run.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
+    trio_loop.send(None)
     while True:
         try:
-            yield trio_loop.send(()) > 0
+            yield trio_loop.send(()) > 0  # type: ignore[arg-type]
         except StopIteration:
             return
+
+
+class TriosRunner(_runner.Runner):
+    """Begins and ends as Trio's own, with all its nurseries and a task for what is to be run soon."""
+
+    init = _run.Runner.init  # type: ignore[assignment]
+    task_exited = _run.Runner.task_exited
+
+    def run_soon(self) -> None:
+        """The task will find it when it gets to wait."""
+
+
+def order_of_the_programs_own(batches: _Batches, batch: list[trio.lowlevel.Task]) -> None:
+    """Draws nothing for Trio's own tasks, of which there are none in the runs that this is compared with."""
+    own = [task for task in batch if "run_sync_soon" in task.name or task.name == "<init>"]
+    rest = [task for task in batch if task not in own]
+    shuffle(batches, rest)
+    batch[:] = own + rest
+    batches._kernel.current.batch = batch
+
+
+shuffle = _Batches.shuffle
+
+
+def leave_it_to_trio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_trio, "passes", passes_by_trio)
+    monkeypatch.setattr(_runner, "Runner", TriosRunner)
+    monkeypatch.setattr(_Batches, "shuffle", order_of_the_programs_own)
+    monkeypatch.setattr(_shortcuts, "SHORTCUTS", ())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_trio_itself_tells_the_same_story(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = story(seed)
 
-    monkeypatch.setattr(_trio, "passes", passes_by_trio)
-    monkeypatch.setattr(_shortcuts, "SHORTCUTS", ())
+    leave_it_to_trio(monkeypatch)
 
     assert story(seed) == ours
 
@@ -86,8 +117,7 @@ def test_any_program_goes_as_in_trio_itself(seed: int, programs: list[Steps]) ->
     ours = told(seed, programs)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(_trio, "passes", passes_by_trio)
-        patched.setattr(_shortcuts, "SHORTCUTS", ())
+        leave_it_to_trio(patched)
         assert told(seed, programs) == ours
 
 
@@ -141,8 +171,8 @@ def test_a_traceback_begins_in_the_program() -> None:
     assert [frame.name for frame in frames] == ["_main", "program"]
 
 
-@pytest.mark.parametrize("loop", [_trio.passes, passes_by_trio])
-def test_what_breaks_inside_is_told_as_trio_tells_it(loop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by_trio", [False, True])
+def test_what_breaks_inside_is_told_as_trio_tells_it(by_trio: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     async def program() -> None:
         async def breaks() -> None:
             raise ValueError("in a system task")
@@ -150,10 +180,76 @@ def test_what_breaks_inside_is_told_as_trio_tells_it(loop: Any, monkeypatch: pyt
         trio.lowlevel.spawn_system_task(breaks)
         await trio.sleep(1)
 
-    monkeypatch.setattr(_trio, "passes", loop)
+    if by_trio:
+        leave_it_to_trio(monkeypatch)
 
     with World(1) as world:
         world.machine("a").start(program)
         with pytest.raises(SimulationError, match="Trio broke inside a#0") as failure:
             world.run()
     assert isinstance(failure.value.__cause__, trio.TrioInternalError)
+
+
+def ending(by_trio: bool) -> list[str]:
+    """In what order a program, its system tasks and all that it has left behind come to their ends."""
+    lines: list[str] = []
+    left_open: list[object] = []
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            lines.append("the generator ends")
+            trio.lowlevel.current_trio_token().run_sync_soon(lines.append, "what the generator left")
+
+    async def system_task() -> None:
+        token = trio.lowlevel.current_trio_token()
+        try:
+            await trio.sleep_forever()
+        finally:
+            lines.append("the system task ends")
+            token.run_sync_soon(lines.append, "what the system task left")
+
+    async def program() -> None:
+        token = trio.lowlevel.current_trio_token()
+        trio.lowlevel.spawn_system_task(system_task)
+        for _ in range(2):
+            token.run_sync_soon(lines.append, "once", idempotent=True)
+            token.run_sync_soon(token.run_sync_soon, lines.append, "soon, twice over")
+        await trio.sleep(1)
+        left_open.append(numbers())
+        await anext(left_open[0])  # type: ignore[call-overload]
+        lines.append("the program ends")
+
+    with pytest.MonkeyPatch.context() as patched:
+        if by_trio:
+            leave_it_to_trio(patched)
+        with World(1) as world:
+            world.machine("a").start(program)
+            world.run()
+            assert world.crashes == []
+    return lines
+
+
+def test_a_run_ends_in_the_order_in_which_trios_own_does() -> None:
+    ours = ending(by_trio=False)
+
+    assert ours == ending(by_trio=True)
+    assert ours[-1] == "what the generator left"
+
+
+@pytest.mark.parametrize("by_trio", [False, True])
+def test_nothing_can_be_run_soon_in_a_run_that_is_over(by_trio: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens: list[trio.lowlevel.TrioToken] = []
+
+    async def program() -> None:
+        tokens.append(trio.lowlevel.current_trio_token())
+
+    if by_trio:
+        leave_it_to_trio(monkeypatch)
+    with World(1) as world:
+        world.machine("a").start(program)
+        world.run()
+
+    with pytest.raises(trio.RunFinishedError):
+        tokens[0].run_sync_soon(print)
