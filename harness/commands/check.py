@@ -99,7 +99,7 @@ class _Crashed:
 
 def _read(file: Path, keep_undamaged: bool, as_is: bool) -> Recording:
     from harness.history.jsonl import DamagedFile
-    from harness.history.reader import ContradictoryFile, read_any
+    from harness.history.reader import ContradictoryFile, NoHistory, read_any
 
     if not file.is_file():
         raise UserError(
@@ -111,10 +111,10 @@ def _read(file: Path, keep_undamaged: bool, as_is: bool) -> Recording:
         raise UserError(
             f"{error}; --keep-undamaged reads up to there, --as-is takes it for what it is"
         ) from None
+    except NoHistory as error:
+        raise UserError(str(error)) from None
     except DamagedFile as error:
         raise UserError(f"{error}; --keep-undamaged reads it up to there") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not text: {error}") from None
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
 

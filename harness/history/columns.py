@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.history.history import UnsuitableHistory
 from harness.history.op import NEMESIS, Op
 
 Ints = NDArray[np.int64]
@@ -185,4 +186,10 @@ def _codes(table: dict[Hashable, int], values: list[Any]) -> Ints:
 
 
 def _array(numbers: Sequence[Any]) -> Ints:
-    return np.array(numbers, dtype=np.int64)
+    try:
+        return np.array(numbers, dtype=np.int64)
+    except OverflowError:
+        largest = max(numbers, key=abs)
+        raise UnsuitableHistory(
+            f"{largest} is no process, time or slot: it takes more than 64 bits"
+        ) from None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Final, TypeVar, get_args
 
 import msgspec
 
 from harness.history.history import History
-from harness.history.op import Op
+from harness.history.op import Op, OpType
 from harness.history.trace import Event, Trace
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ _T = TypeVar("_T", Op, Event)
 _PIECE: Final = 1 << 20
 """Bytes read at a time: what fits the processor's cache once decoded is read in half the time."""
 _BROKEN_OFF: Final = "the file breaks off in the middle of this line"
+TOO_DEEP: Final = "a value of lists within lists within lists, more than can be read"
+_AT_A_FIELD: Final = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>\w+)`")
+_BAD_TYPE: Final = re.compile(r"Invalid enum value (?P<found>.*) - at `\$\.type`")
 
 
 class DamagedFile(Exception):
@@ -98,13 +103,15 @@ def _pieces(path: Path | str, kind: type[_T], keep_undamaged: bool) -> Iterator[
     decode = msgspec.json.Decoder(kind).decode_lines
     count = 0
     with open(path, "rb") as file:
+        if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+            file.seek(0)
         while lines := file.read(_PIECE) + file.readline():
             try:
                 entries = decode(lines)
                 _require_order(entries, count)
                 if not lines.endswith(b"\n"):
                     raise ValueError(_BROKEN_OFF)
-            except (msgspec.DecodeError, ValueError):
+            except (msgspec.DecodeError, ValueError, RecursionError):
                 entries, why = _until_damage(lines, kind, count)
                 yield entries
                 if keep_undamaged:
@@ -124,7 +131,7 @@ def _until_damage(lines: bytes, kind: type[_T], count: int) -> tuple[list[_T], s
             _require_order([entry], count + len(entries))
             if not line.endswith(b"\n"):
                 raise ValueError(_BROKEN_OFF)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             return entries, _explain(error, kind)
         entries.append(entry)
     return entries, "this line is blank, or holds more than one entry"
@@ -137,8 +144,29 @@ def _require_order(entries: Sequence[Op | Event], count: int) -> None:
             raise ValueError(f"index is {index}, expected {expected}: a line is missing or out of place")
 
 
+def not_text(error: UnicodeDecodeError) -> str:
+    """What is wrong with bytes that are not text."""
+    return f"byte 0x{error.object[error.start]:02x} is not part of a text in UTF-8"
+
+
 def _explain(error: Exception, kind: type[Op] | type[Event]) -> str:
-    if isinstance(error, msgspec.ValidationError) or not isinstance(error, msgspec.DecodeError):
-        return str(error)
-    noun = "an op" if kind is Op else "a trace event"
-    return f"not {noun} in JSON ({error})"
+    match error:
+        case RecursionError():
+            return TOO_DEEP
+        case UnicodeDecodeError():
+            return not_text(error)
+        case msgspec.ValidationError():
+            return _misplaced(str(error))
+        case msgspec.DecodeError():
+            return f"not {'an op' if kind is Op else 'a trace event'} in JSON ({error})"
+        case _:
+            return str(error)
+
+
+def _misplaced(why: str) -> str:
+    """What msgspec says of a field, with the field first."""
+    if (found := _BAD_TYPE.fullmatch(why)) is not None:
+        return f"type is {found['found']}, expected one of {', '.join(get_args(OpType))}"
+    if (found := _AT_A_FIELD.fullmatch(why)) is not None:
+        return f"{found['field']}: {found['what'][0].lower()}{found['what'][1:]}"
+    return why

@@ -15,7 +15,7 @@ import msgspec
 from harness.history.contradiction import contradiction
 from harness.history.edn import EdnReader
 from harness.history.history import History
-from harness.history.jsonl import DamagedFile, read_history
+from harness.history.jsonl import TOO_DEEP, DamagedFile, not_text, read_history
 from harness.history.op import NEMESIS, Op
 from harness.history.porcupine import EtcdReader
 
@@ -35,6 +35,12 @@ _EXPECTED: Final = (
 )
 
 
+_BINARY: Final = (
+    (b"\x1f\x8b", "compressed by gzip: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first"),
+    (b"\xff\xfe", "text in UTF-16: convert it to UTF-8 first"),
+    (b"\xfe\xff", "text in UTF-16: convert it to UTF-8 first"),
+)
 _ONE_OP: Final = re.compile(r"\{([^{}]*?):process (\d+|:nemesis)\b([^{}]*)\}")
 _UNCOMMON: Final = (*';"#\\', ":time ", ":index ")
 _UNTIMED: Final = -1
@@ -53,6 +59,10 @@ class ContradictoryFile(DamagedFile):
     """An op that cannot be where it is, given those before it: otherwise as DamagedFile."""
 
 
+class NoHistory(DamagedFile):
+    """Not damaged, but something else from the beginning: otherwise as DamagedFile."""
+
+
 def read_any(
     path: Path | str, *, format: Format | None = None, keep_undamaged: bool = False, as_is: bool = False
 ) -> Recording:
@@ -62,7 +72,7 @@ def read_any(
     `as_is`, ops that contradict one another are taken for what they are. Only our own files must have times
     that run forwards: where Jepsen's and Porcupine's do not, the order of the ops counts.
 
-    Raises: DamagedFile, naming the line and what was expected there; ContradictoryFile; OSError.
+    Raises: DamagedFile, naming the line and what was expected there; ContradictoryFile; NoHistory; OSError.
     """
     path = Path(path)
     known = format or _told(path)
@@ -82,7 +92,7 @@ def _line_of(path: Path, format: Format, at: int) -> int:
     """The line of an op, found by reading once more: it is wanted only where something is wrong."""
     if format == "ostrakon":
         return at + 1
-    entries = _entries(path.read_text(encoding="utf-8"), format)
+    entries = _entries(_text(path, keep_undamaged=True), format)
     next(islice(entries, at, None))
     return entries.line
 
@@ -99,16 +109,29 @@ def _read(path: Path, format: Format, keep_undamaged: bool) -> History:
     entries: _Entries | None = None
     ops: list[Op] = []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _text(path, keep_undamaged)
         if format == "jepsen-edn" and (alike := _alike(text)) is not None:
             return History(alike)
         entries = _entries(text, format)
         for entry in entries:
             ops.append(_op(entry, len(ops)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if not keep_undamaged:
-            raise DamagedFile(str(path), entries.line if entries else 1, str(error)) from None
+            why = TOO_DEEP if isinstance(error, RecursionError) else str(error)
+            raise DamagedFile(str(path), entries.line if entries else 1, why) from None
     return History(ops)
+
+
+def _text(path: Path, keep_undamaged: bool) -> str:
+    """All there is; or, with `keep_undamaged`, the lines before the first that is not text."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if not keep_undamaged:
+            line = 1 + data.count(b"\n", 0, error.start)
+            raise DamagedFile(str(path), line, not_text(error)) from None
+        return data[: data.rfind(b"\n", 0, error.start) + 1].decode("utf-8-sig")
 
 
 def _entries(text: str, format: Format) -> _Entries:
@@ -255,7 +278,10 @@ def _name(value: Any) -> Any:
 
 def _told(path: Path) -> Format:
     with path.open("rb") as file:
-        start = _without_comments(file.read(4096).decode(errors="replace"))
+        data = file.read(4096)
+    if not data.isascii() and (what := next((w for magic, w in _BINARY if data.startswith(magic)), None)):
+        raise NoHistory(str(path), 1, f"this is {what}")
+    start = _without_comments(data.decode("utf-8-sig", errors="replace"))
     first = start.splitlines()[0] if start else ""
     inside = start.lstrip("[({ \t\r\n")
     if not start or (start[0] == "{" and all(f'"{field}"' in first for field in _OURS)):
@@ -266,7 +292,8 @@ def _told(path: Path) -> Format:
         return "jepsen-json"
     if inside.startswith((":", "#", ";", "]", ")")):
         return "porcupine-kv" if start[0] == "{" and ":key " in first else "jepsen-edn"
-    raise DamagedFile(str(path), 1, f"expected {_EXPECTED}; found {first[:60]!r}")
+    found = "bytes that are no text" if "\0" in first or "\ufffd" in first else repr(first[:60])
+    raise NoHistory(str(path), 1, f"expected {_EXPECTED}; found {found}")
 
 
 def _without_comments(text: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.history import History, Journal, Op, read_columns
 from harness.history.columns import FAIL, INFO, NEVER, OK, Columns, freeze
+from harness.history.history import UnsuitableHistory
 
 processes = st.integers(0, 3) | st.just("nemesis")
 values = st.none() | st.integers(0, 3) | st.lists(st.integers(0, 2), max_size=2)
@@ -94,3 +96,9 @@ def same(one: Columns, other: Columns) -> bool:
     return (one.fs, one.values) == (other.fs, other.values) and all(
         getattr(one, name).tolist() == getattr(other, name).tolist() for name in arrays
     )
+
+
+@pytest.mark.parametrize("op", [Op(0, 0, "invoke", 1 << 70, "read"), Op(0, 1 << 70, "invoke", 0, "read")])
+def test_numbers_that_no_recorder_writes_are_refused_in_words(op: Op) -> None:
+    with pytest.raises(UnsuitableHistory, match="takes more than 64 bits"):
+        Columns.of([op])

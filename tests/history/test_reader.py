@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import gzip
 from pathlib import Path
 
 import pytest
 
 from harness.history import DamagedFile, History, Journal, Op, read_any, read_columns, read_history
+from harness.history.reader import NoHistory
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "histories"
 
@@ -104,7 +107,10 @@ def test_porcupines_ops_become_ours(tmp_path: Path) -> None:
     ("text", "line", "why"),
     [
         ("hello\n", 1, "expected a history"),
-        (OURS + '{"index":1,"time":"late"}\n', 2, "Expected `int`, got `str`"),
+        (OURS + '{"index":1,"time":"late"}\n', 2, "time: expected `int`, got `str`"),
+        (OURS.replace("invoke", "invok"), 1, "type is 'invok', expected one of invoke, ok, fail, info"),
+        (OURS.replace("null", "[" * 5000 + "]" * 5000), 1, "lists within lists"),
+        (EDN.replace("3", "[" * 5000 + "]" * 5000), 2, "lists within lists"),
         (OURS + OURS, 2, "index is 0, expected 1"),
         (OURS[:-10], 1, "not an op in JSON"),
         (EDN.replace(":ok", ":okay"), 2, "type is 'okay', expected one of invoke, ok, fail, info"),
@@ -125,6 +131,46 @@ def test_damage_is_told_with_its_line_and_what_was_expected(
         read_any(written(tmp_path, text))
 
     assert caught.value.line == line
+
+
+@pytest.mark.parametrize("text", [OURS, EDN, JSON, JSON.strip("[]").replace("},", "}"), ETCD, KV])
+def test_a_mark_of_byte_order_and_ends_of_lines_of_other_systems_make_no_difference(
+    tmp_path: Path, text: str
+) -> None:
+    there = tmp_path / "there"
+    there.write_bytes(codecs.BOM_UTF8 + text.replace("\n", "\r\n").encode())
+
+    assert read_any(there) == read_any(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (gzip.compress(OURS.encode()), "this is compressed by gzip: unpack it first"),
+        (OURS.encode("utf-16"), "this is text in UTF-16: convert it to UTF-8 first"),
+        (b"\x7fELF\0\0\1", "expected a history: .*; found bytes that are no text"),
+    ],
+)
+def test_what_is_no_history_from_the_beginning_is_not_called_damaged(
+    tmp_path: Path, data: bytes, why: str
+) -> None:
+    path = tmp_path / "history"
+    path.write_bytes(data)
+
+    with pytest.raises(NoHistory, match=why):
+        read_any(path, keep_undamaged=True)
+
+
+@pytest.mark.parametrize(
+    "text", [OURS + OURS.replace(":0", ":1").replace("read", "\xe9"), EDN.replace("3", '"\xe9"')]
+)
+def test_bytes_that_are_no_text_are_damage(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "history"
+    path.write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(DamagedFile, match="line 2: byte 0xe9 is not part of a text in UTF-8"):
+        read_any(path)
+    assert len(read_any(path, keep_undamaged=True).history) == 1
 
 
 @pytest.mark.parametrize(
