@@ -164,11 +164,24 @@ def _tell(file: Path, verdict: Any) -> None:
     from harness.commands.outcome import COLOURS, told_anomaly
 
     word = click.style(verdict.valid.upper(), fg=COLOURS[verdict.valid], bold=True)
-    click.echo(f"{word}  {file}{': ' if verdict.why else ''}{verdict.why}")
+    # The sentence of an anomaly is told with it, right below.
+    why = "" if verdict.anomalies and verdict.why == verdict.anomalies[0].why else verdict.why
+    click.echo(f"{word}  {file}{': ' if why else ''}{why}")
+    if (models := _models(verdict)) and verdict.anomalies:
+        click.echo(models)
     for anomaly in verdict.anomalies[:3]:
         click.echo("\n".join(told_anomaly(anomaly.to_json())))
     if len(verdict.anomalies) > 3:
         click.echo(f"  ... and {len(verdict.anomalies) - 3} more; --json has them all")
+
+
+def _models(verdict: Any) -> str:
+    """Which models of consistency hold, where there are several."""
+    details = getattr(verdict, "details", {})
+    if "satisfied" not in details or "violated" not in details:
+        return ""
+    holding, broken = (", ".join(details[key]) or "none" for key in ("satisfied", "violated"))
+    return f"  the strongest models it satisfies: {holding}; the weakest it violates: {broken}"
 
 
 def _render(name: str, recording: Recording, verdict: Any, command: str, page: Path) -> Path:

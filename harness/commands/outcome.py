@@ -83,11 +83,19 @@ def _told_effects(trial: Trial) -> list[str]:
 
 
 def told_anomaly(anomaly: dict[str, Any]) -> list[str]:
-    """An anomaly in lines: its name, why it is one, and the first of its witnesses."""
+    """An anomaly in lines: its name, why it is one, who is to blame, and the first of its witnesses.
+
+    One that has a story of its own, as cycles of transactions do, is told by that.
+    """
+    details = anomaly.get("details", {})
+    if isinstance(tale := details.get("story"), str):
+        return [f"  {line}" for line in tale.splitlines()]
     latent = " (latent: nobody was harmed yet)" if anomaly.get("latent") else ""
     lines = [
         f"  {anomaly.get('property') or ''} {anomaly['name']}{latent}: {anomaly['why']}".replace("   ", "  ")
     ]
+    if why := details.get("blame", {}).get("why"):
+        lines.append(f"    to blame: {why}")
     for op in anomaly.get("ops", ())[:_WITNESSES]:
         lines.append(
             f"    {op['time'] / 1e9:9.4f} s  op {op['index']:<5} process {op['process']} {op['type']} "

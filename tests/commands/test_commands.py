@@ -276,6 +276,30 @@ def test_a_long_value_does_not_fill_the_terminal(elsewhere: Path, capsys: pytest
     assert max(map(len, told.splitlines())) < 500
 
 
+def test_a_cycle_of_transactions_is_told_as_a_story_and_with_what_it_breaks(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    skew = [{"process": 0, "type": "ok", "value": [["append", "x", 1], ["append", "y", 1]]},
+            {"process": 1, "type": "ok", "value": [["r", "x", [1]], ["r", "y", []]]}]  # fmt: skip
+    (elsewhere / "history.json").write_text(json.dumps(skew))
+
+    assert run(["check", "history.json", "--model", "list-append", "--consistency", "serializable"]) == 1
+
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "INVALID  history.json"
+    assert "the weakest it violates: consistent-view, repeatable-read" in said[1]
+    assert said[2] == "  G-single-item: 2 transactions, none of which can be the first"
+    assert said[-1] == "    T2 < T1 (rw): T2 read 'y' as [], without the 1 that T1 appended"
+
+
+def test_who_is_to_blame_for_a_split_decision_is_told_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(["test", "decree", "--seed", "5", "--bug", "promise-omits-accepted", "--nemesis", "mixed"]) == 1
+    )
+
+    assert "    to blame: " in capsys.readouterr().out
+
+
 def test_several_files_have_one_status(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     op = '{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}\n'
     done = '{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1}\n'
