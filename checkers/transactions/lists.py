@@ -137,7 +137,7 @@ def _look_inside(
                     findings.add(
                         "future-read",
                         [row],
-                        "a transaction read {1} from {0} before it had appended it itself: it saw its own future",
+                        "a transaction read {1} from {0} before it had appended that itself: it saw its future",
                         key,
                         value,
                     )

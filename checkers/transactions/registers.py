@@ -132,7 +132,7 @@ def _conclude(row: int, registers: Registers, progress: _Progress, findings: Fin
     for key, value in progress.read.items():
         register = registers[key]
         if register.writers.get(value) == row:
-            why = "a transaction read {} from {} before it had written that itself: it saw its own future"
+            why = "a transaction read {} from {} before it had written that itself: it saw its future"
             findings.add("future-read", [row], why, value, key)
         elif key in progress.written:
             register.updates.append((row, value, progress.written[key]))
