@@ -53,6 +53,12 @@ class Town:
         process.kill()
         process.wait()
 
+    def cpu_s(self, address: Address) -> float:
+        """How much CPU time the replica that listens there has taken so far."""
+        pid = self._running[f"{self.addresses.index(address)}"].pid
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _start(self, name: str, *command: str) -> None:
         with (self._root / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
