@@ -20,6 +20,7 @@ from harness.history.trace import stamped
 from harness.interpreter import Interpretation, interpret
 from harness.liveness import Siege, Traffic, liveness, siege_of
 from harness.plan import Plan
+from harness.rest import take_rest
 from harness.script import FINAL_PHASE_S, script
 from harness.sim import Crash, Deviation, Machine, StopReason, Tape, Waiting, World
 from harness.sim.errors import NotSimulated, SimulationError, root_cause
@@ -224,6 +225,8 @@ class _Simulation:
                 nemesis=self._nemesis,
                 deadline_s=self._deadline_s,
             )
+            if workload.rest is not None and self._interpretation.ended == "done":
+                await take_rest(workload.rest, plan, self._recorder.events)
 
     @property
     def _deadline_s(self) -> float:

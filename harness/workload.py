@@ -172,6 +172,16 @@ class Leeway:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """The time after the last operation in which nodes that are behind can catch up."""
+
+    most_s: float
+    """After so long it ends, whoever is behind: what is sound needs no more."""
+    is_over: Callable[[Plan, Sequence[Event]], bool]
+    """Whether, by what nodes have reported so far, nobody is behind any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """A system under test, what is done to it, and how the outcome is judged."""
 
@@ -185,6 +195,8 @@ class Workload:
     """One sentence: what it can catch."""
     final: Callable[[Plan, random.Random], Generator] | None = None
     """What clients do when all faults are healed."""
+    rest: Rest | None = None
+    """How long nodes are left alone after that; None if not at all."""
     framing: Framing | None = None
     """How to tell messages apart on connections between nodes, so that faults can drop, duplicate or
     reorder single ones. Without it such faults are what TCP makes of them: delay."""

@@ -236,7 +236,7 @@ _READ_APART = _machine(
     "keys-read-apart",
     "keys that are read together are read as of different times",
     _ReadsKeysApart,
-    *("long-fork", "transactions"),
+    *("long-fork", "transactions", "M3"),  # A replica that began anew knows nothing of those times.
 )
 APPEND_BUGS = _by_name(BANK_BUGS["transaction-by-halves"], _READ_APART)
 LONG_FORK_BUGS = _by_name(_READ_APART)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from checkers.linearizability import linearizable
 from checkers.verdict import Verdict
-from harness.generator import Generator, Todo, drawn, repeat, reserve, stagger
+from harness.generator import Generator, Source, Todo, drawn, repeat, stagger
 from harness.history import NEMESIS, History, Op
 from harness.plan import Plan
 from harness.workload import Refused
@@ -81,10 +81,7 @@ def _without_vote(configuration: Configuration, id_: int) -> tuple[Member, ...]:
 
 def use_and_reconfigure(plan: Plan, rng: random.Random) -> Generator:
     """Clients do as in `register`; of several, the first does nothing but change the membership."""
-    use = read_write_cas(plan, rng)
-    if plan.concurrency == 1:
-        return use
-    return reserve((1, stagger(CHANGE_EVERY_S, _changes(rng), rng=rng)), rest=use)
+    return read_write_cas(plan, rng, besides=stagger(CHANGE_EVERY_S, _changes(rng), rng=rng))
 
 
 def _changes(rng: random.Random) -> Generator:
@@ -94,8 +91,11 @@ def _changes(rng: random.Random) -> Generator:
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """The first client makes a last change, and has all members vote; everyone does as `register` does."""
     settle = [_changes(rng), repeat(Todo("reconfigure", "promote all"))]
-    use = one_of_each(rng)
-    return until_done(plan, rng, lambda thread: [*settle, *use] if thread == 0 else use)
+
+    def ops_of(thread: int) -> list[Source]:
+        return [*(settle if thread == 0 else ()), *one_of_each(thread, rng)]
+
+    return until_done(plan, rng, ops_of)
 
 
 def checks(plan: Plan, history: History) -> Checks:

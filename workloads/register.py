@@ -8,7 +8,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from checkers.linearizability import linearizable
-from harness.generator import Generator, Source, Todo, drawn, repeat
+from harness.generator import Generator, Source, Todo, drawn, numbered, repeat
 from harness.history import History, Op
 from harness.plan import Plan
 from harness.workload import Refused
@@ -48,10 +48,10 @@ class RegisterClient:
         raise ValueError(f"a register can be read, written or compared and swapped; there is no {op.f!r}")
 
 
-def read_write_cas(plan: Plan, rng: random.Random) -> Generator:
-    """Reads, writes and compare-and-swaps of random keys."""
+def read_write_cas(plan: Plan, rng: random.Random, *, besides: Source = None) -> Generator:
+    """Reads, writes and compare-and-swaps of random keys; for `besides`, see `shared_out`."""
     reads = drawn(partial(_op, "read"), rng=rng)
-    return shared_out(plan, rng, looks=reads, ops=drawn(_any_op, rng=rng))
+    return shared_out(plan, rng, looks=reads, ops=drawn(_any_op, rng=rng), besides=besides)
 
 
 def _any_op(rng: random.Random) -> Todo:
@@ -70,15 +70,22 @@ def _op(f: str, rng: random.Random) -> Todo:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone writes, swaps and reads every key until it is done."""
-    ops = one_of_each(rng)
-    return until_done(plan, rng, lambda _: ops)
+    """Everyone writes a key, swaps it and reads all keys until it is done."""
+    return until_done(plan, rng, lambda thread: one_of_each(thread, rng))
 
 
-def one_of_each(rng: random.Random) -> list[Source]:
-    """Writes, swaps, and reads of each key."""
-    changes = [drawn(partial(_op, f), rng=rng) for f in ("write", "cas")]
-    return [*changes, *(repeat(Todo("read", [key, None])) for key in KEYS)]
+def one_of_each(thread: int, rng: random.Random) -> list[Source]:
+    """A write, a swap, and reads of each key.
+
+    The swap tries what was written first, and then whatever else it may be by then.
+    """
+    key, written = KEYS[thread % len(KEYS)], rng.randrange(VALUES)
+
+    def swap(attempt: int) -> Todo:
+        return Todo("cas", [key, [(written + attempt) % VALUES, (written + 1) % VALUES]])
+
+    reads = (repeat(Todo("read", [key, None])) for key in KEYS)
+    return [repeat(Todo("write", [key, written])), numbered(swap), *reads]
 
 
 def checks(plan: Plan, history: History) -> Checks:

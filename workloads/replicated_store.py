@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from checkers.evidence import evidence
-from checkers.replication import LogMonitor, progress
+from checkers.replication import LogMonitor, converged, progress
 from checkers.stats import stats
 from checkers.termination import termination
 from checkers.verdict import Verdict, guarded
@@ -22,17 +22,15 @@ from harness.generator import (
     Generator,
     Source,
     lift,
-    phases,
     reserve,
-    sleep,
     stagger,
 )
-from harness.history import History, Op, Trace
+from harness.history import Event, History, Op, Trace
 from harness.liveness import siege_of
 from harness.plan import Latency, Plan
 from harness.sim.buggify import sometimes
 from harness.sim.framing import LengthPrefixed
-from harness.workload import Client, Leeway, SeededBug, Site, Unavailable, Workload
+from harness.workload import Client, Leeway, Rest, SeededBug, Site, Unavailable, Workload
 from paxos_impl.client import NoAnswer
 from paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
 from paxos_impl.kv.operation import Operation, plain
@@ -179,27 +177,29 @@ class _Told:
             return replace(op, type="info", error=str(why))
 
 
-def shared_out(plan: Plan, rng: random.Random, *, looks: Source, ops: Source) -> Generator:
+def shared_out(
+    plan: Plan, rng: random.Random, *, looks: Source, ops: Source, besides: Source = None
+) -> Generator:
     """`ops` at the plan's rate; of four clients or more, a quarter does nothing but `looks`.
 
     A client that changes things soon notices when its leader is none any more, and goes away. One that only
-    looks may stay.
+    looks may stay. If there is something to be done `besides`, the first of several clients does that alone.
     """
-    readers = plan.concurrency // 4
+    special = 1 if besides is not None and plan.concurrency > 1 else 0
+    readers = (plan.concurrency - special) // 4
     pace = plan.concurrency / plan.rate
-    rest = stagger(pace / (plan.concurrency - readers), lift(ops), rng=rng)
-    if not readers:
-        return rest
-    return reserve((readers, stagger(pace / readers, lift(looks), rng=rng)), rest=rest)
+    rest = stagger(pace / (plan.concurrency - readers - special), lift(ops), rng=rng)
+    shares: list[tuple[int, Source]] = []
+    if special:
+        shares.append((1, besides))
+    if readers:
+        shares.append((readers, stagger(pace / readers, lift(looks), rng=rng)))
+    return reserve(*shares, rest=rest)
 
 
 def until_done(plan: Plan, rng: random.Random, ops_of: Callable[[int], Sequence[Source]]) -> Generator:
-    """Each thread does each of its ops until it is done: with no fault left, it must be in the end.
-
-    Then there is a rest, in which replicas that are behind can catch up.
-    """
-    everyone = each_until_done(plan, rng, ops_of, tries_max=FINAL_TRIES_MAX, pause_s=0.05)
-    return phases(everyone, sleep(CONVERGED_WITHIN_S))
+    """Each thread does each of its ops until it is done: with no fault left, it must be in the end."""
+    return each_until_done(plan, rng, ops_of, tries_max=FINAL_TRIES_MAX, pause_s=0.05)
 
 
 Checks = Mapping[str, Callable[[], Verdict]]
@@ -248,6 +248,13 @@ def store_workload(
         lease_of(plan.options, lease)  # Its mistakes are told before anything runs.
         return generator(plan, rng)
 
+    def well_at_last(plan: Plan, told: Sequence[Event]) -> Sequence[str] | None:
+        siege = siege_of(plan)
+        return siege.core if siege is not None else None if founders is None else _members_at_last(told)
+
+    def is_converged(plan: Plan, told: Sequence[Event]) -> bool:
+        return converged(tuple(told), among=well_at_last(plan, told)).valid == "valid"
+
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
         rest: Checks = {
             "termination": lambda: termination(history, node_of=lambda _: "the cluster"),
@@ -256,9 +263,7 @@ def store_workload(
         }
         rest = {**rest, **_served(history, trace)}
         parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
-        siege = siege_of(plan)
-        well = siege.core if siege is not None else None if founders is None else _members_at_last(trace)
-        verdicts = parts | log_properties(history, trace, among=well)
+        verdicts = parts | log_properties(history, trace, among=well_at_last(plan, trace))
         return Verdict.compose(excused(verdicts, plan, lease, resting=("M7", "M13", *checks(plan, history))))
 
     return Workload(
@@ -269,6 +274,7 @@ def store_workload(
         connect=connect,
         generator=clients,
         final=final,
+        rest=Rest(CONVERGED_WITHIN_S, is_converged),
         check=check,
         framing=LengthPrefixed(WIDTH),
         vocabulary=OF_REPLICAS,
@@ -283,7 +289,7 @@ def store_workload(
     )
 
 
-def _members_at_last(trace: Trace) -> Sequence[str]:
+def _members_at_last(trace: Sequence[Event]) -> Sequence[str]:
     """Whose votes count in the newest configuration that any replica goes by."""
     active = [event for event in trace if event.event == "config_active"]
     newest = max(active, key=lambda event: event.slot or 0, default=None)

@@ -24,6 +24,7 @@ from harness.live.proxy import Proxy
 from harness.live.sockets import install
 from harness.nemesis import Deed, Nemesis
 from harness.plan import BadPlan, Fault, Plan
+from harness.rest import take_rest
 from harness.script import FINAL_PHASE_S, script
 from harness.sim.errors import root_cause
 from harness.sim.latency import planned_latency
@@ -201,6 +202,8 @@ class _Live:
                     nemesis=_Patient(nemesis, self._until_ready),
                     deadline_s=plan.time_limit_s + FINAL_PHASE_S,
                 )
+                if workload.rest is not None and self._interpretation.ended == "done":
+                    await take_rest(workload.rest, plan, None)
         finally:
             self._deeds = nemesis.deeds
 

@@ -77,7 +77,8 @@ from paxos_impl.wire import Postmark, mark_of
 
 _S = TypeVar("_S", bound=StableStorage)
 _HASHED_EVERY = 8
-"""Every how many slots a trace tells the hash of the state, which takes longer the larger the state is."""
+"""Every how many slots a trace tells the hash of the state, which takes longer the larger the state is; before,
+after each."""
 
 
 async def serve(
@@ -359,7 +360,7 @@ class ReplicaNode:
         }
         if repeated := [(*id, _hash(done.result)) for id, done in did if done.again]:
             detail["repeated"] = repeated
-        if apply.slot % _HASHED_EVERY == 0:
+        if apply.slot < _HASHED_EVERY or apply.slot % _HASHED_EVERY == 0:
             detail["state_hash"] = self._sessions.digest()
         return event and replace(event, detail=detail)
 

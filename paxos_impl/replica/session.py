@@ -29,8 +29,9 @@ from paxos_impl.replica.wire import (
 )
 from paxos_impl.transport import Transport
 
-_PAUSE_S = 0.02
-"""How long to wait when nobody knows of a leader."""
+_PAUSE_S_FIRST, _PAUSE_S_MAX = 0.02, 0.08
+"""How long to wait when nobody knows of a leader, at first and after a few tries: those who elect one should
+not be kept busy by those who wait for the outcome."""
 
 _Asked = Execute | Read | Change | AskStatus
 
@@ -68,6 +69,7 @@ class Session:
         self._addresses, self._name = tuple(addresses), name
         self._connection = self._connect_to(self._addresses[0])
         self._requests = self._number = self._sessions = 0
+        self._pause_s = _PAUSE_S_FIRST
 
     async def drop(self) -> None:
         """Close the connection, at once."""
@@ -100,6 +102,7 @@ class Session:
 
         Raises: NotDone.
         """
+        self._pause_s = _PAUSE_S_FIRST
         with trio.move_on_after(timeout_s):
             while True:
                 try:
@@ -110,12 +113,13 @@ class Session:
                     continue
                 if isinstance(told, Status) and told.configuration is not None and told.executed >= slot:
                     return told.configuration.members
-                await trio.sleep(_PAUSE_S)
+                await self._pause()
         raise NotDone("nobody tells who the members are")
 
     async def _insist(self, request: Callable[[int], _Asked], timeout_s: float) -> Done:
         """Ask one replica after the other, the leader where it is known, until one has it done."""
         maybe, why = False, "nobody answered in time"
+        self._pause_s = _PAUSE_S_FIRST
         with trio.move_on_after(timeout_s):
             while True:
                 asked = self._addressed(request(self._next()))
@@ -146,7 +150,7 @@ class Session:
                         maybe = before
                         if is_final:
                             break
-                        await trio.sleep(_PAUSE_S)
+                        await self._pause()
         raise (Unsure if maybe else NotDone)(why)
 
     async def _turn_to(self, leader: Address | None) -> None:
@@ -163,7 +167,12 @@ class Session:
         at = self._addresses.index(now) if now in self._addresses else -1
         await self._connection.drop()
         self._connection = self._connect_to(self._addresses[(at + 1) % len(self._addresses)])
-        await trio.sleep(_PAUSE_S)
+        await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait; the next time longer, until something else is asked for."""
+        await trio.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
 
     def _connect_to(self, address: Address) -> Connection[Answer]:
         return Connection(address, read_response, self._transport)
