@@ -34,7 +34,6 @@ from harness.generator import (
 )
 from harness.history import History, Op, Trace
 from harness.plan import Latency, Plan
-from harness.sim.framing import LengthPrefixed
 from harness.workload import Leeway, Refused, Site, Workload
 from paxos_impl.book import Denied, Granted
 from paxos_impl.frame import BadFrame
@@ -192,7 +191,6 @@ REGISTRY = Workload(
     generator=register_and_view,
     final=all_at_last,
     check=check,
-    framing=LengthPrefixed(4),
     bugs=REGISTRY_BUGS,
     defaults={
         "concurrency": 6,
@@ -201,5 +199,6 @@ REGISTRY = Workload(
         "latency": Latency("uniform", 1.0, 10.0),
     },
     leeway=Leeway(ops=(12, 60), latency_ms_max=50.0),
+    # No framing: a connection is for one request, and what befalls it is what TCP makes of that, delay.
     judges_liveness=False,  # Without the registry there is no progress.
 )

@@ -126,10 +126,10 @@ class Pipe:
         network, link = self._network, self.link
         fate = network.fate(link, number, data)
         message = self._message(data, number) if network.on_message is not None else None
-        link.delayed += fate.extra_ns > 0
+        # TCP repairs what happens to its segments; late is all that they can be.
+        is_sent_again = self._splitter is None and (fate.copies == 0 or fate.corrupt_bit is not None)
+        link.delayed += fate.extra_ns > 0 or is_sent_again
         if self._splitter is None:
-            # TCP repairs what happens to its segments; late is all that they can be.
-            is_sent_again = fate.copies == 0 or fate.corrupt_bit is not None
             self._launch(data, message, fate.extra_ns + (RTO_NS if is_sent_again else 0))
         elif fate.copies == 0:
             link.dropped += 1
