@@ -22,9 +22,10 @@ def render(summary: Mapping[str, Any], path: Path) -> Path:
 
     All of the summary is optional: `valid`, `why`, `workload`, `bug`, `trials` (total, valid, unknown,
     invalid), `trials_per_s`, `virtual_s`, `elapsed_s`, `workers`, `stopped`, `resume`; `failures` and
-    `unknowns` (reason, count, why, seed, replay, folder, size); `faults` (kind, asked, inert), `recipes`,
-    `determinism` (reruns, divergent_seeds), `own_failures`, `parameters`; `coverage` (shapes, transitions,
-    rare_transitions, unseen_transitions, points, windows). While it is `running` the page loads itself anew.
+    `unknowns` (reason, count, why, seed, replay, folder, size); `workloads` (name, trials, valid, unknown,
+    invalid); `faults` (kind, asked, inert), `recipes`, `determinism` (reruns, divergent_seeds),
+    `own_failures`, `parameters`; `coverage` (shapes, transitions, rare_transitions, unseen_transitions,
+    points, windows). While it is `running` the page loads itself anew.
     """
     path = Path(path)
     return page.write(
@@ -42,6 +43,7 @@ def render(summary: Mapping[str, Any], path: Path) -> Path:
         unknowns=[_finding(one, path) for one in _mappings(summary, "unknowns")[:FINDINGS]],
         divergent=_divergent(summary),
         faults=plain.records(_effects(summary), "Faults of all trials") if _effects(summary) else None,
+        workloads=_workloads(summary),
         recipes=_recipes(summary),
         coverage=list(_coverage(summary.get("coverage"))),
         running=summary.get("running") is True,
@@ -113,6 +115,12 @@ def _href(folder: object, page_path: Path) -> str:
 
 def _effects(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [dict(fault) for fault in _mappings(summary, "faults")]
+
+
+def _workloads(summary: Mapping[str, Any]) -> Any:
+    """Trials by workload, where there are several."""
+    workloads = _mappings(summary, "workloads")
+    return plain.records(workloads, "Trials by workload") if len(workloads) > 1 else None
 
 
 def _recipes(summary: Mapping[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from harness.status import OWN_FAILURE, UserError, exit_status
 if TYPE_CHECKING:
     from harness.search.campaign import Campaign
     from harness.search.soak import Limits, Progress
+    from harness.workload import Workload
 
 
 def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
@@ -27,7 +29,7 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 
 
 @click.command()
-@click.argument("workload", required=False)
+@click.argument("workloads", metavar="[WORKLOAD[,WORKLOAD...]]", required=False)
 @click.option("--for", "seconds", callback=_seconds, metavar="TIME", help="How long: 90s, 10m, 8h, 1h30m.")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="How many trials.")
 @click.option(
@@ -51,7 +53,7 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option("--resume", is_flag=True, help="Go on with the newest campaign in the store.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def soak(
-    workload: str | None,
+    workloads: str | None,
     seconds: float,
     trials: int | None,
     workers: int | None,
@@ -66,7 +68,8 @@ def soak(
     as_json: bool,
 ) -> int:
     """Run trials of WORKLOAD (decree if not given) until the time or the number is up, or until ctrl-C:
-    without --for and --trials it goes on for ever.
+    without --for and --trials it goes on for ever. Of several workloads, or of `all` that can be simulated,
+    each seed draws one.
 
     Each seed draws a plan of its own. Every outcome is recorded at once; ctrl-C ends the soak in order,
     and --resume goes on where it ended without trying any seed twice. Failures are grouped by reason, and
@@ -79,7 +82,7 @@ def soak(
     if cluster is not None and workers is not None:
         raise UserError("--workers are processes here, and --cluster has workers elsewhere: name one of them")
     limits = Limits(seconds, float("inf") if trials is None else trials)
-    drawn = (workload, seed, nodes, nemesis, bug, substrate)
+    drawn = (workloads, seed, nodes, nemesis, bug, substrate)
     if resume and any(given is not None for given in drawn):
         raise UserError(
             "--resume goes on with a campaign as it was begun: "
@@ -103,7 +106,7 @@ def soak(
 
 def _begin(
     store: Path,
-    workload: str | None,
+    workloads: str | None,
     seed: int | None,
     nodes: int | None,
     nemesis: str | None,
@@ -115,18 +118,43 @@ def _begin(
     from harness.search.campaign import Campaign, fresh_path
     from harness.search.swarm import Swarm
 
-    workload = workload or "decree"
     try:
-        found = find_workload(workload)
+        names = _workloads(workloads or "decree", substrate or "sim")
         if bug is not None:
-            find_bug(found, bug)
-        if substrate == "model" and found.model is None:
-            raise UserError(f"the workload {workload!r} has no bare core for --substrate model; try sim")
+            if len(names) > 1:
+                raise UserError(f"--bug {bug} belongs to one workload: name that one alone")
+            find_bug(find_workload(names[0]), bug)
         kinds = _kinds(nemesis)
     except (UnknownName, UnknownFault) as error:
         raise UserError(str(error)) from None
-    swarm = Swarm(workload=workload, substrate=substrate or "sim", bug=bug, nodes=nodes, kinds=kinds)
-    return Campaign.create(fresh_path(store, "-".join(filter(None, (workload, bug)))), swarm, seed or 0)
+    swarm = Swarm(workload=",".join(names), substrate=substrate or "sim", bug=bug, nodes=nodes, kinds=kinds)
+    name = "all" if workloads == "all" else "-".join(filter(None, (*names, bug)))
+    return Campaign.create(fresh_path(store, name), swarm, seed or 0)
+
+
+def _workloads(text: str, substrate: str) -> list[str]:
+    """The workloads that are meant. Raises: UnknownName, UserError."""
+    from harness.catalogue import find_workload, workload_names
+
+    if text == "all":
+        return [name for name in workload_names() if not _why_not(find_workload(name), substrate)]
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if why := _why_not(find_workload(name), substrate):
+            raise UserError(why)
+    return names
+
+
+def _why_not(workload: Workload, substrate: str) -> str:
+    """Why there can be no soak of it; empty if there can."""
+    if workload.is_live_only:
+        return (
+            f"the nodes of {workload.name!r} are programs that cannot be simulated, "
+            "so there is no soak of it: see `ostrakon maelstrom test`"
+        )
+    if substrate == "model" and workload.model is None:
+        return f"the workload {workload.name!r} has no bare core for --substrate model; try sim"
+    return ""
 
 
 def _kinds(nemesis: str | None) -> tuple[str, ...] | None:
@@ -158,7 +186,7 @@ def _run(
     from harness.search.view import PageView, watched
 
     console = Console(stderr=True)
-    warm = warm_modules(campaign.swarm.workload)
+    warm = [module for name in campaign.swarm.workloads for module in warm_modules(name)]
     resume = shlex.join(["ostrakon", "soak", "--resume", "--store", str(store)])
 
     def write_page(progress: Progress) -> None:
@@ -199,6 +227,12 @@ def _write_index(store: Path) -> None:
         find_report("index")(store)
 
 
+def _verdicts(counts: Mapping[str, int]) -> str:
+    from harness.search.summary import VERDICTS
+
+    return " · ".join(f"{counts[name]:,} {name}" for name in VERDICTS)
+
+
 def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_json: bool) -> None:
     import msgspec
 
@@ -211,6 +245,9 @@ def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_js
     valid = {True: "valid", False: "invalid"}.get(summary["valid"], "unknown")
     click.echo(f"{valid.upper()}  {summary['why']}")
     click.echo(f"  {status_line(progress)}")
+    if len(summary["workloads"]) > 1:
+        for one in summary["workloads"]:
+            click.echo(f"  {one['trials']:>7,} x  {one['name']}: {_verdicts(one)}")
     for failure in summary["failures"]:
         mended = " (does not fail any more)" if failure["mended"] else ""
         click.echo(f"  {failure['count']:>7,} x  {failure['reason']}{mended}: {failure['why']}")

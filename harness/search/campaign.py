@@ -29,11 +29,12 @@ from harness.search.swarm import Swarm
 from harness.search.tally import Finding, Tally
 
 _APPLICATION = 0x4F535452  # "OSTR": says whose file this is, in SQLite's own header.
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = (
     "CREATE TABLE campaign (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE trials (
         seed      INTEGER PRIMARY KEY,
+        workload  TEXT NOT NULL,
         valid     TEXT NOT NULL,
         reason    TEXT NOT NULL,
         recipe    TEXT NOT NULL,
@@ -157,7 +158,7 @@ class Campaign:
         """
         with _explained(self.path), self._database:
             self._database.executemany(
-                "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_row, outcomes)
+                "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(self._row, outcomes)
             )
             self._database.executemany(
                 "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_finding_row, changed)
@@ -167,6 +168,20 @@ class Campaign:
                 "INSERT OR REPLACE INTO recipes VALUES (?, ?)",
                 [(name, msgspec.json.encode(merit).decode()) for name, merit in (merits or {}).items()],
             )
+
+    def _row(self, outcome: Outcome) -> tuple[object, ...]:
+        return (
+            outcome.seed,
+            self.swarm.workload_of(outcome.seed),
+            outcome.valid,
+            outcome.reason,
+            outcome.recipe,
+            outcome.virtual_s,
+            outcome.wall_s,
+            msgspec.json.encode(outcome.faults).decode(),
+            outcome.rerun,
+            outcome.differs,
+        )
 
     def _cover(self, outcomes: Iterable[Outcome]) -> None:
         """Add to what the trials have been through."""
@@ -214,6 +229,11 @@ class Campaign:
         virtual_s, wall_s, reruns = query(
             "SELECT total(virtual_s), total(wall_s), sum(rerun) FROM trials"
         ).fetchone()
+        workloads: dict[str, Counter[str]] = {}
+        for workload, valid, trials in query(
+            "SELECT workload, valid, count(*) FROM trials GROUP BY workload, valid"
+        ):
+            workloads.setdefault(workload, Counter())[valid] = trials
         by_recipe = list(query("SELECT recipe, count(*), sum(valid = 'invalid') FROM trials GROUP BY recipe"))
         faults = query(
             "SELECT key, sum(json_extract(value, '$[0]')), sum(json_extract(value, '$[1]'))"
@@ -221,6 +241,7 @@ class Campaign:
         )
         return Tally(
             verdicts=Counter(dict(query("SELECT valid, count(*) FROM trials GROUP BY valid"))),
+            workloads=workloads,
             recipes=Counter({recipe: trials for recipe, trials, _ in by_recipe}),
             convictions=Counter({recipe: convicted for recipe, _, convicted in by_recipe}),
             faults={kind: Uses(asked, inert) for kind, asked, inert in faults},
@@ -332,20 +353,6 @@ def _require_ours(path: Path, database: sqlite3.Connection) -> None:
 def _finding_row(f: Finding) -> tuple[object, ...]:
     plan = encode_plan(f.plan).decode()
     return f.valid, f.reason, f.seed, f.why, plan, f.folder, f.mended, f.shrunk
-
-
-def _row(outcome: Outcome) -> tuple[object, ...]:
-    return (
-        outcome.seed,
-        outcome.valid,
-        outcome.reason,
-        outcome.recipe,
-        outcome.virtual_s,
-        outcome.wall_s,
-        msgspec.json.encode(outcome.faults).decode(),
-        outcome.rerun,
-        outcome.differs,
-    )
 
 
 @contextmanager

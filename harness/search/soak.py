@@ -279,7 +279,7 @@ class _Soak:
                 f"seed {outcome.seed} did not run the same twice: the simulator is not deterministic here"
             )
         self.agenda.portfolio.note(outcome)
-        finding = self.progress.tally.add(outcome)
+        finding = self.progress.tally.add(outcome, self.campaign.swarm.workload_of(outcome.seed))
         if finding is not None:
             self.agenda.wants(finding)
             yield finding

@@ -20,6 +20,8 @@ from harness.search.tally import Finding, Tally
 from harness.status import as_json
 from harness.version import VERSION
 
+VERDICTS: tuple[Valid, ...] = ("valid", "unknown", "invalid")
+
 
 def summarize(
     campaign: Campaign, progress: Progress, *, resume: str, running: bool = False
@@ -43,9 +45,13 @@ def summarize(
         "stopped": progress.stopped,
         "trials": {
             "total": tally.trials,
-            **{name: tally.verdicts[name] for name in ("valid", "unknown", "invalid")},
+            **{name: tally.verdicts[name] for name in VERDICTS},
             "this_soak": progress.tried,
         },
+        "workloads": [
+            {"name": name, "trials": verdicts.total(), **{valid: verdicts[valid] for valid in VERDICTS}}
+            for name, verdicts in sorted(tally.workloads.items())
+        ],
         "workers": progress.workers,
         "elapsed_s": round(progress.elapsed_s, 3),
         "trials_per_s": round(progress.trials_per_s, 1),

@@ -30,6 +30,9 @@ _ABOUT_MESSAGES = 150
 
 _BUGGIFY = (0.0, 0.0, 0.3)
 """How many of a program's rare branches are at work, in one plan or another."""
+_LIVENESS_S, _BESIEGED = 20.0, 0.125
+"""Within what time clients must succeed in a trial of liveness, and how many trials of a correct system are
+that. A seeded bug that it takes to see says so itself."""
 _LATENCIES: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ...] = (
     "constant",
     "uniform",
@@ -42,6 +45,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What the plans of a campaign have in common; what is not given is drawn for each seed."""
 
     workload: str
+    """Its name, or several with commas between them: each seed draws one."""
     substrate: Substrate = "sim"
     bug: str | None = None
     nodes: int | None = None
@@ -58,11 +62,25 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         On every substrate it is the same but for that.
         """
         recipe = recipe or self.recipe_of(seed)
+        if self._each:
+            return self._each[self.workload_of(seed)].plan(seed, recipe)
         rng = _rng("plan", seed)
-        plan = self._vary(rng, recipe) if recipe.directed else self._draw(rng, recipe, seed)
+        is_varied = recipe.directed and self._scenarios
+        plan = self._vary(rng, recipe) if is_varied else self._draw(rng, recipe, seed)
+        shows_under = {"liveness_s": self._liveness_s(seed, plan), **self._shows_under}
         return msgspec.structs.replace(
-            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **self._shows_under
+            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **shows_under
         )
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """The names of all from which seeds draw."""
+        return tuple(self.workload.split(","))
+
+    def workload_of(self, seed: int) -> str:
+        """The name of the workload that a seed draws; each is as likely as any other."""
+        names = self.workloads
+        return _rng("workload", seed).choice(names) if len(names) > 1 else names[0]
 
     def recipe_of(self, seed: int, shares: Sequence[float] | None = None) -> Recipe:
         """The recipe that a seed draws, when the swarm's recipes have these shares, or their usual ones."""
@@ -75,13 +93,32 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return tuple(
             recipe
             for recipe in RECIPES
-            if self.recipe in (None, recipe.name) and (not recipe.directed or self._scenarios)
+            if self.recipe in (None, recipe.name) and (not recipe.directed or self._has_scenarios)
         )
+
+    @cached_property
+    def _each(self) -> Mapping[str, Swarm]:
+        """A swarm for each of the workloads; empty if there is but one."""
+        names = self.workloads
+        if len(names) == 1:
+            return {}
+        return {name: msgspec.structs.replace(self, workload=name) for name in names}
+
+    @cached_property
+    def _has_scenarios(self) -> bool:
+        return any(swarm._scenarios for swarm in self._each.values() or (self,))
 
     @cached_property
     def _shows_under(self) -> Mapping[str, Any]:
         """What a plan must say for the bug to show at all."""
         return find_bug(find_workload(self.workload), self.bug).plan if self.bug is not None else {}
+
+    def _liveness_s(self, seed: int, plan: Plan) -> float | None:
+        """How long the core has in the end, if this is a trial in which some nodes never recover."""
+        asked = plan.liveness_s is not None or self.bug is not None or self.substrate != "sim"
+        if asked or not find_workload(self.workload).judges_liveness:
+            return plan.liveness_s
+        return _LIVENESS_S if _rng("liveness", seed).random() < _BESIEGED else None
 
     @cached_property
     def _leeway(self) -> Leeway:

@@ -37,6 +37,8 @@ class Tally:
     """What a campaign has seen so far."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
+    workloads: dict[str, Counter[str]] = field(default_factory=dict)
+    """Verdicts by workload."""
     recipes: Counter[str] = field(default_factory=Counter)
     """Trials by recipe."""
     convictions: Counter[str] = field(default_factory=Counter)
@@ -69,9 +71,10 @@ class Tally:
         """Why trials could not be judged, the most frequent first."""
         return self._found("unknown")
 
-    def add(self, outcome: Outcome) -> Finding | None:
+    def add(self, outcome: Outcome, workload: str) -> Finding | None:
         """Count an outcome; returns the finding that it changed in more than its count, if it did."""
         self.verdicts[outcome.valid] += 1
+        self.workloads.setdefault(workload, Counter())[outcome.valid] += 1
         self.recipes[outcome.recipe] += 1
         self.convictions[outcome.recipe] += outcome.valid == "invalid"
         self.virtual_s += outcome.virtual_s

@@ -53,7 +53,7 @@ def outcomes(draw: st.DrawFn) -> list[Outcome]:
 
 
 def recorded(campaign: Campaign, batch: list[Outcome], tally: Tally) -> None:
-    changed = [finding for each in batch if (finding := tally.add(each)) is not None]
+    changed = [finding for each in batch if (finding := tally.add(each, "decree")) is not None]
     campaign.record(batch, changed)
 
 
@@ -87,10 +87,10 @@ def test_the_example_of_a_failure_does_not_depend_on_who_finished_first(
 ) -> None:
     one, other = Tally(), Tally()
     for each in batch:
-        one.add(each)
+        one.add(each, "decree")
     rng.shuffle(batch)
     for each in batch:
-        other.add(each)
+        other.add(each, "decree")
 
     assert one.findings == other.findings
 
@@ -177,7 +177,7 @@ def test_a_campaign_of_another_format_is_refused(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     database.close()
 
-    with pytest.raises(BadCampaign, match="format 99, this version reads format 2"):
+    with pytest.raises(BadCampaign, match="format 99, this version reads format 3"):
         Campaign.resume(path)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,21 @@ def test_a_soak_goes_on_where_it_ended(store: Path, capsys: pytest.CaptureFixtur
     assert (trials["total"], trials["this_soak"], trials["invalid"]) == (7, 3, 0)
 
 
+def test_of_several_workloads_each_seed_draws_one_and_each_is_told_of(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert soak(store, "decree, registry", "--trials", 8, "--json") == 0
+
+    summary = printed(capsys)
+    assert summary["workload"] == "decree,registry"
+    workloads = {told["name"]: told["trials"] for told in summary["workloads"]}
+    assert workloads == Counter(map(Swarm(workload="decree,registry").workload_of, range(8)))
+    assert "Trials by workload" in (store / "campaigns" / "decree-registry-1.html").read_text()
+
+    assert soak(store, "--resume", "--trials", 4) == 0
+    assert " x  registry: " in capsys.readouterr().out
+
+
 def test_a_soak_that_finds_a_failure_says_how_to_see_it_again(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,6 +116,10 @@ def test_ctrl_c_ends_a_soak_with_a_verdict_and_a_way_to_go_on(store: Path) -> No
     [
         (["decreee"], "did you mean decree"),
         (["--bug", "quorum-haff"], "did you mean quorum-half"),
+        (["decree,registery"], "did you mean registry"),
+        (["decree,registry", "--bug", "quorum-half"], "belongs to one workload"),
+        (["decree,registry", "--substrate", "model"], "no bare core"),
+        (["decree,maelstrom-echo"], "cannot be simulated"),
         (["--nemesis", "partitoin"], "did you mean partition"),
         (["--for", "soon"], "'soon' is not a duration: write 90s, 10m"),
         (["--for", "0s"], "over before it begins"),

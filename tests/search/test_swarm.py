@@ -68,6 +68,27 @@ def test_plans_keep_within_the_leeway_of_their_workload(seed: int, name: str) ->
     assert plan.latency.high_ms <= leeway.latency_ms_max
 
 
+def test_several_workloads_are_drawn_evenly_and_each_plan_is_as_if_it_were_alone() -> None:
+    names = ("decree", "register", "registry")
+    several = Swarm(workload=",".join(names))
+    plans = [several.plan(seed) for seed in range(300)]
+
+    assert all(80 < count < 120 for count in Counter(plan.workload for plan in plans).values())
+    for plan in plans[:60]:
+        alone = Swarm(workload=plan.workload)
+        assert plan == alone.plan(plan.seed, several.recipe_of(plan.seed))
+
+
+def test_some_trials_of_what_is_correct_end_in_a_siege_and_none_where_members_may_leave() -> None:
+    def besieged(name: str, **fixed: str) -> int:
+        swarm = Swarm(workload=name, **fixed)
+        return sum(swarm.plan(seed).liveness_s is not None for seed in range(200))
+
+    assert 10 < besieged("register") < 40
+    assert besieged("membership") == besieged("register", bug="ack-before-quorum") == 0
+    assert besieged("register", bug="waits-for-all") == 200
+
+
 def test_a_seed_draws_the_same_plan_in_every_process() -> None:
     program = (
         "from harness.search.swarm import Swarm\n"
