@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from paxos_impl.kv.placement import group_of_key
-from tests.paxos.test_command import paxos
-from tests.paxos.test_members_command import GrowingTown
+from tests.paxos.town import GrowingTown, living, paxos
 
 GROUPS = 3
 KEYS = [f"k{n}" for n in range(8)]
@@ -18,13 +17,8 @@ KEYS = [f"k{n}" for n in range(8)]
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingTown]:
     made = GrowingTown(tmp_path_factory.mktemp("town"))
     made.options = ("--groups", str(GROUPS))
-    for name in made.addresses:
-        made.start(name)
-    for name in ("1", "2", "3"):
-        made.wait(name, "serving as server")
-    yield made
-    for name in list(made.running):
-        made.kill(name)
+    with living(made):
+        yield made
 
 
 def test_keys_of_all_groups_outlive_kill_9_of_everybody(town: GrowingTown) -> None:

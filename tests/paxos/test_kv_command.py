@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.paxos.test_command import PAXOS, Town, environment, paxos
-
-
-class KvTown(Town):
-    """A registry and three replicas of a store on this machine."""
-
-    options: tuple[str, ...] = ()
-    """Those of the replicas."""
-
-    def start(self, name: str) -> None:
-        if name == "registry":
-            super().start(name)
-            return
-        listen = ["--listen", self.addresses[name], "--data", str(self.root / name)]
-        with (self.root / f"{name}.log").open("ab") as log:
-            self.running[name] = subprocess.Popen(
-                [*PAXOS, "kv", "serve", "--registry", self.registry, *listen, *self.options],
-                stderr=log,
-                env=environment(),
-            )
-
-    def kv(self, *args: str) -> tuple[int, str]:
-        ended = paxos("kv", *args, "--registry", self.registry, "--timeout", "20")
-        return ended.status, ended.out.strip()
+from tests.paxos.town import KvTown, living, paxos
 
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KvTown]:
-    made = KvTown(tmp_path_factory.mktemp("town"))
-    for name in made.addresses:
-        made.start(name)
-    for name in ("1", "2", "3"):
-        made.wait(name, "serving as server")
-    yield made
-    for name in list(made.running):
-        made.kill(name)
+    with living(KvTown(tmp_path_factory.mktemp("town"))) as made:
+        yield made
 
 
 def test_what_was_put_is_got_and_what_was_not_has_no_value(town: KvTown) -> None:

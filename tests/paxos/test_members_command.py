@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from tests.paxos.test_command import PAXOS, environment, free_port, paxos
-from tests.paxos.test_kv_command import KvTown
-
-
-class GrowingTown(KvTown):
-    """A town to which replicas can be added; the founders have the ids 0 to 2."""
-
-    def join(self, name: str) -> None:
-        """Start a replica that joins, or one that has joined."""
-        address = self.addresses.setdefault(name, f"127.0.0.1:{free_port()}")
-        known = ["--node", self.addresses["2"]]
-        with (self.root / f"{name}.log").open("ab") as log:
-            where = ["--listen", address, "--data", str(self.root / name)]
-            self.running[name] = subprocess.Popen(
-                [*PAXOS, "kv", "join", *known, *where, *self.options], stderr=log, env=environment()
-            )
-
-    def at(self, name: str, *args: str) -> tuple[int, str]:
-        """Ask one replica, or by way of it."""
-        ended = paxos("kv", *args, "--node", self.addresses[name], "--timeout", "20")
-        return ended.status, ended.out.strip()
-
-    def roles(self) -> list[str]:
-        """What the members are, in order of their ids."""
-        status, lines = self.at("2", "members")
-        assert status == 0
-        return [f"{line.split()[0]} {line.split()[2]}" for line in lines.splitlines()]
-
-    def wait_ended(self, name: str) -> int:
-        return self.running.pop(name).wait(20)
+from tests.paxos.town import GrowingTown, living, paxos
 
 
 @pytest.fixture
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrowingTown]:
-    made = GrowingTown(tmp_path_factory.mktemp("town"))
-    for name in made.addresses:
-        made.start(name)
-    for name in ("1", "2", "3"):
-        made.wait(name, "serving as server")
-    yield made
-    for name in list(made.running):
-        made.kill(name)
+    with living(GrowingTown(tmp_path_factory.mktemp("town"))) as made:
+        yield made
 
 
 def test_a_replica_joins_gets_a_vote_and_takes_the_place_of_another(town: GrowingTown) -> None:

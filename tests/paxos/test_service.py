@@ -59,8 +59,8 @@ from paxos_impl.wire import (
     read_response,
 )
 from tests.paxos.memory_disk import MemoryDisk
-from tests.paxos.test_command import PAXOS, ROOT, Town, environment, paxos
 from tests.paxos.test_node import QUICK, _free_ports
+from tests.paxos.town import PAXOS, ROOT, Town, environment, paxos
 
 
 @asynccontextmanager
