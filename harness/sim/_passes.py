@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
+from math import inf
 from operator import attrgetter
 from typing import Any
 
@@ -31,47 +32,45 @@ def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool
     Raises: trio.TrioInternalError.
     """
     trio_loop = _TrioLoop(runner, main)
+    runq, tasks, deadlines, clock = runner.runq, runner.tasks, runner.deadlines, runner.clock
+    instruments, waiting_for_idle = runner.instruments, runner.waiting_for_idle
+    trios_turn = False
     try:
+        _CONTEXT.runner = runner
         runner.init_task = runner.spawn_impl(runner.init, (main, ()), None, "<init>", system_task=True)
-        _step(runner, runner.runq.pop())  # All that it does is to start the main task.
-        yield from _until_over(runner, trio_loop)
+        _step(runner, runq.pop())  # All that it does is to start the main task.
+        while tasks:
+            _CONTEXT.runner = runner
+            if trios_turn or waiting_for_idle or instruments["_all"]:
+                # Once more after the last one has ceased to wait, lest Trio's loop stay primed to wake it.
+                trios_turn = bool(waiting_for_idle)
+                try:
+                    yield trio_loop.next_pass() > 0
+                except StopIteration:
+                    return
+                continue
+            heap = deadlines._heap
+            if heap and heap[0][0] <= clock.current_time():
+                deadlines.expire(clock.current_time())
+            batch = list(runq)
+            runq.clear()
+            if len(batch) > 1:
+                batch.sort(key=_by_age)
+            _RUN._r.shuffle(batch)
+            while batch:
+                _step(runner, batch.pop())
+            if runq or waiting_for_idle or not tasks:
+                yield False
+            else:
+                yield clock.deadline_to_sleep_time(deadlines.next_deadline() if heap else inf) > 0
+        with suppress(StopIteration):
+            trio_loop.next_pass()  # It has something to say when a run is over.
     except GeneratorExit:
         trio_loop.close()
         raise
     except BaseException as error:
         trio_loop.throw(error)
         raise
-
-
-def _until_over(runner: Any, trio_loop: _TrioLoop) -> Generator[bool, None, None]:
-    runq, tasks, deadlines, clock = runner.runq, runner.tasks, runner.deadlines, runner.clock
-    instruments, waiting_for_idle = runner.instruments, runner.waiting_for_idle
-    trios_turn = False
-    while tasks:
-        if trios_turn or waiting_for_idle or instruments["_all"]:
-            # Once more after the last one has ceased to wait, lest Trio's loop stay primed to wake it.
-            trios_turn = bool(waiting_for_idle)
-            try:
-                yield trio_loop.next_pass() > 0
-            except StopIteration:
-                return
-            continue
-        heap = deadlines._heap
-        if heap and heap[0][0] <= clock.current_time():
-            deadlines.expire(clock.current_time())
-        batch = list(runq)
-        runq.clear()
-        if len(batch) > 1:
-            batch.sort(key=_by_age)
-        _RUN._r.shuffle(batch)
-        while batch:
-            _step(runner, batch.pop())
-        if runq or waiting_for_idle or not tasks:
-            yield False
-        else:
-            yield clock.deadline_to_sleep_time(deadlines.next_deadline()) > 0
-    with suppress(StopIteration):
-        trio_loop.next_pass()  # It has something to say when a run is over.
 
 
 class _TrioLoop:

@@ -28,6 +28,16 @@ _RUN: Any = _run
 _RUN_SOON = "<TrioToken.run_sync_soon task>"
 
 
+class _Nothing:
+    """What a task is woken with when there is nothing to say. Trio makes a `Value(None)` each time."""
+
+    def unwrap(self) -> None:
+        pass
+
+
+_NOTHING = _Nothing()
+
+
 class Runner(_RUN.Runner):  # type: ignore[misc]
     """The state of one run."""
 
@@ -49,6 +59,16 @@ class Runner(_RUN.Runner):  # type: ignore[misc]
         super().task_exited(task, outcome)
         if task is self.main_task and self.system_nursery._children:
             self.system_nursery.cancel_scope.cancel()
+
+    def reschedule(self, task: Any, next_send: Any = _RUN._NO_SEND) -> None:
+        """Let a task go on in the next pass."""
+        assert task._next_send_fn is None, f"{task} was woken twice"
+        task._next_send_fn = task.coro.send
+        task._next_send = _NOTHING if next_send is _RUN._NO_SEND else next_send
+        task._abort_func = task.custom_sleep_data = None
+        self.runq.append(task)
+        if "task_scheduled" in self.instruments:
+            self.instruments.call("task_scheduled", task)
 
     def run_soon(self) -> None:
         """Something is to be run soon: in a task of its own, unless `init` is about to look."""

@@ -69,12 +69,10 @@ class TrioRun:
         self.advance: Callable[[], bool] = passes(self.runner, main).__next__
         """Make one pass. Returns whether the run has nothing more to do before its next deadline.
 
+        From now on Trio's functions speak to this run, until another one makes a pass.
+
         Raises: StopIteration when the run is over; trio.TrioInternalError.
         """
-
-    def enter(self) -> None:
-        """Make this the run that Trio's functions speak to, until another one enters."""
-        _context["runner"] = self.runner
 
     def reschedule(self, task: Any, value: object = None) -> None:
         """Wake a task of this run that is parked, and let `park` return `value`; from anywhere."""
@@ -146,8 +144,6 @@ def park(trap: Trap) -> Generator[Any, Any, Any]:
     return sent
 
 
-_context: dict[str, Any] = {}
-"""The attributes of Trio's global context in the thread that runs a world."""
 _abandoned: list[TrioRun] = []
 
 
@@ -161,9 +157,7 @@ def schedule_batches(order: BatchOrder) -> Iterator[None]:
 
 @contextmanager
 def _installed(order: BatchOrder) -> Iterator[None]:
-    global _context
-    outer, _context = _context, _CONTEXT.__dict__
-    context = dict(_context)
+    context = dict(_CONTEXT.__dict__)
     deterministic, generator = _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r
     library = _RUN.sniffio_library.name
     _CONTEXT.__dict__.clear()
@@ -172,7 +166,6 @@ def _installed(order: BatchOrder) -> Iterator[None]:
     try:
         yield
     finally:
-        _context = outer
         _RUN.sniffio_library.name = library
         _RUN._ALLOW_DETERMINISTIC_SCHEDULING, _RUN._r = deterministic, generator
         _CONTEXT.__dict__.clear()
@@ -239,7 +232,6 @@ def _try_out() -> None:
     clock = _TestClock()
     with _installed(_Reverse()), generators_apart(), shortcuts():
         run = TrioRun(main, clock)
-        run.enter()
         _drive(run, clock)
         result = run.outcome
     if result is None or result.unwrap() != "done":

@@ -120,7 +120,6 @@ class Process:
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self.machine.number))
         if kernel.tape is not None:
             kernel.note_choice("run")
-        run.enter()
         advance, passes = run.advance, 0
         try:
             while not advance():

@@ -20,7 +20,7 @@ _MACHINERY = (
     *(f"{os.sep}trio{os.sep}", f"{os.sep}outcome{os.sep}", f"{os.sep}contextlib.py"),
     f"{os.sep}harness{os.sep}sim{os.sep}",
 )
-_LOOPS = ("unrolled_run", "_until_over", "tick", "_loop")
+_LOOPS = ("unrolled_run", "passes", "tick", "_loop")
 """The functions that step tasks and processes; outside of them nothing is the program's."""
 _FRAMES = 6
 

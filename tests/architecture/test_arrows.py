@@ -28,7 +28,8 @@ WITHOUT_TRIO = (
     "harness/plan.py",
 )
 PRIVATE_TRIO = [
-    f"harness/sim/{name}.py" for name in ("_generators", "_passes", "_runner", "_shortcuts", "_trio")
+    f"harness/sim/{name}.py"
+    for name in ("_generators", "_passes", "_runner", "_scopes", "_shortcuts", "_trio")
 ]
 
 

@@ -24,6 +24,7 @@ def passes_by_trio(runner: Any, main: Any) -> Generator[bool, None, None]:
     trio_loop = _run.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
     trio_loop.send(None)
     while True:
+        _run.GLOBAL_RUN_CONTEXT.runner = runner
         try:
             yield trio_loop.send(()) > 0  # type: ignore[arg-type]
         except StopIteration:
@@ -71,7 +72,8 @@ def test_trio_itself_tells_the_same_story(seed: int, monkeypatch: pytest.MonkeyP
 Steps = list[tuple[str, int]]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["sleep", "checkpoint", "spawn", "time out", "raise", "idle"]), st.integers(0, 3)
+        st.sampled_from(["sleep", "checkpoint", "spawn", "time out", "too slow", "raise", "cancel", "idle"]),
+        st.integers(0, 3),
     ),
     max_size=8,
 )
@@ -97,6 +99,11 @@ def told(seed: int, programs: list[Steps]) -> list[str]:
                         case "time out":
                             with trio.move_on_after(much / 2):
                                 await trio.sleep(1)
+                        case "too slow":
+                            with trio.fail_after(much / 2), trio.CancelScope(shield=much == 3):
+                                await trio.sleep_until(trio.current_time() + 1)
+                        case "cancel":
+                            nursery.cancel_scope.cancel()
                         case "idle":
                             await trio.testing.wait_all_tasks_blocked(much / 4)
                         case "raise":
@@ -239,7 +246,9 @@ def test_a_run_ends_in_the_order_in_which_trios_own_does() -> None:
 
 
 @pytest.mark.parametrize("by_trio", [False, True])
-def test_nothing_can_be_run_soon_in_a_run_that_is_over(by_trio: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_can_be_run_soon_in_a_run_that_is_over(
+    by_trio: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tokens: list[trio.lowlevel.TrioToken] = []
 
     async def program() -> None:
