@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from paxos_impl.core.log import Configuration, Member
     from paxos_impl.membership import Address
     from paxos_impl.replica.wire import Status
+
+_PAUSE_S = 0.05
 
 
 @click.command()
@@ -40,7 +43,10 @@ def members(whom: Whom) -> int:
 @click.argument("server_id", type=int, metavar="ID")
 @asks
 def promote(server_id: int, whom: Whom) -> int:
-    """Give the learner with this ID a vote, as soon as it has caught up with the log."""
+    """Give the learner with this ID a vote, as soon as it has caught up with the log.
+
+    Done means that its vote counts from now on.
+    """
     return _change(server_id, lambda now: now.with_vote(server_id), whom)
 
 
@@ -48,7 +54,10 @@ def promote(server_id: int, whom: Whom) -> int:
 @click.argument("server_id", type=int, metavar="ID")
 @asks
 def remove(server_id: int, whom: Whom) -> int:
-    """Remove the member with this ID, for good: no member ever gets that id again."""
+    """Remove the member with this ID, for good: no member ever gets that id again.
+
+    Done means that its vote does not count any more, and it can be stopped.
+    """
     return _change(server_id, lambda now: now.without(server_id), whom)
 
 
@@ -73,9 +82,37 @@ def _change(server_id: int, wanted: Callable[[Configuration], Sequence[Member]],
             except Unsure as why:
                 say(f"nobody knows whether it was done, or will be: {why}")
                 return UNSURE
+        if not await _is_in_force(whom, everyone, tuple(wanted(now)), timeout_s / 2):
+            say("it is decided, and not in force yet: until then those count who did before")
         return 0
 
     return whom.ask(ask, awaits_cluster=True)
+
+
+async def _is_in_force(
+    whom: Whom, addresses: Sequence[Address], members: tuple[Member, ...], timeout_s: float
+) -> bool:
+    """Wait until any of them knows that these are the members, in all groups, of every slot to come."""
+    import trio
+
+    from paxos_impl.connection import NoAnswer
+    from paxos_impl.replica.client import statuses
+    from paxos_impl.wire import Waiting
+
+    with trio.move_on_after(timeout_s):
+        while True:
+            for address in addresses:
+                with suppress(NoAnswer):
+                    told = await statuses(address, timeout_s=timeout_s, transport=whom.transport)
+                    if not isinstance(told, Waiting) and all(_knows(each, members) for each in told):
+                        return True
+            await trio.sleep(_PAUSE_S)
+    return False
+
+
+def _knows(told: Status, members: tuple[Member, ...]) -> bool:
+    newest = told.configuration
+    return newest is not None and newest.members == members and told.upto + 1 >= newest.from_slot
 
 
 async def _newest(
