@@ -14,11 +14,12 @@ _LOOK_EVERY_S = 0.05
 """How often it is seen whether anybody is still behind. Nothing is asked of the nodes for that."""
 
 
-async def take_rest(rest: Rest, plan: Plan, told: Sequence[Event] | None) -> None:
+async def take_rest(rest: Rest, plan: Plan, told: Sequence[Event] | None, *, held_up_s: float = 0.0) -> None:
     """Return when nobody is behind any more, or when time is up.
 
     `told` is what nodes have reported, and grows meanwhile; None where that is not known before the end.
+    Messages that faults have held up may take `held_up_s` yet; time begins when they are there.
     """
-    with trio.move_on_after(rest.most_s):
+    with trio.move_on_after(held_up_s + rest.most_s):
         while told is None or not rest.is_over(plan, told):
             await trio.sleep(_LOOK_EVERY_S)

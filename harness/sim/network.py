@@ -59,6 +59,9 @@ class Network:
         """Told of every message between nodes when it arrives or is lost."""
         self.messages = 0
         """How many messages were sent between nodes."""
+        self.held_up_until_ns = 0
+        """When the last of the messages arrives that faults have held up so far; what is behind it on its
+        connection is not there sooner, even if all faults are over."""
         self._latency = latency
         self._latencies: dict[tuple[str, str], Latency] = {}
         self._links: dict[tuple[Machine, Machine], Link] = {}
@@ -221,7 +224,12 @@ class Network:
 
     def fate(self, link: Link, number: int, message: Any) -> Fate:
         """What becomes of message `number`, by the disturbances on its link and the deviations."""
-        fate = link.fate(message) if link.disturbed else NORMAL
+        fate = self._deviating(number, link.fate(message) if link.disturbed else NORMAL)
+        if fate.extra_ns:
+            self.held_up_until_ns = max(self.held_up_until_ns, self.kernel.now_ns + fate.extra_ns)
+        return fate
+
+    def _deviating(self, number: int, fate: Fate) -> Fate:
         deviation = self.deviations.get(number)
         if deviation is None:
             return fate

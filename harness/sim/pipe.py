@@ -161,6 +161,7 @@ class Pipe:
         at_ns = kernel.now_ns + link.draw_ns() + extra_ns
         if link.bytes_per_s is not None and type(segment) is bytes:
             at_ns += link.queueing_ns(len(segment))
+            self._network.held_up_until_ns = max(self._network.held_up_until_ns, at_ns)
         if segment is _FIN:
             at_ns = max(at_ns, self._end_ns + 1)
         if not may_be_overtaken:
