@@ -31,8 +31,7 @@ _ABOUT_MESSAGES = 150
 _BUGGIFY = (0.0, 0.0, 0.3)
 """How many of a program's rare branches are at work, in one plan or another."""
 _LIVENESS_S, _BESIEGED = 20.0, 0.125
-"""Within what time clients must succeed in a trial of liveness, and how many trials of a correct system are
-that. A seeded bug that it takes to see says so itself."""
+"""Within what time clients must succeed in a trial of liveness, and what part of trials is that."""
 _LATENCIES: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ...] = (
     "constant",
     "uniform",
@@ -67,9 +66,10 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         rng = _rng("plan", seed)
         is_varied = recipe.directed and self._scenarios
         plan = self._vary(rng, recipe) if is_varied else self._draw(rng, recipe, seed)
-        shows_under = {"liveness_s": self._liveness_s(seed, plan), **self._shows_under}
+        if self._is_besieged(seed):
+            plan = _besieged(plan)
         return msgspec.structs.replace(
-            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **shows_under
+            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **self._shows_under
         )
 
     @property
@@ -113,12 +113,11 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What a plan must say for the bug to show at all."""
         return find_bug(find_workload(self.workload), self.bug).plan if self.bug is not None else {}
 
-    def _liveness_s(self, seed: int, plan: Plan) -> float | None:
-        """How long the core has in the end, if this is a trial in which some nodes never recover."""
-        asked = plan.liveness_s is not None or self.bug is not None or self.substrate != "sim"
-        if asked or not find_workload(self.workload).judges_liveness:
-            return plan.liveness_s
-        return _LIVENESS_S if _rng("liveness", seed).random() < _BESIEGED else None
+    def _is_besieged(self, seed: int) -> bool:
+        """Whether this is to be a trial of liveness; a seeded bug that it takes to see says so itself."""
+        may_be = self.substrate == "sim" and self.bug is None
+        is_drawn = _rng("liveness", seed).random() < _BESIEGED
+        return may_be and is_drawn and find_workload(self.workload).judges_liveness
 
     @cached_property
     def _leeway(self) -> Leeway:
@@ -166,6 +165,17 @@ def _rng(stream: str, seed: int) -> random.Random:
 def _log_uniform(rng: random.Random, low: float, high: float) -> float:
     """A number of any magnitude in this range: as many between 1 and 10 as between 10 and 100."""
     return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+
+def _besieged(plan: Plan) -> Plan:
+    """The plan as a trial of liveness.
+
+    Nobody can promise anything while some messages take arbitrarily long (Dwork, Lynch and Stockmeyer, JACM
+    1988), and in the core all depends on the slowest, so there is a bound to how long they take.
+    """
+    latency = Latency("uniform", plan.latency.low_ms, plan.latency.high_ms)
+    bounded = plan.latency if plan.latency.kind in ("constant", "uniform") else latency
+    return msgspec.structs.replace(plan, liveness_s=_LIVENESS_S, latency=bounded)
 
 
 def _draw_latency(rng: random.Random, recipe: Recipe, most_ms: float) -> Latency:
