@@ -14,6 +14,8 @@ from paxos_impl.core.ballot import Vote
 from paxos_impl.core.log import LOG_RULES, Batch, Cell, Fact, Ledger, LogRules, Promised, Voted
 from paxos_impl.core.log.command import Command
 from paxos_impl.disk import Disk
+from paxos_impl.groups.journal import Journal
+from paxos_impl.groups.node import GroupsNode
 from paxos_impl.kv.machine import StateMachine
 from paxos_impl.kv.sessions import Executed, Execution, Sessions
 
@@ -25,6 +27,9 @@ class Breakage(msgspec.Struct, frozen=True):
     sessions: Callable[[StateMachine], Sessions] | None = None
     machine: Callable[[], StateMachine] | None = None
     disk: Callable[[Disk], Disk] | None = None
+    journal: Callable[..., Journal] = Journal
+    node: type[GroupsNode] = GroupsNode
+    """These two where there are several groups."""
 
 
 CORRECT = Breakage()

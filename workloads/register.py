@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import partial
 
 from msgspec.structs import replace
@@ -13,10 +14,12 @@ from harness.history import History, Op
 from harness.plan import Plan
 from harness.workload import Refused
 from paxos_impl.kv.operation import Cas, Get, Put
+from workloads.groups_bugs import GROUPS_BUGS
 from workloads.lease_bugs import LEASE_BUGS
 from workloads.log_bugs import LOG_BUGS
 from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 from workloads.snapshot_bugs import SNAPSHOT_BUGS
+from workloads.store_groups import groups_of, keys_over
 
 KEYS = ("k0", "k1", "k2")
 VALUES = 5
@@ -50,16 +53,23 @@ class RegisterClient:
 
 def read_write_cas(plan: Plan, rng: random.Random, *, besides: Source = None) -> Generator:
     """Reads, writes and compare-and-swaps of random keys; for `besides`, see `shared_out`."""
-    reads = drawn(partial(_op, "read"), rng=rng)
-    return shared_out(plan, rng, looks=reads, ops=drawn(_any_op, rng=rng), besides=besides)
+    keys = keys_of(plan)
+    reads = drawn(partial(_op, keys, "read"), rng=rng)
+    return shared_out(plan, rng, looks=reads, ops=drawn(partial(_any_op, keys), rng=rng), besides=besides)
 
 
-def _any_op(rng: random.Random) -> Todo:
-    return _op(rng.choice(("read", "write", "write", "cas")), rng)
+def keys_of(plan: Plan) -> tuple[str, ...]:
+    """All keys there are; if they are spread over several groups, each of these has some."""
+    groups = groups_of(plan.options)
+    return KEYS if groups == 1 else keys_over(groups, len(KEYS))
 
 
-def _op(f: str, rng: random.Random) -> Todo:
-    key = rng.choice(KEYS)
+def _any_op(keys: Sequence[str], rng: random.Random) -> Todo:
+    return _op(keys, rng.choice(("read", "write", "write", "cas")), rng)
+
+
+def _op(keys: Sequence[str], f: str, rng: random.Random) -> Todo:
+    key = rng.choice(keys)
     match f:
         case "read":
             return Todo("read", [key, None])
@@ -71,20 +81,20 @@ def _op(f: str, rng: random.Random) -> Todo:
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """Everyone writes a key, swaps it and reads all keys until it is done."""
-    return until_done(plan, rng, lambda thread: one_of_each(thread, rng))
+    return until_done(plan, rng, lambda thread: one_of_each(thread, rng, keys_of(plan)))
 
 
-def one_of_each(thread: int, rng: random.Random) -> list[Source]:
+def one_of_each(thread: int, rng: random.Random, keys: Sequence[str] = KEYS) -> list[Source]:
     """A write, a swap, and reads of each key.
 
     The swap tries what was written first, and then whatever else it may be by then.
     """
-    key, written = KEYS[thread % len(KEYS)], rng.randrange(VALUES)
+    key, written = keys[thread % len(keys)], rng.randrange(VALUES)
 
     def swap(attempt: int) -> Todo:
         return Todo("cas", [key, [(written + attempt) % VALUES, (written + 1) % VALUES]])
 
-    reads = (repeat(Todo("read", [key, None])) for key in KEYS)
+    reads = (repeat(Todo("read", [key, None])) for key in keys)
     return [repeat(Todo("write", [key, written])), numbered(swap), *reads]
 
 
@@ -100,5 +110,6 @@ REGISTER = store_workload(
     generator=read_write_cas,
     final=all_at_last,
     checks=checks,
-    bugs=LOG_BUGS | LEASE_BUGS | SNAPSHOT_BUGS,
+    bugs=LOG_BUGS | LEASE_BUGS | SNAPSHOT_BUGS | GROUPS_BUGS,
+    spreads=True,
 )

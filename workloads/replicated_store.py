@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from checkers.evidence import evidence
-from checkers.replication import LogMonitor, converged, progress
+from checkers.replication import progress
 from checkers.stats import stats
 from checkers.termination import termination
 from checkers.verdict import Verdict, guarded
@@ -33,6 +33,7 @@ from harness.sim.framing import LengthPrefixed
 from harness.workload import Client, Leeway, Rest, SeededBug, Site, Unavailable, Workload
 from paxos_impl.client import NoAnswer
 from paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
+from paxos_impl.groups import node as groups
 from paxos_impl.kv.operation import Operation, plain
 from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
@@ -45,8 +46,14 @@ from paxos_impl.replica.wire import Done, Status
 from workloads.final_phase import each_until_done
 from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_leases import LEASE_OPTION, excused, lease_of
-from workloads.log_properties import log_properties
 from workloads.scenarios import plans_for
+from workloads.store_groups import (
+    GROUPS_OPTION,
+    GroupsMonitor,
+    all_converged,
+    groups_of,
+    properties_by_group,
+)
 from workloads.vocabulary import OF_REPLICAS, WIDTH
 
 PORT = 7100
@@ -98,8 +105,11 @@ async def run_replica(site: Site, *, lease: LeaseTerms | None, founders: int | N
         timing=IMPATIENT if sometimes("impatient replica") else TIMING,
         compaction=COMPACTION,
         lease=lease_of(site.options, lease),
+        groups=groups_of(site.options),
     )
-    await serve(
+    several = partial(groups.serve, journal=breakage.journal, node=breakage.node)
+    run = serve if config.groups == 1 else several
+    await run(
         config,
         disk=site.disk if breakage.disk is None else breakage.disk(site.disk),
         rng=site.rng,
@@ -227,13 +237,15 @@ def store_workload(
     defaults: Mapping[str, Any] | None = None,
     lease: LeaseTerms | None = LEASE,
     founders: int | None = None,
+    spreads: bool = False,
 ) -> Workload:
     """A workload over the store; `checks` are of what clients have a right to.
 
     A `client` does ops by way of its session and need not see to what sessions raise. Beside `checks`, each
     trial is judged by the properties of the log, by termination, and by whether anything happened at all.
     `lease` is None for one that is to survive clocks of any rate; `founders` is how many nodes the cluster
-    begins with, where others can join, and None for all.
+    begins with, where others can join, and None for all. If it `spreads`, plans may ask for several groups:
+    each op is about one key then, the first item of its value.
     """
 
     @asynccontextmanager
@@ -245,7 +257,7 @@ def store_workload(
             yield _Told(client(Session(replicas, site.nodes, process)))
 
     def clients(plan: Plan, rng: random.Random) -> Generator:
-        lease_of(plan.options, lease)  # Its mistakes are told before anything runs.
+        lease_of(plan.options, lease), groups_of(plan.options)  # Mistakes are told before anything runs.
         return generator(plan, rng)
 
     def well_at_last(plan: Plan, told: Sequence[Event]) -> Sequence[str] | None:
@@ -253,7 +265,7 @@ def store_workload(
         return siege.core if siege is not None else None if founders is None else _members_at_last(told)
 
     def is_converged(plan: Plan, told: Sequence[Event]) -> bool:
-        return converged(tuple(told), among=well_at_last(plan, told)).valid == "valid"
+        return all_converged(told, groups_of(plan.options), among=well_at_last(plan, told))
 
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
         rest: Checks = {
@@ -263,7 +275,9 @@ def store_workload(
         }
         rest = {**rest, **_served(history, trace)}
         parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
-        verdicts = parts | log_properties(history, trace, among=well_at_last(plan, trace))
+        verdicts = parts | properties_by_group(
+            history, trace, groups_of(plan.options), among=well_at_last(plan, trace)
+        )
         return Verdict.compose(excused(verdicts, plan, lease, resting=("M7", "M13", *checks(plan, history))))
 
     return Workload(
@@ -280,12 +294,12 @@ def store_workload(
         vocabulary=OF_REPLICAS,
         points=("impatient replica",),
         bugs=bugs,
-        options=LEASE_OPTION if lease is not None else {},
+        options={**(LEASE_OPTION if lease is not None else {}), **(GROUPS_OPTION if spreads else {})},
         defaults={**DEFAULTS, **(defaults or {})},
         leeway=LEEWAY,
         timeout_s=TIMEOUT_S,
         judges_liveness=founders is None,
-        watch=lambda plan: LogMonitor(),
+        watch=lambda plan: GroupsMonitor(groups_of(plan.options)),
     )
 
 

@@ -44,6 +44,8 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How a value was learned: "votes" when a quorum was counted, "told" when another node said so."""
     detail: Any = None
     """Whatever else an event has to say."""
+    group: int = 0
+    """Which of several independent logs it is about, where a node has several."""
 
 
 def stamped(told: Any, time_ns: int) -> Event:
@@ -52,7 +54,7 @@ def stamped(told: Any, time_ns: int) -> Event:
         time_ns,
         *(told.node, told.incarnation, told.seq, told.event, told.message, told.cause, told.to),
         *(told.slot, told.ballot, told.value, told.accepted, told.promised, told.members),
-        *(told.how, told.detail),
+        *(told.how, told.detail, getattr(told, "group", 0)),
     )
 
 

@@ -79,10 +79,9 @@ class Journal:
         Raises: StorageFailed.
         """
         if self.failure is None:
-            batch = self._batch_to_join()
-            batch.add(Saved(group, tuple(facts)))
+            self._next.add(Saved(group, tuple(facts)))
             self._filled.set()
-            await batch.is_over.wait()
+            await self._batch_to_wait_for().is_over.wait()
         if self.failure is not None:
             raise self.failure
 
@@ -104,8 +103,8 @@ class Journal:
                 raise
             self._writing = None
 
-    def _batch_to_join(self) -> Batch:
-        """The one whose sync has not begun yet; what is being written now may leave this out."""
+    def _batch_to_wait_for(self) -> Batch:
+        """The one that what has just been added is in; what is being written now is without that."""
         return self._next
 
     async def _write(self, batch: Batch) -> None:

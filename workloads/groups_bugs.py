@@ -1,0 +1,80 @@
+"""Seeded bugs that only servers with several groups can have: in what groups share, and must not mix up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.workload import SeededBug
+from paxos_impl.core.log import Fact
+from paxos_impl.core.log.message import Accepted
+from paxos_impl.driver import Driver
+from paxos_impl.groups.journal import Batch, Journal
+from paxos_impl.groups.node import GroupsNode
+from paxos_impl.replica.neighbours import Neighbours
+from paxos_impl.replica.node import ReplicaNode
+from workloads.log_bugs import Breakage
+
+
+class _VotesCountTwice(GroupsNode):
+    def __init__(self, nodes: Sequence[ReplicaNode], neighbours: Neighbours, journal: Journal) -> None:
+        super().__init__(nodes, neighbours, journal)
+        first, *others = self.drivers
+        astray: list[Any] = [_VotesAstray(driver, first) for driver in others]
+        self.drivers = (first, *astray)
+
+
+class _VotesAstray:
+    """Stands in for the driver of one group, and has another hear of the votes, too."""
+
+    def __init__(self, right: Driver[Any, Any], wrong: Driver[Any, Any]) -> None:
+        self._right, self._wrong = right, wrong
+
+    def receive(self, message: Any, sender: int, id: str) -> None:
+        self._right.receive(message, sender, id)
+        if isinstance(message, Accepted):
+            self._wrong.receive(message, sender, id)
+
+
+class _WaitsForOneGroup(Journal):
+    def _batch_to_wait_for(self) -> Batch:
+        if len(self._next.saved) == 1:
+            return self._next
+        durable = Batch()
+        durable.is_over.set()
+        return durable
+
+
+class _CutByOneGroup(Journal):
+    async def _hand_over(self, held: dict[int, list[Fact]]) -> None:
+        longest = max(held, key=lambda group: len(held[group]))
+        await super()._hand_over({longest: held[longest]})
+
+
+def _bugs() -> Iterator[SeededBug]:
+    yield _bug(
+        "votes-of-another-group",
+        "votes of all groups are handed to the first one, too, which has ballots of the same numbers",
+        Breakage(node=_VotesCountTwice),
+        *("P4", "P5"),
+    )
+    yield _bug(
+        "sync-awaited-by-one-group",
+        "of the groups that are to share a sync, only the first waits for it; the others reply at once",
+        Breakage(journal=_WaitsForOneGroup),
+        *("P7", "P8", "P10", "M5"),
+    )
+    yield _bug(
+        "journal-cut-by-one-group",
+        "the shared journal is begun anew as soon as one group has what is in it in a log of its own",
+        Breakage(journal=_CutByOneGroup),
+        *("P7", "P8", "P10", "M5"),
+    )
+
+
+def _bug(name: str, about: str, breakage: Breakage, *convicted_by: str) -> SeededBug:
+    return SeededBug(name, about, breakage, convicted_by, plan={"options": {"groups": 3}})
+
+
+GROUPS_BUGS: dict[str, SeededBug] = {bug.name: bug for bug in _bugs()}
+"""The seeded bugs of groups by name."""

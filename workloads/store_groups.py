@@ -1,0 +1,99 @@
+"""Groups in workloads over the store: the keys spread over several logs, each judged as a log of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import count, islice
+from typing import Any
+
+from checkers.replication import LogMonitor, converged
+from checkers.verdict import Anomaly, Verdict
+from harness.history import NEMESIS, Event, History, Op, Trace
+from harness.plan import BadPlan
+from paxos_impl.kv.placement import group_of_key
+from workloads.log_properties import log_properties
+
+GROUPS_MAX = 16
+GROUPS_OPTION: Mapping[str, str] = {
+    "groups": f"over how many independent logs the keys are spread, 1 to {GROUPS_MAX}; 1 if not given"
+}
+
+
+def groups_of(options: Mapping[str, Any]) -> int:
+    """How many groups a plan's options ask for. Raises: BadPlan."""
+    groups = options.get("groups", 1)
+    if not isinstance(groups, int) or not 1 <= groups <= GROUPS_MAX:
+        raise BadPlan(f"options.groups is {groups!r}, expected a whole number from 1 to {GROUPS_MAX}")
+    return groups
+
+
+def keys_over(groups: int, least: int) -> tuple[str, ...]:
+    """Keys, as many of each group, and at least so many in all."""
+    each = -(-least // groups)
+    names = [f"k{n}" for n in islice(count(), 100 * groups * each)]
+    found = [[key for key in names if group_of_key(key, groups) == group][:each] for group in range(groups)]
+    return tuple(sorted((key for keys in found for key in keys), key=lambda key: int(key[1:])))
+
+
+def properties_by_group(
+    history: History, trace: Trace, groups: int, *, among: Collection[str] | None = None
+) -> dict[str, Verdict]:
+    """`log_properties` of all groups, by property: the worst, with the anomalies of all.
+
+    An op's key is the first item of its value. Of a group in which nothing was done, nothing is demanded.
+    """
+    if groups == 1:
+        return log_properties(history, trace, among=among)
+    found: dict[str, dict[int, Verdict]] = {}
+    for group in range(groups):
+        ops = [op for op in history if op.process == NEMESIS or _home(op, groups) == group]
+        events = tuple(event for event in trace if event.group == group)
+        is_busy = any(op.type == "ok" for op in ops)
+        for name, verdict in log_properties(History(ops), events, among=among).items():
+            if is_busy or verdict.valid != "unknown":
+                found.setdefault(name, {})[group] = verdict
+    return {name: _worst(by_group) for name, by_group in found.items()}
+
+
+def all_converged(told: Sequence[Event], groups: int, *, among: Collection[str] | None = None) -> bool:
+    """Whether in each group, or in those where anything was done, all replicas have executed the same."""
+    found = [
+        converged(tuple(event for event in told if event.group == group), among=among).valid
+        for group in range(groups)
+    ]
+    return "valid" in found and "invalid" not in found
+
+
+class GroupsMonitor:
+    """As `LogMonitor`, of each group."""
+
+    def __init__(self, groups: int) -> None:
+        self._monitors = [LogMonitor() for _ in range(groups)]
+
+    def event(self, event: Event) -> str | None:
+        """What is wrong with the next event, in a sentence."""
+        return self._monitors[event.group].event(event)
+
+    def op(self, op: Op) -> str | None:
+        """Nothing is ever wrong with an op by itself."""
+        return None
+
+
+def _home(op: Op, groups: int) -> int:
+    assert isinstance(op.value, Sequence), f"{op} does not say which key it is about"
+    return group_of_key(op.value[0], groups)
+
+
+def _worst(by_group: Mapping[int, Verdict]) -> Verdict:
+    """The verdicts of groups on one property, as one."""
+    composed = Verdict.compose({str(group): verdict for group, verdict in by_group.items()})
+    group = next(group for group, verdict in by_group.items() if verdict.valid == composed.valid)
+    anomalies = [_of_group(group, each) for group, verdict in by_group.items() for each in verdict.anomalies]
+    why = f"group {group}: {composed.why}" if composed.why else ""
+    details = {f"group {group}": dict(verdict.details) for group, verdict in by_group.items()}
+    return Verdict(composed.valid, why, tuple(anomalies), details)
+
+
+def _of_group(group: int, anomaly: Anomaly) -> Anomaly:
+    return replace(anomaly, why=f"group {group}: {anomaly.why}", details={**anomaly.details, "group": group})
