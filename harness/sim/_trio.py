@@ -96,6 +96,11 @@ class TrioRun:
             else:
                 _CONTEXT.runner = surrounding
 
+    def take_apart(self) -> None:
+        """It is over. What is left of it need not wait for the garbage collector."""
+        runner = self.runner
+        runner.init_task = runner.main_task = runner.system_nursery = runner.entry_queue.wakeup.runner = None
+
     def abandon(self) -> None:
         """Give up on a run that will not end. It is kept: Trio would complain if it were thrown away."""
         _abandoned.append(self)

@@ -45,7 +45,8 @@ class Endpoint(trio.socket.SocketType):
         self._options: dict[tuple[int, int], Any] = {}
         self._reader: Task | None = None
         self._writer: Task | None = None
-        self._to_read, self._to_write = Trap(self._stop_reading), Trap(self._stop_writing)
+        self._to_read: Trap | None = None
+        self._to_write: Trap | None = None
         process.sockets[self] = None
 
     def __repr__(self) -> str:
@@ -179,19 +180,24 @@ class Endpoint(trio.socket.SocketType):
         if self._reader is not None:
             fail_as_busy("reading from")
         self._reader = current_task()
-        await park(self._to_read)
+        await park(self._to_read or self._read_trap())
         self._require_not_closed_meanwhile()
 
     async def _wait_to_write(self) -> None:
         if self._writer is not None:
             fail_as_busy("writing to")
         self._writer = current_task()
+        self._to_write = self._to_write or Trap(self._stop_writing)
         await park(self._to_write)
         self._require_not_closed_meanwhile()
 
     def _require_not_closed_meanwhile(self) -> None:
         if self.closed:
             raise trio.ClosedResourceError("another task closed this socket")
+
+    def _read_trap(self) -> Trap:
+        self._to_read = Trap(self._stop_reading)
+        return self._to_read
 
     def _stop_reading(self, _: object) -> Abort:
         self._reader = None

@@ -236,6 +236,7 @@ class Process:
 
     def _end(self) -> None:
         self._outcome = self.run.outcome
+        self.run.take_apart()
         self.can_run = False
         error = self.error
         if error is not None and _contains(error, KeyboardInterrupt):

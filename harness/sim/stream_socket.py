@@ -144,16 +144,17 @@ class StreamSocket(Endpoint):
             await checkpoint_if_cancelled()
             await self._yield()
             return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
-        if self._in is None:
+        pipe = self._in
+        if pipe is None:
             fail(errno.ENOTCONN)
         if self._reader is not None:
             fail_as_busy("reading from")
         self._reader, self._reader_takes = current_task(), 0 if flags else buflen
-        data: bytes | None = await park(self._to_read)  # Raises at once if cancelled.
+        data: bytes | None = await park(self._to_read or self._read_trap())  # Raises at once if cancelled.
         if data is None:
             self._require_not_closed_meanwhile()
             return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
-        self._in.taken(len(data))
+        pipe.taken(len(data))
         return data
 
     async def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -192,6 +193,9 @@ class StreamSocket(Endpoint):
                 self._out.mark(Mark.FIN)
         self._wake_reader()
         self._wake_writer()
+        if self.machine.world.closing:
+            # Nothing comes or goes any more. Taken apart, it need not wait for the garbage collector.
+            self._out = self._in = self._to_read = self._to_write = None
 
     def is_readable(self) -> bool:
         """Whether `recv` or `accept` would return at once."""

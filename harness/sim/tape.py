@@ -23,6 +23,8 @@ _MACHINERY = (
 _LOOPS = ("unrolled_run", "passes", "tick", "_loop")
 """The functions that step tasks and processes; outside of them nothing is the program's."""
 _FRAMES = 6
+_NOBODYS = frozenset(["next process", "order of tasks", "run"])
+"""Choices that are made while no program is at work, and so have no stack."""
 
 
 class Choice(NamedTuple):
@@ -83,7 +85,9 @@ class Tape:
         """A choice was made. Returns whether it is the wrong one."""
         if self.diverged is not None:
             return True
-        choice = Choice(time_ns, what, chosen, process, _stack(sys._getframe(1)))
+        # Frames that someone has looked at cost more from then on, so none is looked at in vain.
+        stack = () if what in _NOBODYS else _stack(sys._getframe(1))
+        choice = Choice(time_ns, what, chosen, process, stack)
         if self._expected is None:
             self.choices.append(choice)
         else:
