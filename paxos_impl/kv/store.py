@@ -69,7 +69,8 @@ class Store:
 
     def execute(self, op: Any) -> Any:
         """See `StateMachine`."""
-        return self.carry_out(parse(op))
+        operation: Any = parse(op)
+        return self._execute(operation) if type(operation) in _BY_TYPE else self.carry_out(operation)
 
     def carry_out(self, operation: Any) -> Any:
         """See `StateMachine`."""

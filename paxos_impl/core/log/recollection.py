@@ -14,7 +14,7 @@ import msgspec
 
 from paxos_impl.core.ballot import Ballot, Vote
 from paxos_impl.core.log.command import Command
-from paxos_impl.core.log.configuration import Configuration, is_change
+from paxos_impl.core.log.configuration import CLUSTER, Configuration
 from paxos_impl.core.log.effect import Chose, Fact, Promised, Voted
 from paxos_impl.core.log.ledger import FIRST, Cell, Ledger
 from paxos_impl.core.log.message import Entry
@@ -63,7 +63,7 @@ class Replay(msgspec.Struct, frozen=True):
     founders: Configuration
     """The members that the log begins with."""
     every: int
-    """As soon as so many slots can be executed, they are."""
+    """As soon as so many slots can be executed, they are, and so is every one after them."""
     rules: LogRules = LOG_RULES
 
 
@@ -75,6 +75,7 @@ class Recollection:
         self._replay = replay
         self._image: Image | None = None
         self._base = self._applied = FIRST - 1
+        self._is_long = False
         self._configurations: tuple[Configuration, ...] = ()
         self._promised: Ballot | None = None
         self._accepted: dict[int, Entry] = {}
@@ -110,7 +111,8 @@ class Recollection:
             if slot > top:
                 top = slot
         self._promised, self.top = promised, top
-        if self._replay is not None and len(chosen) >= self._replay.every:
+        if self._replay is not None and (self._is_long or len(chosen) >= self._replay.every):
+            self._is_long = True  # From now on at once, as long as what was read is still in the caches.
             self._execute(self._replay)
 
     @property
@@ -139,9 +141,11 @@ class Recollection:
         execute, slot = replay.executor.execute, self._applied + 1
         while (entry := self._chosen.pop(slot, None)) is not None:
             self._accepted.pop(slot, None)
+            changes = len(self._configurations) > 1
             for command in entry.batch:
                 execute(command)
-            if len(self._configurations) > 1 or any(map(is_change, entry.batch)):
+                changes = changes or command.client.startswith(CLUSTER)
+            if changes:
                 after = succession(replay.rules, self._configurations, slot, entry.batch)
                 self._configurations = after.configurations
             slot += 1
