@@ -18,11 +18,18 @@ def samples_of(reception: Reception, server: Server | None) -> Iterator[Sample]:
     """All of it; as long as the cluster is not complete there is no server, and only the reception tells."""
     yield Sample("paxos_serving", "gauge", "Whether its cluster is complete.", server is not None)
     yield Sample("paxos_clients", "gauge", "Clients that are connected.", reception.clients)
+    yield from _answers(reception)
     yield from _connections(reception.door)
     if server is not None:
         yield from _work(server)
         yield from _links(server)
         yield from server.samples()
+
+
+def _answers(reception: Reception) -> Iterator[Sample]:
+    counts = sorted((kind.__name__.lower(), count) for kind, count in reception.answered.items())
+    for kind, count in counts:
+        yield Sample("paxos_answers_total", "counter", "Answers to clients.", count, (("kind", kind),))
 
 
 def _connections(door: Door) -> Iterator[Sample]:

@@ -6,6 +6,7 @@ many connect, and whatever they send or leave unread, what is kept for them is b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -77,6 +78,8 @@ class Reception:
         self._host: Host | None = None
         self._visitors: dict[Visitor, None] = {}
         self._is_closing = False
+        self.answered: Counter[type] = Counter()
+        """How many answers were given, by their kind."""
         self.door = Door(self._receive, log, transport)
 
     @property
@@ -152,7 +155,7 @@ class Reception:
         self, stream: trio.abc.Stream, reader: FrameReader, bodies: list[bytes], request: object
     ) -> None:
         """A client's connection."""
-        visitor = Visitor(self._serve)
+        visitor = Visitor(self._serve, self.answered)
         if len(self._visitors) >= CLIENTS_MAX:
             why = f"{CLIENTS_MAX} clients are connected already"
             self._desk.turn_away(visitor, request, why)

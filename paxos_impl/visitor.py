@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -30,8 +31,11 @@ class Host(Protocol):
 class Visitor:
     """`take` begins to serve requests that have come together, and may raise BadFrame."""
 
-    def __init__(self, take: Callable[[Visitor, Sequence[bytes]], None]) -> None:
-        self._take = take
+    def __init__(
+        self, take: Callable[[Visitor, Sequence[bytes]], None], answered: Counter[type] | None = None
+    ) -> None:
+        """`answered` counts the answers by their kind."""
+        self._take, self._answered = take, Counter[type]() if answered is None else answered
         self._outbox = Outbox(None)
         self._waiting: dict[tuple[Host, int], None] = {}
         self._is_writing = self._is_gone = False
@@ -69,6 +73,7 @@ class Visitor:
 
     def answer(self, request: int, answer: object) -> None:
         """Write this when possible."""
+        self._answered[type(answer)] += 1
         self._outbox.put(framed(Response(request, answer)))
 
     def pass_on(self, request: int, host: Host, event: Callable[[int], Any]) -> None:
