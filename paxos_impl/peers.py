@@ -38,7 +38,7 @@ class Peers:
             ("speaks protocol", hello.protocol, self._protocol),
             ("belongs to cluster", hello.cluster_id, self._membership.cluster_id),
             ("means to talk to server", hello.receiver, self._me),
-            ("counts groups,", hello.groups, self._groups),
+            ("takes the number of groups to be", hello.groups, self._groups),
         ):
             if theirs != ours:
                 raise BadFrame(f"server {hello.sender} {what} {theirs!r}; this is {ours!r}")

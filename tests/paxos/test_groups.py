@@ -233,7 +233,7 @@ async def test_servers_that_count_groups_differently_do_not_talk() -> None:
     async with cluster(groups=2) as three, await trio.open_tcp_stream(*three.addresses[0]) as stream:
         await stream.send_all(framed(Hello(PROTOCOL, "blue", 2, 1, 0, groups=3)))
         assert await stream.receive_some() == b""
-        assert any("server 2 counts groups, 3; this is 2" in line for line in three.log)
+        assert any("server 2 takes the number of groups to be 3; this is 2" in line for line in three.log)
 
 
 async def test_a_message_to_a_group_that_is_not_there_closes_its_connection_and_no_other() -> None:

@@ -55,7 +55,7 @@ def promises(*rounds: int) -> list[Fact]:
 saves = st.lists(st.tuples(st.integers(0, GROUPS - 1), st.lists(facts, min_size=1, max_size=3)), max_size=12)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(saves, max_size=4))
 async def test_what_any_group_saved_is_found_again_over_any_number_of_lives(
     lives: list[list[tuple[int, list[Fact]]]],
