@@ -43,8 +43,8 @@ def several_groups(root: Path, sessions: int, seconds: float) -> None:
     _print(many, f"writes to one group of {each * GROUPS} sessions", "")
     times, of_all = spread.per_sync / few.per_sync, spread.per_sync / many.per_sync
     compared = (
-        f": {times:.1f} times as many as with one of them alone   (to reach: 3), {of_all:.1f} times as many as "
-        f"with one group of all sessions; {spread.rate / many.rate:.1f} times its writes"
+        f": {times:.1f} times as many as with one of them alone   (to reach: 3), {of_all:.1f} times as many "
+        f"as with one group of all sessions; {spread.rate / many.rate:.1f} times its writes"
     )
     _print(spread, f"writes to {GROUPS} groups of {each} sessions each", compared)
 

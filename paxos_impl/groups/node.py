@@ -86,7 +86,7 @@ class GroupsNode:
                 rng=rng,
                 rules=rules,
                 tracer=tracer and traced_in(group, tracer, storages.incarnation, numbers),
-                log=log,
+                log=log if group == 0 else silence,  # Who is removed is told so once.
                 neighbours=neighbours,
                 group=group,
             )

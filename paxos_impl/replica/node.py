@@ -77,8 +77,8 @@ from paxos_impl.wire import Postmark, mark_of
 
 _S = TypeVar("_S", bound=StableStorage)
 _HASHED_EVERY = 8
-"""Every how many slots a trace tells the hash of the state, which takes longer the larger the state is; before,
-after each."""
+"""Every how many slots a trace tells the hash of the state, which takes longer the larger the state is;
+before, after each."""
 
 
 async def serve(

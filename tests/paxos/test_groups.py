@@ -109,6 +109,24 @@ async def test_what_was_written_to_any_group_is_read_and_each_has_a_log_of_its_o
         assert all(slots == set(range(1, max(slots) + 1)) for slots in applied.values())
 
 
+async def test_events_of_all_groups_make_one_trace_and_no_two_messages_share_an_id() -> None:
+    async with cluster(groups=3) as three, three.client("a") as client:
+        for group in range(3):
+            await client.execute(["put", key_of(group, 3), 1], timeout_s=10)
+        await three.kill(1)
+        await three.start(1)
+        await client.execute(["put", key_of(0, 3), 2], timeout_s=10)
+
+    sent = [event.message for event in three.trace if event.message is not None]
+    assert len(set(sent)) == len(sent) > 0
+    assert {event.cause for event in three.trace if event.cause is not None} & set(sent)
+    lives: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for event in three.trace:
+        lives[event.node, event.incarnation].append(event.seq)
+    assert all(seqs == list(range(len(seqs))) for seqs in lives.values())
+    assert ("n1", 1) in lives
+
+
 async def test_a_retried_command_is_executed_once_in_its_group_though_leaders_die() -> None:
     async with cluster(groups=EIGHT) as three, trio.open_nursery() as nursery:
 

@@ -31,7 +31,7 @@ from paxos_impl.core.log.message import (
 from paxos_impl.core.log.snapshot import SnapshotId
 from paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
 from paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from paxos_impl.replica.wire import Change, Execute, Read, read_incoming
+from paxos_impl.replica.wire import AskStatus, Change, Execute, InGroup, Read, read_incoming
 from paxos_impl.wire import Envelope, framed
 
 numbers = st.integers(0, 2**63)
@@ -85,6 +85,8 @@ def test_whatever_bytes_arrive_they_are_a_message_or_a_bad_frame(body: bytes) ->
         Execute(1, "c", 1, ["put", "x", None]),
         Read(2, ["get", "x"]),
         Change(3, (Member(1, "127.0.0.1:1"), Member(2, "127.0.0.1:2", votes=False))),
+        InGroup(7, Execute(1, "c", 1, ["put", "x", None])),
+        InGroup(0, AskStatus(1)),
     ],
 )
 def test_a_request_arrives_as_it_was_sent(request_: object) -> None:
