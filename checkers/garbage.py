@@ -6,6 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MANY = 200_000
+"""Objects that take as long to look through as a short history to judge."""
+
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
@@ -16,9 +19,10 @@ def collection_paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            if not gc.get_freeze_count():
+            if gc.get_count()[0] > MANY and not gc.get_freeze_count():
                 # What was made meanwhile counts as old from now on: otherwise all of it is looked through at
-                # once, by the next collection of what is young.
+                # once, by the next collection of what is young. Not after each short history of a campaign:
+                # the worlds of its trials would grow old with it, and what is old is hardly ever collected.
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
