@@ -21,8 +21,9 @@ def drop_duplicated(known: Appended, findings: Findings) -> None:
     row = known.readers[known.reads.index(known.longest)]
     why = "{} was read as {}, in which {} occurs more than once"
     findings.add("duplicate-elements", [row], why, known.key, known.longest, twice)
-    known.readers, known.reads, known.lengths, known.longest = [], [], [], []
+    known.readers, known.reads, known.lengths = [], [], []
     known.writers, known.updates = {}, []
+    known.settle([])
 
 
 def drop_incompatible(known: Appended, table: Transactions, findings: Findings) -> Iterator[tuple[int, int]]:
@@ -65,10 +66,8 @@ def find_dirty(known: Appended, table: Transactions, findings: Findings) -> None
         if value in known.writers and (built := known.committed(table, behind)) is not None:
             why = "{} was appended to {} on top of {}, although the transaction that appended that aborted"
             findings.add("dirty-update", [known.writers[value], built[1]], why, built[0], known.key, value)
-    if known.superseded:
-        intermediate = {
-            length for length, value in enumerate(known.longest, start=1) if value in known.superseded
-        }
+    intermediate = {known.longest.index(value) + 1 for value in known.superseded if value in known.longest}
+    if intermediate:
         for row, read, length in zip(known.readers, known.reads, known.lengths, strict=True):
             if length in intermediate and known.superseded[read[-1]] != row:
                 _blame_intermediate(known, row, read, findings)

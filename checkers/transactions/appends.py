@@ -7,7 +7,7 @@ Appends that nobody read come after all that somebody did (Elle, VLDB 2020, sect
 from __future__ import annotations
 
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain
 
 import numpy as np
 
@@ -24,12 +24,10 @@ from checkers.transactions.dependency import RW, WR, WW
 from checkers.transactions.edges import EdgeList
 from checkers.transactions.findings import Findings
 from checkers.transactions.judgement import STEPS, Inference, judge
-from checkers.transactions.lists import Appended, Lists, gather
+from checkers.transactions.lists import NOBODY, Appended, Lists, gather
 from checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
 from checkers.verdict import Verdict
 from harness.history import History
-
-_NOBODY = -1
 
 
 def list_append(history: History, consistency: str = "strict-serializable", *, steps: int = STEPS) -> Verdict:
@@ -93,9 +91,9 @@ def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> No
     lengths = np.array([len(known.longest) for known in lists], np.int64)
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     key_at = np.repeat(np.arange(len(lists)), lengths)
-    owners = (map(known.writers.get, known.longest, repeat(_NOBODY)) for known in lists)
-    owner = np.fromiter(chain.from_iterable(owners), np.int64, int(lengths.sum()))
-    live = np.flatnonzero((owner != _NOBODY) & (table.status[owner] != FAIL))
+    owners = chain.from_iterable(known.owners for known in lists)
+    owner = np.fromiter(owners, np.int64, int(lengths.sum()))
+    live = np.flatnonzero((owner != NOBODY) & (table.status[owner] != FAIL))
     owner, key_at = owner[live], key_at[live]
     follows = key_at[1:] == key_at[:-1]
     edges.extend(owner[:-1][follows], owner[1:][follows], WW)

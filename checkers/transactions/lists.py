@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import repeat
+from typing import Any, Final
 
 from checkers.transactions.findings import Findings
 from checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
 
 _EXPECTED = '["append", key, value] or ["r", key, list or null]'
+
+
+NOBODY: Final = -1
 
 
 @dataclass(slots=True)
@@ -31,25 +35,35 @@ class Appended:
     """Committed transactions that read it and then appended to it, with what they had read."""
     longest: list[Any] = field(default_factory=list)
     """The longest read: the order of the versions."""
+    owners: list[int] = field(default_factory=list)
+    """The transactions that appended these values; NOBODY where none did."""
     touched_by: int = -1
     """The transaction that was last seen to read it or to append to it."""
 
+    def settle(self, longest: list[Any]) -> None:
+        """This is the order of the versions."""
+        self.longest = longest
+        self.owners = list(map(self.writers.get, longest, repeat(NOBODY)))
+
     def suspects(self, table: Transactions) -> list[Any]:
         """Values that were read although nobody appended them, or only a transaction that aborted."""
-        if not table.aborted and all(map(self.writers.__contains__, self.longest)):
+        if not table.aborted and NOBODY not in self.owners:
             return []
-        return [v for v in self.longest if (row := self.writers.get(v)) is None or row in table.aborted]
+        pairs = zip(self.longest, self.owners, strict=True)
+        return [value for value, row in pairs if row == NOBODY or row in table.aborted]
 
     def unread(self, table: Transactions) -> list[int]:
         """Transactions whose appends no read shows, except those that aborted."""
+        if len(self.writers) == len(self.owners) and NOBODY not in self.owners:
+            return []
         values = self.writers.keys() - set(self.longest)
         return sorted({self.writers[value] for value in values} - table.aborted)
 
     def committed(self, table: Transactions, positions: range) -> tuple[Any, int] | None:
         """The first value at these positions of the longest read that was not aborted, and its writer."""
         for position in positions:
-            writer = self.writers.get(self.longest[position])
-            if writer is not None and writer not in table.aborted:
+            writer = self.owners[position]
+            if writer != NOBODY and writer not in table.aborted:
                 return self.longest[position], writer
         return None
 
@@ -74,9 +88,10 @@ def gather(table: Transactions, findings: Findings) -> Lists:
                     several = True
                 known.touched_by = row
                 if f == "append":
-                    if value in known.writers:
+                    writers = known.writers
+                    if value in writers:
                         raise _appended_twice(table, known, value, row)
-                    known.writers[value] = row
+                    writers[value] = row
                 elif f != "r":
                     raise ValueError(f)
                 elif ending == OK:
@@ -87,8 +102,7 @@ def gather(table: Transactions, findings: Findings) -> Lists:
         for known in lists.values():
             known.lengths = list(map(len, known.reads))
             if known.reads:
-                known.longest = known.reads[known.lengths.index(max(known.lengths))]
-            hash(tuple(known.longest))
+                known.settle(known.reads[known.lengths.index(max(known.lengths))])
     except NotTransactions:
         raise
     except (TypeError, ValueError):
@@ -134,13 +148,10 @@ def _look_inside(
             mine = appended.setdefault(key, [])
             if committed and key in read:
                 if value in read[key]:
-                    findings.add(
-                        "future-read",
-                        [row],
-                        "a transaction read {1} from {0} before it had appended that itself: it saw its future",
-                        key,
-                        value,
+                    why = (
+                        "a transaction read {} from {} before it had appended that itself: it saw its future"
                     )
+                    findings.add("future-read", [row], why, value, key)
                 if not mine:
                     lists[key].updates.append((row, tuple(read[key])))
                 read[key] = [*read[key], value]

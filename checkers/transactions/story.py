@@ -52,7 +52,7 @@ def _why(step: Step, labels: Mapping[int, str], table: Transactions, reason: Rea
         case kind if kind == PROCESS:
             return f"process {table.op(step.earlier).process} ran {earlier} before {later}"
         case kind if kind == REALTIME:
-            done, begun = table.op(step.earlier).index, table.invocations[step.later].index
+            done, begun = table.op(step.earlier).index, table.invocation(step.later).index
             return f"{earlier} was complete (op {done}) before {later} was invoked (op {begun})"
         case _:
             return reason(step, earlier, later)

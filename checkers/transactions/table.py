@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.history import NEMESIS, History, Op, Process
+from harness.history.columns import numbered, sorted_by
 
 OK, INFO, FAIL = 0, 1, 2
 NEVER = 2**62
@@ -22,84 +24,102 @@ class NotTransactions(ValueError):
     """The history does not hold what this checker reads; the message names the op and what was expected."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Transactions:
     """One row for each transaction, in order of invocation."""
 
-    invocations: list[Op]
-    completions: list[Op | None]
+    history: Sequence[Op]
     micro_ops: list[Sequence[Any]]
     """As completed where `ok`, otherwise as invoked: then only the writes mean anything."""
     status: npt.NDArray[np.int8]
     invoked: Ints
     """Position in the history: the only clock that is needed."""
+    ended: Ints
+    """Position in the history of the completion, whatever it says; -1 if there is none."""
     completed: Ints
-    """Position in the history; NEVER unless it is `ok`."""
+    """The same; NEVER unless it is `ok`."""
     process: Ints
     """The processes, numbered in order of appearance."""
     aborted: frozenset[int]
     """The rows that failed."""
 
     def __len__(self) -> int:
-        return len(self.invocations)
+        return len(self.micro_ops)
 
     def ops(self, row: int) -> tuple[Op, ...]:
         """The invocation and, if there is one, the completion."""
-        first, last = self.invocations[row], self.completions[row]
-        return (first,) if last is None or last is first else (first, last)
+        first, last = self.invocation(row), self.op(row)
+        return (first,) if last is first else (first, last)
 
     def op(self, row: int) -> Op:
         """The op that says most about a transaction: its completion, if there is one."""
-        return self.completions[row] or self.invocations[row]
+        end = int(self.ended[row])
+        return self.history[end] if end >= 0 else self.invocation(row)
+
+    def invocation(self, row: int) -> Op:
+        """The op by which it began."""
+        return self.history[int(self.invoked[row])]
 
 
 def transactions(history: History) -> Transactions:
-    """Pair the clients' ops; a completion without an invocation counts as its own invocation."""
-    invocations: list[Op] = []
-    completions: list[Op | None] = []
-    invoked: list[int] = []
-    completed: list[int] = []
-    status: list[int] = []
-    pending: dict[Process, int] = {}
-    for at, op in enumerate(history):
-        process = op.process
-        if process == NEMESIS:
-            continue
-        row = None if op.type == "invoke" else pending.pop(process, None)
-        if row is None:
-            row = len(invocations)
-            invocations.append(op)
-            completions.append(None)
-            invoked.append(at)
-            completed.append(NEVER)
-            status.append(INFO)
-        match op.type:
-            case "invoke":
-                pending[process] = row
-                continue
-            case "ok":
-                status[row], completed[row] = OK, at
-            case "fail":
-                status[row] = FAIL
-        completions[row] = op
+    """Pair the clients' ops; a completion without an invocation counts as its own invocation.
+
+    What is asked of each op is asked of all at once: there may be millions.
+    """
+    ops = tuple(history)
+    kinds, processes, values = _fields(ops)
+    kind = np.frombuffer(kinds, np.int8)
+    names, process = numbered(processes)
+    clients = np.flatnonzero(process != names.index(NEMESIS)) if NEMESIS in names else np.arange(len(ops))
+    invoked, ended = _paired(clients, kind, process, len(names))
+    status = np.where(ended >= 0, kind[ended], INFO).astype(np.int8) if len(ops) else kind
+    is_ok = status == OK
+    told = np.where(is_ok, ended, invoked)
     return Transactions(
-        invocations,
-        completions,
-        [
-            (last if ending == OK and last is not None else first).value
-            for first, last, ending in zip(invocations, completions, status, strict=True)
-        ],
-        np.array(status, np.int8),
-        np.array(invoked, np.int64),
-        np.array(completed, np.int64),
-        _numbered([op.process for op in invocations]),
-        frozenset(row for row, ending in enumerate(status) if ending == FAIL),
+        ops,
+        list(map(values.__getitem__, told.tolist())),
+        status,
+        invoked,
+        ended,
+        completed=np.where(is_ok, ended, NEVER),
+        process=process[invoked],
+        aborted=frozenset(np.flatnonzero(status == FAIL).tolist()),
     )
 
 
-def _numbered(processes: list[Process]) -> Ints:
-    numbers = {process: number for number, process in enumerate(dict.fromkeys(processes))}
-    return np.array([numbers[process] for process in processes], np.int64)
+def _fields(ops: Sequence[Op]) -> tuple[bytearray, list[Process], list[Any]]:
+    """What each op says: kind, process and value. They come in chunks that fit the processor's cache."""
+    kinds = bytearray()
+    processes: list[Process] = []
+    values: list[Any] = []
+    for at in range(0, len(ops), _CHUNK):
+        chunk = ops[at : at + _CHUNK]
+        kinds.extend(map(_KINDS.__getitem__, map(attrgetter("type"), chunk)))
+        processes.extend(map(attrgetter("process"), chunk))
+        values.extend(map(attrgetter("value"), chunk))
+    return kinds, processes, values
+
+
+_CHUNK = 4096
+_INVOKE = 3
+_KINDS = {"ok": OK, "info": INFO, "fail": FAIL, "invoke": _INVOKE}
+
+
+def _paired(clients: Ints, kind: npt.NDArray[np.int8], process: Ints, processes: int) -> tuple[Ints, Ints]:
+    """The positions of the invocations and, for each, that of the completion or -1.
+
+    It is the next op of the same process, if that is a completion.
+    """
+    by_process = clients[sorted_by(process[clients], processes)]
+    invokes = kind[by_process] == _INVOKE
+    same = process[by_process][1:] == process[by_process][:-1]
+    answered = np.flatnonzero(invokes[:-1] & ~invokes[1:] & same)
+    end = np.full(len(kind), -1)
+    end[by_process[answered]] = by_process[answered + 1]
+    begins = np.ones(len(kind), bool)
+    begins[by_process[answered + 1]] = False
+    invoked = clients[begins[clients]]
+    return invoked, np.where(kind[invoked] == _INVOKE, end[invoked], invoked)
 
 
 def explain_malformed(

@@ -54,7 +54,7 @@ def _how(table: Transactions, register: Register, old: Any, new: Any, step: Step
         found = {span.value: span for span in spans(register, table)}
         if old not in found or not found[old].done < found[new].begun:
             return None
-        done, begun = table.op(found[old].first_done), table.invocations[found[new].last_begun]
+        done, begun = table.op(found[old].first_done), table.invocation(found[new].last_begun)
         return f"op {done.index} was done with {old!r} before op {begun.index} began, which saw {new!r}"
     if step.kind & BY_PROCESS:
         process = _who_saw_both(table, register, old, new)
