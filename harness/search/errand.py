@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.catalogue import find_workload
 from harness.plan import Plan
-from harness.search.aftermath import without_aftermath
+from harness.search.allowance import Allowance
+from harness.search.failure import simplest_alike
 from harness.search.outcome import (
     TRIAL_RUNNER,
     Outcome,
@@ -18,12 +18,10 @@ from harness.search.outcome import (
     Valid,
     count_faults,
     load_run,
-    why_unknown,
+    reason_of,
 )
 from harness.search.recipe import find_recipe
 from harness.search.shape import transitions, windows
-from harness.search.shrink import runnable, shrink
-from harness.search.small_world import SmallWorld, broken_properties
 from harness.search.swarm import Swarm
 from harness.store import Store
 
@@ -135,10 +133,10 @@ class Errands:
                 name = "-".join(filter(None, (plan.bug, f"seed-{plan.seed}")))
                 trial = load_run(self.runner)(plan, store=Store(store), name=name, report=True)
                 assert trial.folder is not None
-                return Kept(finding, plan, trial.folder, _reason(trial), trial.why)
+                return Kept(finding, plan, trial.folder, reason_of(trial), trial.why)
             case Recheck(finding, plan):
                 trial = load_run(self.runner)(plan)
-                return Rechecked(finding, plan, (trial.valid, _reason(trial)) == finding)
+                return Rechecked(finding, plan, (trial.valid, reason_of(trial)) == finding)
             case Prove(seed):
                 trial = load_run(self.runner)(self.swarm.plan(seed))
                 return Proved(trial.digest, trial.valid, trial.why)
@@ -152,20 +150,10 @@ class Errands:
 
     def _shrunk(self, finding: tuple[Valid, str], plan: Plan) -> Plan:
         run = load_run(self.runner)
-        until = time.monotonic() + _SHRINKING_S
-        anomalies, reason = run(plan).anomalies, finding[1]
-
-        def fails(candidate: Plan) -> bool:
-            trial = run(candidate)
-            return (trial.valid, _reason(trial)) == finding
-
-        return shrink(
-            plan,
-            runnable(fails),
-            enough=lambda: time.monotonic() >= until,
-            guesses=without_aftermath(plan, anomalies, reason),
-            elsewhere=SmallWorld(broken_properties(anomalies, reason)),
-        )
+        trial = run(plan)
+        if (trial.valid, reason_of(trial)) != finding:
+            return plan  # Whoever keeps it will find that out as well, and say so.
+        return simplest_alike(trial, run, Allowance.of(_SHRINKING_S))
 
 
 def stays_home(errand: Errand) -> bool:
@@ -185,7 +173,7 @@ def _outcome(trial: Trial, seed: int, recipe: str, *, twice: bool, differs: bool
         seed=seed,
         recipe=recipe,
         valid=valid,
-        reason=_reason(trial),
+        reason=reason_of(trial),
         why=trial.why if valid != "valid" else "",
         faults=count_faults(trial.effects),
         transitions=transitions(trial.trace),
@@ -197,8 +185,3 @@ def _outcome(trial: Trial, seed: int, recipe: str, *, twice: bool, differs: bool
         differs=differs,
         plan=trial.plan if valid != "valid" else None,
     )
-
-
-def _reason(trial: Trial) -> str:
-    """What the trial is grouped by."""
-    return (why_unknown(trial.results()) if trial.valid == "unknown" else "") or trial.reason

@@ -143,6 +143,11 @@ def count_faults(effects: Iterable[Mapping[str, Any]]) -> dict[str, Uses]:
     return {kind: Uses(asked[kind], inert[kind]) for kind in sorted(asked)}
 
 
+def reason_of(trial: Trial) -> str:
+    """What a trial is grouped by."""
+    return (why_unknown(trial.results()) if trial.valid == "unknown" else "") or trial.reason
+
+
 def why_unknown(results: Mapping[str, Any]) -> str:
     """Which checkers, or what in the harness, could not tell: the same words whatever the seed."""
     findings = [str(finding["name"]) for finding in results.get("findings", ())]

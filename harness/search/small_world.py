@@ -7,7 +7,6 @@ for the same reason. Where a workload can explore small worlds, the shortest of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
@@ -21,30 +20,24 @@ WORLDS = (Size(), Size(crashes=1), Size(timeouts=1))
 _STATES_MAX = 20_000
 
 
-@dataclass(slots=True)
-class SmallWorld:
-    """A pass of shrinking: plans among few nodes that break the same properties; it is made once."""
+def small_world_plans(plan: Plan, properties: Sequence[str]) -> Iterator[Plan]:
+    """Plans on a plan's substrate, of fewer nodes than it has, that break the last of these properties.
 
-    properties: tuple[str, ...]
-    """Of these the last counts: what harms most is named first, and mostly follows from the others."""
-    _is_spent: bool = field(default=False, init=False)
-
-    def __call__(self, plan: Plan) -> Iterator[Plan]:
-        """Plans on the plan's substrate, if it has more nodes than a small world."""
-        explore = find_workload(plan.workload).explore
-        if self._is_spent or explore is None or not self.properties or plan.nodes <= Size().acceptors:
+    What harms most is named first, and mostly follows from the others.
+    """
+    explore = find_workload(plan.workload).explore
+    if explore is None or not properties or plan.nodes <= Size().acceptors:
+        return
+    for size in WORLDS:
+        try:
+            found = explore(
+                size, bug=plan.bug, only=tuple(properties[-1:]), states_max=_STATES_MAX, note=None
+            )
+        except CannotExplore:  # A property that small worlds do not know.
             return
-        self._is_spent = True
-        for size in WORLDS:
-            try:
-                found = explore(
-                    size, bug=plan.bug, only=self.properties[-1:], states_max=_STATES_MAX, note=None
-                )
-            except CannotExplore:  # A property that small worlds do not know.
-                return
-            smaller = found.plan if plan.substrate == "model" else found.simulation
-            if smaller is not None:
-                yield replace(smaller, substrate=plan.substrate, code=plan.code)
+        smaller = found.plan if plan.substrate == "model" else found.simulation
+        if smaller is not None:
+            yield replace(smaller, substrate=plan.substrate, code=plan.code)
 
 
 def broken_properties(anomalies: Sequence[dict[str, Any]], reason: str) -> tuple[str, ...]:

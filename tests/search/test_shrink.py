@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from harness.plan import Fault, Plan, decode_plan, encode_plan
 from harness.search.complexity import complexity
-from harness.search.shrink import PASSES, shrink, without_nodes
+from harness.search.passes import PASSES, without_nodes
+from harness.search.shrink import shrink
 from harness.strategies import plans
 
 Fails = Callable[[Plan], bool]

@@ -6,10 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from harness.model import Size
-from harness.plan import Plan
 from harness.search import small_world
-from harness.search.shrink import runnable, shrink
-from harness.search.small_world import SmallWorld, broken_properties
+from harness.search.small_world import broken_properties, small_world_plans
 from harness.trial import run
 from workloads.scenarios import SCENARIOS
 
@@ -24,35 +22,26 @@ def one_world(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_five_nodes_that_no_three_of_do_without_become_three() -> None:
     failing = run(FIVE_NODES)
-    asked = []
 
-    def fails(plan: Plan) -> bool:
-        asked.append(plan)
-        trial = run(plan)
-        return trial.valid == "invalid" and trial.reason == failing.reason
+    (smaller,) = small_world_plans(FIVE_NODES, broken_properties(failing.anomalies, failing.reason))
 
-    elsewhere = SmallWorld(broken_properties(failing.anomalies, failing.reason))
-    found = shrink(FIVE_NODES, runnable(fails), enough=lambda: len(asked) > 40, elsewhere=elsewhere)
-
-    assert found.nodes == 3
-    assert run(found).reason == failing.reason
+    assert smaller.nodes == 3
+    assert run(smaller).reason == failing.reason
 
 
-def test_it_is_looked_for_once_and_only_where_there_are_more_nodes() -> None:
+def test_it_is_looked_for_only_where_there_are_more_nodes() -> None:
     quarrel = replace(FIVE_NODES, bug="ballot-without-node-id")
-    elsewhere = SmallWorld(("P6",))
 
-    assert list(elsewhere(replace(quarrel, nodes=3))) == []
-    assert [plan.nodes for plan in elsewhere(quarrel)] == [3]
-    assert list(elsewhere(quarrel)) == []
+    assert [plan.nodes for plan in small_world_plans(quarrel, ("P6",))] == [3]
+    assert list(small_world_plans(replace(quarrel, nodes=3), ("P6",))) == []
 
 
 def test_where_no_property_is_named_nothing_is_sought() -> None:
-    assert list(SmallWorld(())(FIVE_NODES)) == []
+    assert list(small_world_plans(FIVE_NODES, ())) == []
 
 
 def test_a_property_that_small_worlds_do_not_know_is_not_sought() -> None:
-    assert list(SmallWorld(("M4",))(FIVE_NODES)) == []
+    assert list(small_world_plans(FIVE_NODES, ("M4",))) == []
 
 
 def test_only_what_gave_the_failure_its_name_is_sought() -> None:

@@ -1,0 +1,160 @@
+"""A failure: a trial that ended badly, and the simplest plan that ends alike.
+
+A trial on the model takes a tenth of the time that it takes in simulation, and mostly goes the same way. So a
+failure of a simulation is looked for there first, also among plans of few nodes, as search would draw them or
+as follows from all there is to a small world. The simplest of these is shrunk, and what it comes to counts if
+it fails in simulation as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, takewhile
+
+from msgspec.structs import replace
+
+from harness.catalogue import find_workload
+from harness.plan import BadPlan, Plan
+from harness.search.aftermath import without_aftermath
+from harness.search.allowance import Allowance
+from harness.search.complexity import complexity
+from harness.search.outcome import Run, Trial, reason_of
+from harness.search.passes import PASSES, QUICK_PASSES, aimed_faults
+from harness.search.shrink import shrink
+from harness.search.small_world import broken_properties, small_world_plans
+from harness.search.swarm import Swarm
+
+_SEEDS = 12
+"""With how many seeds a plan is tried on another substrate, where what is drawn is drawn otherwise."""
+_FEW_NODES, _DRAWN = 3, 100
+"""Of how many nodes plans are drawn, and how many plans."""
+_STATIONS = 4
+"""How many plans of those on the way down on the model are tried in simulation, about."""
+_START, _DOWN, _BACK = 0.5, 0.5, 0.5
+"""The shares of the time that is left that may be spent on finding a failure on the model, on shrinking it
+there, and on finding it again in simulation."""
+
+
+def simplest_alike(
+    failing: Trial, run: Run, allowance: Allowance, note: Callable[[Plan], object] = lambda plan: None
+) -> Plan:
+    """The simplest plan found that ends as this trial did: with the same verdict, for the same reason.
+
+    `note` is told of each simpler plan that does.
+    """
+    return _Failure(failing, run, note).simplest(allowance)
+
+
+@dataclass(slots=True)
+class _Failure:
+    trial: Trial
+    run: Run
+    note: Callable[[Plan], object]
+    explored: list[Plan] = field(default_factory=list, init=False)
+    exploring: Iterator[Plan] | None = field(default=None, init=False)
+
+    def simplest(self, allowance: Allowance) -> Plan:
+        plan = self.trial.plan
+        found = self._by_model(allowance) if self._has_model else None
+        return shrink(
+            found or plan,
+            self._is_alike,
+            passes=QUICK_PASSES if found is not None else PASSES,
+            enough=allowance.is_spent,
+            note=self.note,
+            guesses=() if found is not None else self._guesses(),
+        )
+
+    @property
+    def _has_model(self) -> bool:
+        plan = self.trial.plan
+        return plan.substrate == "sim" and find_workload(plan.workload).model is not None
+
+    def _guesses(self) -> Iterator[Plan]:
+        """Simpler plans than that of the trial: of a small world, or just shorter ones."""
+        yield from self._small_world()
+        yield from without_aftermath(self.trial.plan, self.trial.anomalies, self.trial.reason)
+
+    def _by_model(self, allowance: Allowance) -> Plan | None:
+        """The simplest plan on the way down on the model that fails in simulation as well."""
+        start = self._start(allowance.part(_START))
+        if start is None:
+            return None
+        way = [start]
+        shrink(
+            start,
+            self._is_alike,
+            passes=(*PASSES, aimed_faults(self._message_kinds)),
+            enough=allowance.part(_DOWN).is_spent,
+            note=way.append,
+        )
+        return self._in_simulation(way[:: -max(1, len(way) // _STATIONS)], allowance.part(_BACK))
+
+    def _in_simulation(self, plans: Sequence[Plan], allowance: Allowance) -> Plan | None:
+        """The first of these plans that fails in simulation as well, with one seed or another."""
+        for plan in plans:
+            for seeded in _reseeded(replace(plan, substrate="sim")):
+                if allowance.is_spent():
+                    return None
+                if self._is_alike(seeded):
+                    self.note(seeded)
+                    return seeded
+        return None
+
+    def _start(self, allowance: Allowance) -> Plan | None:
+        """The simplest of some plans that fail on the model; None if there are none."""
+        found: list[Plan] = []
+        for plans in (_reseeded(self.trial.plan), self._drawn(), self._small_world()):
+            timely = takewhile(lambda plan: not allowance.is_spent(), plans)
+            failing = (self._trimmed(replace(plan, substrate="model")) for plan in timely)
+            found.extend(islice(filter(None, failing), 1))
+            if any(plan.nodes <= _FEW_NODES for plan in found):
+                break
+        return min(found, key=complexity, default=None)
+
+    def _drawn(self) -> Iterator[Plan]:
+        """What search draws for few nodes."""
+        plan = self.trial.plan
+        few = min(plan.nodes, _FEW_NODES)
+        return map(
+            Swarm(workload=plan.workload, bug=plan.bug, nodes=few, options=plan.options).plan, range(_DRAWN)
+        )
+
+    def _small_world(self) -> Iterator[Plan]:
+        """What follows from all there is to a small world, which is looked through once."""
+        yield from self.explored
+        if self.exploring is None:
+            properties = broken_properties(self.trial.anomalies, self.trial.reason)
+            self.exploring = small_world_plans(self.trial.plan, properties)
+        for plan in self.exploring:
+            self.explored.append(plan)
+            yield plan
+
+    def _trimmed(self, plan: Plan) -> Plan | None:
+        """The plan, ended where it failed if it then still does; None if it does not fail."""
+        if (trial := self._alike(plan)) is None:
+            return None
+        return next(filter(self._is_alike, without_aftermath(plan, trial.anomalies, trial.reason)), plan)
+
+    @property
+    def _message_kinds(self) -> Sequence[str]:
+        vocabulary = find_workload(self.trial.plan.workload).vocabulary
+        return vocabulary.kinds if vocabulary is not None else ()
+
+    def _is_alike(self, plan: Plan) -> bool:
+        return self._alike(plan) is not None
+
+    def _alike(self, plan: Plan) -> Trial | None:
+        """A trial of the plan, if it ends as this one did. One that cannot be run does not."""
+        try:
+            trial = self.run(plan)
+        except BadPlan:
+            return None
+        ended = (trial.valid, reason_of(trial)) == (self.trial.valid, reason_of(self.trial))
+        return trial if ended else None
+
+
+def _reseeded(plan: Plan) -> Iterator[Plan]:
+    """The plan with its own seed, and then with others."""
+    return (replace(plan, seed=seed) for seed in dict.fromkeys((plan.seed, *range(_SEEDS))))
