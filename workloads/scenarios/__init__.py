@@ -49,6 +49,17 @@ _ALL = (
         ("adopt-lowest-ballot", "adopt-last-reported", "ignore-reported-value", "promise-omits-accepted"),
     ),
     Scenario(
+        "D3-one-vote-and-two",
+        "one of three nodes votes for one value and two for another, and one of these hears of the first again",
+        (
+            "adopt-last-reported",
+            "adopt-lowest-ballot",
+            "accepted-not-persisted",
+            "ignore-reported-value",
+            "promise-omits-accepted",
+        ),
+    ),
+    Scenario(
         "D4-stopped-leader",
         "a leader sleeps for longer than its lease, and goes on when others have another leader",
         ("lease-survives-suspension",),
