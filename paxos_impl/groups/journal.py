@@ -58,7 +58,6 @@ class Journal:
         self._log, self._keep, self._bytes_max = log, keep, bytes_max
         self._filled = trio.Event()
         self._next = Batch()
-        self._writing: Batch | None = None
         self._held: dict[int, list[Fact]] = {}
         self._size = 0
         self.syncs = 0
@@ -93,15 +92,14 @@ class Journal:
         while True:
             await self._filled.wait()
             self._filled = trio.Event()
-            self._writing, self._next = self._next, Batch()
+            batch, self._next = self._next, Batch()
             try:
-                await self._write(self._writing)
+                await self._write(batch)
             except StorageFailed as error:
                 self.failure = error
-                self._writing.is_over.set()
+                batch.is_over.set()
                 self._next.is_over.set()
                 raise
-            self._writing = None
 
     def _batch_to_wait_for(self) -> Batch:
         """The one that what has just been added is in; what is being written now is without that."""

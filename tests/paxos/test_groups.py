@@ -39,10 +39,11 @@ from paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.test_replica_node import Cluster, cluster
 
 EIGHT = 8
+FOUR = 4
 KEYS = [f"k{n}" for n in range(40)]
 
 
-def key_of(group: int, groups: int = EIGHT) -> str:
+def key_of(group: int, groups: int = FOUR) -> str:
     """A key that this group has."""
     return next(key for key in KEYS if group_of_key(key, groups) == group)
 
@@ -89,7 +90,7 @@ async def fill(some: Cluster, name: str) -> None:
 
 
 async def test_what_was_written_to_any_group_is_read_and_each_has_a_log_of_its_own() -> None:
-    async with cluster(groups=EIGHT) as three:
+    async with cluster(groups=FOUR) as three:
         async with trio.open_nursery() as nursery:
             for name in ("a", "b", "c"):
                 nursery.start_soon(fill, three, name)
@@ -105,7 +106,7 @@ async def test_what_was_written_to_any_group_is_read_and_each_has_a_log_of_its_o
                 assert event.slot is not None
                 applied[event.group].add(event.slot)
                 assert seen.setdefault((event.group, event.slot), event.value) == event.value
-        assert len(applied) == EIGHT
+        assert len(applied) == FOUR
         assert all(slots == set(range(1, max(slots) + 1)) for slots in applied.values())
 
 
@@ -128,12 +129,12 @@ async def test_events_of_all_groups_make_one_trace_and_no_two_messages_share_an_
 
 
 async def test_a_retried_command_is_executed_once_in_its_group_though_leaders_die() -> None:
-    async with cluster(groups=EIGHT) as three, trio.open_nursery() as nursery:
+    async with cluster(groups=FOUR) as three, trio.open_nursery() as nursery:
 
         async def add(name: str) -> None:
             async with three.client(name) as client:
                 for number in range(12):
-                    for group in range(EIGHT):
+                    for group in range(FOUR):
                         await client.execute(["append", key_of(group), f"{name}.{number}"], timeout_s=20)
 
         for name in ("a", "b"):
@@ -145,7 +146,7 @@ async def test_a_retried_command_is_executed_once_in_its_group_though_leaders_di
         while len(nursery.child_tasks) > 0:
             await trio.sleep(0.05)
         async with three.client("reader") as client:
-            for group in range(EIGHT):
+            for group in range(FOUR):
                 found = (await client.read(["get", key_of(group)], timeout_s=10)).result
                 assert [each for each in found if each[0] == "a"] == [f"a.{n}" for n in range(12)]
                 assert [each for each in found if each[0] == "b"] == [f"b.{n}" for n in range(12)]
@@ -181,7 +182,7 @@ async def test_groups_go_on_from_their_snapshots_each_from_its_own() -> None:
 
 
 async def test_a_transaction_over_keys_of_several_groups_is_refused_and_no_part_of_it_done() -> None:
-    async with cluster(groups=EIGHT) as three, three.client("a") as client:
+    async with cluster(groups=FOUR) as three, three.client("a") as client:
         await client.execute(["put", "k0", 1], timeout_s=10)
         with pytest.raises(NotDone, match="not all in one group"):
             await client.execute(["txn", [["k0", 1]], [["put", "k0", 2], ["put", "k1", 2]]], timeout_s=10)
@@ -208,13 +209,13 @@ async def test_who_does_not_know_of_the_groups_is_told() -> None:
     put = ["put", key_of(0), 1]
     elsewhere = ["put", key_of(1), 1]
     apart = ["txn", [], [put, elsewhere]]
-    async with cluster(groups=EIGHT) as three, three.client("a") as client:
+    async with cluster(groups=FOUR) as three, three.client("a") as client:
         await client.execute(put, timeout_s=10)
 
-        assert await asked(three, Execute(1, "b", 1, put)) == Groups(EIGHT)
-        assert await asked(three, Read(1, put[:2])) == Groups(EIGHT)
-        assert await asked(three, InGroup(8, Execute(1, "b", 1, put))) == Groups(EIGHT)
-        assert await asked(three, InGroup(-1, Execute(1, "b", 1, put))) == Groups(EIGHT)
+        assert await asked(three, Execute(1, "b", 1, put)) == Groups(FOUR)
+        assert await asked(three, Read(1, put[:2])) == Groups(FOUR)
+        assert await asked(three, InGroup(FOUR, Execute(1, "b", 1, put))) == Groups(FOUR)
+        assert await asked(three, InGroup(-1, Execute(1, "b", 1, put))) == Groups(FOUR)
         assert isinstance(await asked(three, InGroup(0, Execute(1, "b", 1, put))), Done)
         wrong = await asked(three, InGroup(0, Execute(1, "b", 1, elsewhere)))
         assert wrong == Refused("that is for group 1, not for group 0", is_final=True)

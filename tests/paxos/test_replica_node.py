@@ -29,6 +29,8 @@ from tests.paxos.memory_disk import MemoryDisk
 from tests.paxos.test_node import _free_ports
 
 QUICK = ReplicaTiming(beat_s=0.02, election_s=0.08, soon_s=0.02)
+STEADY = ReplicaTiming(beat_s=0.05, election_s=0.3, soon_s=0.1)
+"""Where many replicas share a process with the test, and a core with others."""
 
 
 NEVER = Compaction()
@@ -107,8 +109,9 @@ class Cluster:
         membership, joins = self.membership, server_id in self.joined
         if joins:
             membership = Membership({server_id: self.joined[server_id]}, "blue")
+        timing = QUICK if self.groups == 1 else STEADY
         config = ReplicaConfig(
-            server_id, membership, joins, timing=QUICK, compaction=self.compaction, groups=self.groups
+            server_id, membership, joins, timing=timing, compaction=self.compaction, groups=self.groups
         )
         run = serve if self.groups == 1 else groups.serve
         async with trio.open_nursery() as nursery:
@@ -131,7 +134,7 @@ async def cluster(size: int = 3, compaction: Compaction = NEVER, groups: int = 1
         made = Cluster(size, nursery, compaction, groups)
         for server_id in made.ids:
             await made.start(server_id)
-        with trio.fail_after(20):
+        with trio.fail_after(20 if groups == 1 else 60):
             yield made
         nursery.cancel_scope.cancel()
 
