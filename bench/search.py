@@ -107,7 +107,8 @@ class Shrunk:
     def is_small(self) -> bool:
         """Whether a person reads it in a minute, and did not wait long for it."""
         plan = self.plan
-        asked = len(plan.options.get("asks", ())) or max(1, round(plan.rate * plan.time_limit_s))
+        # Every client begins with a proposal, unless the plan says itself who is asked for what.
+        asked = len(plan.options.get("asks", ())) or plan.concurrency + round(plan.rate * plan.time_limit_s)
         return (
             plan.nodes <= NODES_MAX
             and asked <= PROPOSALS_MAX

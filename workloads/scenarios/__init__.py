@@ -50,7 +50,7 @@ _ALL = (
     ),
     Scenario(
         "D3-one-vote-and-two",
-        "one of three nodes votes for one value and two for another, and one of these hears of the first again",
+        "of three nodes one votes for a value and two for another, and one of these then hears of both",
         (
             "adopt-last-reported",
             "adopt-lowest-ballot",
