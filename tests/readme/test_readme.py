@@ -73,17 +73,23 @@ def test_the_test_is_as_short_as_promised() -> None:
 
 
 def test_the_trial_of_the_readme_goes_wrong_as_it_is_told_there(tmp_path: Path) -> None:
-    command = re.search(r"^(ostrakon test .*?) +# one that goes wrong$", README, re.MULTILINE)
+    command = re.search(r"^(ostrakon replay .*?) +# one that goes wrong$", README, re.MULTILINE)
     told = re.search(r"^INVALID .*$", README, re.MULTILINE)
     assert command, "the README has no trial that goes wrong"
     assert told, "the README does not show what is said of it"
 
+    _, replay, plan, *options = command[1].split()
     ran = subprocess.run(
-        command[1].split(), cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+        [BIN / "ostrakon", replay, ROOT / plan, *options],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert told[0] in ran.stdout.splitlines(), "the README shows what another trial came to: find a seed anew"
+    assert told[0] in ran.stdout.splitlines(), "the README shows what another trial came to"
 
 
 def free_ports(count: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -41,6 +42,17 @@ def test_a_bug_that_it_is_for_is_convicted_by_what_it_breaks(scenario: Scenario,
     broken = {part for anomaly in trial.anomalies if (part := anomaly.get("property"))}
     named = find_workload(scenario.plan.workload).bugs[bug].convicted_by
     assert broken & {*named, "P2", "P3"}, f"{trial.why} is not what {bug} breaks: {named}"
+
+
+@pytest.mark.parametrize("substrate", ["model", "sim"])
+def test_the_bug_that_the_readme_shows_is_convicted_whatever_the_seed(
+    substrate: Literal["model", "sim"],
+) -> None:
+    plan = replace(SCENARIOS["D3-one-vote-and-two"].plan, bug="adopt-last-reported", substrate=substrate)
+
+    reasons = {run(replace(plan, seed=seed)).reason for seed in range(10)}
+
+    assert reasons == {"split decision · P2 two values chosen"}
 
 
 def test_every_plan_in_the_folder_is_a_scenario_and_names_a_bug() -> None:
