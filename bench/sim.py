@@ -7,12 +7,14 @@ Figures are per second of this process's CPU time, so that other work on the mac
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from heapq import heappop, heappush
 
 import trio
+import trio.testing
 
-from bench._rates import Measurement, print_rates
+from bench._rates import Measurement, Timed, print_rates
 from harness.sim import Constant, LengthPrefixed, Machine, World
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -136,18 +138,56 @@ def short_trials(trials: int = 60) -> float:
     return trials
 
 
+async def nothing() -> None:
+    """A program that ends at once."""
+
+
 def start_ups(worlds: int = 100) -> float:
     """Five processes that begin and end."""
-
-    async def nothing() -> None:
-        pass
-
     for seed in range(worlds):
         with World(seed) as world:
             for name in NODES:
                 world.machine(name).start(nothing)
             world.run()
     return worlds
+
+
+def starts_alone(worlds: int = 100) -> Timed:
+    """Five processes that begin, up to where all of them wait; their ends are not in the time."""
+    took_s = 0.0
+    for seed in range(worlds):
+        began = time.process_time()
+        with World(seed) as world:
+            for name in NODES:
+                world.machine(name).start(trio.sleep_forever)
+            world.run(until_s=1.0)
+            took_s += time.process_time() - began
+    return Timed(worlds, took_s)
+
+
+def runs_of_trio(groups: int = 100) -> float:
+    """Five times `trio.run` of a program that ends at once, to hold starts and ends of processes against."""
+    for _ in range(groups):
+        for _ in NODES:
+            trio.run(nothing)
+    return groups
+
+
+def plain_sleeps(seconds: int = 1000) -> float:
+    """Twenty tasks in one `trio.run` on a clock that jumps, which sleep a second and time out, no more."""
+
+    async def beat() -> None:
+        for _ in range(seconds):
+            with trio.fail_after(5):
+                await trio.sleep(1)
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(beat)
+
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+    return seconds
 
 
 def idle_cluster(seconds: int = 1000) -> float:
@@ -187,8 +227,11 @@ MEASUREMENTS: dict[str, Measurement] = {
     "tcp-equal": (lambda: tcp_ring(latency=Constant(1.0)), "the same, all latencies equal", 30_000),
     "trials-memory": (short_trials_in_memory, "trials of 5 processes and 100 messages, in memory", 300),
     "trials-tcp": (short_trials, "the same over 20 TCP connections", 300),
+    "runs": (runs_of_trio, "times 5 runs of trio.run that do nothing", 0),
     "starts": (start_ups, "starts and ends of 5 processes", 1000),
-    "idle": (idle_cluster, "virtual seconds of 5 idle processes", 1000),
+    "starts-alone": (starts_alone, "starts of 5 processes, without their ends", 1000),
+    "sleeps": (plain_sleeps, "virtual seconds of 20 sleeping tasks in one trio.run", 0),
+    "idle": (idle_cluster, "virtual seconds of 5 idle processes, 20 connections", 1000),
 }
 
 

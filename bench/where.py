@@ -23,7 +23,7 @@ from workloads.decree import DECREE
 LAYERS = (
     ("Trio: tasks, scopes, nurseries", ("/trio/_core/", "/outcome/", "/sortedcontainers/", "<attrs ")),
     ("Trio: streams, channels, listeners", ("/trio/",)),
-    ("simulator: passes of Trio's loop", ("/harness/sim/_",)),
+    ("simulator: in place of Trio's loop and scopes", ("/harness/sim/_",)),
     ("simulator: links and connections", ("/sim/pipe", "/sim/link", "/sim/latency", "/sim/network")),
     ("simulator: sockets", ("/sim/stream_socket", "/sim/endpoint")),
     ("simulator: events and processes", ("/harness/sim/",)),
