@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,7 +102,7 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Iterator[Path]:
+def script(tmp_path: Path) -> Path:
     """The README's cluster on ports that are free here, in a process group of its own."""
     text = shell("cluster")
     for port, free in zip(range(7400, 7404), free_ports(4), strict=True):
