@@ -171,12 +171,11 @@ def _besieged(plan: Plan) -> Plan:
     """The plan as a trial of liveness.
 
     Nobody can promise anything while some messages take arbitrarily long (Dwork, Lynch and Stockmeyer, JACM
-    1988), and in the core all depends on the slowest, so there is a bound to how long they take. And no rare
-    branch is at work: a replica with too little patience for a ballot to get there and back is never elected.
+    1988), and in the core all depends on the slowest, so there is a bound to how long they take.
     """
     latency = Latency("uniform", plan.latency.low_ms, plan.latency.high_ms)
     bounded = plan.latency if plan.latency.kind in ("constant", "uniform") else latency
-    return msgspec.structs.replace(plan, liveness_s=_LIVENESS_S, latency=bounded, buggify=0.0)
+    return msgspec.structs.replace(plan, liveness_s=_LIVENESS_S, latency=bounded)
 
 
 def _draw_latency(rng: random.Random, recipe: Recipe, most_ms: float) -> Latency:

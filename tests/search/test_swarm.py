@@ -89,13 +89,12 @@ def test_some_trials_of_what_is_correct_end_in_a_siege_and_none_where_members_ma
     assert besieged("register", bug="waits-for-all") == 200
 
 
-def test_where_progress_is_asked_for_no_message_takes_arbitrarily_long_and_nobody_is_impatient() -> None:
+def test_no_message_takes_arbitrarily_long_where_progress_is_asked_for() -> None:
     plans = [Swarm(workload="register").plan(seed) for seed in range(300)]
-    besieged = [plan for plan in plans if plan.liveness_s is not None]
+    besieged = [plan.latency.kind for plan in plans if plan.liveness_s is not None]
 
-    assert {plan.latency.kind for plan in besieged} == {"constant", "uniform"}
-    assert {plan.buggify for plan in besieged} == {0.0}
-    assert {plan.latency.kind for plan in plans} > {"constant", "uniform"}
+    assert set(besieged) == {"constant", "uniform"}
+    assert {plan.latency.kind for plan in plans} > set(besieged)
 
 
 def test_a_seed_draws_the_same_plan_in_every_process() -> None:
