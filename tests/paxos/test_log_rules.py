@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from paxos_impl.core.ballot import Ballot
@@ -19,7 +21,9 @@ from paxos_impl.core.log import (
     Received,
     Replica,
     Send,
+    SetTimer,
     Submitted,
+    TimerFired,
 )
 from paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
 from paxos_impl.core.log.leader import BATCH_BYTES_MAX, WAITING_MAX, WINDOW
@@ -37,6 +41,7 @@ from paxos_impl.core.log.message import (
     Tell,
 )
 from paxos_impl.core.log.phase import Following
+from paxos_impl.replica.timing import ReplicaTiming
 from tests.paxos.log_world import Flight, LogWorld
 
 
@@ -397,6 +402,28 @@ def test_who_is_asked_for_support_gives_way_to_each_candidate_once() -> None:
     assert world.nodes[1].timers == {}
     world.step(1, Received(Canvass(1), 3, "n3.0.1"))
     assert world.nodes[1].timers == {"election": None}
+
+
+def test_each_attempt_to_be_elected_is_given_longer_until_there_is_a_leader() -> None:
+    """Or else nobody would ever be elected where a ballot takes longer than the first attempt is given."""
+    replica = LogWorld((1, 2, 3)).nodes[1].replica
+    given = []
+    for _ in range(3):
+        replica, effects = replica.step(TimerFired("election"))
+        given += [effect for effect in effects if isinstance(effect, SetTimer)]
+    assert given == [SetTimer("election", soon=True, attempt=attempt) for attempt in (1, 2, 3)]
+
+    replica, _ = replica.step(Received(Commit(Ballot(1, 2), 0), 2, "n2.0.1"))
+    replica, effects = replica.step(TimerFired("election"))
+    assert SetTimer("election", soon=True, attempt=1) in effects
+
+
+def test_the_wait_of_candidates_doubles_up_to_a_limit() -> None:
+    timing = ReplicaTiming(soon_s=0.05, soon_max_s=1.0)
+    waits = [timing.delay_s(SetTimer("election", True, attempt), Random(1)) for attempt in (1, 2, 3, 9, 999)]
+
+    factor = Random(1).uniform(1.0, 2.0)
+    assert [wait / factor for wait in waits] == pytest.approx([0.05, 0.1, 0.2, 1.0, 1.0])
 
 
 def test_support_for_an_earlier_canvass_does_not_count() -> None:

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from harness.catalogue import find_workload
 from harness.generator import Todo, each_thread, limit, repeat, stagger, until_ok
 from harness.history import History, Op
 from harness.liveness import Siege, draw_siege, liveness, siege_of
 from harness.nemesis.grudge import majority_of
-from harness.plan import Plan, node_names
+from harness.plan import Latency, Plan, node_names
 from harness.planning import plan_for
 from harness.trial import Trial, run
 from harness.workload import Client, Site, Workload
@@ -173,6 +174,26 @@ def test_a_replicated_store_goes_on_with_the_barest_majority(seed: int) -> None:
     assert ran.valid == "valid", ran.why
     assert ran.judgement is not None
     assert ran.judgement.to_json()["parts"]["M11"]["details"]["nodes"] == 2, "only the core has to converge"
+
+
+def test_replicas_with_less_patience_than_a_ballot_takes_find_a_leader_all_the_same() -> None:
+    plan = plan_for(
+        find_workload("set"),
+        seed=12,
+        nemesis="partition",
+        nodes=3,
+        concurrency=4,
+        rate=20.0,
+        time_limit_s=1.0,
+        latency=Latency("constant", 15.0, 15.0),
+        buggify=1.0,
+        liveness_s=20.0,
+    )
+
+    ran = run(plan)
+
+    assert ran.recording.sometimes["impatient replica"]["fired"] == 2, "vacuous: the core is patient"
+    assert ran.valid == "valid", ran.why
 
 
 def test_a_store_that_waits_for_all_its_members_gets_nowhere_and_is_convicted() -> None:

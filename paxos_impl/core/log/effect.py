@@ -191,6 +191,9 @@ class SetTimer(msgspec.Struct, frozen=True, gc=False):
     timer: Timer
     soon: bool = False
     """Sooner than usual: a new attempt, where the wait before the first one was long."""
+    attempt: int = 1
+    """Which attempt is given that long. Each must be given longer than the one before: how long one takes
+    depends on the network, which nobody knows."""
 
 
 class Restarted(msgspec.Struct, frozen=True, gc=False):

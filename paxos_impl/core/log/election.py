@@ -20,7 +20,7 @@ def follow(turn: Turn, ballot: Ballot) -> None:
     """The leader of this ballot lives."""
     make_way(turn, ballot)
     if ballot.server_id != turn.me:
-        turn.leader, turn.is_alone, turn.yielded = ballot.server_id, False, ()
+        turn.leader, turn.is_alone, turn.attempts, turn.yielded = ballot.server_id, False, 0, ()
         if isinstance(turn.phase, Canvassing):
             turn.phase = Following()
 
@@ -75,9 +75,10 @@ def _is_answered(turn: Turn, phase: Leading) -> bool:
 
 def _canvass(turn: Turn) -> None:
     turn.canvass += 1
+    turn.attempts += 1
     turn.phase = Canvassing()
     turn.send(turn.others, Canvass(turn.canvass))
-    turn.do(SetTimer("election", soon=True))
+    turn.do(SetTimer("election", soon=True, attempt=turn.attempts))
     hear_support(turn, Support(turn.canvass), turn.me)
 
 
@@ -90,7 +91,7 @@ def answer_canvass(turn: Turn, canvass: Canvass, sender: int) -> None:
         turn.send((sender,), Support(canvass.number))
         if isinstance(turn.phase, Following) and turn.rules.may_yield(turn.yielded, sender):
             turn.yielded = (*turn.yielded, sender)
-            turn.do(SetTimer("election", soon=True))
+            turn.do(SetTimer("election", soon=True, attempt=max(1, turn.attempts)))
 
 
 def hear_support(turn: Turn, support: Support, sender: int) -> None:

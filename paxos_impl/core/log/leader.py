@@ -43,7 +43,7 @@ def lead(turn: Turn, campaign: Campaigning) -> None:
     for promise in campaign.promises:
         phase = _with_reports(phase, promise)
     turn.phase = phase
-    turn.leader, turn.is_alone = turn.me, False
+    turn.leader, turn.is_alone, turn.attempts = turn.me, False, 0
     turn.do(Leads(phase.ballot))
     _pump(turn)
     turn.do(SetTimer("election"))

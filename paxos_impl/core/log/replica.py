@@ -49,6 +49,8 @@ class Replica(msgspec.Struct, frozen=True):
     """The ballot it used last in this incarnation."""
     canvass: int = 0
     """The number of its last canvass."""
+    attempts: int = 0
+    """How often it has stood for election since it last knew of a leader."""
     yielded: tuple[int, ...] = ()
     """To whom it gave way since it last stood itself, or had a leader."""
     queue: tuple[Queued, ...] = ()

@@ -22,6 +22,7 @@ class Turn:
 
     __slots__ = (
         "applied",
+        "attempts",
         "before",
         "canvass",
         "cause",
@@ -59,7 +60,8 @@ class Turn:
         self.upto, self.applied = before.upto, before.applied
         self.phase: Phase = before.phase
         self.leader, self.is_alone, self.highest = before.leader, before.is_alone, before.highest
-        self.own_ballot, self.canvass, self.yielded = before.own_ballot, before.canvass, before.yielded
+        self.own_ballot, self.canvass = before.own_ballot, before.canvass
+        self.attempts, self.yielded = before.attempts, before.yielded
         self.queue, self.waiting = before.queue, before.waiting
         self.images, self.saving, self.fetching = before.images, before.saving, before.fetching
         self.persists, self.sends = before.persists, before.sends
@@ -78,6 +80,7 @@ class Turn:
             phase=self.phase,
             leader=self.leader,
             is_alone=self.is_alone,
+            attempts=self.attempts,
             yielded=self.yielded,
             highest=self.highest,
             own_ballot=self.own_ballot,
