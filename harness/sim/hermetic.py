@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -36,6 +37,8 @@ _MISSING = object()
 _WALL_CLOCKS = {getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)}
 _world: World | None = None
 """The world that runs now."""
+_thread = 0
+"""The thread that it runs in."""
 
 
 @contextmanager
@@ -44,12 +47,12 @@ def sealed(world: World) -> Iterator[None]:
 
     Raises: SimulationError if a world is running already, in this thread or another.
     """
-    global _world
+    global _world, _thread
     if _world is not None:
         raise SimulationError(
             "a world is running already in this interpreter: run one after the other, or in several processes"
         )
-    _world = world
+    _world, _thread = world, get_ident()
     fence.guard(running_process)
     collecting = gc.isenabled()
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
@@ -78,7 +81,11 @@ def sealed(world: World) -> Iterator[None]:
 
 def running_process() -> Process | None:
     """The simulated process whose code runs now; None outside of simulations and between ticks."""
-    process: Process | None = _world.kernel.current if _world is not None else None
+    if _world is None:
+        return None
+    process: Process | None = _world.kernel.current
+    if process is not None and get_ident() != _thread:
+        return None  # Another thread of the harness, or of a library, at the same time.
     return process
 
 

@@ -287,6 +287,31 @@ def test_the_harness_meets_the_real_things_between_ticks() -> None:
     assert abs(seen[0] - time.time()) < 3600 or seen[0] > EPOCH_S + 10_000_000
 
 
+def test_other_threads_meet_the_real_things_all_the_time() -> None:
+    is_over, waited = threading.Event(), threading.Event()
+    seen: list[float] = []
+
+    def watch() -> None:
+        while not is_over.wait(0.001):  # Waiting for a thread is refused in a simulated process.
+            seen.append(time.time())
+            waited.set()
+
+    async def computes() -> None:
+        while not waited.is_set():
+            sum(range(1000))
+        assert time.time() == EPOCH_S
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        run_one(lambda world: computes())
+    finally:
+        is_over.set()
+        thread.join()
+
+    assert min(seen) > EPOCH_S + 10_000_000
+
+
 def test_code_between_ticks_does_not_disturb_the_draws_of_programs() -> None:
     def drawn(outside: int) -> float:
         got: list[float] = []
