@@ -150,6 +150,7 @@ def test_a_mark_of_byte_order_and_ends_of_lines_of_other_systems_make_no_differe
         (OURS.encode("utf-16"), "this is text in UTF-16: convert it to UTF-8 first"),
         (b"\x7fELF\0\0\1", "expected a history: .*; found bytes that are no text"),
     ],
+    ids=["gzip", "UTF-16", "program"],
 )
 def test_what_is_no_history_from_the_beginning_is_not_called_damaged(
     tmp_path: Path, data: bytes, why: str
