@@ -62,9 +62,9 @@ CONVERGED_WITHIN_S = 1.5
 connection may take to be made again."""
 FINAL_TRIES_MAX = 30
 """How often a client tries to do each thing at the end before it gives up."""
-TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06)
+TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06, soon_max_s=0.25)
 """Short waits, so that there are many changes of leader in a trial."""
-IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02)
+IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02, soon_max_s=0.25)
 """What a replica is given now and then: it rises against leaders that are merely slow."""
 COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256, segment_bytes=2048)
 """So little that in most trials the log is dropped bit by bit, and some are given a snapshot in pieces."""
