@@ -115,7 +115,7 @@ def _leader(addresses: list[Address]) -> Address:
                 if told["leader"] == told["header"]["member_id"]:
                     return address
         time.sleep(0.1)
-    raise TimeoutError("etcd has found no leader")
+    raise SystemExit(f"etcd has found no leader within {STARTED_WITHIN_S:g} s: is the program given etcd?")
 
 
 def _asked(address: Address, path: str) -> Any:
