@@ -12,6 +12,7 @@ likes, itself included.
 
 from __future__ import annotations
 
+import gc
 import random
 import signal
 import threading
@@ -87,16 +88,23 @@ class World:
         self.cpu_limit_s = LIMIT_S
         """CPU seconds that a process may compute without waiting once, before it is ended by EndlessLoop."""
         self._machines: dict[str, Machine] = {}
-        self._interrupted = self._closed = False
+        self._interrupted = self._closed = self._collects = False
         self.network = Network(self, latency or Uniform(0.5, 2.5), framing)
 
     def __enter__(self) -> World:
+        # Between two runs, too: all of the world would be looked through, and none of it is garbage yet.
+        self._collects = gc.isenabled()
+        gc.disable()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        finally:
+            if self._collects:
+                gc.enable()
 
     @property
     def now_ns(self) -> int:

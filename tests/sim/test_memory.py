@@ -96,3 +96,22 @@ def test_a_process_that_ends_leaves_the_async_generators_of_others_in_their_runs
         assert not world.crashes
 
     assert closed == ["at 2 s"]
+
+
+def test_collection_stands_still_as_long_as_a_world_is_open_and_no_longer() -> None:
+    with World(1) as world:
+        world.machine("a").start(trio.sleep_forever)
+        world.run(until_s=1.0)
+        assert not gc.isenabled()
+
+    assert gc.isenabled()
+
+
+def test_who_has_collection_turned_off_finds_it_turned_off() -> None:
+    gc.disable()
+    try:
+        with World(1) as world:
+            world.run()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
