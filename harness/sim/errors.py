@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from harness.sim.process import Process
+
 
 class SimulationError(Exception):
     """The simulator or its use is at fault, never the program under test."""
@@ -16,6 +22,16 @@ class NotSimulated(RuntimeError):
 
     It is raised inside the program, at the call.
     """
+
+
+def refuse(process: Process, called: str, instead: str) -> NoReturn:
+    """Tell a simulated process what to use instead of what it called. Raises: NotSimulated."""
+    raise NotSimulated(f"{called} is not simulated (called by {process.name}): {instead}")
+
+
+def refusal(called: str, instead: str) -> Callable[..., NoReturn]:
+    """What stands in for a function that is not simulated: called with the process first, it refuses."""
+    return lambda process, *_, **__: refuse(process, called, instead)
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -18,9 +18,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from harness.sim.errors import NotSimulated
+from harness.sim.errors import refusal, refuse
 from harness.sim.filesystem import WRITING, is_installed
 from harness.sim.open_file import FIRST_DESCRIPTOR
 
@@ -85,18 +85,7 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
     ):
         real = getattr(owner, name, None)
         if real is not None:
-            yield owner, name, simulated(real, _refusal(called, instead))
-
-
-def _refusal(called: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(process: Process, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse(process, called, instead)
-
-    return refuse
-
-
-def _refuse(process: Process, called: str, instead: str) -> NoReturn:
-    raise NotSimulated(f"{called} is not simulated (called by {process.name}): {instead}")
+            yield owner, name, simulated(real, refusal(called, instead))
 
 
 @cache
@@ -120,18 +109,18 @@ _WATCHED = frozenset(_EVENTS) | _CHANGES | {"open", "mmap.__new__", "sqlite3.con
 def _judge(process: Process, event: str, args: tuple[Any, ...]) -> None:
     """Raise NotSimulated if this is a way to the real world."""
     if event in _EVENTS:
-        _refuse(process, f"{event}()", _EVENTS[event])
+        refuse(process, f"{event}()", _EVENTS[event])
     elif event == "sqlite3.connect":
         if os.fsdecode(args[0]) not in ("", ":memory:"):
-            _refuse(process, f"a database file ({args[0]})", 'use ":memory:", or files of your own')
+            refuse(process, f"a database file ({args[0]})", 'use ":memory:", or files of your own')
     elif event == "mmap.__new__":
         if args[0] >= FIRST_DESCRIPTOR:
-            _refuse(process, "mmap of a file", "read and write it")
+            refuse(process, "mmap of a file", "read and write it")
     elif event == "open":
         if args[2] & WRITING and not _is_cache(args[0]):
-            _refuse(process, f"writing to the real file {args[0]}", _FILES)
+            refuse(process, f"writing to the real file {args[0]}", _FILES)
     elif not _is_cache(args[0]):
-        _refuse(process, f"{event}({args[0]!r})", _FILES)
+        refuse(process, f"{event}({args[0]!r})", _FILES)
 
 
 def _is_cache(path: Any) -> bool:

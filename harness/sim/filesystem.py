@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from harness.sim.errors import NotSimulated
+from harness.sim.errors import refusal, refuse
 from harness.sim.inode import Resize
 from harness.sim.open_file import (
     FIRST_DESCRIPTOR,
@@ -73,10 +73,7 @@ def _end_of_temporary_file(simulated: Callable[..., Any]) -> tuple[Any, str, Any
 def _by_path(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
     def call(process: Process, path: Any = ".", *args: Any, **kwargs: Any) -> Any:
         if any(kwargs.get(name) is not None for name in _DIRECTORIES):
-            raise NotSimulated(
-                f"a path within an open directory is not simulated "
-                f"(called by {process.name}): give the whole path"
-            )
+            refuse(process, "a path within an open directory", "give the whole path")
         if isinstance(path, int):
             if path < FIRST_DESCRIPTOR:
                 return real(path, *args, **kwargs)
@@ -364,13 +361,6 @@ def _sync_all(process: Process) -> None:
         disk.sync_inode(inode)
 
 
-def _refused(what: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(process: Process, *_: Any, **__: Any) -> NoReturn:
-        raise NotSimulated(f"{what} is not simulated (called by {process.name}): {instead}")
-
-    return refuse
-
-
 _BY_PATH: dict[str, Callable[..., Any]] = {
     "open": _os_open,
     "stat": _stat,
@@ -387,9 +377,9 @@ _BY_PATH: dict[str, Callable[..., Any]] = {
     "readlink": _no_link,
     "access": _access,
     "link": _link,
-    "symlink": _refused("os.symlink()", "use os.link(), or a file that holds the name"),
-    "mkfifo": _refused("os.mkfifo()", "use a UNIX socket"),
-    "chdir": _refused("os.chdir()", "give whole paths"),
+    "symlink": refusal("os.symlink()", "use os.link(), or a file that holds the name"),
+    "mkfifo": refusal("os.mkfifo()", "use a UNIX socket"),
+    "chdir": refusal("os.chdir()", "give whole paths"),
     "chmod": _unchanged,
     "chown": _unchanged,
     "lchown": _unchanged,

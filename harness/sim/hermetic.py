@@ -128,12 +128,12 @@ def _time() -> Iterator[Replacement]:
     def wall(process: Process) -> float:
         return process.machine.clock.wall_time()
 
-    for name, clock in (("time", wall), ("monotonic", monotonic), ("perf_counter", monotonic)):
+    for name, clock in (
+        *(("time", wall), ("monotonic", monotonic), ("perf_counter", monotonic)),
+        *(("process_time", monotonic), ("thread_time", monotonic)),  # It has had all the time there was.
+    ):
         yield time, name, _simulated(getattr(time, name), clock)
         yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(clock))
-    for name in ("process_time", "thread_time"):  # A program that runs has had all the time there was.
-        yield time, name, _simulated(getattr(time, name), monotonic)
-        yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(monotonic))
 
     def clock_gettime(process: Process, clock: int) -> float:
         return wall(process) if clock in _WALL_CLOCKS else monotonic(process)

@@ -12,15 +12,17 @@ import platform
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from harness.sim.errors import NotSimulated
+from harness.sim.errors import NotSimulated, refusal
 from harness.sim.open_file import fail
 
 if TYPE_CHECKING:
     from harness.sim.process import Process
 
 _FIRST_NUMBER = 1000
+_ENDS = "raise SystemExit, or let the nemesis kill it"
+_TIMERS = "use trio.move_on_after() or trio.sleep()"
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
@@ -31,15 +33,15 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
         (os, "uname", _uname),
         (os, "cpu_count", lambda process: 1),
         (os, "kill", _kill),
-        (os, "_exit", _exit),
+        (os, "_exit", refusal("os._exit()", _ENDS)),
         (platform, "node", _host),
         (socket, "gethostname", _host),
         (socket, "getfqdn", lambda process, name="": name or _host(process)),
         (signal, "signal", _install),
         (signal, "getsignal", _handler),
         (signal, "raise_signal", _raise),
-        (signal, "alarm", _no_timer),
-        (signal, "setitimer", _no_timer),
+        (signal, "alarm", refusal("a timer's signal", _TIMERS)),
+        (signal, "setitimer", refusal("a timer's signal", _TIMERS)),
     ):
         yield owner, name, simulated(getattr(owner, name), ours)
 
@@ -80,20 +82,5 @@ def _raise(process: Process, sent: int) -> None:
         handler(sent, None)
     elif handler != signal.SIG_IGN:
         raise NotSimulated(
-            f"{process.name} sent itself {signal.Signals(sent).name} without a handler for it: "
-            "raise SystemExit, or let the nemesis kill it"
+            f"{process.name} sent itself {signal.Signals(sent).name} without a handler for it: {_ENDS}"
         )
-
-
-def _exit(process: Process, status: int) -> NoReturn:
-    raise NotSimulated(
-        f"os._exit() is not simulated (called by {process.name}): "
-        "raise SystemExit, or let the nemesis kill it"
-    )
-
-
-def _no_timer(process: Process, *_: Any) -> NoReturn:
-    raise NotSimulated(
-        f"a timer's signal is not simulated (called by {process.name}): "
-        "use trio.move_on_after() or trio.sleep()"
-    )

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 from zlib import crc32
 
 from harness.sim.clock import EPOCH_S
-from harness.sim.errors import NotSimulated
+from harness.sim.errors import refusal, refuse
 from harness.sim.inode import Inode, Resize
 
 if TYPE_CHECKING:
@@ -127,9 +127,10 @@ class SimFile(io.RawIOBase):
         elif not locks.acquire(what, self, is_exclusive=bool(operation & fcntl.LOCK_EX)):
             if operation & fcntl.LOCK_NB:
                 fail(errno.EWOULDBLOCK, self.path)
-            raise NotSimulated(
-                f"waiting for the lock of {self.path} is not simulated (called by {self.process.name}): "
-                "use fcntl.LOCK_NB, and trio.sleep() between tries"
+            refuse(
+                self.process,
+                f"waiting for the lock of {self.path}",
+                "use fcntl.LOCK_NB, and trio.sleep() between tries",
             )
 
     def close(self) -> None:
@@ -248,16 +249,6 @@ def _pwrite(process: Process, file: SimFile, data: Any, offset: int) -> int:
     return count
 
 
-def _refused(what: str) -> Callable[..., NoReturn]:
-    def refuse(process: Process, file: SimFile, *_: Any) -> NoReturn:
-        raise NotSimulated(
-            f"{what} of a simulated file is not simulated (called by {process.name}): "
-            "lock whole files with fcntl.flock()"
-        )
-
-    return refuse
-
-
 OF_OS: dict[str, Callable[..., Any]] = {
     "close": lambda process, file: file.close(),
     "fsync": lambda process, file: file.sync(),
@@ -273,9 +264,10 @@ OF_OS: dict[str, Callable[..., Any]] = {
     "fchmod": lambda process, file, mode: None,
     "fchown": lambda process, file, owner, group: None,
 }
+_WHOLE = "lock whole files with fcntl.flock()"
 OF_FCNTL: dict[str, Callable[..., Any]] = {
     "flock": lambda process, file, operation: file.lock(operation),
-    "lockf": _refused("fcntl.lockf()"),
-    "fcntl": _refused("fcntl.fcntl()"),
-    "ioctl": _refused("fcntl.ioctl()"),
+    "lockf": refusal("fcntl.lockf() of a simulated file", _WHOLE),
+    "fcntl": refusal("fcntl.fcntl() of a simulated file", _WHOLE),
+    "ioctl": refusal("fcntl.ioctl() of a simulated file", _WHOLE),
 }
