@@ -11,8 +11,9 @@ from harness.catalogue import find_workload
 from harness.history import Event, History, Op
 from harness.plan import BadPlan
 from harness.planning import plan_for
-from harness.trial import Trial, run
+from harness.trial import run
 from paxos_impl.kv.placement import group_of_key
+from tests.workloads.hunt import convicting, hunt
 from workloads.groups_bugs import GROUPS_BUGS
 from workloads.register import REGISTER, keys_of
 from workloads.store_groups import GroupsMonitor, all_converged, keys_over, properties_by_group
@@ -21,22 +22,11 @@ TRIALS_MAX = 30
 NEMESIS = {"sync-awaited-by-one-group": "slow_disk,power_loss"}
 
 
-def hunt(bug: str) -> Trial:
-    for seed in range(TRIALS_MAX):
-        nemesis = NEMESIS.get(bug, "power_loss")
-        trial = run(plan_for(REGISTER, seed=seed, nemesis=nemesis, nodes=3, bug=bug), workload=REGISTER)
-        if trial.valid == "invalid":
-            return trial
-    raise AssertionError(f"{bug} got away with {TRIALS_MAX} trials")
-
-
 @pytest.mark.parametrize("bug", GROUPS_BUGS)
 def test_a_seeded_bug_is_convicted_by_what_it_breaks(bug: str) -> None:
-    trial = hunt(bug)
+    trial = hunt(REGISTER, bug, nemesis=NEMESIS.get(bug, "power_loss"), trials_max=TRIALS_MAX)
 
-    parts = trial.judgement.to_json()["parts"] if trial.judgement is not None else {}
-    convicting = {part for part, verdict in parts.items() if verdict["valid"] is False}
-    assert convicting & set(GROUPS_BUGS[bug].convicted_by), trial.why
+    assert convicting(trial) & set(GROUPS_BUGS[bug].convicted_by), trial.why
 
 
 def test_correct_replicas_serve_all_groups_whatever_is_done_to_them() -> None:

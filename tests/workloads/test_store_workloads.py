@@ -6,8 +6,8 @@ import pytest
 
 from harness.catalogue import find_workload
 from harness.planning import plan_for
-from harness.trial import Trial, run
-from harness.workload import Workload
+from harness.trial import run
+from tests.workloads.hunt import convicting, hunt
 from workloads.log_bugs import LOG_BUGS
 
 NAMES = ("append", "bank", "counter", "lock", "long-fork", "membership", "registry", "set", "unique-ids")
@@ -18,23 +18,12 @@ replicas come upon it sooner: `tests/paxos/test_log_bugs.py`."""
 HUNTED = [(name, bug) for name in NAMES for bug in find_workload(name).bugs if (name, bug) != RARE]
 
 
-def hunt(workload: Workload, bug: str) -> Trial:
-    for seed in range(TRIALS_MAX):
-        nodes = workload.defaults.get("nodes", 3)
-        trial = run(plan_for(workload, seed=seed, nemesis="mixed", nodes=nodes, bug=bug), workload=workload)
-        if trial.valid == "invalid":
-            return trial
-    raise AssertionError(f"{bug} got away with {TRIALS_MAX} trials of {workload.name}")
-
-
 @pytest.mark.parametrize(("name", "bug"), HUNTED)
 def test_every_seeded_bug_is_convicted_by_what_it_breaks(name: str, bug: str) -> None:
     workload = find_workload(name)
-    trial = hunt(workload, bug)
+    trial = hunt(workload, bug, nodes=workload.defaults.get("nodes", 3), trials_max=TRIALS_MAX)
 
-    parts = trial.judgement.to_json()["parts"] if trial.judgement is not None else {}
-    convicting = {name for name, verdict in parts.items() if verdict["valid"] is False}
-    assert convicting & set(workload.bugs[bug].convicted_by), trial.why
+    assert convicting(trial) & set(workload.bugs[bug].convicted_by), trial.why
 
 
 @pytest.mark.parametrize("name", NAMES)
