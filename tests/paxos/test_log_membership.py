@@ -21,7 +21,7 @@ from paxos_impl.core.log import (
     Rejected,
     Submitted,
 )
-from paxos_impl.core.log.configuration import ALPHA, founded_by, in_force, since
+from paxos_impl.core.log.configuration import ALPHA, founded_by, in_force, is_change, since
 from paxos_impl.core.log.leader import WINDOW
 from paxos_impl.core.log.message import Canvass, Commit, Prepare, Propose
 from paxos_impl.core.log.phase import Following, Leading
@@ -119,10 +119,11 @@ def test_a_change_is_in_force_a_fixed_number_of_slots_after_its_own() -> None:
     request = world.change(1, FOUR)
     settle(world)
 
-    [changed] = [answer for answer in world.answers if answer == Changed(request, changed_at(answer), True)]
     newest = world.nodes[1].replica.configurations[-1]
-    assert newest.from_slot == changed_at(changed) + ALPHA
+    decided = [slot for slot, batch in world.nodes[1].applied if any(map(is_change, batch))]
+    assert newest.from_slot == decided[-1] + ALPHA
     assert newest.voters == (1, 2, 3, 4)
+    assert world.answers[-1] == Changed(request, newest.from_slot - 1, is_made=True)
 
 
 def test_no_ops_bring_on_the_slot_from_which_a_change_is_in_force() -> None:
@@ -144,6 +145,78 @@ def test_slots_before_that_are_decided_by_the_members_of_before() -> None:
     assert max(decided) == start - 1
     settle(world, without=(4,))
     assert "late" in world.ops(1)
+
+
+def test_who_asked_is_answered_when_a_quorum_needs_the_members_of_before_no_more() -> None:
+    world = with_four()
+    before = len(world.answers)
+
+    request = world.change(1, (*THREE[:2], Member(4)))
+    world.settle(without=(4,))
+    assert world.nodes[1].replica.configurations[-1].from_slot == world.nodes[1].replica.upto + 1
+    assert world.answers[before:] == [], "nobody but the leader is known to know"
+    settle(world, without=(4,))
+
+    assert [answer.request for answer in world.answers[before:]] == [request]
+
+
+@given(seed=st.integers(0, 2**32), compacts=st.booleans())
+@settings(max_examples=50)
+def test_whoever_is_removed_can_be_switched_off_as_soon_as_that_is_done(seed: int, compacts: bool) -> None:
+    """And then, though all power fails, one of the three that are left may be lost: the other two decide."""
+    rng = random.Random(seed)
+    world = with_four(compacting=compacts)
+    request = world.change(1, (Member(1), *FOUR[2:]))
+    while Changed(request, changed_at(world.answers[-1]), is_made=True) != world.answers[-1]:
+        if rng.random() < 0.02 or not world.flights:
+            world.fire(1, "beat")
+        elif rng.random() < 0.1:
+            world.drop(rng.choice(world.flights))
+        else:
+            world.deliver(rng.choice(world.flights), sync=rng.random() < 0.5)
+    world.sync(1)
+    for member in FOUR:
+        world.crash(member.id)
+    lost = rng.choice((1, 3, 4))
+    world.flights.clear()
+    world.members = tuple(member for member in (1, 3, 4) if member != lost)
+    world.nodes = {member: world.nodes[member] for member in world.members}
+
+    for _ in range(100):
+        for member in world.members:
+            if not world.nodes[member].up:
+                world.restart(member)
+            world.fire(member, "election")
+        world.settle()
+        if world.leaders:
+            break
+
+    [leader] = world.leaders
+    world.submit(leader, "after")
+    world.settle()
+    assert world.ops(leader)[-1] == "after"
+
+
+def test_a_request_for_what_is_decided_waits_like_the_first_until_it_is_in_force() -> None:
+    world = with_four()
+    world.change(1, THREE)
+    world.settle(without=(4,))
+
+    again = world.change(1, THREE)
+    assert world.answers[-1].request != again
+    settle(world)
+
+    assert world.answers[-1].request == again
+
+
+def test_who_waits_for_a_change_when_the_leader_gives_up_does_not_know_how_it_ends() -> None:
+    world = with_four()
+    request = world.change(1, THREE)
+    world.settle(without=(4,))
+
+    world.step(1, Received(Prepare(Ballot(9, 2), world.nodes[1].replica.upto + 1), 2, "n2.0.99"))
+
+    assert world.answers[-1] == Decline(request, None, maybe=True)
 
 
 def test_nobody_proposes_further_ahead_than_it_knows_who_decides() -> None:

@@ -91,8 +91,9 @@ class Changed(msgspec.Struct, frozen=True, gc=False):
 
     request: int
     slot: int
+    """The log up to this slot says so; the members of before decide none after it."""
     is_made: bool
-    """Whether it was; if not, another change came before it, and it never will be."""
+    """Whether it is in force; if not, another change came before it, and it never will be."""
 
 
 class Configured(msgspec.Struct, frozen=True, gc=False):

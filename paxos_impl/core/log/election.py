@@ -47,6 +47,8 @@ def step_down(turn: Turn) -> None:
         for id, requests in turn.waiting.items():
             for request in requests:
                 turn.do(Decline(request, None, maybe=id not in queued))
+        for request in turn.phase.changes:
+            turn.do(Decline(request, None, maybe=True))
         for read in turn.phase.reads:
             turn.do(Decline(read.request, None, maybe=False))
         turn.waiting, turn.queue = {}, ()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import election, learner, reading
+from paxos_impl.core.log import election, learner, reading, reconfiguration
 from paxos_impl.core.log.command import NOOP, Batch, Command, Queued
 from paxos_impl.core.log.configuration import ALPHA, is_change
 from paxos_impl.core.log.effect import (
@@ -127,6 +127,7 @@ def drain(turn: Turn) -> None:
     if isinstance(phase, Leading) and phase.announced < turn.upto:
         turn.phase = replace(phase, announced=turn.upto)
         turn.send(turn.others, Commit(phase.ballot, turn.upto))
+    reconfiguration.answer(turn)
     if isinstance(phase, Leading) and not turn.has_vote:
         election.step_down(turn)
 
@@ -230,6 +231,7 @@ def hear_answer(turn: Turn, heard: Heard, sender: int) -> None:
         if not held and holds_lease(turn, phase):
             turn.do(HoldsLease(phase.ballot, turn.upto))
         reading.serve(turn)
+        reconfiguration.answer(turn)
 
 
 def _with_grant(turn: Turn, lease: Lease, heard: Heard, sender: int) -> Lease:

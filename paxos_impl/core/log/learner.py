@@ -28,7 +28,11 @@ def learn(turn: Turn, slot: int, vote: Vote, how: Literal["votes", "told"]) -> N
         return
     turn.ledger = turn.ledger.put(slot, Cell(cell.accepted, vote))
     turn.promised = turn.rules.promised_after_learning(turn.promised, vote)
-    turn.note(Chose(slot, None if cell.accepted == vote else Entry(slot, vote.ballot, vote.value)))
+    chose = Chose(slot, None if cell.accepted == vote else Entry(slot, vote.ballot, vote.value))
+    if len(turn.configurations) == 1:
+        turn.note(chose)
+    else:  # Those who decided it may soon be gone, and can't be asked again after a restart.
+        turn.persist(chose)
     turn.do(Learned(slot, vote, how, turn.cause))
     go_on(turn, slot)
 

@@ -74,6 +74,8 @@ class Leading(msgspec.Struct, frozen=True, gc=False):
     """The number of the last heartbeat when it was last seen to it that a quorum answers."""
     lease: Lease = Lease()
     reads: tuple[Read, ...] = ()
+    changes: tuple[int, ...] = ()
+    """The requests to be answered once the newest configuration is in force."""
     announced: int = 0
     """Up to which slot it has told its followers that all are chosen."""
 
