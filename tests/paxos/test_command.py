@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.paxos.town import PAXOS, Town, environment, free_port, paxos
+from tests.paxos.town import PAXOS, Town, environment, paxos
+from tests.ports import LONG_S, free_ports
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def _refuses_what_would_break_the_cluster(town: Town) -> None:
         )
         return ended.status, ended.said
 
-    fourth = f"127.0.0.1:{free_port()}"
+    fourth = f"127.0.0.1:{free_ports(1)[0]}"
     status, said = serve(town.addresses["1"], "1")
     assert (status, "is in use by another process" in said) == (255, True), said
     status, said = serve(town.registry, "4")
@@ -183,7 +184,7 @@ def test_bad_arguments_are_explained(
 
 @pytest.mark.parametrize("args", [["get"], ["propose", "x"], ["status"]])
 def test_silence_is_told_from_ignorance(args: list[str]) -> None:
-    ended = paxos(*args, "--registry", f"127.0.0.1:{free_port()}", "--timeout", "1")
+    ended = paxos(*args, "--registry", f"127.0.0.1:{free_ports(1)[0]}", "--timeout", "1")
 
     assert ended.status == 1
     assert "does not answer" in ended.said
@@ -198,7 +199,7 @@ def test_a_proposal_waits_for_a_cluster_that_is_only_just_starting(town: Town) -
     for name in ("registry", "1", "2", "3"):
         town.start(name)
 
-    printed, _ = proposal.communicate(timeout=25)
+    printed, _ = proposal.communicate(timeout=LONG_S)
 
     assert (proposal.returncode, printed) == (0, b"x\n")
 
@@ -213,7 +214,7 @@ def test_an_interrupted_client_ends_without_a_traceback() -> None:
         with connection:
             connection.recv(1)
             client.send_signal(signal.SIGINT)
-            _, said = client.communicate(timeout=10)
+            _, said = client.communicate(timeout=LONG_S)
 
     assert (client.returncode, said.strip()) == (130, b"")
 

@@ -37,6 +37,7 @@ from paxos_impl.replica.wire import (
 )
 from paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.test_replica_node import Cluster, cluster
+from tests.ports import LONG_S
 
 EIGHT = 8
 FOUR = 4
@@ -86,7 +87,7 @@ def test_an_operation_over_keys_of_several_groups_is_none() -> None:
 async def fill(some: Cluster, name: str) -> None:
     async with some.client(name) as client:
         for key in KEYS:
-            await client.execute(["append", key, name], timeout_s=10)
+            await client.execute(["append", key, name], timeout_s=LONG_S)
 
 
 async def test_what_was_written_to_any_group_is_read_and_each_has_a_log_of_its_own() -> None:
@@ -96,7 +97,8 @@ async def test_what_was_written_to_any_group_is_read_and_each_has_a_log_of_its_o
                 nursery.start_soon(fill, three, name)
         async with three.client("reader", first=2) as client:
             for key in KEYS:
-                assert sorted((await client.read(["get", key], timeout_s=10)).result) == ["a", "b", "c"]
+                told = await client.read(["get", key], timeout_s=LONG_S)
+                assert sorted(told.result) == ["a", "b", "c"]
 
         applied: dict[int, set[int]] = defaultdict(set)
         seen: dict[tuple[int, int | None], object] = {}
@@ -113,10 +115,10 @@ async def test_what_was_written_to_any_group_is_read_and_each_has_a_log_of_its_o
 async def test_events_of_all_groups_make_one_trace_and_no_two_messages_share_an_id() -> None:
     async with cluster(groups=3) as three, three.client("a") as client:
         for group in range(3):
-            await client.execute(["put", key_of(group, 3), 1], timeout_s=10)
+            await client.execute(["put", key_of(group, 3), 1], timeout_s=LONG_S)
         await three.kill(1)
         await three.start(1)
-        await client.execute(["put", key_of(0, 3), 2], timeout_s=10)
+        await client.execute(["put", key_of(0, 3), 2], timeout_s=LONG_S)
 
     sent = [event.message for event in three.trace if event.message is not None]
     assert len(set(sent)) == len(sent) > 0
@@ -135,7 +137,7 @@ async def test_a_retried_command_is_executed_once_in_its_group_though_leaders_di
             async with three.client(name) as client:
                 for number in range(12):
                     for group in range(FOUR):
-                        await client.execute(["append", key_of(group), f"{name}.{number}"], timeout_s=20)
+                        await client.execute(["append", key_of(group), f"{name}.{number}"], timeout_s=LONG_S)
 
         for name in ("a", "b"):
             nursery.start_soon(add, name)
@@ -147,7 +149,7 @@ async def test_a_retried_command_is_executed_once_in_its_group_though_leaders_di
             await trio.sleep(0.05)
         async with three.client("reader") as client:
             for group in range(FOUR):
-                found = (await client.read(["get", key_of(group)], timeout_s=10)).result
+                found = (await client.read(["get", key_of(group)], timeout_s=LONG_S)).result
                 assert [each for each in found if each[0] == "a"] == [f"a.{n}" for n in range(12)]
                 assert [each for each in found if each[0] == "b"] == [f"b.{n}" for n in range(12)]
 
@@ -159,16 +161,16 @@ async def test_groups_go_on_from_their_snapshots_each_from_its_own() -> None:
         async with three.client("a") as client:
             for number in range(40):
                 for group in (0, 2):
-                    await client.execute(["put", key_of(group, 3), number], timeout_s=10)
+                    await client.execute(["put", key_of(group, 3), number], timeout_s=LONG_S)
         for other in (1, 2):
             await three.kill(other)  # And with it what waits in its queues for the third.
         for each in three.ids:
             await three.start(each)
         async with three.client("b") as client:
             for group in range(3):
-                slot = (await client.execute(["put", key_of(group, 3), "last"], timeout_s=10)).slot
+                slot = (await client.execute(["put", key_of(group, 3), "last"], timeout_s=LONG_S)).slot
                 while True:
-                    told = await statuses(three.membership.members[3], timeout_s=5)
+                    told = await statuses(three.membership.members[3], timeout_s=LONG_S)
                     assert isinstance(told, list)
                     if told[group].executed >= slot:
                         break
@@ -183,14 +185,14 @@ async def test_groups_go_on_from_their_snapshots_each_from_its_own() -> None:
 
 async def test_a_transaction_over_keys_of_several_groups_is_refused_and_no_part_of_it_done() -> None:
     async with cluster(groups=FOUR) as three, three.client("a") as client:
-        await client.execute(["put", "k0", 1], timeout_s=10)
+        await client.execute(["put", "k0", 1], timeout_s=LONG_S)
         with pytest.raises(NotDone, match="not all in one group"):
-            await client.execute(["txn", [["k0", 1]], [["put", "k0", 2], ["put", "k1", 2]]], timeout_s=10)
-        done = await client.execute(["txn", [], [["put", "{k}0", 2], ["put", "{k}1", 3]]], timeout_s=10)
+            await client.execute(["txn", [["k0", 1]], [["put", "k0", 2], ["put", "k1", 2]]], timeout_s=LONG_S)
+        done = await client.execute(["txn", [], [["put", "{k}0", 2], ["put", "{k}1", 3]]], timeout_s=LONG_S)
 
         assert done.result == [None, None]
-        assert (await client.read(["get", "k0"], timeout_s=10)).result == 1
-        assert (await client.read(["get", "k1"], timeout_s=10)).result is None
+        assert (await client.read(["get", "k0"], timeout_s=LONG_S)).result == 1
+        assert (await client.read(["get", "k1"], timeout_s=LONG_S)).result is None
 
 
 async def asked(some: Cluster, request: Request) -> object:
@@ -210,7 +212,7 @@ async def test_who_does_not_know_of_the_groups_is_told() -> None:
     elsewhere = ["put", key_of(1), 1]
     apart = ["txn", [], [put, elsewhere]]
     async with cluster(groups=FOUR) as three, three.client("a") as client:
-        await client.execute(put, timeout_s=10)
+        await client.execute(put, timeout_s=LONG_S)
 
         assert await asked(three, Execute(1, "b", 1, put)) == Groups(FOUR)
         assert await asked(three, Read(1, put[:2])) == Groups(FOUR)
@@ -222,17 +224,17 @@ async def test_who_does_not_know_of_the_groups_is_told() -> None:
         refused = await asked(three, InGroup(0, Execute(1, "b", 1, apart)))
         assert isinstance(refused, Refused)
         assert "not all in one group" in refused.why
-        assert (await client.read(["get", key_of(1)], timeout_s=10)).result is None
+        assert (await client.read(["get", key_of(1)], timeout_s=LONG_S)).result is None
     async with cluster(1) as one, one.client("a") as client:
-        await client.execute(put, timeout_s=10)
+        await client.execute(put, timeout_s=LONG_S)
         assert await asked(one, InGroup(3, Execute(1, "b", 1, put))) == Groups(1)
 
 
 async def test_every_group_tells_how_it_is_and_is_measured() -> None:
     async with cluster(groups=3) as three, three.client("a") as client:
         for group in range(3):
-            await client.execute(["put", key_of(group, 3), 1], timeout_s=10)
-        told = [await statuses(address, timeout_s=5) for address in three.addresses]
+            await client.execute(["put", key_of(group, 3), 1], timeout_s=LONG_S)
+        told = [await statuses(address, timeout_s=LONG_S) for address in three.addresses]
 
         for group in range(3):
             of_group = [each[group] for each in told if isinstance(each, list)]
@@ -263,4 +265,4 @@ async def test_a_message_to_a_group_that_is_not_there_closes_its_connection_and_
             assert await stream.receive_some() == b""
 
         assert any("sent a message to group 2; there is none" in line for line in three.log)
-        assert (await client.execute(["put", "x", 1], timeout_s=10)).result is None
+        assert (await client.execute(["put", "x", 1], timeout_s=LONG_S)).result is None

@@ -11,6 +11,7 @@ import trio
 from paxos_impl.frame import FrameReader, frame
 from paxos_impl.link import QUEUED_MAX, Link
 from paxos_impl.membership import Address
+from tests.ports import LONG_S
 
 HELLO = frame(b"hello")
 
@@ -28,7 +29,7 @@ async def link_to(address: Address, log: list[str] | None = None) -> AsyncIterat
     link = Link(address, HELLO, Random(1), lines.append)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(link.run)
-        with trio.fail_after(10):
+        with trio.fail_after(LONG_S):
             yield link
         nursery.cancel_scope.cancel()
 

@@ -30,6 +30,7 @@ from paxos_impl.storage import StorageFailed
 from paxos_impl.timing import Timing
 from paxos_impl.wire import PROTOCOL, ClientGet, ClientPropose, Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
+from tests.ports import LONG_S, free_ports
 
 QUICK = Timing(retransmit_s=0.05, back_off_s=0.01, pull_s=0.03, max_s=0.1)
 
@@ -44,9 +45,8 @@ class Cluster:
         self.trace: list[TraceEvent] = []
         self.log: list[str] = []
         self._scopes: dict[int, trio.CancelScope] = {}
-        self.membership = Membership(
-            {n: Address("127.0.0.1", port) for n, port in _free_ports(self.ids)}, "blue"
-        )
+        ports = zip(self.ids, free_ports(size), strict=True)
+        self.membership = Membership({n: Address("127.0.0.1", port) for n, port in ports}, "blue")
 
     async def start(self, server_id: int, rules: Rules | None = None) -> None:
         self._scopes[server_id] = await self._nursery.start(self._run, server_id, rules or Rules())
@@ -79,38 +79,28 @@ class Cluster:
             task_status.started(nursery.cancel_scope)
 
 
-def _free_ports(ids: tuple[int, ...]) -> list[tuple[int, int]]:
-    import socket
-
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in ids]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return list(zip(ids, ports, strict=True))
-
-
 @asynccontextmanager
 async def cluster(size: int = 3, *, up: tuple[int, ...] | None = None) -> AsyncIterator[Cluster]:
     async with trio.open_nursery() as nursery:
         made = Cluster(size, nursery)
         for server_id in made.ids if up is None else up:
             await made.start(server_id)
-        with trio.fail_after(20):
+        with trio.fail_after(LONG_S):
             yield made
         nursery.cancel_scope.cancel()
 
 
 async def known(address: Address) -> Any:
     """The decree, once this instance knows it."""
-    while not isinstance(outcome := await get([address], timeout_s=5), Chosen):
+    while not isinstance(outcome := await get([address], timeout_s=LONG_S), Chosen):
         await trio.sleep(0.005)
     return outcome.value
 
 
 async def test_what_one_instance_is_asked_to_propose_all_of_them_know() -> None:
     async with cluster() as three:
-        before = await get([three.address(3)], timeout_s=5)
-        chosen = await propose([three.address(2)], "x", timeout_s=5)
+        before = await get([three.address(3)], timeout_s=LONG_S)
+        chosen = await propose([three.address(2)], "x", timeout_s=LONG_S)
 
         assert before == Unknown()
         assert chosen == Chosen("x", Ballot(1, 2))
@@ -121,7 +111,7 @@ async def test_duelling_clients_hear_one_and_the_same_value() -> None:
     heard: list[Any] = []
 
     async def ask(address: Address, value: str) -> None:
-        heard.append(await propose([address], value, timeout_s=10))
+        heard.append(await propose([address], value, timeout_s=LONG_S))
 
     async with cluster() as three, trio.open_nursery() as clients:
         for server_id in three.ids:
@@ -133,19 +123,19 @@ async def test_duelling_clients_hear_one_and_the_same_value() -> None:
 
 async def test_the_decree_outlives_a_power_failure_of_all() -> None:
     async with cluster() as three:
-        await propose([three.address(1)], "x", timeout_s=5)
+        await propose([three.address(1)], "x", timeout_s=LONG_S)
         for server_id in three.ids:
             await three.kill(server_id)
         for server_id in three.ids:
             await three.start(server_id)
 
         assert [await known(three.address(n)) for n in three.ids] == ["x", "x", "x"]
-        assert (await status(three.address(1), timeout_s=5)).incarnation == 1
+        assert (await status(three.address(1), timeout_s=LONG_S)).incarnation == 1
 
 
 async def test_a_majority_is_enough_and_the_one_that_was_down_catches_up() -> None:
     async with cluster(up=(1, 2)) as three:
-        await propose([three.address(1)], "x", timeout_s=5)
+        await propose([three.address(1)], "x", timeout_s=LONG_S)
         await three.start(3)
 
         assert await known(three.address(3)) == "x"
@@ -156,14 +146,14 @@ async def test_a_minority_does_not_decide() -> None:
         with pytest.raises(NoAnswer, match="no answer in time"):
             await propose([three.address(1)], "x", timeout_s=0.3)
 
-        assert await get([three.address(1)], timeout_s=5) == Unknown()
+        assert await get([three.address(1)], timeout_s=LONG_S) == Unknown()
         assert not [event for event in three.trace if event.event == "learned"]
 
 
 async def test_nothing_leaves_before_it_is_durable() -> None:
     async with cluster() as three:
         three.disks[2].gate = trio.Event()
-        await propose([three.address(1)], "x", timeout_s=5)
+        await propose([three.address(1)], "x", timeout_s=LONG_S)
         spoken = {event.event for event in three.trace if event.node == "n2"}
         three.disks[2].gate.set()
         three.disks[2].gate = None
@@ -182,7 +172,7 @@ async def test_it_is_the_rules_that_make_a_message_wait() -> None:
     async with cluster(up=(1, 3)) as three:
         await three.start(2, Hasty())
         three.disks[2].gate = trio.Event()
-        await propose([three.address(1)], "x", timeout_s=5)
+        await propose([three.address(1)], "x", timeout_s=LONG_S)
         while not [event for event in three.trace if (event.node, event.event) == ("n2", "promise_sent")]:
             await trio.sleep(0.005)
 
@@ -218,7 +208,7 @@ async def test_a_node_whose_disk_fails_stops_and_says_so() -> None:
             )
             disk.failing = errno.EIO
             with pytest.raises(NoAnswer):
-                await propose([address], "x", timeout_s=5)
+                await propose([address], "x", timeout_s=LONG_S)
 
     with pytest.raises(ExceptionGroup) as caught:
         await propose_on_a_failing_disk()
@@ -260,20 +250,20 @@ ASTRAY = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), BLUE, group=1))
 async def test_who_makes_no_sense_is_cut_off_with_a_reason_and_nobody_else_is(said: bytes, why: str) -> None:
     async with cluster(up=(1,)) as three, await trio.open_tcp_stream(*three.address(1)) as stream:
         await stream.send_all(said)
-        with trio.fail_after(5):
+        with trio.fail_after(LONG_S):
             while await stream.receive_some():
                 pass
 
         assert any(why in line for line in three.log), three.log
-        assert await get([three.address(1)], timeout_s=5) == Unknown()
-        assert (await status(three.address(1), timeout_s=5)).promised is None, "it believed a stranger"
+        assert await get([three.address(1)], timeout_s=LONG_S) == Unknown()
+        assert (await status(three.address(1), timeout_s=LONG_S)).promised is None, "it believed a stranger"
 
 
 async def test_a_hello_from_before_a_restart_is_refused() -> None:
     async with cluster(up=(1,)) as three:
         async with await trio.open_tcp_stream(*three.address(1)) as new:
             await new.send_all(framed(Hello(PROTOCOL, "blue", 2, 1, 5)) + PREPARE)
-            while (await status(three.address(1), timeout_s=5)).promised is None:
+            while (await status(three.address(1), timeout_s=LONG_S)).promised is None:
                 await trio.sleep(0.005)
             async with await trio.open_tcp_stream(*three.address(1)) as old:
                 await old.send_all(framed(Hello(PROTOCOL, "blue", 2, 1, 4)) + PREPARE)
@@ -289,7 +279,7 @@ async def test_a_hello_and_messages_that_come_twice_do_no_harm() -> None:
         while len([e for e in three.trace if e.event == "promise_sent"]) < 2:
             await trio.sleep(0.005)
 
-        assert (await status(three.address(1), timeout_s=5)).promised == Ballot(99, 2)
+        assert (await status(three.address(1), timeout_s=LONG_S)).promised == Ballot(99, 2)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +288,7 @@ async def test_a_hello_and_messages_that_come_twice_do_no_harm() -> None:
 )
 async def test_a_value_that_can_t_be_a_decree_is_refused(value: Any, why: str) -> None:
     async with cluster(1) as one:
-        outcome = await propose([one.address(1)], value, timeout_s=5)
+        outcome = await propose([one.address(1)], value, timeout_s=LONG_S)
 
         assert isinstance(outcome, Refused)
         assert why in outcome.why
@@ -307,7 +297,7 @@ async def test_a_value_that_can_t_be_a_decree_is_refused(value: Any, why: str) -
 @pytest.mark.parametrize("value", [0, "", False, {"a": [1, None]}, "x" * 200_000])
 async def test_any_other_plain_value_can_be(value: Any) -> None:
     async with cluster() as three:
-        await propose([three.address(1)], value, timeout_s=5)
+        await propose([three.address(1)], value, timeout_s=LONG_S)
 
         assert await known(three.address(3)) == value
 
@@ -327,16 +317,16 @@ async def test_the_client_goes_on_to_the_next_instance_when_one_is_dead() -> Non
     async with cluster(up=(2, 3)) as three:
         addresses = [three.address(n) for n in three.ids]
 
-        assert await get(addresses, timeout_s=5) == Unknown()
-        assert isinstance(await propose(addresses, "x", timeout_s=5), Chosen)
-        assert (await get([addresses[0], addresses[2]], timeout_s=5)) is not None
+        assert await get(addresses, timeout_s=LONG_S) == Unknown()
+        assert isinstance(await propose(addresses, "x", timeout_s=LONG_S), Chosen)
+        assert (await get([addresses[0], addresses[2]], timeout_s=LONG_S)) is not None
         with pytest.raises(NoAnswer):
-            await get(addresses[:1], timeout_s=5)
+            await get(addresses[:1], timeout_s=LONG_S)
 
 
 async def test_traces_of_a_cluster_are_in_order_and_free_of_gaps() -> None:
     async with cluster() as three:
-        await propose([three.address(2)], "x", timeout_s=5)
+        await propose([three.address(2)], "x", timeout_s=LONG_S)
         while not [e for e in three.trace if (e.node, e.event) == ("n2", "accept_sent")]:
             await trio.sleep(0.005)
         await three.kill(2)

@@ -26,7 +26,7 @@ from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Re
 from paxos_impl.storage import StorageFailed
 from paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
-from tests.paxos.test_node import _free_ports
+from tests.ports import LONG_S, free_ports
 
 QUICK = ReplicaTiming(beat_s=0.02, election_s=0.08, soon_s=0.02)
 STEADY = ReplicaTiming(beat_s=0.05, election_s=0.3, soon_s=0.1)
@@ -49,8 +49,8 @@ class Cluster:
         self.trace: list[TraceEvent] = []
         self.log: list[str] = []
         self._scopes: dict[int, trio.CancelScope] = {}
-        addresses = {n: Address("127.0.0.1", port) for n, port in _free_ports(self.ids)}
-        self.membership = Membership(addresses, "blue")
+        ports = zip(self.ids, free_ports(size), strict=True)
+        self.membership = Membership({n: Address("127.0.0.1", port) for n, port in ports}, "blue")
 
     @property
     def addresses(self) -> list[Address]:
@@ -65,7 +65,7 @@ class Cluster:
 
     async def join(self, server_id: int) -> Address:
         """Start a replica that the others have not founded the cluster with."""
-        [(_, port)] = _free_ports((server_id,))
+        [port] = free_ports(1)
         self.joined[server_id] = Address("127.0.0.1", port)
         self.disks[server_id] = MemoryDisk()
         await self.start(server_id)
@@ -80,7 +80,7 @@ class Cluster:
     async def configuration(self) -> Configuration:
         """The newest one that the leader knows of."""
         addresses = {**self.membership.members, **self.joined}
-        told = await status(addresses[await self.leader()], timeout_s=5)
+        told = await status(addresses[await self.leader()], timeout_s=LONG_S)
         assert isinstance(told, Status)
         assert told.configuration is not None
         return told.configuration
@@ -89,7 +89,7 @@ class Cluster:
         """What a replica says once it has executed a slot."""
         addresses = {**self.membership.members, **self.joined}
         while True:
-            told = await status(addresses[server_id], timeout_s=5)
+            told = await status(addresses[server_id], timeout_s=LONG_S)
             if isinstance(told, Status) and told.executed >= slot:
                 return told
             await trio.sleep(0.01)
@@ -100,7 +100,7 @@ class Cluster:
             addresses = {**self.membership.members, **self.joined}
             for server_id, address in addresses.items():
                 if not self._scopes[server_id].cancel_called:
-                    told = await status(address, timeout_s=5)
+                    told = await status(address, timeout_s=LONG_S)
                     if told.phase == "leading":
                         return server_id
             await trio.sleep(0.01)
@@ -134,18 +134,18 @@ async def cluster(size: int = 3, compaction: Compaction = NEVER, groups: int = 1
         made = Cluster(size, nursery, compaction, groups)
         for server_id in made.ids:
             await made.start(server_id)
-        with trio.fail_after(20 if groups == 1 else 60):
+        with trio.fail_after(LONG_S):
             yield made
         nursery.cancel_scope.cancel()
 
 
 async def test_what_one_client_writes_another_reads_from_whichever_replica() -> None:
     async with cluster() as three, three.client("a") as writer:
-        written = await writer.execute(["put", "x", 1], timeout_s=10)
+        written = await writer.execute(["put", "x", 1], timeout_s=LONG_S)
         for first in three.ids:
             async with three.client(f"b{first}", first=first) as reader:
-                assert (await reader.read(["get", "x"], timeout_s=10)).result == 1
-                through_log = await reader.execute(["get", "x"], timeout_s=10)
+                assert (await reader.read(["get", "x"], timeout_s=LONG_S)).result == 1
+                through_log = await reader.execute(["get", "x"], timeout_s=LONG_S)
                 assert through_log.result == 1
                 assert through_log.slot > written.slot
 
@@ -154,14 +154,14 @@ async def test_clients_side_by_side_lose_nothing_and_do_nothing_twice() -> None:
     async def add(three: Cluster, name: str) -> None:
         async with three.client(name) as client:
             for number in range(20):
-                await client.execute(["append", "x", f"{name}.{number}"], timeout_s=10)
+                await client.execute(["append", "x", f"{name}.{number}"], timeout_s=LONG_S)
 
     async with cluster() as three:
         async with trio.open_nursery() as clients:
             for name in ("a", "b", "c", "d"):
                 clients.start_soon(add, three, name)
         async with three.client("reader") as reader:
-            elements = (await reader.read(["get", "x"], timeout_s=10)).result
+            elements = (await reader.read(["get", "x"], timeout_s=LONG_S)).result
 
     assert sorted(elements) == sorted(f"{name}.{number}" for name in "abcd" for number in range(20))
 
@@ -169,31 +169,32 @@ async def test_clients_side_by_side_lose_nothing_and_do_nothing_twice() -> None:
 async def test_when_the_leader_dies_another_leads_and_no_write_is_lost() -> None:
     async with cluster() as three, three.client("a") as client:
         for number in range(5):
-            await client.execute(["append", "x", number], timeout_s=10)
+            await client.execute(["append", "x", number], timeout_s=LONG_S)
         await three.kill(await three.leader())
         for number in range(5, 10):
-            await client.execute(["append", "x", number], timeout_s=10)
+            await client.execute(["append", "x", number], timeout_s=LONG_S)
 
-        assert (await client.read(["get", "x"], timeout_s=10)).result == list(range(10))
+        assert (await client.read(["get", "x"], timeout_s=LONG_S)).result == list(range(10))
 
 
 async def test_the_log_outlives_a_power_failure_of_all() -> None:
     async with cluster() as three, three.client("a") as client:
-        await client.execute(["put", "x", 1], timeout_s=10)
+        await client.execute(["put", "x", 1], timeout_s=LONG_S)
         for server_id in three.ids:
             await three.kill(server_id)
         for server_id in three.ids:
             await three.start(server_id)
 
-        assert (await client.read(["get", "x"], timeout_s=10)).result == 1
+        assert (await client.read(["get", "x"], timeout_s=LONG_S)).result == 1
 
 
 async def test_a_lock_whose_lease_has_run_out_is_had_by_the_next_with_a_higher_token() -> None:
     async with cluster() as three, three.client("a") as first, three.client("b") as second:
-        assert (await first.execute(["acquire", "lock", "a", 60_000], timeout_s=10)).result == 1
-        assert (await second.execute(["acquire", "lock", "b", 60_000], timeout_s=10)).result is None
-        assert (await first.execute(["acquire", "brief", "a", 1], timeout_s=10)).result == 1
-        while (token := (await second.execute(["acquire", "brief", "b", 1], timeout_s=10)).result) is None:
+        assert (await first.execute(["acquire", "lock", "a", 60_000], timeout_s=LONG_S)).result == 1
+        assert (await second.execute(["acquire", "lock", "b", 60_000], timeout_s=LONG_S)).result is None
+        assert (await first.execute(["acquire", "brief", "a", 1], timeout_s=LONG_S)).result == 1
+        brief = ["acquire", "brief", "b", 1]
+        while (token := (await second.execute(brief, timeout_s=LONG_S)).result) is None:
             await trio.sleep(0.001)
 
     assert token == 2
@@ -227,7 +228,7 @@ async def test_who_does_not_lead_names_the_leader() -> None:
 
 async def test_without_a_quorum_a_write_is_of_unknown_outcome_and_a_read_is_not_done() -> None:
     async with cluster() as three, three.client("a") as client:
-        await client.execute(["put", "x", 1], timeout_s=10)
+        await client.execute(["put", "x", 1], timeout_s=LONG_S)
         leader = await three.leader()
         for server_id in three.ids:
             if server_id != leader:
@@ -268,11 +269,11 @@ async def test_a_replica_that_was_away_for_long_takes_a_snapshot_and_goes_on_fro
     async with cluster(compaction=OFTEN) as three, three.client("a") as client:
         await three.kill(3)
         for number in range(QUEUED_MAX):  # What waits for it in queues is not all.
-            done = await client.execute(["append", "x", number], timeout_s=10)
+            done = await client.execute(["append", "x", number], timeout_s=LONG_S)
         await three.start(3)
         await three.caught_up(3, done.slot)
         await three.kill(1)
-        assert (await client.read(["get", "x"], timeout_s=10)).result == list(range(QUEUED_MAX))
+        assert (await client.read(["get", "x"], timeout_s=LONG_S)).result == list(range(QUEUED_MAX))
 
         installed = [event.node for event in three.trace if event.event == "snapshot_installed"]
 
@@ -282,39 +283,39 @@ async def test_a_replica_that_was_away_for_long_takes_a_snapshot_and_goes_on_fro
 async def test_after_a_power_failure_of_all_the_log_goes_on_from_snapshots() -> None:
     async with cluster(compaction=OFTEN) as three, three.client("a") as client:
         for number in range(30):
-            await client.execute(["append", "x", number], timeout_s=10)
+            await client.execute(["append", "x", number], timeout_s=LONG_S)
         for server_id in three.ids:
             await three.kill(server_id)
         for server_id in three.ids:
             await three.start(server_id)
 
-        assert (await client.execute(["append", "x", 30], timeout_s=10)).result == 31
+        assert (await client.execute(["append", "x", 30], timeout_s=LONG_S)).result == 31
 
 
 async def test_members_come_and_go_while_clients_go_on() -> None:
     async with cluster(compaction=OFTEN) as three, three.client("a") as client, three.client("b") as admin:
         for number in range(20):
-            await client.execute(["append", "x", number], timeout_s=10)
+            await client.execute(["append", "x", number], timeout_s=LONG_S)
         address = await three.join(4)
         now = await three.configuration()
-        done = await admin.change(now.with_learner(str(address)), timeout_s=10)
+        done = await admin.change(now.with_learner(str(address)), timeout_s=LONG_S)
         await three.caught_up(4, done.slot)
-        await admin.change((await three.configuration()).with_vote(4), timeout_s=10)
-        await admin.change((await three.configuration()).without(1), timeout_s=10)
+        await admin.change((await three.configuration()).with_vote(4), timeout_s=LONG_S)
+        await admin.change((await three.configuration()).without(1), timeout_s=LONG_S)
         await three.kill(1)
         await three.kill(await three.leader())
-        await client.execute(["append", "x", 20], timeout_s=10)
+        await client.execute(["append", "x", 20], timeout_s=LONG_S)
 
-        assert (await client.read(["get", "x"], timeout_s=10)).result == list(range(21))
+        assert (await client.read(["get", "x"], timeout_s=LONG_S)).result == list(range(21))
         assert (await three.configuration()).voters == (2, 3, 4)
 
 
 async def test_a_change_that_is_done_already_is_done() -> None:
     async with cluster() as three, three.client("a") as admin:
         members = (await three.configuration()).with_learner("127.0.0.1:1")
-        await admin.change(members, timeout_s=10)
+        await admin.change(members, timeout_s=LONG_S)
 
-        await admin.change(members, timeout_s=10)
+        await admin.change(members, timeout_s=LONG_S)
 
         assert (await three.configuration()).version == 1
 
@@ -322,15 +323,15 @@ async def test_a_change_that_is_done_already_is_done() -> None:
 async def test_an_impossible_change_is_refused_in_words() -> None:
     async with cluster() as three, three.client("a") as admin:
         with pytest.raises(NotDone, match="somebody has to vote"):
-            await admin.change((), timeout_s=10)
+            await admin.change((), timeout_s=LONG_S)
 
 
 async def test_a_removed_member_says_so_and_is_shown_out_when_it_calls() -> None:
     async with cluster() as three, three.client("a") as admin:
         first = await three.leader()
         other = next(server_id for server_id in three.ids if server_id != first)
-        await admin.change((await three.configuration()).without(other), timeout_s=10)
-        await admin.execute(["put", "x", 1], timeout_s=10)
+        await admin.change((await three.configuration()).without(other), timeout_s=LONG_S)
+        await admin.execute(["put", "x", 1], timeout_s=LONG_S)
         while not any(f"server {other} is no member from slot" in line for line in three.log):
             await trio.sleep(0.01)
         await three.kill(other)
@@ -338,7 +339,7 @@ async def test_a_removed_member_says_so_and_is_shown_out_when_it_calls() -> None
         while not any(f"server {other} is no other member" in line for line in three.log):
             await trio.sleep(0.01)
 
-        assert (await admin.read(["get", "x"], timeout_s=10)).result == 1
+        assert (await admin.read(["get", "x"], timeout_s=LONG_S)).result == 1
 
 
 @pytest.mark.parametrize(
@@ -359,13 +360,13 @@ async def test_odd_visitors_are_shown_out_and_nobody_is_disturbed(said: bytes) -
             await stream.send_all(said)
             assert await stream.receive_some() == b""
 
-        assert (await client.execute(["put", "x", 1], timeout_s=10)).result is None
+        assert (await client.execute(["put", "x", 1], timeout_s=LONG_S)).result is None
         assert any(line.startswith("closed a connection") for line in three.log)
 
 
 async def test_a_replica_whose_disk_fails_stops_and_says_so() -> None:
     disk = MemoryDisk()
-    [(_, port)] = _free_ports((1,))
+    [port] = free_ports(1)
     config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"), timing=QUICK)
     failures: list[StorageFailed] = []
 
@@ -375,7 +376,7 @@ async def test_a_replica_whose_disk_fails_stops_and_says_so() -> None:
         except StorageFailed as error:
             failures.append(error)
 
-    with trio.fail_after(20):
+    with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(run)
             disk.failing = errno.EIO
@@ -397,10 +398,10 @@ async def test_a_leader_tells_for_how_long_it_holds_its_lease_and_nobody_else_do
     async with cluster() as three:
         leader = await three.leader()
         told = {}
-        with trio.fail_after(10):
+        with trio.fail_after(LONG_S):
             while not (told.get(leader) or 0) > 0:
                 for server_id in three.ids:
-                    seen = await status(three.membership.members[server_id], timeout_s=5)
+                    seen = await status(three.membership.members[server_id], timeout_s=LONG_S)
                     assert isinstance(seen, Status)
                     told[server_id] = seen.lease_s
                 await trio.sleep(0.01)

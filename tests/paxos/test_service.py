@@ -59,8 +59,9 @@ from paxos_impl.wire import (
     read_response,
 )
 from tests.paxos.memory_disk import MemoryDisk
-from tests.paxos.test_node import QUICK, _free_ports
+from tests.paxos.test_node import QUICK
 from tests.paxos.town import PAXOS, ROOT, Town, environment, paxos
+from tests.ports import LONG_S, free_ports
 
 
 @asynccontextmanager
@@ -70,7 +71,7 @@ async def instance(log: list[str]) -> AsyncIterator[Address]:
     run = partial(serve, config, disk=MemoryDisk(), rng=Random(1), log=log.append)
     async with trio.open_nursery() as nursery:
         address = await nursery.start(run)
-        with trio.fail_after(20):
+        with trio.fail_after(LONG_S):
             yield address
         nursery.cancel_scope.cancel()
 
@@ -158,17 +159,17 @@ async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> No
 
 
 async def test_who_has_too_much_to_do_says_that_nothing_was_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    [(_, port)] = _free_ports((1,))
+    [port] = free_ports(1)
     config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"))
     async with trio.open_nursery() as nursery:
         address = await nursery.start(partial(serve_replica, config, disk=MemoryDisk(), rng=Random(1)))
         async with ReplicaClient([address], "a") as client:
-            await client.execute(["put", "x", 1], timeout_s=10)
+            await client.execute(["put", "x", 1], timeout_s=LONG_S)
             monkeypatch.setattr(driver, "BACKLOG_MAX", 0)
             with pytest.raises(NotDone, match="too much to do"):
                 await client.execute(["put", "x", 2], timeout_s=0.1)
             monkeypatch.undo()
-            read = await client.read(["get", "x"], timeout_s=10)
+            read = await client.read(["get", "x"], timeout_s=LONG_S)
         nursery.cancel_scope.cancel()
 
     assert read.result == 1
@@ -269,7 +270,7 @@ async def test_a_server_without_a_cluster_says_how_far_it_is(
 
 
 async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_sent_elsewhere() -> None:
-    [(_, port)] = _free_ports((1,))
+    [port] = free_ports(1)
     address, disk, stop = Address("127.0.0.1", port), MemoryDisk(), trio.Event()
     config = ReplicaConfig(1, Membership({1: address}, "blue"))
     at_door = Reception(Anteroom(read_of_replicas, answer_early_of_replicas, 1), lambda line: None)
@@ -284,7 +285,7 @@ async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_s
         answers.append(await connection.ask(Execute(1, f"c{number}", 1, ["put", "x", number])))
         await connection.drop()
 
-    with trio.fail_after(20):
+    with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(serve_when_complete, at_door, join, address, stop=stop))
             while not answers or isinstance(answers[-1], NotTakenUp | Elsewhere):
@@ -391,7 +392,7 @@ def test_a_service_speaks_json_is_measured_over_http_and_stops_when_told(tmp_pat
     town = Town(tmp_path)
     town.start("registry")
     town.wait("registry", "listening")
-    [(_, metrics), (_, listen)] = _free_ports((1, 2))
+    [metrics, listen] = free_ports(2)
     replica = subprocess.Popen(
         [
             *PAXOS, "kv", "serve", "--registry", town.registry, "--cluster-size", "1", "--log", "json",
@@ -402,11 +403,11 @@ def test_a_service_speaks_json_is_measured_over_http_and_stops_when_told(tmp_pat
     )  # fmt: skip
     try:
         put = paxos("kv", "put", "x", "1", "--node", f"127.0.0.1:{listen}", "--timeout", "20")
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=LONG_S) as response:
             measured = response.read().decode()
         status = paxos("kv", "status", "--node", f"127.0.0.1:{listen}")
         replica.send_signal(signal.SIGTERM)
-        _, said = replica.communicate(timeout=10)
+        _, said = replica.communicate(timeout=LONG_S)
     finally:
         replica.kill()
         town.kill("registry")

@@ -23,7 +23,8 @@ from paxos_impl.replica.node import serve as serve_replica
 from paxos_impl.transport import PLAIN, BadCertificate, Transport, mutual_tls
 from paxos_impl.wire import ClientGet, read_response
 from tests.paxos.memory_disk import MemoryDisk
-from tests.paxos.test_node import QUICK, _free_ports
+from tests.paxos.test_node import QUICK
+from tests.ports import LONG_S, free_ports
 
 trustme = pytest.importorskip("trustme")
 
@@ -66,9 +67,9 @@ async def serve_one(
 
 
 async def test_members_and_clients_with_certificates_decide(authority: Authority) -> None:
-    ports = _free_ports((1, 2, 3))
+    ports = zip((1, 2, 3), free_ports(3), strict=True)
     membership = Membership({n: Address("127.0.0.1", port) for n, port in ports}, "blue")
-    with trio.fail_after(20):
+    with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             for n in membership.ids:
                 config = NodeConfig(
@@ -79,7 +80,7 @@ async def test_members_and_clients_with_certificates_decide(authority: Authority
             addresses = [membership.members[n] for n in membership.ids]
             while True:
                 try:
-                    outcome = await paxos.propose(addresses, "x", timeout_s=5, transport=mine)
+                    outcome = await paxos.propose(addresses, "x", timeout_s=LONG_S, transport=mine)
                     break
                 except NoAnswer:
                     await trio.sleep(0.01)
@@ -90,9 +91,9 @@ async def test_members_and_clients_with_certificates_decide(authority: Authority
 
 async def test_replicas_and_the_registry_speak_tls_too(authority: Authority) -> None:
     transport = authority.transport("replica.example")
-    [(_, port)] = _free_ports((1,))
+    [port] = free_ports(1)
     config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"), transport=transport)
-    with trio.fail_after(20):
+    with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             address = await nursery.start(
                 lambda *, task_status: serve_replica(
@@ -109,8 +110,8 @@ async def test_replicas_and_the_registry_speak_tls_too(authority: Authority) -> 
                 )
             )
             async with ReplicaClient([address], "a", transport=transport) as client:
-                await client.execute(["put", "x", 1], timeout_s=10)
-                assert (await client.read(["get", "x"], timeout_s=10)).result == 1
+                await client.execute(["put", "x", 1], timeout_s=LONG_S)
+                assert (await client.read(["get", "x"], timeout_s=LONG_S)).result == 1
             assert isinstance(await ask_registry(registry, GetMembership(), transport), View)
             with pytest.raises((OSError, trio.BrokenResourceError, BadFrame)):
                 await ask_registry(registry, GetMembership())
@@ -126,7 +127,7 @@ async def test_who_has_no_certificate_of_the_cluster_gets_nothing(
         "another authority's certificate": another.transport("stranger.example", trusts=authority),
         "no certificate": Transport(dials=without_certificate(authority)),
     }
-    with trio.fail_after(20):
+    with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             ours = authority.transport("server.example")
             address = await nursery.start(partial(serve_one, ours, log))
@@ -134,7 +135,7 @@ async def test_who_has_no_certificate_of_the_cluster_gets_nothing(
                 with pytest.raises(NoAnswer):
                     await ask(address, transport)
             mine = authority.transport("client.example")
-            known = await paxos.propose([address], "x", timeout_s=5, transport=mine)
+            known = await paxos.propose([address], "x", timeout_s=LONG_S, transport=mine)
             nursery.cancel_scope.cancel()
 
     assert isinstance(known, Chosen), "the strangers disturbed it"
@@ -144,7 +145,7 @@ async def test_who_has_no_certificate_of_the_cluster_gets_nothing(
 async def test_a_client_does_not_talk_to_a_server_of_another_cluster(
     authority: Authority, another: Authority
 ) -> None:
-    with trio.fail_after(20):
+    with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             theirs = another.transport("server.example", trusts=authority)
             address = await nursery.start(partial(serve_one, theirs, []))
@@ -186,7 +187,9 @@ def test_in_simulation_instances_speak_tls_as_well(authority: Authority) -> None
     outcomes = []
 
     async def ask() -> None:
-        outcomes.append(await paxos.propose([Address("n2", 7000)], "x", timeout_s=30, transport=transport))
+        outcomes.append(
+            await paxos.propose([Address("n2", 7000)], "x", timeout_s=LONG_S, transport=transport)
+        )
 
     with World(1) as world:
         for n, name in enumerate(names, start=1):

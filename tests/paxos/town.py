@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import NamedTuple, TypeVar
 import pytest
 
 from paxos_impl.cli import main
+from tests.ports import LONG_S, free_ports
 
 _Kv = TypeVar("_Kv", bound="KvTown")
 
@@ -45,19 +45,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 class Town:
     """A registry and three instances on this machine."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        self.addresses = {name: f"127.0.0.1:{free_port()}" for name in ("registry", "1", "2", "3")}
+        names = ("registry", "1", "2", "3")
+        self.addresses = {name: f"127.0.0.1:{port}" for name, port in zip(names, free_ports(4), strict=True)}
         self.registry = self.addresses["registry"]
 
     def start(self, name: str) -> None:
@@ -68,7 +63,7 @@ class Town:
 
     def wait(self, name: str, words: str, *, times: int = 1) -> None:
         """Wait until a process has said something so many times over all its lives."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LONG_S
         while self.said(name).count(words) < times:
             assert time.monotonic() < deadline, f"{name} never said {words!r}, but:\n{self.said(name)}"
             time.sleep(0.02)
@@ -115,7 +110,7 @@ class GrowingTown(KvTown):
 
     def join(self, name: str) -> None:
         """Start a replica that joins, or one that has joined."""
-        address = self.addresses.setdefault(name, f"127.0.0.1:{free_port()}")
+        address = self.addresses.setdefault(name, f"127.0.0.1:{free_ports(1)[0]}")
         known = ["--node", self.addresses["2"]]
         with (self.root / f"{name}.log").open("ab") as log:
             where = ["--listen", address, "--data", str(self.root / name)]
