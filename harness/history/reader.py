@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
+from harness.history.alike import alike
 from harness.history.contradiction import contradiction
 from harness.history.edn import EdnReader
 from harness.history.history import History
@@ -41,9 +41,6 @@ _BINARY: Final = (
     (b"\xff\xfe", "text in UTF-16: convert it to UTF-8 first"),
     (b"\xfe\xff", "text in UTF-16: convert it to UTF-8 first"),
 )
-_ONE_OP: Final = re.compile(r"\{([^{}]*?):process (\d+|:nemesis)\b([^{}]*)\}")
-_UNCOMMON: Final = (*';"#\\', ":time ", ":index ")
-_UNTIMED: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +107,8 @@ def _read(path: Path, format: Format, keep_undamaged: bool) -> History:
     ops: list[Op] = []
     try:
         text = _text(path, keep_undamaged)
-        if format == "jepsen-edn" and (alike := _alike(text)) is not None:
-            return History(alike)
+        if format == "jepsen-edn" and (ops_alike := alike(text, _op)) is not None:
+            return History(ops_alike)
         entries = _entries(text, format)
         for entry in entries:
             ops.append(_op(entry, len(ops)))
@@ -142,39 +139,6 @@ def _entries(text: str, format: Format) -> _Entries:
             return _JsonList(text) if text.lstrip().startswith("[") else _JsonLines(text)
         case _:
             return EdnReader(text)
-
-
-def _alike(text: str) -> list[Op] | None:
-    """The ops of a history in which many are the same but for their process, as those of old versions are.
-
-    They are read several times quicker, since each kind of op is looked at only once. None if it is another
-    kind of history, or a damaged one.
-    """
-    if any(part in text for part in _UNCOMMON):
-        return None
-    pieces = _ONE_OP.split(text)
-    if "".join(pieces[0::4]).strip("[]() \t\r\n,"):
-        return None
-    told = list(zip(pieces[1::4], pieces[3::4], strict=True))
-    try:
-        kinds = {fields: _kind("".join(fields)) for fields in set(told)}
-    except ValueError:
-        return None
-    if any(kind.time != _UNTIMED for kind in kinds.values()):
-        return None
-    numbers = {name: NEMESIS if name[0] == ":" else int(name) for name in set(pieces[2::4])}
-    return [
-        Op(index, index, kind.type, process, kind.f, kind.value, kind.error)
-        for index, (kind, process) in enumerate(
-            zip(map(kinds.__getitem__, told), map(numbers.__getitem__, pieces[2::4]), strict=True)
-        )
-    ]
-
-
-@lru_cache(maxsize=10_000)
-def _kind(fields: str) -> Op:
-    (entry,) = EdnReader(f"{{{fields}}}")
-    return _op(entry, _UNTIMED)
 
 
 class _JsonLines:

@@ -293,11 +293,10 @@ async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_s
             answers.clear()
             disk.gate = gate = trio.Event()
             nursery.start_soon(ask, 1)
-            while at_door.clients == 0:
+            while gate.statistics().tasks_waiting == 0:
                 await trio.sleep(0.001)
-            await trio.sleep(0.02)
             stop.set()
-            await trio.sleep(0.02)
+            await trio.testing.wait_all_tasks_blocked()
             await ask(2)
             assert answers == [Elsewhere(None, maybe=False)]
             gate.set()
