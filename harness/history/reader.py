@@ -14,9 +14,10 @@ import msgspec
 from harness.history.alike import alike
 from harness.history.contradiction import contradiction
 from harness.history.edn import EdnReader
+from harness.history.entry import op_of
 from harness.history.history import History
 from harness.history.jsonl import TOO_DEEP, DamagedFile, not_text, read_history
-from harness.history.op import NEMESIS, Op
+from harness.history.op import Op
 from harness.history.porcupine import EtcdReader
 
 Format = Literal["ostrakon", "jepsen-edn", "jepsen-json", "porcupine-etcd", "porcupine-kv"]
@@ -28,7 +29,6 @@ one it expected, which is a thing seen and must be accounted for. Of other ops i
 """
 
 _FAIL_MEANS: Final[dict[Format, FailMeans]] = {"porcupine-etcd": "compared unequal"}
-_TYPES: Final = ("invoke", "ok", "fail", "info")
 _OURS: Final = ("index", "time", "type", "process", "f")
 _EXPECTED: Final = (
     "a history: JSON objects or EDN maps with type, process, f and value, or a log of Porcupine's"
@@ -107,11 +107,11 @@ def _read(path: Path, format: Format, keep_undamaged: bool) -> History:
     ops: list[Op] = []
     try:
         text = _text(path, keep_undamaged)
-        if format == "jepsen-edn" and (ops_alike := alike(text, _op)) is not None:
+        if format == "jepsen-edn" and (ops_alike := alike(text)) is not None:
             return History(ops_alike)
         entries = _entries(text, format)
         for entry in entries:
-            ops.append(_op(entry, len(ops)))
+            ops.append(op_of(entry, len(ops)))
     except (ValueError, RecursionError) as error:
         if not keep_undamaged:
             why = TOO_DEEP if isinstance(error, RecursionError) else str(error)
@@ -212,32 +212,6 @@ def _past(text: str, at: int, separators: str) -> int:
     while at < len(text) and (text[at].isspace() or text[at] in separators):
         at += 1
     return at
-
-
-def _op(entry: Any, index: int) -> Op:
-    """An op from a map with Jepsen's fields, of which only the type must be there."""
-    if not isinstance(entry, dict):
-        raise ValueError(f"expected an op, a map with :type, :process, :f and :value; found {entry!r:.80}")
-    kind = _name(entry.get("type"))
-    if kind not in _TYPES:
-        raise ValueError(f"type is {kind!r}, expected one of {', '.join(_TYPES)}")
-    process = _name(entry.get("process", 0))
-    if process != NEMESIS and not isinstance(process, int):
-        raise ValueError(f"process is {process!r}, expected an integer or {NEMESIS}")
-    time = entry.get("time", index)
-    if not isinstance(time, int):
-        raise ValueError(f"time is {time!r}, expected nanoseconds, an integer")
-    value = entry.get("value")
-    if "key" in entry:
-        value = [entry["key"], value]
-    return Op(
-        index=index, time=time, type=kind, process=process, f=str(_name(entry.get("f") or "txn")),
-        value=value, error=entry.get("error"),
-    )  # fmt: skip
-
-
-def _name(value: Any) -> Any:
-    return value.removeprefix(":") if isinstance(value, str) else value
 
 
 def _told(path: Path) -> Format:

@@ -325,23 +325,6 @@ async def test_a_restarted_instance_gets_its_own_id_back_even_if_its_registry_is
     assert await enrolled(registry, A, 1, disk, "another token") == first
 
 
-async def test_an_instance_that_died_before_it_heard_its_id_gets_that_one() -> None:
-    disk, registry_disk, ids = MemoryDisk(), MemoryDisk(), cluster_ids()
-
-    async def die_once_registered(registry: Address, token: str) -> None:
-        with trio.CancelScope() as life:
-            await enroll(
-                registry, A, 2, disk=disk, new_token=lambda: token, note=lambda registered: life.cancel()
-            )
-        disk.lose_power()
-
-    async with running(registry_disk, ids) as registry:
-        await die_once_registered(registry, "a")
-        await die_once_registered(registry, "b")
-
-        assert await ask_registry(registry, GetMembership()) == View(None, 1, 2)
-
-
 @pytest.mark.parametrize("operation", range(5))
 async def test_wherever_power_fails_an_instance_that_enrolls_is_one_and_the_same(operation: int) -> None:
     disk, tokens = MemoryDisk(), (f"token {n}" for n in count())
