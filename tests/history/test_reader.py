@@ -70,20 +70,6 @@ def test_jepsens_ops_become_ours(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("process", ["0", "17", ":nemesis"])
-def test_ops_that_differ_only_in_their_process_are_read_as_all_others_are(
-    tmp_path: Path, process: str
-) -> None:
-    lines = [f"{{:process {process}, :type :{kind}, :f :cas, :value [1 nil]}}" for kind in ("invoke", "info")]
-    quick = read_any(written(tmp_path, f"[{' '.join(lines)}]")).history
-    other = read_any(
-        written(tmp_path, f"; a comment, for which one has to look closer\n[{' '.join(lines)}]")
-    ).history
-
-    assert quick == other
-    assert [op.value for op in quick] == [[1, None]] * 2
-
-
 def test_times_are_read_whatever_stands_before_them(tmp_path: Path) -> None:
     text = "[{:process 0, :type :invoke, :f :read, :value nil, :time\t70}]"
 

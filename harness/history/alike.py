@@ -1,0 +1,88 @@
+"""Histories in EDN of which many ops are the same but for who did them and when, as those of registers are.
+
+They are read several times quicker than others, since each kind of op is looked at only once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import repeat
+from typing import Final
+
+from harness.history.edn import EdnReader
+from harness.history.entry import op_of
+from harness.history.op import NEMESIS, Op
+
+_PROCESS: Final = re.compile(r":process (\d+|:nemesis)(?=[\s,}])")
+_TIME: Final = re.compile(r":time (\d+)(?=[\s,}])")
+_INDEX: Final = re.compile(r":index (\d+)(?=[\s,}])")
+_COMMENT: Final = re.compile(r";[^\n]*")
+_UNCOMMON: Final = '"#\\'
+"""What may have other signs than its own in it, or is read differently."""
+_BLANK: Final = " \t\r\n,"
+_CLOSING: Final = {"[": "]", "(": ")"}
+_TAKEN_OUT: Final = -1
+"""What stands for numbers by which alone ops differ."""
+
+
+def alike(text: str) -> list[Op] | None:
+    """The ops of such a history; None if it is of another kind, or damaged: then one has to look closer."""
+    if any(sign in text for sign in _UNCOMMON):
+        return None
+    if (body := _inside(_COMMENT.sub("", text) if ";" in text else text)) is None:
+        return None
+    processes, body = _taken_out(body, ":process", _PROCESS)
+    times, body = _taken_out(body, ":time", _TIME)
+    _, body = _taken_out(body, ":index", _INDEX)
+    *told, rest = body.split("}")
+    if rest.strip(_BLANK) or len(processes) != len(told) or len(times) not in (0, len(told)):
+        return None
+    if (kinds := _kinds(dict.fromkeys(told))) is None:
+        return None
+    numbers = {name: NEMESIS if name[0] == ":" else int(name) for name in set(processes)}
+    return [
+        Op(index, time, kind.type, process, kind.f, kind.value, kind.error)
+        for index, time, kind, process in zip(
+            range(len(told)),
+            map(int, times) if times else range(len(told)),
+            map(kinds.__getitem__, told),
+            map(numbers.__getitem__, processes),
+            strict=True,
+        )
+    ]
+
+
+def _inside(text: str) -> str | None:
+    """What stands within the one list or vector, if there is one; None if that is not whole."""
+    text = text.strip(_BLANK)
+    if (closing := _CLOSING.get(text[:1])) is None:
+        return text
+    return text[1:-1] if text[-1] == closing else None
+
+
+def _taken_out(text: str, field: str, pattern: re.Pattern[str]) -> tuple[list[str], str]:
+    """The numbers that a field has, one for each op, and the text without them; if it isn't so, all of it."""
+    pieces = pattern.split(text) if field in text else [text]
+    if not set(map(str.count, pieces[2:-1:2], repeat("}"))) <= {1}:
+        return [], text
+    return pieces[1::2], f"{field} {_TAKEN_OUT}".join(pieces[::2])
+
+
+def _kinds(told: Iterable[str]) -> dict[str, Op] | None:
+    """The op that each text stands for; None if any of them is no op, or still has numbers of its own."""
+    try:
+        return {text: _kind(text.lstrip(_BLANK)) for text in told}
+    except (ValueError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=10_000)
+def _kind(text: str) -> Op:
+    """Raises: ValueError if it is no op."""
+    (entry,) = EdnReader(text + "}")
+    op = op_of(entry, _TAKEN_OUT)
+    if op.process != _TAKEN_OUT or op.time != _TAKEN_OUT or text[0] != "{":
+        raise ValueError("this op differs from others in more than these numbers")
+    return op

@@ -1,0 +1,38 @@
+"""An op as others than this project write it down: a map with Jepsen's fields."""
+
+from __future__ import annotations
+
+from typing import Any, Final, get_args
+
+from harness.history.op import NEMESIS, Op, OpType
+
+_TYPES: Final = get_args(OpType)
+
+
+def op_of(entry: Any, index: int) -> Op:
+    """An op from a map with Jepsen's fields, in which only the type must be; its index is given.
+
+    Raises: ValueError, which names the field.
+    """
+    if not isinstance(entry, dict):
+        raise ValueError(f"expected an op, a map with :type, :process, :f and :value; found {entry!r:.80}")
+    kind = _name(entry.get("type"))
+    if kind not in _TYPES:
+        raise ValueError(f"type is {kind!r}, expected one of {', '.join(_TYPES)}")
+    process = _name(entry.get("process", 0))
+    if process != NEMESIS and not isinstance(process, int):
+        raise ValueError(f"process is {process!r}, expected an integer or {NEMESIS}")
+    time = entry.get("time", index)
+    if not isinstance(time, int):
+        raise ValueError(f"time is {time!r}, expected nanoseconds, an integer")
+    value = entry.get("value")
+    if "key" in entry:
+        value = [entry["key"], value]
+    return Op(
+        index=index, time=time, type=kind, process=process, f=str(_name(entry.get("f") or "txn")),
+        value=value, error=entry.get("error"),
+    )  # fmt: skip
+
+
+def _name(value: Any) -> Any:
+    return value.removeprefix(":") if isinstance(value, str) else value
