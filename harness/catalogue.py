@@ -1,4 +1,4 @@
-"""What is on offer: workloads, models, report renderers, found through entry points.
+"""What is on offer: workloads, scenarios, models, report renderers, found through entry points.
 
 The harness imports none of the packages that offer them, so that anyone's package can add its own.
 """
@@ -6,11 +6,12 @@ The harness imports none of the packages that offer them, so that anyone's packa
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from harness.scenario import Scenario
 from harness.workload import SeededBug, Workload
 
 
@@ -44,6 +45,21 @@ def find_model(name: str) -> Callable[..., Any]:
 def model_names() -> list[str]:
     """The names of all models that a history file can be checked against."""
     return sorted(_offers("ostrakon.models"))
+
+
+def find_scenario(name: str) -> Scenario:
+    """The scenario of this name. Raises: UnknownName."""
+    known = scenarios()
+    if name not in known:
+        raise UnknownName("scenario", name, known)
+    return known[name]
+
+
+def scenarios() -> dict[str, Scenario]:
+    """All scenarios on offer, by name."""
+    offers = sorted(_offers("ostrakon.scenarios"))
+    each = (_load("set of scenarios", "ostrakon.scenarios", name, Mapping) for name in offers)
+    return {name: scenario for offered in each for name, scenario in offered.items()}
 
 
 def find_report(name: str) -> Callable[..., Any]:

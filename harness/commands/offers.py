@@ -7,8 +7,8 @@ import click
 
 @click.command()
 def offers() -> None:
-    """List workloads, their seeded bugs, kinds of fault, and models for `check`."""
-    from harness.catalogue import find_workload, model_names, workload_names
+    """List workloads, their seeded bugs, scenarios, kinds of fault, and models for `check`."""
+    from harness.catalogue import find_workload, model_names, scenarios, workload_names
     from harness.nemesis import FAULTS, GROUPS, TARGETS
     from harness.nemesis.aim import SIZES
 
@@ -20,6 +20,10 @@ def offers() -> None:
             click.echo(f"    --option {option:<29} {about}")
         for bug in workload.bugs.values():
             click.echo(f"    --bug {bug.name:<32} {bug.about}")
+    click.secho("scenarios for replay", bold=True)
+    for scenario in scenarios().values():
+        click.echo(f"    {scenario.name:<36} {scenario.about}")
+        click.echo(f"    {'':<36} goes wrong with --bug {' | '.join(scenario.bugs)}")
     click.secho("faults for --nemesis", bold=True)
     for kind in FAULTS.values():
         click.echo(f"    {kind.name:<36} {kind.about}")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.commands.outcome import show
 from harness.status import OWN_FAILURE, UserError, exit_status
 
+if TYPE_CHECKING:
+    from harness.plan import Plan
+
 
 @click.command()
-@click.argument("plan_or_run", type=click.Path(exists=True, path_type=Path))
+@click.argument("plan_or_run", type=click.Path(path_type=Path))
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where the new run is kept.")
 @click.option("--bug", metavar="NAME", help="Give the nodes this seeded bug, whatever the plan says of bugs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int:
-    """Run a plan again, byte for byte: PLAN_OR_RUN is a plan.json or a run folder.
+    """Run a plan again, byte for byte: PLAN_OR_RUN is a plan.json, a run folder, or the name of a scenario.
 
     Given a run folder, it also says whether the same thing happened as then; a run that was stopped at its
     first violation is stopped there again.
@@ -25,12 +28,12 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
     from msgspec.structs import replace
 
     from harness.catalogue import UnknownName
-    from harness.plan import BadPlan, plan_digest, read_plan
+    from harness.plan import BadPlan, plan_digest
     from harness.store import Store
     from harness.trial import run
 
     try:
-        plan, earlier = read_plan(plan_or_run), _earlier(plan_or_run)
+        plan, earlier = _plan(plan_or_run), _earlier(plan_or_run)
         if bug is not None:
             plan, earlier = replace(plan, bug=bug), None
         watch = earlier is not None and earlier["stopped"]
@@ -58,6 +61,19 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
         why = "its results.json is missing or damaged"
         click.echo(f"  whether the same happened as in the recorded run is not known: {why}", err=True)
     return exit_status(trial.valid)
+
+
+def _plan(asked: Path) -> Plan:
+    """Raises: BadPlan; FileNotFoundError, of what a run folder lacks; UserError."""
+    from harness.catalogue import UnknownName, find_scenario
+    from harness.plan import read_plan
+
+    if asked.exists():
+        return read_plan(asked)
+    try:
+        return find_scenario(str(asked)).plan
+    except UnknownName as error:
+        raise UserError(f"there is no file or folder {asked}, and {error}") from None
 
 
 def _earlier(run: Path) -> dict[str, Any] | None:

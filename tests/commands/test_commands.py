@@ -54,6 +54,13 @@ def test_a_run_is_replayed_to_the_byte(capsys: pytest.CaptureFixture[str], elsew
     assert (elsewhere / "store/decree/replay-of-seed-1/history.jsonl").read_bytes() == first
 
 
+def test_a_scenario_is_run_by_its_name(capsys: pytest.CaptureFixture[str], elsewhere: Path) -> None:
+    assert run(["replay", "D1-promise-then-crash"]) == 0
+    assert run(["replay", "D1-promise-then-crash", "--bug", "promise-not-persisted"]) == 1
+
+    assert "two values chosen" in capsys.readouterr().out
+
+
 def test_a_watched_trial_stops_at_the_first_violation_and_is_replayed_to_there(
     capsys: pytest.CaptureFixture[str], elsewhere: Path
 ) -> None:
@@ -145,7 +152,8 @@ def test_a_reader_who_goes_away_is_no_verdict(elsewhere: Path) -> None:
         ),
         (["test", "decree", "--option", "schedule=[]"], "for the substrate 'model'"),
         (["test", "decree", "--substrate", "cloud"], "'cloud'"),
-        (["replay", "nowhere.json"], "does not exist"),
+        (["replay", "nowhere.json"], "no file or folder nowhere.json"),
+        (["replay", "D1-promise-then-crahs"], "did you mean D1-promise-then-crash"),
         (["check", "nothing.jsonl", "--model", "register"], "does not exist"),
         (["report", "."], "neither a run folder"),
         (["serve", "--store", "nowhere"], "nowhere is not there"),

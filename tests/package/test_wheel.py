@@ -62,12 +62,14 @@ def test_the_commands_work(empty: tuple[Path, Path]) -> None:
 
     offers = run(commands / "ostrakon", "list", cwd=folder)
     trial = run(commands / "ostrakon", "test", "decree", "--seed", "1", "--nodes", "3", cwd=folder)
+    scenario = run(commands / "ostrakon", "replay", "D3-two-minorities", cwd=folder)
     paxos = run(commands / "paxos", "--help", cwd=folder)
 
     assert offers.returncode == 0, offers.stderr
     assert "workload decree" in offers.stdout
     assert trial.returncode == 0, trial.stdout + trial.stderr
     assert (folder / "store" / "decree" / "seed-1" / "report.html").exists()
+    assert scenario.returncode == 0, scenario.stdout + scenario.stderr
     assert paxos.returncode == 0, paxos.stderr
 
 

@@ -1,54 +1,32 @@
 """Scenarios: plans made by hand, in which one thing goes wrong at just the moment when it matters.
 
 What random faults need thousands of trials for, a scenario does at once. Each lies beside this file as a plan
-(`ostrakon replay workloads/scenarios/D1-promise-then-crash.json`): correct nodes survive it, and nodes with
+(`ostrakon replay D1-promise-then-crash`): correct nodes survive it, and nodes with
 one of the bugs that it is for do not.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from importlib.resources import files
+from harness.plan import Plan
+from harness.scenario import Scenario
 
-import msgspec
-
-from harness.plan import Plan, decode_plan
-
-
-class Scenario(msgspec.Struct, frozen=True, dict=True):
-    """One of them."""
-
-    name: str
-    """The name of its file, without its ending."""
-    about: str
-    """What happens, in a sentence."""
-    bugs: tuple[str, ...]
-    """The seeded bugs that it convicts."""
-
-    @cached_property
-    def plan(self) -> Plan:
-        """What is run."""
-        file = files(__name__) / f"{self.name}.json"
-        return decode_plan(file.read_bytes(), file.name)
-
-
-_ALL = (
-    Scenario(
+_ABOUT = (
+    (
         "D1-promise-then-crash",
         "an acceptor crashes after its promise, and a second proposer comes with a lower ballot",
         ("promise-not-persisted", "prepare-ignores-promise"),
     ),
-    Scenario(
+    (
         "D2-one-vote-then-crash",
         "a proposal has one vote when its proposer dies, and is heard of late, after a higher promise",
         ("accept-ignores-promise", "learn-on-first-accepted"),
     ),
-    Scenario(
+    (
         "D3-two-minorities",
         "two values have one vote each, at different ballots, and a third proposer hears of both",
         ("adopt-lowest-ballot", "adopt-last-reported", "ignore-reported-value", "promise-omits-accepted"),
     ),
-    Scenario(
+    (
         "D3-one-vote-and-two",
         "of three nodes one votes for a value and two for another, and one of these then hears of both",
         (
@@ -59,77 +37,77 @@ _ALL = (
             "promise-omits-accepted",
         ),
     ),
-    Scenario(
+    (
         "D4-stopped-leader",
         "a leader sleeps for longer than its lease, and goes on when others have another leader",
         ("lease-survives-suspension",),
     ),
-    Scenario(
+    (
         "D4-drifting-clocks",
         "a leader whose clock is slow is cut off from those who granted its lease, whose clocks are fast",
         ("lease-without-margin", "lease-for-ever"),
     ),
-    Scenario(
+    (
         "D4-late-grants",
         "a leader hears only when it has been replaced that its followers had granted it a lease",
         ("lease-from-receipt",),
     ),
-    Scenario(
+    (
         "D4-clock-set-back",
         "the wall clock of a leader that is cut off is set back",
         ("lease-on-wall-clock",),
     ),
-    Scenario(
+    (
         "D4-restarted-grantors",
         "followers are restarted just after they have granted a lease to a leader that is then cut off",
         ("grant-forgotten-at-restart", "grant-ignored"),
     ),
-    Scenario(
+    (
         "D5-snapshot",
         "a replica lags behind what the log still holds, is given a snapshot, and then is needed to go on",
         ("compacts-above-snapshot", "installs-over-newer", "hands-over-nothing", "snapshot-without-sessions"),
     ),
-    Scenario(
+    (
         "D6-two-leaders-change-members",
         "a leader and a learner are cut off from the others, who elect one too; on both sides members change",
         ("counts-everyone",),
     ),
-    Scenario(
+    (
         "D7-everyone-loses-power",
         "all replicas lose power at once under load, twice",
         ("vote-not-persisted", "reply-before-fsync"),
     ),
-    Scenario(
+    (
         "D8-quorum-loss",
         "everybody hears one replica and nobody else, and the leader is another one",
         ("leads-unanswered",),
     ),
-    Scenario(
+    (
         "D8-constrained-election",
         "the only replica that can be elected lags behind what the log still holds",
         ("hands-over-nothing",),
     ),
-    Scenario(
+    (
         "D9-late-replies",
         "a proposer hears replies twice, from fewer than a quorum, and is restarted before it asks again",
         ("count-replies", "ballot-reuse-after-restart"),
     ),
-    Scenario(
+    (
         "D9-overtaken-replies",
         "a promise of an earlier ballot arrives when a later one is asked for, and a value was chosen since",
         ("stale-promises-counted",),
     ),
-    Scenario(
+    (
         "D10-answer-lost",
         "leaders stand still with commands of theirs decided, and clients send them again to others",
         ("executes-retries-again",),
     ),
 )
 
-SCENARIOS: dict[str, Scenario] = {scenario.name: scenario for scenario in _ALL}
+SCENARIOS: dict[str, Scenario] = {name: Scenario(name, about, bugs, __name__) for name, about, bugs in _ABOUT}
 """All of them by name."""
 
 
 def plans_for(workload: str) -> tuple[Plan, ...]:
     """The plans of all scenarios of this workload, for search to vary."""
-    return tuple(scenario.plan for scenario in _ALL if scenario.plan.workload == workload)
+    return tuple(scenario.plan for scenario in SCENARIOS.values() if scenario.plan.workload == workload)
