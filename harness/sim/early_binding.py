@@ -15,35 +15,36 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-Replacement = tuple[Any, str, Any]
+from harness.sim.stand_ins import StandIn
 
 
-def bound_early(replacements: tuple[Replacement, ...]) -> tuple[Replacement, ...]:
-    """The same replacements in every other module that has imported one of these functions by name.
+def bound_early(stand_ins: tuple[StandIn, ...]) -> Iterator[StandIn]:
+    """The same in every other module that has imported one of these functions by name.
 
     To be asked while the real ones are in place.
     """
-    return _search(replacements, len(sys.modules))
-
-
-@functools.lru_cache(maxsize=8)
-def _search(replacements: tuple[Replacement, ...], modules: int) -> tuple[Replacement, ...]:
-    real = ((vars(owner).get(name), replacement) for owner, name, replacement in replacements)
-    ours = {id(function): replacement for function, replacement in real if callable(function)}
-    owners = {id(owner) for owner, _, _ in replacements}
-    found = []
+    real = ((vars(owner).get(name), stand_in) for owner, name, stand_in in stand_ins)
+    ours = {id(function): stand_in for function, stand_in in real if callable(function)}
+    owners = {id(owner) for owner, _, _ in stand_ins}
     for module in list(sys.modules.values()):
         attributes = getattr(module, "__dict__", None)
         if id(module) not in owners and isinstance(attributes, dict):
             held = [(name, ours[id(value)]) for name, value in attributes.items() if id(value) in ours]
-            found += [(module, name, replacement) for name, replacement in held]
-    return tuple(found)
+            yield from ((module, name, stand_in) for name, stand_in in held)
 
 
 @contextmanager
 def virtual_dates(wall_time: Callable[[], float | None]) -> Iterator[None]:
     """Let `datetime.now`, `utcnow` and `today` show `wall_time()` in UTC, unless that is None."""
+    _put(_virtual(wall_time))
+    try:
+        yield
+    finally:
+        _put(_REAL)
 
+
+@functools.cache
+def _virtual(wall_time: Callable[[], float | None]) -> Mapping[str, Any]:
     def now(cls: Any, tz: datetime.tzinfo | None = None) -> Any:
         seconds = wall_time()
         if seconds is None:
@@ -61,11 +62,7 @@ def virtual_dates(wall_time: Callable[[], float | None]) -> Iterator[None]:
         moment = _in_utc(datetime.datetime, seconds)
         return moment if issubclass(cls, datetime.datetime) else cls(moment.year, moment.month, moment.day)
 
-    _replace(now=classmethod(now), utcnow=classmethod(utcnow), today=classmethod(today))
-    try:
-        yield
-    finally:
-        _replace(**_REAL)
+    return {"now": classmethod(now), "utcnow": classmethod(utcnow), "today": classmethod(today)}
 
 
 def _in_utc(cls: Any, seconds: float) -> Any:
@@ -80,8 +77,10 @@ _ATTRIBUTES: Mapping[str, dict[str, Any]] = {
 _REAL: Mapping[str, Any] = {name: vars(owner)[name] for name, owner in _OWNERS.items()}
 
 
-def _replace(**methods: Any) -> None:
+_DATE = ctypes.py_object(datetime.date)
+
+
+def _put(methods: Mapping[str, Any]) -> None:
     for name, method in methods.items():
         _ATTRIBUTES[name][name] = method
-    for owner in (datetime.datetime, datetime.date):
-        ctypes.pythonapi.PyType_Modified(ctypes.py_object(owner))
+    ctypes.pythonapi.PyType_Modified(_DATE)  # And with it all classes below, of which datetime is one.

@@ -13,6 +13,7 @@ import gc
 import os
 import random
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,16 +25,17 @@ import trio
 
 from harness.sim import fence, filesystem, identity
 from harness.sim._trio import RUN_IN_THREADS
-from harness.sim.early_binding import Replacement, bound_early, virtual_dates
+from harness.sim.early_binding import bound_early, virtual_dates
 from harness.sim.errors import SimulationError
 from harness.sim.plain_socket import handed_to_trio, make_ready
 from harness.sim.resolver import address_info
+from harness.sim.seeds import stream_seed
+from harness.sim.stand_ins import StandIn, StandIns
 
 if TYPE_CHECKING:
     from harness.sim.process import Process
     from harness.sim.world import World
 
-_MISSING = object()
 _WALL_CLOCKS = {getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)}
 _world: World | None = None
 """The world that runs now."""
@@ -56,27 +58,29 @@ def sealed(world: World) -> Iterator[None]:
     fence.guard(running_process)
     collecting = gc.isenabled()
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
-    shared = random.getstate()
-    random.setstate(world.shared_randomness)
-    saved: list[Replacement] = []
-    replacements = (*_replacements(), *bound_early(_shown_and_drawn()))
     try:
-        for owner, name, replacement in replacements:
-            saved.append((owner, name, owner.__dict__.get(name, _MISSING)))
-            setattr(owner, name, replacement)
-        with virtual_dates(_wall_time):
+        with _shared_randomness(world), _stand_ins(len(sys.modules)).in_place(), virtual_dates(_wall_time):
             yield
     finally:
-        for owner, name, original in reversed(saved):
-            if original is _MISSING:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, original)
-        world.shared_randomness = random.getstate()
-        random.setstate(shared)
         if collecting:
             gc.enable()
         _world = None
+
+
+@contextmanager
+def _shared_randomness(world: World) -> Iterator[None]:
+    """Give those who hold on to methods of `random`'s own generator numbers of this world."""
+    outer = random.getstate()
+    if world.shared_randomness is None:
+        random.seed(stream_seed(world.seed, "shared"))
+    elif not world.closing:
+        random.setstate(world.shared_randomness)
+    try:
+        yield
+    finally:
+        if not world.closing:
+            world.shared_randomness = random.getstate()
+        random.setstate(outer)
 
 
 def running_process() -> Process | None:
@@ -94,13 +98,19 @@ def _wall_time() -> float | None:
     return None if process is None else process.machine.clock.wall_time()
 
 
+@functools.lru_cache(maxsize=8)
+def _stand_ins(modules: int) -> StandIns:
+    """All of them, for as many modules as are imported by now."""
+    return StandIns((*_replacements(), *bound_early(_shown_and_drawn())))
+
+
 @functools.cache
-def _shown_and_drawn() -> tuple[Replacement, ...]:
+def _shown_and_drawn() -> tuple[StandIn, ...]:
     return *_time(), *_randomness(), *identity.replacements(_simulated)
 
 
 @functools.cache
-def _replacements() -> tuple[Replacement, ...]:
+def _replacements() -> tuple[StandIn, ...]:
     return (
         *_shown_and_drawn(),
         *fence.replacements(_simulated),
@@ -121,7 +131,7 @@ def _simulated(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[.
     return answer
 
 
-def _time() -> Iterator[Replacement]:
+def _time() -> Iterator[StandIn]:
     def monotonic(process: Process) -> float:
         return process.machine.clock.current_time()
 
@@ -144,7 +154,7 @@ def _time() -> Iterator[Replacement]:
     yield from _broken_down(wall)
 
 
-def _broken_down(wall: Callable[[Process], float]) -> Iterator[Replacement]:
+def _broken_down(wall: Callable[[Process], float]) -> Iterator[StandIn]:
     """Functions of `time` that take the present unless told a time; simulated machines are in UTC."""
     gmtime, strftime, asctime = time.gmtime, time.strftime, time.asctime
 
@@ -175,7 +185,7 @@ _RANDOM = (
 )
 
 
-def _randomness() -> Iterator[Replacement]:
+def _randomness() -> Iterator[StandIn]:
     def urandom(process: Process, size: int) -> bytes:
         return process.rng.randbytes(size)
 
@@ -208,7 +218,7 @@ def _drawing(name: str) -> Callable[..., Any]:
     return draw
 
 
-def _sockets() -> Iterator[Replacement]:
+def _sockets() -> Iterator[StandIn]:
     real = socket.socket.__init__
 
     @functools.wraps(real)

@@ -11,5 +11,10 @@ import random
 
 def substream(seed: int, *path: str | int) -> random.Random:
     """The random stream that `path` names under `seed`; the same one for ever."""
-    name = "/".join(str(part) for part in (seed, *path))
-    return random.Random(int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big"))
+    return random.Random(stream_seed(seed, *path))
+
+
+def stream_seed(seed: int, *path: str | int) -> int:
+    """What the random stream that `path` names is seeded with."""
+    name = "/".join(map(str, (seed, *path)))
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:16], "big")

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from harness.sim.signals import handled
+
 if TYPE_CHECKING:
     from harness.sim.kernel import Kernel
 
@@ -42,10 +44,9 @@ def watching(kernel: Kernel, limit_s: float = LIMIT_S) -> Iterator[None]:
             )
         seen = now
 
-    before = signal.signal(signal.SIGVTALRM, look)
-    signal.setitimer(signal.ITIMER_VIRTUAL, limit_s, limit_s)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+    with handled(signal.SIGVTALRM, look):
+        signal.setitimer(signal.ITIMER_VIRTUAL, limit_s, limit_s)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)

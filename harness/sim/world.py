@@ -37,6 +37,7 @@ from harness.sim.network import Network
 from harness.sim.process import Process
 from harness.sim.schedule import RandomSchedule, Schedule
 from harness.sim.seeds import substream
+from harness.sim.signals import handled, handler_of
 from harness.sim.stuck import Waiting, waiting_tasks
 from harness.sim.tape import Tape
 from harness.sim.watchdog import LIMIT_S, watching
@@ -75,8 +76,9 @@ class World:
         """The programs that were ended by an exception of their own, in order."""
         self.on_crash: Callable[[Crash], object] | None = None
         """Told of each crash when it happens."""
-        self.shared_randomness = self.rng("shared").getstate()
-        """The state of the `random` module's own generator, for programs that hold on to its methods."""
+        self.shared_randomness: tuple[Any, ...] | None = None
+        """The state of the `random` module's own generator, for programs that hold on to its methods; None
+        before the first run."""
         self.sometimes = Sometimes(buggify, self.rng)
         """The rare branches that programs offer, and how often each was reached and taken."""
         self.closing = False
@@ -229,10 +231,9 @@ class World:
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
         """Let ctrl-C wait for the end of a tick; a second one does not wait."""
-        outer = signal.getsignal(signal.SIGINT)
         if (
             threading.current_thread() is not threading.main_thread()
-            or outer is not signal.default_int_handler
+            or handler_of(signal.SIGINT) is not signal.default_int_handler
         ):
             yield
             return
@@ -242,11 +243,8 @@ class World:
                 raise KeyboardInterrupt
             self._interrupted = self.kernel.halted = True
 
-        signal.signal(signal.SIGINT, interrupt)
-        try:
+        with handled(signal.SIGINT, interrupt):
             yield
-        finally:
-            signal.signal(signal.SIGINT, outer)
 
 
 class _Batches:
