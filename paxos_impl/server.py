@@ -15,9 +15,9 @@ from paxos_impl.membership import Address, Membership
 from paxos_impl.metrics import Sample
 from paxos_impl.peers import Peers
 from paxos_impl.reception import Desk, Reception
-from paxos_impl.remark import Remarks
+from paxos_impl.remark import Remarks, silence
 from paxos_impl.storage import StorageFailed
-from paxos_impl.transport import Transport
+from paxos_impl.transport import PLAIN, Transport
 from paxos_impl.wire import Hello, framed
 
 
@@ -101,9 +101,9 @@ async def serve_node(
     server: Server,
     listen: Address,
     *,
-    log: Remarks,
-    transport: Transport,
-    task_status: trio.TaskStatus[Address],
+    log: Remarks = silence,
+    transport: Transport = PLAIN,
+    task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a server until cancelled; `task_status` tells where it listens once it does.
 

@@ -33,16 +33,16 @@ from harness.sim.framing import LengthPrefixed
 from harness.workload import Client, Leeway, Rest, SeededBug, Site, Unavailable, Workload
 from paxos_impl.client import NoAnswer
 from paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
-from paxos_impl.groups import node as groups
 from paxos_impl.kv.operation import Operation, plain
 from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
 from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.node import serve
+from paxos_impl.replica.node import ReplicaNode
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import Done, Status
+from paxos_impl.server import serve_node
 from workloads.final_phase import each_until_done
 from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_leases import LEASE_OPTION, excused, lease_of
@@ -107,17 +107,18 @@ async def run_replica(site: Site, *, lease: LeaseTerms | None, founders: int | N
         lease=lease_of(site.options, lease),
         groups=groups_of(site.options),
     )
-    several = partial(groups.serve, journal=breakage.journal, node=breakage.node)
-    run = serve if config.groups == 1 else several
-    await run(
+    several = partial(breakage.node.recover, journal=breakage.journal)
+    recover = ReplicaNode.recover if config.groups == 1 else several
+    node = await recover(
         config,
-        disk=site.disk if breakage.disk is None else breakage.disk(site.disk),
+        site.disk if breakage.disk is None else breakage.disk(site.disk),
         rng=site.rng,
         machine=breakage.machine or Store,
         sessions=breakage.sessions or Sessions,
         rules=breakage.rules,
         tracer=site.record,
     )
+    await serve_node(node, config.address)
 
 
 def address_of(node: str) -> Address:

@@ -24,13 +24,11 @@ from paxos_impl.instruments import by_group, sync_samples
 from paxos_impl.kv.machine import StateMachine
 from paxos_impl.kv.sessions import Sessions
 from paxos_impl.kv.store import Store
-from paxos_impl.membership import Address
 from paxos_impl.metrics import Sample
 from paxos_impl.remark import Remarks, silence
 from paxos_impl.replica.config import ReplicaConfig
 from paxos_impl.replica.neighbours import Neighbours
 from paxos_impl.replica.node import ReplicaNode, recalled
-from paxos_impl.server import serve_node
 from paxos_impl.storage import StorageFailed
 
 
@@ -117,33 +115,3 @@ class GroupsNode:
         """See `Server`."""
         yield from sync_samples(self._journal.syncs, self._journal.syncing_s)
         yield from by_group([list(node.log_samples()) for node in self._nodes])
-
-
-async def serve(
-    config: ReplicaConfig,
-    *,
-    disk: Disk,
-    rng: Random,
-    machine: Callable[[], StateMachine] = Store,
-    sessions: Callable[[StateMachine], Sessions] = Sessions,
-    journal: Callable[..., Journal] = Journal,
-    node: type[GroupsNode] = GroupsNode,
-    rules: LogRules = LOG_RULES,
-    tracer: Tracer | None = None,
-    log: Remarks = silence,
-    task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """As `replica.node.serve`, for several groups."""
-    server = await node.recover(
-        config,
-        disk,
-        rng=rng,
-        machine=machine,
-        sessions=sessions,
-        journal=journal,
-        rules=rules,
-        tracer=tracer,
-        log=log,
-    )
-    listen = config.listen or config.membership.members[config.server_id]
-    await serve_node(server, listen, log=log, transport=config.transport, task_status=task_status)

@@ -33,6 +33,11 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
     """Over how many independent logs the keys are spread; the same for all replicas, for ever."""
 
     @property
+    def address(self) -> Address:
+        """Where to listen."""
+        return self.listen or self.membership.members[self.server_id]
+
+    @property
     def founders(self) -> Membership:
         """Those who have founded the cluster, as far as they are known from the start."""
         return Membership({}, self.membership.cluster_id) if self.joins else self.membership

@@ -71,7 +71,6 @@ from paxos_impl.replica.neighbours import Neighbours
 from paxos_impl.replica.stable import StableStorage
 from paxos_impl.replica.storage import Storage
 from paxos_impl.replica.wire import Answer, Done, Elsewhere, Refused
-from paxos_impl.server import serve_node
 from paxos_impl.storage import StorageFailed
 from paxos_impl.wire import Postmark, mark_of
 
@@ -79,30 +78,6 @@ _S = TypeVar("_S", bound=StableStorage)
 _HASHED_EVERY = 8
 """Every how many slots a trace tells the hash of the state, which takes longer the larger the state is;
 before, after each."""
-
-
-async def serve(
-    config: ReplicaConfig,
-    *,
-    disk: Disk,
-    rng: Random,
-    machine: Callable[[], StateMachine] = Store,
-    sessions: Callable[[StateMachine], Sessions] = Sessions,
-    rules: LogRules = LOG_RULES,
-    tracer: Tracer | None = None,
-    log: Remarks = silence,
-    task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Run a replica until cancelled; `task_status` tells where it listens once it does.
-
-    Raises: DamagedLog or WrongStorage, when its disk is not fit to vote from; StorageFailed, when its disk
-    fails it later; OSError, when it can't listen.
-    """
-    node = await ReplicaNode.recover(
-        config, disk, machine=machine, sessions=sessions, rng=rng, rules=rules, tracer=tracer, log=log
-    )
-    listen = config.listen or config.membership.members[config.server_id]
-    await serve_node(node, listen, log=log, transport=config.transport, task_status=task_status)
 
 
 class ReplicaNode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from random import Random
 
 import pytest
@@ -14,15 +15,16 @@ import trio.testing
 from paxos_impl.connection import Connection
 from paxos_impl.core import TraceEvent
 from paxos_impl.core.log import Command, Compaction, Configuration
-from paxos_impl.groups import node as groups
+from paxos_impl.groups.node import GroupsNode
 from paxos_impl.link import QUEUED_MAX
 from paxos_impl.membership import Address, Membership
 from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
 from paxos_impl.replica.config import LEASE, ReplicaConfig
 from paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from paxos_impl.replica.node import serve
+from paxos_impl.replica.node import ReplicaNode
 from paxos_impl.replica.timing import ReplicaTiming
 from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, Status, read_response
+from paxos_impl.server import Server, serve_node
 from paxos_impl.storage import StorageFailed
 from paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
@@ -113,18 +115,16 @@ class Cluster:
         config = ReplicaConfig(
             server_id, membership, joins, timing=timing, compaction=self.compaction, groups=self.groups
         )
-        run = serve if self.groups == 1 else groups.serve
+        kind = ReplicaNode if self.groups == 1 else GroupsNode
         async with trio.open_nursery() as nursery:
-            await nursery.start(
-                lambda *, task_status: run(
-                    config,
-                    disk=self.disks[server_id],
-                    rng=Random(server_id),
-                    tracer=self.trace.append,
-                    log=self.log.append,
-                    task_status=task_status,
-                )
+            node: Server = await kind.recover(
+                config,
+                self.disks[server_id],
+                rng=Random(server_id),
+                tracer=self.trace.append,
+                log=self.log.append,
             )
+            await nursery.start(partial(serve_node, node, config.address, log=self.log.append))
             task_status.started(nursery.cancel_scope)
 
 
@@ -372,7 +372,8 @@ async def test_a_replica_whose_disk_fails_stops_and_says_so() -> None:
 
     async def run(task_status: trio.TaskStatus[Address]) -> None:
         try:
-            await serve(config, disk=disk, rng=Random(1), task_status=task_status)
+            node = await ReplicaNode.recover(config, disk, rng=Random(1))
+            await serve_node(node, config.address, task_status=task_status)
         except StorageFailed as error:
             failures.append(error)
 

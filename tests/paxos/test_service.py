@@ -40,12 +40,11 @@ from paxos_impl.replica.client import NotDone, ReplicaClient
 from paxos_impl.replica.config import ReplicaConfig
 from paxos_impl.replica.desk import answer_early as answer_early_of_replicas
 from paxos_impl.replica.node import ReplicaNode
-from paxos_impl.replica.node import serve as serve_replica
 from paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
 from paxos_impl.replica.wire import Refused as NotTakenUp
 from paxos_impl.replica.wire import read_incoming as read_of_replicas
 from paxos_impl.replica.wire import read_response as read_of_clients
-from paxos_impl.server import Server, serve_when_complete
+from paxos_impl.server import Server, serve_node, serve_when_complete
 from paxos_impl.transport import Stranger
 from paxos_impl.visitor import UNANSWERED_MAX, Visitor
 from paxos_impl.wire import (
@@ -162,7 +161,8 @@ async def test_who_has_too_much_to_do_says_that_nothing_was_done(monkeypatch: py
     [port] = free_ports(1)
     config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"))
     async with trio.open_nursery() as nursery:
-        address = await nursery.start(partial(serve_replica, config, disk=MemoryDisk(), rng=Random(1)))
+        node = await ReplicaNode.recover(config, MemoryDisk(), rng=Random(1))
+        address = await nursery.start(serve_node, node, config.address)
         async with ReplicaClient([address], "a") as client:
             await client.execute(["put", "x", 1], timeout_s=LONG_S)
             monkeypatch.setattr(driver, "BACKLOG_MAX", 0)

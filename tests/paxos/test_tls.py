@@ -19,7 +19,8 @@ from paxos_impl.node import NodeConfig, serve
 from paxos_impl.registry import GetMembership, View, ask_registry, serve_registry
 from paxos_impl.replica.client import ReplicaClient
 from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.node import serve as serve_replica
+from paxos_impl.replica.node import ReplicaNode
+from paxos_impl.server import serve_node
 from paxos_impl.transport import PLAIN, BadCertificate, Transport, mutual_tls
 from paxos_impl.wire import ClientGet, read_response
 from tests.paxos.memory_disk import MemoryDisk
@@ -94,12 +95,9 @@ async def test_replicas_and_the_registry_speak_tls_too(authority: Authority) -> 
     [port] = free_ports(1)
     config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"), transport=transport)
     with trio.fail_after(LONG_S):
+        node = await ReplicaNode.recover(config, MemoryDisk(), rng=Random(1))
         async with trio.open_nursery() as nursery:
-            address = await nursery.start(
-                lambda *, task_status: serve_replica(
-                    config, disk=MemoryDisk(), rng=Random(1), task_status=task_status
-                )
-            )
+            address = await nursery.start(partial(serve_node, node, config.address, transport=transport))
             registry = await nursery.start(
                 lambda *, task_status: serve_registry(
                     Address("127.0.0.1", 0),
