@@ -1,1 +1,1 @@
-"""A replica run on Trio: `node` recovers it from its disk, `client` has commands executed, exactly once each."""
+"""A replica on Trio: `node` recovers it from its disk, `client` has commands executed, exactly once each."""
