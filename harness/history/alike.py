@@ -6,14 +6,18 @@ They are read several times quicker than others, since each kind of op is looked
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from itertools import repeat
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from harness.history.edn import EdnReader
 from harness.history.entry import op_of
-from harness.history.op import NEMESIS, Op
+from harness.history.history import History
+from harness.history.op import NEMESIS, Op, Process
+
+if TYPE_CHECKING:
+    from harness.history.columns import Columns
 
 _PROCESS: Final = re.compile(r":process (\d+|:nemesis)(?=[\s,}])")
 _TIME: Final = re.compile(r":time (\d+)(?=[\s,}])")
@@ -27,8 +31,8 @@ _TAKEN_OUT: Final = -1
 """What stands for numbers by which alone ops differ."""
 
 
-def alike(text: str) -> list[Op] | None:
-    """The ops of such a history; None if it is of another kind, or damaged: then one has to look closer."""
+def alike(text: str) -> History | None:
+    """Such a history; None if it is of another kind, or damaged: then one has to look closer."""
     if any(sign in text for sign in _UNCOMMON):
         return None
     if (body := _inside(_COMMENT.sub("", text) if ";" in text else text)) is None:
@@ -42,16 +46,31 @@ def alike(text: str) -> list[Op] | None:
     if (kinds := _kinds(dict.fromkeys(told))) is None:
         return None
     numbers = {name: NEMESIS if name[0] == ":" else int(name) for name in set(processes)}
-    return [
+    process = list(map(numbers.__getitem__, processes))
+    time = list(map(int, times)) if times else range(len(told))
+    ops = [
         Op(index, time, kind.type, process, kind.f, kind.value, kind.error)
         for index, time, kind, process in zip(
-            range(len(told)),
-            map(int, times) if times else range(len(told)),
-            map(kinds.__getitem__, told),
-            map(numbers.__getitem__, processes),
-            strict=True,
+            range(len(told)), time, map(kinds.__getitem__, told), process, strict=True
         )
     ]
+    return History(ops, columns=partial(_columns, told, kinds, process, time))
+
+
+def _columns(
+    told: Sequence[str], kinds: dict[str, Op], process: Sequence[Process], time: Sequence[int]
+) -> Columns:
+    """The columns of ops of these kinds."""
+    from harness.history.columns import Columns
+
+    at: Sequence[int] = range(len(told))
+    if NEMESIS in process:
+        at = [index for index in at if process[index] != NEMESIS]
+        told, process, time = [told[i] for i in at], [process[i] for i in at], [time[i] for i in at]
+    number = {text: n for n, text in enumerate(dict.fromkeys(told))}
+    return Columns.of_alike(
+        at, time, process, list(map(number.__getitem__, told)), list(map(kinds.__getitem__, number))
+    )
 
 
 def _inside(text: str) -> str | None:

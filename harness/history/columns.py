@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.history import UnsuitableHistory
-from harness.history.op import NEMESIS, Op
+from harness.history.op import NEMESIS, Op, Process
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -84,7 +84,24 @@ class Columns:
         rows = _Rows()
         for chunk in chunks:
             rows.add([op for op in chunk if op.process != NEMESIS])
-        return _joined(rows)
+        return _paired(rows.moments(), rows.fs, rows.values)
+
+    @classmethod
+    def of_alike(
+        cls,
+        at: Sequence[int],
+        time: Sequence[int],
+        process: Sequence[Process],
+        kind: Sequence[int],
+        kinds: Sequence[Op],
+    ) -> Columns:
+        """The same where many ops are alike: what is not given for each, one of `kinds` has."""
+        rows = _Rows()
+        rows.add(kinds)
+        which = _array(kind)
+        like = _Moments(*(column[which] for column in rows.moments()))
+        like = like._replace(at=_array(at), time=_array(time), process=_array(process))
+        return _paired(like, rows.fs, rows.values)
 
 
 _ARRAYS = tuple(field.name for field in fields(Columns) if field.name not in {"fs", "values"})
@@ -116,16 +133,28 @@ def sorted_by(numbers: Ints, below: int) -> Ints:
     return np.argsort(numbers.astype(small), kind="stable")  # What fits 16 bits is sorted by radix.
 
 
+class _Moments(NamedTuple):
+    """Client ops as parallel arrays, one row each: the moments at which operations begin or end."""
+
+    at: Ints
+    time: Ints
+    kind: Ints
+    process: Ints
+    f: Ints
+    value: Ints
+    slot: Ints
+
+
 class _Rows:
     """Client ops, one row each, as arrays that grow by pieces: pieces that fit the processor's cache."""
 
     def __init__(self) -> None:
-        self._pieces: list[tuple[Ints, ...]] = []
+        self._pieces: list[_Moments] = []
         self.values: dict[Hashable, int] = {None: 0}
         self.fs: dict[Hashable, int] = {}
 
     def add(self, ops: Sequence[Op]) -> None:
-        self._pieces.append((
+        self._pieces.append(_Moments(
             _array([op.index for op in ops]),
             _array([op.time for op in ops]),
             _array([_KINDS[op.type] for op in ops]),
@@ -135,14 +164,13 @@ class _Rows:
             _array([-1 if op.slot is None else op.slot for op in ops]),
         ))  # fmt: skip
 
-    def arrays(self) -> tuple[Ints, ...]:
-        return (
-            tuple(np.concatenate(column) for column in zip(*self._pieces, strict=True)) or (_array(()),) * 7
-        )
+    def moments(self) -> _Moments:
+        columns = zip(*self._pieces, strict=True) if self._pieces else [[_array(())]] * 7
+        return _Moments(*map(np.concatenate, columns))
 
 
-def _joined(rows: _Rows) -> Columns:
-    index, time, kind, process, f, value, slot = rows.arrays()
+def _paired(moments: _Moments, fs: Iterable[Hashable], values: Iterable[Hashable]) -> Columns:
+    at, time, kind, process, f, value, slot = moments
     begins, ends = _pair(kind, process)
     heard = np.flatnonzero(ends >= 0)
     outcome = np.full(len(begins), INFO)
@@ -151,12 +179,12 @@ def _joined(rows: _Rows) -> Columns:
     result[heard], slots[heard] = value[ends[heard]], slot[ends[heard]]
     closed = np.flatnonzero(outcome != INFO)
     returned, return_time = np.full(len(begins), NEVER), np.full(len(begins), NEVER)
-    returned[closed], return_time[closed] = index[ends[closed]], time[ends[closed]]
+    returned[closed], return_time[closed] = at[ends[closed]], time[ends[closed]]
     return Columns(
-        invoked=index[begins], returned=returned, outcome=outcome, process=process[begins],
+        invoked=at[begins], returned=returned, outcome=outcome, process=process[begins],
         f=f[begins], argument=value[begins], result=result, slot=slots,
         invoke_time=time[begins], return_time=return_time,
-        fs=tuple(str(name) for name in rows.fs), values=tuple(rows.values),
+        fs=tuple(map(str, fs)), values=tuple(values),
     )  # fmt: skip
 
 
@@ -186,6 +214,8 @@ def _codes(table: dict[Hashable, int], values: list[Any]) -> Ints:
 
 
 def _array(numbers: Sequence[Any]) -> Ints:
+    if isinstance(numbers, range):
+        return np.arange(numbers.start, numbers.stop)
     try:
         return np.array(numbers, dtype=np.int64)
     except OverflowError:

@@ -107,8 +107,8 @@ def _read(path: Path, format: Format, keep_undamaged: bool) -> History:
     ops: list[Op] = []
     try:
         text = _text(path, keep_undamaged)
-        if format == "jepsen-edn" and (ops_alike := alike(text)) is not None:
-            return History(ops_alike)
+        if format == "jepsen-edn" and (history := alike(text)) is not None:
+            return history
         entries = _entries(text, format)
         for entry in entries:
             ops.append(op_of(entry, len(ops)))
