@@ -110,6 +110,8 @@ def _fault(parts: Parts, orders: dict[int, Ints], model: Model) -> str | None:
         if parts.appends is not None and parts.appends.plain:
             return fault_of_appends(every, parts.appends, parts.part)
     ops = list(operations(columns))
+    if len(orders) == 1:
+        return fault_of([ops[row] for row in orders[0].tolist()], ops, model)
     for part, rows in enumerate(parts.rows()):
         order = [ops[row] for row in orders[part].tolist()]
         if fault := fault_of(order, [ops[row] for row in rows.tolist()], model):

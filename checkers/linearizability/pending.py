@@ -6,10 +6,12 @@ back in time winds this back instead of keeping copies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
-from checkers.linearizability.registers import DIFFERS, READ, WRITE, Registers
+import numpy as np
+
+from checkers.linearizability.registers import DIFFERS, READ, SWAP, WRITE, Registers
+from harness.history.columns import Ints, Mask
 
 UNKNOWN_WRITE: Final = 4
 UNKNOWN_SWAP: Final = 5
@@ -23,26 +25,25 @@ class Timeline:
     """
 
     def __init__(self, registers: Registers) -> None:
-        self.kind, self.expected, self.written = _told_apart(registers)
-        self.returned = registers.returned.tolist()
-        known = registers.known.tolist()
-        invoked = registers.invoked.tolist()
-        moments = [(at, op, False) for op, at in enumerate(invoked) if self._matters(op, known[op])]
-        moments += [(self.returned[op], op, True) for op, is_known in enumerate(known) if is_known]
-        moments.sort()
-        self.events = [op << 1 | is_return for _, op, is_return in moments]
+        kind, expected, written = _told_apart(registers)
+        events = _events(registers, kind, (kind == UNKNOWN_SWAP) & (expected == written))
+        self.kind: list[int] = kind.tolist()
+        self.expected: list[int] = expected.tolist()
+        self.written: list[int] = written.tolist()
+        self.returned: list[int] = registers.returned.tolist()
+        self.events: list[int] = events.tolist()
         """Twice the operation, plus 1 if it returns."""
         self.bit = self._bits()
-        self.classes: list[tuple[int, int, int]] = []
+        ops = events >> 1
+        unknown = ops[kind[ops] >= UNKNOWN_WRITE].tolist()
+        numbers: dict[tuple[int, int, int], int] = {}
+        self.class_of = {op: numbers.setdefault(self._told(op), len(numbers)) for op in unknown}
+        self.classes = list(numbers)
         """Kind, expected and written value of each class of operations that never return."""
-        self.class_of = self._classes()
+        self.last_need, self.last_source = _prospects(events, kind, expected, written)
 
-    def _matters(self, op: int, known: bool) -> bool:
-        kind = self.kind[op]
-        return known or (kind >= UNKNOWN_WRITE and not (kind == UNKNOWN_SWAP and self._is_idle(op)))
-
-    def _is_idle(self, op: int) -> bool:
-        return self.expected[op] == self.written[op]
+    def _told(self, op: int) -> tuple[int, int, int]:
+        return self.kind[op], self.expected[op], self.written[op]
 
     def _bits(self) -> list[int]:
         bits, free, width = [0] * len(self.kind), [], 0
@@ -57,24 +58,37 @@ class Timeline:
                 bits[op] = free.pop()
         return bits
 
-    def _classes(self) -> dict[int, int]:
-        numbers: dict[tuple[int, int, int], int] = {}
-        of = {}
-        for event in self.events:
-            op = event >> 1
-            if self.kind[op] >= UNKNOWN_WRITE:
-                alike = (self.kind[op], self.expected[op], self.written[op])
-                of[op] = numbers.setdefault(alike, len(numbers))
-        self.classes = list(numbers)
-        return of
 
-
-def _told_apart(registers: Registers) -> tuple[list[int], list[int], list[int]]:
+def _told_apart(registers: Registers) -> tuple[Ints, Ints, Ints]:
     kind, expected, written = registers.kind.copy(), registers.expected, registers.written
     # A swap of a value for itself only looks.
     kind[(kind > DIFFERS) & (kind != WRITE) & registers.known & (expected == written)] = READ
     kind[~registers.known & (kind > DIFFERS)] += UNKNOWN_WRITE - WRITE
-    return kind.tolist(), expected.tolist(), written.tolist()
+    return kind, expected, written
+
+
+def _events(registers: Registers, kind: Ints, idle: Mask) -> Ints:
+    """All that matters, in order of time: what is unknown and can change nothing does not."""
+    known = registers.known
+    begin = np.flatnonzero(known | (kind >= UNKNOWN_WRITE) & ~idle)
+    end = np.flatnonzero(known)
+    moments = np.concatenate((registers.invoked[begin], registers.returned[end]))
+    events: Ints = np.concatenate((begin << 1, end << 1 | 1))[np.argsort(moments)]
+    return events
+
+
+def _prospects(
+    events: Ints, kind: Ints, expected: Ints, written: Ints
+) -> tuple[dict[int, int], dict[int, int]]:
+    """By value: the last event at which someone comes who needs it, and at which one who could write it."""
+    at = np.flatnonzero(events & 1 == 0)
+    op = events[at] >> 1
+    needs = (kind[op] == READ) | (kind[op] == SWAP)
+    writes = (kind[op] == WRITE) | (kind[op] == SWAP)
+    ever = written[op[kind[op] >= UNKNOWN_WRITE]]
+    need = dict(zip(expected[op[needs]].tolist(), at[needs].tolist(), strict=True))
+    source = dict(zip(written[op[writes]].tolist(), at[writes].tolist(), strict=True))
+    return need, source | dict.fromkeys(ever.tolist(), len(events))
 
 
 class Pending:
@@ -148,11 +162,6 @@ class Pending:
                 self.enter(event >> 1)
             else:
                 self.leave(event >> 1)
-
-    def undone(self, ops: list[int], done: int) -> Iterator[int]:
-        """Those of the operations that have not been carried out."""
-        bit = self._timeline.bit
-        return (op for op in ops if not done & bit[op])
 
 
 def _count(counts: dict[int, int], key: int, change: int) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 from checkers.linearizability.decision import Decision, Impossible, Linearized
 from checkers.linearizability.narrative import narrate
-from checkers.linearizability.pending import UNKNOWN_SWAP, UNKNOWN_WRITE, Pending, Timeline
+from checkers.linearizability.pending import UNKNOWN_WRITE, Pending, Timeline
 from checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
 from checkers.linearizability.tally import Tally
 
@@ -62,7 +62,7 @@ class RegisterSearch:
         self._line = Timeline(registers)
         self._pending = Pending(self._line)
         self._tally = Tally([count for _, count in sorted(Counter(self._line.class_of.values()).items())])
-        self._last_need, self._last_source = self._prospects()
+        self._last_need, self._last_source = self._line.last_need, self._line.last_source
         self._at = self._deepest = self._done = self._absorbed = self._used = 0
         self._value = INITIAL
         self._forks: list[_Fork] = []
@@ -282,21 +282,3 @@ class RegisterSearch:
     def _stuck(self) -> Impossible:
         op = self._line.events[self._deepest] >> 1
         return Impossible(np.array([op]), "", until=self._line.returned[op])
-
-    def _prospects(self) -> tuple[dict[int, int], dict[int, int]]:
-        """By value: the last event at which someone comes who needs it, and who could write it."""
-        line = self._line
-        need: dict[int, int] = {}
-        source: dict[int, int] = {}
-        for at, event in enumerate(line.events):
-            op = event >> 1
-            kind = line.kind[op]
-            if event & 1:
-                continue
-            if kind in (READ, SWAP):
-                need[line.expected[op]] = at
-            if kind in (WRITE, SWAP):
-                source[line.written[op]] = max(at, source.get(line.written[op], -1))
-            elif kind in (UNKNOWN_WRITE, UNKNOWN_SWAP):
-                source[line.written[op]] = len(line.events)
-        return need, source

@@ -68,18 +68,20 @@ def register_of(
 
 def _pairs(columns: Columns, rows: Mask) -> tuple[Ints, Ints]:
     """Codes of what compare-and-swaps expect and of what they write."""
-    codes, where = np.unique(columns.argument[rows], return_inverse=True)
+    asked = columns.argument[rows]
+    is_asked = np.zeros(len(columns.values), bool)
+    is_asked[asked] = True
     table = {value: code for code, value in enumerate(columns.values)}
-    olds, news = [], []
-    for code in codes.tolist():
+    old_of, new_of = np.zeros((2, len(columns.values)), np.int64)
+    for code in np.flatnonzero(is_asked).tolist():
         match columns.values[code]:
             case (old, new):
-                olds.append(table.setdefault(old, len(table)))
-                news.append(table.setdefault(new, len(table)))
+                old_of[code] = table.setdefault(old, len(table))
+                new_of[code] = table.setdefault(new, len(table))
             case other:
                 at = columns.invoked[rows & (columns.argument == code)][0]
                 raise UnsuitableHistory(f"op {at}: the value of a cas is {other!r}, expected [old, new]")
-    return np.array(olds, np.int64)[where], np.array(news, np.int64)[where]
+    return old_of[asked], new_of[asked]
 
 
 def _start_with(initial: Hashable, columns: Columns, *arrays: Ints) -> list[Ints]:
