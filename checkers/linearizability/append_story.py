@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import permutations
 from typing import Any, Final, NamedTuple
 
@@ -89,16 +90,17 @@ class Story:
     def __init__(self, appends: Appends, reads: Did, writes: Did, grows: Did) -> None:
         self._all = appends
         value = appends.values.__getitem__
-        self._written = dict.fromkeys(map(value, writes.codes))
-        tokens = [*map(Written, map(value, writes.codes)), *map(value, grows.codes)]
+        written, grown = list(map(value, writes.codes)), list(map(value, grows.codes))
+        self._written = dict.fromkeys(written)
+        tokens = [*map(Written, written), *grown]
         self._writers = writes.rows + grows.rows
         self._writer: dict[Token, int] = dict(zip(tokens, self._writers, strict=True))
         several = len(self._writer) < len(tokens)
         self._twins = _several(tokens, self._writers) if several else {}
         self._answer = appends.answers.__getitem__
-        if not set(map(type, map(self._answer, reads.codes))) <= {type(appends.empty)}:
+        if not appends.plain and not set(map(type, map(self._answer, reads.codes))) <= {type(appends.empty)}:
             raise Ambiguous
-        self._split = Splitter(map(value, writes.codes + grows.codes), appends.empty)
+        self._split = Splitter(dict.fromkeys(written + grown) if written else self._writer, appends.empty)
         self._blocks = [self._told(head, seeing) for head, seeing in self._by_head(reads).items()]
         self._twins_seen = self._places_of_twins()
         self.doubtful = list(self._twins_seen)
@@ -118,7 +120,10 @@ class Story:
     def _head(self, row: int, seen: Any) -> Any:
         if not seen:
             return None
-        (head, *_), _ = self._take_apart(row, seen, 1)
+        tokens, _ = self._split(seen, 1)
+        if tokens is None:
+            raise Contradiction([row], _nothing(seen))
+        (head,) = tokens
         if head not in self._written:
             return None
         if head in self._writer or Written(head) in self._twins:
@@ -126,32 +131,31 @@ class Story:
         return head
 
     def _told(self, head: Any, reads: Did) -> _Told:
-        answers = {code: self._answer(code) for code in reads.codes}
-        of_longest = max(answers, key=lambda code: len(answers[code]), default=None)
-        longest = self._all.empty if of_longest is None else answers[of_longest]
-        last = START if of_longest is None else reads.first(of_longest)
-        tokens, counts = self._take_apart(last, longest)
+        codes = list(dict.fromkeys(reads.codes))
+        answers = list(map(self._answer, codes))
+        longest = max(answers, key=len, default=self._all.empty)
+        at_odds = partial(self._at_odds, reads, longest)
+        tokens, counted = self._split(longest)
+        if tokens is None:
+            raise at_odds(_nothing(longest))
         if head is not None:
             tokens[0] = Written(head)
         if not all(map(self._writer.__contains__, tokens)):
             strange = _plain(next(token for token in tokens if token not in self._writer))
-            raise Contradiction([last], f"{strange!r} was seen where nobody had put it")
-        positions: dict[int, int] = {}
-        for code, seen in answers.items():
+            raise at_odds(f"{strange!r} was seen where nobody had put it")
+        counts = list(map(counted, map(len, answers)))
+        for code, seen, count in zip(codes, answers, counts, strict=True):
             if longest[: len(seen)] != seen:
-                raise Contradiction([reads.first(code), last], "neither of two answers continues the other")
-            if (count := counts[len(seen)]) is None:
-                raise Contradiction([reads.first(code), last], "part of what was appended at once was seen")
-            positions[code] = 2 * count + 1
-        return _Told(tokens, reads.rows, [positions[code] for code in reads.codes])
+                raise at_odds("neither of two answers continues the other", code)
+            if count is None:
+                raise at_odds("part of what was appended at once was seen", code)
+        position = {code: 2 * (count or 0) + 1 for code, count in zip(codes, counts, strict=True)}
+        return _Told(tokens, reads.rows, list(map(position.__getitem__, reads.codes)))
 
-    def _take_apart(
-        self, row: int, seen: Any, at_most: int | None = None
-    ) -> tuple[list[Any], Sequence[int | None]]:
-        tokens, counts = self._split(seen, at_most)
-        if tokens is None:
-            raise Contradiction([row], f"{seen!r:.60} is nothing that was put together")
-        return tokens, counts
+    def _at_odds(self, reads: Did, longest: Any, why: str, *codes: int) -> Contradiction:
+        """The first who read each of these and the longest answer can't all be right."""
+        last = next((row for row, code in zip(*reads, strict=True) if self._answer(code) == longest), START)
+        return Contradiction([*map(reads.first, codes), last], why)
 
     def _places_of_twins(self) -> dict[Token, list[Place]]:
         """Where those tokens were seen of which there is more than one, whether writers or places."""
@@ -193,8 +197,8 @@ class Story:
             blocks.place(writers, number, where)
             blocks.place(readers, number, positions)
         placed, known = set(blocks.row), self._all.known
-        for row in self._writers:
-            if row not in placed and known[row]:  # A block by itself. Had it not completed, it need not be.
+        for row in [row for row in self._writers if row not in placed]:
+            if known[row]:  # A block by itself. Had it not completed, it need not be.
                 blocks.place([row], len(blocks.lengths), [0])
                 blocks.lengths.append(1)
         return blocks
@@ -229,6 +233,10 @@ def _several(tokens: list[Token], rows: list[int]) -> dict[Token, list[int]]:
     for token, row in zip(tokens, rows, strict=True):
         writers.setdefault(token, []).append(row)
     return {token: rows for token, rows in writers.items() if len(rows) > 1}
+
+
+def _nothing(seen: Any) -> str:
+    return f"{seen!r:.60} is nothing that was put together"
 
 
 def _plain(token: Token) -> Hashable:

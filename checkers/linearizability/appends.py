@@ -31,13 +31,8 @@ class Appends:
     empty: str | tuple[()]
     """What there is at first."""
 
-    @property
-    def plain(self) -> bool:
-        """Whether nothing but sequences was read, and nothing was put together that can't be."""
-        told = self.answers
-        if not isinstance(self.empty, str):
-            told = [self.answers[code] for code in self.code[self.kind == READ].tolist()]
-        return set(map(type, told)) <= {type(self.empty)}
+    plain: bool
+    """Whether nothing but sequences was read, and nothing was put together that can't be."""
 
 
 def appends_of(
@@ -49,12 +44,15 @@ def appends_of(
         is_read, is_write, is_append = columns.is_f(*read), columns.is_f(*write), columns.is_f(*append)
         if not (is_read | is_write | is_append).all():
             return None
+        code = np.where(is_read, columns.result, columns.argument)
+        answers = [empty if value is None else value for value in columns.values]
+        told = answers if isinstance(empty, str) else map(answers.__getitem__, code[is_read].tolist())
         return Appends(
             kind=np.where(is_read, READ, np.where(is_write, WRITE, APPEND)),
-            code=np.where(is_read, columns.result, columns.argument),
+            code=code,
             invoked=columns.invoked, returned=columns.returned, known=columns.outcome != INFO,
-            values=columns.values, answers=[empty if value is None else value for value in columns.values],
-            empty=empty,
+            values=columns.values, answers=answers, empty=empty,
+            plain=set(map(type, told)) <= {type(empty)},
         )  # fmt: skip
 
     return appends
