@@ -162,11 +162,14 @@ def _ip(instance: int) -> str:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """The first instances register again, everyone one of them, and all look."""
+    """All look; the first instances register again, everyone one of them; and all look again.
+
+    An instance is denied for ever what another has, so only who looks can rely on being told something.
+    """
 
     def ops_of(thread: int) -> Generator:
         again = Todo("register", [_ip(thread), f"token {thread}"])
-        paced = (stagger(0.05, repeat(todo), rng=rng) for todo in (again, VIEW))
+        paced = (stagger(0.05, repeat(todo), rng=rng) for todo in (VIEW, again, VIEW))
         return on(partial(eq, thread), sequence(*(until_ok(limit(FINAL_TRIES_MAX, ops)) for ops in paced)))
 
     return any_of(*map(ops_of, range(plan.concurrency)))
