@@ -27,7 +27,7 @@ from harness.plan import Plan
 from harness.search.allowance import Allowance
 from harness.search.benchmark import run_benchmark
 from harness.search.campaign import Campaign
-from harness.search.complexity import size_line
+from harness.search.complexity import NODES_READABLE, is_readable, proposals
 from harness.search.conviction import Hunt, Hunted, hunt
 from harness.search.errand import warm_modules
 from harness.search.failure import simplest_alike
@@ -40,8 +40,12 @@ WORKLOAD = "decree"
 BUGS = tuple(find_workload(WORKLOAD).bugs)
 FORGOTTEN = "promise-not-persisted"
 FAR_APART = 1_000_000
-NODES_MAX, PROPOSALS_MAX, DEPARTURES_MAX, SHRINKING_S_MAX = 3, 3, 5, 10.0
-"""What every seeded bug should shrink to, and within how much CPU time."""
+SHRINKING_S = 10.0
+"""Within how much CPU time every seeded bug should shrink to a plan that a person reads in a minute."""
+NODES_NEEDED = {("count-replies", "P9 proposal without a quorum"): 4}
+"""How many nodes a way to fail takes, where three do not show it. A proposer's own promise comes first, so of
+three nodes any other makes a quorum: `ostrakon explore --bug count-replies --property P9` finds nothing among
+three acceptors, with `--duplicates` or `--timeouts 1`, and among four a story of four steps or six."""
 
 
 def convictions(campaigns: int, store: Path) -> None:
@@ -89,41 +93,50 @@ def hunt_for(
 
 def shrinking(campaigns: int, store: Path) -> None:
     """How small each bug gets, from the first plan that shows it in simulation."""
+    misses = 0
     for bug in BUGS:
         small = [shrunk(bug, number, store) for number in range(campaigns)]
-        cpu_s = median(each.cpu_s for each in small)
         good = sum(each.is_small for each in small)
-        print(f"  {bug:<30}{good:>3} of {campaigns:<3}{cpu_s:>7.1f} s  {size_line(small[0].plan)}")
+        misses += campaigns - good
+        print(f"  {bug:<30}{good:>3} of {campaigns:<3}{'; '.join(map(str, small))}", flush=True)
+    print(f"  {misses} of {campaigns * len(BUGS)} plans are larger than they should be (to reach: 0)")
 
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
     """What shrinking came to."""
 
+    reason: str
     plan: Plan
     cpu_s: float
 
     @property
     def is_small(self) -> bool:
         """Whether a person reads it in a minute, and did not wait long for it."""
+        return is_readable(self.plan, nodes_max=self.nodes_max) and self.cpu_s <= 1.1 * SHRINKING_S
+
+    @property
+    def nodes_max(self) -> int:
+        """How many nodes there may be; what a way to fail takes, if that is more."""
+        bug = self.plan.bug
+        needed = (NODES_NEEDED.get((bug or "", why), 0) for why in self.reason.split(" · "))
+        return max(NODES_READABLE, *needed)
+
+    def __str__(self) -> str:
+        """Nodes, proposals, faults and deviations, time."""
         plan = self.plan
-        # Every client begins with a proposal, unless the plan says itself who is asked for what.
-        asked = len(plan.options.get("asks", ())) or plan.concurrency + round(plan.rate * plan.time_limit_s)
-        return (
-            plan.nodes <= NODES_MAX
-            and asked <= PROPOSALS_MAX
-            and len(plan.faults) + len(plan.deviations) <= DEPARTURES_MAX
-            and self.cpu_s <= 1.1 * SHRINKING_S_MAX
-        )
+        size = f"{plan.nodes} / {proposals(plan)} / {len(plan.faults) + len(plan.deviations)}"
+        takes = f" (takes {self.nodes_max} nodes)" if self.nodes_max > NODES_READABLE else ""
+        return f"{'' if self.is_small else 'MISSED '}{size}, {self.cpu_s:.1f} s{takes}"
 
 
 def shrunk(bug: str, number: int, store: Path) -> Shrunk:
     """Hunt a bug and shrink what convicts it."""
     job, run = hunt_for(bug, number, store), load_run()
-    plan = job.swarm.plan(hunt(job).seed)
+    failing = run(job.swarm.plan(hunt(job).seed))
     began = time.process_time()
-    found = simplest_alike(run(plan), run, Allowance.of(SHRINKING_S_MAX, time.process_time))
-    return Shrunk(found, time.process_time() - began)
+    found = simplest_alike(failing, run, Allowance.of(SHRINKING_S, time.process_time))
+    return Shrunk(failing.reason, found, time.process_time() - began)
 
 
 def campaigns_at_work(campaigns: int, store: Path) -> None:

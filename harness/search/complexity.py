@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.plan import Fault, Latency, Plan
 
 Complexity = tuple[float, ...]
 """What matters most comes first, so that nothing is ever traded against it."""
 
+NODES_READABLE, PROPOSALS_READABLE, DEPARTURES_READABLE = 3, 3, 5
+"""As many nodes, proposals, and faults and deviations together, as a person understands in a minute."""
 _LATENCIES = ("constant", "uniform", "exponential", "lognormal")
 
 
@@ -25,6 +29,8 @@ def complexity(plan: Plan) -> Complexity:
         plan.nodes,
         len(faults) + len(deviations),
         len(plan.nemesis),
+        plan.buggify,
+        sum(map(_size_of_option, plan.options.values())),
         plan.concurrency,
         plan.rate * plan.time_limit_s,
         plan.time_limit_s,
@@ -35,6 +41,21 @@ def complexity(plan: Plan) -> Complexity:
         sum(numbers),
         plan.seed,
     )
+
+
+def is_readable(plan: Plan, *, nodes_max: int = NODES_READABLE) -> bool:
+    """Whether a person understands a plan in a minute."""
+    return (
+        plan.nodes <= nodes_max
+        and proposals(plan) <= PROPOSALS_READABLE
+        and len(plan.faults) + len(plan.deviations) <= DEPARTURES_READABLE
+    )
+
+
+def proposals(plan: Plan) -> int:
+    """How many things clients ask for before the end, about: each one begins with one, unless the plan says
+    itself who is asked for what."""
+    return len(plan.options.get("asks", ())) or plan.concurrency + round(plan.rate * plan.time_limit_s)
 
 
 def size_line(plan: Plan) -> str:
@@ -54,6 +75,10 @@ def _numbers_of(fault: Fault) -> tuple[float, ...]:
     # A clock that goes right has no rate to be remembered.
     rate = 0.0 if fault.rate == 1.0 else fault.rate
     return fault.at_ms, fault.for_ms, abs(fault.ms), fault.probability, rate, fault.after
+
+
+def _size_of_option(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple) else 1
 
 
 def _complexity_of_latency(latency: Latency) -> int:

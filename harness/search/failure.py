@@ -1,16 +1,17 @@
 """A failure: a trial that ended badly, and the simplest plan that ends alike.
 
 A trial on the model takes a tenth of the time that it takes in simulation, and mostly goes the same way. So a
-failure of a simulation is looked for there first, also among plans of few nodes, as search would draw them or
-as follows from all there is to a small world. The simplest of these is shrunk, and what it comes to counts if
-it fails in simulation as well.
+failure of a simulation is looked for there first: among the smallest plans there are, with other seeds, among
+plans of few nodes as search would draw them, and among all there is to a small world. What is found is
+shrunk, and what it comes to counts if it fails in simulation as well. The search ends with a plan that is
+readable, or goes on from the next that fails as long as there is time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile
+from itertools import islice, takewhile, zip_longest
 
 from msgspec.structs import replace
 
@@ -18,22 +19,25 @@ from harness.catalogue import find_workload
 from harness.plan import BadPlan, Plan
 from harness.search.aftermath import without_aftermath
 from harness.search.allowance import Allowance
-from harness.search.complexity import complexity
+from harness.search.complexity import NODES_READABLE, complexity, is_readable
 from harness.search.outcome import Run, Trial, reason_of
 from harness.search.passes import PASSES, QUICK_PASSES, aimed_faults
 from harness.search.shrink import shrink
 from harness.search.small_world import broken_properties, small_world_plans
+from harness.search.smallest import calm_plans, struck_plans
 from harness.search.swarm import Swarm
 
 _SEEDS = 12
 """With how many seeds a plan is tried on another substrate, where what is drawn is drawn otherwise."""
-_FEW_NODES, _DRAWN = 3, 100
-"""Of how many nodes plans are drawn, and how many plans."""
+_DRAWN = 60
+"""How many plans of few nodes are drawn."""
 _STATIONS = 4
 """How many plans of those on the way down on the model are tried in simulation, about."""
-_START, _DOWN, _BACK = 0.5, 0.5, 0.5
-"""The shares of the time that is left that may be spent on finding a failure on the model, on shrinking it
-there, and on finding it again in simulation."""
+_START, _SOURCE = 0.5, 0.5
+"""The share of the time that may be spent on finding failures on the model, and the share of what is left of
+that for each way to find one."""
+_DOWN, _BACK = 0.5, 0.5
+"""The shares of the time left then for shrinking it there, and for finding it again in simulation."""
 
 
 def simplest_alike(
@@ -77,10 +81,18 @@ class _Failure:
         yield from without_aftermath(self.trial.plan, self.trial.anomalies, self.trial.reason)
 
     def _by_model(self, allowance: Allowance) -> Plan | None:
-        """The simplest plan on the way down on the model that fails in simulation as well."""
-        start = self._start(allowance.part(_START))
-        if start is None:
-            return None
+        """The simplest plan that was shrunk on the model and fails in simulation as well."""
+        best: Plan | None = None
+        for start in self._starts(allowance.part(_START)):
+            found = self._downhill(start, allowance, best)
+            best = found or best
+            if allowance.is_spent() or (best is not None and is_readable(best)):
+                break
+        return best
+
+    def _downhill(self, start: Plan, allowance: Allowance, best: Plan | None) -> Plan | None:
+        """The simplest plan on the way down from a start that fails in simulation as well, if it is simpler
+        than the best."""
         way = [start]
         shrink(
             start,
@@ -89,12 +101,14 @@ class _Failure:
             enough=allowance.part(_DOWN).is_spent,
             note=way.append,
         )
-        return self._in_simulation(way[:: -max(1, len(way) // _STATIONS)], allowance.part(_BACK))
+        stations = (replace(plan, substrate="sim") for plan in way[:: -max(1, len(way) // _STATIONS)])
+        simpler = [plan for plan in stations if best is None or complexity(plan) < complexity(best)]
+        return self._in_simulation(simpler, allowance.part(_BACK))
 
     def _in_simulation(self, plans: Sequence[Plan], allowance: Allowance) -> Plan | None:
         """The first of these plans that fails in simulation as well, with one seed or another."""
         for plan in plans:
-            for seeded in _reseeded(replace(plan, substrate="sim")):
+            for seeded in _reseeded(plan):
                 if allowance.is_spent():
                     return None
                 if self._is_alike(seeded):
@@ -102,21 +116,33 @@ class _Failure:
                     return seeded
         return None
 
-    def _start(self, allowance: Allowance) -> Plan | None:
-        """The simplest of some plans that fail on the model; None if there are none."""
-        found: list[Plan] = []
-        for plans in (_reseeded(self.trial.plan), self._drawn(), self._small_world()):
-            timely = takewhile(lambda plan: not allowance.is_spent(), plans)
-            failing = (self._trimmed(replace(plan, substrate="model")) for plan in timely)
-            found.extend(islice(filter(None, failing), 1))
-            if any(plan.nodes <= _FEW_NODES for plan in found):
-                break
-        return min(found, key=complexity, default=None)
+    def _starts(self, allowance: Allowance) -> Iterator[Plan]:
+        """Plans that fail on the model: of few nodes as they are found, and at last those of more."""
+        few = range(2, min(NODES_READABLE, self.trial.plan.nodes) + 1)
+        sources = (
+            (calm_plans(self.trial.plan, few), None),
+            (_reseeded(self.trial.plan), 1),
+            (_in_turn(self._drawn(), struck_plans(self.trial.plan, few, self._message_kinds)), None),
+            (self._small_world(), 1),
+        )
+        large: list[Plan] = []
+        for plans, most in sources:
+            for plan in islice(self._failing(plans, allowance.part(_SOURCE)), most):
+                if plan.nodes <= NODES_READABLE:
+                    yield plan
+                else:
+                    large.append(plan)
+        yield from sorted(large, key=complexity)
+
+    def _failing(self, plans: Iterable[Plan], allowance: Allowance) -> Iterator[Plan]:
+        """Those of these plans that fail on the model, without what comes after that."""
+        timely = takewhile(lambda plan: not allowance.is_spent(), plans)
+        return filter(None, (self._trimmed(replace(plan, substrate="model")) for plan in timely))
 
     def _drawn(self) -> Iterator[Plan]:
         """What search draws for few nodes."""
         plan = self.trial.plan
-        few = min(plan.nodes, _FEW_NODES)
+        few = min(plan.nodes, NODES_READABLE)
         return map(
             Swarm(workload=plan.workload, bug=plan.bug, nodes=few, options=plan.options).plan, range(_DRAWN)
         )
@@ -153,6 +179,12 @@ class _Failure:
             return None
         ended = (trial.valid, reason_of(trial)) == (self.trial.valid, reason_of(self.trial))
         return trial if ended else None
+
+
+def _in_turn(*sources: Iterable[Plan]) -> Iterator[Plan]:
+    """A plan of each source, the next of each, and so on until all are at their ends."""
+    for plans in zip_longest(*sources):
+        yield from (plan for plan in plans if plan is not None)
 
 
 def _reseeded(plan: Plan) -> Iterator[Plan]:

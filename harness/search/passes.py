@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 from math import floor, log10
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ Pass = Callable[[Plan], Iterator[Plan]]
 
 _T = TypeVar("_T")
 
+_TIMERS_MS = 500
+"""By then most timers have fired."""
 _SEEDS = 3
 """With how many other seeds a smaller plan is tried: what is left out shifts all that was drawn."""
 
@@ -36,6 +39,11 @@ def nothing_asked_for(plan: Plan) -> Iterator[Plan]:
     yield replace(plan, nemesis=())
 
 
+def no_rare_branches(plan: Plan) -> Iterator[Plan]:
+    """Programs that go their usual way."""
+    yield replace(plan, buggify=0.0)
+
+
 def without_faults(plan: Plan) -> Iterator[Plan]:
     """Fewer faults."""
     for faults in _without_parts(plan.faults):
@@ -46,6 +54,15 @@ def without_deviations(plan: Plan) -> Iterator[Plan]:
     """Fewer deviations."""
     for deviations in _without_parts(plan.deviations):
         yield replace(plan, deviations=deviations)
+
+
+def fewer_options(plan: Plan) -> Iterator[Plan]:
+    """Options left as they usually are, and shorter lists of what an option asks for."""
+    for name, value in plan.options.items():
+        yield replace(plan, options={other: plan.options[other] for other in plan.options if other != name})
+        if isinstance(value, list | tuple):
+            for shorter in _without_parts(value):
+                yield replace(plan, options={**plan.options, name: list(shorter)})
 
 
 def without_nodes(plan: Plan) -> Iterator[Plan]:
@@ -122,9 +139,11 @@ def aimed_faults(kinds: Sequence[str]) -> Pass:
 
 PASSES: tuple[Pass, ...] = (
     nothing_asked_for,
+    _with_other_seeds(no_rare_branches),
     _with_other_seeds(without_faults),
     without_deviations,
     _with_other_seeds(without_nodes),
+    fewer_options,
     _with_other_seeds(fewer_clients),
     _with_other_seeds(fewer_ops),
     _with_other_seeds(simpler_latency),
@@ -136,9 +155,11 @@ PASSES: tuple[Pass, ...] = (
 
 QUICK_PASSES: tuple[Pass, ...] = (
     nothing_asked_for,
+    no_rare_branches,
     without_faults,
     without_deviations,
     without_nodes,
+    fewer_options,
     fewer_clients,
     fewer_ops,
     simpler_latency,
@@ -168,14 +189,16 @@ def _without_several(plan: Plan) -> Iterator[tuple[tuple[Fault, ...], tuple[Devi
 
 
 def _aimed(plan: Plan, kinds: Sequence[str]) -> Iterator[Fault]:
-    """What loses, from beginning to end, all of one kind that anybody, or one node, says or hears."""
-    for_ms = max(1, int(1000 * plan.time_limit_s))
+    """What loses, at least until timers have fired, all of one kind that anybody, or one node, says or hears;
+    and all that one node says to two others, or hears from them."""
+    for_ms = max(_TIMERS_MS, int(1000 * plan.time_limit_s))
     for kind in ("", *kinds):
         yield Fault("drop", 0, for_ms, probability=1.0, message=kind)
         for name in plan.names:
             others = [other for other in plan.names if other != name]
             said, heard = tuple((name, other) for other in others), tuple((other, name) for other in others)
-            for links in (said, heard, *((link,) for link in (*said, *heard))):
+            pairs = (*combinations(said, 2), *combinations(heard, 2)) if kind == "" else ()
+            for links in dict.fromkeys((said, heard, *((link,) for link in (*said, *heard)), *pairs)):
                 yield Fault("drop", 0, for_ms, links=links, probability=1.0, message=kind)
 
 

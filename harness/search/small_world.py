@@ -1,7 +1,8 @@
-"""What shrinking cannot reach by leaving out: the same failure among three nodes, sought among all there is.
+"""What shrinking cannot reach by leaving out: the same failure among few nodes, sought among all there is.
 
-A cluster of five fails in ways that no three of its nodes do, and three nodes may still fail in another way
-for the same reason. Where a workload can explore small worlds, the shortest of these ways is proposed.
+A cluster of five fails in ways that no three of its nodes do, and three nodes, or four, may still fail in
+another way for the same reason. Where a workload can explore small worlds, the shortest of these ways is
+proposed.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from harness.catalogue import find_workload
 from harness.model import CannotExplore, Size
 from harness.plan import Plan
 
-WORLDS = (Size(), Size(crashes=1), Size(timeouts=1))
-"""Where it is sought, one after the other."""
+WORLDS = (Size(), Size(proposers=1, acceptors=4, timeouts=1), Size(crashes=1), Size(timeouts=1))
+"""Where it is sought, one after the other, the smallest worlds first."""
 _STATES_MAX = 20_000
 
 
@@ -26,9 +27,9 @@ def small_world_plans(plan: Plan, properties: Sequence[str]) -> Iterator[Plan]:
     What harms most is named first, and mostly follows from the others.
     """
     explore = find_workload(plan.workload).explore
-    if explore is None or not properties or plan.nodes <= Size().acceptors:
+    if explore is None or not properties:
         return
-    for size in WORLDS:
+    for size in (size for size in WORLDS if size.acceptors < plan.nodes):
         try:
             found = explore(
                 size, bug=plan.bug, only=tuple(properties[-1:]), states_max=_STATES_MAX, note=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from harness.model import Size
 from harness.plan import BadPlan, decode_plan, encode_plan
@@ -66,6 +67,17 @@ def test_the_checkers_convict_the_same_property_from_the_trace_of_the_schedule(b
     assert trial.valid == "invalid"
     assert property in {anomaly.get("property") for anomaly in trial.anomalies}
     assert len(found.story) == len(found.plan.options["schedule"])
+
+
+def test_who_counts_replies_proposes_without_a_quorum_of_four_but_never_of_three() -> None:
+    """A proposer's own promise comes first, and of three nodes any other then makes a quorum."""
+    worlds = [Size(duplicates=True), Size(timeouts=1), Size(proposers=1, crashes=1, timeouts=2)]
+
+    def found(size: Size) -> str:
+        return explore_world(size, DECREE_BUGS["count-replies"].breakage, properties=["P9"]).valid
+
+    assert [found(size) for size in worlds] == ["valid"] * 3
+    assert [found(replace(size, proposers=1, acceptors=4)) for size in worlds] == ["invalid"] * 3
 
 
 @pytest.mark.parametrize("bug", ["accept-ignores-promise", "ignore-reported-value"])

@@ -54,6 +54,28 @@ def test_faults_at_the_right_moment_need_not_be_many() -> None:
     assert len(found.faults) + len(found.deviations) <= 4
 
 
+def test_what_takes_a_timer_at_the_right_moment_is_told_with_two_nodes_and_one_fault() -> None:
+    """A vote that does not arrive, so that the proposal is sent again: with another client's value."""
+    plan = Swarm(workload="decree", bug="same-ballot-new-value").plan(1_000_017)
+    failing = run(plan)
+
+    found = simplest_alike(failing, run, runs(1000))
+
+    assert run(found).reason == failing.reason == "split decision · P2 two values chosen"
+    assert (found.nodes, len(found.faults), len(found.deviations)) == (2, 1, 0)
+
+
+def test_what_no_three_nodes_show_is_told_with_four() -> None:
+    """Of three nodes, one promise besides the proposer's own makes a quorum."""
+    failing = run(replace(SCENARIOS["D9-late-replies"].plan, bug="count-replies"))
+
+    found = simplest_alike(failing, run, runs(600))
+
+    assert run(found).reason == failing.reason == "P4 learned but not chosen · P9 proposal without a quorum"
+    assert found.nodes == 4
+    assert len(found.faults) + len(found.deviations) <= 2
+
+
 def test_whoever_looks_on_is_told_of_ever_simpler_plans_that_fail_where_the_failure_was() -> None:
     told: list[Plan] = []
 

@@ -187,3 +187,17 @@ def test_clocks_crash_points_and_loops_shrink_to_round_numbers() -> None:
 
     assert (jump.ms, skew.rate, crash.after) == (-50_000.0, 2.0, 2)
     assert all(fault.at_ms == 0 and len(fault.nodes) == 1 for fault in (jump, skew, crash))
+
+
+def test_what_a_plan_asks_for_in_its_options_shrinks_too() -> None:
+    asks = [[0, 1, "x"], [100, 2, "y"], [200, 3, "z"]]
+    plan = Plan(workload="decree", seed=0, options={"asks": asks, "other": 1})
+
+    def fails(candidate: Plan) -> bool:
+        return [100, 2, "y"] in candidate.options.get("asks", [])
+
+    assert shrink(plan, fails).options == {"asks": [[100, 2, "y"]]}
+
+
+def test_rare_branches_that_do_not_matter_are_not_taken() -> None:
+    assert shrink(Plan(workload="decree", seed=0, buggify=0.25), always).buggify == 0.0
