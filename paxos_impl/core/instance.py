@@ -59,6 +59,11 @@ class Instance(msgspec.Struct, frozen=True):
 
     def step(self, event: Event) -> tuple[Instance, list[Effect]]:
         """The instance after an event, and what it wants done, in order."""
-        turn = Turn(self, event.id if isinstance(event, Received) else None)
+        cause = event.id if isinstance(event, Received) else None
+        parts = self.acceptor, self.proposer, self.learner, self.waiting, self.own_ballot
+        turn = Turn(self, cause, self.rules, *parts, self.pulls, self.persists, self.sends)
         turn.handle(event)
-        return turn.end(), turn.effects
+        parts = turn.acceptor, turn.proposer, turn.learner, turn.waiting, turn.own_ballot
+        counters = turn.pulls, turn.persists, turn.sends
+        after = Instance(self.server_id, self.members, self.incarnation, *parts, *counters, self.rules)
+        return after, turn.effects

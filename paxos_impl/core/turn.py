@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Value, Vote
+from paxos_impl.core.ballot import Ballot, Value, Vote
 from paxos_impl.core.effect import (
     Chosen,
     ConfigActive,
@@ -39,6 +39,8 @@ from paxos_impl.core.proposer import BackingOff, Idle, Preparing, Proposer, Prop
 
 if TYPE_CHECKING:
     from paxos_impl.core.instance import Instance
+    from paxos_impl.core.learner import Learner
+    from paxos_impl.core.rules import Rules
 
 WAITING_MAX = 1000
 """How many clients may wait for the decree; more are refused rather than held."""
@@ -51,44 +53,22 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     value: Value
 
 
-class Turn:
+class Turn(msgspec.Struct):
     """One step in the making: the parts of an instance, to be replaced, and the effects so far."""
 
-    __slots__ = (
-        "acceptor",
-        "before",
-        "cause",
-        "effects",
-        "learner",
-        "own_ballot",
-        "persists",
-        "proposer",
-        "pulls",
-        "rules",
-        "sends",
-        "waiting",
-    )
-
-    def __init__(self, before: Instance, cause: str | None) -> None:
-        self.before, self.cause, self.rules = before, cause, before.rules
-        self.acceptor, self.proposer, self.learner = before.acceptor, before.proposer, before.learner
-        self.waiting, self.own_ballot, self.pulls = before.waiting, before.own_ballot, before.pulls
-        self.persists, self.sends = before.persists, before.sends
-        self.effects: list[Effect] = []
-
-    def end(self) -> Instance:
-        """The instance after the step."""
-        return msgspec.structs.replace(
-            self.before,
-            acceptor=self.acceptor,
-            proposer=self.proposer,
-            learner=self.learner,
-            waiting=self.waiting,
-            own_ballot=self.own_ballot,
-            pulls=self.pulls,
-            persists=self.persists,
-            sends=self.sends,
-        )
+    before: Instance
+    cause: str | None
+    """The id of the message that is being handled, if it is one."""
+    rules: Rules
+    acceptor: Acceptor
+    proposer: Proposer
+    learner: Learner
+    waiting: tuple[Waiting, ...]
+    own_ballot: Ballot | None
+    pulls: int
+    persists: int
+    sends: int
+    effects: list[Effect] = []
 
     def handle(self, event: Event) -> None:
         """Do what the event asks for; called once."""
@@ -116,12 +96,12 @@ class Turn:
 
     def _receive(self, message: Message, sender: int) -> None:
         match message:
+            case Accepted(ballot, value):  # Most messages are votes, and so this comes first.
+                self._hear_vote(Vote(ballot, value), sender)
             case Prepare() | Propose():
                 self._answer(message, sender)
             case Promise() | Nack():
                 self._hear_reply(message, sender)
-            case Accepted(ballot, value):
-                self._hear_vote(Vote(ballot, value), sender)
             case Ask(slot):
                 self._send((sender,), Tell(self.acceptor.accepted, self.learner.chosen, slot))
             case Tell(accepted, chosen):
