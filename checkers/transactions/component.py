@@ -10,6 +10,9 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+
+import numpy as np
 
 from checkers.transactions.dependency import ANTI, PROCESS, REALTIME, Suffix
 from checkers.transactions.edges import Edges
@@ -47,11 +50,13 @@ class Component:
 def component(edges: Edges, table: Transactions, suffix: Suffix) -> Component:
     """Make a component searchable, with the orders that the suffix speaks of."""
     neighbours: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    columns = (edges.source.tolist(), edges.target.tolist(), edges.kind.tolist())
-    for source, target, kind in zip(*columns, strict=True):
-        if kind not in (PROCESS, REALTIME):
-            neighbours[source].append((target, kind))
-    rows = sorted({node for nodes in columns[:2] for node in nodes if node < len(table)})
+    told = edges.where((edges.kind != PROCESS) & (edges.kind != REALTIME))
+    for source, target, kind in zip(
+        told.source.tolist(), told.target.tolist(), told.kind.tolist(), strict=True
+    ):
+        neighbours[source].append((target, kind))
+    nodes = np.unique(np.concatenate((edges.source, edges.target)))
+    rows = nodes[nodes < len(table)].tolist()
     timelines: list[Timeline] = []
     if suffix:
         timelines.extend(_process_timelines(rows, table))
@@ -78,23 +83,28 @@ def _timeline(kind: int, rows: list[int], table: Transactions) -> Timeline:
 
 def _positions(edges: Edges, transactions: int) -> dict[int, int]:
     """A topological order of all but the anti-dependencies, as close to that of invocation as may be."""
-    import networkx as nx
-
     forward = edges.where((edges.kind & ANTI) == 0)
-    graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(edges.source.tolist())
-    graph.add_edges_from(zip(forward.source.tolist(), forward.target.tolist(), strict=True))
-
-    def by_invocation(node: int) -> int:
-        return node if node < transactions else -1
-
-    try:
-        order = list(nx.lexicographical_topological_sort(graph, by_invocation))
-    except nx.NetworkXUnfeasible:
+    behind: dict[int, list[int]] = {node: [] for node in (*edges.source.tolist(), *edges.target.tolist())}
+    awaited = dict.fromkeys(behind, 0)
+    for source, target in zip(forward.source.tolist(), forward.target.tolist(), strict=True):
+        behind[source].append(target)
+        awaited[target] += 1
+    rank = {node: (node if node < transactions else -1, at) for at, node in enumerate(behind)}
+    ready = [(rank[node], node) for node, count in awaited.items() if not count]
+    heapify(ready)
+    order = []
+    while ready:
+        _, node = heappop(ready)
+        order.append(node)
+        for later in behind[node]:
+            awaited[later] -= 1
+            if not awaited[later]:
+                heappush(ready, (rank[later], later))
+    if len(order) < len(behind):
         return {}
     position = {node: at for at, node in enumerate(order)}
     for node in reversed(order):
-        if node >= transactions and graph.adj[node]:
+        if node >= transactions and behind[node]:
             # What leads into a bundle leads to the first of those behind it.
-            position[node] = min(position[behind] for behind in graph.adj[node])
+            position[node] = min(map(position.__getitem__, behind[node]))
     return position

@@ -20,10 +20,11 @@ def cyclic_parts(edges: Edges) -> Edges:
 
 def components(edges: Edges) -> Iterator[Edges]:
     """The cycles' edges, one strongly connected component after the other, the smaller ones first."""
-    inner = cyclic_parts(edges)
+    label_of = labelled(edges)
+    inner = edges.where(label_of[edges.source] == label_of[edges.target])
     if not len(inner):
         return
-    labels = labelled(inner)[inner.source]
+    labels = label_of[inner.source]
     order = np.argsort(labels, kind="stable")
     _, starts = np.unique(labels[order], return_index=True)
     parts = np.split(order, starts[1:])
