@@ -36,11 +36,13 @@ def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool
     instruments, waiting_for_idle = runner.instruments, runner.waiting_for_idle
     trios_turn = False
     try:
-        _CONTEXT.runner = runner
+        context = _CONTEXT.__dict__  # This thread's, which is not the same one for ever.
+        context["runner"] = runner
         runner.init_task = runner.spawn_impl(runner.init, (main, ()), None, "<init>", system_task=True)
-        _step(runner, runq.pop())  # All that it does is to start the main task.
+        _step(runner, runq.pop(), context)  # All that it does is to start the main task.
         while tasks:
-            _CONTEXT.runner = runner
+            context = _CONTEXT.__dict__
+            context["runner"] = runner
             if trios_turn or waiting_for_idle or instruments["_all"]:
                 # Once more after the last one has ceased to wait, lest Trio's loop stay primed to wake it.
                 trios_turn = bool(waiting_for_idle)
@@ -52,13 +54,14 @@ def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool
             heap = deadlines._heap
             if heap and heap[0][0] <= clock.current_time():
                 deadlines.expire(clock.current_time())
-            batch = list(runq)
-            runq.clear()
-            if len(batch) > 1:
-                batch.sort(key=_by_age)
+            if len(runq) == 1:
+                batch = [runq.popleft()]
+            else:
+                batch = sorted(runq, key=_by_age)
+                runq.clear()
             _RUN._r.shuffle(batch)
             while batch:
-                _step(runner, batch.pop())
+                _step(runner, batch.pop(), context)
             if runq or waiting_for_idle or not tasks:
                 yield False
             else:
@@ -112,9 +115,9 @@ class _TrioLoop:
             del runner.spawn_impl
 
 
-def _step(runner: Any, task: Any) -> None:
+def _step(runner: Any, task: Any, context: dict[str, Any]) -> None:
     """Let one task run up to where it waits next."""
-    _CONTEXT.task = task
+    context["task"] = task
     send, sent = task._next_send_fn, task._next_send
     task._next_send_fn = task._next_send = None
     try:
@@ -134,10 +137,10 @@ def _step(runner: Any, task: Any) -> None:
                 task._attempt_delivery_of_any_pending_cancel()
         else:
             _obey(runner, task, trap)
-        del _CONTEXT.task
+        del context["task"]
         return
     runner.task_exited(task, ended)
-    del _CONTEXT.task
+    del context["task"]
 
 
 def _without_ours(error: BaseException) -> Any:

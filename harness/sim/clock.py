@@ -111,7 +111,7 @@ class Clock(trio.abc.Clock):
     def deadline_to_sleep_time(self, deadline: float) -> float:
         """Trio asks this when a process has nothing left to do; the kernel will wake it in time."""
         self.deadline_s = deadline
-        return deadline - self.current_time()
+        return deadline if deadline == inf else deadline - self.current_time()
 
     def true_ns(self, local_s: float) -> int:
         """The first nanosecond of true time at which the monotonic clock shows at least `local_s`.

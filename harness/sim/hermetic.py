@@ -3,7 +3,7 @@
 While a world runs, what programs ask of `time`, `random`, `os.urandom`, `uuid` and `secrets` comes from the
 clock and the random stream of the process that asks. What is not simulated raises `NotSimulated` at the call,
 which says what to use instead. The harness's own code, between two ticks, meets the real things. All is put
-back when the world stops running.
+back when the world is closed, if it was opened by `with`, and else when it stops running.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,26 @@ _world: World | None = None
 """The world that runs now."""
 _thread = 0
 """The thread that it runs in."""
+_enclosures = 0
+"""How many ask for what is real to be out of the way."""
+_put_back = ExitStack()
+
+
+def enclose() -> None:
+    """Replace everything real for simulated processes, until `unclose` has been called as often as this."""
+    global _enclosures
+    if _enclosures == 0:
+        _put_back.enter_context(_stand_ins(len(sys.modules)).in_place())
+        _put_back.enter_context(virtual_dates(_wall_time))
+    _enclosures += 1
+
+
+def unclose() -> None:
+    """The one who called `enclose` needs it no more."""
+    global _enclosures
+    _enclosures -= 1
+    if _enclosures == 0:
+        _put_back.close()
 
 
 @contextmanager
@@ -58,10 +78,12 @@ def sealed(world: World) -> Iterator[None]:
     fence.guard(running_process)
     collecting = gc.isenabled()
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
+    enclose()
     try:
-        with _shared_randomness(world), _stand_ins(len(sys.modules)).in_place(), virtual_dates(_wall_time):
+        with _shared_randomness(world):
             yield
     finally:
+        unclose()
         if collecting:
             gc.enable()
         _world = None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from harness.sim.network import Network
 
 FaultKind = Literal["delay", "reorder", "drop", "duplicate", "throttle", "corrupt"]
+_LOOPBACK_NS = 20_000
 _SIZE = 100
 """Bytes that a message counts as that is not made of bytes."""
 
@@ -147,22 +147,24 @@ class Link:
         """For how many reasons nothing gets through."""
         self._busy_until_ns = 0
         self.sent = self.delivered = self.dropped = self.duplicated = self.delayed = 0
-
-    @cached_property
-    def draw_ns(self) -> Callable[[], int]:
-        """Draw a latency in nanoseconds."""
-        if self.is_loopback:
-            return lambda: 20_000
-        return self._network.latency_of(self).sampler(self._network.world.rng("link", *self.name))
-
-    @property
-    def name(self) -> tuple[str, str]:
+        self.name = sender.name, receiver.name
         """The names of sender and receiver."""
-        return self.sender.name, self.receiver.name
+        self.draw_ns: Callable[[], int] = self._draw_first
+        """Draw a latency in nanoseconds."""
+        self._faults: random.Random | None = None
 
-    @cached_property
-    def _faults(self) -> random.Random:
-        return self._network.world.rng("faults", *self.name)
+    def change_latency(self) -> None:
+        """Draw by the distribution that holds here from now on."""
+        self.draw_ns = self._draw_first
+
+    def _draw_first(self) -> int:
+        # Only now, because a stream of randomness takes longer to make than all the rest of a link.
+        if self.is_loopback:
+            self.draw_ns = lambda: _LOOPBACK_NS
+        else:
+            latency = self._network.latency_of(self)
+            self.draw_ns = latency.sampler(self._network.world.rng("link", *self.name))
+        return self.draw_ns()
 
     def queueing_ns(self, size: int) -> int:
         """How long so many bytes wait for their turn and take to be sent, at the link's bandwidth."""
@@ -179,6 +181,8 @@ class Link:
 
     def fate(self, message: Any) -> Fate:
         """Draw what happens to the next message by the disturbances at work."""
+        if self._faults is None:
+            self._faults = self._network.world.rng("faults", *self.name)
         return fate_of(message, self.disturbed, self._faults, self.name, self._network.kernel.now_ns)
 
 

@@ -15,7 +15,7 @@ from trio.lowlevel import Abort, Task
 
 from harness.sim._trio import Trap, is_cancelled, park
 from harness.sim.hold import InFlight
-from harness.sim.link import Link
+from harness.sim.link import NORMAL, Link
 
 if TYPE_CHECKING:
     from harness.sim.kernel import Kernel
@@ -63,10 +63,14 @@ class Mailbox:
         return received
 
     def _dispatch(self, route: Link, message: Any) -> None:
+        kernel = self._kernel
         _, fate = self._network.send_message(route, message)
+        if fate is NORMAL:
+            kernel.call_at(kernel.now_ns + route.draw_ns(), _arrive, kernel, route, message)
+            return
         for _ in range(fate.copies):
-            at_ns = self._kernel.now_ns + route.draw_ns() + fate.extra_ns
-            self._kernel.call_at(at_ns, _arrive, self._kernel, route, message)
+            at_ns = kernel.now_ns + route.draw_ns() + fate.extra_ns
+            kernel.call_at(at_ns, _arrive, kernel, route, message)
 
     def put(self, sender: str, message: Any) -> None:
         """A message has arrived."""

@@ -111,7 +111,7 @@ class Network:
         """Give one directed link a latency of its own from now on."""
         link = self.link(sender, receiver)
         self._latencies[link.name] = latency
-        link.__dict__.pop("draw_ns", None)
+        link.change_latency()
 
     def cut(self, grudge: Mapping[str, Collection[str]]) -> Cut:
         """Drop, at each receiver, what comes from these senders; until this cut is mended.

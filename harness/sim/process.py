@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +56,8 @@ class Process:
         self._scope = trio.CancelScope()
         self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
         self._outcome: Outcome[Any] | None = None
+        self._rng: random.Random | None = None
+        self._mailbox: Mailbox | None = None
         self.run = TrioRun(self._main, machine.clock, machine.socket_factory, machine.resolver)
         self._ready = self.run.queue
         kernel.make_ready(self)
@@ -98,15 +99,19 @@ class Process:
         """What the program returned; None if it has not."""
         return self._outcome.value if isinstance(self._outcome, Value) else None
 
-    @cached_property
+    @property
     def rng(self) -> random.Random:
         """Whatever the program asks of `random`, `os.urandom`, `uuid` or `secrets` comes from here."""
-        return self.machine.world.rng("process", self.machine.name, self.incarnation)
+        if self._rng is None:
+            self._rng = self.machine.world.rng("process", self.machine.name, self.incarnation)
+        return self._rng
 
-    @cached_property
+    @property
     def mailbox(self) -> Mailbox:
         """Where it receives messages that do not travel over sockets."""
-        return Mailbox(self)
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self)
+        return self._mailbox
 
     @property
     def is_alone(self) -> bool:

@@ -1,6 +1,6 @@
 """Values of modules and classes with others in their places for a while: mostly functions, for ours.
 
-A world does this twice, with a hundred and fifty of them, so those of a module go in and out together.
+Every world needs a hundred and fifty of them, so those of a module go in and out together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 StandIn = tuple[Any, str, Any]
 """A module or class, one of its names, and what is to stand there."""
-_MISSING = object()
 
 
 class StandIns:
@@ -26,25 +25,24 @@ class StandIns:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Run the body with all of them in place; then what was there before is back."""
-        usual: list[tuple[Any, dict[str, Any]]] = []
+        usual: list[dict[str, Any]] = []
         try:
             for owner, ours in self._by_owner:
-                there = vars(owner)
-                usual.append((owner, {name: there.get(name, _MISSING) for name in ours}))
+                there = owner.__dict__
+                usual.append({name: there[name] for name in ours if name in there})
                 _put(owner, ours)
             yield
         finally:
-            for owner, before in reversed(usual):
+            for (owner, ours), before in zip(self._by_owner, usual, strict=False):
                 _put(owner, before)
+                if len(before) < len(ours):
+                    for name in ours.keys() - before.keys():
+                        delattr(owner, name)
 
 
 def _put(owner: Any, values: dict[str, Any]) -> None:
-    there = vars(owner)
-    is_writable = isinstance(there, dict)  # Of a class there is only a view.
-    for name, value in values.items():
-        if value is _MISSING:
-            delattr(owner, name)
-        elif is_writable:
-            there[name] = value  # Not `update`, which makes the dictionary anew if many come together.
-        else:
+    if isinstance(owner, type):
+        for name, value in values.items():
             setattr(owner, name, value)
+    else:
+        owner.__dict__.update(values)

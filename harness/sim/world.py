@@ -29,7 +29,7 @@ from harness.sim._trio import schedule_batches
 from harness.sim.buggify import Sometimes
 from harness.sim.errors import SimulationError
 from harness.sim.framing import Framing
-from harness.sim.hermetic import sealed
+from harness.sim.hermetic import enclose, sealed, unclose
 from harness.sim.kernel import NEVER_NS, Kernel
 from harness.sim.latency import Latency, Uniform
 from harness.sim.machine import Crash, Machine
@@ -97,6 +97,7 @@ class World:
         # Between two runs, too: all of the world would be looked through, and none of it is garbage yet.
         self._collects = gc.isenabled()
         gc.disable()
+        enclose()
         return self
 
     def __exit__(
@@ -105,6 +106,7 @@ class World:
         try:
             self.close()
         finally:
+            unclose()
             if self._collects:
                 gc.enable()
 
@@ -256,8 +258,8 @@ class _Batches:
     def shuffle(self, batch: list[Task]) -> None:
         process: Process = self._kernel.current
         process.batch = batch
-        process.passes += 1
-        if process.passes == process.crash_pass:
+        process.passes = passes = process.passes + 1
+        if passes == process.crash_pass:
             process.crash()
         if len(batch) > 1:
             self._order(batch)
