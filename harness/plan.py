@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
@@ -156,6 +157,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return node_names(self.nodes)
 
 
+@lru_cache(maxsize=64)
 def node_names(count: int) -> tuple[str, ...]:
     """The names of the nodes of a cluster of this size."""
     return tuple(f"n{number}" for number in range(1, count + 1))

@@ -145,8 +145,7 @@ class Wires:
         wire = self._wires.get((sender, receiver))
         if wire is None:
             draw_ns = self._latency.sampler(substream(self._seed, "link", sender, receiver))
-            faults = substream(self._seed, "faults", sender, receiver)
-            wire = self._wires[sender, receiver] = _Wire(sender, receiver, draw_ns, faults)
+            wire = self._wires[sender, receiver] = _Wire(sender, receiver, draw_ns, self._seed)
             wire.disturbed.extend(self._everywhere)
         return wire
 
@@ -154,13 +153,21 @@ class Wires:
 class _Wire:
     """One direction between two machines."""
 
-    __slots__ = ("cuts", "disturbed", "draw_ns", "faults", "holdings", "receiver", "sender")
+    __slots__ = ("_faults", "_seed", "cuts", "disturbed", "draw_ns", "holdings", "receiver", "sender")
 
-    def __init__(self, sender: str, receiver: str, draw_ns: Callable[[], int], faults: random.Random) -> None:
-        self.sender, self.receiver, self.draw_ns, self.faults = sender, receiver, draw_ns, faults
+    def __init__(self, sender: str, receiver: str, draw_ns: Callable[[], int], seed: int) -> None:
+        self.sender, self.receiver, self.draw_ns, self._seed = sender, receiver, draw_ns, seed
+        self._faults: random.Random | None = None
         self.cuts: list[Cutting] = []
         self.disturbed: list[Disturbed] = []
         self.holdings: list[Holding] = []
+
+    @property
+    def faults(self) -> random.Random:
+        """What decides whether faults strike; on most wires nobody ever asks."""
+        if self._faults is None:
+            self._faults = substream(self._seed, "faults", self.sender, self.receiver)
+        return self._faults
 
     def count_cut(self) -> None:
         for cut in self.cuts:
