@@ -95,9 +95,8 @@ def _valid(parts: Parts, decisions: Decisions, model: Model, details: dict[str, 
         ]
     if not len(parts.columns):
         return Verdict.passed("nothing that was asked for can have happened", **details)
-    return Verdict.passed(
-        f"a linearization of {len(parts.columns):,} operations was found and replayed", **details
-    )
+    ordered = "one operation" if len(parts.columns) == 1 else f"{len(parts.columns):,} operations"
+    return Verdict.passed(f"a linearization of {ordered} was found and replayed", **details)
 
 
 def _fault(parts: Parts, orders: dict[int, Ints], model: Model) -> str | None:

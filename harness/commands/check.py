@@ -56,6 +56,10 @@ def check(
 
     if html is not None and len(files) > 1:
         raise UserError(f"--html makes a page of one history, and there are {len(files)} files")
+    if html is not None and html.is_dir():
+        raise UserError(f"--html {html} is a folder: name a file in it")
+    if html is not None and not html.parent.is_dir():
+        raise UserError(f"--html {html}: there is no folder {html.parent}; make it, or name a file elsewhere")
     try:
         judge = find_model(model)
     except UnknownName as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
+from math import inf
 from operator import length_hint
 from typing import Any, Final
 
@@ -27,7 +28,11 @@ _TOKEN: Final = re.compile(
 _CLOSING: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
 _INTEGER: Final = re.compile(r"[+-]?\d+N?")
 _DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?M?")
-_CONSTANTS: Final = {"nil": None, "true": True, "false": False}
+_CONSTANTS: Final = {
+    "nil": None, "true": True, "false": False, "##Inf": inf, "##-Inf": -inf,
+    "##NaN": "NaN",  # By its name: a value that is not equal to itself can't be seen again.
+}  # fmt: skip
+TOO_LONG: Final = "a number of more digits than can be read"
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -133,7 +138,10 @@ def _atom(token: str) -> Any:
     if token[0] == ":":
         return token[1:]
     if _INTEGER.fullmatch(token):
-        return int(token.rstrip("N"))
+        try:
+            return int(token.rstrip("N"))
+        except ValueError:
+            raise ValueError(TOO_LONG) from None
     if _DECIMAL.fullmatch(token):
         return float(token.rstrip("M"))
     return token[1:] if token[0] == "\\" else token

@@ -20,10 +20,10 @@ def op_of(entry: Any, index: int) -> Op:
     if kind not in _TYPES:
         raise ValueError(f"type is {kind!r}, expected one of {', '.join(_TYPES)}")
     process = _name(entry.get("process", 0))
-    if process != NEMESIS and not isinstance(process, int):
+    if process != NEMESIS and type(process) is not int:
         raise ValueError(f"process is {process!r}, expected an integer or {NEMESIS}")
     time = entry.get("time", index)
-    if not isinstance(time, int):
+    if type(time) is not int:
         raise ValueError(f"time is {time!r}, expected nanoseconds, an integer")
     value = entry.get("value")
     if "key" in entry:

@@ -13,7 +13,7 @@ import msgspec
 
 from harness.history.alike import alike
 from harness.history.contradiction import contradiction
-from harness.history.edn import EdnReader
+from harness.history.edn import TOO_LONG, EdnReader
 from harness.history.entry import op_of
 from harness.history.history import History
 from harness.history.jsonl import TOO_DEEP, DamagedFile, not_text, read_history
@@ -171,7 +171,7 @@ class _JsonList:
     def __iter__(self) -> Iterator[Any]:
         try:
             values = msgspec.json.decode(self._text)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             values = (value for _, value in self._elements())
         for value in values:
             self._taken += 1
@@ -188,7 +188,7 @@ class _JsonList:
         """The elements of the list with the lines they begin on, and at last the damage, if there is any."""
         import json
 
-        decoder, text = json.JSONDecoder(), self._text
+        decoder, text = json.JSONDecoder(parse_constant=_refuse), self._text
         at = text.index("[") + 1
         while True:
             at = _past(text, at, ",")
@@ -202,10 +202,22 @@ class _JsonList:
                 return
             try:
                 value, at = decoder.raw_decode(text, at)
-            except json.JSONDecodeError as error:
-                yield line, ValueError(f"expected an op in JSON: {error.msg}")
+            except (ValueError, RecursionError) as error:
+                yield line, _explained(error)
                 return
             yield line, value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no value of JSON")
+
+
+def _explained(error: Exception) -> ValueError:
+    """In words that say what to look for."""
+    if isinstance(error, RecursionError):
+        return ValueError(TOO_DEEP)
+    why = getattr(error, "msg", TOO_LONG if "digits" in str(error) else str(error))
+    return ValueError(f"expected an op in JSON: {why}")
 
 
 def _past(text: str, at: int, separators: str) -> int:

@@ -245,6 +245,21 @@ def test_a_history_that_contradicts_itself_is_refused_with_its_line(
     assert run(["check", "history.jsonl", "--model", "register", "--as-is"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("page", "why"), [("none/page.html", "there is no folder none"), (".", "name a file")]
+)
+def test_where_no_page_can_be_written_is_said_before_anything_is_judged(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], page: str, why: str
+) -> None:
+    (elsewhere / "history.jsonl").write_text("")
+
+    assert run(["check", "history.jsonl", "--model", "register", "--html", page]) == BAD
+
+    told = capsys.readouterr()
+    assert why in told.err
+    assert not told.out
+
+
 def test_a_history_is_judged_and_drawn(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [
         '{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}',
