@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from paxos_impl.core.log import Configuration, Member
     from paxos_impl.membership import Address
     from paxos_impl.replica.wire import Status
-
-_PAUSE_S = 0.05
 
 
 @click.command()
@@ -64,9 +61,12 @@ def remove(server_id: int, whom: Whom) -> int:
 def _change(server_id: int, wanted: Callable[[Configuration], Sequence[Member]], whom: Whom) -> int:
     import secrets
 
+    import trio
+
     from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
+        deadline = trio.current_time() + timeout_s
         told = await _newest(whom, addresses, timeout_s / 2)
         if told is None or server_id not in told[1].ids:
             say(f"not done: server {server_id} is no member")
@@ -75,44 +75,16 @@ def _change(server_id: int, wanted: Callable[[Configuration], Sequence[Member]],
         everyone = [*addresses, *found.members.values()]
         async with ReplicaClient(everyone, secrets.token_hex(8), transport=whom.transport) as client:
             try:
-                await client.change(wanted(now), timeout_s=timeout_s / 2)
+                await client.change(wanted(now), timeout_s=deadline - trio.current_time())
             except NotDone as why:
                 say(f"not done: {why}")
                 return NOT_DONE
             except Unsure as why:
                 say(f"nobody knows whether it was done, or will be: {why}")
                 return UNSURE
-        if not await _is_in_force(whom, everyone, tuple(wanted(now)), timeout_s / 2):
-            say("it is decided, and not in force yet: until then those count who did before")
         return 0
 
     return whom.ask(ask, awaits_cluster=True)
-
-
-async def _is_in_force(
-    whom: Whom, addresses: Sequence[Address], members: tuple[Member, ...], timeout_s: float
-) -> bool:
-    """Wait until any of them knows that these are the members, in all groups, of every slot to come."""
-    import trio
-
-    from paxos_impl.connection import NoAnswer
-    from paxos_impl.replica.client import statuses
-    from paxos_impl.wire import Waiting
-
-    with trio.move_on_after(timeout_s):
-        while True:
-            for address in addresses:
-                with suppress(NoAnswer):
-                    told = await statuses(address, timeout_s=timeout_s, transport=whom.transport)
-                    if not isinstance(told, Waiting) and all(_knows(each, members) for each in told):
-                        return True
-            await trio.sleep(_PAUSE_S)
-    return False
-
-
-def _knows(told: Status, members: tuple[Member, ...]) -> bool:
-    newest = told.configuration
-    return newest is not None and newest.members == members and told.upto + 1 >= newest.from_slot
 
 
 async def _newest(

@@ -126,7 +126,7 @@ def test_serve_writes_a_trace_when_asked(tmp_path: Path) -> None:
     )
     try:
         # It may not listen yet; then the client goes on asking.
-        proposed = paxos("propose", "--node", town.addresses["1"], "x", "--timeout", "20")
+        proposed = paxos("propose", "--node", town.addresses["1"], "x", "--timeout", f"{LONG_S}")
         assert proposed[:2] == (0, "x\n"), proposed.said
         serve.send_signal(signal.SIGINT)
         assert serve.wait(10) == 0
@@ -192,7 +192,7 @@ def test_silence_is_told_from_ignorance(args: list[str]) -> None:
 
 def test_a_proposal_waits_for_a_cluster_that_is_only_just_starting(town: Town) -> None:
     proposal = subprocess.Popen(
-        [*PAXOS, "propose", "--registry", town.registry, "--timeout", "20", "x"],
+        [*PAXOS, "propose", "--registry", town.registry, "--timeout", f"{LONG_S}", "x"],
         stdout=subprocess.PIPE,
         env=environment(),
     )

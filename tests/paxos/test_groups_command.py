@@ -8,6 +8,7 @@ import pytest
 
 from paxos_impl.kv.placement import group_of_key
 from tests.paxos.town import GrowingTown, living, paxos
+from tests.ports import LONG_S
 
 GROUPS = 3
 KEYS = [f"k{n}" for n in range(8)]
@@ -49,7 +50,7 @@ def test_status_has_a_line_for_each_group_of_each_replica(town: GrowingTown) -> 
 def test_what_is_about_keys_of_several_groups_is_not_done_and_it_is_said_why(town: GrowingTown) -> None:
     a, b = (next(key for key in KEYS if group_of_key(key, GROUPS) == group) for group in (0, 1))
     apart = f'["txn", [], [["put", "{a}", 1], ["put", "{b}", 1]]]'
-    ended = paxos("kv", "do", apart, "--registry", town.registry, "--timeout", "20")
+    ended = paxos("kv", "do", apart, "--registry", town.registry, "--timeout", f"{LONG_S}")
 
     assert ended.status == 1
     assert "not all in one group" in ended.said

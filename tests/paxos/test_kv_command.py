@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.paxos.town import KvTown, living, paxos
+from tests.ports import LONG_S
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_a_swap_happens_only_where_its_expectation_is_met(town: KvTown) -> None:
 
 
 def test_what_only_the_store_has_is_understood_without_saying_so(town: KvTown) -> None:
-    asked = ("--registry", town.registry, "--timeout", "20")
+    asked = ("--registry", town.registry, "--timeout", f"{LONG_S}")
 
     assert paxos("put", "short", "cut", *asked).status == 0
     assert paxos("cas", "short", "cut", "circuit", *asked).status == 0

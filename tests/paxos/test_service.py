@@ -401,7 +401,7 @@ def test_a_service_speaks_json_is_measured_over_http_and_stops_when_told(tmp_pat
         env=environment(),
     )  # fmt: skip
     try:
-        put = paxos("kv", "put", "x", "1", "--node", f"127.0.0.1:{listen}", "--timeout", "20")
+        put = paxos("kv", "put", "x", "1", "--node", f"127.0.0.1:{listen}", "--timeout", f"{LONG_S}")
         with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=LONG_S) as response:
             measured = response.read().decode()
         status = paxos("kv", "status", "--node", f"127.0.0.1:{listen}")
@@ -447,11 +447,11 @@ def test_with_the_certificates_of_the_docs_a_cluster_keeps_to_itself(
     with (tmp_path / "1.log").open("ab") as log:
         town.running["1"] = subprocess.Popen(replica, stderr=log, env=environment())
     try:
-        put = paxos("kv", "put", "x", "1", "--registry", town.registry, "--timeout", "20")
+        put = paxos("kv", "put", "x", "1", "--registry", town.registry, "--timeout", f"{LONG_S}")
         for name in files:
             monkeypatch.delenv(name)
         plain = paxos("kv", "get", "x", "--node", town.addresses["1"], "--timeout", "0.5")
-        got = paxos("kv", "get", "x", "--node", town.addresses["1"], *secret, "--timeout", "20")
+        got = paxos("kv", "get", "x", "--node", town.addresses["1"], *secret, "--timeout", f"{LONG_S}")
         town.wait("1", "no TLS with it")
     finally:
         ended = town.stop()

@@ -101,7 +101,7 @@ class KvTown(Town):
             )
 
     def kv(self, *args: str) -> tuple[int, str]:
-        ended = paxos("kv", *args, "--registry", self.registry, "--timeout", "20")
+        ended = paxos("kv", *args, "--registry", self.registry, "--timeout", f"{LONG_S}")
         return ended.status, ended.out.strip()
 
 
@@ -120,7 +120,7 @@ class GrowingTown(KvTown):
 
     def at(self, name: str, *args: str) -> tuple[int, str]:
         """Ask one replica, or by way of it."""
-        ended = paxos("kv", *args, "--node", self.addresses[name], "--timeout", "20")
+        ended = paxos("kv", *args, "--node", self.addresses[name], "--timeout", f"{LONG_S}")
         return ended.status, ended.out.strip()
 
     def roles(self) -> list[str]:
@@ -130,7 +130,7 @@ class GrowingTown(KvTown):
         return [f"{line.split()[0]} {line.split()[2]}" for line in lines.splitlines()]
 
     def wait_ended(self, name: str) -> int:
-        return self.running.pop(name).wait(20)
+        return self.running.pop(name).wait(LONG_S)
 
 
 @contextmanager
