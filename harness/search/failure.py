@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, takewhile, zip_longest
+from itertools import islice, zip_longest
 
 from msgspec.structs import replace
 
@@ -29,11 +29,11 @@ from harness.search.swarm import Swarm
 
 _SEEDS = 12
 """With how many seeds a plan is tried on another substrate, where what is drawn is drawn otherwise."""
-_DRAWN = 60
+_DRAWN = 100
 """How many plans of few nodes are drawn."""
 _STATIONS = 4
 """How many plans of those on the way down on the model are tried in simulation, about."""
-_START, _SOURCE = 0.5, 0.5
+_START, _SOURCE = 0.5, 0.4
 """The share of the time that may be spent on finding failures on the model, and the share of what is left of
 that for each way to find one."""
 _DOWN, _BACK = 0.5, 0.5
@@ -136,7 +136,7 @@ class _Failure:
 
     def _failing(self, plans: Iterable[Plan], allowance: Allowance) -> Iterator[Plan]:
         """Those of these plans that fail on the model, without what comes after that."""
-        timely = takewhile(lambda plan: not allowance.is_spent(), plans)
+        timely = _until(allowance, plans)
         return filter(None, (self._trimmed(replace(plan, substrate="model")) for plan in timely))
 
     def _drawn(self) -> Iterator[Plan]:
@@ -179,6 +179,13 @@ class _Failure:
             return None
         ended = (trial.valid, reason_of(trial)) == (self.trial.valid, reason_of(self.trial))
         return trial if ended else None
+
+
+def _until(allowance: Allowance, plans: Iterable[Plan]) -> Iterator[Plan]:
+    """These plans. When the time is over none is asked for, but one that took what was left of it counts."""
+    ahead = iter(plans)
+    while not allowance.is_spent() and (plan := next(ahead, None)) is not None:
+        yield plan
 
 
 def _in_turn(*sources: Iterable[Plan]) -> Iterator[Plan]:
