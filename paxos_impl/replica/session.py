@@ -66,7 +66,8 @@ class Session:
     ) -> None:
         """`group` is None where there is only one."""
         self._group, self._attempt_s, self._transport = group, attempt_s, transport
-        self._addresses, self._name = tuple(addresses), name
+        # Who comes next is found by looking for the address that was asked last: none may be there twice.
+        self._addresses, self._name = tuple(dict.fromkeys(addresses)), name
         self._connection = self._connect_to(self._addresses[0])
         self._requests = self._number = self._sessions = 0
         self._pause_s = _PAUSE_S_FIRST

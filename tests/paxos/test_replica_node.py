@@ -246,6 +246,12 @@ async def test_where_nobody_listens_nothing_was_done() -> None:
             await client.execute(["put", "x", 1], timeout_s=0.1)
 
 
+async def test_an_address_that_is_given_twice_is_passed_like_any_other() -> None:
+    nobody = Address("127.0.0.1", 1)
+    async with cluster() as three, ReplicaClient([nobody, nobody, *three.addresses], "a") as client:
+        assert (await client.execute(["put", "x", 1], timeout_s=LONG_S)).result is None
+
+
 @pytest.mark.parametrize(
     ("request_", "why"),
     [
