@@ -76,15 +76,26 @@ class Knowing:
 
 
 class Turning:
-    """Begins and ends a turn for every event, and does nothing in it."""
+    """Makes a turn and an instance for every event, and does nothing in between."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
 
     def step(self, event: Event) -> tuple[Turning, list[Effect]]:
         """As it was."""
-        turn = Turn(self._instance, event.id if isinstance(event, Received) else None)
-        turn.end()
+        it = self._instance
+        parts = (
+            it.acceptor,
+            it.proposer,
+            it.learner,
+            it.waiting,
+            it.own_ballot,
+            it.pulls,
+            it.persists,
+            it.sends,
+        )
+        turn = Turn(it, event.id if isinstance(event, Received) else None, it.rules, *parts)
+        Instance(it.server_id, it.members, it.incarnation, *parts, it.rules)
         return self, turn.effects
 
 
@@ -147,7 +158,7 @@ STEPS: Mapping[str, Callable[[], int]] = {
     "heap alone": heaped,
     "core, events do nothing": stepped(lambda node: Deaf()),
     "core, events are told apart": stepped(lambda node: Knowing()),
-    "core, turns begin and end": stepped(lambda node: Turning(Instance.recover(node, NODES))),
+    "core, instances made anew": stepped(lambda node: Turning(Instance.recover(node, NODES))),
     "core": stepped(lambda node: Instance.recover(node, NODES)),
     "core, traced": stepped(lambda node: Instance.recover(node, NODES), traced=True),
 }

@@ -59,7 +59,7 @@ def test_what_takes_a_timer_at_the_right_moment_is_told_with_two_nodes_and_one_f
     plan = Swarm(workload="decree", bug="same-ballot-new-value").plan(1_000_017)
     failing = run(plan)
 
-    found = simplest_alike(failing, run, runs(1000))
+    found = simplest_alike(failing, run, runs(2000))
 
     assert run(found).reason == failing.reason == "split decision · P2 two values chosen"
     assert (found.nodes, len(found.faults), len(found.deviations)) == (2, 1, 0)
