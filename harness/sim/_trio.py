@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -51,7 +51,7 @@ class BatchOrder(Protocol):
 class TrioRun:
     """One Trio run, advanced by hand, one pass of its loop at a time."""
 
-    __slots__ = ("_instruments", "advance", "queue", "runner")
+    __slots__ = ("_instruments", "advance", "queue", "runner", "waiting_for_idle")
 
     def __init__(
         self,
@@ -65,6 +65,8 @@ class TrioRun:
         self.runner: Any = new_runner(clock, run_vars)
         self.queue: deque[Task] = self.runner.runq
         """The tasks that are ready for the next pass."""
+        self.waiting_for_idle: Mapping[Any, Any] = self.runner.waiting_for_idle
+        """Who waits until all tasks of the run are blocked; hardly ever anyone."""
         self._instruments = self.runner.instruments["_all"]
         self.advance: Callable[[], bool] = passes(self.runner, main).__next__
         """Make one pass. Returns whether the run has nothing more to do before its next deadline.
@@ -126,7 +128,7 @@ class TrioRun:
     @property
     def cushion_s(self) -> float | None:
         """For how long all must be quiet before `wait_all_tasks_blocked` returns; None if nobody asks."""
-        waiting = self.runner.waiting_for_idle
+        waiting: Any = self.waiting_for_idle
         return waiting.keys()[0][0] if waiting else None
 
     def put_back(self, tasks: list[Task]) -> None:

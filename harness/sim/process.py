@@ -59,7 +59,7 @@ class Process:
         self._rng: random.Random | None = None
         self._mailbox: Mailbox | None = None
         self.run = TrioRun(self._main, machine.clock, machine.socket_factory, machine.resolver)
-        self._ready = self.run.queue
+        self._ready, self._waiting_for_idle = self.run.queue, self.run.waiting_for_idle
         kernel.make_ready(self)
 
     def __repr__(self) -> str:
@@ -139,8 +139,9 @@ class Process:
         except trio.TrioInternalError as error:
             self._give_up(error)
         else:
-            if self._clock.deadline_s != self._deadline_s or run.runner.waiting_for_idle:
-                self._deadline_s = self._clock.deadline_s
+            deadline_s = self._clock.deadline_s
+            if deadline_s != self._deadline_s or self._waiting_for_idle:
+                self._deadline_s = deadline_s
                 self.set_alarm()
         finally:
             kernel.current = None

@@ -25,6 +25,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from os import getpid as getpid_by_name
 from pathlib import Path
@@ -327,3 +328,43 @@ def test_code_between_ticks_does_not_disturb_the_draws_of_programs() -> None:
         return got[0]
 
     assert drawn(0) == drawn(10)
+
+
+def replaced() -> list[object]:
+    """Some of what a world puts others in the place of."""
+    return [time.time, os.urandom, vars(socket.socket)["__init__"], vars(datetime)["now"], getpid_by_name]
+
+
+def test_all_is_put_back_when_the_last_of_several_worlds_is_closed() -> None:
+    real = replaced()
+    first, second = ExitStack(), ExitStack()
+    for stack, seed in ((first, 1), (second, 2)):
+        stack.enter_context(World(seed)).run()
+
+    first.close()
+    while_one_is_open = replaced()
+    second.close()
+
+    assert all(one is not other for one, other in zip(while_one_is_open, real, strict=True))
+    assert replaced() == real
+
+
+def test_a_world_without_an_end_of_its_own_puts_all_back_after_each_run() -> None:
+    real = replaced()
+    world = World(1)
+    world.run(until_s=1)
+
+    assert replaced() == real
+
+
+def test_the_harness_meets_the_real_things_between_runs() -> None:
+    random.seed(7)
+    first = random.random()
+    random.seed(7)
+    with World(1) as world:
+        world.machine("a").start(trio.sleep_forever)
+        world.run(until_s=1)
+        assert random.random() == first
+        assert time.time() > EPOCH_S + 10_000_000
+        assert os.getpid() != 1000
+        world.run(until_s=2)
