@@ -25,7 +25,7 @@ import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
 from os import getpid as getpid_by_name
 from pathlib import Path
@@ -121,7 +121,11 @@ def test_a_process_can_signal_itself_and_nobody_else() -> None:
 
 
 def test_a_database_in_memory_is_the_programs_own() -> None:
-    assert answers(lambda: sqlite3.connect(":memory:").execute("select 6 * 7").fetchone()) == (42,)
+    def ask() -> object:
+        with closing(sqlite3.connect(":memory:")) as database:
+            return database.execute("select 6 * 7").fetchone()
+
+    assert answers(ask) == (42,)
 
 
 def test_what_is_installed_can_be_imported_at_any_time(
