@@ -10,6 +10,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from harness.plan import Deviation, Fault, Latency, Plan
+from harness.search.smallest import said_and_heard
 
 Pass = Callable[[Plan], Iterator[Plan]]
 """Proposes simpler plans. Not all of them are, by `complexity`, and not all of them can be run."""
@@ -195,8 +196,7 @@ def _aimed(plan: Plan, kinds: Sequence[str]) -> Iterator[Fault]:
     for kind in ("", *kinds):
         yield Fault("drop", 0, for_ms, probability=1.0, message=kind)
         for name in plan.names:
-            others = [other for other in plan.names if other != name]
-            said, heard = tuple((name, other) for other in others), tuple((other, name) for other in others)
+            said, heard = said_and_heard(name, plan.names)
             pairs = (*combinations(said, 2), *combinations(heard, 2)) if kind == "" else ()
             for links in dict.fromkeys((said, heard, *((link,) for link in (*said, *heard)), *pairs)):
                 yield Fault("drop", 0, for_ms, links=links, probability=1.0, message=kind)
