@@ -220,8 +220,6 @@ class Workload:
     """Whom a fault can be aimed at when it begins: pure functions of what nodes have reported, by name."""
     vocabulary: Vocabulary | None = None
     """What kinds of messages there are, so that faults can be aimed at these; None if it cannot tell."""
-    scenarios: Callable[[], Sequence[Plan]] | None = None
-    """Plans made by hand, which search varies."""
     points: tuple[str, ...] = ()
     """The rare branches that its programs offer (`harness.sim.sometimes`), so that those never reached can be
     told."""

@@ -45,7 +45,6 @@ from paxos_impl.membership import Address, Membership
 from paxos_impl.node import NodeConfig, serve
 from paxos_impl.timing import Timing
 from workloads.bugs import DECREE_BUGS
-from workloads.scenarios import plans_for
 from workloads.vocabulary import OF_INSTANCES, WIDTH
 
 if TYPE_CHECKING:
@@ -239,7 +238,6 @@ DECREE = Workload(
     explore=explore,
     watch=lambda plan: ConsensusMonitor(),
     busy_s=CONTESTED_S,
-    scenarios=partial(plans_for, "decree"),
     points=("impatient instance",),
     options={
         "asks": "who is asked for what and when: a list of [time in ms, number of the node, value]",

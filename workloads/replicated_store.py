@@ -46,7 +46,6 @@ from paxos_impl.server import serve_node
 from workloads.final_phase import each_until_done
 from workloads.log_bugs import CORRECT, Breakage
 from workloads.log_leases import LEASE_OPTION, excused, lease_of
-from workloads.scenarios import plans_for
 from workloads.store_groups import (
     GROUPS_OPTION,
     GroupsMonitor,
@@ -284,7 +283,6 @@ def store_workload(
     return Workload(
         name=name,
         about=about,
-        scenarios=partial(plans_for, name),
         program=partial(run_replica, lease=lease, founders=founders),
         connect=connect,
         generator=clients,

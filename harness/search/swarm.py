@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.catalogue import find_bug, find_workload
+from harness.catalogue import find_bug, find_workload, scenarios
 from harness.nemesis import draw_faults, find_fault
 from harness.nemesis.kinds import SURVIVABLE
 from harness.plan import Deviation, Fault, Latency, Plan, Substrate
@@ -128,8 +128,10 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Plans made by hand, unless something was asked for that they may not have."""
         if self.kinds is not None or self.time_limit_s is not None or self.options:
             return ()
-        scenarios = find_workload(self.workload).scenarios
-        return tuple(plan for plan in scenarios() if self.nodes in (None, plan.nodes)) if scenarios else ()
+        plans = (scenario.plan for scenario in scenarios().values())
+        return tuple(
+            plan for plan in plans if plan.workload == self.workload and self.nodes in (None, plan.nodes)
+        )
 
     def _vary(self, rng: random.Random, recipe: Recipe) -> Plan:
         return varied(rng.choice(self._scenarios), rng)

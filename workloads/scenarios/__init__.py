@@ -7,7 +7,6 @@ one of the bugs that it is for do not.
 
 from __future__ import annotations
 
-from harness.plan import Plan
 from harness.scenario import Scenario
 
 _ABOUT = (
@@ -106,8 +105,3 @@ _ABOUT = (
 
 SCENARIOS: dict[str, Scenario] = {name: Scenario(name, about, bugs, __name__) for name, about, bugs in _ABOUT}
 """All of them by name."""
-
-
-def plans_for(workload: str) -> tuple[Plan, ...]:
-    """The plans of all scenarios of this workload, for search to vary."""
-    return tuple(scenario.plan for scenario in SCENARIOS.values() if scenario.plan.workload == workload)
