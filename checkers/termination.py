@@ -12,15 +12,27 @@ from checkers.verdict import Anomaly, Verdict
 from harness.history import History, Op
 
 
-def termination(history: History, *, node_of: Callable[[int], str], patience: int = 10) -> Verdict:
+def _is_done(op: Op) -> bool:
+    return op.type == "ok"
+
+
+def termination(
+    history: History,
+    *,
+    node_of: Callable[[int], str],
+    is_answer: Callable[[Op], bool] = _is_done,
+    patience: int = 10,
+) -> Verdict:
     """Each node that was asked at least `patience` times since the nemesis ended must have answered once.
 
-    `node_of` says which node a process asks. Without any op after the end there is nothing to tell.
+    `node_of` says which node a process asks, `is_answer` whether a completion is more than "not yet".
+    Without any op after the end there is nothing to tell.
     """
     asked = _asked_at_last(history, node_of)
     if not asked:
         return Verdict.unknown("nobody asked any node after the faults had ended")
-    return Verdict.of(_silent(asked, patience), nodes=len(asked))
+    silent = {node: ops for node, ops in asked.items() if not any(map(is_answer, ops))}
+    return Verdict.of(_condemned(silent, patience), nodes=len(asked))
 
 
 def _asked_at_last(history: History, node_of: Callable[[int], str]) -> Mapping[str, list[Op]]:
@@ -33,9 +45,9 @@ def _asked_at_last(history: History, node_of: Callable[[int], str]) -> Mapping[s
     return asked
 
 
-def _silent(asked: Mapping[str, list[Op]], patience: int) -> Iterator[Anomaly]:
-    for node, ops in sorted(asked.items()):
-        if len(ops) >= patience and not any(op.type == "ok" for op in ops):
+def _condemned(silent: Mapping[str, list[Op]], patience: int) -> Iterator[Anomaly]:
+    for node, ops in sorted(silent.items()):
+        if len(ops) >= patience:
             yield Anomaly(
                 "no progress",
                 f"{node} was asked {len(ops)} times after the faults had ended and never gave an answer",

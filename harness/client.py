@@ -142,6 +142,15 @@ async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
     return replace(op, type="info", error=f"no answer within {timeout_s:g} s")
 
 
+def is_answered(op: Op) -> bool:
+    """Whether a completed op was done or refused by who could have done it.
+
+    An op that could not even be asked, or that nobody could take on, fails too, and that is no answer.
+    """
+    in_vain = (op.error or "").startswith((NO_CONNECTION, NOT_AVAILABLE))
+    return op.type == "ok" or (op.type == "fail" and not in_vain)
+
+
 class Misbehaved(Exception):
     """A client returned what no client may."""
 

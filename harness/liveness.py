@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.client import NO_CONNECTION, NOT_AVAILABLE, OVER
+from harness.client import OVER, is_answered
 from harness.history import History, Op
 from harness.nemesis import grudge
 from harness.nemesis.grudge import Grudge, majority_of
@@ -116,7 +116,7 @@ def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
         key, last = (op.process % concurrency, op.f), op
         if op.type == "invoke" and op.time >= since_ns:
             undone.setdefault(key, []).append(op)
-        elif _is_answered(op):
+        elif is_answered(op):
             undone.pop(key, None)
     is_cut_short = last is not None and (last.error or "").startswith(OVER)
     for (client, f), tries in undone.items():
@@ -124,12 +124,6 @@ def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
         if not is_cut_short or last.time - tries[0].time > _QUIET_S * 1e9:
             count = len(tries)
             yield f"client {client} tried to {f} {count} time{'s' if count > 1 else ''} in vain"
-
-
-def _is_answered(op: Op) -> bool:
-    # An op that could not even be asked, or that nobody could take on, fails too.
-    in_vain = (op.error or "").startswith((NO_CONNECTION, NOT_AVAILABLE))
-    return op.type == "ok" or (op.type == "fail" and not in_vain)
 
 
 def _is_talking(traffic: Sequence[Traffic]) -> bool:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from checkers.termination import termination as unbound
 from checkers.verdict import Verdict
 from harness.history import NEMESIS, History, Op
 
 
-def termination(history: History) -> Verdict:
-    return unbound(history, node_of=lambda process: f"n{process}")
+def termination(history: History, is_answer: Callable[[Op], bool] = lambda op: op.type == "ok") -> Verdict:
+    return unbound(history, node_of=lambda process: f"n{process}", is_answer=is_answer)
 
 
 HEAL = Op(0, 0, "info", NEMESIS, "heal")
@@ -33,6 +35,14 @@ def test_a_node_that_never_answers_after_the_faults_is_named() -> None:
     assert verdict.valid == "invalid"
     assert verdict.anomalies[0].name == "no progress"
     assert "n3" in verdict.why
+
+
+def test_a_no_is_an_answer_where_the_workload_says_so() -> None:
+    denied, silent = asked(20, process=3), asked(20, process=4, answer="info", start=41)
+
+    verdict = termination(History([HEAL, *denied, *silent]), is_answer=lambda op: op.type == "fail")
+
+    assert ["n4" in anomaly.why for anomaly in verdict.anomalies] == [True]
 
 
 def test_silence_while_faults_last_is_forgiven() -> None:

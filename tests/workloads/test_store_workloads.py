@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from harness.catalogue import find_workload
+from harness.client import NO_CONNECTION
 from harness.generator import clients, perfect, play
 from harness.history import History, Op, Trace
 from harness.planning import plan_for
@@ -58,7 +59,13 @@ def test_a_single_client_will_do(name: str) -> None:
     assert any(op.type == "ok" for op in trial.history), "vacuous: nothing was done"
 
 
-def test_a_host_whose_instance_is_denied_for_ever_is_not_taken_for_one_that_is_silent() -> None:
+@pytest.mark.parametrize(
+    ("error", "valid"),
+    [("registered already, by another instance", "valid"), (f"{NO_CONNECTION}: refused", "invalid")],
+)
+def test_a_host_whose_instance_is_denied_for_ever_is_not_taken_for_one_that_is_silent(
+    error: str, valid: str
+) -> None:
     """Another instance may have been given what it wants when nobody heard of that any more."""
     workload = find_workload("registry")
     plan = plan_for(workload, seed=1)
@@ -66,17 +73,17 @@ def test_a_host_whose_instance_is_denied_for_ever_is_not_taken_for_one_that_is_s
 
     def deny(op: Op) -> Op:
         """One of them, until it loses its connection; its next process asks another host."""
-        if op.process != 3 or op.f == "view":
+        if op.process != 3:
             return perfect(op)
         denials.append(op)
-        return replace(perfect(op), type="fail" if len(denials) < 20 else "info")
+        return replace(op, type="fail", error=error) if len(denials) < 20 else replace(op, type="info")
 
     denials: list[Op] = []
     ops = play(clients(workload.final(plan, Random(1))), complete=deny, concurrency=plan.concurrency)
 
     verdict = workload.check(plan, History(ops), Trace(())).parts["termination"]
     assert len(denials) == 20
-    assert verdict.valid == "valid", verdict.why
+    assert verdict.valid == valid, verdict.why
 
 
 @pytest.mark.parametrize("name", NAMES)
