@@ -42,7 +42,10 @@ class ReplicaClient:
         attempt_s: float = 0.5,
         transport: Transport = PLAIN,
     ) -> None:
-        """`attempt_s` is how long one replica may take to answer before another is asked."""
+        """`attempt_s` is how long a replica may take to answer before another is asked.
+
+        Each that has not done so gets the next one twice as long, until something was done.
+        """
         assert addresses, "there is nobody to ask"
         self._addresses, self._name = tuple(addresses), name
         self._attempt_s, self._transport = attempt_s, transport

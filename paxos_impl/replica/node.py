@@ -253,7 +253,8 @@ class ReplicaNode:
     def settle(self) -> None:
         """See `Driven`."""
         self._look()
-        self._step(Drained())
+        if type(self.replica.phase) is Leading:  # To nobody else does it mean anything.
+            self._step(Drained())
 
     async def save(self) -> None:
         """See `Driven`."""

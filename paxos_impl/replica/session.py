@@ -5,7 +5,8 @@ There are three outcomes and no fourth: done, definitely not done (`NotDone`), a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import trio
@@ -32,6 +33,8 @@ from paxos_impl.transport import Transport
 _PAUSE_S_FIRST, _PAUSE_S_MAX = 0.02, 0.08
 """How long to wait when nobody knows of a leader, at first and after a few tries: those who elect one should
 not be kept busy by those who wait for the outcome."""
+_PATIENCE_MAX = 4
+"""What patience grows to where no answer comes, in attempts as they are at first."""
 
 _Asked = Execute | Read | Change | AskStatus
 
@@ -64,13 +67,20 @@ class Session:
         attempt_s: float,
         transport: Transport,
     ) -> None:
-        """`group` is None where there is only one."""
+        """`group` is None where there is only one.
+
+        `attempt_s` is how long a replica may take to answer, at first: each that has not done so gets the
+        next one twice as long, for a cluster that is slower than was thought would else never be heard out.
+        """
         self._group, self._attempt_s, self._transport = group, attempt_s, transport
+        self._patience_s = attempt_s
         # Who comes next is found by looking for the address that was asked last: none may be there twice.
         self._addresses, self._name = tuple(dict.fromkeys(addresses)), name
         self._connection = self._connect_to(self._addresses[0])
         self._requests = self._number = self._sessions = 0
         self._pause_s = _PAUSE_S_FIRST
+        self._is_sent_on = False
+        """Whether who is asked now was named by another, and there was no pause since."""
 
     async def drop(self) -> None:
         """Close the connection, at once."""
@@ -124,26 +134,27 @@ class Session:
         with trio.move_on_after(timeout_s):
             while True:
                 asked = self._addressed(request(self._next()))
+                before = maybe
                 try:
-                    with trio.fail_after(self._attempt_s):
+                    with self._patiently():
                         await self._connection.open()
-                except (NoAnswer, trio.TooSlowError) as error:
-                    why = str(error) or why
-                    await self._turn_away()
-                    continue
-                before, maybe = maybe, True
-                try:
-                    with trio.fail_after(self._attempt_s):
+                    maybe = True
+                    with self._patiently():
+                        begun_s = trio.current_time()
                         answer = await self._connection.ask(asked)
-                except (NoAnswer, trio.TooSlowError) as error:
-                    why = str(error) or why
+                except NoAnswer as error:
+                    why = str(error)
                     await self._turn_away()
                     continue
                 match answer:
                     case Done():
+                        self._is_sent_on = False
+                        if trio.current_time() - begun_s < self._attempt_s:
+                            self._patience_s = max(self._patience_s / 2, self._attempt_s)
                         return answer
                     case Elsewhere(leader, perhaps):
-                        maybe, why = before or perhaps, "there was no leader"
+                        maybe = before or perhaps
+                        why = "there was no leader" if leader is None else f"{leader} was said to lead"
                         await self._turn_to(leader)
                     case Groups(count):
                         raise OtherGroups(count)
@@ -154,13 +165,27 @@ class Session:
                         await self._pause()
         raise (Unsure if maybe else NotDone)(why)
 
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """Raises: NoAnswer, when it takes too long; the next time it may take twice as long."""
+        try:
+            with trio.fail_after(self._patience_s):
+                yield
+        except trio.TooSlowError:
+            why = f"{self._connection.address} did not answer within {self._patience_s:g} s"
+            self._patience_s = min(2 * self._patience_s, _PATIENCE_MAX * self._attempt_s)
+            raise NoAnswer(why) from None
+
     async def _turn_to(self, leader: Address | None) -> None:
         """Ask the leader from now on, or whoever comes next if none is known."""
         if leader is None or leader == self._connection.address:
             await self._turn_away()
-        else:
-            await self._connection.drop()
-            self._connection = self._connect_to(leader)
+            return
+        if self._is_sent_on:  # They do not agree about it, and need time to.
+            await self._pause()
+        self._is_sent_on = True
+        await self._connection.drop()
+        self._connection = self._connect_to(leader)
 
     async def _turn_away(self) -> None:
         """Ask, after a pause, who comes next in the list."""
@@ -172,6 +197,7 @@ class Session:
 
     async def _pause(self) -> None:
         """Wait; the next time longer, until something else is asked for."""
+        self._is_sent_on = False
         await trio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
 

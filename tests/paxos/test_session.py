@@ -1,0 +1,107 @@
+"""A session finds who can do what it wants, however slow they are, and says why it could not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import trio
+import trio.testing
+
+from paxos_impl.frame import FrameReader
+from paxos_impl.membership import Address
+from paxos_impl.replica.session import NotDone, Session, Unsure
+from paxos_impl.replica.wire import Answer, Done, Elsewhere, Execute, Read, read_incoming
+from paxos_impl.transport import Transport
+from paxos_impl.wire import Response, framed
+
+ANNE, BOB = Address("anne", 1), Address("bob", 1)
+ATTEMPT_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switchboard(Transport):
+    """Connections in memory to replicas that always give the same answer, after so many seconds."""
+
+    nursery: trio.Nursery
+    replicas: Mapping[Address, tuple[float, Answer]]
+
+    async def dial(self, address: Address) -> trio.abc.Stream:
+        ours, theirs = trio.testing.memory_stream_pair()
+        self.nursery.start_soon(self._serve, theirs, *self.replicas[address])
+        return ours
+
+    async def _serve(self, stream: trio.abc.Stream, delay_s: float, answer: Answer) -> None:
+        reader = FrameReader()
+        try:
+            while chunk := await stream.receive_some():
+                for body in reader.feed(chunk):
+                    asked = read_incoming(body)
+                    assert isinstance(asked, Execute | Read)
+                    await trio.sleep(delay_s)
+                    await stream.send_all(framed(Response(asked.request, answer)))
+        except trio.BrokenResourceError:
+            pass  # It was hung up on.
+
+
+@asynccontextmanager
+async def session_with(replicas: Mapping[Address, tuple[float, Answer]]) -> AsyncIterator[Session]:
+    async with trio.open_nursery() as nursery:
+        switchboard = Switchboard(nursery=nursery, replicas=replicas)
+        session = Session(list(replicas), "s", group=None, attempt_s=ATTEMPT_S, transport=switchboard)
+        yield session
+        await session.drop()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_leader_that_is_slower_than_was_thought_is_heard_out_in_the_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    slow = {ANNE: (3 * ATTEMPT_S, Done(7, "done")), BOB: (0.0, Elsewhere(ANNE, maybe=False))}
+
+    async with session_with(slow) as session:
+        done = await session.execute(["put", "k", 1], timeout_s=2.0)
+
+    assert done == Done(7, "done")
+
+
+async def test_what_was_learned_of_slowness_counts_for_the_next_operation_too(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    slow = {ANNE: (1.5 * ATTEMPT_S, Done(7, "done"))}
+
+    async with session_with(slow) as session:
+        took_s = []
+        for _ in range(3):
+            begun_s = trio.current_time()
+            await session.read(["get", "k"], how="lease", timeout_s=2.0)
+            took_s.append(trio.current_time() - begun_s)
+
+    assert took_s[0] > 2.5 * ATTEMPT_S, "vacuous: the first attempt was long enough"
+    assert min(took_s[1:]) == pytest.approx(1.5 * ATTEMPT_S)
+
+
+async def test_who_is_silent_is_not_waited_for_longer_and_longer_without_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with session_with({ANNE: (1e9, Done(1, None)), BOB: (1e9, Done(1, None))}) as session:
+        with pytest.raises(Unsure, match=r"(anne|bob):1 did not answer within 0.4 s"):
+            await session.execute(["put", "k", 1], timeout_s=20.0)
+
+
+async def test_that_a_leader_was_named_but_not_reached_is_not_called_having_no_leader(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    stray = {ANNE: (0.0, Elsewhere(BOB, maybe=False)), BOB: (0.0, Elsewhere(ANNE, maybe=False))}
+
+    async with session_with(stray) as session:
+        with pytest.raises(NotDone, match="was said to lead"):
+            await session.execute(["put", "k", 1], timeout_s=1.0)
+
+
+async def test_without_a_leader_nothing_was_done_for_sure(autojump_clock: trio.testing.MockClock) -> None:
+    async with session_with({ANNE: (0.0, Elsewhere(None, maybe=False))}) as session:
+        with pytest.raises(NotDone, match="there was no leader"):
+            await session.execute(["put", "k", 1], timeout_s=1.0)
