@@ -25,6 +25,14 @@ class UnknownName(Exception):
         super().__init__(f"there is no {noun} {name!r}; {hint}")
 
 
+class NothingOnOffer(UnknownName):
+    """Not even what Ostrakon itself has to offer is known: it was not installed."""
+
+    def __init__(self, noun: str, name: str) -> None:
+        why = "Ostrakon runs without being installed; `pip install --editable .` in its folder mends that"
+        Exception.__init__(self, f"there is no {noun} {name!r}, nor any other: {why}")
+
+
 def find_workload(name: str) -> Workload:
     """The workload of this name. Raises: UnknownName."""
     workload: Workload = _load("workload", "ostrakon.workloads", name, Workload)
@@ -95,6 +103,8 @@ def _offers(group: str) -> dict[str, EntryPoint]:
 
 def _load(noun: str, group: str, name: str, kind: Any) -> Any:
     offers = _offers(group)
+    if not offers:
+        raise NothingOnOffer(noun, name)
     if name not in offers:
         raise UnknownName(noun, name, offers)
     found = offers[name].load()

@@ -388,3 +388,14 @@ def test_a_trial_of_liveness_strikes_all_but_a_majority_for_good(
     assert run(["test", "decree", "--seed", "1", "--nodes", "3", "--liveness", "30", "--verbose"]) == 0
 
     assert "are well for good" in capsys.readouterr().err
+
+
+def test_who_runs_it_without_installing_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.catalogue._offers", lambda group: {})
+
+    status = run(["test", "decree"])
+
+    assert status == 254
+    assert "`pip install --editable .`" in capsys.readouterr().err
