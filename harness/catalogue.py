@@ -14,23 +14,22 @@ from typing import Any
 from harness.scenario import Scenario
 from harness.workload import SeededBug, Workload
 
+NOT_INSTALLED = "Ostrakon runs without being installed; `pip install --editable .` in its folder mends that"
+"""What it means that nothing is on offer: Ostrakon itself has much."""
+
 
 class UnknownName(Exception):
     """Something was asked for by a name that nothing has; the message offers the nearest names."""
 
-    def __init__(self, noun: str, name: str, known: Iterable[str]) -> None:
+    def __init__(
+        self, noun: str, name: str, known: Iterable[str], *, if_none: str = "there are: none"
+    ) -> None:
         known = sorted(known)
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}"
+        hint = f"there are: {', '.join(known)}" if known else if_none
+        if near:
+            hint = f"did you mean {' or '.join(near)}?"
         super().__init__(f"there is no {noun} {name!r}; {hint}")
-
-
-class NothingOnOffer(UnknownName):
-    """Not even what Ostrakon itself has to offer is known: it was not installed."""
-
-    def __init__(self, noun: str, name: str) -> None:
-        why = "Ostrakon runs without being installed; `pip install --editable .` in its folder mends that"
-        Exception.__init__(self, f"there is no {noun} {name!r}, nor any other: {why}")
 
 
 def find_workload(name: str) -> Workload:
@@ -59,7 +58,7 @@ def find_scenario(name: str) -> Scenario:
     """The scenario of this name. Raises: UnknownName."""
     known = scenarios()
     if name not in known:
-        raise UnknownName("scenario", name, known)
+        raise UnknownName("scenario", name, known, if_none=NOT_INSTALLED)
     return known[name]
 
 
@@ -103,10 +102,8 @@ def _offers(group: str) -> dict[str, EntryPoint]:
 
 def _load(noun: str, group: str, name: str, kind: Any) -> Any:
     offers = _offers(group)
-    if not offers:
-        raise NothingOnOffer(noun, name)
     if name not in offers:
-        raise UnknownName(noun, name, offers)
+        raise UnknownName(noun, name, offers, if_none=NOT_INSTALLED)
     found = offers[name].load()
     if not isinstance(found, kind):
         raise TypeError(

@@ -1,0 +1,36 @@
+"""What is asked for by name: the nearest names are offered, or the reason why there are none."""
+
+import pytest
+
+from harness import catalogue
+from harness.catalogue import (
+    UnknownName,
+    find_model,
+    find_report,
+    find_scenario,
+    find_strategy,
+    find_workload,
+)
+
+
+@pytest.fixture
+def nothing_on_offer(monkeypatch):
+    monkeypatch.setattr(catalogue, "_offers", lambda group: {})
+
+
+@pytest.mark.parametrize("find", [find_workload, find_model, find_scenario, find_report, find_strategy])
+def test_a_name_that_is_asked_for_where_nothing_is_installed_is_answered_with_how_to_install_it(
+    nothing_on_offer, find
+):
+    with pytest.raises(UnknownName, match=r"no .+ 'register'; .* without being installed; `pip install"):
+        find("register")
+
+
+def test_a_name_that_is_nearly_right_is_answered_with_the_right_one():
+    with pytest.raises(UnknownName, match=r"no workload 'regster'; did you mean .*register"):
+        find_workload("regster")
+
+
+def test_a_name_like_no_other_is_answered_with_all_there_are():
+    with pytest.raises(UnknownName, match=r"no report 'xyzzy'; there are: campaign, index, run"):
+        find_report("xyzzy")
