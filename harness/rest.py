@@ -18,7 +18,7 @@ async def take_rest(rest: Rest, plan: Plan, told: Sequence[Event] | None, *, hel
     """Return when nobody is behind any more, or when time is up.
 
     `told` is what nodes have reported, and grows meanwhile; None where that is not known before the end.
-    Messages that faults have held up may take `held_up_s` yet; time begins when they are there.
+    Messages, and what slow disks have begun, may take `held_up_s` yet after faults; then time begins.
     """
     with trio.move_on_after(held_up_s + rest.most_s):
         while told is None or not rest.is_over(plan, told):

@@ -226,7 +226,7 @@ class _Simulation:
                 deadline_s=self._deadline_s,
             )
             if workload.rest is not None and self._interpretation.ended == "done":
-                held_up_s = max(0.0, (self._world.network.held_up_until_ns - self._world.now_ns) / 1e9)
+                held_up_s = self._world.held_up_s
                 await take_rest(workload.rest, plan, self._recorder.events, held_up_s=held_up_s)
 
     @property

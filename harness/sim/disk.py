@@ -54,6 +54,8 @@ class SimDisk:
         """How often something was made durable."""
         self.waits = 0
         """How often a program has waited for the device."""
+        self.busy_until_ns = 0
+        """When the last of the operations is done that have begun so far, however slow the disk was then."""
         self.refusals = 0
         """How often an operation was made to fail."""
         self.on_operation: Callable[[Operation, str], object] | None = None
@@ -237,8 +239,9 @@ class SimDisk:
         """The time it takes the device; like a system call, it cannot be cancelled."""
         process, task = self._kernel.current, trio.lowlevel.current_task()
         self.waits += 1
-        delay_ns = self.sync_latency.sampler(self._rng)()
-        self._kernel.call_at(self._kernel.now_ns + delay_ns, process.reschedule, task)
+        done_ns = self._kernel.now_ns + self.sync_latency.sampler(self._rng)()
+        self.busy_until_ns = max(self.busy_until_ns, done_ns)
+        self._kernel.call_at(done_ns, process.reschedule, task)
         await park(_UNCANCELLABLE)
         await self._require_alive(process)
 

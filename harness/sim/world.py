@@ -121,6 +121,12 @@ class World:
         return self.kernel.now_ns / 1e9
 
     @property
+    def held_up_s(self) -> float:
+        """How long it takes yet until nothing is under way any more that faults have made late."""
+        disks = [machine.disk.busy_until_ns for machine in self._machines.values()]
+        return (max(self.now_ns, self.network.held_up_until_ns, *disks) - self.now_ns) / 1e9
+
+    @property
     def machines(self) -> Mapping[str, Machine]:
         """The machines by name, in order of creation."""
         return self._machines

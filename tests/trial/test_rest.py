@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from trio.testing import MockClock
 
 from harness.history import Event
-from harness.plan import Fault, Plan
+from harness.plan import Fault, Latency, Plan
 from harness.planning import plan_for
 from harness.rest import take_rest
 from harness.trial import run
 from harness.workload import Rest
 from workloads.append import APPEND
+from workloads.counter import COUNTER
 from workloads.replicated_store import CONVERGED_WITHIN_S
 
 PLAN = plan_for(APPEND, seed=1)
@@ -56,6 +57,16 @@ def test_no_replica_is_blamed_for_what_a_fault_still_holds_up() -> None:
 
     assert trial.valid == "valid", trial.why
     assert CONVERGED_WITHIN_S + 0.8 < trial.virtual_s < CONVERGED_WITHIN_S + 0.8 + late_s
+
+
+def test_no_replica_is_blamed_for_what_a_slow_disk_has_begun_and_still_does() -> None:
+    slow = Fault(kind="slow_disk", at_ms=300, for_ms=1, nodes=("n1",), ms=500.0)
+    cut = Fault(kind="crash_at_sync", at_ms=0, for_ms=300, nodes=("n1",))
+    plan = plan_for(COUNTER, seed=95799, nodes=3, concurrency=1, rate=0.1, time_limit_s=0.01)
+    trial = run(replace(plan, faults=(cut, slow), latency=Latency("constant", 1.0, 1.0)))
+
+    assert trial.valid == "valid", trial.why
+    assert trial.virtual_s > 2 * CONVERGED_WITHIN_S, "its sync alone takes longer than the rest"
 
 
 def test_a_trial_in_which_nobody_is_behind_does_not_wait() -> None:
