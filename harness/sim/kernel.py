@@ -65,7 +65,7 @@ class Kernel:
         """Put a choice on the tape, if there is one."""
         if self.tape is not None:
             process = self.current.name if self.current is not None else None
-            self.halted |= self.tape.note(self.now_ns, process, what, *chosen)
+            self.halted |= self.tape.note(self.now_ns, process, what, chosen)
 
     def run(self, until_ns: int, stop: Callable[[], bool] | None) -> bool:
         """Let things happen until `stop()` or halted; False if nothing is left to happen up to `until_ns`.

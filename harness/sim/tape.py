@@ -25,6 +25,13 @@ _LOOPS = ("unrolled_run", "passes", "tick", "_loop")
 _FRAMES = 6
 _NOBODYS = frozenset(["next process", "order of tasks", "run"])
 """Choices that are made while no program is at work, and so have no stack."""
+_OURS = 3
+"""How many of the innermost frames are always the harness's: `note`, `note_choice` and who called that."""
+_KEYS = 4
+"""How many of a choice's fields must be equal in two runs of one seed: all but the stack."""
+
+_Stack = tuple[tuple[CodeType, int], ...]
+_Noted = tuple[int, str, tuple[str | int, ...], str | None, _Stack]
 
 
 class Choice(NamedTuple):
@@ -36,13 +43,8 @@ class Choice(NamedTuple):
     chosen: tuple[str | int, ...]
     process: str | None
     """The process that was running."""
-    stack: tuple[tuple[CodeType, int], ...]
+    stack: _Stack
     """The program's own frames, innermost first: the code, and which of its instructions was at work."""
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What must be equal in two runs of one seed."""
-        return self[:4]
 
     def __str__(self) -> str:
         chosen = " ".join(map(str, self.chosen))
@@ -75,32 +77,38 @@ class Tape:
     """Records the choices of a world; with `expected`, compares them with those of another run instead."""
 
     def __init__(self, expected: Tape | None = None) -> None:
-        self.choices: list[Choice] = []
         self.length = 0
         """How many choices were noted."""
         self.diverged: Diverged | None = None
-        self._expected = expected.choices if expected is not None else None
+        self._noted: list[_Noted] = []
+        self._expected = expected._noted if expected is not None else None
 
-    def note(self, time_ns: int, process: str | None, what: str, *chosen: str | int) -> bool:
-        """A choice was made. Returns whether it is the wrong one."""
+    @property
+    def choices(self) -> list[Choice]:
+        """What was recorded, in order; nothing if there was something to compare with."""
+        return list(map(Choice._make, self._noted))
+
+    def note(self, time_ns: int, process: str | None, what: str, chosen: tuple[str | int, ...]) -> bool:
+        """A choice was made, as `Kernel.note_choice` says. Returns whether it is the wrong one."""
         if self.diverged is not None:
             return True
         # Frames that someone has looked at cost more from then on, so none is looked at in vain.
-        stack = () if what in _NOBODYS else _stack(sys._getframe(1))
-        choice = Choice(time_ns, what, chosen, process, stack)
+        stack = () if what in _NOBODYS else _stack(sys._getframe(_OURS))
+        noted = (time_ns, what, chosen, process, stack)  # A named one costs twice as much.
         if self._expected is None:
-            self.choices.append(choice)
+            self._noted.append(noted)
         else:
             expected = self._expected[self.length] if self.length < len(self._expected) else None
-            if expected is None or expected.key != choice.key:
-                self.diverged = Diverged(self.length, expected, choice)
+            if expected is None or expected[:_KEYS] != noted[:_KEYS]:
+                first = Choice._make(expected) if expected is not None else None
+                self.diverged = Diverged(self.length, first, Choice._make(noted))
         self.length += 1
         return self.diverged is not None
 
     def end(self) -> None:
         """The run is over; it must not be shorter than expected."""
         if self._expected is not None and self.diverged is None and self.length < len(self._expected):
-            self.diverged = Diverged(self.length, self._expected[self.length], None)
+            self.diverged = Diverged(self.length, Choice._make(self._expected[self.length]), None)
 
 
 def check_determinism(simulate: Callable[[Tape], object]) -> Diverged | None:
@@ -117,7 +125,7 @@ def check_determinism(simulate: Callable[[Tape], object]) -> Diverged | None:
     return second.diverged
 
 
-def _stack(frame: FrameType | None) -> tuple[tuple[CodeType, int], ...]:
+def _stack(frame: FrameType | None) -> _Stack:
     found: list[tuple[CodeType, int]] = []
     while frame is not None:
         code = frame.f_code
