@@ -83,8 +83,11 @@ class Turning:
 
     def step(self, event: Event) -> tuple[Turning, list[Effect]]:
         """As it was."""
-        it = self._instance
-        parts = (
+        it, cause = self._instance, event.id if isinstance(event, Received) else None
+        turn = Turn(
+            it,
+            cause,
+            it.rules,
             it.acceptor,
             it.proposer,
             it.learner,
@@ -94,8 +97,20 @@ class Turning:
             it.persists,
             it.sends,
         )
-        turn = Turn(it, event.id if isinstance(event, Received) else None, it.rules, *parts)
-        Instance(it.server_id, it.members, it.incarnation, *parts, it.rules)
+        Instance(
+            it.server_id,
+            it.members,
+            it.incarnation,
+            turn.acceptor,
+            turn.proposer,
+            turn.learner,
+            turn.waiting,
+            turn.own_ballot,
+            turn.pulls,
+            turn.persists,
+            turn.sends,
+            it.rules,
+        )
         return self, turn.effects
 
 

@@ -18,7 +18,7 @@ from paxos_impl.core.rules import RULES, Rules
 from paxos_impl.core.turn import Turn, Waiting
 
 
-class Instance(msgspec.Struct, frozen=True):
+class Instance(msgspec.Struct, frozen=True, gc=False):
     """All that one node knows of the decree. Build it with `recover`, then step it with `Started()`."""
 
     server_id: int
@@ -60,10 +60,32 @@ class Instance(msgspec.Struct, frozen=True):
     def step(self, event: Event) -> tuple[Instance, list[Effect]]:
         """The instance after an event, and what it wants done, in order."""
         cause = event.id if isinstance(event, Received) else None
-        parts = self.acceptor, self.proposer, self.learner, self.waiting, self.own_ballot
-        turn = Turn(self, cause, self.rules, *parts, self.pulls, self.persists, self.sends)
+        turn = Turn(
+            self,
+            cause,
+            self.rules,
+            self.acceptor,
+            self.proposer,
+            self.learner,
+            self.waiting,
+            self.own_ballot,
+            self.pulls,
+            self.persists,
+            self.sends,
+        )
         turn.handle(event)
-        parts = turn.acceptor, turn.proposer, turn.learner, turn.waiting, turn.own_ballot
-        counters = turn.pulls, turn.persists, turn.sends
-        after = Instance(self.server_id, self.members, self.incarnation, *parts, *counters, self.rules)
+        after = Instance(
+            self.server_id,
+            self.members,
+            self.incarnation,
+            turn.acceptor,
+            turn.proposer,
+            turn.learner,
+            turn.waiting,
+            turn.own_ballot,
+            turn.pulls,
+            turn.persists,
+            turn.sends,
+            self.rules,
+        )
         return after, turn.effects
