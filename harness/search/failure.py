@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, zip_longest
+from itertools import chain, islice, zip_longest
 
 from msgspec.structs import replace
 
@@ -29,13 +29,15 @@ from harness.search.swarm import Swarm
 
 _SEEDS = 12
 """With how many seeds a plan is tried on another substrate, where what is drawn is drawn otherwise."""
-_DRAWN = 100
+_DRAWN = 1000
 """How many plans of few nodes are drawn."""
 _STATIONS = 4
 """How many plans of those on the way down on the model are tried in simulation, about."""
 _START, _SOURCE = 0.5, 0.4
 """The share of the time that may be spent on finding failures on the model, and the share of what is left of
 that for each way to find one."""
+_AGAIN = 0.8
+"""The share of the time after which no further plan is drawn, if none has become readable."""
 _DOWN, _BACK = 0.5, 0.5
 """The shares of the time left then for shrinking it there, and for finding it again in simulation."""
 
@@ -83,7 +85,9 @@ class _Failure:
     def _by_model(self, allowance: Allowance) -> Plan | None:
         """The simplest plan that was shrunk on the model and fails in simulation as well."""
         best: Plan | None = None
-        for start in self._starts(allowance.part(_START)):
+        drawn = self._drawn()
+        again = self._failing(drawn, allowance.part(_AGAIN))
+        for start in chain(self._starts(allowance.part(_START), drawn), again):
             found = self._downhill(start, allowance, best)
             best = found or best
             if allowance.is_spent() or (best is not None and is_readable(best)):
@@ -116,13 +120,13 @@ class _Failure:
                     return seeded
         return None
 
-    def _starts(self, allowance: Allowance) -> Iterator[Plan]:
+    def _starts(self, allowance: Allowance, drawn: Iterator[Plan]) -> Iterator[Plan]:
         """Plans that fail on the model: of few nodes as they are found, and at last those of more."""
         few = range(2, min(NODES_READABLE, self.trial.plan.nodes) + 1)
         sources = (
             (calm_plans(self.trial.plan, few), None),
             (_reseeded(self.trial.plan), 1),
-            (_in_turn(self._drawn(), struck_plans(self.trial.plan, few, self._message_kinds)), None),
+            (_in_turn(drawn, struck_plans(self.trial.plan, few, self._message_kinds)), None),
             (self._small_world(), 1),
         )
         large: list[Plan] = []
