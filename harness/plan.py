@@ -34,6 +34,7 @@ FAULT_COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("slow_disk", "full_disk", "failing_disk", "failing_sync", "failing_read"), "disk"),
     **dict.fromkeys(("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes"), "spoilt"),
     **dict.fromkeys(("stale_reads", "bit_rot", "cut_files"), "spoilt"),
+    "short_reads": "disk",
 }
 """What `Fault.kind` can be, each with the group whose colour it has in reports: `fault-<group>`."""
 FAULT_KINDS = tuple(FAULT_COLOURS)
@@ -75,8 +76,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     faults of messages (delay, reorder, drop, duplicate, throttle, corrupt), which `message`, `most` and
     `after` narrow down; `links` for those of connections (clog, reset); `nodes` for faults of machines, with
     `after` for those that wait for their moment (crash_at_sync, crash_at_await), `rate` or `ms` for those of
-    clocks, `ms` for slow disks and `probability` for those that spoil data. With a `target`, whom it strikes
-    is found out when it begins.
+    clocks, `ms` for slow disks and `probability` for those that spoil data or cut reads short. With a
+    `target`, whom it strikes is found out when it begins.
     """
 
     kind: str

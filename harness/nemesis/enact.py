@@ -58,6 +58,8 @@ def enact(fault: Fault, links: Links[Any, Any], custody: Custody, only: Only | N
             return device_fault.full_disk(custody, nodes)
         case "failing_disk" | "failing_sync" | "failing_read":
             return device_fault.failing_disk(custody, nodes, _FAILING[fault.kind])
+        case "short_reads":
+            return device_fault.spoilt_disk(custody, nodes, "short read", fault.probability)
         case kind if kind in DECAYS:
             return device_fault.decayed(custody, nodes, DECAYS[kind])
         case kind if kind in SPOILS:

@@ -120,7 +120,7 @@ DISKS = ("slow_disk", "full_disk", "failing_disk", "failing_sync")
 """Disks that say so when they fail."""
 UNSAFE = ("corrupt", *SPOILS, *DECAYS)
 """The kinds that break promises on which nearly every system is built; drawn only when asked for."""
-MORE = ("stop", "throttle", "reset", "failing_read")
+MORE = ("stop", "throttle", "reset", "failing_read", "short_reads")
 """Kinds that are milder than others like them, or strike rarely."""
 SURVIVABLE = tuple(kind for kind in FAULT_KINDS if kind not in (*UNSAFE, *CLOCKS, *MORE))
 """The kinds that a correct system survives without presuming anything about time."""
@@ -231,6 +231,9 @@ def _more() -> Iterator[FaultKind]:
     yield FaultKind("throttle", "links are narrow, and messages wait in line", "throttle", narrow, 200, 2000)
     yield FaultKind("reset", "connections between nodes are reset", "reset", some_links, 1, 1)
     yield FaultKind("failing_read", "reads of files fail (EIO)", "failing_read", victims, 50, 1500)
+    often = also(victims, probability=between(0.05, 1.0, 2))
+    about = "reads of files give less than was asked for, though there is more"
+    yield FaultKind("short_reads", about, "short_reads", often, 50, 1500)
 
 
 def _single_messages() -> Iterator[FaultKind]:

@@ -201,9 +201,12 @@ class SimDisk:
 
     def content(self, path: str) -> bytes:
         """What a program reads."""
-        inode = self.inode(path)
-        is_stale = bool(self._has_faults and inode.unsynced and self.faulty.strikes("stale read"))
-        return bytes(inode.durable if is_stale else inode.cached)
+        return bytes(self._shown(self.inode(path)))
+
+    def read_from(self, inode: Inode, offset: int, count: int) -> bytes:
+        """What one read gives of a file: so much, unless it ends before, or the read falls short."""
+        data = bytes(self._shown(inode)[offset : offset + count])
+        return self.faulty.shorten(data) if self._has_faults else data
 
     def write_to(self, inode: Inode, offset: int, data: bytes) -> None:
         """Write into the page cache."""
@@ -246,6 +249,10 @@ class SimDisk:
         await self._require_alive(process)
 
     # Below.
+
+    def _shown(self, inode: Inode) -> bytes | bytearray:
+        is_stale = bool(self._has_faults and inode.unsynced and self.faulty.strikes("stale read"))
+        return inode.durable if is_stale else inode.cached
 
     @property
     def _has_faults(self) -> bool:

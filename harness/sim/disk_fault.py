@@ -13,7 +13,9 @@ from typing import Literal, get_args
 from harness.sim.framing import flip
 from harness.sim.inode import Write
 
-DiskFaultKind = Literal["lost write", "misdirected write", "corrupt write", "stale read", "lying sync"]
+DiskFaultKind = Literal[
+    "lost write", "misdirected write", "corrupt write", "stale read", "short read", "lying sync"
+]
 
 
 @dataclass(slots=True)
@@ -37,7 +39,8 @@ class DiskFault:
 
     A lost write is seen until the cache is gone, and never reaches the device. A misdirected one lands
     somewhere else in the file, a corrupt one has a bit turned. A stale read shows the file as it was when it
-    was last durable. A lying sync succeeds and does nothing.
+    was last durable. A short one gives less than was asked for although there is more: POSIX lets `read` do
+    that, and programs have to reckon with it. A lying sync succeeds and does nothing.
     """
 
     kind: DiskFaultKind
@@ -71,6 +74,12 @@ class FaultyDisk:
                 self.struck[kind] = self.struck.get(kind, 0) + 1
                 return True
         return False
+
+    def shorten(self, data: bytes) -> bytes:
+        """What a read gives of what it would have given; at least a byte, for none is the end of the file."""
+        if len(data) < 2 or not self.strikes("short read"):
+            return data
+        return data[: self._rng.randrange(1, len(data))]
 
     def spoil(self, write: Write, size: int) -> Write:
         """What becomes of a write to a file of this size."""

@@ -86,7 +86,7 @@ class SimFile(io.RawIOBase):
         """Read what fits. Raises: OSError."""
         self._disk.check("read")
         view = memoryview(buffer).cast("B")
-        data = self._content.cached[self._at : self._at + len(view)]
+        data = self._disk.read_from(self._content, self._at, len(view))
         view[: len(data)] = data
         self._at += len(data)
         return len(data)

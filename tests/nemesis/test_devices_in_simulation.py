@@ -16,6 +16,7 @@ from harness.nemesis import (
     crashed_at_await,
     crashed_at_sync,
     decayed,
+    enact,
     failing_disk,
     full_disk,
     jumped,
@@ -25,6 +26,7 @@ from harness.nemesis import (
     suspended,
 )
 from harness.nemesis.device_fault import SPOILS
+from harness.plan import Fault
 from harness.sim import Constant, World
 from harness.sim.clock import EPOCH_S
 from harness.sim.decay import Decay
@@ -282,6 +284,31 @@ def test_a_disk_that_cannot_be_read_refuses_the_restart_and_then_reads_again(toy
     assert fault.effect().operations == 1
     toy.scribe.restart()
     assert toy.is_well()
+
+
+def test_reads_fall_short_and_are_whole_again_afterwards() -> None:
+    content, found = bytes(1000), list[int]()
+
+    async def ask_once_a_second() -> None:
+        with open("/data", "wb") as made:
+            made.write(content)
+        with open("/data", "rb", buffering=0) as file:
+            while True:
+                file.seek(0)
+                found.append(len(file.read(1000)))
+                await trio.sleep(1)
+
+    with World(1) as world:
+        world.machine("n1").start(ask_once_a_second)
+        world.run(until_s=2.5)
+        fault = Fault("short_reads", 0, 1, nodes=("n1",), probability=1.0)
+        with enact(fault, world.network, Custody(world.machines)) as underway:
+            world.run(until_s=5.5)
+        world.run(until_s=7.5)
+
+    assert [count == 1000 for count in found] == [True] * 3 + [False] * 3 + [True] * 2
+    assert min(found) > 0
+    assert underway.effect().operations == 3
 
 
 def test_faults_of_who_does_nothing_are_inert(toy: Toy) -> None:

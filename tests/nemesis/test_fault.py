@@ -48,6 +48,7 @@ FAULTS = (
     Fault("failing_disk", 0, 1, nodes=("n1", "n2")),
     Fault("failing_sync", 0, 1, nodes=("n2", "n3")),
     Fault("failing_read", 0, 1, nodes=("n2", "n3")),
+    Fault("short_reads", 0, 1, nodes=("n2", "n3"), probability=1.0),
     Fault("stop", 0, 1, nodes=("n1", "n3")),
     Fault("throttle", 0, 1, probability=1.0, ms=5.0, links=(("n1", "n2"),)),
     Fault("reset", 0, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 import pytest
@@ -75,6 +76,48 @@ def test_a_stale_read_shows_the_past() -> None:
         disk.settle(fault)
         disk.settle(fault)
         assert await disk.read("log") == b"oldnew"
+
+    run_one(program)
+
+
+def test_a_stale_read_shows_the_past_to_ordinary_file_code_too() -> None:
+    async def program(world: World) -> None:
+        disk = world.machines["alone"].disk
+        with open("/log", "wb") as log:
+            log.write(b"old")
+            log.flush()
+            os.fsync(log.fileno())
+            log.write(b"new")
+        with open("/log", "rb") as log:
+            fault = disk.disturb(DiskFault("stale read", 1.0))
+            assert log.read() == b"old"
+            disk.settle(fault)
+            log.seek(0)
+            assert log.read() == b"oldnew"
+
+    run_one(program)
+
+
+def test_a_short_read_gives_some_of_what_is_there_and_whoever_asks_on_gets_all() -> None:
+    async def program(world: World) -> None:
+        disk, content = world.machines["alone"].disk, bytes(range(100))
+        with open("/log", "wb") as log:
+            log.write(content)
+        descriptor = os.open("/log", os.O_RDONLY)
+        fault = disk.disturb(DiskFault("short read", 1.0))
+        pieces = [os.read(descriptor, 100)]
+        while piece := os.read(descriptor, 100):
+            pieces.append(piece)
+        assert 1 <= len(pieces[0]) < 100
+        assert b"".join(pieces) == content
+        assert 1 <= len(os.pread(descriptor, 50, 10)) < 50
+        with open("/log", "rb") as buffered:
+            assert buffered.read(60) == content[:60]
+            assert buffered.read() == content[60:]
+        disk.settle(fault)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        assert os.read(descriptor, 100) == content
+        os.close(descriptor)
 
     run_one(program)
 
