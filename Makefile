@@ -50,7 +50,7 @@ pins:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
-	  --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate --extra test --extra cluster --output-file constraints.txt pyproject.toml constraints.in
+	  --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate --extra test --extra cluster --extra docs --output-file constraints.txt pyproject.toml constraints.in
 
 clean:
 	rm -rf .venv .venvs .pytest_cache .mypy_cache .ruff_cache .hypothesis

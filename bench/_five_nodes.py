@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from harness.sim import Machine
+from ostrakon.harness.sim import Machine
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 NEXT = dict(zip(NODES, NODES[1:] + NODES[:1], strict=True))

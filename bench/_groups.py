@@ -14,11 +14,11 @@ import trio
 
 from bench._load import KEYS, Load, load
 from bench._town import Town
-from paxos_impl.connection import NoAnswer
-from paxos_impl.kv.placement import group_of_key
-from paxos_impl.membership import Address
-from paxos_impl.replica.client import statuses
-from paxos_impl.replica.wire import Execute, InGroup, Request
+from ostrakon.paxos_impl.connection import NoAnswer
+from ostrakon.paxos_impl.kv.placement import group_of_key
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.replica.client import statuses
+from ostrakon.paxos_impl.replica.wire import Execute, InGroup, Request
 
 GROUPS = 8
 NODES = 3

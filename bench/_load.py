@@ -13,10 +13,10 @@ from random import Random
 
 import trio
 
-from paxos_impl.frame import FrameReader
-from paxos_impl.membership import Address
-from paxos_impl.replica.wire import Done, Execute, Read, Request, read_response
-from paxos_impl.wire import framed
+from ostrakon.paxos_impl.frame import FrameReader
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.replica.wire import Done, Execute, Read, Request, read_response
+from ostrakon.paxos_impl.wire import framed
 
 CONNECTIONS = 4
 KEYS = 1000

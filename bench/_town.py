@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from paxos_impl.membership import Address
+from ostrakon.paxos_impl.membership import Address
 
 ROOT = Path(__file__).parents[1]
 STARTED_WITHIN_S = 30.0
@@ -62,7 +62,7 @@ class Town:
     def _start(self, name: str, *command: str) -> None:
         with (self._root / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "paxos_impl.cli", *command, "--data", str(self._root / name)],
+                [sys.executable, "-m", "ostrakon.paxos_impl.cli", *command, "--data", str(self._root / name)],
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )

@@ -13,9 +13,9 @@ from itertools import count
 from statistics import median
 from typing import Any
 
-from checkers.consensus import blame, consensus
-from checkers.consensus.properties import judge
-from harness.history import Event, History, Op, Trace
+from ostrakon.checkers.consensus import blame, consensus
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.harness.history import Event, History, Op, Trace
 
 NODES = tuple(f"n{number}" for number in range(1, 6))
 SLOTS_PER_LEADER = 200

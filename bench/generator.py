@@ -15,11 +15,11 @@ import trio
 from msgspec.structs import replace
 
 from bench._rates import Measurement, print_rates
-from harness.generator import Todo, clients, limit, mix, numbered, play, repeat, stagger
-from harness.history import Op
-from harness.interpreter import interpret
-from harness.sim import World
-from harness.workload import Client
+from ostrakon.harness.generator import Todo, clients, limit, mix, numbered, play, repeat, stagger
+from ostrakon.harness.history import Op
+from ostrakon.harness.interpreter import interpret
+from ostrakon.harness.sim import World
+from ostrakon.harness.workload import Client
 
 OPS = 20_000
 READS = repeat(Todo("read"))

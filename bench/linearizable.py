@@ -21,15 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checkers import linearizable
-from checkers.linearizability import wing_gong_lowe
-from checkers.linearizability.fabrication import EXEMPLARS, Choose, Exemplar, fabricate
-from checkers.linearizability.model import operations
-from checkers.linearizability.parts import parts_of
-from checkers.linearizability.zone_watch import ZoneWatch
-from checkers.models import named
-from harness.history import FailMeans, Journal, Op, read_any, read_columns
-from harness.history.columns import Columns
+from ostrakon.checkers import linearizable
+from ostrakon.checkers.linearizability import wing_gong_lowe
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, Choose, Exemplar, fabricate
+from ostrakon.checkers.linearizability.model import operations
+from ostrakon.checkers.linearizability.parts import parts_of
+from ostrakon.checkers.linearizability.zone_watch import ZoneWatch
+from ostrakon.checkers.models import named
+from ostrakon.harness.history import FailMeans, Journal, Op, read_any, read_columns
+from ostrakon.harness.history.columns import Columns
 
 REFEREE_STEPS = 300_000
 KNOSSOS = Path(__file__).parents[2] / "shared" / "data" / "histories" / "knossos" / "cas-register"
@@ -165,7 +165,7 @@ def measure_command() -> None:
             for op in fabricate(FEW, _chooser(1), operations=50, clients=5):
                 journal.write(op)
         script = (
-            "from harness.history import read_any; from checkers import linearizable; "
+            "from ostrakon.harness.history import read_any; from ostrakon.checkers import linearizable; "
             f"print(linearizable(read_any({json.dumps(str(path))}).history, 'cas-register').valid)"
         )
 

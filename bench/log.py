@@ -18,8 +18,8 @@ from pathlib import Path
 
 import trio
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import (
     Apply,
     Chose,
     Command,
@@ -34,12 +34,12 @@ from paxos_impl.core.log import (
     Started,
     Voted,
 )
-from paxos_impl.core.log.configuration import founded_by
-from paxos_impl.disk import OsDisk
-from paxos_impl.kv.sessions import Sessions
-from paxos_impl.kv.store import Store
-from paxos_impl.membership import Address, Membership
-from paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.core.log.configuration import founded_by
+from ostrakon.paxos_impl.disk import OsDisk
+from ostrakon.paxos_impl.kv.sessions import Sessions
+from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.replica.storage import Storage
 
 THREE = Membership({n: Address("127.0.0.1", 7000 + n) for n in (1, 2, 3)}, "bench")
 GOAL_S = 5.0

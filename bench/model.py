@@ -14,13 +14,13 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.model import Size
-from harness.model.heap import Heap
-from harness.plan import Plan
-from harness.search.swarm import Swarm
-from harness.trial import run
-from paxos_impl.core import (
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.model import Size
+from ostrakon.harness.model.heap import Heap
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.trial import run
+from ostrakon.paxos_impl.core import (
     Accepted,
     Effect,
     Event,
@@ -34,9 +34,9 @@ from paxos_impl.core import (
     Send,
     trace_event,
 )
-from paxos_impl.core.turn import Turn
-from workloads.decree import run_on_model
-from workloads.small_world.exploration import explore_world
+from ostrakon.paxos_impl.core.turn import Turn
+from ostrakon.workloads.decree import run_on_model
+from ostrakon.workloads.small_world.exploration import explore_world
 
 WORLDS = (Size(), Size(duplicates=True), Size(crashes=1), Size(timeouts=1), Size(proposers=1, acceptors=5))
 NODES = (1, 2, 3, 4, 5)

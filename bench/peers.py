@@ -21,7 +21,7 @@ from typing import Any
 
 from bench import _five_nodes as five
 from bench._five_nodes import NODES, Course, Program
-from harness.sim import Machine, Uniform, World
+from ostrakon.harness.sim import Machine, Uniform, World
 
 LATENCY_S = (0.0005, 0.0025)
 

@@ -22,19 +22,19 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from harness.catalogue import find_workload
-from harness.plan import Plan
-from harness.search.allowance import Allowance
-from harness.search.benchmark import run_benchmark
-from harness.search.campaign import Campaign
-from harness.search.complexity import NODES_READABLE, is_readable, proposals
-from harness.search.conviction import Hunt, Hunted, hunt
-from harness.search.errand import warm_modules
-from harness.search.failure import simplest_alike
-from harness.search.outcome import load_run
-from harness.search.soak import Limits, Progress, soak
-from harness.search.swarm import Swarm
-from harness.search.tally import Finding
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.allowance import Allowance
+from ostrakon.harness.search.benchmark import run_benchmark
+from ostrakon.harness.search.campaign import Campaign
+from ostrakon.harness.search.complexity import NODES_READABLE, is_readable, proposals
+from ostrakon.harness.search.conviction import Hunt, Hunted, hunt
+from ostrakon.harness.search.errand import warm_modules
+from ostrakon.harness.search.failure import simplest_alike
+from ostrakon.harness.search.outcome import load_run
+from ostrakon.harness.search.soak import Limits, Progress, soak
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.tally import Finding
 
 WORKLOAD = "decree"
 BUGS = tuple(find_workload(WORKLOAD).bugs)

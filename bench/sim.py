@@ -15,7 +15,7 @@ import trio
 import trio.testing
 
 from bench._rates import Measurement, Timed, print_rates
-from harness.sim import Constant, LengthPrefixed, Machine, World
+from ostrakon.harness.sim import Constant, LengthPrefixed, Machine, World
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 

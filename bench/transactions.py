@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from checkers.transactions import list_append
-from checkers.transactions.edges import Edges
-from checkers.transactions.scc import labelled
-from harness.history import History, Op
+from ostrakon.checkers.transactions import list_append
+from ostrakon.checkers.transactions.edges import Edges
+from ostrakon.checkers.transactions.scc import labelled
+from ostrakon.harness.history import History, Op
 
 KEYS, APPENDS_PER_KEY = 100, 100
 

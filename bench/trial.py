@@ -16,13 +16,13 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
-from harness import simulation
-from harness.plan import Plan
-from harness.planning import plan_for
-from harness.sim import Tape
-from harness.store import Store
-from harness.trial import run
-from workloads.decree import DECREE
+from ostrakon.harness import simulation
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.sim import Tape
+from ostrakon.harness.store import Store
+from ostrakon.harness.trial import run
+from ostrakon.workloads.decree import DECREE
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from types import FrameType
 
 from bench.sim import tcp_ring
-from harness.planning import plan_for
-from harness.trial import run
-from workloads.decree import DECREE
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import run
+from ostrakon.workloads.decree import DECREE
 
 LAYERS = (
     ("Trio: tasks, scopes, nurseries", ("/trio/_core/", "/outcome/", "/sortedcontainers/", "<attrs ")),

@@ -6,11 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from checkers.linearizability import linearizable
+    from ostrakon.checkers.linearizability import linearizable
 
 __all__ = ["linearizable"]
 
-_HOMES: Final = {"linearizable": "checkers.linearizability"}
+_HOMES: Final = {"linearizable": "ostrakon.checkers.linearizability"}
 """Where what is offered here is written. It is loaded when it is first used, since it takes its time."""
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.shape import is_pair, is_plain, misfit
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Verdict
-from harness.history import History, Op, Process
+from ostrakon.checkers.shape import is_pair, is_plain, misfit
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History, Op, Process
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.history import History, Op
+from ostrakon.harness.history import History, Op
 
 ANSWERS = ("propose", "get")
 """The operations whose `ok` value is the decision: it may be another's value that a proposer is told."""

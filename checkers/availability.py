@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History
 
 
 def availability(history: History, *, at_least: float = 0.0) -> Verdict:

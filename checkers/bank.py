@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op
 
 
 def bank(history: History, *, total: int | None = None, negative_balances: bool = False) -> Verdict:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checkers.accesses import Access, accesses, no_accesses
-from checkers.value import Key
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Process
+from ostrakon.checkers.accesses import Access, accesses, no_accesses
+from ostrakon.checkers.value import Key
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Process
 
 
 def causal(history: History) -> Verdict:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checkers.shape import is_list, misfit
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op
+from ostrakon.checkers.shape import is_list, misfit
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op
 
 Write = tuple[Key, Op, Op | None]
 """What was written, by its invocation, and how that ended."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op
 
 
 def clock_offsets(history: History, *, at_most_s: float | None = None) -> Verdict:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from checkers.shape import is_whole, misfit
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op
+from ostrakon.checkers.shape import is_whole, misfit
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op
 
 _WIDEST = 1_000_000
 """Sums of uncertain adds are enumerated up to this spread; beyond it only the bounds are checked."""

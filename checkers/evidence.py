@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from checkers.verdict import Verdict
-from harness.history import History
-from harness.history.fruitless import fruitless
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History
+from ostrakon.harness.history.fruitless import fruitless
 
 
 def evidence(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from checkers.value import value_text
-from checkers.verdict import Verdict
-from harness.history import History, Op
+from ostrakon.checkers.value import value_text
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History, Op
 
 
 def exceptions(history: History) -> Verdict:

@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from checkers.shape import is_pair
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Verdict, guarded
-from harness.history import History, Op
+from ostrakon.checkers.shape import is_pair
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.history import History, Op
 
 Check = Callable[[History], Verdict]
 

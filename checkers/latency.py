@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkers.stats import QUANTILES, quantile
-from checkers.verdict import Verdict
-from harness.history import History
+from ostrakon.checkers.stats import QUANTILES, quantile
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History
 
 Windows = dict[int, list[int]]
 

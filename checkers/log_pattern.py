@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from checkers.verdict import Anomaly, Verdict
+from ostrakon.checkers.verdict import Anomaly, Verdict
 
 _SHOWN = 20
 

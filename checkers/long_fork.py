@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op
 
 Seen = tuple[frozenset[Key], Op]
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from checkers.shape import is_list, misfit
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op
+from ostrakon.checkers.shape import is_list, misfit
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op
 
 
 def queue(history: History) -> Verdict:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from checkers.verdict import Verdict
-from harness.history import History
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History
 
 
 def rates(history: History, *, window_s: float = 1.0) -> Verdict:

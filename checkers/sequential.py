@@ -6,10 +6,10 @@ decide it is hard in general; the search remembers where it has been, and gives 
 
 from __future__ import annotations
 
-from checkers.accesses import Access, accesses, no_accesses
-from checkers.value import Key
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Process
+from ostrakon.checkers.accesses import Access, accesses, no_accesses
+from ostrakon.checkers.value import Key
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Process
 
 STEPS = 1_000_000
 

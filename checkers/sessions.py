@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checkers.shape import is_number, misfit
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op, Process
+from ostrakon.checkers.shape import is_number, misfit
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op, Process
 
 _BROKEN = {
     ("read", "read"): "monotonic reads",

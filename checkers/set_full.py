@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.sets import Adds, adds_of, repeated, strangers
-from checkers.shape import is_list, misfit
-from checkers.stats import QUANTILES, quantile
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly, Verdict
-from harness.history import History, Op
+from ostrakon.checkers.sets import Adds, adds_of, repeated, strangers
+from ostrakon.checkers.shape import is_list, misfit
+from ostrakon.checkers.stats import QUANTILES, quantile
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import History, Op
 
 Read = tuple[Op, Op]
 """A read's invocation and its completion."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from checkers.verdict import Verdict
-from harness.history import Op
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import Op
 
 
 def misfit(ops: Iterable[Op], expected: str, fits: Callable[[Any], bool]) -> Verdict | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Any
 
-from checkers.verdict import Verdict
-from harness.history import History, Op
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History, Op
 
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from checkers.linearizability.fabrication import EXEMPLARS, Exemplar, fabricate
-from harness.history import History
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, Exemplar, fabricate
+from ostrakon.harness.history import History
 
 
 @st.composite

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.history import Event, Op
+from ostrakon.harness.history import Event, Op
 
 Valid = Literal["valid", "unknown", "invalid"]
 _SEVERITY: dict[Valid, int] = {"valid": 0, "unknown": 1, "invalid": 2}

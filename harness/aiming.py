@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.history import Event
-from harness.nemesis import FAULTS, Machine, Nemesis, UnknownFault, find_fault
-from harness.nemesis.fault import Links
-from harness.plan import BadPlan, Plan, nearest
-from harness.workload import Workload
+from ostrakon.harness.history import Event
+from ostrakon.harness.nemesis import FAULTS, Machine, Nemesis, UnknownFault, find_fault
+from ostrakon.harness.nemesis.fault import Links
+from ostrakon.harness.plan import BadPlan, Plan, nearest
+from ostrakon.harness.workload import Workload
 
 
 def nemesis_for(

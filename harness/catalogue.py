@@ -11,8 +11,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from harness.scenario import Scenario
-from harness.workload import SeededBug, Workload
+from ostrakon.harness.scenario import Scenario
+from ostrakon.harness.workload import SeededBug, Workload
 
 NOT_INSTALLED = "Ostrakon runs without being installed; `pip install --editable .` in its folder mends that"
 """What it means that nothing is on offer: Ostrakon itself has much."""

@@ -13,21 +13,21 @@ from typing import Any
 
 import click
 
-from harness.status import BAD_ARGUMENTS, CLOSED_PIPE, INTERRUPTED, OWN_FAILURE, UserError
-from harness.version import VERSION
+from ostrakon.harness.status import BAD_ARGUMENTS, CLOSED_PIPE, INTERRUPTED, OWN_FAILURE, UserError
+from ostrakon.harness.version import VERSION
 
 COMMANDS = {
-    "test": "harness.commands.test:test",
-    "replay": "harness.commands.replay:replay",
-    "shrink": "harness.commands.shrink:shrink",
-    "soak": "harness.commands.soak:soak",
-    "bugs": "harness.commands.bugs:bugs",
-    "explore": "harness.commands.explore:explore",
-    "check": "harness.commands.check:check",
-    "report": "harness.commands.report:report",
-    "serve": "harness.commands.serve:serve",
-    "maelstrom": "harness.commands.maelstrom:maelstrom",
-    "list": "harness.commands.offers:offers",
+    "test": "ostrakon.harness.commands.test:test",
+    "replay": "ostrakon.harness.commands.replay:replay",
+    "shrink": "ostrakon.harness.commands.shrink:shrink",
+    "soak": "ostrakon.harness.commands.soak:soak",
+    "bugs": "ostrakon.harness.commands.bugs:bugs",
+    "explore": "ostrakon.harness.commands.explore:explore",
+    "check": "ostrakon.harness.commands.check:check",
+    "report": "ostrakon.harness.commands.report:report",
+    "serve": "ostrakon.harness.commands.serve:serve",
+    "maelstrom": "ostrakon.harness.commands.maelstrom:maelstrom",
+    "list": "ostrakon.harness.commands.offers:offers",
 }
 """Where each subcommand lives; a module is imported only when its command is asked for."""
 
@@ -59,7 +59,7 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            from harness.catalogue import UnknownName
+            from ostrakon.harness.catalogue import UnknownName
 
             raise UserError(str(UnknownName("command", args[0], COMMANDS)))
         return super().resolve_command(ctx, args)

@@ -14,8 +14,8 @@ from typing import Protocol
 import trio
 from msgspec.structs import replace
 
-from harness.history import NEMESIS, Op
-from harness.workload import Client, Refused, Unavailable
+from ostrakon.harness.history import NEMESIS, Op
+from ostrakon.harness.workload import Client, Refused, Unavailable
 
 CLOSING_S = 1.0
 """How long a client may take to close before it is cut off."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.nemesis import Deed
-from harness.plan import Plan
-from harness.trial import Finding
+from ostrakon.harness.nemesis import Deed
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.trial import Finding
 
 
 def told_effects(deeds: Sequence[Deed]) -> tuple[dict[str, Any], ...]:

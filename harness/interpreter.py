@@ -17,10 +17,10 @@ from typing import Literal, Protocol
 import trio
 from msgspec.structs import replace
 
-from harness.client import OVER, ClientThread, Connect
-from harness.generator import Source, Thread
-from harness.generator.course import Course
-from harness.history import NEMESIS, Op
+from ostrakon.harness.client import OVER, ClientThread, Connect
+from ostrakon.harness.generator import Source, Thread
+from ostrakon.harness.generator.course import Course
+from ostrakon.harness.history import NEMESIS, Op
 
 CRASHES_KEPT = 16
 """How many of the clients' own faults are told; one is enough to look into."""
@@ -69,7 +69,7 @@ async def interpret(
 
     `record` is given each op when it begins and when it ends, in order, its time being `now_ns()`; the
     generator's own time begins at 0. A client gets `timeout_s` seconds for an op, and as many to connect
-    before it. What becomes of ops is said in `harness.client.complete`; one that could not even connect is
+    before it. What becomes of ops is said in `client.complete`; one that could not even connect is
     fail, for nothing was sent. There is a nemesis thread if there is a `nemesis`.
 
     Raises: ImpossibleGenerator; whatever the nemesis, `record` or the generator raises.

@@ -10,10 +10,10 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from harness.generator import Generator, Todo, mix, numbered, repeat, stagger
-from harness.history import Op
-from harness.plan import Plan
-from harness.workload import Client, Connect, Site
+from ostrakon.harness.generator import Generator, Todo, mix, numbered, repeat, stagger
+from ostrakon.harness.history import Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Client, Connect, Site
 
 LINE_MAX = 1 << 20
 """Bytes of a line; longer ones are taken for a broken connection."""

@@ -12,14 +12,14 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.client import OVER, is_answered
-from harness.history import History, Op
-from harness.nemesis import grudge
-from harness.nemesis.grudge import Grudge, majority_of
-from harness.plan import Fault, Plan
-from harness.sim.seeds import substream
-from harness.sim.stuck import Waiting, circle, who_waits
-from harness.trial import Finding
+from ostrakon.harness.client import OVER, is_answered
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.nemesis.grudge import Grudge, majority_of
+from ostrakon.harness.plan import Fault, Plan
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.sim.stuck import Waiting, circle, who_waits
+from ostrakon.harness.trial import Finding
 
 _QUIET_S = 5.0
 """Who exchanges no message, or waits for an answer, for so long is not about to get on."""

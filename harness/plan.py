@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.pointer import line_of
+from ostrakon.harness.pointer import line_of
 
 FORMAT = 1
 """Raised whenever an older plan would no longer run the same."""
@@ -150,7 +150,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """If given, a trial of liveness: after the time limit a quorum is well for good and others are not, and
     within so much virtual time clients must succeed."""
     buggify: float = 0.0
-    """The chance of each rare branch that the programs offer to be at work (`harness.sim.sometimes`)."""
+    """The chance of each rare branch that the programs offer to be at work (`ostrakon.sometimes`)."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from harness.nemesis import GROUPS, draw_faults
-from harness.plan import BadPlan, Fault, Plan, nearest, require_sense
-from harness.sim.seeds import substream
-from harness.version import VERSION
-from harness.workload import Workload
+from ostrakon.harness.nemesis import GROUPS, draw_faults
+from ostrakon.harness.plan import BadPlan, Fault, Plan, nearest, require_sense
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.version import VERSION
+from ostrakon.harness.workload import Workload
 
 
 def plan_for(
@@ -56,6 +56,6 @@ def plan_for(
 
 def _possible_live(faults: Iterable[Fault], named: Collection[str]) -> Iterator[Fault]:
     """What a group has and cannot be done here is left out; what was asked for by name is refused."""
-    from harness.live import is_possible_live
+    from ostrakon.harness.live import is_possible_live
 
     return (fault for fault in faults if is_possible_live(fault) or {fault.kind, fault.asked} & set(named))

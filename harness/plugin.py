@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
-    from harness.trial import Trial
-    from harness.workload import Workload
+    from ostrakon.harness.plan import Plan
+    from ostrakon.harness.trial import Trial
+    from ostrakon.harness.workload import Workload
 
 _MARKS = {
     "chaos(trials=1)": "a trial under faults in simulation; `seed` counts up over this many trials",
@@ -69,7 +69,7 @@ def trial(request: pytest.FixtureRequest) -> Callable[..., Trial]:
     def run_trial(
         subject: Plan | Workload | str, *, expect: str | tuple[str, ...] = "valid", **fields: Any
     ) -> Trial:
-        from harness.trial import run
+        from ostrakon.harness.trial import run
 
         plan, workload = _planned(subject, fields)
         ran = run(
@@ -106,14 +106,14 @@ class _Session:
         self._pages: set[str] = set()
 
     def store(self) -> Any:
-        from harness.store import Store
+        from ostrakon.harness.store import Store
 
         return Store(self.root)
 
     def count(self, node: pytest.Item, ran: Trial, *, expected: bool) -> None:
         """Keep in full the first run of each test and every surprise; a replay brings back the rest."""
-        from harness.catalogue import find_report
-        from harness.store import RunFolder
+        from ostrakon.harness.catalogue import find_report
+        from ostrakon.harness.store import RunFolder
 
         assert ran.folder is not None
         self.verdicts[ran.valid] += 1
@@ -126,7 +126,7 @@ class _Session:
 
     def summary(self) -> Iterable[str]:
         """The verdicts and the index."""
-        from harness.catalogue import find_report
+        from ostrakon.harness.catalogue import find_report
 
         counts = ", ".join(f"{self.verdicts[valid]} {valid}" for valid in ("valid", "unknown", "invalid"))
         yield f"{self.verdicts.total()} trials: {counts}"
@@ -134,10 +134,10 @@ class _Session:
 
 
 def _planned(subject: Plan | Workload | str, fields: dict[str, Any]) -> tuple[Plan, Workload | None]:
-    from harness.catalogue import UnknownName, find_workload
-    from harness.nemesis.kinds import UnknownFault
-    from harness.plan import BadPlan, Plan
-    from harness.planning import plan_for
+    from ostrakon.harness.catalogue import UnknownName, find_workload
+    from ostrakon.harness.nemesis.kinds import UnknownFault
+    from ostrakon.harness.plan import BadPlan, Plan
+    from ostrakon.harness.planning import plan_for
 
     if isinstance(subject, Plan):
         return subject, None
@@ -150,7 +150,7 @@ def _planned(subject: Plan | Workload | str, fields: dict[str, Any]) -> tuple[Pl
 
 def _again(node: pytest.Item, plan: Plan, workload: Workload | None) -> str | None:
     """How to run it again: by its test, if only the test knows the workload."""
-    from harness.catalogue import workload_names
+    from ostrakon.harness.catalogue import workload_names
 
     if workload is None or workload.name in workload_names():
         return None
@@ -158,7 +158,7 @@ def _again(node: pytest.Item, plan: Plan, workload: Workload | None) -> str | No
 
 
 def _told(ran: Trial, expected: tuple[str, ...]) -> str:
-    from harness.commands.outcome import story
+    from ostrakon.harness.commands.outcome import story
 
     return "\n".join(
         [*([] if expected == ("valid",) else [f"expected {' or '.join(expected)}"]), *story(ran)]

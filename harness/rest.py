@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import trio
 
-from harness.history import Event
-from harness.plan import Plan
-from harness.workload import Rest
+from ostrakon.harness.history import Event
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Rest
 
 _LOOK_EVERY_S = 0.05
 """How often it is seen whether anybody is still behind. Nothing is asked of the nodes for that."""

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import msgspec
 
-from harness.plan import Plan, decode_plan
+from ostrakon.harness.plan import Plan, decode_plan
 
 
 class Scenario(msgspec.Struct, frozen=True, dict=True):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from harness.generator import Generator, any_of, clients, phases, sequence, time_limit
-from harness.generator import nemesis as by_nemesis
-from harness.liveness import siege_of
-from harness.nemesis import schedule
-from harness.nemesis.nemesis import start
-from harness.plan import Plan
-from harness.workload import Workload
+from ostrakon.harness.generator import Generator, any_of, clients, phases, sequence, time_limit
+from ostrakon.harness.generator import nemesis as by_nemesis
+from ostrakon.harness.liveness import siege_of
+from ostrakon.harness.nemesis import schedule
+from ostrakon.harness.nemesis.nemesis import start
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Workload
 
 FINAL_PHASE_S = 60.0
 """How much time the final phase gets before the trial counts as making no progress."""

@@ -12,25 +12,25 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from harness.aiming import nemesis_for
-from harness.catalogue import find_bug
-from harness.effects import inert_faults, told_effects
-from harness.history import NEMESIS, Event, History, Op
-from harness.history.trace import stamped
-from harness.interpreter import Interpretation, interpret
-from harness.liveness import Siege, Traffic, liveness, siege_of
-from harness.plan import Plan
-from harness.rest import take_rest
-from harness.script import FINAL_PHASE_S, script
-from harness.sim import Crash, Deviation, Machine, StopReason, Tape, Waiting, World
-from harness.sim.errors import NotSimulated, SimulationError, root_cause
-from harness.sim.inflicted import is_inflicted
-from harness.sim.latency import planned_latency
-from harness.sim.network import Message
-from harness.sim.stuck import who_waits
-from harness.store import RunFolder
-from harness.trial import Finding, Recording
-from harness.workload import Monitor, Site, Workload
+from ostrakon.harness.aiming import nemesis_for
+from ostrakon.harness.catalogue import find_bug
+from ostrakon.harness.effects import inert_faults, told_effects
+from ostrakon.harness.history import NEMESIS, Event, History, Op
+from ostrakon.harness.history.trace import stamped
+from ostrakon.harness.interpreter import Interpretation, interpret
+from ostrakon.harness.liveness import Siege, Traffic, liveness, siege_of
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.rest import take_rest
+from ostrakon.harness.script import FINAL_PHASE_S, script
+from ostrakon.harness.sim import Crash, Deviation, Machine, StopReason, Tape, Waiting, World
+from ostrakon.harness.sim.errors import NotSimulated, SimulationError, root_cause
+from ostrakon.harness.sim.inflicted import is_inflicted
+from ostrakon.harness.sim.latency import planned_latency
+from ostrakon.harness.sim.network import Message
+from ostrakon.harness.sim.stuck import who_waits
+from ostrakon.harness.store import RunFolder
+from ostrakon.harness.trial import Finding, Recording
+from ostrakon.harness.workload import Monitor, Site, Workload
 
 CONTROL = "control"
 """The machine that clients and the nemesis run on."""

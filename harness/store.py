@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from harness.history import History, Journal, Trace, read_history, read_trace
-from harness.plan import Plan, encode_plan, read_plan
+from ostrakon.harness.history import History, Journal, Trace, read_history, read_trace
+from ostrakon.harness.plan import Plan, encode_plan, read_plan
 
 FILES = ("plan.json", "history.jsonl", "trace.jsonl", "results.json", "report.html")
 

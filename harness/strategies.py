@@ -20,11 +20,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from harness.catalogue import find_strategy, workload_names
-from harness.plan import Deviation, Fault, Latency, Plan
+from ostrakon.harness.catalogue import find_strategy, workload_names
+from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
 
 if TYPE_CHECKING:
-    from harness.history import History
+    from ostrakon.harness.history import History
 
 TRIALS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For tests that run what they draw: a trial takes as long as its plan says, and that is no failure."""

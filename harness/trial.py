@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.aiming import require_aims
-from harness.catalogue import find_bug, find_report, find_workload, require_options
-from harness.history import History, Trace
-from harness.history.fruitless import fruitless
-from harness.plan import BadPlan, Plan, plan_digest, require_sense
-from harness.status import as_json, worst
-from harness.store import RunFolder, Store
-from harness.version import VERSION
-from harness.workload import Judgement, Workload
+from ostrakon.harness.aiming import require_aims
+from ostrakon.harness.catalogue import find_bug, find_report, find_workload, require_options
+from ostrakon.harness.history import History, Trace
+from ostrakon.harness.history.fruitless import fruitless
+from ostrakon.harness.plan import BadPlan, Plan, plan_digest, require_sense
+from ostrakon.harness.status import as_json, worst
+from ostrakon.harness.store import RunFolder, Store
+from ostrakon.harness.version import VERSION
+from ostrakon.harness.workload import Judgement, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Recording:
     stopped: str = ""
     """Why a monitor stopped the trial before its end; empty if none did."""
     sometimes: dict[str, dict[str, int]] = field(default_factory=dict)
-    """How often each rare branch was reached and taken, by name: see `harness.sim.buggify`."""
+    """How often each rare branch was reached and taken, by name: see `ostrakon.harness.sim.buggify`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def run(
     if workload.is_live_only and plan.substrate != "live":
         raise BadPlan(f"the nodes of {workload.name!r} are programs that only the substrate 'live' can run")
     if plan.substrate == "live":
-        from harness.live import require_live
+        from ostrakon.harness.live import require_live
 
         require_live(plan, workload)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
@@ -220,7 +220,7 @@ def run(
 
 def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: bool) -> Recording:
     if plan.substrate == "sim":
-        from harness.simulation import simulate
+        from ostrakon.harness.simulation import simulate
 
         return simulate(plan, workload, folder, watch=watch)
     if plan.substrate == "model":
@@ -230,7 +230,7 @@ def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: boo
             )
         breakage = find_bug(workload, plan.bug).breakage if plan.bug is not None else None
         return workload.model(plan, workload, breakage, folder)
-    from harness.live import run_live
+    from ostrakon.harness.live import run_live
 
     return run_live(plan, workload, folder)
 

@@ -14,16 +14,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.generator import Generator
-from harness.history import Event, History, Op, Trace
-from harness.nemesis.target import TARGETS, Target
-from harness.plan import Plan
-from harness.sim.framing import Framing
+from ostrakon.harness.generator import Generator
+from ostrakon.harness.history import Event, History, Op, Trace
+from ostrakon.harness.nemesis.target import TARGETS, Target
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.sim.framing import Framing
 
 if TYPE_CHECKING:
-    from harness.model import Explore
-    from harness.store import RunFolder
-    from harness.trial import Recording
+    from ostrakon.harness.model import Explore
+    from ostrakon.harness.store import RunFolder
+    from ostrakon.harness.trial import Recording
 
 
 class Refused(Exception):
@@ -104,7 +104,7 @@ Connect = Callable[[Site, int], AbstractAsyncContextManager[Client]]
 
 
 class Judgement(Protocol):
-    """What the harness needs to know of a verdict; `checkers.verdict.Verdict` is one."""
+    """What the harness needs to know of a verdict; `ostrakon.checkers.verdict.Verdict` is one."""
 
     @property
     def valid(self) -> str:
@@ -221,7 +221,7 @@ class Workload:
     vocabulary: Vocabulary | None = None
     """What kinds of messages there are, so that faults can be aimed at these; None if it cannot tell."""
     points: tuple[str, ...] = ()
-    """The rare branches that its programs offer (`harness.sim.sometimes`), so that those never reached can be
+    """The rare branches that its programs offer (`ostrakon.sometimes`), so that those never reached can be
     told."""
     is_live_only: bool = False
     """Whether its nodes are programs that no simulation can run."""

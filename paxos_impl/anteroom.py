@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from paxos_impl.visitor import Visitor
-from paxos_impl.wire import Waiting
+from ostrakon.paxos_impl.visitor import Visitor
+from ostrakon.paxos_impl.wire import Waiting
 
 
 class Anteroom:

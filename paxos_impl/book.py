@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address
 
 import msgspec
 
-from paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.membership import Address, Membership
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):

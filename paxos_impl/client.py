@@ -8,14 +8,22 @@ from typing import TypeVar
 
 import trio
 
-from paxos_impl.connection import Connection
-from paxos_impl.connection import NoAnswer as NoAnswer
-from paxos_impl.connection import NotReady as NotReady
-from paxos_impl.core.ballot import Value
-from paxos_impl.core.effect import Chosen, Refused, Unknown
-from paxos_impl.membership import Address
-from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import ClientGet, ClientPropose, ClientStatus, Request, Status, Waiting, read_response
+from ostrakon.paxos_impl.connection import Connection
+from ostrakon.paxos_impl.connection import NoAnswer as NoAnswer
+from ostrakon.paxos_impl.connection import NotReady as NotReady
+from ostrakon.paxos_impl.core.ballot import Value
+from ostrakon.paxos_impl.core.effect import Chosen, Refused, Unknown
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.wire import (
+    ClientGet,
+    ClientPropose,
+    ClientStatus,
+    Request,
+    Status,
+    Waiting,
+    read_response,
+)
 
 _T = TypeVar("_T")
 

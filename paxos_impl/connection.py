@@ -7,10 +7,10 @@ from typing import Generic, Protocol, TypeVar
 
 import trio
 
-from paxos_impl.frame import BadFrame, FrameReader
-from paxos_impl.membership import Address
-from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import Response, framed
+from ostrakon.paxos_impl.frame import BadFrame, FrameReader
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.wire import Response, framed
 
 _A = TypeVar("_A")
 

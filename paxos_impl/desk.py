@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from paxos_impl.core import GetRequested, ProposeRequested, Refused, Unknown, Value
-from paxos_impl.frame import BadFrame
-from paxos_impl.visitor import Visitor
-from paxos_impl.wire import (
+from ostrakon.paxos_impl.core import GetRequested, ProposeRequested, Refused, Unknown, Value
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.visitor import Visitor
+from ostrakon.paxos_impl.wire import (
     ClientGet,
     ClientPropose,
     ClientStatus,
@@ -20,7 +20,7 @@ from paxos_impl.wire import (
 )
 
 if TYPE_CHECKING:
-    from paxos_impl.node import Node
+    from ostrakon.paxos_impl.node import Node
 
 VALUE_BYTES_MAX = 1 << 18
 """The longest request in bytes: a message that reports two such values still fits in a frame."""

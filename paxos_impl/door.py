@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from paxos_impl.frame import BadFrame
-from paxos_impl.membership import Address
-from paxos_impl.remark import Remark, Remarks
-from paxos_impl.transport import Stranger, Transport
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.remark import Remark, Remarks
+from ostrakon.paxos_impl.transport import Stranger, Transport
 
 CONNECTIONS_MAX = 2000
 """How many there may be in all; who comes then is shown out at once."""

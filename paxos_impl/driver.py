@@ -13,9 +13,9 @@ from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 import trio
 
-from paxos_impl.core import TraceEvent, persisted_event
-from paxos_impl.link import Link
-from paxos_impl.wire import Envelope, Postmark, framed
+from ostrakon.paxos_impl.core import TraceEvent, persisted_event
+from ostrakon.paxos_impl.link import Link
+from ostrakon.paxos_impl.wire import Envelope, Postmark, framed
 
 Tracer = Callable[[TraceEvent], None]
 """Is handed every protocol event at the moment it becomes observable."""

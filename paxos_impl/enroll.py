@@ -12,15 +12,22 @@ from dataclasses import dataclass
 import msgspec
 import trio
 
-from paxos_impl.book import Denied, Granted, normal
-from paxos_impl.disk import Disk
-from paxos_impl.frame import BadFrame
-from paxos_impl.membership import Address, Membership
-from paxos_impl.record import DamagedLog
-from paxos_impl.registry import GetMembership, Register, RegistryAnswer, RegistryRequest, View, ask_registry
-from paxos_impl.remark import Remark, Remarks, silence
-from paxos_impl.storage import Log, WrongStorage
-from paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.book import Denied, Granted, normal
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.registry import (
+    GetMembership,
+    Register,
+    RegistryAnswer,
+    RegistryRequest,
+    View,
+    ask_registry,
+)
+from ostrakon.paxos_impl.remark import Remark, Remarks, silence
+from ostrakon.paxos_impl.storage import Log, WrongStorage
+from ostrakon.paxos_impl.transport import PLAIN, Transport
 
 _FILE = "enrolment"
 _RETRY_S_FIRST, _RETRY_S_MAX = 0.1, 2.0

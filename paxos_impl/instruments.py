@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from paxos_impl.door import Door
-from paxos_impl.driver import Driver
-from paxos_impl.metrics import Sample
-from paxos_impl.reception import Reception
+from ostrakon.paxos_impl.door import Door
+from ostrakon.paxos_impl.driver import Driver
+from ostrakon.paxos_impl.metrics import Sample
+from ostrakon.paxos_impl.reception import Reception
 
 if TYPE_CHECKING:
-    from paxos_impl.server import Server
+    from ostrakon.paxos_impl.server import Server
 
 
 def samples_of(reception: Reception, server: Server | None) -> Iterator[Sample]:

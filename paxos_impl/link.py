@@ -8,9 +8,9 @@ from random import Random
 
 import trio
 
-from paxos_impl.membership import Address
-from paxos_impl.outbox import Outbox
-from paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.outbox import Outbox
+from ostrakon.paxos_impl.transport import PLAIN, Transport
 
 QUEUED_MAX = 256
 """How many messages of each group wait for one member that can't be reached."""

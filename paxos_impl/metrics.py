@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 
 import trio
 
-from paxos_impl.door import Door, listen_at
-from paxos_impl.frame import BadFrame
-from paxos_impl.membership import Address
-from paxos_impl.remark import Remarks
-from paxos_impl.transport import PLAIN
+from ostrakon.paxos_impl.door import Door, listen_at
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.remark import Remarks
+from ostrakon.paxos_impl.transport import PLAIN
 
 REQUEST_BYTES_MAX = 8192
 REQUEST_S = 5.0

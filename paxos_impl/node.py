@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 import trio
 
-from paxos_impl.core import (
+from ostrakon.paxos_impl.core import (
     RULES,
     Effect,
     Event,
@@ -24,22 +24,22 @@ from paxos_impl.core import (
     TimerFired,
     trace_event,
 )
-from paxos_impl.core.effect import Durable
-from paxos_impl.core.event import Timer
-from paxos_impl.core.message import Message
-from paxos_impl.desk import InstanceDesk
-from paxos_impl.disk import Disk
-from paxos_impl.driver import Driver, Tracer
-from paxos_impl.instruments import sync_samples
-from paxos_impl.membership import Address, Membership
-from paxos_impl.metrics import Sample
-from paxos_impl.peers import Peers
-from paxos_impl.remark import Remarks, silence
-from paxos_impl.server import links_to_others, serve_node
-from paxos_impl.storage import Storage
-from paxos_impl.timing import Timing
-from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import PROTOCOL, Postmark, mark_of
+from ostrakon.paxos_impl.core.effect import Durable
+from ostrakon.paxos_impl.core.event import Timer
+from ostrakon.paxos_impl.core.message import Message
+from ostrakon.paxos_impl.desk import InstanceDesk
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.driver import Driver, Tracer
+from ostrakon.paxos_impl.instruments import sync_samples
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.metrics import Sample
+from ostrakon.paxos_impl.peers import Peers
+from ostrakon.paxos_impl.remark import Remarks, silence
+from ostrakon.paxos_impl.server import links_to_others, serve_node
+from ostrakon.paxos_impl.storage import Storage
+from ostrakon.paxos_impl.timing import Timing
+from ostrakon.paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.wire import PROTOCOL, Postmark, mark_of
 
 
 class NodeConfig(msgspec.Struct, frozen=True):

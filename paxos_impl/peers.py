@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from paxos_impl.frame import BadFrame
-from paxos_impl.link import Link
-from paxos_impl.membership import Membership
-from paxos_impl.wire import Hello
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.link import Link
+from ostrakon.paxos_impl.membership import Membership
+from ostrakon.paxos_impl.wire import Hello
 
 
 class Peers:

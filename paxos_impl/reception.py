@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 import trio
 
-from paxos_impl.door import FIRST_WORDS_S, Crowded, Door
-from paxos_impl.driver import Driver
-from paxos_impl.frame import BadFrame, FrameReader
-from paxos_impl.peers import Peers
-from paxos_impl.remark import Remarks
-from paxos_impl.transport import PLAIN, Stranger, Transport
-from paxos_impl.visitor import CHUNK_BYTES, Visitor
-from paxos_impl.wire import Envelope, Hello, mark_of
+from ostrakon.paxos_impl.door import FIRST_WORDS_S, Crowded, Door
+from ostrakon.paxos_impl.driver import Driver
+from ostrakon.paxos_impl.frame import BadFrame, FrameReader
+from ostrakon.paxos_impl.peers import Peers
+from ostrakon.paxos_impl.remark import Remarks
+from ostrakon.paxos_impl.transport import PLAIN, Stranger, Transport
+from ostrakon.paxos_impl.visitor import CHUNK_BYTES, Visitor
+from ostrakon.paxos_impl.wire import Envelope, Hello, mark_of
 
 CLIENTS_MAX = 1000
 """How many clients may be connected; a further one is told that it is one too many."""

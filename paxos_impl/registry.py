@@ -11,15 +11,15 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from paxos_impl.book import Book, Denied, Entry, Granted, Registration
-from paxos_impl.disk import Disk
-from paxos_impl.door import FIRST_WORDS_S, Door, listen_at
-from paxos_impl.frame import BadFrame, FrameReader, frame
-from paxos_impl.membership import Address, Membership
-from paxos_impl.remark import Remark, Remarks, silence
-from paxos_impl.storage import Log, StorageFailed, WrongStorage
-from paxos_impl.transport import PLAIN, Stranger, Transport
-from paxos_impl.wire import decoded
+from ostrakon.paxos_impl.book import Book, Denied, Entry, Granted, Registration
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.door import FIRST_WORDS_S, Door, listen_at
+from ostrakon.paxos_impl.frame import BadFrame, FrameReader, frame
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.remark import Remark, Remarks, silence
+from ostrakon.paxos_impl.storage import Log, StorageFailed, WrongStorage
+from ostrakon.paxos_impl.transport import PLAIN, Stranger, Transport
+from ostrakon.paxos_impl.wire import decoded
 
 _FORMAT = "paxos-registry-1"
 _CHUNK_BYTES = 1 << 14

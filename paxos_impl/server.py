@@ -8,17 +8,17 @@ from typing import Any, Protocol
 
 import trio
 
-from paxos_impl.door import listen_at
-from paxos_impl.driver import Driver
-from paxos_impl.link import Link
-from paxos_impl.membership import Address, Membership
-from paxos_impl.metrics import Sample
-from paxos_impl.peers import Peers
-from paxos_impl.reception import Desk, Reception
-from paxos_impl.remark import Remarks, silence
-from paxos_impl.storage import StorageFailed
-from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import Hello, framed
+from ostrakon.paxos_impl.door import listen_at
+from ostrakon.paxos_impl.driver import Driver
+from ostrakon.paxos_impl.link import Link
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.metrics import Sample
+from ostrakon.paxos_impl.peers import Peers
+from ostrakon.paxos_impl.reception import Desk, Reception
+from ostrakon.paxos_impl.remark import Remarks, silence
+from ostrakon.paxos_impl.storage import StorageFailed
+from ostrakon.paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.wire import Hello, framed
 
 
 class Server(Protocol):

@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from paxos_impl.core.effect import Durable
-from paxos_impl.disk import Disk
-from paxos_impl.membership import Membership
-from paxos_impl.record import DamagedLog, read_records, records
+from ostrakon.paxos_impl.core.effect import Durable
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.membership import Membership
+from ostrakon.paxos_impl.record import DamagedLog, read_records, records
 
 _FORMAT = "paxos-log-1"
 _T = TypeVar("_T")

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from paxos_impl.core.event import Timer
+from ostrakon.paxos_impl.core.event import Timer
 
 
 class Timing(msgspec.Struct, frozen=True, gc=False):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trio
 
-from paxos_impl.membership import Address
+from ostrakon.paxos_impl.membership import Address
 
 HANDSHAKE_TIMEOUT_S = 5.0
 """How long who connects may take to show a certificate."""

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import trio
 
-from paxos_impl.frame import BadFrame, FrameReader
-from paxos_impl.outbox import Outbox
-from paxos_impl.wire import Response, framed
+from ostrakon.paxos_impl.frame import BadFrame, FrameReader
+from ostrakon.paxos_impl.outbox import Outbox
+from ostrakon.paxos_impl.wire import Response, framed
 
 CHUNK_BYTES = 1 << 16
 UNANSWERED_MAX = 1000

@@ -12,11 +12,11 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Value, Vote
-from paxos_impl.core.effect import Chosen, Refused, Unknown
-from paxos_impl.core.message import Message
-from paxos_impl.frame import BadFrame, frame
-from paxos_impl.membership import Address
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
+from ostrakon.paxos_impl.core.effect import Chosen, Refused, Unknown
+from ostrakon.paxos_impl.core.message import Message
+from ostrakon.paxos_impl.frame import BadFrame, frame
+from ostrakon.paxos_impl.membership import Address
 
 PROTOCOL = 2
 """Raised when the wire format changes; instances of different protocols do not talk."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
-from harness.history import History, Op
-from reports import shown
+from ostrakon.harness.history import History, Op
+from ostrakon.reports import shown
 
 MACHINE_FAULTS = frozenset({"pause", "stop", "kill", "power_loss"})
 """Faults of whole nodes; their bands lie on the lanes of these nodes."""

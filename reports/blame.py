@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.history import Event
-from reports import findings, glossary, plain, shown, tables
-from reports.markup import element
+from ostrakon.harness.history import Event
+from ostrakon.reports import findings, glossary, plain, shown, tables
+from ostrakon.reports.markup import element
 
 _SENTENCES = ("why", "story", "summary", "because")
 _NOTHING: tuple[Any, ...] = (None, "", [], {})

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reports import page, plain, shown
-from reports.folder import word
-from reports.index import CAMPAIGNS
-from reports.markup import element
+from ostrakon.reports import page, plain, shown
+from ostrakon.reports.folder import word
+from ostrakon.reports.index import CAMPAIGNS
+from ostrakon.reports.markup import element
 
 FINDINGS = 100
 """Ways to fail that are told in full."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.history import Event, Trace
+from ostrakon.harness.history import Event, Trace
 
 Key = tuple[str, int, int]
 

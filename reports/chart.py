@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from reports.bands import Band, rows
-from reports.markup import element
-from reports.quantiles import Took
-from reports.scale import Linear
-from reports.timeline import fault_class
+from ostrakon.reports.bands import Band, rows
+from ostrakon.reports.markup import element
+from ostrakon.reports.quantiles import Took
+from ostrakon.reports.scale import Linear
+from ostrakon.reports.timeline import fault_class
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1158, 76, 20, 14, 28
 _BAND, _MOST_ROWS = 6, 8

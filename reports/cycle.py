@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import shown
-from reports.markup import Drawing, element
+from ostrakon.reports import shown
+from ostrakon.reports.markup import Drawing, element
 
 LIMIT = 14
 """Transactions that are drawn at most; a longer cycle is told by its text alone."""

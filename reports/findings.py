@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from checkers.verdict import Valid
-from harness.history import Event, Op
-from reports.folder import word
+from ostrakon.checkers.verdict import Valid
+from ostrakon.harness.history import Event, Op
+from ostrakon.reports.folder import word
 
 _T = TypeVar("_T", Op, Event)
 

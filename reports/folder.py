@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from checkers.verdict import Valid
-from harness.history import DamagedFile, History, Trace, read_history, read_trace
+from ostrakon.checkers.verdict import Valid
+from ostrakon.harness.history import DamagedFile, History, Trace, read_history, read_trace
 
 _T = TypeVar("_T")
 

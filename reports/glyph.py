@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from reports.markup import element
+from ostrakon.reports.markup import element
 
 
 def glyph(shape: str, x: float, y: float) -> Markup:

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from checkers.verdict import Valid
-from harness.store import RunFolder, Store
-from reports import page, shown
-from reports.folder import word
+from ostrakon.checkers.verdict import Valid
+from ostrakon.harness.store import RunFolder, Store
+from ostrakon.reports import page, shown
+from ostrakon.reports.folder import word
 
 ROWS = 3_000
 """Runs that are listed at most; the worst are kept."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from reports import shown
-from reports.bands import Band
-from reports.chart import BOTTOM, TOP, frame, level, shades, time_axis, time_scale
-from reports.markup import Drawing, element
-from reports.quantiles import QUANTILES, Took, quantile, quantile_name, windows
-from reports.scale import Linear, Logarithmic
+from ostrakon.reports import shown
+from ostrakon.reports.bands import Band
+from ostrakon.reports.chart import BOTTOM, TOP, frame, level, shades, time_axis, time_scale
+from ostrakon.reports.markup import Drawing, element
+from ostrakon.reports.quantiles import QUANTILES, Took, quantile, quantile_name, windows
+from ostrakon.reports.scale import Linear, Logarithmic
 
 MARKS = 1_500
 """Single ops that are drawn at most; among those that would lie on each other, the slowest is."""

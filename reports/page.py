@@ -13,8 +13,8 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from harness.store import write_whole
-from reports.shown import visible
+from ostrakon.harness.store import write_whole
+from ostrakon.reports.shown import visible
 
 _PAGES = Path(__file__).parent / "pages"
 

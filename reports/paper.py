@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from harness.history import Event, Op
-from reports.bands import Band
+from ostrakon.harness.history import Event, Op
+from ostrakon.reports.bands import Band
 
 CLIENTS = "clients"
 """The lane on which the witness's client ops stand."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import shown
-from reports.markup import element
-from reports.tables import ROWS, Cell, code, table
+from ostrakon.reports import shown
+from ostrakon.reports.markup import element
+from ostrakon.reports.tables import ROWS, Cell, code, table
 
 _DEPTH, _COLUMNS, _FEW = 4, 24, 6
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from reports import bands, plain, shown
-from reports.bands import Band
-from reports.folder import Run
+from ostrakon.reports import bands, plain, shown
+from ostrakon.reports.bands import Band
+from ostrakon.reports.folder import Run
 
 
 def plan(run: Run) -> Markup | None:

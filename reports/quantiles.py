@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.history import History
-from reports.scale import round_step
+from ostrakon.harness.history import History
+from ostrakon.reports.scale import round_step
 
 QUANTILES = (0.5, 0.95, 0.99, 1.0)
 

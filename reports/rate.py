@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
-from reports import shown
-from reports.bands import Band
-from reports.chart import BOTTOM, TOP, frame, level, shades, time_axis, time_scale
-from reports.markup import Drawing, element
-from reports.quantiles import Took
-from reports.scale import Linear, round_step
+from ostrakon.reports import shown
+from ostrakon.reports.bands import Band
+from ostrakon.reports.chart import BOTTOM, TOP, frame, level, shades, time_axis, time_scale
+from ostrakon.reports.markup import Drawing, element
+from ostrakon.reports.quantiles import Took
+from ostrakon.reports.scale import Linear, round_step
 
 _PLOT = 120
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports import (
+from ostrakon.reports import (
     bands,
     findings,
     folder,
@@ -25,10 +25,10 @@ from reports import (
     told,
     witness,
 )
-from reports.bands import Band
-from reports.findings import Finding
-from reports.folder import Run
-from reports.markup import Drawing
+from ostrakon.reports.bands import Band
+from ostrakon.reports.findings import Finding
+from ostrakon.reports.folder import Run
+from ostrakon.reports.markup import Drawing
 
 FINDINGS = 8
 """Kinds of anomaly that are told in full, by one of each; the others are told in a sentence."""

@@ -12,15 +12,25 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from harness.history import Event, Op, Trace
-from reports import shown, tables
-from reports.bands import Band
-from reports.causality import Key, Message, Unanswered, gathered, key, messages, senders, story, unanswered
-from reports.glyph import glyph
-from reports.markup import Drawing, element
-from reports.paper import CLIENTS, LEFT, TOP, Paper, Row, lay_out
-from reports.timeline import fault_class
-from reports.wording import phase, said, verb, where, words
+from ostrakon.harness.history import Event, Op, Trace
+from ostrakon.reports import shown, tables
+from ostrakon.reports.bands import Band
+from ostrakon.reports.causality import (
+    Key,
+    Message,
+    Unanswered,
+    gathered,
+    key,
+    messages,
+    senders,
+    story,
+    unanswered,
+)
+from ostrakon.reports.glyph import glyph
+from ostrakon.reports.markup import Drawing, element
+from ostrakon.reports.paper import CLIENTS, LEFT, TOP, Paper, Row, lay_out
+from ostrakon.reports.timeline import fault_class
+from ostrakon.reports.wording import phase, said, verb, where, words
 
 LIMIT = 44
 """Trace events that are drawn at most."""

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from harness.history import Event, History, Op
-from reports import shown
-from reports.markup import Child, element, join
+from ostrakon.harness.history import Event, History, Op
+from ostrakon.reports import shown
+from ostrakon.reports.markup import Child, element, join
 
 ROWS = 60
 """Rows of a table at most; what is more is counted."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.history import History, Op
-from harness.plan import FAULT_COLOURS
-from reports import shown, tables
-from reports.bands import Band, rows
-from reports.markup import Drawing, element
-from reports.scale import Stretched, stretched
-from reports.wording import describe, label
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import FAULT_COLOURS
+from ostrakon.reports import shown, tables
+from ostrakon.reports.bands import Band, rows
+from ostrakon.reports.markup import Drawing, element
+from ostrakon.reports.scale import Stretched, stretched
+from ostrakon.reports.wording import describe, label
 
 LIMIT = 400
 """Ops that are drawn at most."""

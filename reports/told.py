@@ -8,10 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.history import History
-from reports import blame, cycle, plain, tables
-from reports.findings import Finding
-from reports.markup import Drawing
+from ostrakon.harness.history import History
+from ostrakon.reports import blame, cycle, plain, tables
+from ostrakon.reports.findings import Finding
+from ostrakon.reports.markup import Drawing
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.history import Event, History, Op, Trace
-from reports import blame, shown
-from reports.findings import Finding
+from ostrakon.harness.history import Event, History, Op, Trace
+from ostrakon.reports import blame, shown
+from ostrakon.reports.findings import Finding
 
 OPS = 12
 """Client ops that are drawn beside messages at most."""

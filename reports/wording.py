@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from harness.history import Event, Op
-from reports import shown
+from ostrakon.harness.history import Event, Op
+from ostrakon.reports import shown
 
 Phase = Literal["first", "second", "other"]
 

@@ -12,11 +12,11 @@ import trio
 from msgspec.structs import replace
 from trio.testing import MockClock
 
-from harness import generator as gen
-from harness.generator import Todo
-from harness.history import NEMESIS, Op
-from harness.interpreter import Interpretation, interpret
-from harness.workload import Refused
+from ostrakon.harness import generator as gen
+from ostrakon.harness.generator import Todo
+from ostrakon.harness.history import NEMESIS, Op
+from ostrakon.harness.interpreter import Interpretation, interpret
+from ostrakon.harness.workload import Refused
 
 Apply = Callable[[Op], Awaitable[Op]]
 READS = gen.repeat(Todo("read"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.pointer import line_of
+from ostrakon.harness.pointer import line_of
 
 TEXT = """{
   "seed": 1,

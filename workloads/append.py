@@ -7,14 +7,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from checkers.transactions import list_append
-from harness.generator import Generator, Source, Todo, numbered, repeat
-from harness.history import History, Op
-from harness.plan import Plan
-from harness.workload import Refused
-from paxos_impl.kv.operation import Append, Get, Simple, Transaction
-from workloads.machine_bugs import APPEND_BUGS
-from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.checkers.transactions import list_append
+from ostrakon.harness.generator import Generator, Source, Todo, numbered, repeat
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.kv.operation import Append, Get, Simple, Transaction
+from ostrakon.workloads.machine_bugs import APPEND_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 
 KEYS = 3
 """How many keys are in use at a time: few, so that transactions meet."""

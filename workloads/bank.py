@@ -7,14 +7,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from checkers.bank import bank
-from harness.generator import Generator, Todo, drawn, mix, repeat
-from harness.history import History, Op
-from harness.plan import Plan
-from harness.workload import Refused
-from paxos_impl.kv.operation import Get, Put, Transaction
-from workloads.machine_bugs import BANK_BUGS
-from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.checkers.bank import bank
+from ostrakon.harness.generator import Generator, Todo, drawn, mix, repeat
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.kv.operation import Get, Put, Transaction
+from ostrakon.workloads.machine_bugs import BANK_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 
 ACCOUNTS = ("a", "b", "c", "d", "e")
 START = 20

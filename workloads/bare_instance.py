@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from harness.history import Event as Traced
-from harness.history import Op
-from harness.model.run import Answer, Bare
-from harness.sim.latency import Exponential
-from harness.sim.seeds import substream
-from harness.workload import Refused
-from paxos_impl.core import (
+from ostrakon.harness.history import Event as Traced
+from ostrakon.harness.history import Op
+from ostrakon.harness.model.run import Answer, Bare
+from ostrakon.harness.sim.latency import Exponential
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.core import (
     Durable,
     Effect,
     Event,
@@ -39,8 +39,8 @@ from paxos_impl.core import (
     persisted_event,
     trace_event,
 )
-from paxos_impl.core.event import Timer
-from paxos_impl.timing import Timing
+from ostrakon.paxos_impl.core.event import Timer
+from ostrakon.paxos_impl.timing import Timing
 
 SYNC = Exponential(mean_ms=1.0, floor_ms=0.2)
 """How long it takes to make state durable, as on the simulator's disks."""

@@ -1,6 +1,6 @@
 """Seeded bugs: each breaks one rule of Paxos in one line, and the checkers must convict it.
 
-They test the tester. A rule is a small pure function of `paxos_impl.core.rules.Rules`, so a bug is a
+They test the tester. A rule is a small pure function of `ostrakon.paxos_impl.core.rules.Rules`, so a bug is a
 subclass that overrides one; the implementation never hears of them.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.workload import SeededBug
-from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Ballot, Value, Vote, highest
-from paxos_impl.core.effect import Durable
-from paxos_impl.core.message import Nack, Promise
-from paxos_impl.core.rules import Rules
+from ostrakon.harness.workload import SeededBug
+from ostrakon.paxos_impl.core.acceptor import Acceptor
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote, highest
+from ostrakon.paxos_impl.core.effect import Durable
+from ostrakon.paxos_impl.core.message import Nack, Promise
+from ostrakon.paxos_impl.core.rules import Rules
 
 
 class _PromiseNotPersisted(Rules):

@@ -6,14 +6,14 @@ import random
 
 from msgspec.structs import replace
 
-from checkers.counter import counter
-from harness.generator import Generator, Todo, drawn, mix, repeat
-from harness.history import History, Op
-from harness.plan import Plan
-from harness.workload import Refused
-from paxos_impl.kv.operation import Add, Cas, Get
-from workloads.machine_bugs import COUNTER_BUGS
-from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.checkers.counter import counter
+from ostrakon.harness.generator import Generator, Todo, drawn, mix, repeat
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.kv.operation import Add, Cas, Get
+from ostrakon.workloads.machine_bugs import COUNTER_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 
 KEY = "counter"
 AMOUNT_MAX = 5

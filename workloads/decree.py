@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from checkers.consensus import ConsensusMonitor, consensus
-from checkers.termination import termination
-from checkers.verdict import Verdict
-from harness.generator import (
+from ostrakon.checkers.consensus import ConsensusMonitor, consensus
+from ostrakon.checkers.termination import termination
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.generator import (
     Generator,
     Todo,
     any_of,
@@ -33,24 +33,24 @@ from harness.generator import (
     stagger,
     until_ok,
 )
-from harness.history import History, Op, Trace
-from harness.plan import BadPlan, Latency, Plan
-from harness.sim.buggify import sometimes
-from harness.sim.framing import LengthPrefixed
-from harness.workload import Refused, Site, Workload
-from paxos_impl import client as paxos
-from paxos_impl.core import RULES, Chosen, Outcome, Unknown
-from paxos_impl.core import Refused as RefusedByPaxos
-from paxos_impl.membership import Address, Membership
-from paxos_impl.node import NodeConfig, serve
-from paxos_impl.timing import Timing
-from workloads.bugs import DECREE_BUGS
-from workloads.vocabulary import OF_INSTANCES, WIDTH
+from ostrakon.harness.history import History, Op, Trace
+from ostrakon.harness.plan import BadPlan, Latency, Plan
+from ostrakon.harness.sim.buggify import sometimes
+from ostrakon.harness.sim.framing import LengthPrefixed
+from ostrakon.harness.workload import Refused, Site, Workload
+from ostrakon.paxos_impl import client as paxos
+from ostrakon.paxos_impl.core import RULES, Chosen, Outcome, Unknown
+from ostrakon.paxos_impl.core import Refused as RefusedByPaxos
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.node import NodeConfig, serve
+from ostrakon.paxos_impl.timing import Timing
+from ostrakon.workloads.bugs import DECREE_BUGS
+from ostrakon.workloads.vocabulary import OF_INSTANCES, WIDTH
 
 if TYPE_CHECKING:
-    from harness.model import Found, Size
-    from harness.store import RunFolder
-    from harness.trial import Recording
+    from ostrakon.harness.model import Found, Size
+    from ostrakon.harness.store import RunFolder
+    from ostrakon.harness.trial import Recording
 
 PORT = 7000
 FINAL_TRIES_MAX = 30
@@ -194,11 +194,11 @@ def run_on_model(plan: Plan, workload: Workload, breakage: Any, folder: RunFolde
     """Run a plan on bare instances: as a schedule, step by step, if it has one. Raises: BadPlan."""
     rules = breakage or RULES
     if "schedule" in plan.options:
-        from workloads.small_world.trial import run_schedule
+        from ostrakon.workloads.small_world.trial import run_schedule
 
         return run_schedule(plan, rules, folder)
-    from harness.model.run import run_bare
-    from workloads.bare_instance import BareInstance
+    from ostrakon.harness.model.run import run_bare
+    from ostrakon.workloads.bare_instance import BareInstance
 
     return run_bare(
         plan,
@@ -218,7 +218,7 @@ def explore(
     note: Callable[[int, int, int], object] | None,
 ) -> Found:
     """Try everything that can happen in a small world. Raises: CannotExplore."""
-    from workloads.small_world.command import explore_decree
+    from ostrakon.workloads.small_world.command import explore_decree
 
     return explore_decree(DECREE, size, bug=bug, only=only, states_max=states_max, note=note)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from operator import eq
 
-from harness.generator import Generator, Source, any_of, lift, limit, on, sequence, stagger, until_ok
-from harness.plan import Plan
+from ostrakon.harness.generator import Generator, Source, any_of, lift, limit, on, sequence, stagger, until_ok
+from ostrakon.harness.plan import Plan
 
 
 def each_until_done(

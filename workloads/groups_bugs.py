@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from harness.workload import SeededBug
-from paxos_impl.core.log import Fact
-from paxos_impl.core.log.message import Accepted
-from paxos_impl.driver import Driver
-from paxos_impl.groups.journal import Batch, Journal
-from paxos_impl.groups.node import GroupsNode
-from paxos_impl.replica.neighbours import Neighbours
-from paxos_impl.replica.node import ReplicaNode
-from workloads.log_bugs import Breakage
+from ostrakon.harness.workload import SeededBug
+from ostrakon.paxos_impl.core.log import Fact
+from ostrakon.paxos_impl.core.log.message import Accepted
+from ostrakon.paxos_impl.driver import Driver
+from ostrakon.paxos_impl.groups.journal import Batch, Journal
+from ostrakon.paxos_impl.groups.node import GroupsNode
+from ostrakon.paxos_impl.replica.neighbours import Neighbours
+from ostrakon.paxos_impl.replica.node import ReplicaNode
+from ostrakon.workloads.log_bugs import Breakage
 
 
 class _VotesCountTwice(GroupsNode):

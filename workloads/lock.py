@@ -8,15 +8,15 @@ import random
 
 from msgspec.structs import replace
 
-from checkers.fencing import fencing
-from checkers.leases import client_leases
-from harness.generator import Generator, Todo, drawn, repeat, stagger
-from harness.history import History, Op
-from harness.plan import Plan
-from harness.workload import Refused
-from paxos_impl.kv.operation import Acquire, Append, Guarded, Release
-from workloads.machine_bugs import LOCK_BUGS
-from workloads.replicated_store import Checks, Session, store_workload, until_done
+from ostrakon.checkers.fencing import fencing
+from ostrakon.checkers.leases import client_leases
+from ostrakon.harness.generator import Generator, Todo, drawn, repeat, stagger
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.kv.operation import Acquire, Append, Guarded, Release
+from ostrakon.workloads.machine_bugs import LOCK_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, store_workload, until_done
 
 LOCKS = ("l0", "l1")
 LEASE_MS = 250

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from harness.workload import SeededBug
-from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import LOG_RULES, Batch, Cell, Fact, Ledger, LogRules, Promised, Voted
-from paxos_impl.core.log.command import Command
-from paxos_impl.disk import Disk
-from paxos_impl.groups.journal import Journal
-from paxos_impl.groups.node import GroupsNode
-from paxos_impl.kv.machine import StateMachine
-from paxos_impl.kv.sessions import Executed, Execution, Sessions
+from ostrakon.harness.workload import SeededBug
+from ostrakon.paxos_impl.core.ballot import Vote
+from ostrakon.paxos_impl.core.log import LOG_RULES, Batch, Cell, Fact, Ledger, LogRules, Promised, Voted
+from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.groups.journal import Journal
+from ostrakon.paxos_impl.groups.node import GroupsNode
+from ostrakon.paxos_impl.kv.machine import StateMachine
+from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Sessions
 
 
 class Breakage(msgspec.Struct, frozen=True):

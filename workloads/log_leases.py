@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from checkers.verdict import Anomaly, Verdict
-from harness.plan import BadPlan, Fault, Plan
-from paxos_impl.core.log import LeaseTerms
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.plan import BadPlan, Fault, Plan
+from ostrakon.paxos_impl.core.log import LeaseTerms
 
 LEASE_OPTION: Mapping[str, str] = {
     "lease_ms": "how long followers are bound by what they grant a leader, in milliseconds; 0 for no leases"

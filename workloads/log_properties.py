@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from checkers.consensus import RULES, accused
-from checkers.consensus.properties import judge
-from checkers.replication import replication
-from checkers.verdict import Verdict
-from harness.history import History, Trace
+from ostrakon.checkers.consensus import RULES, accused
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.checkers.replication import replication
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History, Trace
 
 
 def log_properties(

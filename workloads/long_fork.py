@@ -6,13 +6,13 @@ import random
 
 from msgspec.structs import replace
 
-from checkers.long_fork import long_fork
-from harness.generator import Generator, Source, Todo, numbered, repeat, stagger
-from harness.history import History, Op
-from harness.plan import Plan
-from paxos_impl.kv.operation import Get, Put, Transaction
-from workloads.machine_bugs import LONG_FORK_BUGS
-from workloads.replicated_store import Checks, Session, store_workload, until_done
+from ostrakon.checkers.long_fork import long_fork
+from ostrakon.harness.generator import Generator, Source, Todo, numbered, repeat, stagger
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.paxos_impl.kv.operation import Get, Put, Transaction
+from ostrakon.workloads.machine_bugs import LONG_FORK_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, store_workload, until_done
 
 GROUP = 3
 """How many keys are read together."""

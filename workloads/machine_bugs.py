@@ -12,13 +12,13 @@ from typing import Any
 
 import trio
 
-from harness.workload import SeededBug
-from paxos_impl.core.log.command import Command
-from paxos_impl.kv.machine import StateMachine
-from paxos_impl.kv.operation import Cas, Get, Guarded, Simple
-from paxos_impl.kv.sessions import Executed, Execution, Sessions
-from paxos_impl.kv.store import Store
-from workloads.log_bugs import Breakage
+from ostrakon.harness.workload import SeededBug
+from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.kv.machine import StateMachine
+from ostrakon.paxos_impl.kv.operation import Cas, Get, Guarded, Simple
+from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Sessions
+from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.workloads.log_bugs import Breakage
 
 # Sessions.
 

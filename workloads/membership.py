@@ -11,16 +11,16 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from checkers.linearizability import linearizable
-from checkers.verdict import Verdict
-from harness.generator import Generator, Source, Todo, drawn, repeat, stagger
-from harness.history import NEMESIS, History, Op
-from harness.plan import Plan
-from harness.workload import Refused
-from paxos_impl.core.log import Configuration, Member
-from workloads.membership_bugs import MEMBERSHIP_BUGS
-from workloads.register import RegisterClient, one_of_each, read_write_cas
-from workloads.replicated_store import Checks, Session, address_of, store_workload, until_done
+from ostrakon.checkers.linearizability import linearizable
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.generator import Generator, Source, Todo, drawn, repeat, stagger
+from ostrakon.harness.history import NEMESIS, History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.core.log import Configuration, Member
+from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
+from ostrakon.workloads.register import RegisterClient, one_of_each, read_write_cas
+from ostrakon.workloads.replicated_store import Checks, Session, address_of, store_workload, until_done
 
 FOUNDERS = 3
 VOTERS_MIN = 3

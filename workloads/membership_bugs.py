@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.workload import SeededBug
-from paxos_impl.core.log import Configuration, LogRules
-from workloads.log_bugs import Breakage
+from ostrakon.harness.workload import SeededBug
+from ostrakon.paxos_impl.core.log import Configuration, LogRules
+from ostrakon.workloads.log_bugs import Breakage
 
 
 class _InForceAtOnce(LogRules):

@@ -8,18 +8,18 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from checkers.linearizability import linearizable
-from harness.generator import Generator, Source, Todo, drawn, numbered, repeat
-from harness.history import History, Op
-from harness.plan import Plan
-from harness.workload import Refused
-from paxos_impl.kv.operation import Cas, Get, Put
-from workloads.groups_bugs import GROUPS_BUGS
-from workloads.lease_bugs import LEASE_BUGS
-from workloads.log_bugs import LOG_BUGS
-from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
-from workloads.snapshot_bugs import SNAPSHOT_BUGS
-from workloads.store_groups import groups_of, keys_over
+from ostrakon.checkers.linearizability import linearizable
+from ostrakon.harness.generator import Generator, Source, Todo, drawn, numbered, repeat
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.kv.operation import Cas, Get, Put
+from ostrakon.workloads.groups_bugs import GROUPS_BUGS
+from ostrakon.workloads.lease_bugs import LEASE_BUGS
+from ostrakon.workloads.log_bugs import LOG_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.workloads.snapshot_bugs import SNAPSHOT_BUGS
+from ostrakon.workloads.store_groups import groups_of, keys_over
 
 KEYS = ("k0", "k1", "k2")
 VALUES = 5

@@ -15,13 +15,13 @@ from operator import eq
 import trio
 from msgspec.structs import replace
 
-from checkers.evidence import evidence
-from checkers.registrations import registrations
-from checkers.stats import stats
-from checkers.termination import termination
-from checkers.verdict import Verdict, guarded
-from harness.client import is_answered
-from harness.generator import (
+from ostrakon.checkers.evidence import evidence
+from ostrakon.checkers.registrations import registrations
+from ostrakon.checkers.stats import stats
+from ostrakon.checkers.termination import termination
+from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.client import is_answered
+from ostrakon.harness.generator import (
     Generator,
     Todo,
     any_of,
@@ -33,13 +33,13 @@ from harness.generator import (
     stagger,
     until_ok,
 )
-from harness.history import History, Op, Trace
-from harness.plan import Latency, Plan
-from harness.workload import Leeway, Refused, Site, Workload
-from paxos_impl.book import Denied, Granted
-from paxos_impl.frame import BadFrame
-from paxos_impl.membership import Address
-from paxos_impl.registry import (
+from ostrakon.harness.history import History, Op, Trace
+from ostrakon.harness.plan import Latency, Plan
+from ostrakon.harness.workload import Leeway, Refused, Site, Workload
+from ostrakon.paxos_impl.book import Denied, Granted
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.registry import (
     GetMembership,
     Register,
     RegistryAnswer,
@@ -48,7 +48,7 @@ from paxos_impl.registry import (
     ask_registry,
     serve_registry,
 )
-from workloads.registry_bugs import REGISTRY_BUGS
+from ostrakon.workloads.registry_bugs import REGISTRY_BUGS
 
 PORT = 7200
 CLUSTER_SIZE = 40

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from harness.workload import SeededBug
-from paxos_impl.book import Book, Denied, Entry, Granted, Registration
-from paxos_impl.membership import Address
-from paxos_impl.registry import Register, Registry
+from ostrakon.harness.workload import SeededBug
+from ostrakon.paxos_impl.book import Book, Denied, Entry, Granted, Registration
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.registry import Register, Registry
 
 _NOBODY = Entry(Address("192.0.2.1", 1), "nobody")
 

@@ -13,47 +13,47 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from checkers.evidence import evidence
-from checkers.replication import progress
-from checkers.stats import stats
-from checkers.termination import termination
-from checkers.verdict import Verdict, guarded
-from harness.generator import (
+from ostrakon.checkers.evidence import evidence
+from ostrakon.checkers.replication import progress
+from ostrakon.checkers.stats import stats
+from ostrakon.checkers.termination import termination
+from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.generator import (
     Generator,
     Source,
     lift,
     reserve,
     stagger,
 )
-from harness.history import Event, History, Op, Trace
-from harness.liveness import siege_of
-from harness.plan import Latency, Plan
-from harness.sim.buggify import sometimes
-from harness.sim.framing import LengthPrefixed
-from harness.workload import Client, Leeway, Rest, SeededBug, Site, Unavailable, Workload
-from paxos_impl.client import NoAnswer
-from paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
-from paxos_impl.kv.operation import Operation, plain
-from paxos_impl.kv.sessions import Sessions
-from paxos_impl.kv.store import Store
-from paxos_impl.membership import Address, Membership
-from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
-from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.node import ReplicaNode
-from paxos_impl.replica.timing import ReplicaTiming
-from paxos_impl.replica.wire import Done, Status
-from paxos_impl.server import serve_node
-from workloads.final_phase import each_until_done
-from workloads.log_bugs import CORRECT, Breakage
-from workloads.log_leases import LEASE_OPTION, excused, lease_of
-from workloads.store_groups import (
+from ostrakon.harness.history import Event, History, Op, Trace
+from ostrakon.harness.liveness import siege_of
+from ostrakon.harness.plan import Latency, Plan
+from ostrakon.harness.sim.buggify import sometimes
+from ostrakon.harness.sim.framing import LengthPrefixed
+from ostrakon.harness.workload import Client, Leeway, Rest, SeededBug, Site, Unavailable, Workload
+from ostrakon.paxos_impl.client import NoAnswer
+from ostrakon.paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
+from ostrakon.paxos_impl.kv.operation import Operation, plain
+from ostrakon.paxos_impl.kv.sessions import Sessions
+from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
+from ostrakon.paxos_impl.replica.config import ReplicaConfig
+from ostrakon.paxos_impl.replica.node import ReplicaNode
+from ostrakon.paxos_impl.replica.timing import ReplicaTiming
+from ostrakon.paxos_impl.replica.wire import Done, Status
+from ostrakon.paxos_impl.server import serve_node
+from ostrakon.workloads.final_phase import each_until_done
+from ostrakon.workloads.log_bugs import CORRECT, Breakage
+from ostrakon.workloads.log_leases import LEASE_OPTION, excused, lease_of
+from ostrakon.workloads.store_groups import (
     GROUPS_OPTION,
     GroupsMonitor,
     all_converged,
     groups_of,
     properties_by_group,
 )
-from workloads.vocabulary import OF_REPLICAS, WIDTH
+from ostrakon.workloads.vocabulary import OF_REPLICAS, WIDTH
 
 PORT = 7100
 CONVERGED_WITHIN_S = 1.5

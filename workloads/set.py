@@ -6,13 +6,13 @@ import random
 
 from msgspec.structs import replace
 
-from checkers.set_full import set_full
-from harness.generator import Generator, Source, Todo, mix, numbered, repeat
-from harness.history import History, Op
-from harness.plan import Plan
-from paxos_impl.kv.operation import Append, Get
-from workloads.machine_bugs import SET_BUGS
-from workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.checkers.set_full import set_full
+from ostrakon.harness.generator import Generator, Source, Todo, mix, numbered, repeat
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.paxos_impl.kv.operation import Append, Get
+from ostrakon.workloads.machine_bugs import SET_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 
 KEY = "set"
 READ = repeat(Todo("read"))

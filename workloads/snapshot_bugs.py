@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.workload import SeededBug
-from paxos_impl.core.log import LogRules
-from paxos_impl.disk import Disk
-from paxos_impl.kv.sessions import Sessions
-from workloads.log_bugs import Breakage
+from ostrakon.harness.workload import SeededBug
+from ostrakon.paxos_impl.core.log import LogRules
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.kv.sessions import Sessions
+from ostrakon.workloads.log_bugs import Breakage
 
 
 class _CompactsAboveSnapshot(LogRules):

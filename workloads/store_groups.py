@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import count, islice
 from typing import Any
 
-from checkers.replication import LogMonitor, converged
-from checkers.verdict import Anomaly, Verdict
-from harness.history import NEMESIS, Event, History, Op, Trace
-from harness.plan import BadPlan
-from paxos_impl.kv.placement import group_of_key
-from workloads.log_properties import log_properties
+from ostrakon.checkers.replication import LogMonitor, converged
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import NEMESIS, Event, History, Op, Trace
+from ostrakon.harness.plan import BadPlan
+from ostrakon.paxos_impl.kv.placement import group_of_key
+from ostrakon.workloads.log_properties import log_properties
 
 GROUPS_MAX = 16
 GROUPS_OPTION: Mapping[str, str] = {

@@ -6,13 +6,13 @@ import random
 
 from msgspec.structs import replace
 
-from checkers.unique_ids import unique_ids
-from harness.generator import Generator, Todo, repeat, stagger
-from harness.history import History, Op
-from harness.plan import Plan
-from paxos_impl.kv.operation import Add
-from workloads.machine_bugs import UNIQUE_ID_BUGS
-from workloads.replicated_store import Checks, Session, store_workload, until_done
+from ostrakon.checkers.unique_ids import unique_ids
+from ostrakon.harness.generator import Generator, Todo, repeat, stagger
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.paxos_impl.kv.operation import Add
+from ostrakon.workloads.machine_bugs import UNIQUE_ID_BUGS
+from ostrakon.workloads.replicated_store import Checks, Session, store_workload, until_done
 
 KEY = "ids"
 GENERATE = repeat(Todo("generate"))

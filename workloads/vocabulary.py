@@ -6,12 +6,12 @@ from collections.abc import Callable
 from types import UnionType
 from typing import Any, get_args
 
-from harness.workload import Vocabulary
-from paxos_impl.core import message as decree
-from paxos_impl.core.log import message as log
-from paxos_impl.frame import BadFrame
-from paxos_impl.replica.wire import read_incoming as read_by_replica
-from paxos_impl.wire import read_incoming as read_by_instance
+from ostrakon.harness.workload import Vocabulary
+from ostrakon.paxos_impl.core import message as decree
+from ostrakon.paxos_impl.core.log import message as log
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.replica.wire import read_incoming as read_by_replica
+from ostrakon.paxos_impl.wire import read_incoming as read_by_instance
 
 WIDTH = 4
 """How many bytes of a frame say how long it is."""

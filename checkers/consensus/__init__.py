@@ -4,11 +4,11 @@
 a trace as it grows, and `ConsensusMonitor` a trial; `properties` has each rule as a checker of its own.
 """
 
-from checkers.consensus.accusation import accused
-from checkers.consensus.blame import Blame, blame
-from checkers.consensus.judgement import consensus
-from checkers.consensus.monitor import ConsensusMonitor
-from checkers.consensus.rules import RULES
-from checkers.consensus.watch import Watch
+from ostrakon.checkers.consensus.accusation import accused
+from ostrakon.checkers.consensus.blame import Blame, blame
+from ostrakon.checkers.consensus.judgement import consensus
+from ostrakon.checkers.consensus.monitor import ConsensusMonitor
+from ostrakon.checkers.consensus.rules import RULES
+from ostrakon.checkers.consensus.watch import Watch
 
 __all__ = ["RULES", "Blame", "ConsensusMonitor", "Watch", "accused", "blame", "consensus"]

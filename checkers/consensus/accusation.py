@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from checkers.consensus.blame import blame
-from checkers.consensus.properties import judge
-from checkers.consensus.seen import Seen
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Trace
+from ostrakon.checkers.consensus.blame import blame
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.checkers.consensus.seen import Seen
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Trace
 
 BLAMED = ("agreement", "P2", "P3", "P5", "M1", "M5")
 """The checks whose anomalies are disagreement about a slot, or loss of what it held."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from checkers.consensus.seen import Seen, Slot, ballot_of
-from checkers.consensus.wording import ballot_text, restart_text
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.seen import Seen, Slot, ballot_of
+from ostrakon.checkers.consensus.wording import ballot_text, restart_text
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 
 def one_proposer_per_ballot(seen: Seen, event: Event) -> Anomaly | None:

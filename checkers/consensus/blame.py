@@ -22,12 +22,12 @@ from typing import Any
 
 import msgspec
 
-from checkers.consensus.charge import Charge
-from checkers.consensus.inquest import Inquest
-from checkers.consensus.properties import judge
-from checkers.consensus.seen import Seen
-from checkers.consensus.story import Story
-from harness.history import Trace
+from ostrakon.checkers.consensus.charge import Charge
+from ostrakon.checkers.consensus.inquest import Inquest
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.checkers.consensus.seen import Seen
+from ostrakon.checkers.consensus.story import Story
+from ostrakon.harness.history import Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from checkers.consensus.recovered import Recovered
-from checkers.consensus.seen import Proposal, reported
-from checkers.consensus.wording import ballot_text, names_text
-from checkers.value import value_text
-from harness.history import Event
+from ostrakon.checkers.consensus.recovered import Recovered
+from ostrakon.checkers.consensus.seen import Proposal, reported
+from ostrakon.checkers.consensus.wording import ballot_text, names_text
+from ostrakon.checkers.value import value_text
+from ostrakon.harness.history import Event
 
 Kind = Literal["A", "B", "C", "D", "E", "F"]
 Role = Literal["acceptor", "proposer", "learner", "members"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from checkers.consensus.seen import Ballot, Seen, Slot, ballot_of
-from checkers.consensus.wording import ballot_text, names_text
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.seen import Ballot, Seen, Slot, ballot_of
+from ostrakon.checkers.consensus.wording import ballot_text, names_text
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 
 def one_value_voted(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from checkers.consensus.seen import Ballot, Seen, reported
-from checkers.value import Key, canonical
-from harness.history import Event
+from ostrakon.checkers.consensus.seen import Ballot, Seen, reported
+from ostrakon.checkers.value import Key, canonical
+from ostrakon.harness.history import Event
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from checkers.consensus import charge as charges
-from checkers.consensus.charge import Charge
-from checkers.consensus.graphs import derivation, votes
-from checkers.consensus.order import in_order
-from checkers.consensus.proposals import support
-from checkers.consensus.recovered import Recovered
-from checkers.consensus.seen import Ballot, Proposal, Seen, Slot, reported
-from checkers.consensus.story import Story, tell
-from checkers.consensus.wording import ballot_text
-from checkers.value import canonical, value_text
-from harness.history import Event, Trace
+from ostrakon.checkers.consensus import charge as charges
+from ostrakon.checkers.consensus.charge import Charge
+from ostrakon.checkers.consensus.graphs import derivation, votes
+from ostrakon.checkers.consensus.order import in_order
+from ostrakon.checkers.consensus.proposals import support
+from ostrakon.checkers.consensus.recovered import Recovered
+from ostrakon.checkers.consensus.seen import Ballot, Proposal, Seen, Slot, reported
+from ostrakon.checkers.consensus.story import Story, tell
+from ostrakon.checkers.consensus.wording import ballot_text
+from ostrakon.checkers.value import canonical, value_text
+from ostrakon.harness.history import Event, Trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from checkers.agreement import agreement
-from checkers.consensus.accusation import accused
-from checkers.consensus.properties import Findings, invited, judge
-from checkers.consensus.rules import RULES
-from checkers.evidence import evidence
-from checkers.integrity import integrity
-from checkers.stats import stats
-from checkers.validity import validity
-from checkers.verdict import Verdict, guarded
-from harness.history import History, Trace
+from ostrakon.checkers.agreement import agreement
+from ostrakon.checkers.consensus.accusation import accused
+from ostrakon.checkers.consensus.properties import Findings, invited, judge
+from ostrakon.checkers.consensus.rules import RULES
+from ostrakon.checkers.evidence import evidence
+from ostrakon.checkers.integrity import integrity
+from ostrakon.checkers.stats import stats
+from ostrakon.checkers.validity import validity
+from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.history import History, Trace
 
 
 def consensus(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from checkers.consensus.seen import Seen, Slot
-from checkers.consensus.wording import ballot_text, names_text, restart_text
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.seen import Seen, Slot
+from ostrakon.checkers.consensus.wording import ballot_text, names_text, restart_text
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 
 def one_value_learned(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:

@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from checkers.consensus.wording import names_text
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.wording import names_text
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 if TYPE_CHECKING:
-    from checkers.consensus.seen import Seen
+    from ostrakon.checkers.consensus.seen import Seen
 
 
 class Membership:

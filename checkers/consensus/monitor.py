@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from checkers.agreement import disagreement
-from checkers.answers import ANSWERS
-from checkers.consensus.watch import Watch
-from checkers.value import Key, canonical
-from harness.history import Event, Op
+from ostrakon.checkers.agreement import disagreement
+from ostrakon.checkers.answers import ANSWERS
+from ostrakon.checkers.consensus.watch import Watch
+from ostrakon.checkers.value import Key, canonical
+from ostrakon.harness.history import Event, Op
 
 
 class ConsensusMonitor:

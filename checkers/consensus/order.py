@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 
-from harness.history import Event
+from ostrakon.harness.history import Event
 
 
 def in_order(trace: Sequence[Event]) -> Sequence[Event]:

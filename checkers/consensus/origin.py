@@ -5,11 +5,11 @@ Paxos Made Simple, section 2.1: "Only a value that has been proposed may be chos
 
 from __future__ import annotations
 
-from checkers.consensus.seen import Seen, Slot, ballot_of
-from checkers.consensus.wording import ballot_text
-from checkers.value import Key, value_text
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.seen import Seen, Slot, ballot_of
+from ostrakon.checkers.consensus.wording import ballot_text
+from ostrakon.checkers.value import Key, value_text
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 
 def proposal_has_origin(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:

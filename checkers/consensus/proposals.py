@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checkers.consensus.seen import Ballot, Report, Seen, Slot, ballot_of, reported
-from checkers.consensus.wording import ballot_text, names_text
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.seen import Ballot, Report, Seen, Slot, ballot_of, reported
+from ostrakon.checkers.consensus.wording import ballot_text, names_text
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 
 def proposal_safe(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:

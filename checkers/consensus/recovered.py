@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from checkers.consensus.seen import Ballot
-from checkers.value import Key, canonical
-from harness.history import Event
+from ostrakon.checkers.consensus.seen import Ballot
+from ostrakon.checkers.value import Key, canonical
+from ostrakon.harness.history import Event
 
 
 @dataclass(frozen=True, slots=True)

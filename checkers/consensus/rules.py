@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from checkers.consensus.ballots import ballots_fresh, one_proposer_per_ballot, one_value_per_ballot
-from checkers.consensus.chosen import one_value_told, one_value_voted
-from checkers.consensus.learned import (
+from ostrakon.checkers.consensus.ballots import ballots_fresh, one_proposer_per_ballot, one_value_per_ballot
+from ostrakon.checkers.consensus.chosen import one_value_told, one_value_voted
+from ostrakon.checkers.consensus.learned import (
     applied_is_stable,
     learned_is_stable,
     learned_was_chosen,
     one_value_learned,
 )
-from checkers.consensus.membership import members_agreed
-from checkers.consensus.origin import learned_has_origin, proposal_has_origin, vote_has_origin
-from checkers.consensus.promises import promise_allowed, promise_truthful, vote_allowed
-from checkers.consensus.proposals import proposal_safe
-from checkers.consensus.seen import Seen, Slot
-from checkers.value import Key
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.membership import members_agreed
+from ostrakon.checkers.consensus.origin import learned_has_origin, proposal_has_origin, vote_has_origin
+from ostrakon.checkers.consensus.promises import promise_allowed, promise_truthful, vote_allowed
+from ostrakon.checkers.consensus.proposals import proposal_safe
+from ostrakon.checkers.consensus.seen import Seen, Slot
+from ostrakon.checkers.value import Key
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 HARM = frozenset({"P2", "P3"})
 """The properties whose violation is disagreement."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from checkers.consensus.membership import Membership
-from checkers.value import Key, canonical
-from harness.history import Event
+from ostrakon.checkers.consensus.membership import Membership
+from ostrakon.checkers.value import Key, canonical
+from ostrakon.harness.history import Event
 
 Ballot = tuple[int, int]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from checkers.consensus.graphs import happens_before
-from harness.history import Event
+from ostrakon.checkers.consensus.graphs import happens_before
+from ostrakon.harness.history import Event
 
 LONGEST = 15
 """How many events a story has at most."""

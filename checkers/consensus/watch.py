@@ -6,11 +6,11 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
-from checkers.consensus.rules import HARM, LATENT, RULES, Judge, ValueJudge
-from checkers.consensus.seen import Seen, Slot
-from checkers.value import Key, canonical
-from checkers.verdict import Anomaly
-from harness.history import Event
+from ostrakon.checkers.consensus.rules import HARM, LATENT, RULES, Judge, ValueJudge
+from ostrakon.checkers.consensus.seen import Seen, Slot
+from ostrakon.checkers.value import Key, canonical
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import Event
 
 
 class Watch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.history import Event
+from ostrakon.harness.history import Event
 
 
 def ballot_text(ballot: tuple[int, int] | None) -> str:

@@ -1,9 +1,9 @@
 """Linearizability: did every operation take effect at one instant between its invocation and its return?
 
 `linearizable` says so, of any object for which there is a model: a pure function from a state and an
-operation to the next state, or ILLEGAL. The models of `checkers.models` need only be named.
+operation to the next state, or ILLEGAL. The models of `ostrakon.checkers.models` need only be named.
 
-    >>> from harness.history import History, Op
+    >>> from ostrakon.harness.history import History, Op
     >>> history = History([
     ...     Op(0, 0, "invoke", 0, "write", 1), Op(1, 1, "ok", 0, "write", 1),
     ...     Op(2, 2, "invoke", 1, "read"), Op(3, 3, "ok", 1, "read", None),
@@ -29,11 +29,11 @@ A model of one's own is a function; here a turnstile that must be pushed twice:
     'valid'
 """
 
-from checkers.linearizability.check import linearizable
-from checkers.linearizability.decision import Budget
-from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation
-from checkers.linearizability.wgl import wing_gong_lowe
-from harness.history import UnsuitableHistory
+from ostrakon.checkers.linearizability.check import linearizable
+from ostrakon.checkers.linearizability.decision import Budget
+from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation
+from ostrakon.checkers.linearizability.wgl import wing_gong_lowe
+from ostrakon.harness.history import UnsuitableHistory
 
 __all__ = [
     "ILLEGAL",

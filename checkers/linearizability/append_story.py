@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from checkers.linearizability.appends import Appends
-from checkers.linearizability.splitter import Ambiguous, Splitter
-from checkers.linearizability.zones import START
+from ostrakon.checkers.linearizability.appends import Appends
+from ostrakon.checkers.linearizability.splitter import Ambiguous, Splitter
+from ostrakon.checkers.linearizability.zones import START
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from checkers.linearizability.append_story import Blocks, Contradiction, Did, Story
-from checkers.linearizability.appends import READ, Appends
-from checkers.linearizability.decision import Decision, Impossible, Linearized
-from checkers.linearizability.splitter import Ambiguous
-from checkers.linearizability.zones import START, Placement, settle
-from harness.history.columns import Ints
+from ostrakon.checkers.linearizability.append_story import Blocks, Contradiction, Did, Story
+from ostrakon.checkers.linearizability.appends import READ, Appends
+from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
+from ostrakon.checkers.linearizability.splitter import Ambiguous
+from ostrakon.checkers.linearizability.zones import START, Placement, settle
+from ostrakon.harness.history.columns import Ints
 
 _WAYS_AT_MOST: Final = 4096
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from harness.history.columns import INFO, Columns, Ints, Mask
+from ostrakon.harness.history.columns import INFO, Columns, Ints, Mask
 
 READ: Final = 0
 WRITE: Final = 1

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from checkers.linearizability.check import linearizable
-from checkers.verdict import Verdict
+from ostrakon.checkers.linearizability.check import linearizable
+from ostrakon.checkers.verdict import Verdict
 
 Check = Callable[..., Verdict]
 

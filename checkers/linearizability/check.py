@@ -7,18 +7,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from checkers.garbage import collection_paused
-from checkers.linearizability.core import minimal_core
-from checkers.linearizability.deciding import Decisions, decide
-from checkers.linearizability.decision import Budget, Impossible, Linearized
-from checkers.linearizability.model import Model, operations
-from checkers.linearizability.parts import Parts, parts_of
-from checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
-from checkers.linearizability.story import anomaly_of
-from checkers.linearizability.wgl import Refereed, wing_gong_lowe
-from checkers.verdict import Verdict
-from harness.history import FailMeans, History
-from harness.history.columns import Columns, Ints
+from ostrakon.checkers.garbage import collection_paused
+from ostrakon.checkers.linearizability.core import minimal_core
+from ostrakon.checkers.linearizability.deciding import Decisions, decide
+from ostrakon.checkers.linearizability.decision import Budget, Impossible, Linearized
+from ostrakon.checkers.linearizability.model import Model, operations
+from ostrakon.checkers.linearizability.parts import Parts, parts_of
+from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
+from ostrakon.checkers.linearizability.story import anomaly_of
+from ostrakon.checkers.linearizability.wgl import Refereed, wing_gong_lowe
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import FailMeans, History
+from ostrakon.harness.history.columns import Columns, Ints
 
 _SHOWN_AT_MOST: Final = 10_000
 _REPLAYED_AS_ARRAYS: Final = 5_000
@@ -37,8 +37,8 @@ def linearizable(
 ) -> Verdict:
     """Whether every operation can have taken effect at one instant between its invocation and its return.
 
-    `model` says what the object may answer; a name stands for one of `checkers.models`. `fail_means` is what
-    the recorder meant by a `fail` of an operation that compares.
+    `model` says what the object may answer; a name stands for one of `ostrakon.checkers.models`.
+    `fail_means` is what the recorder meant by a `fail` of an operation that compares.
 
     A `valid` verdict has been replayed; its details give each object's `linearization`, as positions of
     invocations in the history, up to 10,000 operations in all. An `invalid` one has a minimal core for a
@@ -47,7 +47,7 @@ def linearizable(
     Raises: UnsuitableHistory if the history holds operations that the model doesn't know; KeyError if there
     is no model of that name.
     """
-    from checkers.models.named import named
+    from ostrakon.checkers.models.named import named
 
     model = named(model) if isinstance(model, str) else model
     budget = budget or Budget()

@@ -11,12 +11,19 @@ from typing import Final
 
 import numpy as np
 
-from checkers.linearizability.deciding import decide
-from checkers.linearizability.decision import Budget, Impossible
-from checkers.linearizability.model import Model, operations
-from checkers.linearizability.parts import whole
-from checkers.linearizability.weakening import beginning_with, forget, leave_out, looks, unobservable, until
-from harness.history.columns import INFO, Columns, Ints, Mask
+from ostrakon.checkers.linearizability.deciding import decide
+from ostrakon.checkers.linearizability.decision import Budget, Impossible
+from ostrakon.checkers.linearizability.model import Model, operations
+from ostrakon.checkers.linearizability.parts import whole
+from ostrakon.checkers.linearizability.weakening import (
+    beginning_with,
+    forget,
+    leave_out,
+    looks,
+    unobservable,
+    until,
+)
+from ostrakon.harness.history.columns import INFO, Columns, Ints, Mask
 
 
 def minimal_core(

@@ -11,19 +11,19 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 
-from checkers.linearizability.append_zones import decide_appends
-from checkers.linearizability.appends import Appends
-from checkers.linearizability.decision import Budget, Decision, Impossible, Linearized
-from checkers.linearizability.model import Model, operations
-from checkers.linearizability.parts import Parts
-from checkers.linearizability.register_search import RegisterSearch
-from checkers.linearizability.register_zones import place_registers
-from checkers.linearizability.registers import Registers
-from checkers.linearizability.replay import fault_of
-from checkers.linearizability.search import Search
-from checkers.linearizability.slots import in_order_of_slots
-from checkers.linearizability.zones import settle
-from harness.history.columns import Ints
+from ostrakon.checkers.linearizability.append_zones import decide_appends
+from ostrakon.checkers.linearizability.appends import Appends
+from ostrakon.checkers.linearizability.decision import Budget, Decision, Impossible, Linearized
+from ostrakon.checkers.linearizability.model import Model, operations
+from ostrakon.checkers.linearizability.parts import Parts
+from ostrakon.checkers.linearizability.register_search import RegisterSearch
+from ostrakon.checkers.linearizability.register_zones import place_registers
+from ostrakon.checkers.linearizability.registers import Registers
+from ostrakon.checkers.linearizability.replay import fault_of
+from ostrakon.checkers.linearizability.search import Search
+from ostrakon.checkers.linearizability.slots import in_order_of_slots
+from ostrakon.checkers.linearizability.zones import settle
+from ostrakon.harness.history.columns import Ints
 
 Method = Literal["log", "blocks", "search"]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.history.columns import Ints
+from ostrakon.harness.history.columns import Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)

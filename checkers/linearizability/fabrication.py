@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from harness.history import History, Op
+from ostrakon.harness.history import History, Op
 
 Choose = Callable[[int], int]
 """Chooses a number from 0 up to, but not including, the given one. 0 should be the plainest choice."""

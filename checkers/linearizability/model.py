@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from harness.history.columns import FAIL, INFO, NEVER, Columns
+from ostrakon.harness.history.columns import FAIL, INFO, NEVER, Columns
 
 if TYPE_CHECKING:
-    from checkers.linearizability.appends import Appends
-    from checkers.linearizability.decision import Decision
-    from checkers.linearizability.registers import Registers
+    from ostrakon.checkers.linearizability.appends import Appends
+    from ostrakon.checkers.linearizability.decision import Decision
+    from ostrakon.checkers.linearizability.registers import Registers
 
 State = Hashable
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from checkers.linearizability.pending import UNKNOWN_WRITE, Timeline
-from checkers.linearizability.registers import DIFFERS, INITIAL, READ, WRITE
+from ostrakon.checkers.linearizability.pending import UNKNOWN_WRITE, Timeline
+from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, WRITE
 
 
 def narrate(line: Timeline, story: list[tuple[int, int]]) -> list[int]:

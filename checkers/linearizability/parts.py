@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from checkers.linearizability.appends import Appends
-from checkers.linearizability.model import Model, operations
-from checkers.linearizability.registers import Registers
-from harness.history import FailMeans, UnsuitableHistory
-from harness.history.columns import FAIL, Columns, Ints, numbered
+from ostrakon.checkers.linearizability.appends import Appends
+from ostrakon.checkers.linearizability.model import Model, operations
+from ostrakon.checkers.linearizability.registers import Registers
+from ostrakon.harness.history import FailMeans, UnsuitableHistory
+from ostrakon.harness.history.columns import FAIL, Columns, Ints, numbered
 
 
 @dataclass(frozen=True, slots=True, eq=False)

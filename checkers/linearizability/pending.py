@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from checkers.linearizability.registers import DIFFERS, READ, SWAP, WRITE, Registers
-from harness.history.columns import Ints, Mask
+from ostrakon.checkers.linearizability.registers import DIFFERS, READ, SWAP, WRITE, Registers
+from ostrakon.harness.history.columns import Ints, Mask
 
 UNKNOWN_WRITE: Final = 4
 UNKNOWN_SWAP: Final = 5

@@ -19,11 +19,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from checkers.linearizability.decision import Decision, Impossible, Linearized
-from checkers.linearizability.narrative import narrate
-from checkers.linearizability.pending import UNKNOWN_WRITE, Pending, Timeline
-from checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
-from checkers.linearizability.tally import Tally
+from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
+from ostrakon.checkers.linearizability.narrative import narrate
+from ostrakon.checkers.linearizability.pending import UNKNOWN_WRITE, Pending, Timeline
+from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
+from ostrakon.checkers.linearizability.tally import Tally
 
 _COMPARED_MOST: Final = 48
 """Configurations that a new one is compared with: rule 6 saves work and needn't save all."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checkers.linearizability.decision import Impossible
-from checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
-from checkers.linearizability.zones import START, Placement
-from harness.history.columns import Ints, Mask
+from ostrakon.checkers.linearizability.decision import Impossible
+from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
+from ostrakon.checkers.linearizability.zones import START, Placement
+from ostrakon.harness.history.columns import Ints, Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)

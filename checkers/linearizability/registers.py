@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from harness.history import UnsuitableHistory
-from harness.history.columns import FAIL, INFO, Columns, Ints, Mask
+from ostrakon.harness.history import UnsuitableHistory
+from ostrakon.harness.history.columns import FAIL, INFO, Columns, Ints, Mask
 
 READ: Final = 0
 DIFFERS: Final = 1

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from checkers.linearizability.appends import APPEND, WRITE, Appends
-from checkers.linearizability.model import ILLEGAL, Model, Operation
-from checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, Registers
-from harness.history.columns import Ints, Mask
+from ostrakon.checkers.linearizability.appends import APPEND, WRITE, Appends
+from ostrakon.checkers.linearizability.model import ILLEGAL, Model, Operation
+from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, Registers
+from ostrakon.harness.history.columns import Ints, Mask
 
 
 def fault_of(order: Sequence[Operation], ops: Sequence[Operation], model: Model) -> str | None:

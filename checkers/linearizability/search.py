@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from checkers.linearizability.decision import Decision, Impossible, Linearized
-from checkers.linearizability.model import ILLEGAL, Model, Operation, State
-from checkers.linearizability.tally import Tally
+from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
+from ostrakon.checkers.linearizability.model import ILLEGAL, Model, Operation, State
+from ostrakon.checkers.linearizability.tally import Tally
 
 _COMPARED_MOST: Final = 48
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from checkers.linearizability.decision import Linearized
-from checkers.linearizability.model import Model, operations
-from checkers.linearizability.replay import fault_of
-from harness.history.columns import INFO, Columns
+from ostrakon.checkers.linearizability.decision import Linearized
+from ostrakon.checkers.linearizability.model import Model, operations
+from ostrakon.checkers.linearizability.replay import fault_of
+from ostrakon.harness.history.columns import INFO, Columns
 
 
 def in_order_of_slots(columns: Columns, model: Model) -> Linearized | None:

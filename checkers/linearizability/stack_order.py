@@ -16,9 +16,9 @@ from typing import Final, Literal
 
 import numpy as np
 
-from checkers.linearizability.decision import Decision, Impossible, Linearized
-from checkers.linearizability.model import Operation
-from harness.history.columns import NEVER
+from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
+from ostrakon.checkers.linearizability.model import Operation
+from ostrakon.harness.history.columns import NEVER
 
 
 @dataclass(slots=True, eq=False)

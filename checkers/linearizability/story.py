@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any, Final
 
-from checkers.linearizability.model import Model, Operation, operations
-from checkers.verdict import Anomaly
-from harness.history import History, Op
-from harness.history.columns import Columns
+from ostrakon.checkers.linearizability.model import Model, Operation, operations
+from ostrakon.checkers.verdict import Anomaly
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.history.columns import Columns
 
 _NAMED_AT_MOST: Final = 8
 

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from checkers.linearizability.model import Model, Operation, operations
-from checkers.linearizability.registers import DIFFERS, READ, SWAP, Registers
-from harness.history.columns import INFO, NEVER, Columns, Mask
+from ostrakon.checkers.linearizability.model import Model, Operation, operations
+from ostrakon.checkers.linearizability.registers import DIFFERS, READ, SWAP, Registers
+from ostrakon.harness.history.columns import INFO, NEVER, Columns, Mask
 
 
 def forget(columns: Columns, rows: Mask) -> Columns:

@@ -13,8 +13,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.value import Key, canonical, value_text
-from harness.history import Op, Process
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.harness.history import Op, Process
 
 _START = -1
 """When what gives a register its first value returned: before anything was invoked."""

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checkers.linearizability.decision import Impossible
-from harness.history.columns import NEVER, Ints, Mask
+from ostrakon.checkers.linearizability.decision import Impossible
+from ostrakon.harness.history.columns import NEVER, Ints, Mask
 
 START = -1
 """The row, as it were, of what gives an object its first value: it returned before anything was invoked."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from checkers.linearizability.queue_order import decide_queue
-from checkers.linearizability.stack_order import decide_stack
-from harness.history import UnsuitableHistory
+from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
+from ostrakon.checkers.linearizability.queue_order import decide_queue
+from ostrakon.checkers.linearizability.stack_order import decide_stack
+from ostrakon.harness.history import UnsuitableHistory
 
 _Items = tuple[Hashable, ...]
 

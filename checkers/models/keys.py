@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from checkers.linearizability.appends import appends_of
-from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from checkers.linearizability.registers import INITIAL, Registers, register_of
-from checkers.models.registers import swapped
-from harness.history import UnsuitableHistory
-from harness.history.columns import Columns
+from ostrakon.checkers.linearizability.appends import appends_of
+from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
+from ostrakon.checkers.linearizability.registers import INITIAL, Registers, register_of
+from ostrakon.checkers.models.registers import swapped
+from ostrakon.harness.history import UnsuitableHistory
+from ostrakon.harness.history.columns import Columns
 
 _GET = ("get", "read", "r")
 _PUT = ("put", "write", "w")

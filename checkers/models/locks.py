@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from checkers.linearizability.registers import SWAP, Registers
-from harness.history import UnsuitableHistory
-from harness.history.columns import INFO, Columns
+from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
+from ostrakon.checkers.linearizability.registers import SWAP, Registers
+from ostrakon.harness.history import UnsuitableHistory
+from ostrakon.harness.history.columns import INFO, Columns
 
 _FREE, _HELD = 0, 1
 _FENCE = tuple[int | None, int]

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
-from checkers.linearizability.model import Model
-from checkers.models import collections, keys, locks, registers
+from ostrakon.checkers.linearizability.model import Model
+from ostrakon.checkers.models import collections, keys, locks, registers
 
 _KEYED: Final = "keyed-"
 

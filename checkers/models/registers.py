@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from checkers.linearizability.registers import register_of
-from harness.history import UnsuitableHistory
+from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
+from ostrakon.checkers.linearizability.registers import register_of
+from ostrakon.harness.history import UnsuitableHistory
 
 
 def register(initial: Hashable = None) -> Model:

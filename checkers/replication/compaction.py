@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checkers.replication.life import told, untested, verdict_of
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Event, Trace
+from ostrakon.checkers.replication.life import told, untested, verdict_of
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Event, Trace
 
 
 def compaction(trace: Trace) -> Verdict:

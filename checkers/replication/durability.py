@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from checkers.consensus.membership import Membership
-from checkers.consensus.recovered import Recovered
-from checkers.consensus.seen import Ballot, ballot_of
-from checkers.consensus.wording import names_text
-from checkers.replication.life import told, untested, verdict_of
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Event, Trace
+from ostrakon.checkers.consensus.membership import Membership
+from ostrakon.checkers.consensus.recovered import Recovered
+from ostrakon.checkers.consensus.seen import Ballot, ballot_of
+from ostrakon.checkers.consensus.wording import names_text
+from ostrakon.checkers.replication.life import told, untested, verdict_of
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Event, Trace
 
 
 def durability(trace: Trace) -> Verdict:

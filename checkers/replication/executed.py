@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from checkers.replication.life import Life, detail_of, life_of, told, untested, verdict_of
-from checkers.value import Key, canonical, value_text
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Event, Trace
+from ostrakon.checkers.replication.life import Life, detail_of, life_of, told, untested, verdict_of
+from ostrakon.checkers.value import Key, canonical, value_text
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Event, Trace
 
 
 def exactly_once(trace: Trace) -> Verdict:

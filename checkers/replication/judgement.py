@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from checkers.leases import node_leases
-from checkers.linearizability import linearizable
-from checkers.linearizability.model import Model
-from checkers.replication.compaction import compaction
-from checkers.replication.durability import durability
-from checkers.replication.executed import exactly_once
-from checkers.replication.lease_reads import LEASED, lease_reads
-from checkers.replication.life import detail_of
-from checkers.replication.prefix import no_holes, prefix
-from checkers.replication.recovery import converged
-from checkers.replication.registry import registry
-from checkers.replication.state import state
-from checkers.sessions import sessions
-from checkers.verdict import Verdict, guarded
-from harness.history import Event, History, Trace
+from ostrakon.checkers.leases import node_leases
+from ostrakon.checkers.linearizability import linearizable
+from ostrakon.checkers.linearizability.model import Model
+from ostrakon.checkers.replication.compaction import compaction
+from ostrakon.checkers.replication.durability import durability
+from ostrakon.checkers.replication.executed import exactly_once
+from ostrakon.checkers.replication.lease_reads import LEASED, lease_reads
+from ostrakon.checkers.replication.life import detail_of
+from ostrakon.checkers.replication.prefix import no_holes, prefix
+from ostrakon.checkers.replication.recovery import converged
+from ostrakon.checkers.replication.registry import registry
+from ostrakon.checkers.replication.state import state
+from ostrakon.checkers.sessions import sessions
+from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.history import Event, History, Trace
 
 
 def replication(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checkers.consensus.membership import Membership
-from checkers.consensus.seen import Ballot, ballot_of
-from checkers.consensus.wording import ballot_text, names_text
-from checkers.replication.life import told, untested, verdict_of
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Event, Trace
+from ostrakon.checkers.consensus.membership import Membership
+from ostrakon.checkers.consensus.seen import Ballot, ballot_of
+from ostrakon.checkers.consensus.wording import ballot_text, names_text
+from ostrakon.checkers.replication.life import told, untested, verdict_of
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Event, Trace
 
 LEASED = ("lease_held", "lease_read")
 """The events that M7 is about."""

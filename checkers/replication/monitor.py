@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from checkers.consensus.watch import Watch
-from harness.history import Event, Op
+from ostrakon.checkers.consensus.watch import Watch
+from ostrakon.harness.history import Event, Op
 
 
 class LogMonitor:

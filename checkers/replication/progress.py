@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from checkers.verdict import Anomaly, Verdict
-from harness.history import NEMESIS, History, Op
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import NEMESIS, History, Op
 
 Grudge = Mapping[str, Collection[str]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from checkers.replication.life import told, untested, verdict_of
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Event, History, Op, Trace
+from ostrakon.checkers.replication.life import told, untested, verdict_of
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Event, History, Op, Trace
 
 
 def recovery(history: History, *, within_s: float, since_ns: int | None = None) -> Verdict:

@@ -4,8 +4,8 @@ After Elle (Kingsbury and Alvaro, VLDB 2020): dependencies are inferred from val
 anomaly is a cycle among them, told with the reason for each edge.
 """
 
-from checkers.transactions.appends import list_append
-from checkers.transactions.consistency import MODELS, UnknownModel
-from checkers.transactions.writes import rw_register
+from ostrakon.checkers.transactions.appends import list_append
+from ostrakon.checkers.transactions.consistency import MODELS, UnknownModel
+from ostrakon.checkers.transactions.writes import rw_register
 
 __all__ = ["MODELS", "UnknownModel", "list_append", "rw_register"]

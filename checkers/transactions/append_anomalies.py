@@ -8,9 +8,9 @@ from itertools import compress
 from operator import ne
 from typing import Any
 
-from checkers.transactions.findings import Findings
-from checkers.transactions.lists import Appended
-from checkers.transactions.table import NotTransactions, Transactions
+from ostrakon.checkers.transactions.findings import Findings
+from ostrakon.checkers.transactions.lists import Appended
+from ostrakon.checkers.transactions.table import NotTransactions, Transactions
 
 
 def drop_duplicated(known: Appended, findings: Findings) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from checkers.transactions.cycle import Step
-from checkers.transactions.dependency import RW, WR
-from checkers.transactions.lists import Lists
-from checkers.transactions.story import word
-from checkers.transactions.table import Transactions
+from ostrakon.checkers.transactions.cycle import Step
+from ostrakon.checkers.transactions.dependency import RW, WR
+from ostrakon.checkers.transactions.lists import Lists
+from ostrakon.checkers.transactions.story import word
+from ostrakon.checkers.transactions.table import Transactions
 
 
 def append_reason(table: Transactions, lists: Lists, step: Step, earlier: str, later: str) -> str:

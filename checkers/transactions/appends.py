@@ -11,23 +11,23 @@ from itertools import chain
 
 import numpy as np
 
-from checkers.garbage import collection_paused
-from checkers.transactions.append_anomalies import (
+from ostrakon.checkers.garbage import collection_paused
+from ostrakon.checkers.transactions.append_anomalies import (
     drop_duplicated,
     drop_incompatible,
     find_dirty,
     find_lost_updates,
 )
-from checkers.transactions.append_reason import append_reason
-from checkers.transactions.consistency import canonical
-from checkers.transactions.dependency import RW, WR, WW
-from checkers.transactions.edges import EdgeList
-from checkers.transactions.findings import Findings
-from checkers.transactions.judgement import STEPS, Inference, judge
-from checkers.transactions.lists import NOBODY, Appended, Lists, gather
-from checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
-from checkers.verdict import Verdict
-from harness.history import History
+from ostrakon.checkers.transactions.append_reason import append_reason
+from ostrakon.checkers.transactions.consistency import canonical
+from ostrakon.checkers.transactions.dependency import RW, WR, WW
+from ostrakon.checkers.transactions.edges import EdgeList
+from ostrakon.checkers.transactions.findings import Findings
+from ostrakon.checkers.transactions.judgement import STEPS, Inference, judge
+from ostrakon.checkers.transactions.lists import NOBODY, Appended, Lists, gather
+from ostrakon.checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History
 
 
 def list_append(history: History, consistency: str = "strict-serializable", *, steps: int = STEPS) -> Verdict:
@@ -38,9 +38,9 @@ def list_append(history: History, consistency: str = "strict-serializable", *, s
     the strongest ones that were not `violated` under "satisfied", and the weakest that were. `steps`
     limits the search for cycles.
 
-    Raises: UnknownModel for a model that is not in `checkers.transactions.consistency`.
+    Raises: UnknownModel for a model that is not in `ostrakon.checkers.transactions.consistency`.
 
-    >>> from checkers.transactions.notation import history
+    >>> from ostrakon.checkers.transactions.notation import history
     >>> verdict = list_append(history("x+1 y+1 | x:[1] y:[]"), "snapshot-isolation")
     >>> verdict.valid, verdict.details["violated"]
     ('invalid', ['consistent-view', 'repeatable-read'])

@@ -14,9 +14,9 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from checkers.transactions.dependency import ANTI, PROCESS, REALTIME, Suffix
-from checkers.transactions.edges import Edges
-from checkers.transactions.table import Transactions
+from ostrakon.checkers.transactions.dependency import ANTI, PROCESS, REALTIME, Suffix
+from ostrakon.checkers.transactions.edges import Edges
+from ostrakon.checkers.transactions.table import Transactions
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 
-from checkers.transactions.dependency import SUFFIXES, Suffix
+from ostrakon.checkers.transactions.dependency import SUFFIXES, Suffix
 
 _WEAKER: dict[str, tuple[str, ...]] = {
     "read-uncommitted": (),

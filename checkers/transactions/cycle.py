@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from checkers.transactions.component import Component
-from checkers.transactions.dependency import (
+from ostrakon.checkers.transactions.component import Component
+from ostrakon.checkers.transactions.dependency import (
     ANTI,
     ANY_CYCLE,
     BY_PROCESS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkers.verdict import Anomaly
+from ostrakon.checkers.verdict import Anomaly
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -17,8 +17,8 @@ def cycle_graph(anomaly: Anomaly) -> nx.MultiDiGraph[str]:
 
     Raises: ValueError if the anomaly is no cycle.
 
-    >>> from checkers.transactions import list_append
-    >>> from checkers.transactions.notation import history
+    >>> from ostrakon.checkers.transactions import list_append
+    >>> from ostrakon.checkers.transactions.notation import history
     >>> skew = list_append(history("x:[] y+1 | y:[] x+1")).anomalies[0]
     >>> [(one, other, edge["kind"]) for one, other, edge in cycle_graph(skew).edges(data=True)]
     [('T1', 'T2', 'rw'), ('T2', 'T1', 'rw')]

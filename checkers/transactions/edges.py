@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from checkers.transactions.dependency import PROCESS, REALTIME, VIA
-from checkers.transactions.table import FAIL, NEVER, OK, Ints, Transactions
+from ostrakon.checkers.transactions.dependency import PROCESS, REALTIME, VIA
+from ostrakon.checkers.transactions.table import FAIL, NEVER, OK, Ints, Transactions
 
 Nodes = npt.NDArray[np.int32]
 Kinds = npt.NDArray[np.int16]

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from checkers.transactions.story import word
-from checkers.transactions.table import Transactions
-from checkers.verdict import Anomaly
+from ostrakon.checkers.transactions.story import word
+from ostrakon.checkers.transactions.table import Transactions
+from ostrakon.checkers.verdict import Anomaly
 
 SHOWN = 8
 

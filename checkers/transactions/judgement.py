@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from checkers.transactions import consistency as lattice
-from checkers.transactions.component import Component, component
-from checkers.transactions.cycle import Budget, OutOfBudget, Step, any_cycle, shortest_cycle
-from checkers.transactions.dependency import (
+from ostrakon.checkers.transactions import consistency as lattice
+from ostrakon.checkers.transactions.component import Component, component
+from ostrakon.checkers.transactions.cycle import Budget, OutOfBudget, Step, any_cycle, shortest_cycle
+from ostrakon.checkers.transactions.dependency import (
     ALL_CYCLES,
     CYCLE_TYPES,
     DEPENDENCY,
@@ -21,12 +21,12 @@ from checkers.transactions.dependency import (
     added_by,
     type_of,
 )
-from checkers.transactions.edges import EdgeList, Edges, add_process_order, add_realtime_order
-from checkers.transactions.findings import Findings
-from checkers.transactions.scc import components, cyclic_parts
-from checkers.transactions.story import Reason, from_the_earliest, tell
-from checkers.transactions.table import OK, Transactions
-from checkers.verdict import Verdict
+from ostrakon.checkers.transactions.edges import EdgeList, Edges, add_process_order, add_realtime_order
+from ostrakon.checkers.transactions.findings import Findings
+from ostrakon.checkers.transactions.scc import components, cyclic_parts
+from ostrakon.checkers.transactions.story import Reason, from_the_earliest, tell
+from ostrakon.checkers.transactions.table import OK, Transactions
+from ostrakon.checkers.verdict import Verdict
 
 STEPS = 2_000_000
 """How many edges all searches for cycles together may look at."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Final
 
-from checkers.transactions.findings import Findings
-from checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
+from ostrakon.checkers.transactions.findings import Findings
+from ostrakon.checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
 
 _EXPECTED = '["append", key, value] or ["r", key, list or null]'
 

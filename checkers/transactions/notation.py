@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from harness.history import History, Op, OpType
+from ostrakon.harness.history import History, Op, OpType
 
 _TRANSACTION = re.compile(r"^(?:(?P<process>\d+)/)?(?P<micro_ops>.*?)(?P<ending>[!~.]?)$")
 _MICRO_OP = re.compile(r"^(?P<key>\w+|\*)(?P<f>[+=:])(?P<value>.*)$")

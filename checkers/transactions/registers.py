@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from checkers.transactions.findings import Findings
-from checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
+from ostrakon.checkers.transactions.findings import Findings
+from ostrakon.checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
 
 _EXPECTED = '["w", key, value], ["r", key, value or null] or ["rp", "true", {key: value, ...}]'
 

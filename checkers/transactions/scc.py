@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from checkers.transactions.edges import Edges, Nodes
+from ostrakon.checkers.transactions.edges import Edges, Nodes
 
 _SMALL = 20_000
 """Below so many edges, importing scipy takes longer than doing without."""

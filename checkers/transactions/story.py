@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from checkers.transactions.cycle import Step
-from checkers.transactions.dependency import PROCESS, REALTIME, kind_name
-from checkers.transactions.table import Transactions
+from ostrakon.checkers.transactions.cycle import Step
+from ostrakon.checkers.transactions.dependency import PROCESS, REALTIME, kind_name
+from ostrakon.checkers.transactions.table import Transactions
 
 Reason = Callable[[Step, str, str], str]
 """Why a dependency holds, given what to call the two transactions: "T1 appended 1 to x, T2 read it"."""

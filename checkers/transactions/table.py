@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.history import NEMESIS, History, Op, Process
-from harness.history.columns import numbered, sorted_by
+from ostrakon.harness.history import NEMESIS, History, Op, Process
+from ostrakon.harness.history.columns import numbered, sorted_by
 
 OK, INFO, FAIL = 0, 1, 2
 NEVER = 2**62

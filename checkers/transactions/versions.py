@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, RW, RW_PREDICATE, VIA, WW
-from checkers.transactions.edges import EdgeList
-from checkers.transactions.registers import Register, Registers
-from checkers.transactions.table import NEVER, OK, Transactions
+from ostrakon.checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, RW, RW_PREDICATE, VIA, WW
+from ostrakon.checkers.transactions.edges import EdgeList
+from ostrakon.checkers.transactions.registers import Register, Registers
+from ostrakon.checkers.transactions.table import NEVER, OK, Transactions
 
 
 class Span(NamedTuple):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from checkers.transactions.cycle import Step
-from checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, WR, WW
-from checkers.transactions.registers import Register, Registers
-from checkers.transactions.table import OK, Transactions
-from checkers.transactions.versions import spans
-from harness.history import Process
+from ostrakon.checkers.transactions.cycle import Step
+from ostrakon.checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, WR, WW
+from ostrakon.checkers.transactions.registers import Register, Registers
+from ostrakon.checkers.transactions.table import OK, Transactions
+from ostrakon.checkers.transactions.versions import spans
+from ostrakon.harness.history import Process
 
 
 def write_reason(table: Transactions, registers: Registers, step: Step, earlier: str, later: str) -> str:

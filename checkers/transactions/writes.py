@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from checkers.garbage import collection_paused
-from checkers.transactions.consistency import canonical
-from checkers.transactions.dependency import WR
-from checkers.transactions.edges import EdgeList
-from checkers.transactions.findings import Findings
-from checkers.transactions.judgement import STEPS, Inference, judge
-from checkers.transactions.registers import Register, Registers, gather
-from checkers.transactions.table import NotTransactions, Transactions, transactions
-from checkers.transactions.versions import add_known_order, add_process_order, add_realtime_order
-from checkers.transactions.write_reason import write_reason
-from checkers.verdict import Verdict
-from harness.history import History
+from ostrakon.checkers.garbage import collection_paused
+from ostrakon.checkers.transactions.consistency import canonical
+from ostrakon.checkers.transactions.dependency import WR
+from ostrakon.checkers.transactions.edges import EdgeList
+from ostrakon.checkers.transactions.findings import Findings
+from ostrakon.checkers.transactions.judgement import STEPS, Inference, judge
+from ostrakon.checkers.transactions.registers import Register, Registers, gather
+from ostrakon.checkers.transactions.table import NotTransactions, Transactions, transactions
+from ostrakon.checkers.transactions.versions import add_known_order, add_process_order, add_realtime_order
+from ostrakon.checkers.transactions.write_reason import write_reason
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History
 
 
 def rw_register(
@@ -41,9 +41,9 @@ def rw_register(
     counts as closed if any register was seen to start as null; and of two such values of one register, one is
     always garbage.
 
-    Raises: UnknownModel for a model that is not in `checkers.transactions.consistency`.
+    Raises: UnknownModel for a model that is not in `ostrakon.checkers.transactions.consistency`.
 
-    >>> from checkers.transactions.notation import history
+    >>> from ostrakon.checkers.transactions.notation import history
     >>> stale = rw_register(history("x=1 ; x=2 ; x:1"))
     >>> stale.valid, stale.anomalies[0].name, stale.details["satisfied"]
     ('invalid', 'G-single-item-realtime', ['strong-session-serializable', 'strong-read-committed'])

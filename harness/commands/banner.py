@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.plan import Deviation, Fault, Plan
+    from ostrakon.harness.plan import Deviation, Fault, Plan
 
 
 def banner(plan: Plan) -> list[str]:
@@ -41,7 +41,7 @@ def _setting(plan: Plan) -> Iterator[str]:
     for name, value in plan.options.items():
         yield f"  option {name}={value!r}"
     if plan.liveness_s is not None:
-        from harness.liveness import siege_of
+        from ostrakon.harness.liveness import siege_of
 
         if (siege := siege_of(plan)) is not None:
             lasting = ", ".join(f"{fault.kind} of {fault.shape}" for fault in siege.faults) or "nothing"
@@ -50,7 +50,7 @@ def _setting(plan: Plan) -> Iterator[str]:
 
 def _rates(plan: Plan) -> Iterator[str]:
     """How often each kind of fault comes, and which of the usual ones never do."""
-    from harness.nemesis.kinds import SURVIVABLE
+    from ostrakon.harness.nemesis.kinds import SURVIVABLE
 
     counts = Counter(fault.asked or fault.kind for fault in plan.faults)
     rates = (f"{name} {count / plan.time_limit_s:.2g}/s" for name, count in sorted(counts.items()))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.status import OWN_FAILURE, UserError, exit_status
+from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.search.benchmark import Benchmark
-    from harness.search.conviction import Control, Hunt
-    from harness.workload import Workload
+    from ostrakon.harness.search.benchmark import Benchmark
+    from ostrakon.harness.search.conviction import Control, Hunt
+    from ostrakon.harness.workload import Workload
 
 
 @click.command()
@@ -81,9 +81,9 @@ def bugs(
     """
     import msgspec
 
-    from harness.search.benchmark import to_json
-    from harness.search.conviction import benchmark_jobs
-    from harness.search.swarm import Swarm
+    from ostrakon.harness.search.benchmark import to_json
+    from ostrakon.harness.search.conviction import benchmark_jobs
+    from ostrakon.harness.search.swarm import Swarm
 
     found = _workload(workload, names)
     if recipes and oracles:
@@ -116,7 +116,7 @@ def bugs(
 
 
 def _workload(workload: str, names: tuple[str, ...]) -> Workload:
-    from harness.catalogue import UnknownName, find_bug, find_workload
+    from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
 
     try:
         found = find_workload(workload)
@@ -133,8 +133,8 @@ def _watched(jobs: list[Hunt | Control], workers: int) -> Benchmark:
     from rich.console import Console
     from rich.progress import Progress
 
-    from harness.search.benchmark import run_benchmark
-    from harness.search.errand import warm_modules
+    from ostrakon.harness.search.benchmark import run_benchmark
+    from ostrakon.harness.search.errand import warm_modules
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -170,7 +170,7 @@ def _by_oracle(benchmark: Benchmark) -> Table:
     """Trials and CPU seconds by each oracle, and how many of several hunts it convicted."""
     from rich.table import Table
 
-    from harness.search.oracle import ORACLES
+    from ostrakon.harness.search.oracle import ORACLES
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("bug")
@@ -214,7 +214,7 @@ def _by_recipe(benchmark: Benchmark) -> Table:
 def _tell(benchmark: Benchmark, table: Table, *, with_replays: bool) -> None:
     from rich.console import Console
 
-    from harness.search.summary import replay_line
+    from ostrakon.harness.search.summary import replay_line
 
     # In a file nothing is to be cut off for want of room.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 180)

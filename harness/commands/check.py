@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.status import UserError, as_json, exit_status, worst
+from ostrakon.harness.status import UserError, as_json, exit_status, worst
 
 if TYPE_CHECKING:
-    from harness.history.reader import FailMeans, Recording
+    from ostrakon.harness.history.reader import FailMeans, Recording
 
 _FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared unequal"}
 
@@ -51,8 +51,8 @@ def check(
 
     A file is ours (history.jsonl), Jepsen's (EDN or JSON), or a log of Porcupine's; its beginning tells.
     """
-    from harness.catalogue import UnknownName, find_model
-    from harness.history.history import UnsuitableHistory
+    from ostrakon.harness.catalogue import UnknownName, find_model
+    from ostrakon.harness.history.history import UnsuitableHistory
 
     if html is not None and len(files) > 1:
         raise UserError(f"--html makes a page of one history, and there are {len(files)} files")
@@ -102,8 +102,8 @@ class _Crashed:
 
 
 def _read(file: Path, keep_undamaged: bool, as_is: bool) -> Recording:
-    from harness.history.jsonl import DamagedFile
-    from harness.history.reader import ContradictoryFile, NoHistory, read_any
+    from ostrakon.harness.history.jsonl import DamagedFile
+    from ostrakon.harness.history.reader import ContradictoryFile, NoHistory, read_any
 
     if not file.is_file():
         raise UserError(
@@ -165,7 +165,7 @@ def _show(verdicts: list[tuple[Path, Any]], json_wanted: bool) -> None:
 
 
 def _tell(file: Path, verdict: Any) -> None:
-    from harness.commands.outcome import COLOURS, told_anomaly
+    from ostrakon.harness.commands.outcome import COLOURS, told_anomaly
 
     word = click.style(verdict.valid.upper(), fg=COLOURS[verdict.valid], bold=True)
     # The sentence of an anomaly is told with it, right below.
@@ -192,9 +192,9 @@ def _render(name: str, recording: Recording, verdict: Any, command: str, page: P
     """A page of a history that no trial of ours recorded."""
     import tempfile
 
-    from harness.catalogue import find_report
-    from harness.history.jsonl import Journal
-    from harness.store import RunFolder
+    from ostrakon.harness.catalogue import find_report
+    from ostrakon.harness.history.jsonl import Journal
+    from ostrakon.harness.store import RunFolder
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

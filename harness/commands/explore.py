@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.commands.outcome import COLOURS
-from harness.status import UserError, as_json, exit_status
+from ostrakon.harness.commands.outcome import COLOURS
+from ostrakon.harness.status import UserError, as_json, exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.model import Explore, Found, Size
-    from harness.plan import Plan
+    from ostrakon.harness.model import Explore, Found, Size
+    from ostrakon.harness.plan import Plan
 
 
 @click.command()
@@ -76,8 +76,8 @@ def explore(
     Messages arrive in any order or never; nodes crash and restart, and timers run out, as often as is
     allowed. What breaks a property is told as a story of the fewest steps, and kept as a plan to replay.
     """
-    from harness.catalogue import UnknownName
-    from harness.model import CannotExplore, Size
+    from ostrakon.harness.catalogue import UnknownName
+    from ostrakon.harness.model import CannotExplore, Size
 
     size = Size(proposers, acceptors, crashes, timeouts, requests, duplicates)
     try:
@@ -98,7 +98,7 @@ def explore(
 
 
 def _explores(workload: str, bug: str | None) -> Explore:
-    from harness.catalogue import find_bug, find_workload
+    from ostrakon.harness.catalogue import find_bug, find_workload
 
     found = find_workload(workload)
     if bug is not None:
@@ -122,8 +122,8 @@ def _watched(explores: Explore, size: Size, **asked: Any) -> Found:
 
 
 def _keep(plan: Plan | None, store: str, name: str) -> Path | None:
-    from harness.plan import encode_plan
-    from harness.store import write_whole
+    from ostrakon.harness.plan import encode_plan
+    from ostrakon.harness.store import write_whole
 
     if plan is None:
         return None

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from harness.commands.outcome import show
-from harness.status import UserError, exit_status
+from ostrakon.harness.commands.outcome import show
+from ostrakon.harness.status import UserError, exit_status
 
 PREFIX = "maelstrom-"
 
@@ -74,12 +74,12 @@ def test(
     single messages. Maelstrom's own services (lin-kv, seq-kv, lww-kv, lin-tso as nodes to be asked) are not
     there: a message to one of them is lost.
     """
-    from harness.catalogue import UnknownName, find_workload, workload_names
-    from harness.nemesis import UnknownFault
-    from harness.plan import BadPlan, Latency
-    from harness.planning import plan_for
-    from harness.store import Store
-    from harness.trial import run
+    from ostrakon.harness.catalogue import UnknownName, find_workload, workload_names
+    from ostrakon.harness.nemesis import UnknownFault
+    from ostrakon.harness.plan import BadPlan, Latency
+    from ostrakon.harness.planning import plan_for
+    from ostrakon.harness.store import Store
+    from ostrakon.harness.trial import run
 
     known = [name.removeprefix(PREFIX) for name in workload_names() if name.startswith(PREFIX)]
     if workload not in known:

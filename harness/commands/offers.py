@@ -8,9 +8,9 @@ import click
 @click.command()
 def offers() -> None:
     """List workloads, their seeded bugs, scenarios, kinds of fault, and models for `check`."""
-    from harness.catalogue import find_workload, model_names, scenarios, workload_names
-    from harness.nemesis import FAULTS, GROUPS, TARGETS
-    from harness.nemesis.aim import SIZES
+    from ostrakon.harness.catalogue import find_workload, model_names, scenarios, workload_names
+    from ostrakon.harness.nemesis import FAULTS, GROUPS, TARGETS
+    from ostrakon.harness.nemesis.aim import SIZES
 
     for name in workload_names():
         workload = find_workload(name)

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 if TYPE_CHECKING:
-    from harness.trial import Trial
+    from ostrakon.harness.trial import Trial
 
 COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
 """How each verdict is coloured on a terminal."""

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.commands.outcome import show
-from harness.status import OWN_FAILURE, UserError, exit_status
+from ostrakon.harness.commands.outcome import show
+from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
+    from ostrakon.harness.plan import Plan
 
 
 @click.command()
@@ -27,10 +27,10 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
     """
     from msgspec.structs import replace
 
-    from harness.catalogue import UnknownName
-    from harness.plan import BadPlan, plan_digest
-    from harness.store import Store
-    from harness.trial import run
+    from ostrakon.harness.catalogue import UnknownName
+    from ostrakon.harness.plan import BadPlan, plan_digest
+    from ostrakon.harness.store import Store
+    from ostrakon.harness.trial import run
 
     try:
         plan, earlier = _plan(plan_or_run), _earlier(plan_or_run)
@@ -65,8 +65,8 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
 
 def _plan(asked: Path) -> Plan:
     """Raises: BadPlan; FileNotFoundError, of what a run folder lacks; UserError."""
-    from harness.catalogue import UnknownName, find_scenario
-    from harness.plan import read_plan
+    from ostrakon.harness.catalogue import UnknownName, find_scenario
+    from ostrakon.harness.plan import read_plan
 
     if asked.exists():
         return read_plan(asked)

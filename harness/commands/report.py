@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from harness.status import UserError
+from ostrakon.harness.status import UserError
 
 
 @click.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("store"))
 def report(run: Path) -> None:
     """Render RUN, a run folder, as a page; or the index of a whole store (default: store)."""
-    from harness.catalogue import find_report
+    from ostrakon.harness.catalogue import find_report
 
     if (run / "plan.json").exists() or (run / "history.jsonl").exists():
         page = find_report("run")(run)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.status import UserError
+from ostrakon.harness.status import UserError
 
 
 @click.command()
@@ -17,7 +17,7 @@ def serve(store: Path, port: int) -> None:
     from functools import partial
     from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-    from harness.catalogue import find_report
+    from ostrakon.harness.catalogue import find_report
 
     if not store.is_dir():
         raise UserError(f"{store} is not there: `ostrakon test` and `ostrakon soak` make one")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.status import INVALID, UNKNOWN, VALID, UserError
+from ostrakon.harness.status import INVALID, UNKNOWN, VALID, UserError
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
-    from harness.search.outcome import Trial
+    from ostrakon.harness.plan import Plan
+    from ostrakon.harness.search.outcome import Trial
 
 
 @click.command()
@@ -32,9 +32,9 @@ def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int
     run folder, with a pytest file that fails until the fault is mended. Exit status 1: it was shrunk and
     still fails; 0 or 2: the plan did not fail to begin with.
     """
-    from harness.catalogue import UnknownName
-    from harness.plan import BadPlan, read_plan
-    from harness.search.outcome import load_run
+    from ostrakon.harness.catalogue import UnknownName
+    from ostrakon.harness.plan import BadPlan, read_plan
+    from ostrakon.harness.search.outcome import load_run
 
     try:
         plan = read_plan(plan_or_run)
@@ -57,10 +57,10 @@ def _search(failing: Trial, seconds: float) -> tuple[Plan, int]:
     from rich.console import Console
     from rich.status import Status
 
-    from harness.search.allowance import Allowance
-    from harness.search.complexity import size_line
-    from harness.search.failure import simplest_alike
-    from harness.search.outcome import load_run
+    from ostrakon.harness.search.allowance import Allowance
+    from ostrakon.harness.search.complexity import size_line
+    from ostrakon.harness.search.failure import simplest_alike
+    from ostrakon.harness.search.outcome import load_run
 
     run, runs = load_run(), 0
 
@@ -80,10 +80,10 @@ def _keep(found: Plan, reason: str, runs: int, plan: Plan, store: Path, as_json:
     """Record a run of the result, with its test beside it, and tell of it."""
     import msgspec
 
-    from harness.search.complexity import size_line
-    from harness.search.regression import regression_test, slug
-    from harness.store import Store, write_whole
-    from harness.trial import run
+    from ostrakon.harness.search.complexity import size_line
+    from ostrakon.harness.search.regression import regression_test, slug
+    from ostrakon.harness.store import Store, write_whole
+    from ostrakon.harness.trial import run
 
     name = "-".join(filter(None, ("shrunk", plan.bug, f"seed-{plan.seed}")))
     trial = run(found, store=Store(store), name=name, report=True)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.status import OWN_FAILURE, UserError, exit_status
+from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
-    from harness.search.campaign import Campaign
-    from harness.search.soak import Limits, Progress
-    from harness.workload import Workload
+    from ostrakon.harness.search.campaign import Campaign
+    from ostrakon.harness.search.soak import Limits, Progress
+    from ostrakon.harness.workload import Workload
 
 
 def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
-    from harness.search.duration import parse_duration
+    from ostrakon.harness.search.duration import parse_duration
 
     try:
         return float("inf") if text is None else parse_duration(text)
@@ -75,9 +75,9 @@ def soak(
     and --resume goes on where it ended without trying any seed twice. Failures are grouped by reason, and
     the smallest plan of each is kept in a run folder.
     """
-    from harness.search.campaign import BadCampaign, newest_path, sole_use
-    from harness.search.crew import CannotHire, CrewFailed
-    from harness.search.soak import Limits
+    from ostrakon.harness.search.campaign import BadCampaign, newest_path, sole_use
+    from ostrakon.harness.search.crew import CannotHire, CrewFailed
+    from ostrakon.harness.search.soak import Limits
 
     if cluster is not None and workers is not None:
         raise UserError("--workers are processes here, and --cluster has workers elsewhere: name one of them")
@@ -113,10 +113,10 @@ def _begin(
     bug: str | None,
     substrate: Any,
 ) -> Campaign:
-    from harness.catalogue import UnknownName, find_bug, find_workload
-    from harness.nemesis import UnknownFault
-    from harness.search.campaign import Campaign, fresh_path
-    from harness.search.swarm import Swarm
+    from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
+    from ostrakon.harness.nemesis import UnknownFault
+    from ostrakon.harness.search.campaign import Campaign, fresh_path
+    from ostrakon.harness.search.swarm import Swarm
 
     try:
         names = _workloads(workloads or "decree", substrate or "sim")
@@ -134,7 +134,7 @@ def _begin(
 
 def _workloads(text: str, substrate: str) -> list[str]:
     """The workloads that are meant. Raises: UnknownName, UserError."""
-    from harness.catalogue import find_workload, workload_names
+    from ostrakon.harness.catalogue import find_workload, workload_names
 
     if text == "all":
         return [name for name in workload_names() if not _why_not(find_workload(name), substrate)]
@@ -161,7 +161,7 @@ def _kinds(nemesis: str | None) -> tuple[str, ...] | None:
     """The kinds of fault that are meant; None for all, and the recipes choose."""
     import random
 
-    from harness.nemesis import fault_kinds
+    from ostrakon.harness.nemesis import fault_kinds
 
     names = [name.strip() for name in (nemesis or "mixed").split(",")]
     if "mixed" in names or "all" in names:
@@ -170,7 +170,7 @@ def _kinds(nemesis: str | None) -> tuple[str, ...] | None:
 
 
 def _newest(store: Path) -> Campaign:
-    from harness.search.campaign import Campaign, newest_path
+    from ostrakon.harness.search.campaign import Campaign, newest_path
 
     return Campaign.resume(newest_path(store))
 
@@ -180,10 +180,10 @@ def _run(
 ) -> int:
     from rich.console import Console
 
-    from harness.search.errand import warm_modules
-    from harness.search.soak import soak as run_soak
-    from harness.search.summary import summarize
-    from harness.search.view import PageView, watched
+    from ostrakon.harness.search.errand import warm_modules
+    from ostrakon.harness.search.soak import soak as run_soak
+    from ostrakon.harness.search.summary import summarize
+    from ostrakon.harness.search.view import PageView, watched
 
     console = Console(stderr=True)
     warm = [module for name in campaign.swarm.workloads for module in warm_modules(name)]
@@ -208,8 +208,8 @@ def _run(
 
 
 def _write_page(campaign: Campaign, summary: dict[str, Any]) -> None:
-    from harness.catalogue import UnknownName, find_report
-    from harness.search.summary import page_path
+    from ostrakon.harness.catalogue import UnknownName, find_report
+    from ostrakon.harness.search.summary import page_path
 
     try:
         find_report("campaign")(summary, page_path(campaign))
@@ -221,14 +221,14 @@ def _write_page(campaign: Campaign, summary: dict[str, Any]) -> None:
 
 
 def _write_index(store: Path) -> None:
-    from harness.catalogue import UnknownName, find_report
+    from ostrakon.harness.catalogue import UnknownName, find_report
 
     with suppress(UnknownName):  # Told already, of the campaign's page.
         find_report("index")(store)
 
 
 def _verdicts(counts: Mapping[str, int]) -> str:
-    from harness.search.summary import VERDICTS
+    from ostrakon.harness.search.summary import VERDICTS
 
     return " · ".join(f"{counts[name]:,} {name}" for name in VERDICTS)
 
@@ -236,8 +236,8 @@ def _verdicts(counts: Mapping[str, int]) -> str:
 def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_json: bool) -> None:
     import msgspec
 
-    from harness.search.summary import page_path
-    from harness.search.view import status_line
+    from ostrakon.harness.search.summary import page_path
+    from ostrakon.harness.search.view import status_line
 
     if as_json:
         click.echo(msgspec.json.encode(summary, enc_hook=str))

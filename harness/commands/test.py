@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.commands.outcome import show
-from harness.status import OWN_FAILURE, UserError, exit_status
+from ostrakon.harness.commands.outcome import show
+from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
-    from harness.plan import Plan
-    from harness.workload import Workload
+    from ostrakon.harness.plan import Plan
+    from ostrakon.harness.workload import Workload
 
 
 @click.command()
@@ -101,12 +101,12 @@ def test(
     The run is kept in a folder of its own with a report to read; the last lines say where it is and how
     to run it again.
     """
-    from harness.catalogue import UnknownName, find_bug, find_workload
-    from harness.nemesis import UnknownFault
-    from harness.plan import BadPlan
-    from harness.planning import plan_for
-    from harness.store import Store
-    from harness.trial import run
+    from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
+    from ostrakon.harness.nemesis import UnknownFault
+    from ostrakon.harness.plan import BadPlan
+    from ostrakon.harness.planning import plan_for
+    from ostrakon.harness.store import Store
+    from ostrakon.harness.trial import run
 
     try:
         found = find_workload(workload)
@@ -134,7 +134,7 @@ def test(
             options=_parse(options),
         )
         if verbose:
-            from harness.commands.banner import banner
+            from ostrakon.harness.commands.banner import banner
 
             click.echo("\n".join(banner(plan)), err=True)
         if check_determinism:
@@ -155,8 +155,8 @@ def _divergence(plan: Plan, workload: Workload) -> str:
         raise UserError(
             f"--check-determinism: there is a tape of choices on 'sim' only, not on {plan.substrate!r}"
         )
-    from harness.sim import check_determinism
-    from harness.simulation import simulate
+    from ostrakon.harness.sim import check_determinism
+    from ostrakon.harness.simulation import simulate
 
     diverged = check_determinism(lambda tape: simulate(plan, workload, tape=tape))
     return str(diverged or "")

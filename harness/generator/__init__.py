@@ -7,20 +7,27 @@ returns. Whatever takes a source takes a generator, a `Todo`, a function, or a l
     ops = clients(time_limit(5, stagger(0.1, mix(reads, writes, rng=rng), rng=rng)))
 
 Which thread an op falls to, and who wins when several could act, is settled in turn and so is fair.
-Randomness is drawn from dice that are part of the value; see `harness.generator.dice`.
+Randomness is drawn from dice that are part of the value; see `ostrakon.harness.generator.dice`.
 """
 
-from harness.generator.bounds import concurrency_limit, limit, once, process_limit, time_limit, until_ok
-from harness.generator.change import f_map, filter_ops, map_ops, on_update
-from harness.generator.choice import any_of, flip_flop, mix, shortest_of
-from harness.generator.context import Context, Thread
-from harness.generator.malformed import MalformedOp, validate
-from harness.generator.order import cycle, phases, repeat, sequence, synchronize, then
-from harness.generator.player import imperfect, perfect, play, quick
-from harness.generator.source import Source, drawn, lift, numbered
-from harness.generator.threads import clients, each_process, each_thread, nemesis, on, reserve
-from harness.generator.timing import delay, log, not_before, sleep, stagger
-from harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Pending, Todo
+from ostrakon.harness.generator.bounds import (
+    concurrency_limit,
+    limit,
+    once,
+    process_limit,
+    time_limit,
+    until_ok,
+)
+from ostrakon.harness.generator.change import f_map, filter_ops, map_ops, on_update
+from ostrakon.harness.generator.choice import any_of, flip_flop, mix, shortest_of
+from ostrakon.harness.generator.context import Context, Thread
+from ostrakon.harness.generator.malformed import MalformedOp, validate
+from ostrakon.harness.generator.order import cycle, phases, repeat, sequence, synchronize, then
+from ostrakon.harness.generator.player import imperfect, perfect, play, quick
+from ostrakon.harness.generator.source import Source, drawn, lift, numbered
+from ostrakon.harness.generator.threads import clients, each_process, each_thread, nemesis, on, reserve
+from ostrakon.harness.generator.timing import delay, log, not_before, sleep, stagger
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Pending, Todo
 
 __all__ = [
     "PENDING",

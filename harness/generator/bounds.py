@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from harness.generator.context import Context
-from harness.generator.source import Source, lift
-from harness.generator.todo import PENDING, Asked, Generator
-from harness.history import Op, Process
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.source import Source, lift
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator
+from ostrakon.harness.history import Op, Process
 
 
 def limit(count: int, source: Source) -> Generator:

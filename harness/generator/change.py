@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from harness.generator.context import Context
-from harness.generator.source import Source, lift
-from harness.generator.todo import PENDING, Asked, Generator, Todo
-from harness.history import Op
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.source import Source, lift
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator, Todo
+from ostrakon.harness.history import Op
 
 
 def map_ops(change: Callable[[Todo], Todo], source: Source) -> Generator:

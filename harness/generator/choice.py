@@ -6,11 +6,11 @@ import random
 
 import msgspec
 
-from harness.generator.context import Context
-from harness.generator.dice import Dice
-from harness.generator.source import Source, lift
-from harness.generator.todo import PENDING, Asked, Generator, Todo
-from harness.history import Op
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.dice import Dice
+from ostrakon.harness.generator.source import Source, lift
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator, Todo
+from ostrakon.harness.history import Op
 
 
 def mix(*sources: Source, rng: random.Random) -> Generator:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from harness.history import NEMESIS, Process
+from ostrakon.harness.history import NEMESIS, Process
 
 Thread = Process
 """One line of activity: a client, counted from 0, or the nemesis.

@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
-from harness.generator.context import Context, Thread
-from harness.generator.malformed import validate
-from harness.generator.source import Source
-from harness.generator.todo import PENDING, ImpossibleGenerator, Todo
-from harness.history import NEMESIS, Op
+from ostrakon.harness.generator.context import Context, Thread
+from ostrakon.harness.generator.malformed import validate
+from ostrakon.harness.generator.source import Source
+from ostrakon.harness.generator.todo import PENDING, ImpossibleGenerator, Todo
+from ostrakon.harness.history import NEMESIS, Op
 
 LOG = logging.getLogger(__name__)
 

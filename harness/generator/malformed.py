@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.generator.context import Context
-from harness.generator.source import Source, lift
-from harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Todo
-from harness.history import NEMESIS, Op
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.source import Source, lift
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Todo
+from ostrakon.harness.history import NEMESIS, Op
 
 
 class MalformedOp(ImpossibleGenerator):

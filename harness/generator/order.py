@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.generator.context import Context
-from harness.generator.source import Sequence, Source, lift
-from harness.generator.todo import PENDING, Asked, Generator
-from harness.history import Op
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.source import Sequence, Source, lift
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator
+from ostrakon.harness.history import Op
 
 
 def sequence(*sources: Source) -> Generator:

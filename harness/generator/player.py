@@ -8,10 +8,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from harness.generator.course import Course
-from harness.generator.source import Source
-from harness.generator.todo import ImpossibleGenerator
-from harness.history import Op
+from ostrakon.harness.generator.course import Course
+from ostrakon.harness.generator.source import Source
+from ostrakon.harness.generator.todo import ImpossibleGenerator
+from ostrakon.harness.history import Op
 
 Complete = Callable[[Op], Op | None]
 """Says how an invoked op ends, its `time` being when it does; None when nothing is ever heard of it."""

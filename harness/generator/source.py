@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import msgspec
 
-from harness.generator.context import Context
-from harness.generator.todo import PENDING, Asked, Generator, Todo, addressed
-from harness.history import Op
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator, Todo, addressed
+from ostrakon.harness.history import Op
 
 if TYPE_CHECKING:
     Source: TypeAlias = "Generator | Todo | Callable[[], Source] | list[Source] | tuple[Source, ...] | None"

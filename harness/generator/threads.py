@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from harness.generator.choice import any_of
-from harness.generator.context import Context, Thread, thread_of
-from harness.generator.source import Source, lift
-from harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Todo
-from harness.history import NEMESIS, Op, Process
+from ostrakon.harness.generator.choice import any_of
+from ostrakon.harness.generator.context import Context, Thread, thread_of
+from ostrakon.harness.generator.source import Source, lift
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Todo
+from ostrakon.harness.history import NEMESIS, Op, Process
 
 
 def on(belongs: Callable[[Thread], bool], source: Source) -> Generator:

@@ -7,11 +7,11 @@ import random
 import msgspec
 from msgspec.structs import replace
 
-from harness.generator.context import Context
-from harness.generator.dice import Dice
-from harness.generator.source import One, Source, lift
-from harness.generator.todo import PENDING, Asked, Generator, Todo
-from harness.history import Op
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.dice import Dice
+from ostrakon.harness.generator.source import One, Source, lift
+from ostrakon.harness.generator.todo import PENDING, Asked, Generator, Todo
+from ostrakon.harness.history import Op
 
 
 def stagger(period_s: float, source: Source, *, rng: random.Random) -> Generator:

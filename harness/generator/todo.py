@@ -7,8 +7,8 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from harness.generator.context import Context
-from harness.history import Op, Process
+from ostrakon.harness.generator.context import Context
+from ostrakon.harness.history import Op, Process
 
 
 class Todo(msgspec.Struct, frozen=True, gc=False):

@@ -3,11 +3,11 @@
 A leaf: it imports nothing else of this project, so that anyone can read a history without the harness.
 """
 
-from harness.history.history import History, UnsuitableHistory
-from harness.history.jsonl import DamagedFile, Journal, read_columns, read_history, read_trace
-from harness.history.op import NEMESIS, Op, OpType, Process
-from harness.history.reader import ContradictoryFile, FailMeans, Format, Recording, read_any
-from harness.history.trace import Event, Trace
+from ostrakon.harness.history.history import History, UnsuitableHistory
+from ostrakon.harness.history.jsonl import DamagedFile, Journal, read_columns, read_history, read_trace
+from ostrakon.harness.history.op import NEMESIS, Op, OpType, Process
+from ostrakon.harness.history.reader import ContradictoryFile, FailMeans, Format, Recording, read_any
+from ostrakon.harness.history.trace import Event, Trace
 
 __all__ = [
     "NEMESIS",

@@ -11,13 +11,13 @@ from functools import lru_cache, partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
-from harness.history.edn import EdnReader
-from harness.history.entry import op_of
-from harness.history.history import History
-from harness.history.op import NEMESIS, Op, Process
+from ostrakon.harness.history.edn import EdnReader
+from ostrakon.harness.history.entry import op_of
+from ostrakon.harness.history.history import History
+from ostrakon.harness.history.op import NEMESIS, Op, Process
 
 if TYPE_CHECKING:
-    from harness.history.columns import Columns
+    from ostrakon.harness.history.columns import Columns
 
 _PROCESS: Final = re.compile(r":process (\d+|:nemesis)(?=[\s,}])")
 _TIME: Final = re.compile(r":time (\d+)(?=[\s,}])")
@@ -61,7 +61,7 @@ def _columns(
     told: Sequence[str], kinds: dict[str, Op], process: Sequence[Process], time: Sequence[int]
 ) -> Columns:
     """The columns of ops of these kinds."""
-    from harness.history.columns import Columns
+    from ostrakon.harness.history.columns import Columns
 
     at: Sequence[int] = range(len(told))
     if NEMESIS in process:

@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.history.history import UnsuitableHistory
-from harness.history.op import NEMESIS, Op, Process
+from ostrakon.harness.history.history import UnsuitableHistory
+from ostrakon.harness.history.op import NEMESIS, Op, Process
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from harness.history.op import NEMESIS, Op, Process
+from ostrakon.harness.history.op import NEMESIS, Op, Process
 
 
 class Contradiction(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
-from harness.history.op import NEMESIS, Op, OpType
+from ostrakon.harness.history.op import NEMESIS, Op, OpType
 
 _TYPES: Final = get_args(OpType)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from harness.history.history import History
+from ostrakon.harness.history.history import History
 
 
 def fruitless(history: History, required: Iterable[str] = ()) -> Iterator[str]:

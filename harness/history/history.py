@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
 
-from harness.history.op import NEMESIS, Op, OpType, Process
+from ostrakon.harness.history.op import NEMESIS, Op, OpType, Process
 
 if TYPE_CHECKING:
-    from harness.history.columns import Columns
+    from ostrakon.harness.history.columns import Columns
 
 
 class UnsuitableHistory(ValueError):
@@ -88,7 +88,7 @@ class History(Sequence[Op]):
     @cached_property
     def columns(self) -> Columns:
         """The clients' operations as parallel arrays."""
-        from harness.history.columns import Columns
+        from ostrakon.harness.history.columns import Columns
 
         return Columns.of(self._ops) if self._columns is None else self._columns()
 

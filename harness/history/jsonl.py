@@ -13,12 +13,12 @@ from typing import IO, TYPE_CHECKING, Final, TypeVar, get_args
 
 import msgspec
 
-from harness.history.history import History
-from harness.history.op import Op, OpType
-from harness.history.trace import Event, Trace
+from ostrakon.harness.history.history import History
+from ostrakon.harness.history.op import Op, OpType
+from ostrakon.harness.history.trace import Event, Trace
 
 if TYPE_CHECKING:
-    from harness.history.columns import Columns
+    from ostrakon.harness.history.columns import Columns
 
 _T = TypeVar("_T", Op, Event)
 
@@ -88,7 +88,7 @@ def read_history(path: Path | str, *, keep_undamaged: bool = False) -> History:
 
 def read_columns(path: Path | str, *, keep_undamaged: bool = False) -> Columns:
     """Read a `history.jsonl` as columns, without keeping its ops; otherwise as `read_history`."""
-    from harness.history.columns import Columns
+    from ostrakon.harness.history.columns import Columns
 
     return Columns.gather(_pieces(path, Op, keep_undamaged))
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from harness.history.edn import EdnReader
+from ostrakon.harness.history.edn import EdnReader
 
 _LINE: Final = re.compile(
     r"INFO\s+\S+\s+-\s+(?P<process>\d+|:nemesis)\s+:(?P<type>\w+)\s+:(?P<f>\S+)\s+(?P<value>.+)"

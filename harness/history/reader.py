@@ -11,14 +11,14 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from harness.history.alike import alike
-from harness.history.contradiction import contradiction
-from harness.history.edn import TOO_LONG, EdnReader
-from harness.history.entry import op_of
-from harness.history.history import History
-from harness.history.jsonl import TOO_DEEP, DamagedFile, not_text, read_history
-from harness.history.op import Op
-from harness.history.porcupine import EtcdReader
+from ostrakon.harness.history.alike import alike
+from ostrakon.harness.history.contradiction import contradiction
+from ostrakon.harness.history.edn import TOO_LONG, EdnReader
+from ostrakon.harness.history.entry import op_of
+from ostrakon.harness.history.history import History
+from ostrakon.harness.history.jsonl import TOO_DEEP, DamagedFile, not_text, read_history
+from ostrakon.harness.history.op import Op
+from ostrakon.harness.history.porcupine import EtcdReader
 
 Format = Literal["ostrakon", "jepsen-edn", "jepsen-json", "porcupine-etcd", "porcupine-kv"]
 FailMeans = Literal["did not happen", "compared unequal"]

@@ -5,6 +5,6 @@ done to messages. Everything listens on the loopback interface alone, and no pri
 truth about one machine, and never the same twice.
 """
 
-from harness.live.cluster import LIVE_KINDS, is_possible_live, require_live, run_live
+from ostrakon.harness.live.cluster import LIVE_KINDS, is_possible_live, require_live, run_live
 
 __all__ = ["LIVE_KINDS", "is_possible_live", "require_live", "run_live"]

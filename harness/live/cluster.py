@@ -12,27 +12,27 @@ from typing import Any
 
 import trio
 
-from harness.aiming import nemesis_for
-from harness.catalogue import UnknownName, find_workload
-from harness.effects import inert_faults, told_effects
-from harness.history import History, Op, Trace, read_trace
-from harness.interpreter import Interpretation, interpret
-from harness.live.disk import LiveDisk
-from harness.live.errand import Errand
-from harness.live.machine import Exit, LiveMachine
-from harness.live.proxy import Proxy
-from harness.live.sockets import install
-from harness.nemesis import Deed, Nemesis
-from harness.plan import BadPlan, Fault, Plan
-from harness.rest import take_rest
-from harness.script import FINAL_PHASE_S, script
-from harness.sim.errors import root_cause
-from harness.sim.latency import planned_latency
-from harness.sim.seeds import substream
-from harness.simulation import client_crashes
-from harness.store import RunFolder
-from harness.trial import Finding, Recording
-from harness.workload import Site, Workload
+from ostrakon.harness.aiming import nemesis_for
+from ostrakon.harness.catalogue import UnknownName, find_workload
+from ostrakon.harness.effects import inert_faults, told_effects
+from ostrakon.harness.history import History, Op, Trace, read_trace
+from ostrakon.harness.interpreter import Interpretation, interpret
+from ostrakon.harness.live.disk import LiveDisk
+from ostrakon.harness.live.errand import Errand
+from ostrakon.harness.live.machine import Exit, LiveMachine
+from ostrakon.harness.live.proxy import Proxy
+from ostrakon.harness.live.sockets import install
+from ostrakon.harness.nemesis import Deed, Nemesis
+from ostrakon.harness.plan import BadPlan, Fault, Plan
+from ostrakon.harness.rest import take_rest
+from ostrakon.harness.script import FINAL_PHASE_S, script
+from ostrakon.harness.sim.errors import root_cause
+from ostrakon.harness.sim.latency import planned_latency
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.simulation import client_crashes
+from ostrakon.harness.store import RunFolder
+from ostrakon.harness.trial import Finding, Recording
+from ostrakon.harness.workload import Site, Workload
 
 LIVE_KINDS = (
     *("partition", "pause", "kill", "stop", "clog", "reset"),

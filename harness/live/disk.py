@@ -10,7 +10,7 @@ import trio
 
 
 class LiveDisk:
-    """Files by path, as `harness.workload.Disk` wants them; fsync is what the system makes of it."""
+    """Files by path, as `ostrakon.harness.workload.Disk` wants them; fsync is what the system makes of it."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

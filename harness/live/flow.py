@@ -13,8 +13,8 @@ from heapq import heappop, heappush
 
 import trio
 
-from harness.live.link import Link
-from harness.sim.framing import Framing, Splitter
+from ostrakon.harness.live.link import Link
+from ostrakon.harness.sim.framing import Framing, Splitter
 
 RETRANSMISSION_S = 0.2
 """How late TCP makes what was lost on its way."""

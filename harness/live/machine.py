@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from harness.live.errand import Errand, encode_errand
+from ostrakon.harness.live.errand import Errand, encode_errand
 
 _TOLD_MAX = 8_000
 """Characters of what a process said last that are told when it crashes."""
@@ -67,7 +67,7 @@ class LiveMachine:
         Path(self._errand.folder).mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.live.node"],
+                [sys.executable, "-m", "ostrakon.harness.live.node"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

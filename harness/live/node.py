@@ -1,4 +1,4 @@
-"""A live node: `python -m harness.live.node`, started by the harness with an errand on its standard input."""
+"""A live node: `python -m ostrakon.harness.live.node`, started with a job on its standard input."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 import trio
 
-from harness.catalogue import find_bug, find_workload
-from harness.history.trace import stamped
-from harness.live.disk import LiveDisk
-from harness.live.errand import Errand, decode_errand
-from harness.live.sockets import install
-from harness.sim.seeds import substream
-from harness.workload import Program, Site
+from ostrakon.harness.catalogue import find_bug, find_workload
+from ostrakon.harness.history.trace import stamped
+from ostrakon.harness.live.disk import LiveDisk
+from ostrakon.harness.live.errand import Errand, decode_errand
+from ostrakon.harness.live.sockets import install
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.workload import Program, Site
 
 _PR_SET_PDEATHSIG = 1
 

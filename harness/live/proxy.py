@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 import trio
 
-from harness.live.flow import Flow
-from harness.live.link import Blockade, Link
-from harness.live.preamble import (
+from ostrakon.harness.live.flow import Flow
+from ostrakon.harness.live.link import Blockade, Link
+from ostrakon.harness.live.preamble import (
     LOOPBACK,
     OK,
     REFUSED,
@@ -24,9 +24,9 @@ from harness.live.preamble import (
     decode_preamble,
     read_line,
 )
-from harness.sim.framing import Framing
-from harness.sim.latency import Latency
-from harness.sim.link import Disturbance, Disturbed
+from ostrakon.harness.sim.framing import Framing
+from ostrakon.harness.sim.latency import Latency
+from ostrakon.harness.sim.link import Disturbance, Disturbed
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 

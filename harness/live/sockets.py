@@ -15,7 +15,15 @@ from typing import Any
 
 import trio
 
-from harness.live.preamble import LINE_MAX, LOOPBACK, OK, Connecting, Listening, encode_preamble, read_line
+from ostrakon.harness.live.preamble import (
+    LINE_MAX,
+    LOOPBACK,
+    OK,
+    Connecting,
+    Listening,
+    encode_preamble,
+    read_line,
+)
 
 _NETWORK = "10.77"
 """Where the addresses of nodes lie. Nothing is ever sent there."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from harness.history import Event, History, Op
-from harness.store import RunFolder
-from harness.trial import Finding, Recording
+from ostrakon.harness.history import Event, History, Op
+from ostrakon.harness.store import RunFolder
+from ostrakon.harness.trial import Finding, Recording
 
 
 def recording(

@@ -12,22 +12,22 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from harness.aiming import nemesis_for
-from harness.client import OVER
-from harness.effects import inert_faults, told_effects
-from harness.generator import Generator
-from harness.generator.course import Course, Wait
-from harness.history import Event, Op
-from harness.model.heap import Heap
-from harness.model.recording import recording
-from harness.model.wires import Wires
-from harness.nemesis import Machine, Nemesis
-from harness.plan import Plan
-from harness.script import FINAL_PHASE_S, script
-from harness.sim.seeds import substream
-from harness.store import RunFolder
-from harness.trial import Finding, Recording
-from harness.workload import Workload
+from ostrakon.harness.aiming import nemesis_for
+from ostrakon.harness.client import OVER
+from ostrakon.harness.effects import inert_faults, told_effects
+from ostrakon.harness.generator import Generator
+from ostrakon.harness.generator.course import Course, Wait
+from ostrakon.harness.history import Event, Op
+from ostrakon.harness.model.heap import Heap
+from ostrakon.harness.model.recording import recording
+from ostrakon.harness.model.wires import Wires
+from ostrakon.harness.nemesis import Machine, Nemesis
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.script import FINAL_PHASE_S, script
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.store import RunFolder
+from ostrakon.harness.trial import Finding, Recording
+from ostrakon.harness.workload import Workload
 
 CONTROL = "control"
 """Where clients are, as far as latency is concerned."""

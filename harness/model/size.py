@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from harness.plan import Plan
+from ostrakon.harness.plan import Plan
 
 
 class Size(msgspec.Struct, frozen=True):

@@ -11,12 +11,12 @@ import random
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from harness.model.heap import Heap
-from harness.nemesis import Grudge
-from harness.plan import Deviation, Plan
-from harness.sim.latency import planned_latency
-from harness.sim.link import Disturbance, Disturbed
-from harness.sim.seeds import substream
+from ostrakon.harness.model.heap import Heap
+from ostrakon.harness.nemesis import Grudge
+from ostrakon.harness.plan import Deviation, Plan
+from ostrakon.harness.sim.latency import planned_latency
+from ostrakon.harness.sim.link import Disturbance, Disturbed
+from ostrakon.harness.sim.seeds import substream
 
 Arrive = Callable[[str, Any], None]
 """Takes the sender and the message."""

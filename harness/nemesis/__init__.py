@@ -1,8 +1,8 @@
 """Who brings the faults: their shapes, what each does and undoes, and when."""
 
-from harness.nemesis.crash_point import crashed_at_await, crashed_at_sync
-from harness.nemesis.custody import Custody, Machine
-from harness.nemesis.device_fault import (
+from ostrakon.harness.nemesis.crash_point import crashed_at_await, crashed_at_sync
+from ostrakon.harness.nemesis.custody import Custody, Machine
+from ostrakon.harness.nemesis.device_fault import (
     decayed,
     failing_disk,
     full_disk,
@@ -12,10 +12,10 @@ from harness.nemesis.device_fault import (
     spoilt_disk,
     suspended,
 )
-from harness.nemesis.draw import draw_faults
-from harness.nemesis.effect import Effect, Underway
-from harness.nemesis.enact import enact
-from harness.nemesis.fault import (
+from ostrakon.harness.nemesis.draw import draw_faults
+from ostrakon.harness.nemesis.effect import Effect, Underway
+from ostrakon.harness.nemesis.enact import enact
+from ostrakon.harness.nemesis.fault import (
     Links,
     clogged,
     corrupted,
@@ -31,11 +31,11 @@ from harness.nemesis.fault import (
     reset,
     stopped,
 )
-from harness.nemesis.grudge import Grudge
-from harness.nemesis.kinds import FAULTS, GROUPS, FaultKind, UnknownFault, fault_kinds, find_fault
-from harness.nemesis.nemesis import Deed, Nemesis, schedule
-from harness.nemesis.package import Package, Scattered, Steady
-from harness.nemesis.target import TARGETS, Target
+from ostrakon.harness.nemesis.grudge import Grudge
+from ostrakon.harness.nemesis.kinds import FAULTS, GROUPS, FaultKind, UnknownFault, fault_kinds, find_fault
+from ostrakon.harness.nemesis.nemesis import Deed, Nemesis, schedule
+from ostrakon.harness.nemesis.package import Package, Scattered, Steady
+from ostrakon.harness.nemesis.target import TARGETS, Target
 
 __all__ = [
     "FAULTS",

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
-from harness.nemesis import grudge
-from harness.nemesis.grudge import Grudge
-from harness.nemesis.target import aimed
-from harness.plan import Fault
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.nemesis.grudge import Grudge
+from ostrakon.harness.nemesis.target import aimed
+from ostrakon.harness.plan import Fault
 
 Aim = Callable[[Sequence[str], random.Random], Mapping[str, Any]]
 """Given the nodes that may be struck, the fields of a `Fault` that say whom it strikes and how hard."""
@@ -153,7 +153,7 @@ def so_many(aim: Aim, kind: str, size: str) -> Aim:
 
 
 def at_target(aim: Aim, target: str) -> Aim:
-    """Aimed as by `aim`, but at what is found out when the fault begins; see `harness.nemesis.target`."""
+    """Aimed as by `aim`, but at what is found out when the fault begins; see `target`."""
 
     def aim_at_target(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
         fields = {**aim(nodes, rng), "target": target}

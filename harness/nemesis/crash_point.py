@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from harness.nemesis.custody import Custody, How
-from harness.nemesis.devices import Operation
-from harness.nemesis.effect import Effect, Underway
+from ostrakon.harness.nemesis.custody import Custody, How
+from ostrakon.harness.nemesis.devices import Operation
+from ostrakon.harness.nemesis.effect import Effect, Underway
 
 
 @contextmanager

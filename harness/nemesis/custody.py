@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import msgspec
 from msgspec.structs import replace
 
-from harness.nemesis.devices import Devices, Equipped
+from ostrakon.harness.nemesis.devices import Devices, Equipped
 
 How = Literal["pause", "stop", "kill", "power_loss"]
 Step = Literal["pause", "resume", "stop", "kill", "power_off", "restart"]

@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from harness.nemesis.custody import Custody
-from harness.nemesis.devices import Complaint, Disk, Failing, Frozen, Full, Operation, Skew, Slow
-from harness.nemesis.effect import Effect, Enacted, Underway, settled
-from harness.nemesis.fault import held
+from ostrakon.harness.nemesis.custody import Custody
+from ostrakon.harness.nemesis.devices import Complaint, Disk, Failing, Frozen, Full, Operation, Skew, Slow
+from ostrakon.harness.nemesis.effect import Effect, Enacted, Underway, settled
+from ostrakon.harness.nemesis.fault import held
 
 if TYPE_CHECKING:
-    from harness.sim.decay import Decay
-    from harness.sim.disk_fault import DiskFaultKind
+    from ostrakon.harness.sim.decay import Decay
+    from ostrakon.harness.sim.disk_fault import DiskFaultKind
 
 SPOILS: Mapping[str, DiskFaultKind] = {
     "lying_disk": "lying sync",
@@ -93,7 +93,7 @@ def spoilt_disk(
     custody: Custody, nodes: Collection[str], kind: DiskFaultKind, probability: float
 ) -> Iterator[Underway]:
     """Some operations do other than they say; what is damaged stays so."""
-    from harness.sim.disk_fault import DiskFault
+    from ostrakon.harness.sim.disk_fault import DiskFault
 
     disks = [custody.devices(name).disk for name in custody.equipped(nodes)]
     with ExitStack() as undo:

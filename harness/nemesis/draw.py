@@ -6,10 +6,10 @@ import math
 import random
 from collections.abc import Collection, Sequence
 
-from harness.nemesis.kinds import fault_kinds
-from harness.nemesis.package import Package, Scattered, Steady
-from harness.nemesis.target import TARGETS
-from harness.plan import Fault
+from ostrakon.harness.nemesis.kinds import fault_kinds
+from ostrakon.harness.nemesis.package import Package, Scattered, Steady
+from ostrakon.harness.nemesis.target import TARGETS
+from ostrakon.harness.plan import Fault
 
 
 def draw_faults(

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
 
-from harness.nemesis import device_fault
-from harness.nemesis.crash_point import crashed_at_await, crashed_at_sync
-from harness.nemesis.custody import Custody
-from harness.nemesis.device_fault import DECAYS, SPOILS
-from harness.nemesis.devices import Operation
-from harness.nemesis.effect import Enacted
-from harness.nemesis.fault import Links, Only, clogged, disturbed, held, partition, reset, stopped
-from harness.plan import FAULT_KINDS, Fault
+from ostrakon.harness.nemesis import device_fault
+from ostrakon.harness.nemesis.crash_point import crashed_at_await, crashed_at_sync
+from ostrakon.harness.nemesis.custody import Custody
+from ostrakon.harness.nemesis.device_fault import DECAYS, SPOILS
+from ostrakon.harness.nemesis.devices import Operation
+from ostrakon.harness.nemesis.effect import Enacted
+from ostrakon.harness.nemesis.fault import Links, Only, clogged, disturbed, held, partition, reset, stopped
+from ostrakon.harness.plan import FAULT_KINDS, Fault
 
 
 def enact(fault: Fault, links: Links[Any, Any], custody: Custody, only: Only | None = None) -> Enacted:

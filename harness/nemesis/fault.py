@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-from harness.nemesis.custody import Custody, How
-from harness.nemesis.effect import Effect, Enacted, Underway, settled
-from harness.nemesis.grudge import Grudge
+from ostrakon.harness.nemesis.custody import Custody, How
+from ostrakon.harness.nemesis.effect import Effect, Enacted, Underway, settled
+from ostrakon.harness.nemesis.grudge import Grudge
 
 if TYPE_CHECKING:
-    from harness.sim.link import Disturbance, FaultKind
+    from ostrakon.harness.sim.link import Disturbance, FaultKind
 
 
 class Counted(Protocol):
@@ -205,8 +205,8 @@ def disturbed(
     after: int = 0,
     most: int = 0,
 ) -> Iterator[Underway]:
-    """Some messages fare as `kind` says: see `harness.sim.link.Disturbance`, which has the same fields."""
-    from harness.sim.link import Disturbance
+    """Some messages fare as `kind` says: see `sim.link.Disturbance`, which has the same fields."""
+    from ostrakon.harness.sim.link import Disturbance
 
     struck = links.disturb(Disturbance(kind, probability, ms, between, only, after, most))
     try:

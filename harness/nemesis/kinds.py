@@ -9,7 +9,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.nemesis.aim import (
+from ostrakon.harness.nemesis.aim import (
     SHAPES,
     SIZES,
     Aim,
@@ -26,17 +26,17 @@ from harness.nemesis.aim import (
     some_pair,
     victims,
 )
-from harness.nemesis.device_fault import DECAYS, SPOILS
-from harness.nemesis.target import TARGETS
-from harness.nemesis.unfold import Unfold, restart_loop, strobe, swizzle, whole
-from harness.plan import FAULT_COLOURS, FAULT_KINDS, nearest
+from ostrakon.harness.nemesis.device_fault import DECAYS, SPOILS
+from ostrakon.harness.nemesis.target import TARGETS
+from ostrakon.harness.nemesis.unfold import Unfold, restart_loop, strobe, swizzle, whole
+from ostrakon.harness.plan import FAULT_COLOURS, FAULT_KINDS, nearest
 
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
     """Something that `--nemesis` can be given: what it does, to whom, for how long, and how it is shown.
 
-    Whatever does a fault also undoes it: `harness.nemesis.enact` makes a context manager of each.
+    Whatever does a fault also undoes it: `ostrakon.harness.nemesis.enact` makes a context manager of each.
     """
 
     name: str

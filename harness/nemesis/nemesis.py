@@ -16,15 +16,15 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from harness.generator import Generator, Todo, sequence
-from harness.generator import nemesis as by_nemesis
-from harness.history import Op
-from harness.nemesis.custody import Custody, Machine
-from harness.nemesis.effect import Effect, Enacted, Underway
-from harness.nemesis.enact import enact
-from harness.nemesis.fault import Links, nothing
-from harness.nemesis.target import aimed
-from harness.plan import Fault
+from ostrakon.harness.generator import Generator, Todo, sequence
+from ostrakon.harness.generator import nemesis as by_nemesis
+from ostrakon.harness.history import Op
+from ostrakon.harness.nemesis.custody import Custody, Machine
+from ostrakon.harness.nemesis.effect import Effect, Enacted, Underway
+from ostrakon.harness.nemesis.enact import enact
+from ostrakon.harness.nemesis.fault import Links, nothing
+from ostrakon.harness.nemesis.target import aimed
+from ostrakon.harness.plan import Fault
 
 
 @dataclass(frozen=True, slots=True)

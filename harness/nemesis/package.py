@@ -18,9 +18,9 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from harness.nemesis.grudge import majority_of
-from harness.nemesis.kinds import FAULTS, FaultKind
-from harness.plan import MESSAGE_KINDS, Fault
+from ostrakon.harness.nemesis.grudge import majority_of
+from ostrakon.harness.nemesis.kinds import FAULTS, FaultKind
+from ostrakon.harness.plan import MESSAGE_KINDS, Fault
 
 _GAP_MS = 600
 """Mean time from the beginning of one fault to the next, if there is that much: they overlap at times, and at

@@ -12,10 +12,10 @@ from itertools import permutations
 
 from msgspec.structs import replace
 
-from harness.history import Event
-from harness.nemesis import grudge
-from harness.nemesis.grudge import Grudge, majority_of
-from harness.plan import LINK_KINDS, Fault
+from ostrakon.harness.history import Event
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.nemesis.grudge import Grudge, majority_of
+from ostrakon.harness.plan import LINK_KINDS, Fault
 
 Target = Callable[[Sequence[Event], Sequence[str]], Sequence[str]]
 """Given all that nodes have reported so far, and the cluster's nodes: those that are meant, if any are."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from harness.plan import Fault
+from ostrakon.harness.plan import Fault
 
 Unfold = Callable[[Fault, random.Random], Sequence[Fault]]
 """Makes of one fault, as it was aimed, those that it consists of: within its time, in order."""

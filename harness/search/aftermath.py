@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.plan import Plan
+from ostrakon.harness.plan import Plan
 
 _MARGINS_MS = (1, 50, 500)
 """How long after the failure the clients stop; what leaves out less may still fail when what leaves out more

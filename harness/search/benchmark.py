@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from harness.search.conviction import Control, Controlled, Hunt, Hunted, do_job
-from harness.search.crew import Crew, Done, Failed
-from harness.search.oracle import Convicted, Oracle, tally
+from ostrakon.harness.search.conviction import Control, Controlled, Hunt, Hunted, do_job
+from ostrakon.harness.search.crew import Crew, Done, Failed
+from ostrakon.harness.search.oracle import Convicted, Oracle, tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def run_benchmark(
     controlled = Controlled()
     failures: list[str] = []
     with Crew[Hunt | Control, Hunted | Controlled](
-        do_job, min(workers, len(jobs)), limit_s=limit_s, warm=("harness.search.conviction", *warm)
+        do_job, min(workers, len(jobs)), limit_s=limit_s, warm=("ostrakon.harness.search.conviction", *warm)
     ) as crew:
         while waiting or crew.pending:
             while waiting and crew.room:
@@ -90,8 +90,8 @@ def run_benchmark(
 
 def to_json(benchmark: Benchmark, expected: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     """The outcome as plain data; `expected` says which properties may convict each bug."""
-    from harness.search.summary import replay_line
-    from harness.status import as_json
+    from ostrakon.harness.search.summary import replay_line
+    from ostrakon.harness.status import as_json
 
     return {
         "valid": as_json(benchmark.valid),

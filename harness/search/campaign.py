@@ -20,13 +20,13 @@ from typing import Self
 
 import msgspec
 
-from harness.plan import BadPlan, decode_plan, encode_plan
-from harness.search.coverage import Coverage
-from harness.search.outcome import Outcome, Point, Uses
-from harness.search.portfolio import Merit
-from harness.search.shape import Shape, Windows
-from harness.search.swarm import Swarm
-from harness.search.tally import Finding, Tally
+from ostrakon.harness.plan import BadPlan, decode_plan, encode_plan
+from ostrakon.harness.search.coverage import Coverage
+from ostrakon.harness.search.outcome import Outcome, Point, Uses
+from ostrakon.harness.search.portfolio import Merit
+from ostrakon.harness.search.shape import Shape, Windows
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.tally import Finding, Tally
 
 _APPLICATION = 0x4F535452  # "OSTR": says whose file this is, in SQLite's own header.
 _VERSION = 3

@@ -16,9 +16,9 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from harness.search.crew import CannotHire, Crew, CrewFailed, Done, Failed
-from harness.search.hand import Hand
-from harness.version import VERSION
+from ostrakon.harness.search.crew import CannotHire, Crew, CrewFailed, Done, Failed
+from ostrakon.harness.search.hand import Hand
+from ostrakon.harness.version import VERSION
 
 _Client: TypeAlias = Any
 _Future: TypeAlias = Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.plan import Fault, Latency, Plan
+from ostrakon.harness.plan import Fault, Latency, Plan
 
 Complexity = tuple[float, ...]
 """What matters most comes first, so that nothing is ever traded against it."""

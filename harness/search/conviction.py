@@ -16,10 +16,10 @@ from typing import Any
 
 from msgspec.structs import replace as replace_in
 
-from harness.search.oracle import ORACLES, Cost, Oracle, convicting
-from harness.search.outcome import TRIAL_RUNNER, Run, Trial, load_run
-from harness.search.swarm import Swarm
-from harness.store import Store
+from ostrakon.harness.search.oracle import ORACLES, Cost, Oracle, convicting
+from ostrakon.harness.search.outcome import TRIAL_RUNNER, Run, Trial, load_run
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.store import Store
 
 _FAR_APART = 1_000_000
 """Between the first seeds of two hunts for the same bug."""

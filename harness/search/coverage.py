@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from harness.search.outcome import Outcome, Point
-from harness.search.shape import Shape, Windows, shapes
+from ostrakon.harness.search.outcome import Outcome, Point
+from ostrakon.harness.search.shape import Shape, Windows, shapes
 
 _RARE = 3
 """A transition that fewer trials had than this is told of as rare."""

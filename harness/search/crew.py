@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from harness.search.worker import how_it_ended, serve
+from ostrakon.harness.search.worker import how_it_ended, serve
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")

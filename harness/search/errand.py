@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.catalogue import find_workload
-from harness.plan import Plan
-from harness.search.allowance import Allowance
-from harness.search.failure import simplest_alike
-from harness.search.outcome import (
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.allowance import Allowance
+from ostrakon.harness.search.failure import simplest_alike
+from ostrakon.harness.search.outcome import (
     TRIAL_RUNNER,
     Outcome,
     Point,
@@ -20,10 +20,10 @@ from harness.search.outcome import (
     load_run,
     reason_of,
 )
-from harness.search.recipe import find_recipe
-from harness.search.shape import transitions, windows
-from harness.search.swarm import Swarm
-from harness.store import Store
+from ostrakon.harness.search.recipe import find_recipe
+from ostrakon.harness.search.shape import transitions, windows
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.store import Store
 
 _SHRINKING_S = 15.0
 """How long a failure is shrunk while the campaign goes on; `ostrakon shrink` takes as long as it is given."""
@@ -163,7 +163,7 @@ def stays_home(errand: Errand) -> bool:
 
 def warm_modules(workload: str) -> tuple[str, ...]:
     """What the trials of a workload import, for workers to be born with. Raises: UnknownName."""
-    return ("harness.simulation", find_workload(workload).check.__module__)
+    return ("ostrakon.harness.simulation", find_workload(workload).check.__module__)
 
 
 def _outcome(trial: Trial, seed: int, recipe: str, *, twice: bool, differs: bool) -> Outcome:

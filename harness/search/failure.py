@@ -15,17 +15,17 @@ from itertools import chain, islice, zip_longest
 
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.plan import BadPlan, Plan
-from harness.search.aftermath import without_aftermath
-from harness.search.allowance import Allowance
-from harness.search.complexity import NODES_READABLE, complexity, is_readable
-from harness.search.outcome import Run, Trial, reason_of
-from harness.search.passes import PASSES, QUICK_PASSES, aimed_faults
-from harness.search.shrink import shrink
-from harness.search.small_world import broken_properties, small_world_plans
-from harness.search.smallest import calm_plans, struck_plans
-from harness.search.swarm import Swarm
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.plan import BadPlan, Plan
+from ostrakon.harness.search.aftermath import without_aftermath
+from ostrakon.harness.search.allowance import Allowance
+from ostrakon.harness.search.complexity import NODES_READABLE, complexity, is_readable
+from ostrakon.harness.search.outcome import Run, Trial, reason_of
+from ostrakon.harness.search.passes import PASSES, QUICK_PASSES, aimed_faults
+from ostrakon.harness.search.shrink import shrink
+from ostrakon.harness.search.small_world import broken_properties, small_world_plans
+from ostrakon.harness.search.smallest import calm_plans, struck_plans
+from ostrakon.harness.search.swarm import Swarm
 
 _SEEDS = 12
 """With how many seeds a plan is tried on another substrate, where what is drawn is drawn otherwise."""

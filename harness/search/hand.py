@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from socket import socketpair
 from typing import Any, Generic, TypeVar
 
-from harness.search.crew import LIVES, Done, Failed
-from harness.search.worker import how_it_ended, serve
+from ostrakon.harness.search.crew import LIVES, Done, Failed
+from ostrakon.harness.search.worker import how_it_ended, serve
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
@@ -53,7 +53,7 @@ class Hand(Generic[_Job, _Result]):
     def _hire(self) -> None:
         ours, theirs = socketpair()
         with theirs:
-            program = f"from harness.search.hand import begin; begin({theirs.fileno()})"
+            program = f"from ostrakon.harness.search.hand import begin; begin({theirs.fileno()})"
             self._process = subprocess.Popen([sys.executable, "-c", program], pass_fds=[theirs.fileno()])
         self._pipe: Connection[Any, Any] = Connection(ours.detach())
         with suppress(OSError):  # It is dead already: whoever sends the first job will find out.

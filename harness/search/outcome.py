@@ -10,15 +10,15 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from harness.history import Event, Op
-from harness.plan import Plan
-from harness.search.shape import Windows
+from ostrakon.harness.history import Event, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.shape import Windows
 
 Valid = Literal["valid", "unknown", "invalid"]
 
 
 class Trial(Protocol):
-    """What search needs to know of a trial that was run; `harness.trial.Trial` is one."""
+    """What search needs to know of a trial that was run; `ostrakon.harness.trial.Trial` is one."""
 
     @property
     def plan(self) -> Plan:
@@ -75,7 +75,7 @@ class Trial(Protocol):
 Run = Callable[..., Trial]
 """Runs a plan: `run(plan)`, or `run(plan, store=..., name=..., report=...)` to record it."""
 
-TRIAL_RUNNER = "harness.trial:run"
+TRIAL_RUNNER = "ostrakon.harness.trial:run"
 """Where the runner is found: named rather than handed over, so that any process can load it."""
 
 
@@ -115,7 +115,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     faults: Mapping[str, Uses] = {}
     transitions: Mapping[str, int] = {}
-    """What its shapes are made of: see `harness.search.shape`."""
+    """What its shapes are made of: see `ostrakon.harness.search.shape`."""
     points: Mapping[str, Point] = {}
     """Rare branches of the program, by name."""
     windows: Mapping[str, Windows] = {}

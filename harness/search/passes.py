@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from harness.plan import Deviation, Fault, Latency, Plan
-from harness.search.smallest import said_and_heard
+from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
+from ostrakon.harness.search.smallest import said_and_heard
 
 Pass = Callable[[Plan], Iterator[Plan]]
 """Proposes simpler plans. Not all of them are, by `complexity`, and not all of them can be run."""

@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from harness.search.outcome import Outcome
-from harness.search.recipe import Recipe
-from harness.search.shape import Shape, shapes
-from harness.search.swarm import Swarm
+from ostrakon.harness.search.outcome import Outcome
+from ostrakon.harness.search.recipe import Recipe
+from ostrakon.harness.search.shape import Shape, shapes
+from ostrakon.harness.search.swarm import Swarm
 
 ROUND = 200
 """So many seeds are drawn by the same shares."""

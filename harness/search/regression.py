@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness.plan import Plan
+from ostrakon.harness.plan import Plan
 
 _WIDTH = 100
 
@@ -18,8 +18,8 @@ _FILE = '''\
 Found by Ostrakon and shrunk. It fails until the fault is mended, and then keeps it from coming back.
 """
 
-from harness.plan import {names}
-from harness.trial import run
+from ostrakon.harness.plan import {names}
+from ostrakon.harness.trial import run
 
 PLAN = {plan}
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from harness.history import NEMESIS, Event, Op
+from ostrakon.harness.history import NEMESIS, Event, Op
 
 
 class Shape(NamedTuple):

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from harness.plan import Plan, encode_plan
-from harness.search.complexity import complexity
-from harness.search.passes import PASSES, Pass
+from ostrakon.harness.plan import Plan, encode_plan
+from ostrakon.harness.search.complexity import complexity
+from ostrakon.harness.search.passes import PASSES, Pass
 
 Fails = Callable[[Plan], bool]
 """Whether a plan fails, and for the reason that is looked for."""

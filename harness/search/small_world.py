@@ -12,9 +12,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.model import CannotExplore, Size
-from harness.plan import Plan
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.model import CannotExplore, Size
+from ostrakon.harness.plan import Plan
 
 WORLDS = (Size(), Size(proposers=1, acceptors=4, timeouts=1), Size(crashes=1), Size(timeouts=1))
 """Where it is sought, one after the other, the smallest worlds first."""

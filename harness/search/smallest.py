@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from harness.plan import Fault, Latency, Plan
+from ostrakon.harness.plan import Fault, Latency, Plan
 
 Links = tuple[tuple[str, str], ...]
 _CLIENTS = (2, 3)

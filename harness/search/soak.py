@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from harness.search.campaign import Campaign
-from harness.search.crew import Crew, Done, Failed
-from harness.search.errand import (
+from ostrakon.harness.search.campaign import Campaign
+from ostrakon.harness.search.crew import Crew, Done, Failed
+from ostrakon.harness.search.errand import (
     Answer,
     Errand,
     Errands,
@@ -30,20 +30,20 @@ from harness.search.errand import (
     Try,
     stays_home,
 )
-from harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
-from harness.search.portfolio import Portfolio
-from harness.search.recipe import find_recipe
-from harness.search.swarm import Swarm
-from harness.search.tally import Finding, Tally
+from ostrakon.harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
+from ostrakon.harness.search.portfolio import Portfolio
+from ostrakon.harness.search.recipe import find_recipe
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.tally import Finding, Tally
 
 if TYPE_CHECKING:
-    from harness.search.cluster import Cluster
+    from ostrakon.harness.search.cluster import Cluster
 
 _RERUN_EVERY = 20
 """One seed in so many is run twice, to see that the simulator is deterministic."""
 _DRAIN_S = 5.0
 """How long a soak that was told to stop waits for what is at work."""
-_OURS = "harness.search.errand"
+_OURS = "ostrakon.harness.search.errand"
 _OWN_FAILURES_MAX = 10
 """After so many failures of the harness itself there is no use in going on."""
 
@@ -318,7 +318,7 @@ class _Soak:
 def _far(
     address: str, work: Errands, home: Crew[Errand, Answer], seed: int, limit_s: float
 ) -> Cluster[Errand, Answer]:
-    from harness.search.cluster import Cluster
+    from ostrakon.harness.search.cluster import Cluster
 
     return Cluster(address, work, home, proof=Prove(seed), stays_home=stays_home, limit_s=limit_s)
 

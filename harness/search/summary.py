@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 
-from harness.nemesis import find_fault
-from harness.search.campaign import Campaign
-from harness.search.complexity import size_line
-from harness.search.outcome import NO_EVIDENCE, Uses, Valid
-from harness.search.portfolio import told_merits
-from harness.search.soak import Progress
-from harness.search.tally import Finding, Tally
-from harness.status import as_json
-from harness.version import VERSION
+from ostrakon.harness.nemesis import find_fault
+from ostrakon.harness.search.campaign import Campaign
+from ostrakon.harness.search.complexity import size_line
+from ostrakon.harness.search.outcome import NO_EVIDENCE, Uses, Valid
+from ostrakon.harness.search.portfolio import told_merits
+from ostrakon.harness.search.soak import Progress
+from ostrakon.harness.search.tally import Finding, Tally
+from ostrakon.harness.status import as_json
+from ostrakon.harness.version import VERSION
 
 VERDICTS: tuple[Valid, ...] = ("valid", "unknown", "invalid")
 

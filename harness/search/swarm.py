@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from harness.catalogue import find_bug, find_workload, scenarios
-from harness.nemesis import draw_faults, find_fault
-from harness.nemesis.kinds import SURVIVABLE
-from harness.plan import Deviation, Fault, Latency, Plan, Substrate
-from harness.search.recipe import RECIPES, Recipe
-from harness.search.variation import varied
-from harness.version import VERSION
-from harness.workload import Leeway
+from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
+from ostrakon.harness.nemesis import draw_faults, find_fault
+from ostrakon.harness.nemesis.kinds import SURVIVABLE
+from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
+from ostrakon.harness.search.recipe import RECIPES, Recipe
+from ostrakon.harness.search.variation import varied
+from ostrakon.harness.version import VERSION
+from ostrakon.harness.workload import Leeway
 
 _ABOUT_MESSAGES = 150
 """Messages that the nodes of a short trial exchange, about; deviations fall among the first of these."""
@@ -49,7 +49,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     bug: str | None = None
     nodes: int | None = None
     kinds: tuple[str, ...] | None = None
-    """Names of `harness.nemesis.FAULTS` to choose from; None for what the recipe likes."""
+    """Names of `ostrakon.harness.nemesis.FAULTS` to choose from; None for what the recipe likes."""
     time_limit_s: float | None = None
     options: Mapping[str, Any] = {}
     recipe: str | None = None

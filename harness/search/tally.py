@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from harness.plan import Plan
-from harness.search.complexity import complexity
-from harness.search.coverage import Coverage
-from harness.search.outcome import Outcome, Uses, Valid
-from harness.search.portfolio import Merit
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.complexity import complexity
+from ostrakon.harness.search.coverage import Coverage
+from ostrakon.harness.search.outcome import Outcome, Uses, Valid
+from ostrakon.harness.search.portfolio import Merit
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from harness.nemesis import draw_faults
-from harness.nemesis.kinds import SURVIVABLE
-from harness.plan import Deviation, Fault, Latency, Plan
+from ostrakon.harness.nemesis import draw_faults
+from ostrakon.harness.nemesis.kinds import SURVIVABLE
+from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
 
 _LEFT_OUT, _MOVED = 0.1, 0.4
 """How often a fault is left out, and how often it is moved and stretched."""

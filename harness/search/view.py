@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.search.portfolio import told_merits
-from harness.search.soak import Progress, View
-from harness.search.summary import replay_line
-from harness.search.tally import Finding
+from ostrakon.harness.search.portfolio import told_merits
+from ostrakon.harness.search.soak import Progress, View
+from ostrakon.harness.search.summary import replay_line
+from ostrakon.harness.search.tally import Finding
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -21,8 +21,8 @@ import trio._core._run as _run
 from outcome import Outcome
 from trio.lowlevel import Abort, Task
 
-from harness.sim._generators import AsyncGenerators
-from harness.sim.errors import NotSimulated
+from ostrakon.harness.sim._generators import AsyncGenerators
+from ostrakon.harness.sim.errors import NotSimulated
 
 _RUN: Any = _run
 _RUN_SOON = "<TrioToken.run_sync_soon task>"

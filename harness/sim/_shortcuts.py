@@ -11,7 +11,7 @@ import trio._core._run as _run
 import trio._highlevel_socket as _highlevel_socket
 import trio._timeouts as _timeouts
 
-from harness.sim import _scopes
+from ostrakon.harness.sim import _scopes
 
 _RUN: Any = _run
 _translating: Any = _highlevel_socket._translate_socket_errors_to_stream_errors

@@ -25,11 +25,11 @@ import trio._socket as _socket
 from outcome import Error
 from trio.lowlevel import Task
 
-from harness.sim._generators import generators_apart
-from harness.sim._passes import passes
-from harness.sim._runner import new_runner
-from harness.sim._shortcuts import shortcuts
-from harness.sim.errors import UnsupportedTrio
+from ostrakon.harness.sim._generators import generators_apart
+from ostrakon.harness.sim._passes import passes
+from ostrakon.harness.sim._runner import new_runner
+from ostrakon.harness.sim._shortcuts import shortcuts
+from ostrakon.harness.sim.errors import UnsupportedTrio
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.process import Process
 
 FIRES = 0.25
 """How often a point fires that is at work."""
@@ -75,6 +75,6 @@ class Sometimes:
 
 def sometimes(name: str) -> bool:
     """Whether to take the rare branch called `name` this time."""
-    hermetic = sys.modules.get("harness.sim.hermetic")
+    hermetic = sys.modules.get("ostrakon.harness.sim.hermetic")
     process = hermetic.running_process() if hermetic is not None else None
     return process is not None and process.machine.world.sometimes.fires(name, process)

@@ -13,7 +13,7 @@ from math import ceil, inf
 
 import trio
 
-from harness.sim.kernel import NEVER_NS, Kernel
+from ostrakon.harness.sim.kernel import NEVER_NS, Kernel
 
 EPOCH_S = 1_600_000_000
 """The wall-clock time, in Unix seconds, at which every simulation begins."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from trio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from harness.sim.endpoint import Address, Endpoint, fail
-from harness.sim.framing import flip
-from harness.sim.hold import InFlight
-from harness.sim.network import Message
-from harness.sim.resolver import LOOPBACK
+from ostrakon.harness.sim.endpoint import Address, Endpoint, fail
+from ostrakon.harness.sim.framing import flip
+from ostrakon.harness.sim.hold import InFlight
+from ostrakon.harness.sim.network import Message
+from ostrakon.harness.sim.resolver import LOOPBACK
 
 if TYPE_CHECKING:
-    from harness.sim.link import Link
-    from harness.sim.machine import Machine
+    from ostrakon.harness.sim.link import Link
+    from ostrakon.harness.sim.machine import Machine
 
 SIZE_MAX = 65507
 QUEUE_MAX = 1000

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterable
 from typing import Literal
 
-from harness.sim.framing import flip
-from harness.sim.inode import Inode
+from ostrakon.harness.sim.framing import flip
+from ostrakon.harness.sim.inode import Inode
 
 Decay = Literal["bit rot", "cut short"]
 _LOST_MAX = 64

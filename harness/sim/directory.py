@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 
-from harness.sim.inode import Inode
+from ostrakon.harness.sim.inode import Inode
 
 Entry = tuple[tuple[str, Inode | None], ...]
 """What changes in one step: names, and what each stands for from then on, if anything."""

@@ -21,18 +21,18 @@ from typing import TYPE_CHECKING, Literal
 import trio
 from trio.lowlevel import Abort
 
-from harness.sim._trio import Trap, park
-from harness.sim.decay import Decay, decay
-from harness.sim.directory import Directory
-from harness.sim.disk_fault import DiskFault, FaultyDisk
-from harness.sim.file_locks import FileLocks
-from harness.sim.inflicted import inflicted
-from harness.sim.inode import Inode, Resize, Write, survivors
-from harness.sim.latency import Exponential, Latency
+from ostrakon.harness.sim._trio import Trap, park
+from ostrakon.harness.sim.decay import Decay, decay
+from ostrakon.harness.sim.directory import Directory
+from ostrakon.harness.sim.disk_fault import DiskFault, FaultyDisk
+from ostrakon.harness.sim.file_locks import FileLocks
+from ostrakon.harness.sim.inflicted import inflicted
+from ostrakon.harness.sim.inode import Inode, Resize, Write, survivors
+from ostrakon.harness.sim.latency import Exponential, Latency
 
 if TYPE_CHECKING:
-    from harness.sim.machine import Machine
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.process import Process
 
 Operation = Literal["read", "write", "sync"]
 _UNCANCELLABLE = Trap(lambda _: Abort.FAILED)

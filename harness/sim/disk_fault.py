@@ -10,8 +10,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from harness.sim.framing import flip
-from harness.sim.inode import Write
+from ostrakon.harness.sim.framing import flip
+from ostrakon.harness.sim.inode import Write
 
 DiskFaultKind = Literal[
     "lost write", "misdirected write", "corrupt write", "stale read", "short read", "lying sync"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from harness.sim.stand_ins import StandIn
+from ostrakon.harness.sim.stand_ins import StandIn
 
 
 def bound_early(stand_ins: tuple[StandIn, ...]) -> Iterator[StandIn]:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import trio
 from trio.lowlevel import Abort, Task, cancel_shielded_checkpoint, checkpoint, current_task
 
-from harness.sim._trio import Trap, park
-from harness.sim.errors import NotSimulated
-from harness.sim.resolver import ANY, LOOPBACK, address_info
+from ostrakon.harness.sim._trio import Trap, park
+from ostrakon.harness.sim.errors import NotSimulated
+from ostrakon.harness.sim.resolver import ANY, LOOPBACK, address_info
 
 if TYPE_CHECKING:
-    from harness.sim.machine import Machine
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.process import Process
 
 UNIX = "unix"
 """Stands in a UNIX socket's address where others have the IP; its path stands where they have the port."""
@@ -71,7 +71,7 @@ class Endpoint(trio.socket.SocketType):
     @property
     def _sock(self) -> socket.socket:
         # Where trio's own sockets keep the real one; anyio shows it to programs as an attribute of streams.
-        from harness.sim.plain_socket import plain_view
+        from ostrakon.harness.sim.plain_socket import plain_view
 
         return plain_view(self)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.process import Process
 
 
 class SimulationError(Exception):

@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.sim.errors import refusal, refuse
-from harness.sim.filesystem import WRITING, is_installed
-from harness.sim.open_file import FIRST_DESCRIPTOR
+from ostrakon.harness.sim.errors import refusal, refuse
+from ostrakon.harness.sim.filesystem import WRITING, is_installed
+from ostrakon.harness.sim.open_file import FIRST_DESCRIPTOR
 
 if TYPE_CHECKING:
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.process import Process
 
 _MACHINE = "start another machine in the world"
 _STREAMS = "use trio.socket or trio's streams"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.sim.inode import Inode
-    from harness.sim.open_file import SimFile
+    from ostrakon.harness.sim.inode import Inode
+    from ostrakon.harness.sim.open_file import SimFile
 
 
 class FileLocks:

@@ -21,9 +21,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from harness.sim.errors import refusal, refuse
-from harness.sim.inode import Resize
-from harness.sim.open_file import (
+from ostrakon.harness.sim.errors import refusal, refuse
+from ostrakon.harness.sim.inode import Resize
+from ostrakon.harness.sim.open_file import (
     FIRST_DESCRIPTOR,
     OF_FCNTL,
     OF_OS,
@@ -38,7 +38,7 @@ from harness.sim.open_file import (
 )
 
 if TYPE_CHECKING:
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.process import Process
 
 _UNNAMED = getattr(os, "O_TMPFILE", -1)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND

@@ -6,14 +6,14 @@ import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from harness.sim.endpoint import UNIX, Address
-from harness.sim.pipe import Mark
-from harness.sim.resolver import LOOPBACK
+from ostrakon.harness.sim.endpoint import UNIX, Address
+from ostrakon.harness.sim.pipe import Mark
+from ostrakon.harness.sim.resolver import LOOPBACK
 
 if TYPE_CHECKING:
-    from harness.sim.link import Link
-    from harness.sim.machine import Machine
-    from harness.sim.stream_socket import StreamSocket
+    from ostrakon.harness.sim.link import Link
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.stream_socket import StreamSocket
 
 RETRY_NS = 1_000_000_000
 """After which a request that got no answer is repeated for the first time; doubles each time."""

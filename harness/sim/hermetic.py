@@ -23,18 +23,18 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from harness.sim import fence, filesystem, identity
-from harness.sim._trio import RUN_IN_THREADS
-from harness.sim.early_binding import bound_early, virtual_dates
-from harness.sim.errors import SimulationError
-from harness.sim.plain_socket import handed_to_trio, make_ready
-from harness.sim.resolver import address_info
-from harness.sim.seeds import stream_seed
-from harness.sim.stand_ins import StandIn, StandIns
+from ostrakon.harness.sim import fence, filesystem, identity
+from ostrakon.harness.sim._trio import RUN_IN_THREADS
+from ostrakon.harness.sim.early_binding import bound_early, virtual_dates
+from ostrakon.harness.sim.errors import SimulationError
+from ostrakon.harness.sim.plain_socket import handed_to_trio, make_ready
+from ostrakon.harness.sim.resolver import address_info
+from ostrakon.harness.sim.seeds import stream_seed
+from ostrakon.harness.sim.stand_ins import StandIn, StandIns
 
 if TYPE_CHECKING:
-    from harness.sim.process import Process
-    from harness.sim.world import World
+    from ostrakon.harness.sim.process import Process
+    from ostrakon.harness.sim.world import World
 
 _WALL_CLOCKS = {getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)}
 _world: World | None = None

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harness.sim.errors import SimulationError
-from harness.sim.link import Link
+from ostrakon.harness.sim.errors import SimulationError
+from ostrakon.harness.sim.link import Link
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,11 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from harness.sim.errors import NotSimulated, refusal
-from harness.sim.open_file import fail
+from ostrakon.harness.sim.errors import NotSimulated, refusal
+from ostrakon.harness.sim.open_file import fail
 
 if TYPE_CHECKING:
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.process import Process
 
 _FIRST_NUMBER = 1000
 _ENDS = "raise SystemExit, or let the nemesis kill it"

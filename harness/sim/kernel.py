@@ -10,8 +10,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Protocol
 
-from harness.sim.schedule import Schedule
-from harness.sim.tape import Tape
+from ostrakon.harness.sim.schedule import Schedule
+from ostrakon.harness.sim.tape import Tape
 
 NEVER_NS = 1 << 62
 """Some 146 years; later than anything that happens."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import log
 from typing import Protocol
 
-from harness import plan
+from ostrakon.harness import plan
 
 _NS_PER_MS = 1_000_000
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
-    from harness.sim.hold import Hold
-    from harness.sim.machine import Machine
-    from harness.sim.network import Network
+    from ostrakon.harness.sim.hold import Hold
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.network import Network
 
 FaultKind = Literal["delay", "reorder", "drop", "duplicate", "throttle", "corrupt"]
 _LOOPBACK_NS = 20_000

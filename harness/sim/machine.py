@@ -12,18 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.sim.clock import Clock
-from harness.sim.disk import SimDisk
-from harness.sim.errors import SimulationError
-from harness.sim.process import Process, Program
-from harness.sim.resolver import ANY, Resolver
-from harness.sim.socket_factory import SocketFactory
+from ostrakon.harness.sim.clock import Clock
+from ostrakon.harness.sim.disk import SimDisk
+from ostrakon.harness.sim.errors import SimulationError
+from ostrakon.harness.sim.process import Process, Program
+from ostrakon.harness.sim.resolver import ANY, Resolver
+from ostrakon.harness.sim.socket_factory import SocketFactory
 
 if TYPE_CHECKING:
-    from harness.sim.datagram_socket import DatagramSocket
-    from harness.sim.endpoint import Address
-    from harness.sim.stream_socket import StreamSocket
-    from harness.sim.world import World
+    from ostrakon.harness.sim.datagram_socket import DatagramSocket
+    from ostrakon.harness.sim.endpoint import Address
+    from ostrakon.harness.sim.stream_socket import StreamSocket
+    from ostrakon.harness.sim.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import trio
 from trio.lowlevel import Abort, Task
 
-from harness.sim._trio import Trap, is_cancelled, park
-from harness.sim.hold import InFlight
-from harness.sim.link import NORMAL, Link
+from ostrakon.harness.sim._trio import Trap, is_cancelled, park
+from ostrakon.harness.sim.hold import InFlight
+from ostrakon.harness.sim.link import NORMAL, Link
 
 if TYPE_CHECKING:
-    from harness.sim.kernel import Kernel
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.kernel import Kernel
+    from ostrakon.harness.sim.process import Process
 
 
 class Mailbox:

@@ -22,15 +22,15 @@ import itertools
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.sim.errors import SimulationError
-from harness.sim.framing import Framing
-from harness.sim.hold import Hold
-from harness.sim.latency import Latency
-from harness.sim.link import LOST, NORMAL, Cut, Deviation, Disturbance, Disturbed, Fate, Link
+from ostrakon.harness.sim.errors import SimulationError
+from ostrakon.harness.sim.framing import Framing
+from ostrakon.harness.sim.hold import Hold
+from ostrakon.harness.sim.latency import Latency
+from ostrakon.harness.sim.link import LOST, NORMAL, Cut, Deviation, Disturbance, Disturbed, Fate, Link
 
 if TYPE_CHECKING:
-    from harness.sim.machine import Machine
-    from harness.sim.world import World
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.world import World
 
 
 class Message(NamedTuple):
@@ -191,7 +191,7 @@ class Network:
 
         Returns how many connections were broken.
         """
-        from harness.sim.stream_socket import StreamSocket
+        from ostrakon.harness.sim.stream_socket import StreamSocket
 
         here, there = self._require(one), self._require(other)
         broken = [

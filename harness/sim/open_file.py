@@ -15,13 +15,13 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 from zlib import crc32
 
-from harness.sim.clock import EPOCH_S
-from harness.sim.errors import refusal, refuse
-from harness.sim.inode import Inode, Resize
+from ostrakon.harness.sim.clock import EPOCH_S
+from ostrakon.harness.sim.errors import refusal, refuse
+from ostrakon.harness.sim.inode import Inode, Resize
 
 if TYPE_CHECKING:
-    from harness.sim.disk import SimDisk
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.disk import SimDisk
+    from ostrakon.harness.sim.process import Process
 
 FIRST_DESCRIPTOR = 1_000_000
 """Descriptors from here on are of simulated files."""

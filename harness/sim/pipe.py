@@ -14,14 +14,14 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from zlib import crc32
 
-from harness.sim.framing import Splitter
-from harness.sim.hold import InFlight
-from harness.sim.link import Link
-from harness.sim.network import Message
+from ostrakon.harness.sim.framing import Splitter
+from ostrakon.harness.sim.hold import InFlight
+from ostrakon.harness.sim.link import Link
+from ostrakon.harness.sim.network import Message
 
 if TYPE_CHECKING:
-    from harness.sim.network import Network
-    from harness.sim.stream_socket import StreamSocket
+    from ostrakon.harness.sim.network import Network
+    from ostrakon.harness.sim.stream_socket import StreamSocket
 
 RTO_NS = 200_000_000
 """After which a lost segment is sent again for the first time; doubles each time."""

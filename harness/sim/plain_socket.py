@@ -16,11 +16,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 from weakref import WeakKeyDictionary
 
-from harness.sim.endpoint import Endpoint
-from harness.sim.errors import NotSimulated
+from ostrakon.harness.sim.endpoint import Endpoint
+from ostrakon.harness.sim.errors import NotSimulated
 
 if TYPE_CHECKING:
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.process import Process
 
 _INSTEAD = "use trio.socket or trio's streams"
 _endpoints: WeakKeyDictionary[socket.socket, Endpoint] = WeakKeyDictionary()

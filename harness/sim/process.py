@@ -16,15 +16,15 @@ import trio
 from outcome import Error, Outcome, Value
 from trio.lowlevel import Task
 
-from harness.sim._trio import TrioRun
-from harness.sim.errors import SimulationError
-from harness.sim.kernel import NEVER_NS, Kernel
-from harness.sim.mailbox import Mailbox
+from ostrakon.harness.sim._trio import TrioRun
+from ostrakon.harness.sim.errors import SimulationError
+from ostrakon.harness.sim.kernel import NEVER_NS, Kernel
+from ostrakon.harness.sim.mailbox import Mailbox
 
 if TYPE_CHECKING:
-    from harness.sim.endpoint import Endpoint
-    from harness.sim.machine import Machine
-    from harness.sim.open_file import SimFile
+    from ostrakon.harness.sim.endpoint import Endpoint
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.open_file import SimFile
 
 Program = Callable[[], Awaitable[object]]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 if TYPE_CHECKING:
-    from harness.sim.network import Network
+    from ostrakon.harness.sim.network import Network
 
 LOOPBACK = "127.0.0.1"
 ANY = "0.0.0.0"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from harness.sim.datagram_socket import DatagramSocket
-from harness.sim.endpoint import Endpoint, fail
-from harness.sim.stream_socket import StreamSocket
+from ostrakon.harness.sim.datagram_socket import DatagramSocket
+from ostrakon.harness.sim.endpoint import Endpoint, fail
+from ostrakon.harness.sim.stream_socket import StreamSocket
 
 if TYPE_CHECKING:
-    from harness.sim.machine import Machine
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.process import Process
 
 
 class SocketFactory(trio.abc.SocketFactory):

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from trio.lowlevel import Task, cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
 
-from harness.sim._trio import is_cancelled, park
-from harness.sim.endpoint import Address, Endpoint, fail, fail_as_busy
-from harness.sim.handshake import Handshake
-from harness.sim.pipe import WINDOW, Mark, Pipe, Segment
-from harness.sim.resolver import ANY, LOOPBACK
+from ostrakon.harness.sim._trio import is_cancelled, park
+from ostrakon.harness.sim.endpoint import Address, Endpoint, fail, fail_as_busy
+from ostrakon.harness.sim.handshake import Handshake
+from ostrakon.harness.sim.pipe import WINDOW, Mark, Pipe, Segment
+from ostrakon.harness.sim.resolver import ANY, LOOPBACK
 
 if TYPE_CHECKING:
-    from harness.sim.machine import Machine
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.machine import Machine
+    from ostrakon.harness.sim.process import Process
 
 
 class StreamSocket(Endpoint):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trio.lowlevel import Task
 
 if TYPE_CHECKING:
-    from harness.sim.process import Process
+    from ostrakon.harness.sim.process import Process
 
 _FRAMES = 4
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from harness.sim.signals import handled
+from ostrakon.harness.sim.signals import handled
 
 if TYPE_CHECKING:
-    from harness.sim.kernel import Kernel
+    from ostrakon.harness.sim.kernel import Kernel
 
 LIMIT_S = 10.0
 """CPU seconds that a process may compute without waiting once; it is ended between one and two of them."""

@@ -25,22 +25,22 @@ from typing import Any
 
 from trio.lowlevel import Task
 
-from harness.sim._trio import schedule_batches
-from harness.sim.buggify import Sometimes
-from harness.sim.errors import SimulationError
-from harness.sim.framing import Framing
-from harness.sim.hermetic import enclose, sealed, unclose
-from harness.sim.kernel import NEVER_NS, Kernel
-from harness.sim.latency import Latency, Uniform
-from harness.sim.machine import Crash, Machine
-from harness.sim.network import Network
-from harness.sim.process import Process
-from harness.sim.schedule import RandomSchedule, Schedule
-from harness.sim.seeds import substream
-from harness.sim.signals import handled, handler_of
-from harness.sim.stuck import Waiting, waiting_tasks
-from harness.sim.tape import Tape
-from harness.sim.watchdog import LIMIT_S, watching
+from ostrakon.harness.sim._trio import schedule_batches
+from ostrakon.harness.sim.buggify import Sometimes
+from ostrakon.harness.sim.errors import SimulationError
+from ostrakon.harness.sim.framing import Framing
+from ostrakon.harness.sim.hermetic import enclose, sealed, unclose
+from ostrakon.harness.sim.kernel import NEVER_NS, Kernel
+from ostrakon.harness.sim.latency import Latency, Uniform
+from ostrakon.harness.sim.machine import Crash, Machine
+from ostrakon.harness.sim.network import Network
+from ostrakon.harness.sim.process import Process
+from ostrakon.harness.sim.schedule import RandomSchedule, Schedule
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.sim.signals import handled, handler_of
+from ostrakon.harness.sim.stuck import Waiting, waiting_tasks
+from ostrakon.harness.sim.tape import Tape
+from ostrakon.harness.sim.watchdog import LIMIT_S, watching
 
 _UNWINDING_NS = 3600 * 10**9
 """How much virtual time programs get to end when a world is closed."""

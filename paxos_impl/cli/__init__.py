@@ -10,10 +10,10 @@ from typing import NoReturn
 
 import click
 
-from paxos_impl.cli.asking import get, propose, status
-from paxos_impl.cli.exits import BAD_ARGUMENTS
-from paxos_impl.cli.kv import kv
-from paxos_impl.cli.service import registry, serve
+from ostrakon.paxos_impl.cli.asking import get, propose, status
+from ostrakon.paxos_impl.cli.exits import BAD_ARGUMENTS
+from ostrakon.paxos_impl.cli.kv import kv
+from ostrakon.paxos_impl.cli.service import registry, serve
 
 
 def main(args: list[str] | None = None) -> NoReturn:

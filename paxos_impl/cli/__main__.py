@@ -1,5 +1,5 @@
-"""`python -m paxos_impl.cli` is the `paxos` command."""
+"""`python -m ostrakon.paxos_impl.cli` is the `paxos` command."""
 
-from paxos_impl.cli import main
+from ostrakon.paxos_impl.cli import main
 
 main()

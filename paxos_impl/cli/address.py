@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from paxos_impl.membership import Address
+    from ostrakon.paxos_impl.membership import Address
 
 
 class AddressType(click.ParamType):  # type: ignore[type-arg]  # Generic in newer versions of click only.
@@ -17,7 +17,7 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]  # Generic in newe
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
         """Read it, or say what is wrong with it."""
-        from paxos_impl.membership import Address
+        from ostrakon.paxos_impl.membership import Address
 
         if isinstance(value, Address):
             return value

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, say, text
-from paxos_impl.cli.whom import Whom, asks
+from ostrakon.paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, say, text
+from ostrakon.paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
-    from paxos_impl.membership import Address
+    from ostrakon.paxos_impl.membership import Address
 
 
 @click.command()
@@ -21,8 +21,8 @@ def propose(value: str, whom: Whom) -> int:
 
     No answer in time (exit status 1) does not mean that VALUE will not be chosen.
     """
-    from paxos_impl import client
-    from paxos_impl.core.effect import Chosen
+    from ostrakon.paxos_impl import client
+    from ostrakon.paxos_impl.core.effect import Chosen
 
     if any("\udc80" <= character <= "\udcff" for character in value):
         raise click.UsageError("VALUE is not text in UTF-8")
@@ -42,8 +42,8 @@ def propose(value: str, whom: Whom) -> int:
 @asks
 def get(whom: Whom) -> int:
     """Print the chosen value, alone. Exit status 3 if nothing is known yet."""
-    from paxos_impl import client
-    from paxos_impl.core.effect import Chosen, Refused
+    from ostrakon.paxos_impl import client
+    from ostrakon.paxos_impl.core.effect import Chosen, Refused
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         outcome = await client.get(addresses, timeout_s=timeout_s, transport=whom.transport)
@@ -66,8 +66,8 @@ def status(whom: Whom) -> int:
 
     Exit status 1 if one of them does not answer.
     """
-    from paxos_impl import client
-    from paxos_impl.wire import Status
+    from ostrakon.paxos_impl import client
+    from ostrakon.paxos_impl.wire import Status
 
     def told(seen: Status) -> str:
         accepted = "-" if seen.accepted is None else f"{text(seen.accepted.value)}@{seen.accepted.ballot}"

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paxos_impl.cli.exits import NOT_DONE
-from paxos_impl.cli.member import Kind, Member, as_joiner, as_member
-from paxos_impl.cli.members import members, promote, remove
-from paxos_impl.cli.operations import OPERATIONS
-from paxos_impl.cli.whom import Whom, asks
+from ostrakon.paxos_impl.cli.exits import NOT_DONE
+from ostrakon.paxos_impl.cli.member import Kind, Member, as_joiner, as_member
+from ostrakon.paxos_impl.cli.members import members, promote, remove
+from ostrakon.paxos_impl.cli.operations import OPERATIONS
+from ostrakon.paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
-    from paxos_impl.cli.serving import Service
-    from paxos_impl.driver import Tracer
-    from paxos_impl.membership import Address, Membership
-    from paxos_impl.replica.wire import Status
-    from paxos_impl.server import Server
+    from ostrakon.paxos_impl.cli.serving import Service
+    from ostrakon.paxos_impl.driver import Tracer
+    from ostrakon.paxos_impl.membership import Address, Membership
+    from ostrakon.paxos_impl.replica.wire import Status
+    from ostrakon.paxos_impl.server import Server
 
 
 @click.group()
@@ -84,12 +84,12 @@ def join(member: Member, groups: int) -> None:
 def _run(member: Member, *, joins: bool, groups: int) -> None:
     from random import SystemRandom
 
-    from paxos_impl.disk import OsDisk
-    from paxos_impl.groups.node import GroupsNode
-    from paxos_impl.replica.config import ReplicaConfig
-    from paxos_impl.replica.desk import answer_early
-    from paxos_impl.replica.node import ReplicaNode
-    from paxos_impl.replica.wire import read_incoming
+    from ostrakon.paxos_impl.disk import OsDisk
+    from ostrakon.paxos_impl.groups.node import GroupsNode
+    from ostrakon.paxos_impl.replica.config import ReplicaConfig
+    from ostrakon.paxos_impl.replica.desk import answer_early
+    from ostrakon.paxos_impl.replica.node import ReplicaNode
+    from ostrakon.paxos_impl.replica.wire import read_incoming
 
     async def recover(
         service: Service, server_id: int, membership: Membership, disk: OsDisk, tracer: Tracer | None
@@ -109,8 +109,8 @@ def status(whom: Whom) -> int:
     Its lag is how many slots another one has executed and it has not. A replica with several groups has a
     line for each of them. Exit status 1 if one of them does not answer.
     """
-    from paxos_impl.connection import NoAnswer
-    from paxos_impl.replica import client
+    from ostrakon.paxos_impl.connection import NoAnswer
+    from ostrakon.paxos_impl.replica import client
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         found: dict[Address, list[Status] | str] = {}

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from paxos_impl.cli.address import ADDRESS
-from paxos_impl.cli.serving import Service, require_told, resolved, serves
+from ostrakon.paxos_impl.cli.address import ADDRESS
+from ostrakon.paxos_impl.cli.serving import Service, require_told, resolved, serves
 
 if TYPE_CHECKING:
     import trio
 
-    from paxos_impl.driver import Tracer
-    from paxos_impl.membership import Address, Membership
-    from paxos_impl.server import Server
-    from paxos_impl.visitor import Visitor
-    from paxos_impl.wire import Waiting
+    from ostrakon.paxos_impl.driver import Tracer
+    from ostrakon.paxos_impl.membership import Address, Membership
+    from ostrakon.paxos_impl.server import Server
+    from ostrakon.paxos_impl.visitor import Visitor
+    from ostrakon.paxos_impl.wire import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class ByRegistry:
         """See `Office`."""
         import secrets
 
-        from paxos_impl.enroll import enroll
+        from ostrakon.paxos_impl.enroll import enroll
 
         return await enroll(
             self.registry,
@@ -85,7 +85,7 @@ class ByRegistry:
 
     async def note_service(self, disk: Any) -> None:
         """See `Office`."""
-        from paxos_impl.enroll import note_service
+        from ostrakon.paxos_impl.enroll import note_service
 
         await note_service(disk)
 
@@ -101,7 +101,7 @@ class ByMember:
         self, service: Service, kind: Kind, address: Address, disk: Any, note: Callable[[int], None]
     ) -> tuple[int, Membership]:
         """See `Office`."""
-        from paxos_impl.replica.joining import join
+        from ostrakon.paxos_impl.replica.joining import join
 
         return await join(
             self.known,
@@ -115,7 +115,7 @@ class ByMember:
 
     async def note_service(self, disk: Any) -> None:
         """See `Office`."""
-        from paxos_impl.replica.joining import note_service
+        from ostrakon.paxos_impl.replica.joining import note_service
 
         await note_service(disk)
 
@@ -131,7 +131,7 @@ class Member:
 
     def run(self, kind: Kind) -> None:
         """Listen, register, wait for the others, and serve until stopped."""
-        from paxos_impl.book import normal
+        from ostrakon.paxos_impl.book import normal
 
         try:
             address = normal(resolved(self.service.listen))
@@ -151,12 +151,12 @@ class Member:
 
         import trio
 
-        from paxos_impl.anteroom import Anteroom
-        from paxos_impl.disk import OsDisk
-        from paxos_impl.instruments import samples_of
-        from paxos_impl.metrics import serve_metrics
-        from paxos_impl.reception import Reception
-        from paxos_impl.server import serve_when_complete
+        from ostrakon.paxos_impl.anteroom import Anteroom
+        from ostrakon.paxos_impl.disk import OsDisk
+        from ostrakon.paxos_impl.instruments import samples_of
+        from ostrakon.paxos_impl.metrics import serve_metrics
+        from ostrakon.paxos_impl.reception import Reception
+        from ostrakon.paxos_impl.server import serve_when_complete
 
         service, disk, server = self.service, OsDisk(self.service.data), None
         anteroom = Anteroom(kind.read, kind.answer_early, self.office.cluster_size)
@@ -188,7 +188,7 @@ class Member:
         note: Callable[[int], None],
     ) -> Server:
         """Register, wait until the cluster is complete, and recover what is remembered of it."""
-        from paxos_impl.remark import Remark
+        from ostrakon.paxos_impl.remark import Remark
 
         server_id, membership = await self.office.enlist(self.service, kind, address, disk, note)
         server = await kind.recover(self.service, server_id, membership, disk, tracer)
@@ -259,7 +259,7 @@ def _tracer(path: Path | None) -> Iterator[Tracer | None]:
 
     import msgspec
 
-    from paxos_impl.core.trace import TraceEvent
+    from ostrakon.paxos_impl.core.trace import TraceEvent
 
     with path.open("ab", buffering=0) as file:
         encode = msgspec.json.Encoder().encode

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say
-from paxos_impl.cli.whom import Whom, asks
+from ostrakon.paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say
+from ostrakon.paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
-    from paxos_impl.core.log import Configuration, Member
-    from paxos_impl.membership import Address
-    from paxos_impl.replica.wire import Status
+    from ostrakon.paxos_impl.core.log import Configuration, Member
+    from ostrakon.paxos_impl.membership import Address
+    from ostrakon.paxos_impl.replica.wire import Status
 
 
 @click.command()
@@ -63,7 +63,7 @@ def _change(server_id: int, wanted: Callable[[Configuration], Sequence[Member]],
 
     import trio
 
-    from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
+    from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         deadline = trio.current_time() + timeout_s
@@ -94,9 +94,9 @@ async def _newest(
 
     Raises: NoAnswer, when nobody answers.
     """
-    from paxos_impl.connection import NoAnswer
-    from paxos_impl.replica.client import status
-    from paxos_impl.replica.wire import Status
+    from ostrakon.paxos_impl.connection import NoAnswer
+    from ostrakon.paxos_impl.replica.client import status
+    from ostrakon.paxos_impl.replica.wire import Status
 
     found: list[tuple[Status, Configuration]] = []
     silence: NoAnswer | None = None

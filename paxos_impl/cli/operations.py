@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say, text
-from paxos_impl.cli.whom import Whom, asks
+from ostrakon.paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say, text
+from ostrakon.paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
-    from paxos_impl.kv.operation import Operation
-    from paxos_impl.membership import Address
+    from ostrakon.paxos_impl.kv.operation import Operation
+    from ostrakon.paxos_impl.membership import Address
 
 How = Literal["lease", "index", "log", "stale"]
 """What makes sure that a read shows what is there now."""
@@ -37,7 +37,7 @@ def get(key: str, how: How, whom: Whom) -> int:
     quorum still goes by it. By `log`, the read is decided and executed as a write is. With `stale`, whoever
     is asked tells what it knows, which may be long out of date.
     """
-    from paxos_impl.kv.operation import Get
+    from ostrakon.paxos_impl.kv.operation import Get
 
     def tell(value: Any) -> int:
         if value is None:
@@ -56,7 +56,7 @@ def get(key: str, how: How, whom: Whom) -> int:
 @asks
 def put(key: str, value: str, is_json: bool, whom: Whom) -> int:
     """Let KEY have VALUE."""
-    from paxos_impl.kv.operation import Put
+    from ostrakon.paxos_impl.kv.operation import Put
 
     return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, whom)
 
@@ -78,7 +78,7 @@ def cas(
 
     With --json, null stands for having none.
     """
-    from paxos_impl.kv.operation import Cas
+    from ostrakon.paxos_impl.kv.operation import Cas
 
     def tell(swapped: Any) -> int:
         if not swapped:
@@ -96,7 +96,7 @@ def cas(
 @asks
 def append(key: str, element: str, is_json: bool, whom: Whom) -> int:
     """Add ELEMENT to the list that KEY has, and print how many elements it has then."""
-    from paxos_impl.kv.operation import Append
+    from ostrakon.paxos_impl.kv.operation import Append
 
     def tell(length: Any) -> int:
         click.echo(text(length))
@@ -110,7 +110,7 @@ def append(key: str, element: str, is_json: bool, whom: Whom) -> int:
 @asks
 def delete(key: str, whom: Whom) -> int:
     """Let KEY have no value. Exit status 3 if it had none."""
-    from paxos_impl.kv.operation import Delete
+    from ostrakon.paxos_impl.kv.operation import Delete
 
     return _carry_out(Delete(key), lambda had: 0 if had else UNKNOWN_YET, whom)
 
@@ -124,7 +124,7 @@ def add(key: str, amount: int, whom: Whom) -> int:
 
     Exit status 1 if it has something else.
     """
-    from paxos_impl.kv.operation import Add
+    from ostrakon.paxos_impl.kv.operation import Add
 
     def tell(total: Any) -> int:
         if total is None:
@@ -154,7 +154,7 @@ def lock(lock: str, holder: str, lease_s: float, whom: Whom) -> int:
 
     HOLDER is a name that nobody else uses. Who has the lock already keeps it, from now on for as long.
     """
-    from paxos_impl.kv.operation import Acquire
+    from ostrakon.paxos_impl.kv.operation import Acquire
 
     def tell(token: Any) -> int:
         if token is None:
@@ -172,7 +172,7 @@ def lock(lock: str, holder: str, lease_s: float, whom: Whom) -> int:
 @asks
 def unlock(lock: str, token: int, whom: Whom) -> int:
     """Give LOCK back that was got with TOKEN. Exit status 1 if it was given to another since, or back."""
-    from paxos_impl.kv.operation import Release
+    from ostrakon.paxos_impl.kv.operation import Release
 
     def tell(released: Any) -> int:
         if not released:
@@ -195,8 +195,8 @@ def do(operation: str, whom: Whom) -> int:
     The first does two things at once if x is 1 and y has no value; the second appends if nobody was given
     the lock since token 7. Exit status 1 if nothing was done, since a condition does not hold.
     """
-    from paxos_impl.kv.machine import BadOperation
-    from paxos_impl.kv.operation import Acquire, Guarded, Transaction, parse
+    from ostrakon.paxos_impl.kv.machine import BadOperation
+    from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Transaction, parse
 
     try:
         parsed = parse(_value(operation, is_json=True))
@@ -226,8 +226,8 @@ def _carry_out(
     """Have an operation executed; reads go without a slot of their own, unless they are to be by `log`."""
     import secrets
 
-    from paxos_impl.kv.operation import only_looks, plain
-    from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
+    from ostrakon.paxos_impl.kv.operation import only_looks, plain
+    from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         async with ReplicaClient(addresses, secrets.token_hex(8), transport=whom.transport) as client:

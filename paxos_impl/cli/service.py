@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from paxos_impl.cli.address import ADDRESS
-from paxos_impl.cli.member import Kind, Member, as_member
-from paxos_impl.cli.serving import Service, resolved, serves
+from ostrakon.paxos_impl.cli.address import ADDRESS
+from ostrakon.paxos_impl.cli.member import Kind, Member, as_member
+from ostrakon.paxos_impl.cli.serving import Service, resolved, serves
 
 if TYPE_CHECKING:
-    from paxos_impl.disk import OsDisk
-    from paxos_impl.driver import Tracer
-    from paxos_impl.membership import Membership
-    from paxos_impl.node import Node
+    from ostrakon.paxos_impl.disk import OsDisk
+    from ostrakon.paxos_impl.driver import Tracer
+    from ostrakon.paxos_impl.membership import Membership
+    from ostrakon.paxos_impl.node import Node
 
 
 @click.command()
@@ -31,8 +31,8 @@ def registry(service: Service) -> None:
 
     import trio
 
-    from paxos_impl.disk import OsDisk
-    from paxos_impl.registry import serve_registry
+    from ostrakon.paxos_impl.disk import OsDisk
+    from ostrakon.paxos_impl.registry import serve_registry
 
     async def main(stop: trio.Event) -> None:
         disk = OsDisk(service.data)
@@ -62,9 +62,9 @@ def serve(member: Member) -> None:
     """
     from random import SystemRandom
 
-    from paxos_impl.desk import answer_early
-    from paxos_impl.node import Node, NodeConfig
-    from paxos_impl.wire import read_incoming
+    from ostrakon.paxos_impl.desk import answer_early
+    from ostrakon.paxos_impl.node import Node, NodeConfig
+    from ostrakon.paxos_impl.wire import read_incoming
 
     async def recover(
         service: Service, server_id: int, membership: Membership, disk: OsDisk, tracer: Tracer | None

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paxos_impl.cli.exits import OUR_FAILURE
-from paxos_impl.cli.speaker import Style, speaker
-from paxos_impl.cli.tls import transport_of, with_tls
+from ostrakon.paxos_impl.cli.exits import OUR_FAILURE
+from ostrakon.paxos_impl.cli.speaker import Style, speaker
+from ostrakon.paxos_impl.cli.tls import transport_of, with_tls
 
 if TYPE_CHECKING:
     import trio
 
-    from paxos_impl.membership import Address
-    from paxos_impl.transport import Transport
+    from ostrakon.paxos_impl.membership import Address
+    from ostrakon.paxos_impl.transport import Transport
 
 
 SWITCH_S = 0.0005
@@ -43,10 +43,10 @@ class Service:
         """
         import trio
 
-        from paxos_impl.disk import DirectoryInUse, locked
-        from paxos_impl.enroll import NotEnrolled
-        from paxos_impl.record import DamagedLog
-        from paxos_impl.storage import StorageFailed, WrongStorage
+        from ostrakon.paxos_impl.disk import DirectoryInUse, locked
+        from ostrakon.paxos_impl.enroll import NotEnrolled
+        from ostrakon.paxos_impl.record import DamagedLog
+        from ostrakon.paxos_impl.storage import StorageFailed, WrongStorage
 
         # Syncs are done by a thread, which should not wait for as long as it usually does for its turn.
         sys.setswitchinterval(SWITCH_S)
@@ -149,7 +149,7 @@ def resolved(address: Address) -> Address:
     """The IP address that a name stands for here, since that is what others are told. Raises: OSError."""
     import socket
 
-    from paxos_impl.membership import Address
+    from ostrakon.paxos_impl.membership import Address
 
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     return Address(str(found[0][4][0]), address.port)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from paxos_impl.cli.exits import say
+from ostrakon.paxos_impl.cli.exits import say
 
 Style = Literal["text", "json"]
 
@@ -22,7 +22,7 @@ def speaker(style: Style) -> Callable[[str], None]:
 
 
 def _say_to_people(line: str) -> None:
-    from paxos_impl.remark import Remark
+    from ostrakon.paxos_impl.remark import Remark
 
     if not (isinstance(line, Remark) and line.is_usual):
         say(line)
@@ -31,7 +31,7 @@ def _say_to_people(line: str) -> None:
 def _say_to_machines(line: str) -> None:
     import msgspec
 
-    from paxos_impl.remark import Remark
+    from ostrakon.paxos_impl.remark import Remark
 
     told: dict[str, object] = {"time": time.time(), "level": "info", "line": str(line)}
     if isinstance(line, Remark):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from paxos_impl.transport import Transport
+    from ostrakon.paxos_impl.transport import Transport
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -32,7 +32,7 @@ def transport_of(cert: Path | None, key: Path | None, ca: Path | None) -> Transp
 
     Raises: click.UsageError.
     """
-    from paxos_impl.transport import PLAIN, BadCertificate, mutual_tls
+    from ostrakon.paxos_impl.transport import PLAIN, BadCertificate, mutual_tls
 
     match (cert, key, ca):
         case (None, None, None):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from paxos_impl.cli.address import ADDRESS
-from paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, say
-from paxos_impl.cli.tls import transport_of, with_tls
+from ostrakon.paxos_impl.cli.address import ADDRESS
+from ostrakon.paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, say
+from ostrakon.paxos_impl.cli.tls import transport_of, with_tls
 
 if TYPE_CHECKING:
-    from paxos_impl.membership import Address
-    from paxos_impl.transport import Transport
+    from ostrakon.paxos_impl.membership import Address
+    from ostrakon.paxos_impl.transport import Transport
 
 ASK_AGAIN_S = 0.2
 """How long to wait before asking again who did not answer."""
@@ -40,7 +40,7 @@ class Whom:
         """
         import trio
 
-        from paxos_impl.connection import NoAnswer, NotReady
+        from ostrakon.paxos_impl.connection import NoAnswer, NotReady
 
         async def find_and_ask() -> int:
             deadline = trio.current_time() + self.timeout_s
@@ -68,9 +68,9 @@ class Whom:
         """All instances there are, or the one that is meant."""
         import trio
 
-        from paxos_impl.connection import NoAnswer, NotReady
-        from paxos_impl.frame import BadFrame
-        from paxos_impl.registry import GetMembership, View, ask_registry
+        from ostrakon.paxos_impl.connection import NoAnswer, NotReady
+        from ostrakon.paxos_impl.frame import BadFrame
+        from ostrakon.paxos_impl.registry import GetMembership, View, ask_registry
 
         if self.node is not None:
             return [self.node]

@@ -4,9 +4,9 @@ Nothing in here awaits, reads a clock, draws randomness or iterates over a set. 
 Lamport's *Paxos Made Simple* (2001), cited as PMS with the section.
 """
 
-from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Ballot, Value, Vote
-from paxos_impl.core.effect import (
+from ostrakon.paxos_impl.core.acceptor import Acceptor
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
+from ostrakon.paxos_impl.core.effect import (
     Chosen,
     ConfigActive,
     Durable,
@@ -21,13 +21,30 @@ from paxos_impl.core.effect import (
     SetTimer,
     Unknown,
 )
-from paxos_impl.core.event import Event, GetRequested, ProposeRequested, Received, Started, TimerFired
-from paxos_impl.core.instance import Instance
-from paxos_impl.core.learner import Learner, Tally
-from paxos_impl.core.message import DECREE, Accepted, Ask, Message, Nack, Prepare, Promise, Propose, Tell
-from paxos_impl.core.proposer import BackingOff, Idle, Preparing, Proposer, Proposing
-from paxos_impl.core.rules import RULES, Rules
-from paxos_impl.core.trace import TraceEvent, persisted_event, trace_event
+from ostrakon.paxos_impl.core.event import (
+    Event,
+    GetRequested,
+    ProposeRequested,
+    Received,
+    Started,
+    TimerFired,
+)
+from ostrakon.paxos_impl.core.instance import Instance
+from ostrakon.paxos_impl.core.learner import Learner, Tally
+from ostrakon.paxos_impl.core.message import (
+    DECREE,
+    Accepted,
+    Ask,
+    Message,
+    Nack,
+    Prepare,
+    Promise,
+    Propose,
+    Tell,
+)
+from ostrakon.paxos_impl.core.proposer import BackingOff, Idle, Preparing, Proposer, Proposing
+from ostrakon.paxos_impl.core.rules import RULES, Rules
+from ostrakon.paxos_impl.core.trace import TraceEvent, persisted_event, trace_event
 
 __all__ = [
     "DECREE",

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.message import Accepted, Nack, Prepare, Promise, Propose
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
+from ostrakon.paxos_impl.core.message import Accepted, Nack, Prepare, Promise, Propose
 
 if TYPE_CHECKING:
-    from paxos_impl.core.rules import Rules
+    from ostrakon.paxos_impl.core.rules import Rules
 
 
 class Acceptor(msgspec.Struct, frozen=True, gc=False):

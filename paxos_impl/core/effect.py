@@ -11,9 +11,9 @@ from typing import Literal
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Value, Vote
-from paxos_impl.core.event import Timer
-from paxos_impl.core.message import Message
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
+from ostrakon.paxos_impl.core.event import Timer
+from ostrakon.paxos_impl.core.message import Message
 
 
 class Durable(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from paxos_impl.core.ballot import Value
-from paxos_impl.core.message import Message
+from ostrakon.paxos_impl.core.ballot import Value
+from ostrakon.paxos_impl.core.message import Message
 
 Timer = Literal["retransmit", "back_off", "pull"]
 """`retransmit` re-drives what may have been lost, `back_off` ends a proposer's wait after it was

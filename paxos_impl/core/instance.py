@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.effect import Durable, Effect
-from paxos_impl.core.event import Event, Received
-from paxos_impl.core.learner import Learner
-from paxos_impl.core.proposer import Proposer
-from paxos_impl.core.rules import RULES, Rules
-from paxos_impl.core.turn import Turn, Waiting
+from ostrakon.paxos_impl.core.acceptor import Acceptor
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.effect import Durable, Effect
+from ostrakon.paxos_impl.core.event import Event, Received
+from ostrakon.paxos_impl.core.learner import Learner
+from ostrakon.paxos_impl.core.proposer import Proposer
+from ostrakon.paxos_impl.core.rules import RULES, Rules
+from ostrakon.paxos_impl.core.turn import Turn, Waiting
 
 
 class Instance(msgspec.Struct, frozen=True, gc=False):

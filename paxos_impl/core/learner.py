@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from paxos_impl.core.ballot import Vote
+from ostrakon.paxos_impl.core.ballot import Vote
 
 if TYPE_CHECKING:
-    from paxos_impl.core.rules import Rules
+    from ostrakon.paxos_impl.core.rules import Rules
 
 BALLOTS_COUNTED = 8
 """Of how many ballots votes are kept, the highest. Forgetting older ones delays learning at worst."""

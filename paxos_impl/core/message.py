@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Value, Vote
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
 
 DECREE = 0
 """The slot of the one decree that Basic Paxos decides."""

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Value, Vote, highest
-from paxos_impl.core.message import Nack, Promise
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote, highest
+from ostrakon.paxos_impl.core.message import Nack, Promise
 
 if TYPE_CHECKING:
-    from paxos_impl.core.rules import Rules
+    from ostrakon.paxos_impl.core.rules import Rules
 
 
 class Idle(msgspec.Struct, frozen=True, gc=False):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Ballot, Value, Vote, highest
-from paxos_impl.core.effect import Durable
-from paxos_impl.core.message import Nack, Promise
+from ostrakon.paxos_impl.core.acceptor import Acceptor
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote, highest
+from ostrakon.paxos_impl.core.effect import Durable
+from ostrakon.paxos_impl.core.message import Nack, Promise
 
 
 class Rules:

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Value, Vote
-from paxos_impl.core.effect import ConfigActive, Effect, Learned, Restarted, Send
-from paxos_impl.core.message import Accepted, Ask, Nack, Prepare, Promise, Propose, Tell
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
+from ostrakon.paxos_impl.core.effect import ConfigActive, Effect, Learned, Restarted, Send
+from ostrakon.paxos_impl.core.message import Accepted, Ask, Nack, Prepare, Promise, Propose, Tell
 
 
 class TraceEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Ballot, Value, Vote
-from paxos_impl.core.effect import (
+from ostrakon.paxos_impl.core.acceptor import Acceptor
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
+from ostrakon.paxos_impl.core.effect import (
     Chosen,
     ConfigActive,
     Durable,
@@ -23,8 +23,15 @@ from paxos_impl.core.effect import (
     SetTimer,
     Unknown,
 )
-from paxos_impl.core.event import Event, GetRequested, ProposeRequested, Received, Started, TimerFired
-from paxos_impl.core.message import (
+from ostrakon.paxos_impl.core.event import (
+    Event,
+    GetRequested,
+    ProposeRequested,
+    Received,
+    Started,
+    TimerFired,
+)
+from ostrakon.paxos_impl.core.message import (
     DECREE,
     Accepted,
     Ask,
@@ -35,12 +42,12 @@ from paxos_impl.core.message import (
     Propose,
     Tell,
 )
-from paxos_impl.core.proposer import BackingOff, Idle, Preparing, Proposer, Proposing
+from ostrakon.paxos_impl.core.proposer import BackingOff, Idle, Preparing, Proposer, Proposing
 
 if TYPE_CHECKING:
-    from paxos_impl.core.instance import Instance
-    from paxos_impl.core.learner import Learner
-    from paxos_impl.core.rules import Rules
+    from ostrakon.paxos_impl.core.instance import Instance
+    from ostrakon.paxos_impl.core.learner import Learner
+    from ostrakon.paxos_impl.core.rules import Rules
 
 WAITING_MAX = 1000
 """How many clients may wait for the decree; more are refused rather than held."""

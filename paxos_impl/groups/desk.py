@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paxos_impl.frame import BadFrame
-from paxos_impl.kv.machine import BadOperation
-from paxos_impl.kv.placement import group_of
-from paxos_impl.replica.desk import ReplicaDesk
-from paxos_impl.replica.wire import (
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.placement import group_of
+from ostrakon.paxos_impl.replica.desk import ReplicaDesk
+from ostrakon.paxos_impl.replica.wire import (
     AskStatus,
     Change,
     Execute,
@@ -19,7 +19,7 @@ from paxos_impl.replica.wire import (
     Refused,
     read_incoming,
 )
-from paxos_impl.visitor import Visitor
+from ostrakon.paxos_impl.visitor import Visitor
 
 
 class GroupsDesk:

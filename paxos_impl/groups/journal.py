@@ -18,9 +18,9 @@ from typing import NoReturn
 import msgspec
 import trio
 
-from paxos_impl.core.log import Fact
-from paxos_impl.record import DamagedLog
-from paxos_impl.storage import Log, StorageFailed, WrongStorage
+from ostrakon.paxos_impl.core.log import Fact
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.storage import Log, StorageFailed, WrongStorage
 
 FORMAT = "paxos-journal-1"
 

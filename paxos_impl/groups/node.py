@@ -13,23 +13,23 @@ from random import Random
 
 import trio
 
-from paxos_impl.core.log import LOG_RULES, LogRules
-from paxos_impl.disk import Disk
-from paxos_impl.driver import Tracer
-from paxos_impl.groups.desk import GroupsDesk
-from paxos_impl.groups.journal import Journal
-from paxos_impl.groups.storage import Storages
-from paxos_impl.groups.trace import traced_in
-from paxos_impl.instruments import by_group, sync_samples
-from paxos_impl.kv.machine import StateMachine
-from paxos_impl.kv.sessions import Sessions
-from paxos_impl.kv.store import Store
-from paxos_impl.metrics import Sample
-from paxos_impl.remark import Remarks, silence
-from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.neighbours import Neighbours
-from paxos_impl.replica.node import ReplicaNode, recalled
-from paxos_impl.storage import StorageFailed
+from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.driver import Tracer
+from ostrakon.paxos_impl.groups.desk import GroupsDesk
+from ostrakon.paxos_impl.groups.journal import Journal
+from ostrakon.paxos_impl.groups.storage import Storages
+from ostrakon.paxos_impl.groups.trace import traced_in
+from ostrakon.paxos_impl.instruments import by_group, sync_samples
+from ostrakon.paxos_impl.kv.machine import StateMachine
+from ostrakon.paxos_impl.kv.sessions import Sessions
+from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.metrics import Sample
+from ostrakon.paxos_impl.remark import Remarks, silence
+from ostrakon.paxos_impl.replica.config import ReplicaConfig
+from ostrakon.paxos_impl.replica.neighbours import Neighbours
+from ostrakon.paxos_impl.replica.node import ReplicaNode, recalled
+from ostrakon.paxos_impl.storage import StorageFailed
 
 
 class GroupsNode:

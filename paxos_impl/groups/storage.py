@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from paxos_impl.core.log import FIRST, Fact, Image, Recovered, Replay
-from paxos_impl.disk import Disk
-from paxos_impl.groups.journal import Journal, read_journal
-from paxos_impl.membership import Membership
-from paxos_impl.record import DamagedLog
-from paxos_impl.replica.storage import OF_GROUPS, Storage
-from paxos_impl.storage import Header, Log, StorageFailed, WrongStorage, require_same
+from ostrakon.paxos_impl.core.log import FIRST, Fact, Image, Recovered, Replay
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.groups.journal import Journal, read_journal
+from ostrakon.paxos_impl.membership import Membership
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.replica.storage import OF_GROUPS, Storage
+from ostrakon.paxos_impl.storage import Header, Log, StorageFailed, WrongStorage, require_same
 
 _OWNER, _JOURNAL = "replica", "journal"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import asdict
 
-from paxos_impl.core import TraceEvent
-from paxos_impl.driver import Tracer
+from ostrakon.paxos_impl.core import TraceEvent
+from ostrakon.paxos_impl.driver import Tracer
 
 
 class GroupEvent(TraceEvent, frozen=True, omit_defaults=True, gc=False):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.ballot import Ballot
 
 
 class LogClock(msgspec.Struct, frozen=True, gc=False):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.machine import BadOperation
 
 
 class Put(msgspec.Struct, frozen=True, array_like=True, tag="put", gc=False):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-from paxos_impl.kv.machine import BadOperation
-from paxos_impl.kv.operation import Acquire, Guarded, Operation, Release, Transaction, parse
+from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Operation, Release, Transaction, parse
 
 
 def group_of(op: Any, groups: int) -> int:

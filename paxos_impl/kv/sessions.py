@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from paxos_impl.core.log.command import Command
-from paxos_impl.core.log.configuration import is_change
-from paxos_impl.kv.machine import BadState, StateMachine
+from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.core.log.configuration import is_change
+from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
 
 SESSIONS_MAX = 10_000
 """How many sessions are remembered; the one unused for longest is forgotten for a new one."""

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from paxos_impl.kv.lock import Lock
-from paxos_impl.kv.machine import BadState
-from paxos_impl.kv.operation import (
+from ostrakon.paxos_impl.kv.lock import Lock
+from ostrakon.paxos_impl.kv.machine import BadState
+from ostrakon.paxos_impl.kv.operation import (
     Acquire,
     Add,
     Append,

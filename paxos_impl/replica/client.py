@@ -11,17 +11,17 @@ from typing import Any
 
 import trio
 
-from paxos_impl.connection import Connection, NoAnswer
-from paxos_impl.core.log import Member, ReadHow
-from paxos_impl.kv.machine import BadOperation
-from paxos_impl.kv.placement import group_of
-from paxos_impl.membership import Address
-from paxos_impl.replica.session import NotDone as NotDone
-from paxos_impl.replica.session import OtherGroups, Session
-from paxos_impl.replica.session import Unsure as Unsure
-from paxos_impl.replica.wire import Answer, AskStatus, Done, Groups, InGroup, Status, read_response
-from paxos_impl.transport import PLAIN, Transport
-from paxos_impl.wire import Waiting
+from ostrakon.paxos_impl.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.core.log import Member, ReadHow
+from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.placement import group_of
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.replica.session import NotDone as NotDone
+from ostrakon.paxos_impl.replica.session import OtherGroups, Session
+from ostrakon.paxos_impl.replica.session import Unsure as Unsure
+from ostrakon.paxos_impl.replica.wire import Answer, AskStatus, Done, Groups, InGroup, Status, read_response
+from ostrakon.paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.wire import Waiting
 
 
 class ReplicaClient:

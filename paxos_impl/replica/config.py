@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core.log import Compaction, LeaseTerms
-from paxos_impl.membership import Address, Membership
-from paxos_impl.replica.timing import ReplicaTiming
-from paxos_impl.transport import PLAIN, Transport
+from ostrakon.paxos_impl.core.log import Compaction, LeaseTerms
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.replica.timing import ReplicaTiming
+from ostrakon.paxos_impl.transport import PLAIN, Transport
 
 LEASE = LeaseTerms(length_s=0.25, drift=0.05)
 """No longer than a leader may be silent before others stand: so elections need not wait for leases."""

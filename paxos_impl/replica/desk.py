@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from paxos_impl.core.log import ChangeRequested, Command, ReadRequested, Submitted
-from paxos_impl.desk import OVERLOADED, is_plain
-from paxos_impl.frame import BadFrame
-from paxos_impl.kv.machine import BadOperation
-from paxos_impl.replica.moment import now
-from paxos_impl.replica.standing import lease_left_s
-from paxos_impl.replica.wire import (
+from ostrakon.paxos_impl.core.log import ChangeRequested, Command, ReadRequested, Submitted
+from ostrakon.paxos_impl.desk import OVERLOADED, is_plain
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.replica.moment import now
+from ostrakon.paxos_impl.replica.standing import lease_left_s
+from ostrakon.paxos_impl.replica.wire import (
     AskStatus,
     Change,
     Elsewhere,
@@ -23,11 +23,11 @@ from paxos_impl.replica.wire import (
     Status,
     read_incoming,
 )
-from paxos_impl.visitor import Visitor
-from paxos_impl.wire import Waiting
+from ostrakon.paxos_impl.visitor import Visitor
+from ostrakon.paxos_impl.wire import Waiting
 
 if TYPE_CHECKING:
-    from paxos_impl.replica.node import ReplicaNode
+    from ostrakon.paxos_impl.replica.node import ReplicaNode
 
 COMMAND_BYTES_MAX = 8192
 """The longest command in bytes: as many as a promise may have to report still fit in a frame."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import msgspec
 import trio
 
-from paxos_impl.connection import NoAnswer
-from paxos_impl.core.log import Configuration
-from paxos_impl.disk import Disk
-from paxos_impl.enroll import NotEnrolled
-from paxos_impl.membership import Address, Membership
-from paxos_impl.record import DamagedLog
-from paxos_impl.remark import Remark, Remarks
-from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, statuses
-from paxos_impl.replica.wire import Status
-from paxos_impl.storage import Log, WrongStorage
-from paxos_impl.transport import Transport
+from ostrakon.paxos_impl.connection import NoAnswer
+from ostrakon.paxos_impl.core.log import Configuration
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.enroll import NotEnrolled
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.remark import Remark, Remarks
+from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, statuses
+from ostrakon.paxos_impl.replica.wire import Status
+from ostrakon.paxos_impl.storage import Log, WrongStorage
+from ostrakon.paxos_impl.transport import Transport
 
 _FILE = "joined"
 _ANSWER_TIMEOUT_S = 5.0

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import trio
 
-from paxos_impl.core.log import Image
-from paxos_impl.replica.stable import StableStorage
-from paxos_impl.storage import StorageFailed
+from ostrakon.paxos_impl.core.log import Image
+from ostrakon.paxos_impl.replica.stable import StableStorage
+from ostrakon.paxos_impl.storage import StorageFailed
 
 
 class Keeper:

@@ -6,7 +6,7 @@ from time import time
 
 import trio
 
-from paxos_impl.core.log.lease import Moment
+from ostrakon.paxos_impl.core.log.lease import Moment
 
 
 def now() -> Moment:

@@ -8,14 +8,14 @@ from random import Random
 
 import trio
 
-from paxos_impl.link import Link
-from paxos_impl.membership import Address
-from paxos_impl.peers import Peers
-from paxos_impl.remark import Remarks
-from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.wire import PROTOCOL
-from paxos_impl.server import link_to
-from paxos_impl.wire import Hello
+from ostrakon.paxos_impl.link import Link
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.peers import Peers
+from ostrakon.paxos_impl.remark import Remarks
+from ostrakon.paxos_impl.replica.config import ReplicaConfig
+from ostrakon.paxos_impl.replica.wire import PROTOCOL
+from ostrakon.paxos_impl.server import link_to
+from ostrakon.paxos_impl.wire import Hello
 
 
 class Neighbours:

@@ -12,8 +12,8 @@ import msgspec
 import trio
 from msgspec.structs import replace
 
-from paxos_impl.core import TraceEvent
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core import TraceEvent
+from ostrakon.paxos_impl.core.log import (
     LOG_RULES,
     Apply,
     Changed,
@@ -51,28 +51,28 @@ from paxos_impl.core.log import (
     TimerFired,
     trace_event,
 )
-from paxos_impl.core.log.phase import Leading
-from paxos_impl.desk import OVERLOADED
-from paxos_impl.disk import Disk
-from paxos_impl.driver import Driver, Tracer
-from paxos_impl.instruments import sync_samples
-from paxos_impl.kv.clock import LogClock
-from paxos_impl.kv.machine import BadState, StateMachine
-from paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
-from paxos_impl.kv.store import Store
-from paxos_impl.membership import Address, Membership
-from paxos_impl.metrics import Sample
-from paxos_impl.remark import Remark, Remarks, silence
-from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.desk import ReplicaDesk
-from paxos_impl.replica.keeper import Keeper
-from paxos_impl.replica.moment import now
-from paxos_impl.replica.neighbours import Neighbours
-from paxos_impl.replica.stable import StableStorage
-from paxos_impl.replica.storage import Storage
-from paxos_impl.replica.wire import Answer, Done, Elsewhere, Refused
-from paxos_impl.storage import StorageFailed
-from paxos_impl.wire import Postmark, mark_of
+from ostrakon.paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.desk import OVERLOADED
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.driver import Driver, Tracer
+from ostrakon.paxos_impl.instruments import sync_samples
+from ostrakon.paxos_impl.kv.clock import LogClock
+from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
+from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
+from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.metrics import Sample
+from ostrakon.paxos_impl.remark import Remark, Remarks, silence
+from ostrakon.paxos_impl.replica.config import ReplicaConfig
+from ostrakon.paxos_impl.replica.desk import ReplicaDesk
+from ostrakon.paxos_impl.replica.keeper import Keeper
+from ostrakon.paxos_impl.replica.moment import now
+from ostrakon.paxos_impl.replica.neighbours import Neighbours
+from ostrakon.paxos_impl.replica.stable import StableStorage
+from ostrakon.paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.replica.wire import Answer, Done, Elsewhere, Refused
+from ostrakon.paxos_impl.storage import StorageFailed
+from ostrakon.paxos_impl.wire import Postmark, mark_of
 
 _S = TypeVar("_S", bound=StableStorage)
 _HASHED_EVERY = 8

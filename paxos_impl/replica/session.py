@@ -11,10 +11,10 @@ from typing import Any
 
 import trio
 
-from paxos_impl.connection import Connection, NoAnswer
-from paxos_impl.core.log import Member, ReadHow
-from paxos_impl.membership import Address
-from paxos_impl.replica.wire import (
+from ostrakon.paxos_impl.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.core.log import Member, ReadHow
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.replica.wire import (
     Answer,
     AskStatus,
     Change,
@@ -28,7 +28,7 @@ from paxos_impl.replica.wire import (
     Status,
     read_response,
 )
-from paxos_impl.transport import Transport
+from ostrakon.paxos_impl.transport import Transport
 
 _PAUSE_S_FIRST, _PAUSE_S_MAX = 0.02, 0.08
 """How long to wait when nobody knows of a leader, at first and after a few tries: those who elect one should

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from paxos_impl.core.log import Replica
-from paxos_impl.core.log.lease import Moment
-from paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.log import Replica
+from ostrakon.paxos_impl.core.log.lease import Moment
+from ostrakon.paxos_impl.core.log.phase import Leading
 
 
 def lease_left_s(replica: Replica, now: Moment) -> float | None:

@@ -18,8 +18,8 @@ from contextlib import contextmanager
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import (
     FIRST,
     Compaction,
     Fact,
@@ -30,10 +30,10 @@ from paxos_impl.core.log import (
     Replay,
     Voted,
 )
-from paxos_impl.disk import Disk
-from paxos_impl.membership import Membership
-from paxos_impl.record import DamagedLog, read_records
-from paxos_impl.storage import Header, Log, StorageFailed, WrongStorage, require_same
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.membership import Membership
+from ostrakon.paxos_impl.record import DamagedLog, read_records
+from ostrakon.paxos_impl.storage import Header, Log, StorageFailed, WrongStorage, require_same
 
 _FORMAT = "paxos-replica-2"
 OF_GROUPS = "paxos-groups-1"

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from paxos_impl.core.log import SetTimer
+from ostrakon.paxos_impl.core.log import SetTimer
 
 
 class ReplicaTiming(msgspec.Struct, frozen=True, gc=False):

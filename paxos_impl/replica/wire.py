@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Configuration, Member, Message, ReadHow
-from paxos_impl.membership import Address
-from paxos_impl.wire import Envelope, Hello, Response, Waiting, decoded
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import Configuration, Member, Message, ReadHow
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.wire import Envelope, Hello, Response, Waiting, decoded
 
 PROTOCOL = 1002
 """Raised when the wire format changes; replicas of different protocols do not talk."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from checkers.verdict import Verdict
-from reports import campaign, index, run
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.reports import campaign, index, run
 from tests.reports.samples import split_decision, write_run
 from tests.reports.test_campaign import SUMMARY
 

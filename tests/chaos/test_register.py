@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.nemesis import grudge
-from harness.plan import Fault
-from harness.planning import plan_for
-from harness.trial import Trial
-from workloads.register import REGISTER
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.plan import Fault
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import Trial
+from ostrakon.workloads.register import REGISTER
 
 RunTrial = Callable[..., Trial]
 

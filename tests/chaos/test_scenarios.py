@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.nemesis import grudge
-from harness.plan import Fault, Latency
-from harness.planning import plan_for
-from harness.trial import Trial
-from workloads.decree import DECREE
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.plan import Fault, Latency
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import Trial
+from ostrakon.workloads.decree import DECREE
 
 RunTrial = Callable[..., Trial]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.trial import Trial
+from ostrakon.harness.trial import Trial
 
 RunTrial = Callable[..., Trial]
 

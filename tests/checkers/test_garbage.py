@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from checkers.garbage import collection_paused
+from ostrakon.checkers.garbage import collection_paused
 
 
 class World:

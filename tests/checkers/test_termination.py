@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from checkers.termination import termination as unbound
-from checkers.verdict import Verdict
-from harness.history import NEMESIS, History, Op
+from ostrakon.checkers.termination import termination as unbound
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import NEMESIS, History, Op
 
 
 def termination(history: History, is_answer: Callable[[Op], bool] = lambda op: op.type == "ok") -> Verdict:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from harness import catalogue
-from harness.catalogue import (
+from ostrakon.harness import catalogue
+from ostrakon.harness.catalogue import (
     UnknownName,
     find_model,
     find_report,

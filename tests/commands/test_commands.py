@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import COMMANDS, run
+from ostrakon.harness.cli import COMMANDS, run
 
 BAD = 254
 
@@ -120,7 +120,7 @@ def test_a_reader_who_goes_away_is_no_verdict(elsewhere: Path) -> None:
     import subprocess
     import sys
 
-    program = "from harness.cli import main; main(['list'])"
+    program = "from ostrakon.harness.cli import main; main(['list'])"
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as command:
         assert command.stdout is not None
         command.stdout.close()
@@ -340,7 +340,7 @@ def test_several_files_have_one_status(elsewhere: Path, capsys: pytest.CaptureFi
 def test_a_failure_of_our_own_is_told_as_such(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(COMMANDS, "test", "harness.commands.nowhere:nothing")
+    monkeypatch.setitem(COMMANDS, "test", "ostrakon.harness.commands.nowhere:nothing")
 
     assert run(["test", "decree"]) == 255
 
@@ -393,7 +393,7 @@ def test_a_trial_of_liveness_strikes_all_but_a_majority_for_good(
 def test_who_runs_it_without_installing_it_is_told_to(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("harness.catalogue._offers", lambda group: {})
+    monkeypatch.setattr("ostrakon.harness.catalogue._offers", lambda group: {})
 
     status = run(["test", "decree"])
 

@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from harness import generator as gen
-from harness.generator import Todo, play
-from harness.history import NEMESIS, Op
+from ostrakon.harness import generator as gen
+from ostrakon.harness.generator import Todo, play
+from ostrakon.harness.history import NEMESIS, Op
 
 READ, WRITE, CAS = Todo("read"), Todo("write"), Todo("cas")
 READS, WRITES = gen.repeat(READ), gen.repeat(WRITE)

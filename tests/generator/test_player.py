@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import generator as gen
-from harness.generator import PENDING, Context, Generator, Todo, play
-from harness.generator.todo import Asked
-from harness.history import History, Op
+from ostrakon.harness import generator as gen
+from ostrakon.harness.generator import PENDING, Context, Generator, Todo, play
+from ostrakon.harness.generator.todo import Asked
+from ostrakon.harness.history import History, Op
 
 READS = gen.repeat(Todo("read"))
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from harness.history.alike import alike
-from harness.history.edn import EdnReader
-from harness.history.entry import op_of
-from harness.history.op import Op
+from ostrakon.harness.history.alike import alike
+from ostrakon.harness.history.edn import EdnReader
+from ostrakon.harness.history.entry import op_of
+from ostrakon.harness.history.op import Op
 
 
 def with_care(text: str) -> list[Op] | None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from checkers.strategies import histories
-from harness.history import ContradictoryFile, History, Journal, Op, read_any
-from harness.history.contradiction import contradiction
+from ostrakon.checkers.strategies import histories
+from ostrakon.harness.history import ContradictoryFile, History, Journal, Op, read_any
+from ostrakon.harness.history.contradiction import contradiction
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "histories"
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history.edn import DamagedEdn, EdnReader
+from ostrakon.harness.history.edn import DamagedEdn, EdnReader
 
 
 def read(text: str) -> list[object]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.history import DamagedFile, History, Journal, Op, read_any, read_columns, read_history
-from harness.history.reader import NoHistory
+from ostrakon.harness.history import DamagedFile, History, Journal, Op, read_any, read_columns, read_history
+from ostrakon.harness.history.reader import NoHistory
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "histories"
 

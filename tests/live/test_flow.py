@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import trio
 import trio.testing
 
-from harness.live.flow import RETRANSMISSION_S, Flow
-from harness.live.link import Blockade, Link
-from harness.sim.framing import Lines
-from harness.sim.link import Disturbance, Disturbed
+from ostrakon.harness.live.flow import RETRANSMISSION_S, Flow
+from ostrakon.harness.live.link import Blockade, Link
+from ostrakon.harness.sim.framing import Lines
+from ostrakon.harness.sim.link import Disturbance, Disturbed
 
 MESSAGES = [b"%d\n" % number for number in range(50)]
 MS = 1_000_000

@@ -13,10 +13,10 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.live.preamble import Connecting, Listening, decode_preamble, encode_preamble
-from harness.live.proxy import Proxy
-from harness.live.sockets import install
-from harness.sim.latency import Constant
+from ostrakon.harness.live.preamble import Connecting, Listening, decode_preamble, encode_preamble
+from ostrakon.harness.live.proxy import Proxy
+from ostrakon.harness.live.sockets import install
+from ostrakon.harness.sim.latency import Constant
 
 NAMES = st.from_regex(r"[a-z0-9_]+", fullmatch=True)
 PORTS = st.integers(0, 65535)

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from harness.live import require_live
-from harness.nemesis import grudge
-from harness.plan import BadPlan, Deviation, Fault, Plan
-from harness.planning import plan_for
-from harness.store import Store
-from harness.trial import run
-from workloads.decree import DECREE
+from ostrakon.harness.live import require_live
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.plan import BadPlan, Deviation, Fault, Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.store import Store
+from ostrakon.harness.trial import run
+from ostrakon.workloads.decree import DECREE
 
 THREE = ("n1", "n2", "n3")
 
@@ -35,7 +35,7 @@ def left_over(folder: Path) -> list[str]:
 
 def _is_node_of(process: Path, folder: Path) -> bool:
     try:
-        is_node = b"harness.live.node" in (process / "cmdline").read_bytes()
+        is_node = b"ostrakon.harness.live.node" in (process / "cmdline").read_bytes()
         return is_node and any(str(folder) in os.readlink(entry) for entry in (process / "fd").iterdir())
     except OSError:
         return False  # It has just ended.
@@ -84,7 +84,7 @@ def test_a_seeded_bug_is_convicted() -> None:
 def test_a_harness_that_is_ended_takes_its_nodes_along(tmp_path: Path, how: signal.Signals) -> None:
     arguments = ["test", "decree", "--substrate", "live", "--nodes", "3", "--nemesis", "none"]
     arguments += ["--time-limit", "60", "--store", str(tmp_path)]
-    command = [sys.executable, "-c", "from harness.cli import main; main()", *arguments]
+    command = [sys.executable, "-c", "from ostrakon.harness.cli import main; main()", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as harness:
         eventually(lambda: len(left_over(tmp_path)) == 3, "the nodes never came up")
         harness.send_signal(how)

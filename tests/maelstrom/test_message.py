@@ -6,8 +6,8 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workloads.maelstrom.bridge import LinesOf
-from workloads.maelstrom.message import BadMessage, Message, decode, encode, is_definite
+from ostrakon.workloads.maelstrom.bridge import LinesOf
+from ostrakon.workloads.maelstrom.message import BadMessage, Message, decode, encode, is_definite
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

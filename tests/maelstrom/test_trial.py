@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from harness.catalogue import find_workload
-from harness.cli import run as ostrakon
-from harness.commands.maelstrom import PREFIX
-from harness.nemesis import grudge
-from harness.plan import BadPlan, Fault
-from harness.planning import plan_for
-from harness.trial import Trial, run
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.cli import run as ostrakon
+from ostrakon.harness.commands.maelstrom import PREFIX
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.plan import BadPlan, Fault
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import Trial, run
 
 NODE = Path(__file__).with_name("node.py")
 THREE = ("n1", "n2", "n3")

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from harness.model import Size
-from paxos_impl.core import (
+from ostrakon.harness.model import Size
+from ostrakon.paxos_impl.core import (
     Accepted,
     Durable,
     Event,

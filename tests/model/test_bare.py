@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.cli import run as cli
-from harness.generator import Todo, each_thread, limit, numbered, sequence, until_ok
-from harness.generator import repeat as repeated
-from harness.history import Event
-from harness.plan import BadPlan, Deviation, Fault, Latency, Plan
-from harness.planning import plan_for
-from harness.search.swarm import Swarm
-from harness.store import Store
-from harness.trial import Trial, run
-from workloads.decree import DECREE
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.cli import run as cli
+from ostrakon.harness.generator import Todo, each_thread, limit, numbered, sequence, until_ok
+from ostrakon.harness.generator import repeat as repeated
+from ostrakon.harness.history import Event
+from ostrakon.harness.plan import BadPlan, Deviation, Fault, Latency, Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.store import Store
+from ostrakon.harness.trial import Trial, run
+from ostrakon.workloads.decree import DECREE
 
 TOLD = ("prepare_sent", "promise_sent", "nack_sent", "propose_sent", "accept_sent")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.cli import run
+from ostrakon.harness.cli import run
 
 
 def test_the_correct_core_is_valid(capsys: pytest.CaptureFixture[str]) -> None:

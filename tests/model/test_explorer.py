@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import explore
+from ostrakon.harness.model import explore
 from tests.model.stateright_paxos import StaterightPaxos, has_chosen, is_linearizable
 
 Edges = dict[int, list[int]]

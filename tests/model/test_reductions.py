@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from harness.model import Size, explore
-from paxos_impl.core import RULES, Rules
+from ostrakon.harness.model import Size, explore
+from ostrakon.paxos_impl.core import RULES, Rules
+from ostrakon.workloads.bugs import DECREE_BUGS
+from ostrakon.workloads.small_world.numbers import Mail
+from ostrakon.workloads.small_world.witness import learnable
+from ostrakon.workloads.small_world.world import SmallWorld
 from tests.model.plain_world import PlainWorld
-from workloads.bugs import DECREE_BUGS
-from workloads.small_world.numbers import Mail
-from workloads.small_world.witness import learnable
-from workloads.small_world.world import SmallWorld
 
 Seen = tuple[set[Any], set[Any], set[Any]]
 """Sets of votes, of states of all acceptors, of values learned."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from harness.model import Size
-from harness.plan import BadPlan, decode_plan, encode_plan
-from harness.trial import run
-from paxos_impl.core import RULES, Ballot, Prepare
-from workloads.bugs import DECREE_BUGS
-from workloads.decree import explore
-from workloads.small_world.enactment import decode_schedule, enact, encode_schedule
-from workloads.small_world.exploration import explore_world
-from workloads.small_world.step import Ask, Deliver
+from ostrakon.harness.model import Size
+from ostrakon.harness.plan import BadPlan, decode_plan, encode_plan
+from ostrakon.harness.trial import run
+from ostrakon.paxos_impl.core import RULES, Ballot, Prepare
+from ostrakon.workloads.bugs import DECREE_BUGS
+from ostrakon.workloads.decree import explore
+from ostrakon.workloads.small_world.enactment import decode_schedule, enact, encode_schedule
+from ostrakon.workloads.small_world.exploration import explore_world
+from ostrakon.workloads.small_world.step import Ask, Deliver
 
 ONE_PROPOSER = Size(proposers=1)
 DUEL = Size()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.nemesis.custody import Custody, How
+from ostrakon.harness.nemesis.custody import Custody, How
 from tests.nemesis.toy import ToyMachine, toy_machines
 
 HOWS: tuple[How, ...] = ("pause", "kill", "power_loss")

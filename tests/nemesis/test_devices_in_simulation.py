@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from harness.nemesis import (
+from ostrakon.harness.nemesis import (
     Custody,
     clogged,
     corrupted,
@@ -25,12 +25,12 @@ from harness.nemesis import (
     spoilt_disk,
     suspended,
 )
-from harness.nemesis.device_fault import SPOILS
-from harness.plan import Fault
-from harness.sim import Constant, World
-from harness.sim.clock import EPOCH_S
-from harness.sim.decay import Decay
-from harness.sim.inflicted import is_inflicted
+from ostrakon.harness.nemesis.device_fault import SPOILS
+from ostrakon.harness.plan import Fault
+from ostrakon.harness.sim import Constant, World
+from ostrakon.harness.sim.clock import EPOCH_S
+from ostrakon.harness.sim.decay import Decay
+from ostrakon.harness.sim.inflicted import is_inflicted
 
 PORT = 4000
 BEAT_S = 0.1

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.nemesis import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds
-from harness.nemesis.grudge import majority_of
-from harness.nemesis.kinds import SURVIVABLE, UNSAFE
-from harness.nemesis.unfold import Unfold, restart_loop, strobe, swizzle
-from harness.plan import FAULT_KINDS, Fault, Plan, decode_plan, encode_plan
+from ostrakon.harness.nemesis import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds
+from ostrakon.harness.nemesis.grudge import majority_of
+from ostrakon.harness.nemesis.kinds import SURVIVABLE, UNSAFE
+from ostrakon.harness.nemesis.unfold import Unfold, restart_loop, strobe, swizzle
+from ostrakon.harness.plan import FAULT_KINDS, Fault, Plan, decode_plan, encode_plan
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
@@ -71,7 +71,7 @@ def test_the_same_seed_draws_the_same_faults(seed: int, names: list[str], time_l
 
 def test_draws_do_not_depend_on_the_hashing_of_strings() -> None:
     probe = (
-        "import random; from harness.nemesis import draw_faults;"
+        "import random; from ostrakon.harness.nemesis import draw_faults;"
         f"print([draw_faults(random.Random(seed), {NODES}, ['mixed', 'all'], 20) for seed in range(20)])"
     )
 

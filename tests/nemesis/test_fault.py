@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.nemesis import (
+from ostrakon.harness.nemesis import (
     Custody,
     delayed,
     dropped,
@@ -19,8 +19,8 @@ from harness.nemesis import (
     powerless,
     reordered,
 )
-from harness.nemesis.device_fault import DECAYS, SPOILS
-from harness.plan import FAULT_KINDS, Fault
+from ostrakon.harness.nemesis.device_fault import DECAYS, SPOILS
+from ostrakon.harness.plan import FAULT_KINDS, Fault
 from tests.nemesis.toy import ToyLinks, toy_machines
 
 NODES = ("n1", "n2", "n3")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.nemesis import grudge
-from harness.nemesis.grudge import Grudge, hears, is_symmetric, majority_of
+from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.nemesis.grudge import Grudge, hears, is_symmetric, majority_of
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from harness.nemesis import FAULTS, TARGETS
-from harness.nemesis.aim import SIZES
-from harness.plan import Fault, Plan, node_names
-from harness.planning import plan_for
-from harness.trial import run
-from workloads.register import REGISTER
+from ostrakon.harness.nemesis import FAULTS, TARGETS
+from ostrakon.harness.nemesis.aim import SIZES
+from ostrakon.harness.plan import Fault, Plan, node_names
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import run
+from ostrakon.workloads.register import REGISTER
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "nemesis.md").read_text()
 

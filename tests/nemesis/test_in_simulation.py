@@ -10,10 +10,10 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from harness import generator as gen
-from harness.history import History, Op
-from harness.interpreter import Interpretation, interpret
-from harness.nemesis import (
+from ostrakon.harness import generator as gen
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.interpreter import Interpretation, interpret
+from ostrakon.harness.nemesis import (
     Custody,
     Nemesis,
     Underway,
@@ -31,9 +31,9 @@ from harness.nemesis import (
     schedule,
     stopped,
 )
-from harness.plan import Fault
-from harness.sim import Constant, Lines, World
-from harness.workload import Client
+from ostrakon.harness.plan import Fault
+from ostrakon.harness.sim import Constant, Lines, World
+from ostrakon.harness.workload import Client
 
 PORT = 4000
 TICK_S = 0.05

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from harness import generator as gen
-from harness.generator import Todo, play
-from harness.history import NEMESIS, Op
-from harness.interpreter import interpret
-from harness.nemesis import Nemesis, schedule
-from harness.plan import Fault
+from ostrakon.harness import generator as gen
+from ostrakon.harness.generator import Todo, play
+from ostrakon.harness.history import NEMESIS, Op
+from ostrakon.harness.interpreter import interpret
+from ostrakon.harness.nemesis import Nemesis, schedule
+from ostrakon.harness.plan import Fault
 from tests.nemesis.test_fault import FAULTS, NODES
 from tests.nemesis.toy import ToyLinks, toy_machines
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from harness.history import Event
-from harness.nemesis import (
+from ostrakon.harness.history import Event
+from ostrakon.harness.nemesis import (
     FAULTS,
     TARGETS,
     Package,
@@ -21,12 +21,12 @@ from harness.nemesis import (
     fault_kinds,
     find_fault,
 )
-from harness.nemesis.aim import SIZES
-from harness.nemesis.kinds import AIMED
-from harness.nemesis.target import aimed, behind, followers, leader, quorum
-from harness.plan import LINK_KINDS, BadPlan, Fault
-from harness.planning import plan_for
-from harness.trial import run
+from ostrakon.harness.nemesis.aim import SIZES
+from ostrakon.harness.nemesis.kinds import AIMED
+from ostrakon.harness.nemesis.target import aimed, behind, followers, leader, quorum
+from ostrakon.harness.plan import LINK_KINDS, BadPlan, Fault
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import run
 from tests.trial import toy
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
@@ -148,7 +148,7 @@ def test_packages_compose_each_in_its_own_rhythm() -> None:
 
 
 def test_a_plan_with_a_target_strikes_the_same_nodes_again_and_tells_which() -> None:
-    from harness.catalogue import find_workload
+    from ostrakon.harness.catalogue import find_workload
 
     found = find_workload("decree")
     plan = plan_for(found, seed=5, nemesis="kill:leader", nodes=3)

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from harness.nemesis.grudge import Grudge
-from harness.sim.disk_fault import DiskFault
-from harness.sim.link import Disturbance
+from ostrakon.harness.nemesis.grudge import Grudge
+from ostrakon.harness.sim.disk_fault import DiskFault
+from ostrakon.harness.sim.link import Disturbance
 
 
 @dataclass(eq=False)

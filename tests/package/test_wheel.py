@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,12 +86,22 @@ def test_the_plugin_works(empty: tuple[Path, Path]) -> None:
 
 def test_the_packages_are_typed_and_bring_their_pages(empty: tuple[Path, Path]) -> None:
     folder, commands = empty
-    probe = "import harness, paxos_impl, checkers, workloads, reports, pathlib; " + (
-        "print([m.__name__ for m in (harness, paxos_impl, checkers, workloads, reports) "
-        "if not (pathlib.Path(m.__file__).parent / 'py.typed').exists()], "
-        "'site-packages' in reports.__file__)"
+    probe = (
+        "import ostrakon.reports, pathlib; folder = pathlib.Path(ostrakon.__file__).parent; "
+        "print((folder / 'py.typed').exists(), (folder / 'reports' / 'pages' / 'run.html').exists(), "
+        "'site-packages' in str(folder))"
     )
 
     ran = run(commands / "python", "-c", probe, cwd=folder)
 
-    assert ran.stdout.strip() == "[] True"
+    assert ran.stdout.strip() == "True True True"
+
+
+def test_the_wheel_has_one_top_level_package(empty: tuple[Path, Path]) -> None:
+    folder, _ = empty
+    (wheel,) = folder.glob("*.whl")
+
+    with zipfile.ZipFile(wheel) as archive:
+        top = {name.partition("/")[0] for name in archive.namelist()}
+
+    assert {name for name in top if not name.endswith(".dist-info")} == {"ostrakon"}

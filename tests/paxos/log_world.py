@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import (
     LOG_RULES,
     Apply,
     Batch,
@@ -62,9 +62,9 @@ from paxos_impl.core.log import (
     TimerFired,
     Voted,
 )
-from paxos_impl.core.log.configuration import ALPHA, changed_to, founded_by, in_force
-from paxos_impl.core.log.message import Accepted
-from paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.log.configuration import ALPHA, changed_to, founded_by, in_force
+from ostrakon.paxos_impl.core.log.message import Accepted
+from ostrakon.paxos_impl.core.log.phase import Leading
 
 NEVER = Compaction()
 """No test executes as many slots as it takes to have a snapshot taken."""

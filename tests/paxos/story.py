@@ -11,7 +11,7 @@ Lines that begin with # are comment. What nodes did stands between ---- and an e
 
 from __future__ import annotations
 
-from paxos_impl.core import (
+from ostrakon.paxos_impl.core import (
     Accepted,
     Ask,
     Chosen,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxos_impl.core import Chosen
+from ostrakon.paxos_impl.core import Chosen
 from tests.paxos.world import World
 
 

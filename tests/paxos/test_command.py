@@ -220,7 +220,7 @@ def test_an_interrupted_client_ends_without_a_traceback() -> None:
 
 
 def test_help_does_not_wait_for_what_it_does_not_need() -> None:
-    code = "import sys; from paxos_impl.cli import cli; print(sorted({'trio', 'msgspec'} & set(sys.modules)))"
+    code = "import sys, ostrakon.paxos_impl.cli; print(sorted({'trio', 'msgspec'} & set(sys.modules)))"
 
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
 

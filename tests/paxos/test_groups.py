@@ -10,19 +10,19 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.connection import Connection
-from paxos_impl.core.log import Compaction
-from paxos_impl.core.log.message import Ask
-from paxos_impl.groups.node import GroupsNode
-from paxos_impl.groups.trace import GroupEvent
-from paxos_impl.instruments import samples_of
-from paxos_impl.kv.machine import BadOperation
-from paxos_impl.kv.placement import group_of, group_of_key
-from paxos_impl.metrics import rendered
-from paxos_impl.reception import Reception
-from paxos_impl.replica.client import NotDone, statuses
-from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.wire import (
+from ostrakon.paxos_impl.connection import Connection
+from ostrakon.paxos_impl.core.log import Compaction
+from ostrakon.paxos_impl.core.log.message import Ask
+from ostrakon.paxos_impl.groups.node import GroupsNode
+from ostrakon.paxos_impl.groups.trace import GroupEvent
+from ostrakon.paxos_impl.instruments import samples_of
+from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.placement import group_of, group_of_key
+from ostrakon.paxos_impl.metrics import rendered
+from ostrakon.paxos_impl.reception import Reception
+from ostrakon.paxos_impl.replica.client import NotDone, statuses
+from ostrakon.paxos_impl.replica.config import ReplicaConfig
+from ostrakon.paxos_impl.replica.wire import (
     PROTOCOL,
     Done,
     Elsewhere,
@@ -35,7 +35,7 @@ from paxos_impl.replica.wire import (
     Status,
     read_response,
 )
-from paxos_impl.wire import Envelope, Hello, framed, mark_of
+from ostrakon.paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.test_replica_node import Cluster, cluster
 from tests.ports import LONG_S
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from paxos_impl.kv.placement import group_of_key
+from ostrakon.paxos_impl.kv.placement import group_of_key
 from tests.paxos.town import GrowingTown, living, paxos
 from tests.ports import LONG_S
 

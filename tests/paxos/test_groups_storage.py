@@ -12,12 +12,12 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
-from paxos_impl.groups.storage import GroupStorage, Storages
-from paxos_impl.record import DamagedLog
-from paxos_impl.replica.storage import Storage
-from paxos_impl.storage import Log, StorageFailed, WrongStorage
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
+from ostrakon.paxos_impl.groups.storage import GroupStorage, Storages
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.storage import Log, StorageFailed, WrongStorage
 from tests.paxos.log_world import recovered
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 from tests.paxos.test_replica_storage import THREE, facts

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core.log import Command
-from paxos_impl.kv.machine import BadOperation, BadState
-from paxos_impl.kv.operation import (
+from ostrakon.paxos_impl.core.log import Command
+from ostrakon.paxos_impl.kv.machine import BadOperation, BadState
+from ostrakon.paxos_impl.kv.operation import (
     Acquire,
     Add,
     Append,
@@ -26,8 +26,8 @@ from paxos_impl.kv.operation import (
     parse,
     plain,
 )
-from paxos_impl.kv.sessions import Executed, Forgotten, Outdated, Sessions
-from paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.kv.sessions import Executed, Forgotten, Outdated, Sessions
+from ostrakon.paxos_impl.kv.store import Store
 
 keys = st.sampled_from(["x", "y", ""])
 values = st.sampled_from([1, "1", 1.0, True, [1], {"a": 1}, 0, "", False])

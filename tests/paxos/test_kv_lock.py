@@ -8,9 +8,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.kv.clock import LogClock
-from paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.kv.clock import LogClock
+from ostrakon.paxos_impl.kv.store import Store
 
 LEASE_MS = 10
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxos_impl.core.log import LOG_RULES, Decline, LeaseTerms, Moment, Query, Replica, Started
-from paxos_impl.core.log.message import Canvass, Commit, Heard, Prepare, Promise, Support
+from ostrakon.paxos_impl.core.log import LOG_RULES, Decline, LeaseTerms, Moment, Query, Replica, Started
+from ostrakon.paxos_impl.core.log.message import Canvass, Commit, Heard, Prepare, Promise, Support
 from tests.paxos.timed_world import TERMS, TimedWorld, pass_time
 
 TRUSTED_S = TERMS.length_s * 0.8 / 1.2
@@ -283,13 +283,13 @@ def test_without_terms_no_lease_is_asked_for_and_reads_ask_a_quorum() -> None:
 
 
 def _received(message: object, sender: int) -> object:
-    from paxos_impl.core.log import Received
+    from ostrakon.paxos_impl.core.log import Received
 
     return Received(message, sender, f"n{sender}.0.0")  # type: ignore[arg-type]
 
 
 def _nack_of(world: TimedWorld, node: int) -> object:
-    from paxos_impl.core.log.message import Nack
+    from ostrakon.paxos_impl.core.log.message import Nack
 
     ballot = world.nodes[node].replica.own_ballot
     return _received(Nack(ballot, ballot._replace(round=99)), 2)

@@ -6,11 +6,11 @@ import random
 
 import pytest
 
-from paxos_impl.core.log import LOG_RULES, LogRules, Query
-from paxos_impl.core.log.message import Propose
+from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules, Query
+from ostrakon.paxos_impl.core.log.message import Propose
+from ostrakon.workloads.lease_bugs import LEASE_BUGS
 from tests.paxos.log_world import LogWorld
 from tests.paxos.timed_world import TimedWorld, pass_time
-from workloads.lease_bugs import LEASE_BUGS
 
 SCHEDULES_MAX = 600
 RARE = "reads-before-it-knows"

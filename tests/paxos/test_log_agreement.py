@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.log.phase import Leading
 from tests.paxos.log_world import LogWorld, decide, disturb, heal, recovered
 
 CLUSTERS = st.sampled_from([(1, 2, 3), (0, 1, 2, 3, 4), (1, 2), (7,)])

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from paxos_impl.core.log import LOG_RULES, LogRules, Query
+from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules, Query
+from ostrakon.workloads.log_bugs import LOG_BUGS
+from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
 from tests.paxos.log_world import NEVER, OFTEN, LogWorld, disturb, heal
-from workloads.log_bugs import LOG_BUGS
-from workloads.membership_bugs import MEMBERSHIP_BUGS
 
 SCHEDULES_MAX = 1500
 CHANGES_MAX = 200

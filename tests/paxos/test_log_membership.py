@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import (
     CLUSTER,
     Changed,
     Command,
@@ -21,10 +21,10 @@ from paxos_impl.core.log import (
     Rejected,
     Submitted,
 )
-from paxos_impl.core.log.configuration import ALPHA, founded_by, in_force, is_change, since
-from paxos_impl.core.log.leader import WINDOW
-from paxos_impl.core.log.message import Canvass, Commit, Prepare, Propose
-from paxos_impl.core.log.phase import Following, Leading
+from ostrakon.paxos_impl.core.log.configuration import ALPHA, founded_by, in_force, is_change, since
+from ostrakon.paxos_impl.core.log.leader import WINDOW
+from ostrakon.paxos_impl.core.log.message import Canvass, Commit, Prepare, Propose
+from ostrakon.paxos_impl.core.log.phase import Following, Leading
 from tests.paxos.log_world import NEVER, OFTEN, LogWorld, decide, disturb, heal
 
 THREE = tuple(map(Member, (1, 2, 3)))

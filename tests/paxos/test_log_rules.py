@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import (
     NOOP,
     Command,
     Configuration,
@@ -25,10 +25,10 @@ from paxos_impl.core.log import (
     Submitted,
     TimerFired,
 )
-from paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
-from paxos_impl.core.log.leader import BATCH_BYTES_MAX, WAITING_MAX, WINDOW
-from paxos_impl.core.log.ledger import Cell
-from paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
+from ostrakon.paxos_impl.core.log.leader import BATCH_BYTES_MAX, WAITING_MAX, WINDOW
+from ostrakon.paxos_impl.core.log.ledger import Cell
+from ostrakon.paxos_impl.core.log.message import (
     Accepted,
     Ask,
     Canvass,
@@ -40,8 +40,8 @@ from paxos_impl.core.log.message import (
     Support,
     Tell,
 )
-from paxos_impl.core.log.phase import Following
-from paxos_impl.replica.timing import ReplicaTiming
+from ostrakon.paxos_impl.core.log.phase import Following
+from ostrakon.paxos_impl.replica.timing import ReplicaTiming
 from tests.paxos.log_world import Flight, LogWorld
 
 

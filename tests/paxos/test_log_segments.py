@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
-from paxos_impl.disk import OsDisk
-from paxos_impl.record import DamagedLog
-from paxos_impl.replica.storage import Storage
-from paxos_impl.storage import StorageFailed, WrongStorage
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
+from ostrakon.paxos_impl.disk import OsDisk
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.storage import StorageFailed, WrongStorage
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 from tests.paxos.test_replica_storage import THREE, entries
 

@@ -7,10 +7,20 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Compaction, Configuration, Entry, Image, Member, Received, Snapshot
-from paxos_impl.core.log.message import Ask, Chunk, Fetch, Nack, Offer, Prepare, Promise, Propose, Tell
-from paxos_impl.core.log.snapshot import SnapshotId, checksum
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import Compaction, Configuration, Entry, Image, Member, Received, Snapshot
+from ostrakon.paxos_impl.core.log.message import (
+    Ask,
+    Chunk,
+    Fetch,
+    Nack,
+    Offer,
+    Prepare,
+    Promise,
+    Propose,
+    Tell,
+)
+from ostrakon.paxos_impl.core.log.snapshot import SnapshotId, checksum
 from tests.paxos.log_world import OFTEN, LogWorld, decide, disturb, heal
 
 members = st.builds(Member, st.integers(0, 9), st.text(max_size=3), st.booleans())

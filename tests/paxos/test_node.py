@@ -12,8 +12,8 @@ import pytest
 import trio
 import trio.testing
 
-from paxos_impl.client import Client, NoAnswer, get, propose, status
-from paxos_impl.core import (
+from ostrakon.paxos_impl.client import Client, NoAnswer, get, propose, status
+from ostrakon.paxos_impl.core import (
     Ballot,
     Chosen,
     Prepare,
@@ -22,13 +22,13 @@ from paxos_impl.core import (
     TraceEvent,
     Unknown,
 )
-from paxos_impl.frame import frame
-from paxos_impl.membership import Address, Membership
-from paxos_impl.node import NodeConfig, serve
-from paxos_impl.outbox import Outbox
-from paxos_impl.storage import StorageFailed
-from paxos_impl.timing import Timing
-from paxos_impl.wire import PROTOCOL, ClientGet, ClientPropose, Envelope, Hello, framed, mark_of
+from ostrakon.paxos_impl.frame import frame
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.node import NodeConfig, serve
+from ostrakon.paxos_impl.outbox import Outbox
+from ostrakon.paxos_impl.storage import StorageFailed
+from ostrakon.paxos_impl.timing import Timing
+from ostrakon.paxos_impl.wire import PROTOCOL, ClientGet, ClientPropose, Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
 from tests.ports import LONG_S, free_ports
 

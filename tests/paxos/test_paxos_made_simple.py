@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core import (
+from ostrakon.paxos_impl.core import (
     RULES,
     Accepted,
     Acceptor,

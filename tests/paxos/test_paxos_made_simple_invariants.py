@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paxos_impl.core import RULES, Effect, Prepare, Promise, Propose, Rules, Send, Vote
-from paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core import RULES, Effect, Prepare, Promise, Propose, Rules, Send, Vote
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.workloads.bugs import DECREE_BUGS
 from tests.paxos.test_agreement import disturb, heal
 from tests.paxos.world import World
-from workloads.bugs import DECREE_BUGS
 
 CLUSTERS = st.sampled_from([(1, 2, 3), (1, 2, 3, 4, 5), (1, 2)])
 SEEDS = st.integers(0, 2**32)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core.log import Decline, Overloaded, Query, ReadHow, ReadRequested, ReadsRequested
-from paxos_impl.core.log.message import Commit
-from paxos_impl.core.log.reading import WAITING_MAX
+from ostrakon.paxos_impl.core.log import Decline, Overloaded, Query, ReadHow, ReadRequested, ReadsRequested
+from ostrakon.paxos_impl.core.log.message import Commit
+from ostrakon.paxos_impl.core.log.reading import WAITING_MAX
 from tests.paxos.log_world import LogWorld
 from tests.paxos.timed_world import TERMS, TimedWorld
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import (
     Apply,
     Chose,
     Command,
@@ -28,12 +28,12 @@ from paxos_impl.core.log import (
     Started,
     Voted,
 )
-from paxos_impl.core.log.configuration import change_to, founded_by
-from paxos_impl.kv.machine import BadState
-from paxos_impl.kv.sessions import Sessions
-from paxos_impl.kv.store import Store
-from paxos_impl.record import DamagedLog
-from paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.core.log.configuration import change_to, founded_by
+from ostrakon.paxos_impl.kv.machine import BadState
+from ostrakon.paxos_impl.kv.sessions import Sessions
+from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.replica.storage import Storage
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 from tests.paxos.test_replica_storage import THREE
 

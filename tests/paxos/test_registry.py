@@ -14,14 +14,14 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.book import Book, Denied, Granted, normal
-from paxos_impl.disk import Disk
-from paxos_impl.enroll import NotEnrolled, enroll
-from paxos_impl.frame import BadFrame, frame
-from paxos_impl.membership import Address, Membership
-from paxos_impl.record import DamagedLog
-from paxos_impl.registry import GetMembership, Register, Registry, View, ask_registry, serve_registry
-from paxos_impl.storage import StorageFailed, WrongStorage
+from ostrakon.paxos_impl.book import Book, Denied, Granted, normal
+from ostrakon.paxos_impl.disk import Disk
+from ostrakon.paxos_impl.enroll import NotEnrolled, enroll
+from ostrakon.paxos_impl.frame import BadFrame, frame
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.registry import GetMembership, Register, Registry, View, ask_registry, serve_registry
+from ostrakon.paxos_impl.storage import StorageFailed, WrongStorage
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 
 A, B, C = (Address(f"10.0.0.{n}", 7000) for n in (1, 2, 3))

@@ -12,21 +12,30 @@ import pytest
 import trio
 import trio.testing
 
-from paxos_impl.connection import Connection
-from paxos_impl.core import TraceEvent
-from paxos_impl.core.log import Command, Compaction, Configuration
-from paxos_impl.groups.node import GroupsNode
-from paxos_impl.link import QUEUED_MAX
-from paxos_impl.membership import Address, Membership
-from paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
-from paxos_impl.replica.config import LEASE, ReplicaConfig
-from paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from paxos_impl.replica.node import ReplicaNode
-from paxos_impl.replica.timing import ReplicaTiming
-from paxos_impl.replica.wire import PROTOCOL, Done, Elsewhere, Execute, Read, Refused, Status, read_response
-from paxos_impl.server import Server, serve_node
-from paxos_impl.storage import StorageFailed
-from paxos_impl.wire import Envelope, Hello, framed, mark_of
+from ostrakon.paxos_impl.connection import Connection
+from ostrakon.paxos_impl.core import TraceEvent
+from ostrakon.paxos_impl.core.log import Command, Compaction, Configuration
+from ostrakon.paxos_impl.groups.node import GroupsNode
+from ostrakon.paxos_impl.link import QUEUED_MAX
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
+from ostrakon.paxos_impl.replica.config import LEASE, ReplicaConfig
+from ostrakon.paxos_impl.replica.desk import COMMAND_BYTES_MAX
+from ostrakon.paxos_impl.replica.node import ReplicaNode
+from ostrakon.paxos_impl.replica.timing import ReplicaTiming
+from ostrakon.paxos_impl.replica.wire import (
+    PROTOCOL,
+    Done,
+    Elsewhere,
+    Execute,
+    Read,
+    Refused,
+    Status,
+    read_response,
+)
+from ostrakon.paxos_impl.server import Server, serve_node
+from ostrakon.paxos_impl.storage import StorageFailed
+from ostrakon.paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
 from tests.ports import LONG_S, free_ports
 

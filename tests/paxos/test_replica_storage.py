@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Chose, Command, Entry, Fact, Promised, Voted
-from paxos_impl.membership import Address, Membership
-from paxos_impl.record import DamagedLog, record
-from paxos_impl.replica.storage import Storage
-from paxos_impl.storage import StorageFailed, WrongStorage
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import Chose, Command, Entry, Fact, Promised, Voted
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.record import DamagedLog, record
+from ostrakon.paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.storage import StorageFailed, WrongStorage
 from tests.paxos.log_world import recovered
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 

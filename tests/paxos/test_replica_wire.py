@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import Command, Compaction, Entry, Member
-from paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
-from paxos_impl.core.log.leader import BATCH_BYTES_MAX
-from paxos_impl.core.log.learner import TOLD_MAX
-from paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import Command, Compaction, Entry, Member
+from ostrakon.paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
+from ostrakon.paxos_impl.core.log.leader import BATCH_BYTES_MAX
+from ostrakon.paxos_impl.core.log.learner import TOLD_MAX
+from ostrakon.paxos_impl.core.log.message import (
     Accepted,
     Ask,
     Canvass,
@@ -28,11 +28,11 @@ from paxos_impl.core.log.message import (
     Support,
     Tell,
 )
-from paxos_impl.core.log.snapshot import SnapshotId
-from paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
-from paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from paxos_impl.replica.wire import AskStatus, Change, Execute, InGroup, Read, read_incoming
-from paxos_impl.wire import Envelope, framed
+from ostrakon.paxos_impl.core.log.snapshot import SnapshotId
+from ostrakon.paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
+from ostrakon.paxos_impl.replica.desk import COMMAND_BYTES_MAX
+from ostrakon.paxos_impl.replica.wire import AskStatus, Change, Execute, InGroup, Read, read_incoming
+from ostrakon.paxos_impl.wire import Envelope, framed
 
 numbers = st.integers(0, 2**63)
 ballots = st.builds(Ballot, numbers, numbers)

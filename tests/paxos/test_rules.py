@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from paxos_impl.core import Acceptor, Ballot, Durable, Nack, Promise, Rules, Value, Vote
+from ostrakon.paxos_impl.core import Acceptor, Ballot, Durable, Nack, Promise, Rules, Value, Vote
 from tests.paxos.test_agreement import disturb
 from tests.paxos.world import World
 

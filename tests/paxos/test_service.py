@@ -20,34 +20,34 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.sim import World
-from paxos_impl import door, driver, reception
-from paxos_impl.anteroom import Anteroom
-from paxos_impl.connection import Connection, NoAnswer
-from paxos_impl.core import Refused, Unknown
-from paxos_impl.desk import answer_early
-from paxos_impl.enroll import enroll
-from paxos_impl.frame import BadFrame, FrameReader
-from paxos_impl.instruments import samples_of
-from paxos_impl.membership import Address, Membership
-from paxos_impl.metrics import Sample, rendered, serve_metrics
-from paxos_impl.node import Node, NodeConfig, serve
-from paxos_impl.peers import Peers
-from paxos_impl.reception import Reception
-from paxos_impl.record import DamagedLog
-from paxos_impl.remark import Remark
-from paxos_impl.replica.client import NotDone, ReplicaClient
-from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.desk import answer_early as answer_early_of_replicas
-from paxos_impl.replica.node import ReplicaNode
-from paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
-from paxos_impl.replica.wire import Refused as NotTakenUp
-from paxos_impl.replica.wire import read_incoming as read_of_replicas
-from paxos_impl.replica.wire import read_response as read_of_clients
-from paxos_impl.server import Server, serve_node, serve_when_complete
-from paxos_impl.transport import Stranger
-from paxos_impl.visitor import UNANSWERED_MAX, Visitor
-from paxos_impl.wire import (
+from ostrakon.harness.sim import World
+from ostrakon.paxos_impl import door, driver, reception
+from ostrakon.paxos_impl.anteroom import Anteroom
+from ostrakon.paxos_impl.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.core import Refused, Unknown
+from ostrakon.paxos_impl.desk import answer_early
+from ostrakon.paxos_impl.enroll import enroll
+from ostrakon.paxos_impl.frame import BadFrame, FrameReader
+from ostrakon.paxos_impl.instruments import samples_of
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.metrics import Sample, rendered, serve_metrics
+from ostrakon.paxos_impl.node import Node, NodeConfig, serve
+from ostrakon.paxos_impl.peers import Peers
+from ostrakon.paxos_impl.reception import Reception
+from ostrakon.paxos_impl.record import DamagedLog
+from ostrakon.paxos_impl.remark import Remark
+from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient
+from ostrakon.paxos_impl.replica.config import ReplicaConfig
+from ostrakon.paxos_impl.replica.desk import answer_early as answer_early_of_replicas
+from ostrakon.paxos_impl.replica.node import ReplicaNode
+from ostrakon.paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
+from ostrakon.paxos_impl.replica.wire import Refused as NotTakenUp
+from ostrakon.paxos_impl.replica.wire import read_incoming as read_of_replicas
+from ostrakon.paxos_impl.replica.wire import read_response as read_of_clients
+from ostrakon.paxos_impl.server import Server, serve_node, serve_when_complete
+from ostrakon.paxos_impl.transport import Stranger
+from ostrakon.paxos_impl.visitor import UNANSWERED_MAX, Visitor
+from ostrakon.paxos_impl.wire import (
     PROTOCOL,
     ClientGet,
     ClientPropose,

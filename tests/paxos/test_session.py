@@ -10,12 +10,12 @@ import pytest
 import trio
 import trio.testing
 
-from paxos_impl.frame import FrameReader
-from paxos_impl.membership import Address
-from paxos_impl.replica.session import NotDone, Session, Unsure
-from paxos_impl.replica.wire import Answer, Done, Elsewhere, Execute, Read, read_incoming
-from paxos_impl.transport import Transport
-from paxos_impl.wire import Response, framed
+from ostrakon.paxos_impl.frame import FrameReader
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.replica.session import NotDone, Session, Unsure
+from ostrakon.paxos_impl.replica.wire import Answer, Done, Elsewhere, Execute, Read, read_incoming
+from ostrakon.paxos_impl.transport import Transport
+from ostrakon.paxos_impl.wire import Response, framed
 
 ANNE, BOB = Address("anne", 1), Address("bob", 1)
 ATTEMPT_S = 0.1

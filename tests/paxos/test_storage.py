@@ -12,11 +12,11 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core import Ballot, Durable, Vote
-from paxos_impl.disk import DirectoryInUse, OsDisk, locked
-from paxos_impl.membership import Address, Membership
-from paxos_impl.record import DamagedLog, read_records, records
-from paxos_impl.storage import Log, Storage, StorageFailed, WrongStorage
+from ostrakon.paxos_impl.core import Ballot, Durable, Vote
+from ostrakon.paxos_impl.disk import DirectoryInUse, OsDisk, locked
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.record import DamagedLog, read_records, records
+from ostrakon.paxos_impl.storage import Log, Storage, StorageFailed, WrongStorage
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 
 PAYLOADS = [b"", b"promise", b"\x00" * 20, b"vote" * 10]

@@ -9,20 +9,20 @@ from random import Random
 import pytest
 import trio
 
-from harness.sim import World
-from paxos_impl import client as paxos
-from paxos_impl.connection import Connection, NoAnswer
-from paxos_impl.core import Chosen
-from paxos_impl.frame import BadFrame
-from paxos_impl.membership import Address, Membership
-from paxos_impl.node import NodeConfig, serve
-from paxos_impl.registry import GetMembership, View, ask_registry, serve_registry
-from paxos_impl.replica.client import ReplicaClient
-from paxos_impl.replica.config import ReplicaConfig
-from paxos_impl.replica.node import ReplicaNode
-from paxos_impl.server import serve_node
-from paxos_impl.transport import PLAIN, BadCertificate, Transport, mutual_tls
-from paxos_impl.wire import ClientGet, read_response
+from ostrakon.harness.sim import World
+from ostrakon.paxos_impl import client as paxos
+from ostrakon.paxos_impl.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.core import Chosen
+from ostrakon.paxos_impl.frame import BadFrame
+from ostrakon.paxos_impl.membership import Address, Membership
+from ostrakon.paxos_impl.node import NodeConfig, serve
+from ostrakon.paxos_impl.registry import GetMembership, View, ask_registry, serve_registry
+from ostrakon.paxos_impl.replica.client import ReplicaClient
+from ostrakon.paxos_impl.replica.config import ReplicaConfig
+from ostrakon.paxos_impl.replica.node import ReplicaNode
+from ostrakon.paxos_impl.server import serve_node
+from ostrakon.paxos_impl.transport import PLAIN, BadCertificate, Transport, mutual_tls
+from ostrakon.paxos_impl.wire import ClientGet, read_response
 from tests.paxos.memory_disk import MemoryDisk
 from tests.paxos.test_node import QUICK
 from tests.ports import LONG_S, free_ports

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from harness.history import Event
-from paxos_impl.core import Effect, Send, TraceEvent, persisted_event, trace_event
+from ostrakon.harness.history import Event
+from ostrakon.paxos_impl.core import Effect, Send, TraceEvent, persisted_event, trace_event
 from tests.paxos.world import World
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paxos_impl.core import (
+from ostrakon.paxos_impl.core import (
     Accepted,
     Ask,
     Ballot,
@@ -23,9 +23,9 @@ from paxos_impl.core import (
     Unknown,
     Vote,
 )
-from paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader, frame
-from paxos_impl.membership import Address
-from paxos_impl.wire import (
+from ostrakon.paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader, frame
+from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.wire import (
     ClientGet,
     ClientPropose,
     ClientStatus,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log import (
     LOG_RULES,
     Effect,
     HoldsLease,
@@ -16,7 +16,7 @@ from paxos_impl.core.log import (
     Query,
     Send,
 )
-from paxos_impl.core.log.message import Promise
+from ostrakon.paxos_impl.core.log.message import Promise
 from tests.paxos.log_world import LogWorld
 
 TERMS = LeaseTerms(length_s=1.0, drift=0.2)

@@ -15,12 +15,12 @@ from typing import NamedTuple, TypeVar
 
 import pytest
 
-from paxos_impl.cli import main
+from ostrakon.paxos_impl.cli import main
 from tests.ports import LONG_S, free_ports
 
 _Kv = TypeVar("_Kv", bound="KvTown")
 
-PAXOS = [sys.executable, "-m", "paxos_impl.cli"]
+PAXOS = [sys.executable, "-m", "ostrakon.paxos_impl.cli"]
 ROOT = Path(__file__).parents[2]
 
 

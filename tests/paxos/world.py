@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from paxos_impl.core import (
+from ostrakon.paxos_impl.core import (
     RULES,
     Chosen,
     ConfigActive,
@@ -33,7 +33,7 @@ from paxos_impl.core import (
     TimerFired,
     Vote,
 )
-from paxos_impl.core.event import Timer
+from ostrakon.paxos_impl.core.event import Timer
 
 
 @dataclass

@@ -77,7 +77,7 @@ def test_a_trial_can_be_expected_to_fail(project: pytest.Pytester) -> None:
 
 def test_a_whole_plan_can_be_run(project: pytest.Pytester) -> None:
     project.makepyfile("""
-        from harness.plan import Plan
+        from ostrakon.harness.plan import Plan
 
         def test_plan(trial):
             assert trial(Plan(workload="decree", seed=5, nodes=3)).plan.seed == 5

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Event, History, Journal, Op, Trace
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Event, History, Journal, Op, Trace
 
 MS = 1_000_000
 

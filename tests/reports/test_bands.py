@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.bands import Band, bands, rows, whom
+from ostrakon.reports.bands import Band, bands, rows, whom
 from tests.reports.samples import MS, SPLIT, ops
 
 

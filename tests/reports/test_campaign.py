@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reports import campaign, run
+from ostrakon.reports import campaign, run
 from tests.reports.reading import Page
 from tests.reports.samples import write_run
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from harness.history import Event
-from reports.causality import gathered, messages, senders, story, unanswered
+from ostrakon.harness.history import Event
+from ostrakon.reports.causality import gathered, messages, senders, story, unanswered
 from tests.reports.samples import DUEL, trace
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import cycle
-from reports.glossary import gloss
+from ostrakon.reports import cycle
+from ostrakon.reports.glossary import gloss
 from tests.reports.reading import classed, svg, texts
 
 SKEW: dict[str, Any] = {

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from reports.findings import by_kind, findings, parts
-from reports.folder import word
+from ostrakon.reports.findings import by_kind, findings, parts
+from ostrakon.reports.folder import word
 from tests.reports.samples import DUEL, SPLIT, split_decision
 
 

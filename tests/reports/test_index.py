@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from checkers.verdict import Verdict
-from reports import index, run
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.reports import index, run
 from tests.reports.reading import Page
 from tests.reports.samples import PLAN, write_run
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import History, Op
-from reports import latency, rate
-from reports.bands import bands
-from reports.quantiles import Took, quantile, table, took, windows
-from reports.scale import Linear, Logarithmic
+from ostrakon.harness.history import History, Op
+from ostrakon.reports import latency, rate
+from ostrakon.reports.bands import bands
+from ostrakon.reports.quantiles import Took, quantile, table, took, windows
+from ostrakon.reports.scale import Linear, Logarithmic
 from tests.reports.reading import classed, texts, titles
 from tests.reports.samples import MS, SPLIT, ops
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from reports.markup import element, join
+from ostrakon.reports.markup import element, join
 from tests.reports.reading import svg
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.verdict import Verdict
-from harness.history import Event, History, Op
-from reports import run
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import Event, History, Op
+from ostrakon.reports import run
 from tests.reports.reading import Page
 from tests.reports.samples import DUEL, MS, PLAN, SPLIT, split_decision, trace, write_run
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.scale import Linear, Logarithmic, round_step, stretched
+from ostrakon.reports.scale import Linear, Logarithmic, round_step, stretched
 
 instants = st.lists(st.integers(0, 10**12), min_size=1, max_size=40, unique=True).map(sorted)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import shown
+from ostrakon.reports import shown
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import spacetime
-from reports.bands import Band, bands
+from ostrakon.reports import spacetime
+from ostrakon.reports.bands import Band, bands
 from tests.reports.reading import classed, svg, texts, titles
 from tests.reports.samples import DUEL, MS, SPLIT, trace
 

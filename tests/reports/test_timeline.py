@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import History, Op
-from harness.plan import FAULT_KINDS
-from reports import timeline
-from reports.bands import bands
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import FAULT_KINDS
+from ostrakon.reports import timeline
+from ostrakon.reports.bands import bands
 from tests.reports.reading import classed, svg, texts, titles
 from tests.reports.samples import MS, SPLIT, ops
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from reports import witness
-from reports.findings import Finding, findings
+from ostrakon.reports import witness
+from ostrakon.reports.findings import Finding, findings
 from tests.reports.samples import DUEL, SPLIT, split_decision
 
 FOUND = findings(split_decision().to_json())

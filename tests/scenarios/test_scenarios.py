@@ -8,12 +8,12 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.cli import run as run_command
-from harness.plan import BadPlan
-from harness.trial import run
-from workloads import scenarios
-from workloads.scenarios import SCENARIOS, Scenario
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.cli import run as run_command
+from ostrakon.harness.plan import BadPlan
+from ostrakon.harness.trial import run
+from ostrakon.workloads import scenarios
+from ostrakon.workloads.scenarios import SCENARIOS, Scenario
 
 SEEDS = 4
 CONVICTIONS = [(scenario, bug) for scenario in SCENARIOS.values() for bug in scenario.bugs]

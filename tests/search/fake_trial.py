@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.history import Event, Op
-from harness.plan import Plan
-from harness.search.outcome import Valid
-from harness.store import Store
+from ostrakon.harness.history import Event, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.outcome import Valid
+from ostrakon.harness.store import Store
 
 
 @dataclass(frozen=True)

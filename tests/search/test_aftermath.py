@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.plan import Fault, Plan
-from harness.search.aftermath import without_aftermath
-from harness.search.shrink import shrink
+from ostrakon.harness.plan import Fault, Plan
+from ostrakon.harness.search.aftermath import without_aftermath
+from ostrakon.harness.search.shrink import shrink
 
 PLAN = Plan(
     workload="decree",

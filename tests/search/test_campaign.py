@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plan import Plan
-from harness.search.campaign import BadCampaign, Campaign, fresh_path, newest_path, sole_use
-from harness.search.outcome import Outcome, Point, Uses
-from harness.search.shape import Windows
-from harness.search.swarm import Swarm
-from harness.search.tally import Tally
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.campaign import BadCampaign, Campaign, fresh_path, newest_path, sole_use
+from ostrakon.harness.search.outcome import Outcome, Point, Uses
+from ostrakon.harness.search.shape import Windows
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.tally import Tally
 
 SWARM = Swarm(workload="decree", bug="forgetful", nodes=3, kinds=("kill",))
 

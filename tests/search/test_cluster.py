@@ -19,11 +19,11 @@ pytest.importorskip("distributed", reason="the extra `cluster` is not installed"
 
 from test_soak import SWARM, Watcher, seeds_in
 
-from harness.cli import run as run_command
-from harness.search import cluster as cluster_module
-from harness.search.campaign import Campaign
-from harness.search.crew import CrewFailed
-from harness.search.soak import Limits, Progress, soak
+from ostrakon.harness.cli import run as run_command
+from ostrakon.harness.search import cluster as cluster_module
+from ostrakon.harness.search.campaign import Campaign
+from ostrakon.harness.search.crew import CrewFailed
+from ostrakon.harness.search.soak import Limits, Progress, soak
 
 HERE = Path(__file__).parent
 

@@ -7,10 +7,18 @@ from typing import Any
 
 import pytest
 
-from harness.search.benchmark import run_benchmark, to_json
-from harness.search.conviction import Control, Controlled, Hunt, benchmark_jobs, control, first_fired, hunt
-from harness.search.oracle import Convicted, Cost, Oracle, tally
-from harness.search.swarm import Swarm
+from ostrakon.harness.search.benchmark import run_benchmark, to_json
+from ostrakon.harness.search.conviction import (
+    Control,
+    Controlled,
+    Hunt,
+    benchmark_jobs,
+    control,
+    first_fired,
+    hunt,
+)
+from ostrakon.harness.search.oracle import Convicted, Cost, Oracle, tally
+from ostrakon.harness.search.swarm import Swarm
 
 SWARM = Swarm(workload="decree")
 BUGGY = Swarm(workload="decree", bug="quorum-half")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.search.coverage import Coverage
-from harness.search.outcome import Outcome, Point
-from harness.search.shape import Windows
+from ostrakon.harness.search.coverage import Coverage
+from ostrakon.harness.search.outcome import Outcome, Point
+from ostrakon.harness.search.shape import Windows
 
 
 def coverage(*trials: dict[str, Any]) -> Coverage:

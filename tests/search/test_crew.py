@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.search.crew import Crew, CrewFailed, Done, Failed
+from ostrakon.harness.search.crew import Crew, CrewFailed, Done, Failed
 
 
 def double(number: int) -> int:

@@ -7,14 +7,14 @@ import itertools
 import pytest
 from msgspec.structs import replace
 
-from harness.plan import Plan
-from harness.search.allowance import Allowance
-from harness.search.complexity import complexity
-from harness.search.failure import simplest_alike
-from harness.search.outcome import Trial, load_run
-from harness.search.swarm import Swarm
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.allowance import Allowance
+from ostrakon.harness.search.complexity import complexity
+from ostrakon.harness.search.failure import simplest_alike
+from ostrakon.harness.search.outcome import Trial, load_run
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.workloads.scenarios import SCENARIOS
 from tests.search.fake_trial import FakeTrial
-from workloads.scenarios import SCENARIOS
 
 run = load_run()
 

@@ -8,9 +8,9 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.search.outcome import Outcome
-from harness.search.portfolio import ROUND, Portfolio
-from harness.search.swarm import Swarm
+from ostrakon.harness.search.outcome import Outcome
+from ostrakon.harness.search.portfolio import ROUND, Portfolio
+from ostrakon.harness.search.swarm import Swarm
 
 SWARM = Swarm(workload="decree")
 

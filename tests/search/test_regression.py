@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import plan as plan_module
-from harness.plan import Fault, Latency, Plan
-from harness.search.regression import regression_test, spell
-from harness.strategies import plans
+from ostrakon.harness import plan as plan_module
+from ostrakon.harness.plan import Fault, Latency, Plan
+from ostrakon.harness.search.regression import regression_test, spell
+from ostrakon.harness.strategies import plans
 
 NAMES = {name: getattr(plan_module, name) for name in ("Plan", "Fault", "Deviation", "Latency")}
 
@@ -57,8 +57,8 @@ def test_a_small_plan_reads_like_this() -> None:
 Found by Ostrakon and shrunk. It fails until the fault is mended, and then keeps it from coming back.
 """
 
-from harness.plan import Fault, Latency, Plan
-from harness.trial import run
+from ostrakon.harness.plan import Fault, Latency, Plan
+from ostrakon.harness.trial import run
 
 PLAN = Plan(
     workload="decree",

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from harness.cli import run
-from harness.plan import Plan, encode_plan, read_plan
-from harness.search.campaign import sole_use
-from harness.search.complexity import complexity
-from harness.search.swarm import Swarm
-from harness.trial import run as run_trial
+from ostrakon.harness.cli import run
+from ostrakon.harness.plan import Plan, encode_plan, read_plan
+from ostrakon.harness.search.campaign import sole_use
+from ostrakon.harness.search.complexity import complexity
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.trial import run as run_trial
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_soak_that_finds_a_failure_says_how_to_see_it_again(
 
 
 def test_ctrl_c_ends_a_soak_with_a_verdict_and_a_way_to_go_on(store: Path) -> None:
-    program = "from harness.cli import main; main()"
+    program = "from ostrakon.harness.cli import main; main()"
     arguments = ["soak", "--workers", "1", "--store", str(store)]
     process = subprocess.Popen(
         [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -209,7 +209,7 @@ def test_there_is_nothing_to_shrink_in_a_plan_that_does_not_fail(
 def test_a_soak_that_is_killed_leaves_no_worker_behind(store: Path) -> None:
     mark = f"OSTRAKON_TEST_MARK={store}"
     process = subprocess.Popen(
-        [sys.executable, "-c", "from harness.cli import main; main()", "soak", "--workers", "1"],
+        [sys.executable, "-c", "from ostrakon.harness.cli import main; main()", "soak", "--workers", "1"],
         stderr=subprocess.PIPE,
         text=True,
         cwd=store.parent,

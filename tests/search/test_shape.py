@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.history import NEMESIS, Event, Op
-from harness.search.shape import Shape, Windows, shapes, transitions, windows
+from ostrakon.harness.history import NEMESIS, Event, Op
+from ostrakon.harness.search.shape import Shape, Windows, shapes, transitions, windows
 
 
 def event(node: str, kind: str, ballot: tuple[int, int] | None = None) -> Event:

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from harness.plan import Fault, Plan, decode_plan, encode_plan
-from harness.search.complexity import complexity
-from harness.search.passes import PASSES, without_nodes
-from harness.search.shrink import shrink
-from harness.strategies import plans
+from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
+from ostrakon.harness.search.complexity import complexity
+from ostrakon.harness.search.passes import PASSES, without_nodes
+from ostrakon.harness.search.shrink import shrink
+from ostrakon.harness.strategies import plans
 
 Fails = Callable[[Plan], bool]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from harness.model import Size
-from harness.search import small_world
-from harness.search.small_world import broken_properties, small_world_plans
-from harness.trial import run
-from workloads.scenarios import SCENARIOS
+from ostrakon.harness.model import Size
+from ostrakon.harness.search import small_world
+from ostrakon.harness.search.small_world import broken_properties, small_world_plans
+from ostrakon.harness.trial import run
+from ostrakon.workloads.scenarios import SCENARIOS
 
 FIVE_NODES = replace(SCENARIOS["D3-two-minorities"].plan, bug="adopt-last-reported", substrate="model")
 

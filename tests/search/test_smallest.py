@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalogue import find_workload
-from harness.plan import Deviation, Fault, Plan, decode_plan, encode_plan, require_sense
-from harness.search.complexity import is_readable
-from harness.search.smallest import calm_plans, struck_plans
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.plan import Deviation, Fault, Plan, decode_plan, encode_plan, require_sense
+from ostrakon.harness.search.complexity import is_readable
+from ostrakon.harness.search.smallest import calm_plans, struck_plans
 
 FAILED = Plan(
     workload="decree",

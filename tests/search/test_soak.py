@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from fake_trial import fails
 
-from harness.plan import Plan, read_plan
-from harness.search.campaign import Campaign
-from harness.search.errand import Keep, Shrink, Try
-from harness.search.portfolio import Portfolio
-from harness.search.soak import Agenda, Limits, Progress, soak
-from harness.search.summary import judge, summarize
-from harness.search.swarm import Swarm
-from harness.search.tally import Finding
+from ostrakon.harness.plan import Plan, read_plan
+from ostrakon.harness.search.campaign import Campaign
+from ostrakon.harness.search.errand import Keep, Shrink, Try
+from ostrakon.harness.search.portfolio import Portfolio
+from ostrakon.harness.search.soak import Agenda, Limits, Progress, soak
+from ostrakon.harness.search.summary import judge, summarize
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.tally import Finding
 
 SWARM = Swarm(workload="decree")
 

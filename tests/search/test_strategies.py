@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.database import InMemoryExampleDatabase
 from msgspec.structs import replace
 
-from harness.catalogue import workload_names
-from harness.history import History
-from harness.nemesis.kinds import SURVIVABLE
-from harness.plan import Plan, decode_plan, encode_plan
-from harness.strategies import KINDS, TRIALS, fault_schedules, histories, plans, workloads
-from harness.trial import run
+from ostrakon.harness.catalogue import workload_names
+from ostrakon.harness.history import History
+from ostrakon.harness.nemesis.kinds import SURVIVABLE
+from ostrakon.harness.plan import Plan, decode_plan, encode_plan
+from ostrakon.harness.strategies import KINDS, TRIALS, fault_schedules, histories, plans, workloads
+from ostrakon.harness.trial import run
 
 
 @given(plans(workload="decree"))

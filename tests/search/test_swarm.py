@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.nemesis import FAULTS, find_fault
-from harness.nemesis.kinds import SURVIVABLE
-from harness.plan import decode_plan, encode_plan
-from harness.search.recipe import RECIPES
-from harness.search.swarm import Swarm
-from workloads.scenarios import SCENARIOS
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.nemesis import FAULTS, find_fault
+from ostrakon.harness.nemesis.kinds import SURVIVABLE
+from ostrakon.harness.plan import decode_plan, encode_plan
+from ostrakon.harness.search.recipe import RECIPES
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.workloads.scenarios import SCENARIOS
 
 SEEDS = st.integers(0, 2**32)
 SWARM = Swarm(workload="decree")
@@ -99,7 +99,7 @@ def test_no_message_takes_arbitrarily_long_where_progress_is_asked_for() -> None
 
 def test_a_seed_draws_the_same_plan_in_every_process() -> None:
     program = (
-        "from harness.search.swarm import Swarm\n"
+        "from ostrakon.harness.search.swarm import Swarm\n"
         "print([Swarm(workload='decree').plan(seed) for seed in range(50)])"
     )
     outputs = {

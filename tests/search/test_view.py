@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from harness.plan import Plan
-from harness.search.duration import parse_duration
-from harness.search.portfolio import Merit, Portfolio
-from harness.search.soak import Limits, Progress
-from harness.search.swarm import Swarm
-from harness.search.tally import Finding, Tally
-from harness.search.view import LineView, PageView, share_done, status_line, watched
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.search.duration import parse_duration
+from ostrakon.harness.search.portfolio import Merit, Portfolio
+from ostrakon.harness.search.soak import Limits, Progress
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.tally import Finding, Tally
+from ostrakon.harness.search.view import LineView, PageView, share_done, status_line, watched
 
 FINDING = Finding(
     "invalid", "P7 promise broken", 1, 3, "n1 [broke] it", Plan(workload="decree", seed=3), "a/b"

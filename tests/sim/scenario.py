@@ -18,7 +18,7 @@ import uuid
 
 import trio
 
-from harness.sim import Disturbance, Lines, Machine, World
+from ostrakon.harness.sim import Disturbance, Lines, Machine, World
 
 PEERS = ("n1", "n2", "n3")
 PORT = 4000

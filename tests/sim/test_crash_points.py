@@ -8,7 +8,7 @@ import signal
 import pytest
 import trio
 
-from harness.sim import Machine, World, sometimes
+from ostrakon.harness.sim import Machine, World, sometimes
 from tests.sim.toy import echo_server
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.sim.divergence import first_divergence
+from ostrakon.harness.sim.divergence import first_divergence
 from tests.sim.scenario import story
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sim import Machine, World
-from harness.sim.inode import Change, Inode, Resize, Write, apply, survivors
+from ostrakon.harness.sim import Machine, World
+from ostrakon.harness.sim.inode import Change, Inode, Resize, Write, apply, survivors
 from tests.sim.toy import run_one
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from harness.sim import Budget, DiskFault, World
+from ostrakon.harness.sim import Budget, DiskFault, World
 from tests.sim.toy import run_one
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import trio
 
-from harness.sim import (
+from ostrakon.harness.sim import (
     Constant,
     Deviation,
     Disturbance,

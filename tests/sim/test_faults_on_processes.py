@@ -9,8 +9,8 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.sim import Machine, SimulationError, World
-from harness.sim.clock import EPOCH_S
+from ostrakon.harness.sim import Machine, SimulationError, World
+from ostrakon.harness.sim.clock import EPOCH_S
 from tests.sim.toy import PORT, Client, echo_server, echo_world
 
 

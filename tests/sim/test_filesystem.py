@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 import trio
 
-from harness.sim import Machine, NotSimulated, World
+from ostrakon.harness.sim import Machine, NotSimulated, World
 from tests.sim.toy import run_one
 
 

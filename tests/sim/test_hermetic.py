@@ -36,8 +36,8 @@ from typing import Any
 import pytest
 import trio
 
-from harness.sim import NotSimulated, World
-from harness.sim.clock import EPOCH_S
+from ostrakon.harness.sim import NotSimulated, World
+from ostrakon.harness.sim.clock import EPOCH_S
 from tests.sim.toy import run_one
 
 

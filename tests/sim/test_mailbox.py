@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from harness.sim import Constant, Disturbance, Machine, SimulationError, World
+from ostrakon.harness.sim import Constant, Disturbance, Machine, SimulationError, World
 
 
 async def keep_all(machine: Machine, received: list[Any]) -> None:

@@ -10,7 +10,7 @@ from types import FrameType
 import pytest
 import trio
 
-from harness.sim import World
+from ostrakon.harness.sim import World
 from tests.sim.toy import PORT, echo_server
 
 

@@ -14,8 +14,8 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.sim import SimulationError, World, _runner, _shortcuts, _trio
-from harness.sim.world import _Batches
+from ostrakon.harness.sim import SimulationError, World, _runner, _shortcuts, _trio
+from ostrakon.harness.sim.world import _Batches
 from tests.sim.scenario import story
 
 

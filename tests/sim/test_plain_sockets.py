@@ -8,7 +8,7 @@ import socket
 import pytest
 import trio
 
-from harness.sim import NotSimulated, World
+from ostrakon.harness.sim import NotSimulated, World
 from tests.sim.toy import PORT, run_one
 
 

@@ -9,7 +9,7 @@ from itertools import permutations
 import pytest
 import trio
 
-from harness.sim import DelayBounded, PriorityChanges, RandomSchedule, Schedule, World, draw_schedule
+from ostrakon.harness.sim import DelayBounded, PriorityChanges, RandomSchedule, Schedule, World, draw_schedule
 
 STRATEGIES: dict[str, Callable[[random.Random], Schedule]] = {
     "random": RandomSchedule,

@@ -13,7 +13,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.sim import Constant, Disturbance, World
+from ostrakon.harness.sim import Constant, Disturbance, World
 from tests.sim.toy import PORT, run_one
 
 Serve = Callable[[trio.SocketStream], Awaitable[None]]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sim.stand_ins import StandIns
+from ostrakon.harness.sim.stand_ins import StandIns
 
 NAMES = st.sampled_from("abcde")
 VALUES = st.dictionaries(NAMES, st.integers() | st.none())

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from harness.sim import Diverged, Tape, World, check_determinism
+from ostrakon.harness.sim import Diverged, Tape, World, check_determinism
 from tests.sim.toy import PORT, Client, echo_server
 
 Program = Callable[[], Awaitable[None]]

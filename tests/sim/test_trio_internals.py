@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import trio
 
-from harness.sim import UnsupportedTrio, World, _trio
+from ostrakon.harness.sim import UnsupportedTrio, World, _trio
 
 
 @pytest.fixture

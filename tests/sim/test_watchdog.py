@@ -6,7 +6,7 @@ import signal
 
 import trio
 
-from harness.sim import EndlessLoop, World
+from ostrakon.harness.sim import EndlessLoop, World
 
 
 async def computes_for_ever() -> None:

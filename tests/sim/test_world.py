@@ -10,7 +10,7 @@ import time
 import pytest
 import trio
 
-from harness.sim import SimulationError, StopReason, World
+from ostrakon.harness.sim import SimulationError, StopReason, World
 from tests.sim.toy import Client, echo_server, echo_world, run_one
 
 

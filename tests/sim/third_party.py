@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from harness.sim import World
+from ostrakon.harness.sim import World
 from tests.sim.toy_redis import toy_redis
 
 Log = list[object]

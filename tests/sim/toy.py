@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from harness.sim import Machine, World
+from ostrakon.harness.sim import Machine, World
 
 PORT = 4000
 

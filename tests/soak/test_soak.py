@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.search.swarm import Swarm
-from harness.trial import Trial
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.trial import Trial
 
 
 @pytest.mark.soak(trials=1000)

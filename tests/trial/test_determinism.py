@@ -11,15 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.plan import Plan, encode_plan
-from harness.planning import plan_for
-from harness.store import Store
-from harness.trial import run
-from workloads.decree import DECREE
+from ostrakon.harness.plan import Plan, encode_plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.store import Store
+from ostrakon.harness.trial import run
+from ostrakon.workloads.decree import DECREE
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "testdata" / "trial" / "digests.txt"
-PROGRAM = "import sys; from harness.cli import main; main(['replay', sys.argv[1], '--store', sys.argv[2]])"
+PROGRAM = (
+    "import sys; from ostrakon.harness.cli import main; main(['replay', sys.argv[1], '--store', sys.argv[2]])"
+)
 
 
 def plans() -> dict[str, Plan]:

@@ -7,10 +7,10 @@ from contextlib import suppress
 import pytest
 import trio
 
-from harness.plan import Fault
-from harness.simulation import RESTART_S
-from harness.trial import Trial, run
-from harness.workload import Site
+from ostrakon.harness.plan import Fault
+from ostrakon.harness.simulation import RESTART_S
+from ostrakon.harness.trial import Trial, run
+from ostrakon.harness.workload import Site
 from tests.trial.toy import PORT, plan, toy
 
 

@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.generator import Todo, each_thread, limit, repeat, stagger, until_ok
-from harness.history import History, Op
-from harness.liveness import Siege, draw_siege, liveness, siege_of
-from harness.nemesis.grudge import majority_of
-from harness.plan import Latency, Plan, node_names
-from harness.planning import plan_for
-from harness.trial import Trial, run
-from harness.workload import Client, Site, Workload
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.generator import Todo, each_thread, limit, repeat, stagger, until_ok
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.liveness import Siege, draw_siege, liveness, siege_of
+from ostrakon.harness.nemesis.grudge import majority_of
+from ostrakon.harness.plan import Latency, Plan, node_names
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import Trial, run
+from ostrakon.harness.workload import Client, Site, Workload
+from ostrakon.workloads.decree import DECREE
+from ostrakon.workloads.register import REGISTER
 from tests.trial.toy import PORT, Asker, toy
-from workloads.decree import DECREE
-from workloads.register import REGISTER
 
 PEERS = 5000
 TRIES = 40

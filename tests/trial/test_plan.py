@@ -4,10 +4,10 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from harness.plan import BadPlan, Fault, Plan, decode_plan, encode_plan, read_plan
-from harness.planning import plan_for
-from harness.strategies import plans
-from workloads.decree import DECREE
+from ostrakon.harness.plan import BadPlan, Fault, Plan, decode_plan, encode_plan, read_plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.strategies import plans
+from ostrakon.workloads.decree import DECREE
 
 PLAN = plan_for(DECREE, seed=3, nemesis="mixed")
 

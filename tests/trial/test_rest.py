@@ -8,15 +8,15 @@ import trio
 from msgspec.structs import replace
 from trio.testing import MockClock
 
-from harness.history import Event
-from harness.plan import Fault, Latency, Plan
-from harness.planning import plan_for
-from harness.rest import take_rest
-from harness.trial import run
-from harness.workload import Rest
-from workloads.append import APPEND
-from workloads.counter import COUNTER
-from workloads.replicated_store import CONVERGED_WITHIN_S
+from ostrakon.harness.history import Event
+from ostrakon.harness.plan import Fault, Latency, Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.rest import take_rest
+from ostrakon.harness.trial import run
+from ostrakon.harness.workload import Rest
+from ostrakon.workloads.append import APPEND
+from ostrakon.workloads.counter import COUNTER
+from ostrakon.workloads.replicated_store import CONVERGED_WITHIN_S
 
 PLAN = plan_for(APPEND, seed=1)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import trio
 
-from harness.commands.banner import banner
-from harness.plan import Deviation, Fault, Latency, Plan
-from harness.planning import plan_for
-from harness.sim import check_determinism
-from harness.simulation import simulate
-from harness.workload import Site
+from ostrakon.harness.commands.banner import banner
+from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.sim import check_determinism
+from ostrakon.harness.simulation import simulate
+from ostrakon.harness.workload import Site
+from ostrakon.workloads.decree import DECREE
 from tests.trial.toy import answer, plan, toy
-from workloads.decree import DECREE
 
 
 def test_a_deterministic_system_makes_the_same_choices_twice() -> None:

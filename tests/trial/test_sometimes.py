@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import trio
 
-from harness.plan import BadPlan
-from harness.sim import sometimes
-from harness.trial import run
-from harness.workload import Site
+from ostrakon.harness.plan import BadPlan
+from ostrakon.harness.sim import sometimes
+from ostrakon.harness.trial import run
+from ostrakon.harness.workload import Site
 from tests.trial.toy import PORT, plan, toy
 
 

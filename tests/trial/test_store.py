@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.history import Op
-from harness.planning import plan_for
-from harness.store import RunFolder, Store
-from workloads.decree import DECREE
+from ostrakon.harness.history import Op
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.store import RunFolder, Store
+from ostrakon.workloads.decree import DECREE
 
 PLAN = plan_for(DECREE, seed=3)
 

@@ -10,13 +10,13 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from checkers.verdict import Anomaly, Verdict
-from harness.commands.outcome import story
-from harness.history import Op
-from harness.plan import BadPlan, Fault
-from harness.store import RunFolder, Store
-from harness.trial import run
-from harness.workload import Client, Site
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.commands.outcome import story
+from ostrakon.harness.history import Op
+from ostrakon.harness.plan import BadPlan, Fault
+from ostrakon.harness.store import RunFolder, Store
+from ostrakon.harness.trial import run
+from ostrakon.harness.workload import Client, Site
 from tests.trial.toy import PORT, answer, plan, toy
 
 
@@ -176,14 +176,14 @@ def test_everything_is_kept_in_the_run_folder(tmp_path: Path) -> None:
 
 def test_what_was_recorded_outlives_a_harness_that_fails_half_way(tmp_path: Path) -> None:
     def fail(plan: object, rng: object) -> object:
-        from harness.generator import numbered
+        from ostrakon.harness.generator import numbered
 
         return numbered(lambda n: Broken.ask(n))
 
     class Broken:
         @staticmethod
         def ask(n: int) -> object:
-            from harness.generator import Todo
+            from ostrakon.harness.generator import Todo
 
             if n == 5:
                 raise RuntimeError("the generator is broken")

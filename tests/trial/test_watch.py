@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.history import Event, Op
-from harness.planning import plan_for
-from harness.store import RunFolder, Store
-from harness.trial import Trial, run
-from harness.workload import Workload
+from ostrakon.harness.history import Event, Op
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.store import RunFolder, Store
+from ostrakon.harness.trial import Trial, run
+from ostrakon.harness.workload import Workload
+from ostrakon.workloads.decree import DECREE
 from tests.trial.toy import plan, toy
-from workloads.decree import DECREE
 
 
 @dataclass

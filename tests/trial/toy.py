@@ -9,13 +9,13 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from checkers.evidence import evidence
-from checkers.verdict import Verdict
-from harness.generator import Todo, limit, repeat, stagger
-from harness.history import History, Op, Trace
-from harness.plan import Plan
-from harness.planning import plan_for
-from harness.workload import Client, Site, Workload
+from ostrakon.checkers.evidence import evidence
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.generator import Todo, limit, repeat, stagger
+from ostrakon.harness.history import History, Op, Trace
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.workload import Client, Site, Workload
 
 PORT = 4000
 

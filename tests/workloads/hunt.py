@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.planning import plan_for
-from harness.trial import Trial, run
-from harness.workload import Workload
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import Trial, run
+from ostrakon.harness.workload import Workload
 
 
 def hunt(workload: Workload, bug: str, *, nemesis: str = "mixed", nodes: int = 3, trials_max: int) -> Trial:

@@ -7,11 +7,11 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload, workload_names
-from harness.generator import clients, perfect, phases, play, time_limit
-from harness.planning import plan_for
-from harness.search.swarm import Swarm
-from harness.trial import run
+from ostrakon.harness.catalogue import find_workload, workload_names
+from ostrakon.harness.generator import clients, perfect, phases, play, time_limit
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.trial import run
 
 NAMES = [name for name in workload_names() if not find_workload(name).is_live_only]
 

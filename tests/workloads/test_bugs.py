@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.planning import plan_for
-from harness.trial import Trial, run
-from workloads.decree import DECREE
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import Trial, run
+from ostrakon.workloads.decree import DECREE
 
 TRIALS_MAX = 400
 SEEDS = {

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.history import History, Op
-from harness.workload import Refused
-from paxos_impl.core.log import Configuration, Member
-from paxos_impl.core.log.configuration import founded_by
-from workloads.membership import CHANGED, CHANGES, OR, MemberClient, _changes_made
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.workload import Refused
+from ostrakon.paxos_impl.core.log import Configuration, Member
+from ostrakon.paxos_impl.core.log.configuration import founded_by
+from ostrakon.workloads.membership import CHANGED, CHANGES, OR, MemberClient, _changes_made
 
 WHATEVER = OR.join(CHANGES)
 

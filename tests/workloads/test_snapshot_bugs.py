@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from harness.nemesis.grudge import isolate
-from harness.plan import Fault
-from harness.planning import plan_for
-from harness.trial import run
+from ostrakon.harness.nemesis.grudge import isolate
+from ostrakon.harness.plan import Fault
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import run
+from ostrakon.workloads.register import REGISTER
+from ostrakon.workloads.snapshot_bugs import SNAPSHOT_BUGS
 from tests.workloads.hunt import convicting, hunt
-from workloads.register import REGISTER
-from workloads.snapshot_bugs import SNAPSHOT_BUGS
 
 TRIALS_MAX = 20
 NEMESIS = {"snapshot-not-synced": "power_loss"}

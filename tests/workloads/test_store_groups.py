@@ -6,17 +6,17 @@ from collections import Counter
 
 import pytest
 
-from checkers.verdict import Verdict
-from harness.catalogue import find_workload
-from harness.history import Event, History, Op
-from harness.plan import BadPlan
-from harness.planning import plan_for
-from harness.trial import run
-from paxos_impl.kv.placement import group_of_key
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.history import Event, History, Op
+from ostrakon.harness.plan import BadPlan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import run
+from ostrakon.paxos_impl.kv.placement import group_of_key
+from ostrakon.workloads.groups_bugs import GROUPS_BUGS
+from ostrakon.workloads.register import REGISTER, keys_of
+from ostrakon.workloads.store_groups import GroupsMonitor, all_converged, keys_over, properties_by_group
 from tests.workloads.hunt import convicting, hunt
-from workloads.groups_bugs import GROUPS_BUGS
-from workloads.register import REGISTER, keys_of
-from workloads.store_groups import GroupsMonitor, all_converged, keys_over, properties_by_group
 
 TRIALS_MAX = 30
 NEMESIS = {"sync-awaited-by-one-group": "slow_disk,power_loss"}

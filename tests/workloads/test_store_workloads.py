@@ -7,14 +7,14 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.client import NO_CONNECTION
-from harness.generator import clients, perfect, play
-from harness.history import History, Op, Trace
-from harness.planning import plan_for
-from harness.trial import run
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.client import NO_CONNECTION
+from ostrakon.harness.generator import clients, perfect, play
+from ostrakon.harness.history import History, Op, Trace
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import run
+from ostrakon.workloads.log_bugs import LOG_BUGS
 from tests.workloads.hunt import convicting, hunt
-from workloads.log_bugs import LOG_BUGS
 
 NAMES = ("append", "bank", "counter", "lock", "long-fork", "membership", "registry", "set", "unique-ids")
 TRIALS_MAX = 60

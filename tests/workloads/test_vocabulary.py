@@ -7,12 +7,12 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from harness.catalogue import find_workload
-from harness.plan import BadPlan, Fault, Plan
-from harness.planning import plan_for
-from harness.sim.network import Message
-from harness.simulation import simulate
-from harness.trial import run
+from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.plan import BadPlan, Fault, Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.sim.network import Message
+from ostrakon.harness.simulation import simulate
+from ostrakon.harness.trial import run
 
 
 def spoken(workload: str) -> Counter[str]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checkers.unique_ids import unique_ids
-from checkers.verdict import Anomaly, Verdict
-from harness.generator import Todo, numbered, repeat
-from harness.history import History, Op
-from workloads.maelstrom.client import Body, asking, told
-from workloads.maelstrom.cluster import maelstrom_workload
+from ostrakon.checkers.unique_ids import unique_ids
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.generator import Todo, numbered, repeat
+from ostrakon.harness.history import History, Op
+from ostrakon.workloads.maelstrom.client import Body, asking, told
+from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
 
 _GENERATE = repeat(Todo("generate"))
 

@@ -14,8 +14,8 @@ from functools import partial
 
 import trio
 
-from harness.workload import Site
-from workloads.maelstrom.message import BadMessage, Message, decode, encode
+from ostrakon.harness.workload import Site
+from ostrakon.workloads.maelstrom.message import BadMessage, Message, decode, encode
 
 PORT = 7300
 LINE_MAX = 1 << 22

@@ -9,10 +9,10 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from harness.history import Op
-from harness.workload import Client, Connect, Refused, Site
-from workloads.maelstrom.bridge import PORT, LinesOf
-from workloads.maelstrom.message import ERRORS, Message, decode, encode, is_definite
+from ostrakon.harness.history import Op
+from ostrakon.harness.workload import Client, Connect, Refused, Site
+from ostrakon.workloads.maelstrom.bridge import PORT, LinesOf
+from ostrakon.workloads.maelstrom.message import ERRORS, Message, decode, encode, is_definite
 
 Body = dict[str, Any]
 Ask = Callable[[Op], Body]

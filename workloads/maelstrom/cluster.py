@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from checkers.stats import stats
-from checkers.verdict import Verdict, guarded
-from harness.generator import (
+from ostrakon.checkers.stats import stats
+from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.generator import (
     Generator,
     Source,
     lift,
@@ -15,12 +15,12 @@ from harness.generator import (
     sleep,
     stagger,
 )
-from harness.history import History, Trace
-from harness.plan import Latency, Plan
-from harness.sim.framing import Lines
-from harness.workload import Connect, Workload
-from workloads.final_phase import each_until_done
-from workloads.maelstrom.bridge import run_binary
+from ostrakon.harness.history import History, Trace
+from ostrakon.harness.plan import Latency, Plan
+from ostrakon.harness.sim.framing import Lines
+from ostrakon.harness.workload import Connect, Workload
+from ostrakon.workloads.final_phase import each_until_done
+from ostrakon.workloads.maelstrom.bridge import run_binary
 
 OPTIONS = {
     "bin": "the program that each node runs",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from checkers.counter import counter
-from harness.generator import Source, Todo, drawn, mix, repeat
-from harness.history import Op
-from harness.plan import Plan
-from workloads.maelstrom.client import Body, asking, told
-from workloads.maelstrom.cluster import maelstrom_workload
+from ostrakon.checkers.counter import counter
+from ostrakon.harness.generator import Source, Todo, drawn, mix, repeat
+from ostrakon.harness.history import Op
+from ostrakon.harness.plan import Plan
+from ostrakon.workloads.maelstrom.client import Body, asking, told
+from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
 
 _LOOK = repeat(Todo("look"))
 """What is read meanwhile may be anything; only what is read at last is judged."""

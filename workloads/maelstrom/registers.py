@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from checkers.linearizability import linearizable
-from harness.generator import Source, Todo, drawn, repeat
-from harness.history import Op
-from harness.plan import Plan
-from workloads.maelstrom.client import Body, asking, told
-from workloads.maelstrom.cluster import maelstrom_workload
-from workloads.maelstrom.message import KEY_DOES_NOT_EXIST
+from ostrakon.checkers.linearizability import linearizable
+from ostrakon.harness.generator import Source, Todo, drawn, repeat
+from ostrakon.harness.history import Op
+from ostrakon.harness.plan import Plan
+from ostrakon.workloads.maelstrom.client import Body, asking, told
+from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
+from ostrakon.workloads.maelstrom.message import KEY_DOES_NOT_EXIST
 
 KEYS, VALUES = 5, 5
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from checkers.set_full import set_full
-from harness.generator import Source, Todo, mix, numbered, repeat
-from harness.history import Op
-from harness.plan import Plan
-from harness.workload import Site
-from workloads.maelstrom.client import Body, asking, told
-from workloads.maelstrom.cluster import maelstrom_workload
+from ostrakon.checkers.set_full import set_full
+from ostrakon.harness.generator import Source, Todo, mix, numbered, repeat
+from ostrakon.harness.history import Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Site
+from ostrakon.workloads.maelstrom.client import Body, asking, told
+from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
 
 _READ = repeat(Todo("read"))
 

@@ -6,14 +6,14 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from checkers.transactions import list_append, rw_register
-from checkers.verdict import Verdict
-from harness.generator import Source, Todo, numbered, repeat
-from harness.history import History, Op
-from harness.plan import Plan
-from harness.workload import Workload
-from workloads.maelstrom.client import Body, asking, told
-from workloads.maelstrom.cluster import maelstrom_workload
+from ostrakon.checkers.transactions import list_append, rw_register
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.generator import Source, Todo, numbered, repeat
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Workload
+from ostrakon.workloads.maelstrom.client import Body, asking, told
+from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
 
 KEYS = 4
 """How many keys are in use at a time."""

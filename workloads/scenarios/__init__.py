@@ -7,7 +7,7 @@ one of the bugs that it is for do not.
 
 from __future__ import annotations
 
-from harness.scenario import Scenario
+from ostrakon.harness.scenario import Scenario
 
 _ABOUT = (
     (

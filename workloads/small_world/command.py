@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from harness.model import CannotExplore, Found, Size
-from harness.plan import BadPlan, Plan
-from harness.version import VERSION
-from harness.workload import Workload
-from paxos_impl.core import RULES, Rules
-from workloads.bugs import DECREE_BUGS
-from workloads.small_world.enactment import enact, encode_schedule
-from workloads.small_world.exploration import Explored, explore_world
-from workloads.small_world.rehearsal import plan_for_simulator
-from workloads.small_world.story import story
-from workloads.small_world.world import PROPERTIES
+from ostrakon.harness.model import CannotExplore, Found, Size
+from ostrakon.harness.plan import BadPlan, Plan
+from ostrakon.harness.version import VERSION
+from ostrakon.harness.workload import Workload
+from ostrakon.paxos_impl.core import RULES, Rules
+from ostrakon.workloads.bugs import DECREE_BUGS
+from ostrakon.workloads.small_world.enactment import enact, encode_schedule
+from ostrakon.workloads.small_world.exploration import Explored, explore_world
+from ostrakon.workloads.small_world.rehearsal import plan_for_simulator
+from ostrakon.workloads.small_world.story import story
+from ostrakon.workloads.small_world.world import PROPERTIES
 
 TIMEOUTS_MAX = 10
 """More could put more copies of a message under way than a state can count."""

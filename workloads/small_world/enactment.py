@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from harness.history import Event as Traced
-from harness.history import Op
-from harness.plan import BadPlan
-from paxos_impl.core import (
+from ostrakon.harness.history import Event as Traced
+from ostrakon.harness.history import Op
+from ostrakon.harness.plan import BadPlan
+from ostrakon.paxos_impl.core import (
     Accepted,
     Chosen,
     Durable,
@@ -40,8 +40,8 @@ from paxos_impl.core import (
     persisted_event,
     trace_event,
 )
-from paxos_impl.core import Ask as AskedFor
-from workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
+from ostrakon.paxos_impl.core import Ask as AskedFor
+from ostrakon.workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
 
 STEP_NS = 1_000_000
 

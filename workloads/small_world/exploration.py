@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from harness.model import Exploration, Path, Size, explore
-from paxos_impl.core import RULES, Rules
-from workloads.small_world.numbers import Mail
-from workloads.small_world.step import Learn, Step
-from workloads.small_world.world import PROPERTIES, SmallWorld, State
+from ostrakon.harness.model import Exploration, Path, Size, explore
+from ostrakon.paxos_impl.core import RULES, Rules
+from ostrakon.workloads.small_world.numbers import Mail
+from ostrakon.workloads.small_world.step import Learn, Step
+from ostrakon.workloads.small_world.world import PROPERTIES, SmallWorld, State
 
 _SAFE, _CHOSEN = "safe", "value chosen"
 

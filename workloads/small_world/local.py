@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec.structs import replace
 
-from paxos_impl.core import (
+from ostrakon.paxos_impl.core import (
     Accepted,
     Ballot,
     Durable,

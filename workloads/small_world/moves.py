@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from paxos_impl.core import (
+from ostrakon.paxos_impl.core import (
     Accepted,
     BackingOff,
     Event,
@@ -30,10 +30,10 @@ from paxos_impl.core import (
     TimerFired,
     Value,
 )
-from workloads.small_world.local import Local, Outcome, react, restart
-from workloads.small_world.numbers import Book, Mail, all_copies_of, copy_of, mails_in
-from workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
-from workloads.small_world.witness import Proposed
+from ostrakon.workloads.small_world.local import Local, Outcome, react, restart
+from ostrakon.workloads.small_world.numbers import Book, Mail, all_copies_of, copy_of, mails_in
+from ostrakon.workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
+from ostrakon.workloads.small_world.witness import Proposed
 
 
 class Move(NamedTuple):

@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from paxos_impl.core import Message, Vote
-from workloads.small_world.local import Local
-from workloads.small_world.witness import Cast, Given, Proposed
+from ostrakon.paxos_impl.core import Message, Vote
+from ostrakon.workloads.small_world.local import Local
+from ostrakon.workloads.small_world.witness import Cast, Given, Proposed
 
 COPIES_BITS = 4
 """How many bits tell how many copies of a message are under way."""

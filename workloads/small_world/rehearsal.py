@@ -18,15 +18,15 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from harness.plan import Deviation, Fault, Latency, Plan
-from harness.sim.network import Message as Sent
-from harness.simulation import simulate
-from harness.trial import run
-from harness.workload import Workload
-from paxos_impl.core import Accepted, Message
-from paxos_impl.frame import FrameReader
-from paxos_impl.wire import Envelope, read_incoming
-from workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
+from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
+from ostrakon.harness.sim.network import Message as Sent
+from ostrakon.harness.simulation import simulate
+from ostrakon.harness.trial import run
+from ostrakon.harness.workload import Workload
+from ostrakon.paxos_impl.core import Accepted, Message
+from ostrakon.paxos_impl.frame import FrameReader
+from ostrakon.paxos_impl.wire import Envelope, read_incoming
+from ostrakon.workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
 
 LATENCY_MS = 1
 APART_MS = 30

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from paxos_impl.core import Preparing
-from workloads.small_world.local import Local
-from workloads.small_world.numbers import COPIES_BITS, Book, Mail, Numbers, all_copies_of, mails_in
-from workloads.small_world.witness import Cast, Given, Proposed
+from ostrakon.paxos_impl.core import Preparing
+from ostrakon.workloads.small_world.local import Local
+from ostrakon.workloads.small_world.numbers import COPIES_BITS, Book, Mail, Numbers, all_copies_of, mails_in
+from ostrakon.workloads.small_world.witness import Cast, Given, Proposed
 
 
 class Renaming:

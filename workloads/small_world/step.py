@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core import Durable, Message, Value, Vote
-from paxos_impl.core.event import Timer
+from ostrakon.paxos_impl.core import Durable, Message, Value, Vote
+from ostrakon.paxos_impl.core.event import Timer
 
 
 class Ask(msgspec.Struct, frozen=True, tag="ask", tag_field="do"):

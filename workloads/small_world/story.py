@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.history import Event as Traced
-from paxos_impl.core import Durable, Message, Nack, Prepare, Promise, Propose, Vote
-from workloads.small_world.enactment import STEP_NS, Enacted
-from workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
+from ostrakon.harness.history import Event as Traced
+from ostrakon.paxos_impl.core import Durable, Message, Nack, Prepare, Promise, Propose, Vote
+from ostrakon.workloads.small_world.enactment import STEP_NS, Enacted
+from ostrakon.workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
 
 
 def story(schedule: Sequence[Step], enacted: Enacted) -> tuple[str, ...]:

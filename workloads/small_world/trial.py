@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.model.recording import recording
-from harness.plan import BadPlan, Plan
-from harness.store import RunFolder
-from harness.trial import Recording
-from paxos_impl.core import Rules
-from workloads.small_world.enactment import STEP_NS, decode_schedule, enact
+from ostrakon.harness.model.recording import recording
+from ostrakon.harness.plan import BadPlan, Plan
+from ostrakon.harness.store import RunFolder
+from ostrakon.harness.trial import Recording
+from ostrakon.paxos_impl.core import Rules
+from ostrakon.workloads.small_world.enactment import STEP_NS, decode_schedule, enact
 
 
 def run_schedule(plan: Plan, rules: Rules, folder: RunFolder | None) -> Recording:

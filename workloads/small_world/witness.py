@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from paxos_impl.core import Ballot, Promise, Rules, Value, Vote
+from ostrakon.paxos_impl.core import Ballot, Promise, Rules, Value, Vote
 
 Cast = tuple[int, Vote]
 """An acceptor and its vote."""

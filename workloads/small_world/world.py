@@ -25,14 +25,14 @@ from collections.abc import Collection, Iterator
 from itertools import permutations
 from typing import NamedTuple
 
-from harness.model.size import Size
-from paxos_impl.core import RULES, Nack, Promise, Propose, Rules, Value, Vote
-from workloads.small_world.local import begin
-from workloads.small_world.moves import Move, Moves, asked_values
-from workloads.small_world.numbers import Book, Mail, all_copies_of, copy_of, mails_in
-from workloads.small_world.renaming import Renaming
-from workloads.small_world.step import Deliver, Step
-from workloads.small_world.witness import (
+from ostrakon.harness.model.size import Size
+from ostrakon.paxos_impl.core import RULES, Nack, Promise, Propose, Rules, Value, Vote
+from ostrakon.workloads.small_world.local import begin
+from ostrakon.workloads.small_world.moves import Move, Moves, asked_values
+from ostrakon.workloads.small_world.numbers import Book, Mail, all_copies_of, copy_of, mails_in
+from ostrakon.workloads.small_world.renaming import Renaming
+from ostrakon.workloads.small_world.step import Deliver, Step
+from ostrakon.workloads.small_world.witness import (
     collision,
     disagreement,
     is_safe,
@@ -66,7 +66,7 @@ class State(NamedTuple):
 
 
 class SmallWorld:
-    """All that can happen in a world of some size, for `harness.model.explore`."""
+    """All that can happen in a world of some size, for `ostrakon.harness.model.explore`."""
 
     def __init__(
         self,

@@ -1,13 +1,13 @@
 """Multi-Paxos without input or output: a log of decisions, `Replica.step(event)` by step.
 
-Each slot is decided as `paxos_impl.core` decides its one decree, with the very same rules; see
+Each slot is decided as `ostrakon.paxos_impl.core` decides its one decree, with the very same rules; see
 `core.log.rules` for what a log adds to them. PMS 3 is where the paper says how.
 """
 
-from paxos_impl.core.event import Started
-from paxos_impl.core.log.command import NOOP, Batch, Command, CommandId
-from paxos_impl.core.log.configuration import CLUSTER, Configuration, Member
-from paxos_impl.core.log.effect import (
+from ostrakon.paxos_impl.core.event import Started
+from ostrakon.paxos_impl.core.log.command import NOOP, Batch, Command, CommandId
+from ostrakon.paxos_impl.core.log.configuration import CLUSTER, Configuration, Member
+from ostrakon.paxos_impl.core.log.effect import (
     Apply,
     Changed,
     Chose,
@@ -34,7 +34,7 @@ from paxos_impl.core.log.effect import (
     TakeSnapshot,
     Voted,
 )
-from paxos_impl.core.log.event import (
+from ostrakon.paxos_impl.core.log.event import (
     ChangeRequested,
     Drained,
     Event,
@@ -47,14 +47,14 @@ from paxos_impl.core.log.event import (
     Timer,
     TimerFired,
 )
-from paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
-from paxos_impl.core.log.ledger import FIRST, Cell, Ledger
-from paxos_impl.core.log.message import Entry, Message
-from paxos_impl.core.log.recollection import Recollection, Recovered, Replay
-from paxos_impl.core.log.replica import Replica
-from paxos_impl.core.log.rules import LOG_RULES, LogRules
-from paxos_impl.core.log.snapshot import Compaction, Image, Snapshot
-from paxos_impl.core.log.trace import trace_event
+from ostrakon.paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
+from ostrakon.paxos_impl.core.log.ledger import FIRST, Cell, Ledger
+from ostrakon.paxos_impl.core.log.message import Entry, Message
+from ostrakon.paxos_impl.core.log.recollection import Recollection, Recovered, Replay
+from ostrakon.paxos_impl.core.log.replica import Replica
+from ostrakon.paxos_impl.core.log.rules import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.log.snapshot import Compaction, Image, Snapshot
+from ostrakon.paxos_impl.core.log.trace import trace_event
 
 __all__ = [
     "CLUSTER",

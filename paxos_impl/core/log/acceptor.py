@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.log import election, learner
-from paxos_impl.core.log.effect import Promised, Voted
-from paxos_impl.core.log.ledger import Cell
-from paxos_impl.core.log.message import Accepted, Entry, Nack, Prepare, Promise, Propose
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.acceptor import Acceptor
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
+from ostrakon.paxos_impl.core.log import election, learner
+from ostrakon.paxos_impl.core.log.effect import Promised, Voted
+from ostrakon.paxos_impl.core.log.ledger import Cell
+from ostrakon.paxos_impl.core.log.message import Accepted, Entry, Nack, Prepare, Promise, Propose
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 VOTES_AHEAD_MAX = 64
 """How far above what it knows to be chosen a replica votes; one that lags more catches up first.

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from paxos_impl.core.log.command import Command
-from paxos_impl.core.log.ledger import FIRST
+from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.core.log.ledger import FIRST
 
 ALPHA = 16
 """How many slots after its own a change is in force; so many may be under way at once."""

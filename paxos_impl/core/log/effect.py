@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.configuration import Configuration
-from paxos_impl.core.log.event import ReadHow, Timer
-from paxos_impl.core.log.message import Entry, Message
-from paxos_impl.core.log.snapshot import Image
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
+from ostrakon.paxos_impl.core.log.command import Batch
+from ostrakon.paxos_impl.core.log.configuration import Configuration
+from ostrakon.paxos_impl.core.log.event import ReadHow, Timer
+from ostrakon.paxos_impl.core.log.message import Entry, Message
+from ostrakon.paxos_impl.core.log.snapshot import Image
 
 
 class Promised(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):

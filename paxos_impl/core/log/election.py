@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from paxos_impl.core.ballot import Ballot, highest
-from paxos_impl.core.log import acceptor, leader
-from paxos_impl.core.log.effect import Decline, SetTimer
-from paxos_impl.core.log.message import Canvass, Prepare, Promise, Support
-from paxos_impl.core.log.phase import Campaigning, Canvassing, Following, Leading
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.ballot import Ballot, highest
+from ostrakon.paxos_impl.core.log import acceptor, leader
+from ostrakon.paxos_impl.core.log.effect import Decline, SetTimer
+from ostrakon.paxos_impl.core.log.message import Canvass, Prepare, Promise, Support
+from ostrakon.paxos_impl.core.log.phase import Campaigning, Canvassing, Following, Leading
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 
 def follow(turn: Turn, ballot: Ballot) -> None:

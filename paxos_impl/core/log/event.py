@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from paxos_impl.core.event import Started
-from paxos_impl.core.log.command import Command
-from paxos_impl.core.log.configuration import Member
-from paxos_impl.core.log.message import Message
-from paxos_impl.core.log.snapshot import Image
+from ostrakon.paxos_impl.core.event import Started
+from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.core.log.configuration import Member
+from ostrakon.paxos_impl.core.log.message import Message
+from ostrakon.paxos_impl.core.log.snapshot import Image
 
 Timer = Literal["election", "beat"]
 """`election` runs out when a leader was silent for too long, or, at a leader, its followers were; `beat`

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from paxos_impl.core.event import Started
-from paxos_impl.core.log import acceptor, election, leader, learner, reading, reconfiguration, transfer
-from paxos_impl.core.log.effect import Configured, Install, Restarted, SetTimer
-from paxos_impl.core.log.event import (
+from ostrakon.paxos_impl.core.event import Started
+from ostrakon.paxos_impl.core.log import (
+    acceptor,
+    election,
+    leader,
+    learner,
+    reading,
+    reconfiguration,
+    transfer,
+)
+from ostrakon.paxos_impl.core.log.effect import Configured, Install, Restarted, SetTimer
+from ostrakon.paxos_impl.core.log.event import (
     ChangeRequested,
     Drained,
     Event,
@@ -16,7 +24,7 @@ from paxos_impl.core.log.event import (
     Submitted,
     TimerFired,
 )
-from paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.log.message import (
     Accepted,
     Ask,
     Canvass,
@@ -34,7 +42,7 @@ from paxos_impl.core.log.message import (
     Support,
     Tell,
 )
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 
 def handle(turn: Turn, event: Event) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import election, learner, reading, reconfiguration
-from paxos_impl.core.log.command import NOOP, Batch, Command, Queued
-from paxos_impl.core.log.configuration import ALPHA, is_change
-from paxos_impl.core.log.effect import (
+from ostrakon.paxos_impl.core.ballot import Vote
+from ostrakon.paxos_impl.core.log import election, learner, reading, reconfiguration
+from ostrakon.paxos_impl.core.log.command import NOOP, Batch, Command, Queued
+from ostrakon.paxos_impl.core.log.configuration import ALPHA, is_change
+from ostrakon.paxos_impl.core.log.effect import (
     Decline,
     HoldsLease,
     Leads,
@@ -21,10 +21,10 @@ from paxos_impl.core.log.effect import (
     Rejected,
     SetTimer,
 )
-from paxos_impl.core.log.lease import Lease
-from paxos_impl.core.log.message import Accepted, Commit, Heard, Prepare, Promise, Propose
-from paxos_impl.core.log.phase import Campaigning, Flight, Leading
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.log.lease import Lease
+from ostrakon.paxos_impl.core.log.message import Accepted, Commit, Heard, Prepare, Promise, Propose
+from ostrakon.paxos_impl.core.log.phase import Campaigning, Flight, Leading
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 WINDOW = ALPHA
 """How many slots may be under way at once; what comes meanwhile is batched. Who decides them is known."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from paxos_impl.core.ballot import Vote
-from paxos_impl.core.log import election, leader, reconfiguration, transfer
-from paxos_impl.core.log.configuration import is_change
-from paxos_impl.core.log.effect import Apply, Chose, Learned
-from paxos_impl.core.log.lease import Grant
-from paxos_impl.core.log.ledger import FIRST, Cell
-from paxos_impl.core.log.message import Ask, Commit, Entry, Heard, Nack, Tell
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.ballot import Vote
+from ostrakon.paxos_impl.core.log import election, leader, reconfiguration, transfer
+from ostrakon.paxos_impl.core.log.configuration import is_change
+from ostrakon.paxos_impl.core.log.effect import Apply, Chose, Learned
+from ostrakon.paxos_impl.core.log.lease import Grant
+from ostrakon.paxos_impl.core.log.ledger import FIRST, Cell
+from ostrakon.paxos_impl.core.log.message import Ask, Commit, Entry, Heard, Nack, Tell
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 TOLD_MAX = 32
 """How many slots one message tells of."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from paxos_impl.core.ballot import Vote
+from ostrakon.paxos_impl.core.ballot import Vote
 
 FIRST = 1
 """The first slot of a log; 0 stands before it."""

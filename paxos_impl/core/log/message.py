@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.snapshot import SnapshotId
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
+from ostrakon.paxos_impl.core.log.command import Batch
+from ostrakon.paxos_impl.core.log.snapshot import SnapshotId
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):

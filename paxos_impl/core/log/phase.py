@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.lease import Lease
-from paxos_impl.core.log.message import Promise
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
+from ostrakon.paxos_impl.core.log.command import Batch
+from ostrakon.paxos_impl.core.log.lease import Lease
+from ostrakon.paxos_impl.core.log.message import Promise
 
 
 class Following(msgspec.Struct, frozen=True, gc=False):

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from paxos_impl.core.log import leader
-from paxos_impl.core.log.effect import Decline, Overloaded, Query
-from paxos_impl.core.log.event import ReadRequested
-from paxos_impl.core.log.phase import Leading, Read
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.log import leader
+from ostrakon.paxos_impl.core.log.effect import Decline, Overloaded, Query
+from ostrakon.paxos_impl.core.log.event import ReadRequested
+from ostrakon.paxos_impl.core.log.phase import Leading, Read
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 WAITING_MAX = 4096
 """How many reads may wait; more are refused rather than held."""

@@ -12,15 +12,15 @@ from typing import Protocol
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.log.command import Command
-from paxos_impl.core.log.configuration import CLUSTER, Configuration
-from paxos_impl.core.log.effect import Chose, Fact, Promised, Voted
-from paxos_impl.core.log.ledger import FIRST, Cell, Ledger
-from paxos_impl.core.log.message import Entry
-from paxos_impl.core.log.rules import LOG_RULES, LogRules
-from paxos_impl.core.log.snapshot import Image, Snapshot
-from paxos_impl.core.log.succession import succession
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
+from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.core.log.configuration import CLUSTER, Configuration
+from ostrakon.paxos_impl.core.log.effect import Chose, Fact, Promised, Voted
+from ostrakon.paxos_impl.core.log.ledger import FIRST, Cell, Ledger
+from ostrakon.paxos_impl.core.log.message import Entry
+from ostrakon.paxos_impl.core.log.rules import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.log.snapshot import Image, Snapshot
+from ostrakon.paxos_impl.core.log.succession import succession
 
 
 class Recovered(msgspec.Struct, frozen=True, gc=False):

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from paxos_impl.core.log import leader
-from paxos_impl.core.log.command import Batch, Queued
-from paxos_impl.core.log.configuration import CLUSTER, Configuration, Member, change_to, is_change
-from paxos_impl.core.log.effect import Changed, Decline, Rejected
-from paxos_impl.core.log.ledger import FIRST
-from paxos_impl.core.log.phase import Leading
-from paxos_impl.core.log.succession import succession
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.log import leader
+from ostrakon.paxos_impl.core.log.command import Batch, Queued
+from ostrakon.paxos_impl.core.log.configuration import CLUSTER, Configuration, Member, change_to, is_change
+from ostrakon.paxos_impl.core.log.effect import Changed, Decline, Rejected
+from ostrakon.paxos_impl.core.log.ledger import FIRST
+from ostrakon.paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.log.succession import succession
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 
 def ask(turn: Turn, request: int, members: tuple[Member, ...]) -> None:

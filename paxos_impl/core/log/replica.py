@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core.ballot import Ballot
-from paxos_impl.core.log.command import CommandId, Queued
-from paxos_impl.core.log.configuration import Configuration, founded_by, members_of
-from paxos_impl.core.log.effect import Effect
-from paxos_impl.core.log.event import Event, Received
-from paxos_impl.core.log.handling import handle
-from paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
-from paxos_impl.core.log.ledger import FIRST, Ledger
-from paxos_impl.core.log.phase import Following, Phase
-from paxos_impl.core.log.recollection import Recovered
-from paxos_impl.core.log.rules import LOG_RULES, LogRules
-from paxos_impl.core.log.snapshot import Compaction, Fetching, Image
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.log.command import CommandId, Queued
+from ostrakon.paxos_impl.core.log.configuration import Configuration, founded_by, members_of
+from ostrakon.paxos_impl.core.log.effect import Effect
+from ostrakon.paxos_impl.core.log.event import Event, Received
+from ostrakon.paxos_impl.core.log.handling import handle
+from ostrakon.paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
+from ostrakon.paxos_impl.core.log.ledger import FIRST, Ledger
+from ostrakon.paxos_impl.core.log.phase import Following, Phase
+from ostrakon.paxos_impl.core.log.recollection import Recovered
+from ostrakon.paxos_impl.core.log.rules import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.log.snapshot import Compaction, Fetching, Image
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 
 class Replica(msgspec.Struct, frozen=True):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from paxos_impl.core.acceptor import Acceptor
-from paxos_impl.core.ballot import Ballot, Vote
-from paxos_impl.core.log.command import NOOP, Batch
-from paxos_impl.core.log.configuration import ALPHA, Configuration, in_force
-from paxos_impl.core.log.effect import Fact
-from paxos_impl.core.log.lease import LeaseRules
-from paxos_impl.core.log.ledger import Cell, Ledger
-from paxos_impl.core.log.message import Chunk
-from paxos_impl.core.log.snapshot import Image, SnapshotId, checksum
-from paxos_impl.core.rules import Rules
+from ostrakon.paxos_impl.core.acceptor import Acceptor
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
+from ostrakon.paxos_impl.core.log.command import NOOP, Batch
+from ostrakon.paxos_impl.core.log.configuration import ALPHA, Configuration, in_force
+from ostrakon.paxos_impl.core.log.effect import Fact
+from ostrakon.paxos_impl.core.log.lease import LeaseRules
+from ostrakon.paxos_impl.core.log.ledger import Cell, Ledger
+from ostrakon.paxos_impl.core.log.message import Chunk
+from ostrakon.paxos_impl.core.log.snapshot import Image, SnapshotId, checksum
+from ostrakon.paxos_impl.core.rules import Rules
 
 
 class LogRules(Rules, LeaseRules):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from paxos_impl.core.ballot import Ballot, Value, Vote
-from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.effect import (
+from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
+from ostrakon.paxos_impl.core.log.command import Batch
+from ostrakon.paxos_impl.core.log.effect import (
     Apply,
     Compacted,
     Configured,
@@ -20,8 +20,8 @@ from paxos_impl.core.log.effect import (
     Send,
     SnapshotTaken,
 )
-from paxos_impl.core.log.ledger import FIRST
-from paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.log.ledger import FIRST
+from ostrakon.paxos_impl.core.log.message import (
     Accepted,
     Ask,
     Chunk,
@@ -35,7 +35,7 @@ from paxos_impl.core.log.message import (
     Propose,
     Tell,
 )
-from paxos_impl.core.trace import TraceEvent, node_name
+from ostrakon.paxos_impl.core.trace import TraceEvent, node_name
 
 _Me = tuple[str, int, int]
 

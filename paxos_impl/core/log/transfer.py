@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import msgspec
 
-from paxos_impl.core.log import election, learner
-from paxos_impl.core.log.configuration import since
-from paxos_impl.core.log.effect import Compacted, Install, SaveSnapshot, SnapshotTaken, TakeSnapshot
-from paxos_impl.core.log.message import Chunk, Fetch, Offer
-from paxos_impl.core.log.snapshot import Fetching, Image, checksum
-from paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.log import election, learner
+from ostrakon.paxos_impl.core.log.configuration import since
+from ostrakon.paxos_impl.core.log.effect import Compacted, Install, SaveSnapshot, SnapshotTaken, TakeSnapshot
+from ostrakon.paxos_impl.core.log.message import Chunk, Fetch, Offer
+from ostrakon.paxos_impl.core.log.snapshot import Fetching, Image, checksum
+from ostrakon.paxos_impl.core.log.turn import Turn
 
 
 def offer(turn: Turn, to: int) -> None:

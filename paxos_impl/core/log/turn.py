@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from paxos_impl.core.log.command import Batch
-from paxos_impl.core.log.configuration import Configuration, members_of
-from paxos_impl.core.log.effect import Configured, Effect, Fact, Note, Persist, Send
-from paxos_impl.core.log.lease import Moment
-from paxos_impl.core.log.message import Message
-from paxos_impl.core.log.phase import Phase
+from ostrakon.paxos_impl.core.log.command import Batch
+from ostrakon.paxos_impl.core.log.configuration import Configuration, members_of
+from ostrakon.paxos_impl.core.log.effect import Configured, Effect, Fact, Note, Persist, Send
+from ostrakon.paxos_impl.core.log.lease import Moment
+from ostrakon.paxos_impl.core.log.message import Message
+from ostrakon.paxos_impl.core.log.phase import Phase
 
 if TYPE_CHECKING:
-    from paxos_impl.core.log.replica import Replica
+    from ostrakon.paxos_impl.core.log.replica import Replica
 
 
 class Turn:

@@ -9,7 +9,7 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from harness.history import Event, Trace
+from ostrakon.harness.history import Event, Trace
 
 NODES, SLOTS, MAJORITY = ("n1", "n2", "n3"), 4, 2
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from harness.history import Event, History, Op, Trace
+from ostrakon.harness.history import Event, History, Op, Trace
 
 _KINDS = {
     "prepares": "prepare_sent",

@@ -6,8 +6,8 @@ import random
 
 import msgspec
 
-from harness.history import Event, Trace
-from paxos_impl.core.log import Effect, LogRules, Send, trace_event
+from ostrakon.harness.history import Event, Trace
+from ostrakon.paxos_impl.core.log import Effect, LogRules, Send, trace_event
 from tests.paxos.log_world import NEVER, OFTEN, LogWorld, disturb
 
 

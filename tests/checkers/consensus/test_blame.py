@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from checkers.consensus import blame
-from checkers.consensus.story import LONGEST
-from harness.history import Event
+from ostrakon.checkers.consensus import blame
+from ostrakon.checkers.consensus.story import LONGEST
+from ostrakon.harness.history import Event
 
 from .notation import trace
 

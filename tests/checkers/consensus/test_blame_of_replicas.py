@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from checkers.consensus import accused
-from checkers.consensus.properties import judge
-from checkers.consensus.story import LONGEST
-from checkers.replication import compaction, durability, no_holes, prefix
-from checkers.verdict import Anomaly, Verdict
-from harness.history import Trace
-from paxos_impl.core.log import LOG_RULES, LogRules
-from workloads.log_bugs import LOG_BUGS
-from workloads.membership_bugs import MEMBERSHIP_BUGS
+from ostrakon.checkers.consensus import accused
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.checkers.consensus.story import LONGEST
+from ostrakon.checkers.replication import compaction, durability, no_holes, prefix
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import Trace
+from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules
+from ostrakon.workloads.log_bugs import LOG_BUGS
+from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
 
 from .replicas import replicas_trace
 

@@ -8,9 +8,9 @@ import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers.consensus.graphs import derivation, happens_before, votes
-from checkers.consensus.properties import judge
-from harness.history import Trace
+from ostrakon.checkers.consensus.graphs import derivation, happens_before, votes
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.harness.history import Trace
 
 from .notation import trace
 from .world import random_trace

@@ -7,10 +7,10 @@ import doctest
 import msgspec
 import pytest
 
-import checkers.consensus.watch
-from checkers.consensus import RULES, Watch, consensus
-from checkers.consensus.seen import IncompleteEvent
-from harness.history import Event, History
+import ostrakon.checkers.consensus.watch
+from ostrakon.checkers.consensus import RULES, Watch, consensus
+from ostrakon.checkers.consensus.seen import IncompleteEvent
+from ostrakon.harness.history import Event, History
 
 from .notation import history, trace
 
@@ -114,7 +114,7 @@ def test_a_watch_tells_harm_before_what_led_to_it() -> None:
 
 
 def test_the_example_of_the_documentation_is_true() -> None:
-    results = doctest.testmod(checkers.consensus.watch)
+    results = doctest.testmod(ostrakon.checkers.consensus.watch)
 
     assert results.attempted > 0
     assert results.failed == 0

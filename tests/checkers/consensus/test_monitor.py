@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from checkers.consensus import ConsensusMonitor
-from harness.history import Event, Op
+from ostrakon.checkers.consensus import ConsensusMonitor
+from ostrakon.harness.history import Event, Op
 
 ASKED = Op(0, 0, "invoke", 0, "propose", "x")
 TOLD = Op(1, 5, "ok", 0, "propose", "x", node="n1")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.consensus import RULES, properties
-from checkers.consensus.properties import judge
-from harness.history import Event
+from ostrakon.checkers.consensus import RULES, properties
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.harness.history import Event
 
 from .notation import history, trace
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers.consensus import Watch, blame
-from checkers.consensus.graphs import derivation, votes
-from checkers.consensus.properties import Findings, judge
-from paxos_impl.core import Rules
-from workloads.bugs import DECREE_BUGS
+from ostrakon.checkers.consensus import Watch, blame
+from ostrakon.checkers.consensus.graphs import derivation, votes
+from ostrakon.checkers.consensus.properties import Findings, judge
+from ostrakon.paxos_impl.core import Rules
+from ostrakon.workloads.bugs import DECREE_BUGS
 
 from .log import random_log
 from .world import random_trace

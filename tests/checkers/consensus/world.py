@@ -8,11 +8,20 @@ from random import Random
 
 import msgspec
 
-from harness.history import Event, Trace
-from paxos_impl.core import Instance, Persist, ProposeRequested, Received, Rules, Send, SetTimer, Started
-from paxos_impl.core import effect as effects
-from paxos_impl.core.event import Timer, TimerFired
-from paxos_impl.core.trace import trace_event
+from ostrakon.harness.history import Event, Trace
+from ostrakon.paxos_impl.core import (
+    Instance,
+    Persist,
+    ProposeRequested,
+    Received,
+    Rules,
+    Send,
+    SetTimer,
+    Started,
+)
+from ostrakon.paxos_impl.core import effect as effects
+from ostrakon.paxos_impl.core.event import Timer, TimerFired
+from ostrakon.paxos_impl.core.trace import trace_event
 
 RARE = 0.03
 

@@ -6,17 +6,17 @@ import random
 
 import pytest
 
-from checkers.linearizability import wing_gong_lowe
-from checkers.linearizability.deciding import decide
-from checkers.linearizability.decision import Budget, Linearized
-from checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from checkers.linearizability.model import Model, operations
-from checkers.linearizability.parts import Parts, parts_of
-from checkers.linearizability.register_search import RegisterSearch
-from checkers.linearizability.replay import fault_of
-from checkers.linearizability.search import Search
-from checkers.models import named
-from harness.history import History
+from ostrakon.checkers.linearizability import wing_gong_lowe
+from ostrakon.checkers.linearizability.deciding import decide
+from ostrakon.checkers.linearizability.decision import Budget, Linearized
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
+from ostrakon.checkers.linearizability.model import Model, operations
+from ostrakon.checkers.linearizability.parts import Parts, parts_of
+from ostrakon.checkers.linearizability.register_search import RegisterSearch
+from ostrakon.checkers.linearizability.replay import fault_of
+from ostrakon.checkers.linearizability.search import Search
+from ostrakon.checkers.models import named
+from ostrakon.harness.history import History
 
 QUICK, FUZZ, SOAK = 600, 5_000, 60_000
 """How many histories of each exemplar `make test` decides, continuous integration, and a soak."""

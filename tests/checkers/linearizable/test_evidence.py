@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers import linearizable
-from checkers.linearizability import wing_gong_lowe
-from checkers.linearizability.core import minimal_core
-from checkers.linearizability.deciding import decide
-from checkers.linearizability.decision import Budget, Impossible
-from checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from checkers.linearizability.model import Operation, operations
-from checkers.linearizability.parts import parts_of, whole
-from checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
-from checkers.models import cas_register, named
-from checkers.strategies import histories
-from harness.history.columns import INFO
+from ostrakon.checkers import linearizable
+from ostrakon.checkers.linearizability import wing_gong_lowe
+from ostrakon.checkers.linearizability.core import minimal_core
+from ostrakon.checkers.linearizability.deciding import decide
+from ostrakon.checkers.linearizability.decision import Budget, Impossible
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
+from ostrakon.checkers.linearizability.model import Operation, operations
+from ostrakon.checkers.linearizability.parts import parts_of, whole
+from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
+from ostrakon.checkers.models import cas_register, named
+from ostrakon.checkers.strategies import histories
+from ostrakon.harness.history.columns import INFO
 from tests.checkers.linearizable.timeline import timeline
 
 CONCURRENT = timeline(

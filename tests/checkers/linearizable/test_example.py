@@ -5,13 +5,13 @@ from __future__ import annotations
 import doctest
 from pathlib import Path
 
-import checkers.linearizability
+import ostrakon.checkers.linearizability
 
 GUIDE = Path(__file__).parents[3] / "docs" / "checkers.md"
 
 
 def test_the_examples_of_the_package_are_true() -> None:
-    failed, tried = doctest.testmod(checkers.linearizability)
+    failed, tried = doctest.testmod(ostrakon.checkers.linearizability)
 
     assert tried > 5
     assert failed == 0

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from checkers import linearizable
-from checkers.linearizability.fabrication import EXEMPLARS
-from checkers.strategies import histories
-from harness.history import History, Op
+from ostrakon.checkers import linearizable
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS
+from ostrakon.checkers.strategies import histories
+from ostrakon.harness.history import History, Op
 
 of_any_object = st.sampled_from(sorted(EXEMPLARS))
 

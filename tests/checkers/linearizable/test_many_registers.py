@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from checkers.linearizability import wing_gong_lowe
-from checkers.linearizability.deciding import decide
-from checkers.linearizability.decision import Budget, Linearized
-from checkers.linearizability.model import operations
-from checkers.linearizability.parts import parts_of
-from checkers.linearizability.zone_watch import ZoneWatch
-from checkers.models import named
-from harness.history import History, Op
+from ostrakon.checkers.linearizability import wing_gong_lowe
+from ostrakon.checkers.linearizability.deciding import decide
+from ostrakon.checkers.linearizability.decision import Budget, Linearized
+from ostrakon.checkers.linearizability.model import operations
+from ostrakon.checkers.linearizability.parts import parts_of
+from ostrakon.checkers.linearizability.zone_watch import ZoneWatch
+from ostrakon.checkers.models import named
+from ostrakon.harness.history import History, Op
 
 REGISTERS = 25_000
 """At a time: four times in the quick suite, and forty times in the soak."""

@@ -9,12 +9,12 @@ from itertools import count
 import pytest
 from msgspec.structs import replace
 
-from checkers import linearizable
-from checkers.linearizability import Budget, wing_gong_lowe
-from checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from checkers.linearizability.model import operations
-from checkers.models import cas_register, fifo_queue, stack
-from harness.history import History, Op
+from ostrakon.checkers import linearizable
+from ostrakon.checkers.linearizability import Budget, wing_gong_lowe
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
+from ostrakon.checkers.linearizability.model import operations
+from ostrakon.checkers.models import cas_register, fifo_queue, stack
+from ostrakon.harness.history import History, Op
 from tests.checkers.linearizable.timeline import timeline
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from checkers import linearizable
-from checkers.linearizability import Model, UnsuitableHistory
-from checkers.models import NAMES, cas_register, counter, multi_register, named, register
-from harness.history import History
+from ostrakon.checkers import linearizable
+from ostrakon.checkers.linearizability import Model, UnsuitableHistory
+from ostrakon.checkers.models import NAMES, cas_register, counter, multi_register, named, register
+from ostrakon.harness.history import History
 from tests.checkers.linearizable.timeline import timeline
 
 LINEARIZABLE = {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from checkers import linearizable
-from checkers.models import multi_register
-from checkers.verdict import Verdict
-from harness.history import History, read_any
+from ostrakon.checkers import linearizable
+from ostrakon.checkers.models import multi_register
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History, read_any
 
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "histories" / "knossos"
 

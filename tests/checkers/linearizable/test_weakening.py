@@ -8,13 +8,20 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from checkers.linearizability import Model, wing_gong_lowe
-from checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from checkers.linearizability.model import operations
-from checkers.linearizability.parts import parts_of
-from checkers.linearizability.weakening import beginning_with, forget, leave_out, looks, unobservable, until
-from checkers.models import named
-from harness.history.columns import INFO, Columns
+from ostrakon.checkers.linearizability import Model, wing_gong_lowe
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
+from ostrakon.checkers.linearizability.model import operations
+from ostrakon.checkers.linearizability.parts import parts_of
+from ostrakon.checkers.linearizability.weakening import (
+    beginning_with,
+    forget,
+    leave_out,
+    looks,
+    unobservable,
+    until,
+)
+from ostrakon.checkers.models import named
+from ostrakon.harness.history.columns import INFO, Columns
 
 HISTORIES = 120
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkers import linearizable
-from checkers.linearizability.zone_watch import ZoneWatch
-from harness.history import History, Op
+from ostrakon.checkers import linearizable
+from ostrakon.checkers.linearizability.zone_watch import ZoneWatch
+from ostrakon.harness.history import History, Op
 
 
 def played(text: str) -> list[Op]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.history import History, Op
+from ostrakon.harness.history import History, Op
 
 
 def timeline(*lines: str) -> History:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checkers.replication import (
+from ostrakon.checkers.replication import (
     compaction,
     converged,
     durability,
@@ -21,12 +21,12 @@ from checkers.replication import (
     replication,
     state,
 )
-from checkers.verdict import Verdict
-from harness.history import Event, History, Op, Trace
-from harness.planning import plan_for
-from harness.trial import run
-from workloads.decree import DECREE
-from workloads.unique_ids import UNIQUE_IDS
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import Event, History, Op, Trace
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.trial import run
+from ostrakon.workloads.decree import DECREE
+from ostrakon.workloads.unique_ids import UNIQUE_IDS
 
 Told = tuple[str, str] | tuple[str, str, dict[str, Any]]
 MEMBERS = ("n1", "n2", "n3")

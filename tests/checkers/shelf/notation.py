@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.history import NEMESIS, History, Op
+from ostrakon.harness.history import NEMESIS, History, Op
 
 STEP_NS = 10_000_000
 

@@ -9,13 +9,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.causal import causal
-from checkers.counter import counter
-from checkers.long_fork import long_fork
-from checkers.sequential import sequential
-from checkers.set_full import set_full
-from checkers.sets import final_set
-from harness.history import History, Op
+from ostrakon.checkers.causal import causal
+from ostrakon.checkers.counter import counter
+from ostrakon.checkers.long_fork import long_fork
+from ostrakon.checkers.sequential import sequential
+from ostrakon.checkers.set_full import set_full
+from ostrakon.checkers.sets import final_set
+from ostrakon.harness.history import History, Op
 
 Program = list[list[tuple[str, str, int | None]]]
 

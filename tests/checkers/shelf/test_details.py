@@ -6,26 +6,26 @@ from collections.abc import Callable
 
 import pytest
 
-from checkers.adya import g2
-from checkers.availability import availability
-from checkers.causal import causal
-from checkers.causal_reverse import causal_reverse
-from checkers.clock_offsets import clock_offsets
-from checkers.counter import counter
-from checkers.exceptions import exceptions
-from checkers.independent import by_key, independent
-from checkers.latency import latency
-from checkers.leases import node_leases
-from checkers.log_pattern import log_pattern
-from checkers.long_fork import long_fork
-from checkers.queues import total_queue
-from checkers.rates import rates
-from checkers.sequential import sequential
-from checkers.sessions import monotonic_reads
-from checkers.set_full import set_full
-from checkers.sets import final_set
-from checkers.verdict import Verdict
-from harness.history import Event, History, Op
+from ostrakon.checkers.adya import g2
+from ostrakon.checkers.availability import availability
+from ostrakon.checkers.causal import causal
+from ostrakon.checkers.causal_reverse import causal_reverse
+from ostrakon.checkers.clock_offsets import clock_offsets
+from ostrakon.checkers.counter import counter
+from ostrakon.checkers.exceptions import exceptions
+from ostrakon.checkers.independent import by_key, independent
+from ostrakon.checkers.latency import latency
+from ostrakon.checkers.leases import node_leases
+from ostrakon.checkers.log_pattern import log_pattern
+from ostrakon.checkers.long_fork import long_fork
+from ostrakon.checkers.queues import total_queue
+from ostrakon.checkers.rates import rates
+from ostrakon.checkers.sequential import sequential
+from ostrakon.checkers.sessions import monotonic_reads
+from ostrakon.checkers.set_full import set_full
+from ostrakon.checkers.sets import final_set
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import Event, History, Op
 from tests.checkers.shelf.notation import history
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from checkers.bank import bank
-from checkers.counter import counter
-from checkers.long_fork import long_fork
-from checkers.set_full import set_full
-from checkers.sets import final_set
-from checkers.verdict import Verdict
-from harness.history import History, read_any
+from ostrakon.checkers.bank import bank
+from ostrakon.checkers.counter import counter
+from ostrakon.checkers.long_fork import long_fork
+from ostrakon.checkers.set_full import set_full
+from ostrakon.checkers.sets import final_set
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History, read_any
 
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "histories" / "elle-cli" / "jepsen"
 

@@ -8,10 +8,10 @@ from types import ModuleType
 
 import pytest
 
-import checkers.fencing
-import checkers.unique_ids
-from checkers.registrations import registrations
-from harness.history import History
+import ostrakon.checkers.fencing
+import ostrakon.checkers.unique_ids
+from ostrakon.checkers.registrations import registrations
+from ostrakon.harness.history import History
 from tests.checkers.shelf.notation import history
 
 
@@ -73,7 +73,7 @@ def test_knows_nothing_where_nobody_was_registered(entries: list[str]) -> None:
     assert registrations(of(entries)).valid == "unknown"
 
 
-@pytest.mark.parametrize("module", [checkers.fencing, checkers.unique_ids])
+@pytest.mark.parametrize("module", [ostrakon.checkers.fencing, ostrakon.checkers.unique_ids])
 def test_examples_are_as_told(module: ModuleType) -> None:
     tried = doctest.testmod(module)
 

@@ -7,28 +7,28 @@ from functools import partial
 
 import pytest
 
-from checkers.adya import g2
-from checkers.availability import availability
-from checkers.bank import bank
-from checkers.causal import causal
-from checkers.causal_reverse import causal_reverse
-from checkers.clock_offsets import clock_offsets
-from checkers.counter import counter
-from checkers.exceptions import exceptions
-from checkers.fencing import fencing
-from checkers.independent import independent
-from checkers.latency import latency
-from checkers.leases import client_leases
-from checkers.long_fork import long_fork
-from checkers.queues import queue, total_queue
-from checkers.rates import rates
-from checkers.sequential import sequential
-from checkers.sessions import monotonic_reads, sessions
-from checkers.set_full import set_full
-from checkers.sets import final_set
-from checkers.unique_ids import unique_ids
-from checkers.verdict import Verdict
-from harness.history import History
+from ostrakon.checkers.adya import g2
+from ostrakon.checkers.availability import availability
+from ostrakon.checkers.bank import bank
+from ostrakon.checkers.causal import causal
+from ostrakon.checkers.causal_reverse import causal_reverse
+from ostrakon.checkers.clock_offsets import clock_offsets
+from ostrakon.checkers.counter import counter
+from ostrakon.checkers.exceptions import exceptions
+from ostrakon.checkers.fencing import fencing
+from ostrakon.checkers.independent import independent
+from ostrakon.checkers.latency import latency
+from ostrakon.checkers.leases import client_leases
+from ostrakon.checkers.long_fork import long_fork
+from ostrakon.checkers.queues import queue, total_queue
+from ostrakon.checkers.rates import rates
+from ostrakon.checkers.sequential import sequential
+from ostrakon.checkers.sessions import monotonic_reads, sessions
+from ostrakon.checkers.set_full import set_full
+from ostrakon.checkers.sets import final_set
+from ostrakon.checkers.unique_ids import unique_ids
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.history import History
 from tests.checkers.shelf.notation import history
 
 Check = Callable[[History], Verdict]

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from harness.history import History, Op
+from ostrakon.harness.history import History, Op
 
 Level = Literal["serial", "snapshot"]
 

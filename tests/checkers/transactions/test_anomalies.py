@@ -1,13 +1,13 @@
-"""Each anomaly by its smallest history; the notation is that of `checkers.transactions.notation`."""
+"""Each anomaly by its smallest history; the notation is that of `ostrakon.checkers.transactions.notation`."""
 
 from __future__ import annotations
 
 import pytest
 
-from checkers.transactions import list_append, rw_register
-from checkers.transactions.dependency import ALL_CYCLES
-from checkers.transactions.notation import history
-from checkers.verdict import Verdict
+from ostrakon.checkers.transactions import list_append, rw_register
+from ostrakon.checkers.transactions.dependency import ALL_CYCLES
+from ostrakon.checkers.transactions.notation import history
+from ostrakon.checkers.verdict import Verdict
 
 LISTS = {
     "G0": "x+1 y+1 | x+2 y+2 | x:[1,2] y:[2,1]",

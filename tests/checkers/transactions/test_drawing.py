@@ -8,9 +8,9 @@ from types import ModuleType
 import networkx as nx
 import pytest
 
-from checkers import log_pattern, unique_ids
-from checkers.transactions import appends, drawing, list_append, notation, writes
-from checkers.transactions.drawing import cycle_graph
+from ostrakon.checkers import log_pattern, unique_ids
+from ostrakon.checkers.transactions import appends, drawing, list_append, notation, writes
+from ostrakon.checkers.transactions.drawing import cycle_graph
 
 
 def test_a_cycle_is_drawn_with_what_its_transactions_did() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from checkers.transactions import list_append, rw_register
-from harness.history import History, Op
+from ostrakon.checkers.transactions import list_append, rw_register
+from ostrakon.harness.history import History, Op
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -10,8 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.transactions import list_append, rw_register
-from harness.history import History, Op
+from ostrakon.checkers.transactions import list_append, rw_register
+from ostrakon.harness.history import History, Op
 
 MicroOps = list[list[Any]]
 Pairs = set[tuple[int, int]]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from checkers.transactions import list_append, rw_register
-from harness.history import read_any
+from ostrakon.checkers.transactions import list_append, rw_register
+from ostrakon.harness.history import read_any
 
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "histories" / "elle-cli" / "elle"
 

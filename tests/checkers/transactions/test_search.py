@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checkers.transactions import scc
-from checkers.transactions.consistency import violated
-from checkers.transactions.dependency import (
+from ostrakon.checkers.transactions import scc
+from ostrakon.checkers.transactions.consistency import violated
+from ostrakon.checkers.transactions.dependency import (
     PROCESS,
     REALTIME,
     RW,
@@ -21,12 +21,12 @@ from checkers.transactions.dependency import (
     WW,
     type_of,
 )
-from checkers.transactions.edges import EdgeList, Edges
-from checkers.transactions.findings import Findings
-from checkers.transactions.judgement import Inference, judge
-from checkers.transactions.scc import labelled
-from checkers.transactions.table import NEVER, Transactions, transactions
-from harness.history import History, Op
+from ostrakon.checkers.transactions.edges import EdgeList, Edges
+from ostrakon.checkers.transactions.findings import Findings
+from ostrakon.checkers.transactions.judgement import Inference, judge
+from ostrakon.checkers.transactions.scc import labelled
+from ostrakon.checkers.transactions.table import NEVER, Transactions, transactions
+from ostrakon.harness.history import History, Op
 
 Drawn = list[tuple[int, int, int]]
 

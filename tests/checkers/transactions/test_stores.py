@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from checkers.transactions import list_append, rw_register
+from ostrakon.checkers.transactions import list_append, rw_register
 from tests.checkers.transactions.store import recorded
 
 

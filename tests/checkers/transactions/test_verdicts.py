@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from checkers.transactions import MODELS, UnknownModel, consistency, list_append, rw_register
-from checkers.transactions.findings import SHOWN
-from checkers.transactions.notation import history
-from harness.history import History, Op
+from ostrakon.checkers.transactions import MODELS, UnknownModel, consistency, list_append, rw_register
+from ostrakon.checkers.transactions.findings import SHOWN
+from ostrakon.checkers.transactions.notation import history
+from ostrakon.harness.history import History, Op
 
 WRITE_SKEW = "x:[] y+1 | y:[] x+1"
 
