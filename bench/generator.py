@@ -15,14 +15,14 @@ import trio
 from msgspec.structs import replace
 
 from bench._rates import Measurement, print_rates
-from ostrakon.harness.generator import Todo, clients, limit, mix, numbered, play, repeat, stagger
+from ostrakon.harness.generator import OpRequest, clients, limit, mix, numbered, play, repeat, stagger
 from ostrakon.harness.history import Op
 from ostrakon.harness.interpreter import interpret
 from ostrakon.harness.sim import World
 from ostrakon.harness.workload import Client
 
 OPS = 20_000
-READS = repeat(Todo("read"))
+READS = repeat(OpRequest("read"))
 
 
 def plain() -> int:
@@ -33,7 +33,7 @@ def plain() -> int:
 def mixed() -> int:
     """What a workload does: reads and unique writes, at random, with random gaps."""
     rng = random.Random(1)
-    ops = stagger(0.005, mix(READS, numbered(lambda n: Todo("write", n)), rng=rng), rng=rng)
+    ops = stagger(0.005, mix(READS, numbered(lambda n: OpRequest("write", n)), rng=rng), rng=rng)
     return len(play(clients(limit(OPS, ops)), concurrency=5)) // 2
 
 
@@ -54,7 +54,7 @@ def interpreted() -> int:
 
         async def control() -> None:
             rng = random.Random(1)
-            ops = stagger(0.005, mix(READS, numbered(lambda n: Todo("write", n)), rng=rng), rng=rng)
+            ops = stagger(0.005, mix(READS, numbered(lambda n: OpRequest("write", n)), rng=rng), rng=rng)
             await interpret(
                 clients(limit(OPS // 4, ops)),
                 connect=connect,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ostrakon.harness.faults import FAULTS, Machine, Nemesis, UnknownFault, find_fault
+from ostrakon.harness.faults.fault import Links
 from ostrakon.harness.history import Event
-from ostrakon.harness.nemesis import FAULTS, Machine, Nemesis, UnknownFault, find_fault
-from ostrakon.harness.nemesis.fault import Links
 from ostrakon.harness.plan import BadPlan, Plan, nearest
 from ostrakon.harness.workload import Workload
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ostrakon.harness.nemesis import Deed
+from ostrakon.harness.faults import AppliedFault
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.trial import Finding
 
 
-def told_effects(deeds: Sequence[Deed]) -> tuple[dict[str, Any], ...]:
+def told_effects(applied: Sequence[AppliedFault]) -> tuple[dict[str, Any], ...]:
     """What each fault did, as plain data."""
-    return tuple(_told(number, deed) for number, deed in enumerate(deeds))
+    return tuple(_told(number, applied) for number, applied in enumerate(applied))
 
 
-def inert_faults(plan: Plan, deeds: Sequence[Deed]) -> list[Finding]:
+def inert_faults(plan: Plan, applied: Sequence[AppliedFault]) -> list[Finding]:
     """A trial is no evidence about a fault that was asked for and changed nothing."""
     struck = {
         name
-        for deed in deeds
-        if not deed.effect.is_inert
-        for name in (deed.fault.kind, deed.fault.shape, deed.fault.asked)
+        for applied in applied
+        if not applied.effect.is_inert
+        for name in (applied.fault.kind, applied.fault.shape, applied.fault.asked)
     }
     return [
         Finding("inert fault", "unknown", f"the fault {kind} was asked for and changed nothing")
@@ -30,14 +30,14 @@ def inert_faults(plan: Plan, deeds: Sequence[Deed]) -> list[Finding]:
     ]
 
 
-def _told(number: int, deed: Deed) -> dict[str, Any]:
-    effect = deed.effect
+def _told(number: int, applied: AppliedFault) -> dict[str, Any]:
+    effect = applied.effect
     return {
         "fault": number,
-        "kind": deed.fault.kind,
-        **({"asked": deed.fault.asked} if deed.fault.asked else {}),
-        **({"shape": deed.fault.shape} if deed.fault.shape else {}),
-        **({"target": deed.fault.target} if deed.fault.target else {}),
+        "kind": applied.fault.kind,
+        **({"asked": applied.fault.asked} if applied.fault.asked else {}),
+        **({"shape": applied.fault.shape} if applied.fault.shape else {}),
+        **({"target": applied.fault.target} if applied.fault.target else {}),
         "messages": effect.messages,
         "stopped": list(effect.stopped),
         **({"operations": effect.operations} if effect.operations else {}),

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.client import OVER, ClientThread, Connect
 from ostrakon.harness.generator import Source, Thread
-from ostrakon.harness.generator.course import Course
+from ostrakon.harness.generator.scheduler import Scheduler
 from ostrakon.harness.history import NEMESIS, Op
 
 CRASHES_KEPT = 16
@@ -74,9 +74,9 @@ async def interpret(
 
     Raises: ImpossibleGenerator; whatever the nemesis, `record` or the generator raises.
     """
-    course = Course(source, concurrency, nemesis=nemesis is not None, begin_ns=now_ns())
+    scheduler = Scheduler(source, concurrency, nemesis=nemesis is not None, begin_ns=now_ns())
     async with trio.open_nursery() as nursery:
-        floor = _Floor(course, record, now_ns, nursery.cancel_scope)
+        floor = _Floor(scheduler, record, now_ns, nursery.cancel_scope)
         for thread in range(concurrency):
             orders = floor.orders_for(thread)
             nursery.start_soon(ClientThread(orders, floor, connect, timeout_s).run)
@@ -97,14 +97,14 @@ class _Floor:
 
     def __init__(
         self,
-        course: Course,
+        scheduler: Scheduler,
         record: Callable[[Op], object],
         now_ns: Callable[[], int],
         everyone: trio.CancelScope,
     ) -> None:
         self.crashes: list[ClientCrash] = []
         self.failure: Exception | None = None
-        self._course, self._record, self._now_ns, self._everyone = course, record, now_ns, everyone
+        self._scheduler, self._record, self._now_ns, self._everyone = scheduler, record, now_ns, everyone
         self._inboxes: dict[Thread, trio.MemorySendChannel[Op]] = {}
         self._news = trio.Event()
 
@@ -128,10 +128,10 @@ class _Floor:
     async def _conduct_until(self, alarm: trio.CancelScope) -> bool:
         """As `conduct`, until the alarm rings, which is set to the time that the generator names."""
         # One alarm for many completions: scopes cost more than all the rest of an op.
-        while (move := self._course.next(self._now_ns())) is not None:
+        while (move := self._scheduler.next(self._now_ns())) is not None:
             if isinstance(move, Op):
                 self._record(move)
-                self._inboxes[self._course.thread_of(move)].send_nowait(move)
+                self._inboxes[self._scheduler.thread_of(move)].send_nowait(move)
                 continue
             wait_s = inf if move.until_ns is None else (move.until_ns - self._now_ns()) / 1e9
             alarm.deadline = trio.current_time() + wait_s
@@ -145,13 +145,13 @@ class _Floor:
     def end(self, ended: Op) -> None:
         """An op has ended. Ops that were broken off are not heard of again."""
         with self.aborting():
-            if self._course.is_in_flight(ended):
-                self._record(self._course.end(replace(ended, time=self._now_ns())))
+            if self._scheduler.is_in_flight(ended):
+                self._record(self._scheduler.end(replace(ended, time=self._now_ns())))
                 self._news.set()
 
     def break_off(self, why: str) -> None:
         """Nobody knows what becomes of what is in flight."""
-        for op in list(self._course.in_flight.values()):
+        for op in list(self._scheduler.in_flight.values()):
             self.end(replace(op, type="info", error=why))
         self._everyone.cancel()
 

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from ostrakon.harness.generator import Generator, Todo, mix, numbered, repeat, stagger
+from ostrakon.harness.generator import Generator, OpRequest, mix, numbered, repeat, stagger
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Client, Connect, Site
@@ -34,7 +34,7 @@ def lines_to(port: int, *, ask: Callable[[Op], str], answer: Callable[[str], Any
 
 def reads_and_writes(plan: Plan, rng: random.Random) -> Generator:
     """Ops `read` and `write`, half and half at the plan's rate; each write writes another number, from 0."""
-    ops = mix(repeat(Todo("read")), numbered(lambda number: Todo("write", number)), rng=rng)
+    ops = mix(repeat(OpRequest("read")), numbered(lambda number: OpRequest("write", number)), rng=rng)
     return stagger(1 / plan.rate, ops, rng=rng)
 
 

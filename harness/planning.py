@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ostrakon.harness.nemesis import GROUPS, draw_faults
+from ostrakon.harness.faults import GROUPS, draw_faults
 from ostrakon.harness.plan import BadPlan, Fault, Plan, nearest, require_sense
 from ostrakon.harness.sim.seeds import substream
 from ostrakon.harness.version import VERSION

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 
+from ostrakon.harness.faults import schedule
+from ostrakon.harness.faults.nemesis import start
 from ostrakon.harness.generator import Generator, any_of, clients, phases, sequence, time_limit
 from ostrakon.harness.generator import nemesis as by_nemesis
-from ostrakon.harness.liveness import siege_of
-from ostrakon.harness.nemesis import schedule
-from ostrakon.harness.nemesis.nemesis import start
+from ostrakon.harness.liveness_phase import liveness_phase_of
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Workload
 
@@ -24,7 +24,7 @@ def script(plan: Plan, workload: Workload, rng: random.Random) -> Generator:
     busy = clients(time_limit(plan.time_limit_s, workload.generator(plan, rng)))
     final = workload.final(plan, rng) if workload.final is not None else sequence()
     acting = any_of(busy, schedule(plan.faults))
-    if (siege := siege_of(plan)) is None:
+    if (phase := liveness_phase_of(plan)) is None:
         return phases(acting, clients(final))
-    lasting = (start(number, fault) for number, fault in enumerate(siege.faults, len(plan.faults)))
+    lasting = (start(number, fault) for number, fault in enumerate(phase.faults, len(plan.faults)))
     return phases(acting, by_nemesis(sequence(*lasting)), clients(final))

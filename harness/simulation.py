@@ -18,9 +18,9 @@ from ostrakon.harness.effects import inert_faults, told_effects
 from ostrakon.harness.history import NEMESIS, Event, History, Op
 from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.interpreter import Interpretation, interpret
-from ostrakon.harness.liveness import Siege, Traffic, liveness, siege_of
+from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness, liveness_phase_of
 from ostrakon.harness.plan import Plan
-from ostrakon.harness.rest import take_rest
+from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.sim import Crash, Deviation, Machine, StopReason, Tape, Waiting, World
 from ostrakon.harness.sim.errors import NotSimulated, SimulationError, root_cause
@@ -165,7 +165,7 @@ class _Simulation:
         nodes = {name: world.machines[name] for name in plan.names}
         self._nemesis = nemesis_for(workload, world.network, nodes, recorder.events)
         world.on_crash = self._supervise
-        self._siege = siege_of(plan)
+        self._phase = liveness_phase_of(plan)
         self._traffic: list[Traffic] = []
         self._interpretation: Interpretation | None = None
         self._waiting: list[Waiting] = []
@@ -176,9 +176,9 @@ class _Simulation:
         world, recorder = self._world, self._recorder
         control = self._control.start(self._interpret)
         world.call_later(self._deadline_s - _SHORTLY_S, self._look_who_waits)
-        if self._siege is not None:
+        if self._phase is not None:
             for second in range(int(self._deadline_s)):
-                world.call_later(second, self._look_at_traffic, self._siege.core)
+                world.call_later(second, self._look_at_traffic, self._phase.core)
         reason = world.run(stop=lambda: not control.alive or recorder.alarm is not None)
         if control.error is not None:
             raise control.error
@@ -191,7 +191,7 @@ class _Simulation:
             ending = [
                 *self._no_progress(reason),
                 *self._liveness(),
-                *inert_faults(self._plan, self._nemesis.deeds),
+                *inert_faults(self._plan, self._nemesis.applied),
             ]
         findings = [
             *client_crashes(self._interpretation),
@@ -202,7 +202,7 @@ class _Simulation:
         return Recording(
             History(recorder.ops),
             tuple(recorder.events),
-            told_effects(self._nemesis.deeds),
+            told_effects(self._nemesis.applied),
             tuple(findings),
             self._messages(),
             tuple(self._crashes()),
@@ -225,9 +225,9 @@ class _Simulation:
                 nemesis=self._nemesis,
                 deadline_s=self._deadline_s,
             )
-            if workload.rest is not None and self._interpretation.ended == "done":
+            if workload.quiescence is not None and self._interpretation.ended == "done":
                 held_up_s = self._world.held_up_s
-                await take_rest(workload.rest, plan, self._recorder.events, held_up_s=held_up_s)
+                await wait_quiescent(workload.quiescence, plan, self._recorder.events, held_up_s=held_up_s)
 
     @property
     def _deadline_s(self) -> float:
@@ -245,8 +245,8 @@ class _Simulation:
     def _clients_site(self) -> Site:
         """Where a client runs that connects now: when some nodes are struck for good, it asks the others."""
         site = self._site(self._control, None)
-        is_besieged = len(self._nemesis.deeds) > len(self._plan.faults)
-        return replace(site, nodes=self._siege.core) if self._siege is not None and is_besieged else site
+        is_in_phase = len(self._nemesis.applied) > len(self._plan.faults)
+        return replace(site, nodes=self._phase.core) if self._phase is not None and is_in_phase else site
 
     def _site(self, machine: Machine, breakage: Any) -> Site:
         return Site(
@@ -261,7 +261,7 @@ class _Simulation:
 
     def _no_progress(self, reason: StopReason) -> list[Finding]:
         ended = self._interpretation.ended if self._interpretation is not None else None
-        if reason is StopReason.STOPPED and (ended == "done" or self._siege is not None):
+        if reason is StopReason.STOPPED and (ended == "done" or self._phase is not None):
             return []
         # The clients first: what they wait for is what the trial waits for.
         waiting = sorted(self._waiting or self._world.stuck(), key=lambda one: one.machine != CONTROL)
@@ -270,21 +270,21 @@ class _Simulation:
         return [Finding("no progress", "unknown", why)]
 
     def _liveness(self) -> list[Finding]:
-        if self._siege is None:
+        if self._phase is None:
             return []
-        self._look_at_traffic(self._siege.core)
+        self._look_at_traffic(self._phase.core)
         return liveness(
-            self._siege,
+            self._phase,
             History(self._recorder.ops),
             since_ns=int(self._plan.time_limit_s * 1e9),
             concurrency=self._plan.concurrency,
             traffic=self._traffic,
-            waiting=self._waiting_at_last(self._siege),
+            waiting=self._waiting_at_last(self._phase),
         )
 
-    def _waiting_at_last(self, siege: Siege) -> list[Waiting]:
+    def _waiting_at_last(self, phase: LivenessPhase) -> list[Waiting]:
         """Who waited shortly before the end; at the end itself nobody asks anything any more."""
-        among = (CONTROL, *siege.core)
+        among = (CONTROL, *phase.core)
         return [waiting for waiting in self._waiting or self._world.stuck() if waiting.machine in among]
 
     def _look_at_traffic(self, core: Sequence[str]) -> None:

@@ -14,9 +14,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ostrakon.harness.faults.target import TARGETS, Target
 from ostrakon.harness.generator import Generator
 from ostrakon.harness.history import Event, History, Op, Trace
-from ostrakon.harness.nemesis.target import TARGETS, Target
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.sim.framing import Framing
 
@@ -172,7 +172,7 @@ class Leeway:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Quiescence:
     """The time after the last operation in which nodes that are behind can catch up."""
 
     most_s: float
@@ -195,7 +195,7 @@ class Workload:
     """One sentence: what it can catch."""
     final: Callable[[Plan, random.Random], Generator] | None = None
     """What clients do when all faults are healed."""
-    rest: Rest | None = None
+    quiescence: Quiescence | None = None
     """How long nodes are left alone after that; None if not at all."""
     framing: Framing | None = None
     """How to tell messages apart on connections between nodes, so that faults can drop, duplicate or

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ostrakon.checkers.verdict import Anomaly as Anomaly
     from ostrakon.checkers.verdict import Verdict as Verdict
     from ostrakon.harness import generator as generator
+    from ostrakon.harness.faults import Package as Package
+    from ostrakon.harness.faults import Steady as Steady
+    from ostrakon.harness.faults import fault_kinds as fault_kinds
     from ostrakon.harness.history import Event as Event
     from ostrakon.harness.history import History as History
     from ostrakon.harness.history import Op as Op
@@ -26,9 +29,6 @@ if TYPE_CHECKING:
     from ostrakon.harness.history import read_any as read_any
     from ostrakon.harness.lines import lines_to as lines_to
     from ostrakon.harness.lines import reads_and_writes as reads_and_writes
-    from ostrakon.harness.nemesis import Package as Package
-    from ostrakon.harness.nemesis import Steady as Steady
-    from ostrakon.harness.nemesis import fault_kinds as fault_kinds
     from ostrakon.harness.plan import BadPlan as BadPlan
     from ostrakon.harness.plan import Fault as Fault
     from ostrakon.harness.plan import Plan as Plan
@@ -54,7 +54,7 @@ _MODULES = {
     "checkers.verdict": ("Anomaly", "Verdict"),
     "harness.history": ("Event", "History", "Op", "Trace", "read_any"),
     "harness.lines": ("lines_to", "reads_and_writes"),
-    "harness.nemesis": ("Package", "Steady", "fault_kinds"),
+    "harness.faults": ("Package", "Steady", "fault_kinds"),
     "harness.plan": ("BadPlan", "Fault", "Plan"),
     "harness.planning": ("plan_for",),
     "harness.sim": ("NotSimulated", "World", "check_determinism", "sometimes"),

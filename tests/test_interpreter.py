@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from trio.testing import MockClock
 
 from ostrakon.harness import generator as gen
-from ostrakon.harness.generator import Todo
+from ostrakon.harness.generator import OpRequest
 from ostrakon.harness.history import NEMESIS, Op
 from ostrakon.harness.interpreter import Interpretation, interpret
 from ostrakon.harness.workload import Refused
 
 Apply = Callable[[Op], Awaitable[Op]]
-READS = gen.repeat(Todo("read"))
+READS = gen.repeat(OpRequest("read"))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def raising(error: Exception) -> Apply:
 async def test_ops_are_recorded_as_they_begin_and_end(clock: MockClock) -> None:
     trial = Trial()
 
-    outcome = await trial.run([Todo("write", 5, node="n2"), Todo("read")], well, concurrency=1)
+    outcome = await trial.run([OpRequest("write", 5, node="n2"), OpRequest("read")], well, concurrency=1)
 
     assert outcome == Interpretation("done", ())
     assert trial.story == [
@@ -109,9 +109,9 @@ async def test_it_makes_the_history_that_the_player_makes(clock: MockClock) -> N
     def source() -> gen.Generator:
 
         rng = random.Random(5)
-        mixed = gen.mix(READS, gen.numbered(lambda n: Todo("write", n)), rng=rng)
+        mixed = gen.mix(READS, gen.numbered(lambda n: OpRequest("write", n)), rng=rng)
         return gen.phases(
-            gen.time_limit(2, gen.stagger(0.003, mixed, rng=rng)), gen.each_thread(Todo("last"))
+            gen.time_limit(2, gen.stagger(0.003, mixed, rng=rng)), gen.each_thread(OpRequest("last"))
         )
 
     trial = Trial()
@@ -140,7 +140,7 @@ async def test_time_is_the_trials_while_the_generators_begins_at_zero(clock: Moc
     trial = Trial()
     await trio.sleep(7)
 
-    await trial.run(gen.not_before(2, Todo("read")), well)
+    await trial.run(gen.not_before(2, OpRequest("read")), well)
 
     assert [op.time for op in trial.history] == [9_000_000_000, 9_010_000_000]
 
@@ -359,7 +359,8 @@ async def test_the_nemesis_acts_beside_the_clients_and_its_ops_are_info(clock: M
             return replace(op, value={"messages": 3})
 
     source = gen.any_of(
-        gen.clients(gen.time_limit(1, gen.delay(0.1, READS))), gen.nemesis([Todo("cut"), Todo("mend")])
+        gen.clients(gen.time_limit(1, gen.delay(0.1, READS))),
+        gen.nemesis([OpRequest("cut"), OpRequest("mend")]),
     )
     trial = Trial()
     await trial.run(source, well, nemesis=Breaker())
@@ -381,7 +382,9 @@ async def test_a_crash_of_the_nemesis_is_raised_as_it_is_with_what_it_was_doing(
 
     trial = Trial()
     with pytest.raises(ZeroDivisionError) as raised:
-        await trial.run(gen.any_of(gen.clients(READS), gen.nemesis(Todo("cut"))), silent, nemesis=Broken())
+        await trial.run(
+            gen.any_of(gen.clients(READS), gen.nemesis(OpRequest("cut"))), silent, nemesis=Broken()
+        )
 
     assert raised.value.__notes__ == ["while the nemesis did cut None"]
     assert trial.history[-1].error == "nemesis crashed: ZeroDivisionError: "
@@ -395,9 +398,9 @@ async def test_a_faulty_generator_is_raised_as_it_is_and_leaves_what_was_recorde
 
     trial = Trial()
     with pytest.raises(ZeroDivisionError):
-        await trial.run([Todo("read"), broken], well)
+        await trial.run([OpRequest("read"), broken], well)
     with pytest.raises(gen.ImpossibleGenerator, match="threads that do not exist"):
-        await trial.run(gen.nemesis(Todo("cut")), well)
+        await trial.run(gen.nemesis(OpRequest("cut")), well)
 
     assert [op.f for op in trial.history] == ["read"]
 
@@ -425,7 +428,7 @@ async def test_waiting_takes_no_steps(clock: MockClock) -> None:
 
     steps, trial = Steps(), Trial()
     trio.lowlevel.add_instrument(steps)
-    await trial.run([Todo("read"), gen.not_before(3600, Todo("read"))], well)
+    await trial.run([OpRequest("read"), gen.not_before(3600, OpRequest("read"))], well)
     trio.lowlevel.remove_instrument(steps)
 
     assert trial.history[-1].time == 3_600_010_000_000

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ostrakon.checkers.transactions import list_append
-from ostrakon.harness.generator import Generator, Source, Todo, numbered, repeat
+from ostrakon.harness.generator import Generator, OpRequest, Source, numbered, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
@@ -77,22 +77,22 @@ def transactions(plan: Plan, rng: random.Random) -> Generator:
     return shared_out(plan, rng, looks=looks, ops=anything)
 
 
-def _transaction(number: int, rng: random.Random) -> Todo:
+def _transaction(number: int, rng: random.Random) -> OpRequest:
     micro_ops: list[MicroOp] = []
     for place in range(rng.randint(1, MICRO_OPS_MAX)):
         key = _key(number, rng)
         value = number * MICRO_OPS_MAX + place
         micro_ops.append(["append", key, value] if rng.random() < 0.5 else ["r", key, None])
     is_look = all(f == "r" for f, _, _ in micro_ops)
-    return Todo("read" if is_look else "txn", micro_ops)
+    return OpRequest("read" if is_look else "txn", micro_ops)
 
 
-def _look(number: int, rng: random.Random) -> Todo:
+def _look(number: int, rng: random.Random) -> OpRequest:
     return _read([_key(number, rng) for _ in range(rng.randint(1, MICRO_OPS_MAX))])
 
 
-def _read(keys: list[str]) -> Todo:
-    return Todo("read", [["r", key, None] for key in keys])
+def _read(keys: list[str]) -> OpRequest:
+    return OpRequest("read", [["r", key, None] for key in keys])
 
 
 def _key(number: int, rng: random.Random) -> str:
@@ -105,7 +105,7 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
 
     def ops_of(thread: int) -> list[Source]:
         appends = numbered(
-            lambda number: Todo("txn", [["append", key, f"{thread}.{number}"] for key in first])
+            lambda number: OpRequest("txn", [["append", key, f"{thread}.{number}"] for key in first])
         )
         return [appends, *(repeat(_read(keys)) for keys in ([first[0]], first))]
 

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ostrakon.checkers.bank import bank
-from ostrakon.harness.generator import Generator, Todo, drawn, mix, repeat
+from ostrakon.harness.generator import Generator, OpRequest, drawn, mix, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
@@ -20,7 +20,7 @@ ACCOUNTS = ("a", "b", "c", "d", "e")
 START = 20
 """What an account holds that nobody has touched yet."""
 AMOUNT_MAX = 5
-READ = repeat(Todo("read"))
+READ = repeat(OpRequest("read"))
 
 
 class BankClient:
@@ -70,9 +70,9 @@ def _transfers(rng: random.Random) -> Generator:
     return drawn(_transfer, rng=rng)
 
 
-def _transfer(rng: random.Random) -> Todo:
+def _transfer(rng: random.Random) -> OpRequest:
     giver, taker = rng.sample(ACCOUNTS, 2)
-    return Todo("transfer", {"from": giver, "to": taker, "amount": rng.randint(1, AMOUNT_MAX)})
+    return OpRequest("transfer", {"from": giver, "to": taker, "amount": rng.randint(1, AMOUNT_MAX)})
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:

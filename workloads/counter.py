@@ -7,7 +7,7 @@ import random
 from msgspec.structs import replace
 
 from ostrakon.checkers.counter import counter
-from ostrakon.harness.generator import Generator, Todo, drawn, mix, repeat
+from ostrakon.harness.generator import Generator, OpRequest, drawn, mix, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
@@ -17,7 +17,7 @@ from ostrakon.workloads.replicated_store import Checks, Session, shared_out, sto
 
 KEY = "counter"
 AMOUNT_MAX = 5
-READ = repeat(Todo("read"))
+READ = repeat(OpRequest("read"))
 
 
 class CounterClient:
@@ -54,7 +54,7 @@ def add_and_read(plan: Plan, rng: random.Random) -> Generator:
 
 
 def _adds(rng: random.Random) -> Generator:
-    return drawn(lambda rng: Todo("add", rng.randint(1, AMOUNT_MAX)), rng=rng)
+    return drawn(lambda rng: OpRequest("add", rng.randint(1, AMOUNT_MAX)), rng=rng)
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:

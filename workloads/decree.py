@@ -21,7 +21,7 @@ from ostrakon.checkers.termination import termination
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.generator import (
     Generator,
-    Todo,
+    OpRequest,
     any_of,
     each_thread,
     limit,
@@ -129,10 +129,10 @@ def propose_and_get(plan: Plan, rng: random.Random) -> Generator:
         raise BadPlan(f"options.schedule is for the substrate 'model', not for {plan.substrate!r}")
     if "asks" in plan.options:
         return asks_of(plan)
-    proposals = numbered(lambda number: Todo("propose", f"v{number}"))
+    proposals = numbered(lambda number: OpRequest("propose", f"v{number}"))
     duel = limit(plan.concurrency, proposals)
-    later = numbered(lambda number: Todo("propose", f"w{number}"))
-    return sequence(duel, stagger(1 / plan.rate, mix(later, repeat(Todo("get")), rng=rng), rng=rng))
+    later = numbered(lambda number: OpRequest("propose", f"w{number}"))
+    return sequence(duel, stagger(1 / plan.rate, mix(later, repeat(OpRequest("get")), rng=rng), rng=rng))
 
 
 class AskAt(NamedTuple):
@@ -154,7 +154,7 @@ def asks_of(plan: Plan) -> Generator:
         raise BadPlan(f"options.asks needs more threads than {plan.concurrency}: raise concurrency")
     return any_of(
         *(
-            on(partial(eq, thread), Todo("propose", ask.value, time_ns=int(ask.at_ms * 1e6)))
+            on(partial(eq, thread), OpRequest("propose", ask.value, time_ns=int(ask.at_ms * 1e6)))
             for thread, ask in asked
         )
     )
@@ -175,8 +175,8 @@ def _asks(plan: Plan) -> tuple[AskAt, ...]:
 
 def read_at_last(plan: Plan, rng: random.Random) -> Generator:
     """Everyone proposes and asks until the decree is known: with no fault left, it must be in the end."""
-    proposals = stagger(0.05, repeat(Todo("propose", "last")), rng=rng)
-    reads = stagger(0.05, repeat(Todo("get")), rng=rng)
+    proposals = stagger(0.05, repeat(OpRequest("propose", "last")), rng=rng)
+    reads = stagger(0.05, repeat(OpRequest("get")), rng=rng)
     return each_thread([until_ok(limit(FINAL_TRIES_MAX, proposals)), until_ok(limit(FINAL_TRIES_MAX, reads))])
 
 

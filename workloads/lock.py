@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ostrakon.checkers.fencing import fencing
 from ostrakon.checkers.leases import client_leases
-from ostrakon.harness.generator import Generator, Todo, drawn, repeat, stagger
+from ostrakon.harness.generator import Generator, OpRequest, drawn, repeat, stagger
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
@@ -68,15 +68,17 @@ def acquire_write_release(plan: Plan, rng: random.Random) -> Generator:
     return stagger(1 / plan.rate, drawn(_any_op, rng=rng), rng=rng)
 
 
-def _any_op(rng: random.Random) -> Todo:
+def _any_op(rng: random.Random) -> OpRequest:
     f = rng.choice(("acquire", "acquire", "acquire", "write", "write", "release"))
-    return Todo(f, rng.choice(LOCKS))
+    return OpRequest(f, rng.choice(LOCKS))
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """Everyone acquires a lock of its own, for those there were may be another's for a while, and uses it."""
     return until_done(
-        plan, rng, lambda thread: [repeat(Todo(f, f"l of {thread}")) for f in ("acquire", "write", "release")]
+        plan,
+        rng,
+        lambda thread: [repeat(OpRequest(f, f"l of {thread}")) for f in ("acquire", "write", "release")],
     )
 
 

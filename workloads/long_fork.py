@@ -7,7 +7,7 @@ import random
 from msgspec.structs import replace
 
 from ostrakon.checkers.long_fork import long_fork
-from ostrakon.harness.generator import Generator, Source, Todo, numbered, repeat, stagger
+from ostrakon.harness.generator import Generator, OpRequest, Source, numbered, repeat, stagger
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.kv.operation import Get, Put, Transaction
@@ -50,13 +50,13 @@ def write_and_read(plan: Plan, rng: random.Random) -> Generator:
 
 def _group(number: int, rng: random.Random) -> Source:
     keys = [f"g{number}.{place}" for place in range(GROUP)]
-    writes = [Todo("write", [["w", key, number]]) for key in keys]
+    writes = [OpRequest("write", [["w", key, number]]) for key in keys]
     ops = writes + [_read(keys)] * (OPS_PER_GROUP - GROUP)
     return rng.sample(ops, len(ops))
 
 
-def _read(keys: list[str]) -> Todo:
-    return Todo("read", [["r", key, None] for key in keys])
+def _read(keys: list[str]) -> OpRequest:
+    return OpRequest("read", [["r", key, None] for key in keys])
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
@@ -65,7 +65,10 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
 
     def ops_of(thread: int) -> list[Source]:
         ours = [f"last {(thread + place) % plan.concurrency}" for place in range(GROUP)]
-        return [repeat(todo) for todo in (Todo("write", [["w", ours[0], "last"]]), _read(ours), _read(first))]
+        return [
+            repeat(request)
+            for request in (OpRequest("write", [["w", ours[0], "last"]]), _read(ours), _read(first))
+        ]
 
     return until_done(plan, rng, ops_of)
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ostrakon.checkers.linearizability import linearizable
 from ostrakon.checkers.verdict import Verdict
-from ostrakon.harness.generator import Generator, Source, Todo, drawn, repeat, stagger
+from ostrakon.harness.generator import Generator, OpRequest, Source, drawn, repeat, stagger
 from ostrakon.harness.history import NEMESIS, History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
@@ -92,14 +92,14 @@ def use_and_reconfigure(plan: Plan, rng: random.Random) -> Generator:
 
 
 def _changes(rng: random.Random) -> Generator:
-    return drawn(lambda rng: Todo("reconfigure", rng.choice(CHANGES)), rng=rng)
+    return drawn(lambda rng: OpRequest("reconfigure", rng.choice(CHANGES)), rng=rng)
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """The first client makes a last change, and has all members vote; everyone does as `register` does."""
     kinds = sorted(set(CHANGES))
     whatever = OR.join(rng.sample(kinds, len(kinds)))
-    settle = [repeat(Todo("reconfigure", how)) for how in (whatever, "promote all")]
+    settle = [repeat(OpRequest("reconfigure", how)) for how in (whatever, "promote all")]
 
     def ops_of(thread: int) -> list[Source]:
         return [*(settle if thread == 0 else ()), *one_of_each(thread, rng)]

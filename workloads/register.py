@@ -9,7 +9,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from ostrakon.checkers.linearizability import linearizable
-from ostrakon.harness.generator import Generator, Source, Todo, drawn, numbered, repeat
+from ostrakon.harness.generator import Generator, OpRequest, Source, drawn, numbered, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
@@ -64,19 +64,19 @@ def keys_of(plan: Plan) -> tuple[str, ...]:
     return KEYS if groups == 1 else keys_over(groups, len(KEYS))
 
 
-def _any_op(keys: Sequence[str], rng: random.Random) -> Todo:
+def _any_op(keys: Sequence[str], rng: random.Random) -> OpRequest:
     return _op(keys, rng.choice(("read", "write", "write", "cas")), rng)
 
 
-def _op(keys: Sequence[str], f: str, rng: random.Random) -> Todo:
+def _op(keys: Sequence[str], f: str, rng: random.Random) -> OpRequest:
     key = rng.choice(keys)
     match f:
         case "read":
-            return Todo("read", [key, None])
+            return OpRequest("read", [key, None])
         case "write":
-            return Todo("write", [key, rng.randrange(VALUES)])
+            return OpRequest("write", [key, rng.randrange(VALUES)])
         case _:
-            return Todo("cas", [key, [rng.randrange(VALUES), rng.randrange(VALUES)]])
+            return OpRequest("cas", [key, [rng.randrange(VALUES), rng.randrange(VALUES)]])
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
@@ -91,11 +91,11 @@ def one_of_each(thread: int, rng: random.Random, keys: Sequence[str] = KEYS) -> 
     """
     key, written = keys[thread % len(keys)], rng.randrange(VALUES)
 
-    def swap(attempt: int) -> Todo:
-        return Todo("cas", [key, [(written + attempt) % VALUES, (written + 1) % VALUES]])
+    def swap(attempt: int) -> OpRequest:
+        return OpRequest("cas", [key, [(written + attempt) % VALUES, (written + 1) % VALUES]])
 
-    reads = (repeat(Todo("read", [key, None])) for key in keys)
-    return [repeat(Todo("write", [key, written])), numbered(swap), *reads]
+    reads = (repeat(OpRequest("read", [key, None])) for key in keys)
+    return [repeat(OpRequest("write", [key, written])), numbered(swap), *reads]
 
 
 def checks(plan: Plan, history: History) -> Checks:

@@ -23,7 +23,7 @@ from ostrakon.checkers.verdict import Verdict, guarded
 from ostrakon.harness.client import is_answered
 from ostrakon.harness.generator import (
     Generator,
-    Todo,
+    OpRequest,
     any_of,
     limit,
     numbered,
@@ -146,16 +146,16 @@ def register_and_view(plan: Plan, rng: random.Random) -> Generator:
     return stagger(1 / plan.rate, ops, rng=rng)
 
 
-def _op(number: int, rng: random.Random) -> Todo:
+def _op(number: int, rng: random.Random) -> OpRequest:
     newest = min(number // 4, INSTANCES - 1)
     instance = newest if rng.random() < 0.5 else rng.randint(0, newest)
     if rng.random() < 0.25:
         return VIEW
     is_impostor = rng.random() < 0.1
-    return Todo("register", [_ip(instance), f"token {instance}{' of another' if is_impostor else ''}"])
+    return OpRequest("register", [_ip(instance), f"token {instance}{' of another' if is_impostor else ''}"])
 
 
-VIEW = Todo("view")
+VIEW = OpRequest("view")
 
 
 def _ip(instance: int) -> str:
@@ -166,8 +166,8 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """The first instances register again, everyone one of them, and all look."""
 
     def ops_of(thread: int) -> Generator:
-        again = Todo("register", [_ip(thread), f"token {thread}"])
-        paced = (stagger(0.05, repeat(todo), rng=rng) for todo in (again, VIEW))
+        again = OpRequest("register", [_ip(thread), f"token {thread}"])
+        paced = (stagger(0.05, repeat(request), rng=rng) for request in (again, VIEW))
         return on(partial(eq, thread), sequence(*(until_ok(limit(FINAL_TRIES_MAX, ops)) for ops in paced)))
 
     return any_of(*map(ops_of, range(plan.concurrency)))

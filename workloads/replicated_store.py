@@ -26,11 +26,11 @@ from ostrakon.harness.generator import (
     stagger,
 )
 from ostrakon.harness.history import Event, History, Op, Trace
-from ostrakon.harness.liveness import siege_of
+from ostrakon.harness.liveness_phase import liveness_phase_of
 from ostrakon.harness.plan import Latency, Plan
 from ostrakon.harness.sim.buggify import sometimes
 from ostrakon.harness.sim.framing import LengthPrefixed
-from ostrakon.harness.workload import Client, Leeway, Rest, SeededBug, Site, Unavailable, Workload
+from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Site, Unavailable, Workload
 from ostrakon.paxos_impl.client import NoAnswer
 from ostrakon.paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
 from ostrakon.paxos_impl.kv.operation import Operation, plain
@@ -261,8 +261,8 @@ def store_workload(
         return generator(plan, rng)
 
     def well_at_last(plan: Plan, told: Sequence[Event]) -> Sequence[str] | None:
-        siege = siege_of(plan)
-        return siege.core if siege is not None else None if founders is None else _members_at_last(told)
+        phase = liveness_phase_of(plan)
+        return phase.core if phase is not None else None if founders is None else _members_at_last(told)
 
     def is_converged(plan: Plan, told: Sequence[Event]) -> bool:
         return all_converged(told, groups_of(plan.options), among=well_at_last(plan, told))
@@ -287,7 +287,7 @@ def store_workload(
         connect=connect,
         generator=clients,
         final=final,
-        rest=Rest(CONVERGED_WITHIN_S, is_converged),
+        quiescence=Quiescence(CONVERGED_WITHIN_S, is_converged),
         check=check,
         framing=LengthPrefixed(WIDTH),
         vocabulary=OF_REPLICAS,

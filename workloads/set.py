@@ -7,7 +7,7 @@ import random
 from msgspec.structs import replace
 
 from ostrakon.checkers.set_full import set_full
-from ostrakon.harness.generator import Generator, Source, Todo, mix, numbered, repeat
+from ostrakon.harness.generator import Generator, OpRequest, Source, mix, numbered, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.kv.operation import Append, Get
@@ -15,7 +15,7 @@ from ostrakon.workloads.machine_bugs import SET_BUGS
 from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
 
 KEY = "set"
-READ = repeat(Todo("read"))
+READ = repeat(OpRequest("read"))
 
 
 class SetClient:
@@ -38,7 +38,7 @@ class SetClient:
 
 def add_and_read(plan: Plan, rng: random.Random) -> Generator:
     """Adds, none of the same element twice, and reads."""
-    adds = numbered(lambda number: Todo("add", number))
+    adds = numbered(lambda number: OpRequest("add", number))
     return shared_out(plan, rng, looks=READ, ops=mix(adds, READ, rng=rng))
 
 
@@ -46,8 +46,8 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
     """Everyone adds and reads, so that what was lost is missed."""
 
     def ops_of(thread: int) -> list[Source]:
-        adds = numbered(lambda number: Todo("add", f"last {thread}.{number}"))
-        return [adds, READ, numbered(lambda number: Todo("add", f"very last {thread}.{number}")), READ]
+        adds = numbered(lambda number: OpRequest("add", f"last {thread}.{number}"))
+        return [adds, READ, numbered(lambda number: OpRequest("add", f"very last {thread}.{number}")), READ]
 
     return until_done(plan, rng, ops_of)
 

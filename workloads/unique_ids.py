@@ -7,7 +7,7 @@ import random
 from msgspec.structs import replace
 
 from ostrakon.checkers.unique_ids import unique_ids
-from ostrakon.harness.generator import Generator, Todo, repeat, stagger
+from ostrakon.harness.generator import Generator, OpRequest, repeat, stagger
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.kv.operation import Add
@@ -15,7 +15,7 @@ from ostrakon.workloads.machine_bugs import UNIQUE_ID_BUGS
 from ostrakon.workloads.replicated_store import Checks, Session, store_workload, until_done
 
 KEY = "ids"
-GENERATE = repeat(Todo("generate"))
+GENERATE = repeat(OpRequest("generate"))
 
 
 class UniqueIdClient:

@@ -41,16 +41,16 @@ def _setting(plan: Plan) -> Iterator[str]:
     for name, value in plan.options.items():
         yield f"  option {name}={value!r}"
     if plan.liveness_s is not None:
-        from ostrakon.harness.liveness import siege_of
+        from ostrakon.harness.liveness_phase import liveness_phase_of
 
-        if (siege := siege_of(plan)) is not None:
-            lasting = ", ".join(f"{fault.kind} of {fault.shape}" for fault in siege.faults) or "nothing"
-            yield f"  in the end {', '.join(siege.core)} are well for good, {lasting} lasts"
+        if (phase := liveness_phase_of(plan)) is not None:
+            lasting = ", ".join(f"{fault.kind} of {fault.shape}" for fault in phase.faults) or "nothing"
+            yield f"  in the end {', '.join(phase.core)} are well for good, {lasting} lasts"
 
 
 def _rates(plan: Plan) -> Iterator[str]:
     """How often each kind of fault comes, and which of the usual ones never do."""
-    from ostrakon.harness.nemesis.kinds import SURVIVABLE
+    from ostrakon.harness.faults.kinds import SURVIVABLE
 
     counts = Counter(fault.asked or fault.kind for fault in plan.faults)
     rates = (f"{name} {count / plan.time_limit_s:.2g}/s" for name, count in sorted(counts.items()))

@@ -75,7 +75,7 @@ def test(
     there: a message to one of them is lost.
     """
     from ostrakon.harness.catalogue import UnknownName, find_workload, workload_names
-    from ostrakon.harness.nemesis import UnknownFault
+    from ostrakon.harness.faults import UnknownFault
     from ostrakon.harness.plan import BadPlan, Latency
     from ostrakon.harness.planning import plan_for
     from ostrakon.harness.store import Store

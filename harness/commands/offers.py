@@ -9,8 +9,8 @@ import click
 def offers() -> None:
     """List workloads, their seeded bugs, scenarios, kinds of fault, and models for `check`."""
     from ostrakon.harness.catalogue import find_workload, model_names, scenarios, workload_names
-    from ostrakon.harness.nemesis import FAULTS, GROUPS, TARGETS
-    from ostrakon.harness.nemesis.aim import SIZES
+    from ostrakon.harness.faults import FAULTS, GROUPS, TARGETS
+    from ostrakon.harness.faults.aim import SIZES
 
     for name in workload_names():
         workload = find_workload(name)

@@ -114,7 +114,7 @@ def _begin(
     substrate: Any,
 ) -> Campaign:
     from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
-    from ostrakon.harness.nemesis import UnknownFault
+    from ostrakon.harness.faults import UnknownFault
     from ostrakon.harness.search.campaign import Campaign, fresh_path
     from ostrakon.harness.search.swarm import Swarm
 
@@ -161,7 +161,7 @@ def _kinds(nemesis: str | None) -> tuple[str, ...] | None:
     """The kinds of fault that are meant; None for all, and the recipes choose."""
     import random
 
-    from ostrakon.harness.nemesis import fault_kinds
+    from ostrakon.harness.faults import fault_kinds
 
     names = [name.strip() for name in (nemesis or "mixed").split(",")]
     if "mixed" in names or "all" in names:

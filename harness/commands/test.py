@@ -102,7 +102,7 @@ def test(
     to run it again.
     """
     from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
-    from ostrakon.harness.nemesis import UnknownFault
+    from ostrakon.harness.faults import UnknownFault
     from ostrakon.harness.plan import BadPlan
     from ostrakon.harness.planning import plan_for
     from ostrakon.harness.store import Store

@@ -1,9 +1,10 @@
 """What clients and the nemesis do, as values that combine: pure, and playable without cluster or clock.
 
-`ask` a generator what to do next, `tell` it what came of it, and go on with the generator that each
-returns. Whatever takes a source takes a generator, a `Todo`, a function, or a list of these (`lift`).
+`next_op` asks a generator what to do next, `update` tells it what happened, and each returns the generator
+to go on with. Whatever takes a source takes a generator, an `OpRequest`, a function, or a list of these
+(`lift`).
 
-    reads, writes = repeat(Todo("read")), numbered(lambda n: Todo("write", n))
+    reads, writes = repeat(OpRequest("read")), numbered(lambda n: OpRequest("write", n))
     ops = clients(time_limit(5, stagger(0.1, mix(reads, writes, rng=rng), rng=rng)))
 
 Which thread an op falls to, and who wins when several could act, is settled in turn and so is fair.
@@ -22,24 +23,31 @@ from ostrakon.harness.generator.change import f_map, filter_ops, map_ops, on_upd
 from ostrakon.harness.generator.choice import any_of, flip_flop, mix, shortest_of
 from ostrakon.harness.generator.context import Context, Thread
 from ostrakon.harness.generator.malformed import MalformedOp, validate
+from ostrakon.harness.generator.op_request import (
+    PENDING,
+    Generator,
+    ImpossibleGenerator,
+    NextOp,
+    OpRequest,
+    Pending,
+)
 from ostrakon.harness.generator.order import cycle, phases, repeat, sequence, synchronize, then
 from ostrakon.harness.generator.player import imperfect, perfect, play, quick
 from ostrakon.harness.generator.source import Source, drawn, lift, numbered
 from ostrakon.harness.generator.threads import clients, each_process, each_thread, nemesis, on, reserve
 from ostrakon.harness.generator.timing import delay, log, not_before, sleep, stagger
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Pending, Todo
 
 __all__ = [
     "PENDING",
-    "Asked",
     "Context",
     "Generator",
     "ImpossibleGenerator",
     "MalformedOp",
+    "NextOp",
+    "OpRequest",
     "Pending",
     "Source",
     "Thread",
-    "Todo",
     "any_of",
     "clients",
     "concurrency_limit",

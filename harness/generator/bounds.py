@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp
 from ostrakon.harness.generator.source import Source, lift
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator
 from ostrakon.harness.history import Op, Process
 
 
@@ -50,16 +50,16 @@ class Limit(msgspec.Struct, frozen=True):
     remaining: int
     source: Generator
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, if any is left."""
-        if self.remaining <= 0 or (asked := self.source.ask(ctx)) is None:
+        if self.remaining <= 0 or (asked := self.source.next_op(ctx)) is None:
             return None
-        todo, source = asked
-        return todo, Limit(self.remaining - (todo is not PENDING), source)
+        request, source = asked
+        return request, Limit(self.remaining - (request is not PENDING), source)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        return Limit(self.remaining, self.source.tell(event))
+        return Limit(self.remaining, self.source.update(event))
 
 
 class TimeLimit(msgspec.Struct, frozen=True):
@@ -70,24 +70,24 @@ class TimeLimit(msgspec.Struct, frozen=True):
     end_ns: int | None = None
     """When it is over; None before the first op, which is what the time is counted from."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, if it is in time."""
         if self.end_ns is not None and ctx.time_ns >= self.end_ns:
             return None
-        if (asked := self.source.ask(ctx)) is None:
+        if (asked := self.source.next_op(ctx)) is None:
             return None
-        todo, source = asked
-        if todo is PENDING:
-            return todo, replace(self, source=source)
-        end_ns = todo.time_ns + self.length_ns if self.end_ns is None else self.end_ns
-        if todo.time_ns < end_ns:
-            return todo, TimeLimit(self.length_ns, source, end_ns)
+        request, source = asked
+        if request is PENDING:
+            return request, replace(self, source=source)
+        end_ns = request.time_ns + self.length_ns if self.end_ns is None else self.end_ns
+        if request.time_ns < end_ns:
+            return request, TimeLimit(self.length_ns, source, end_ns)
         # Too late, but a source that waits for a completion may yet have something sooner.
         return None if ctx.all_free else (PENDING, self)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        return TimeLimit(self.length_ns, self.source.tell(event), self.end_ns)
+        return TimeLimit(self.length_ns, self.source.update(event), self.end_ns)
 
 
 class ProcessLimit(msgspec.Struct, frozen=True):
@@ -98,16 +98,16 @@ class ProcessLimit(msgspec.Struct, frozen=True):
     seen: frozenset[Process] = frozenset()
     """The processes that could have acted so far."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, if nobody new acts or there is still room for them."""
         seen = self.seen.union([ctx.process_of(thread) for thread in ctx.threads])
-        if len(seen) > self.count or (asked := self.source.ask(ctx)) is None:
+        if len(seen) > self.count or (asked := self.source.next_op(ctx)) is None:
             return None
         return asked[0], ProcessLimit(self.count, asked[1], seen)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        return replace(self, source=self.source.tell(event))
+        return replace(self, source=self.source.update(event))
 
 
 class ConcurrencyLimit(msgspec.Struct, frozen=True):
@@ -118,21 +118,21 @@ class ConcurrencyLimit(msgspec.Struct, frozen=True):
     acting: frozenset[Process] = frozenset()
     """The processes that are busy with ops of the source."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, if few enough are in flight."""
         acting = frozenset(process for process in self.acting if ctx.is_busy(process))
         if len(acting) >= self.count:
             return PENDING, self
-        if (asked := self.source.ask(ctx)) is None:
+        if (asked := self.source.next_op(ctx)) is None:
             return None
-        todo, source = asked
-        if todo is not PENDING and todo.process is not None:
-            acting |= {todo.process}
-        return todo, ConcurrencyLimit(self.count, source, acting)
+        request, source = asked
+        if request is not PENDING and request.process is not None:
+            acting |= {request.process}
+        return request, ConcurrencyLimit(self.count, source, acting)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        return replace(self, source=self.source.tell(event))
+        return replace(self, source=self.source.update(event))
 
 
 class UntilOk(msgspec.Struct, frozen=True):
@@ -143,20 +143,20 @@ class UntilOk(msgspec.Struct, frozen=True):
     """The processes that are busy with ops of the source."""
     done: bool = False
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, if nothing was ok yet."""
-        if self.done or (asked := self.source.ask(ctx)) is None:
+        if self.done or (asked := self.source.next_op(ctx)) is None:
             return None
-        todo, source = asked
-        if todo is PENDING or todo.process is None or todo.action != "op":
-            return todo, replace(self, source=source)
-        return todo, UntilOk(source, self.acting | {todo.process})
+        request, source = asked
+        if request is PENDING or request.process is None or request.action != "op":
+            return request, replace(self, source=source)
+        return request, UntilOk(source, self.acting | {request.process})
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """An ok of one of its own ops ends it."""
         ours = event.type != "invoke" and event.process in self.acting
         return UntilOk(
-            self.source.tell(event),
+            self.source.update(event),
             self.acting - {event.process} if ours else self.acting,
             self.done or (ours and event.type == "ok"),
         )

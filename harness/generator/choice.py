@@ -8,8 +8,8 @@ import msgspec
 
 from ostrakon.harness.generator.context import Context
 from ostrakon.harness.generator.dice import Dice
+from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp, OpRequest
 from ostrakon.harness.generator.source import Source, lift
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator, Todo
 from ostrakon.harness.history import Op
 
 
@@ -42,7 +42,7 @@ class Mix(msgspec.Struct, frozen=True):
     sources: tuple[Generator, ...]
     dice: Dice
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The next op of the source drawn, or of the first after it that has one."""
         if not self.sources:
             return None
@@ -50,16 +50,16 @@ class Mix(msgspec.Struct, frozen=True):
         ended: list[int] = []
         for step in range(len(self.sources)):
             at = (first + step) % len(self.sources)
-            asked = self.sources[at].ask(ctx)
+            asked = self.sources[at].next_op(ctx)
             if asked is None:
                 ended.append(at)
             elif asked[0] is not PENDING:
                 return asked[0], Mix(_swapped(self.sources, at, asked[1]), dice)
         return None if len(ended) == len(self.sources) else (PENDING, self)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """All hear of it."""
-        return Mix(tuple([source.tell(event) for source in self.sources]), self.dice)
+        return Mix(tuple([source.update(event) for source in self.sources]), self.dice)
 
 
 class FlipFlop(msgspec.Struct, frozen=True):
@@ -68,17 +68,17 @@ class FlipFlop(msgspec.Struct, frozen=True):
     sources: tuple[Generator, ...]
     turn: int = 0
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The next op of the source whose turn it is."""
-        if not self.sources or (asked := self.sources[self.turn].ask(ctx)) is None:
+        if not self.sources or (asked := self.sources[self.turn].next_op(ctx)) is None:
             return None
-        todo, source = asked
-        turn = self.turn if todo is PENDING else (self.turn + 1) % len(self.sources)
-        return todo, FlipFlop(_swapped(self.sources, self.turn, source), turn)
+        request, source = asked
+        turn = self.turn if request is PENDING else (self.turn + 1) % len(self.sources)
+        return request, FlipFlop(_swapped(self.sources, self.turn, source), turn)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """All hear of it."""
-        return FlipFlop(tuple([source.tell(event) for source in self.sources]), self.turn)
+        return FlipFlop(tuple([source.update(event) for source in self.sources]), self.turn)
 
 
 class AnyOf(msgspec.Struct, frozen=True):
@@ -89,12 +89,12 @@ class AnyOf(msgspec.Struct, frozen=True):
     shortest: bool = False
     """Whether the end of one is the end of all."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The soonest thing to do that any source has."""
-        best: tuple[Todo, Generator, int] | None = None
+        best: tuple[OpRequest, Generator, int] | None = None
         ended = 0
         for at, source in enumerate(self.sources):
-            asked = source.ask(ctx)
+            asked = source.next_op(ctx)
             if asked is None:
                 ended += 1
             elif asked[0] is not PENDING and (best is None or asked[0].time_ns < best[0].time_ns):
@@ -105,12 +105,12 @@ class AnyOf(msgspec.Struct, frozen=True):
             return None
         if best is None:
             return PENDING, self
-        todo, source, at = best
-        return todo, AnyOf((*self.sources[:at], *self.sources[at + 1 :], source), self.shortest)
+        request, source, at = best
+        return request, AnyOf((*self.sources[:at], *self.sources[at + 1 :], source), self.shortest)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """All hear of it."""
-        return AnyOf(tuple([source.tell(event) for source in self.sources]), self.shortest)
+        return AnyOf(tuple([source.update(event) for source in self.sources]), self.shortest)
 
 
 def _swapped(sources: tuple[Generator, ...], at: int, source: Generator) -> tuple[Generator, ...]:

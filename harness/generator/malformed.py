@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.op_request import PENDING, Generator, ImpossibleGenerator, NextOp, OpRequest
 from ostrakon.harness.generator.source import Source, lift
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Todo
 from ostrakon.harness.history import NEMESIS, Op
 
 
@@ -31,10 +31,10 @@ class Validate(msgspec.Struct, frozen=True):
 
     source: Generator
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, if nothing is wrong with it."""
         try:
-            asked = self.source.ask(ctx)
+            asked = self.source.next_op(ctx)
         except Exception as error:
             error.add_note(f"while the generator was asked at {ctx}")
             raise
@@ -44,10 +44,10 @@ class Validate(msgspec.Struct, frozen=True):
             raise MalformedOp(asked, problems)
         return asked[0], Validate(asked[1])
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
         try:
-            source = self.source.tell(event)
+            source = self.source.update(event)
         except Exception as error:
             error.add_note(f"while the generator was told of {event}")
             raise
@@ -55,26 +55,26 @@ class Validate(msgspec.Struct, frozen=True):
 
 
 def _problems(asked: object, ctx: Context) -> list[str]:
-    if not isinstance(asked, tuple) or len(asked) != 2 or not hasattr(asked[1], "tell"):
+    if not isinstance(asked, tuple) or len(asked) != 2 or not hasattr(asked[1], "update"):
         return ["expected something to do and a generator, or None"]
-    todo = asked[0]
-    if todo is PENDING:
+    request = asked[0]
+    if request is PENDING:
         return []
-    if not isinstance(todo, Todo):
-        return ["expected a Todo or PENDING"]
+    if not isinstance(request, OpRequest):
+        return ["expected an OpRequest or PENDING"]
     problems = []
-    if not isinstance(todo.f, str) or not todo.f:
+    if not isinstance(request.f, str) or not request.f:
         problems.append("f is to be a name")
-    if not isinstance(todo.time_ns, int):
+    if not isinstance(request.time_ns, int):
         problems.append("time_ns is to be a whole number of nanoseconds")
-    elif todo.time_ns < ctx.time_ns:
+    elif request.time_ns < ctx.time_ns:
         problems.append("time_ns lies in the past")
-    if todo.action not in ("op", "sleep", "log"):
+    if request.action not in ("op", "sleep", "log"):
         problems.append("action is to be op, sleep or log")
-    if todo.action == "sleep" and not (isinstance(todo.value, int | float) and todo.value >= 0):
+    if request.action == "sleep" and not (isinstance(request.value, int | float) and request.value >= 0):
         problems.append("a sleep's value is to be seconds, 0 or more")
-    if todo.process is None or not ctx.is_free(todo.process):
-        problems.append(_why_not_free(todo.process, ctx))
+    if request.process is None or not ctx.is_free(request.process):
+        problems.append(_why_not_free(request.process, ctx))
     return problems
 
 

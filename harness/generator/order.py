@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from ostrakon.harness.generator.context import Context
+from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp
 from ostrakon.harness.generator.source import Sequence, Source, lift
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator
 from ostrakon.harness.history import Op
 
 
@@ -46,11 +46,11 @@ class Synchronize(msgspec.Struct, frozen=True):
 
     source: Generator
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's first, after which there is nothing left to wait for."""
-        return self.source.ask(ctx) if ctx.all_free else (PENDING, self)
+        return self.source.next_op(ctx) if ctx.all_free else (PENDING, self)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source has not begun, and hears nothing."""
         return self
 
@@ -61,17 +61,17 @@ class Repeat(msgspec.Struct, frozen=True):
     source: Generator
     remaining: int | None
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The first op of the source, which stays as it is."""
-        if self.remaining == 0 or (asked := self.source.ask(ctx)) is None:
+        if self.remaining == 0 or (asked := self.source.next_op(ctx)) is None:
             return None
         if asked[0] is PENDING:
             return PENDING, self
         return asked[0], self if self.remaining is None else Repeat(self.source, self.remaining - 1)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        source = self.source.tell(event)
+        source = self.source.update(event)
         return self if source is self.source else Repeat(source, self.remaining)
 
 
@@ -83,17 +83,17 @@ class Cycle(msgspec.Struct, frozen=True):
     remaining: int | None
     """How often it may still begin, the current round included."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The next of this round, or the first of the next one."""
         if self.remaining == 0:
             return None
-        if (asked := self.current.ask(ctx)) is not None:
+        if (asked := self.current.next_op(ctx)) is not None:
             return asked[0], Cycle(self.fresh, asked[1], self.remaining)
         remaining = None if self.remaining is None else self.remaining - 1
-        if remaining == 0 or (asked := self.fresh.ask(ctx)) is None:
+        if remaining == 0 or (asked := self.fresh.next_op(ctx)) is None:
             return None
         return asked[0], Cycle(self.fresh, asked[1], remaining)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The current round hears of it."""
-        return Cycle(self.fresh, self.current.tell(event), self.remaining)
+        return Cycle(self.fresh, self.current.update(event), self.remaining)

@@ -8,9 +8,9 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from ostrakon.harness.generator.course import Course
+from ostrakon.harness.generator.op_request import ImpossibleGenerator
+from ostrakon.harness.generator.scheduler import Scheduler
 from ostrakon.harness.generator.source import Source
-from ostrakon.harness.generator.todo import ImpossibleGenerator
 from ostrakon.harness.history import Op
 
 Complete = Callable[[Op], Op | None]
@@ -51,22 +51,22 @@ def play(
     Raises: ImpossibleGenerator, when it waits for what cannot come or does not end within `ops_max` ops;
     MalformedOp; whatever the generator raises.
     """
-    course = Course(source, concurrency, nemesis=nemesis)
+    scheduler = Scheduler(source, concurrency, nemesis=nemesis)
     history: list[Op] = []
     due: list[tuple[int, int, Op]] = []  # By time, and then in order of invocation.
     now_ns = 0
     while True:
         # Completions come first: an op that is over when another begins was not concurrent with it.
         while due and due[0][0] <= now_ns:
-            history.append(course.end(heapq.heappop(due)[2]))
-        if (move := course.next(now_ns)) is None:
+            history.append(scheduler.end(heapq.heappop(due)[2]))
+        if (move := scheduler.next(now_ns)) is None:
             return history
         if isinstance(move, Op):
             history.append(move)
             if (completion := complete(move)) is not None:
                 heapq.heappush(due, (completion.time, move.index, completion))
         elif move.until_ns is None and not due:
-            if course.ended:
+            if scheduler.ended:
                 return history  # What is still in flight was never answered.
             raise ImpossibleGenerator("the generator waits for ops that are never answered")
         else:

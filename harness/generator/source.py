@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 import msgspec
 
 from ostrakon.harness.generator.context import Context
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator, Todo, addressed
+from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp, OpRequest, addressed
 from ostrakon.harness.history import Op
 
 if TYPE_CHECKING:
-    Source: TypeAlias = "Generator | Todo | Callable[[], Source] | list[Source] | tuple[Source, ...] | None"
+    Source: TypeAlias = (
+        "Generator | OpRequest | Callable[[], Source] | list[Source] | tuple[Source, ...] | None"
+    )
 else:
     Source = Any
 """What combinators take: a generator, or what `lift` makes one of."""
@@ -22,7 +24,7 @@ else:
 def lift(source: Source) -> Generator:
     """The generator meant by a source.
 
-    A `Todo` is done once. A list or tuple runs its elements in order. A function of no arguments is
+    An `OpRequest` is done once. A list or tuple runs its elements in order. A function of no arguments is
     called whenever something is asked for, what it returns is run to its end, and then it is called
     again, until it returns None; it should be pure (see `numbered` and `drawn` for ones that count or
     draw). None is nothing to do.
@@ -34,14 +36,14 @@ def lift(source: Source) -> Generator:
     match source:
         case None:
             return NOTHING
-        case Todo():
+        case OpRequest():
             return One(source)
         case list() | tuple():
             return Sequence(tuple(lift(element) for element in source))
         case _ if callable(source):
             return Numbered(lambda _: source())
     raise TypeError(
-        f"{source!r} is not a source of ops: expected a generator, a Todo, a function of no arguments, "
+        f"{source!r} is not a source of ops: expected a generator, an OpRequest, a function of no arguments, "
         "a list of these, or None. An iterator is not one because it cannot be asked the same thing "
         "twice: make it a list, or use numbered(...)."
     )
@@ -64,11 +66,11 @@ def drawn(make: Callable[[random.Random], Source], *, rng: random.Random) -> Gen
 class Nothing(msgspec.Struct, frozen=True):
     """A generator that is done."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """Nothing."""
         return None
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """Nothing changes."""
         return self
 
@@ -79,14 +81,14 @@ NOTHING = Nothing()
 class One(msgspec.Struct, frozen=True):
     """A single thing to do, once."""
 
-    todo: Todo
+    request: OpRequest
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """It, by a free process."""
-        todo = addressed(self.todo, ctx)
-        return (todo, self) if todo is PENDING else (todo, NOTHING)
+        request = addressed(self.request, ctx)
+        return (request, self) if request is PENDING else (request, NOTHING)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """Nothing changes."""
         return self
 
@@ -99,21 +101,21 @@ class Sequence(msgspec.Struct, frozen=True):
     head: Generator | None = None
     """What has become of the source at `at`, if anything has."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The head's next, or the first of the ones after it."""
         at, head = self.at, self.head
         while at < len(self.sources):
-            if (asked := (self.sources[at] if head is None else head).ask(ctx)) is not None:
+            if (asked := (self.sources[at] if head is None else head).next_op(ctx)) is not None:
                 return asked[0], Sequence(self.sources, at, asked[1])
             at, head = at + 1, None
         return None
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The head hears of it."""
         if self.at == len(self.sources):
             return self
         head = self.sources[self.at] if self.head is None else self.head
-        return Sequence(self.sources, self.at, head.tell(event))
+        return Sequence(self.sources, self.at, head.update(event))
 
 
 class Numbered(msgspec.Struct, frozen=True):
@@ -123,18 +125,18 @@ class Numbered(msgspec.Struct, frozen=True):
     number: int = 0
     current: Generator | None = None
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The next of what it said last, or the first of what it says of the next number."""
-        if self.current is not None and (asked := self.current.ask(ctx)) is not None:
+        if self.current is not None and (asked := self.current.next_op(ctx)) is not None:
             return asked[0], Numbered(self.make, self.number, asked[1])
-        if (source := self.make(self.number)) is None or (asked := lift(source).ask(ctx)) is None:
+        if (source := self.make(self.number)) is None or (asked := lift(source).next_op(ctx)) is None:
             return None
         return asked[0], Numbered(self.make, self.number + 1, asked[1])
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """What it said last hears of it."""
-        return self if self.current is None else Numbered(self.make, self.number, self.current.tell(event))
+        return self if self.current is None else Numbered(self.make, self.number, self.current.update(event))
 
 
 def _is_generator(source: object) -> TypeGuard[Generator]:
-    return hasattr(source, "ask") and hasattr(source, "tell")
+    return hasattr(source, "next_op") and hasattr(source, "update")

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from ostrakon.harness.generator.choice import any_of
 from ostrakon.harness.generator.context import Context, Thread, thread_of
+from ostrakon.harness.generator.op_request import PENDING, Generator, ImpossibleGenerator, NextOp, OpRequest
 from ostrakon.harness.generator.source import Source, lift
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator, ImpossibleGenerator, Todo
 from ostrakon.harness.history import NEMESIS, Op, Process
 
 
@@ -66,18 +66,18 @@ class On(msgspec.Struct, frozen=True):
     """The threads that belong; known from the first op on."""
     concurrency: int = 0
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, for which only these threads are there."""
         chosen = self._choose(ctx) if self.chosen is None else self.chosen
-        if (asked := self.source.ask(ctx.only(chosen))) is None:
+        if (asked := self.source.next_op(ctx.only(chosen))) is None:
             return None
         return asked[0], On(self.belongs, asked[1], chosen, ctx.concurrency)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it if one of these threads did it."""
         if self.chosen is None or thread_of(event.process, self.concurrency) not in self.chosen:
             return self
-        return replace(self, source=self.source.tell(event))
+        return replace(self, source=self.source.update(event))
 
     def _choose(self, ctx: Context) -> frozenset[Thread]:
         if chosen := frozenset(thread for thread in ctx.threads if self.belongs(thread)):
@@ -98,12 +98,12 @@ class Each(msgspec.Struct, frozen=True):
     """What has become of it with those who have begun, by thread or by process."""
     concurrency: int = 0
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The soonest thing to do that anyone free has."""
-        best: tuple[Todo, Generator, Process] | None = None
+        best: tuple[OpRequest, Generator, Process] | None = None
         for thread in ctx.free:
             owner = self._owner(thread, ctx)
-            asked = self._copy_of(owner).ask(ctx.only((thread,)))
+            asked = self._copy_of(owner).next_op(ctx.only((thread,)))
             if asked is None or asked[0] is PENDING:
                 continue
             if best is None or asked[0].time_ns < best[0].time_ns:
@@ -112,19 +112,19 @@ class Each(msgspec.Struct, frozen=True):
                     break
         if best is None:
             return None if self._is_done(ctx) else (PENDING, self)
-        todo, source, owner = best
+        request, source, owner = best
         owners = [self._owner(thread, ctx) for thread in ctx.threads]
         begun = {name: self.begun[name] for name in owners if name in self.begun} | {owner: source}
-        return todo, Each(self.fresh, self.by_process, begun, ctx.concurrency)
+        return request, Each(self.fresh, self.by_process, begun, ctx.concurrency)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """Whoever did it hears of it."""
         if not self.begun:
             return self
         owner = event.process if self.by_process else thread_of(event.process, self.concurrency)
         if owner not in self.begun:
             return self
-        return replace(self, begun={**self.begun, owner: self.begun[owner].tell(event)})
+        return replace(self, begun={**self.begun, owner: self.begun[owner].update(event)})
 
     def _owner(self, thread: Thread, ctx: Context) -> Process:
         return ctx.process_of(thread) if self.by_process else thread
@@ -136,7 +136,8 @@ class Each(msgspec.Struct, frozen=True):
         if self.by_process and not ctx.all_free:
             return False  # Who is busy may meet silence, and then someone new begins.
         return all(
-            self._copy_of(self._owner(thread, ctx)).ask(ctx.only((thread,))) is None for thread in ctx.threads
+            self._copy_of(self._owner(thread, ctx)).next_op(ctx.only((thread,))) is None
+            for thread in ctx.threads
         )
 
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from ostrakon.harness.generator.context import Context
 from ostrakon.harness.generator.dice import Dice
+from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp, OpRequest
 from ostrakon.harness.generator.source import One, Source, lift
-from ostrakon.harness.generator.todo import PENDING, Asked, Generator, Todo
 from ostrakon.harness.history import Op
 
 
@@ -35,12 +35,12 @@ def not_before(time_s: float, source: Source) -> Generator:
 
 def sleep(seconds: float) -> Generator:
     """Keep one process busy for a while; others go on."""
-    return One(Todo("sleep", seconds, action="sleep"))
+    return One(OpRequest("sleep", seconds, action="sleep"))
 
 
 def log(message: str) -> Generator:
     """Write a line to the trial's log."""
-    return One(Todo("log", message, action="log"))
+    return One(OpRequest("log", message, action="log"))
 
 
 class Stagger(msgspec.Struct, frozen=True):
@@ -52,21 +52,21 @@ class Stagger(msgspec.Struct, frozen=True):
     next_ns: int = 0
     """The next op is not before this."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, when its time has come."""
-        if (asked := self.source.ask(ctx)) is None:
+        if (asked := self.source.next_op(ctx)) is None:
             return None
-        todo, source = asked
-        if todo is PENDING:
+        request, source = asked
+        if request is PENDING:
             return PENDING, replace(self, source=source)
-        time_ns = max(todo.time_ns, self.next_ns)
+        time_ns = max(request.time_ns, self.next_ns)
         roll, dice = self.dice.roll()
         next_ns = time_ns + int(roll * self.gap_ns_max)
-        return _timed(todo, time_ns), Stagger(self.gap_ns_max, source, dice, next_ns)
+        return _timed(request, time_ns), Stagger(self.gap_ns_max, source, dice, next_ns)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        source = self.source.tell(event)
+        source = self.source.update(event)
         return self if source is self.source else replace(self, source=source)
 
 
@@ -78,19 +78,19 @@ class Delay(msgspec.Struct, frozen=True):
     next_ns: int | None = None
     """When the next op is due; None before the first."""
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, when it is due or, if that is past, at once."""
-        if (asked := self.source.ask(ctx)) is None:
+        if (asked := self.source.next_op(ctx)) is None:
             return None
-        todo, source = asked
-        if todo is PENDING:
+        request, source = asked
+        if request is PENDING:
             return PENDING, replace(self, source=source)
-        due_ns = todo.time_ns if self.next_ns is None else self.next_ns
-        return _timed(todo, max(due_ns, todo.time_ns)), Delay(self.gap_ns, source, due_ns + self.gap_ns)
+        due_ns = request.time_ns if self.next_ns is None else self.next_ns
+        return _timed(request, max(due_ns, request.time_ns)), Delay(self.gap_ns, source, due_ns + self.gap_ns)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        source = self.source.tell(event)
+        source = self.source.update(event)
         return self if source is self.source else replace(self, source=source)
 
 
@@ -100,22 +100,22 @@ class NotBefore(msgspec.Struct, frozen=True):
     time_ns: int
     source: Generator
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         """The source's next, at the earliest at that time."""
         if ctx.time_ns >= self.time_ns:
-            return self.source.ask(ctx)
-        if (asked := self.source.ask(ctx)) is None:
+            return self.source.next_op(ctx)
+        if (asked := self.source.next_op(ctx)) is None:
             return None
-        todo, source = asked
-        later = todo if todo is PENDING else _timed(todo, max(todo.time_ns, self.time_ns))
+        request, source = asked
+        later = request if request is PENDING else _timed(request, max(request.time_ns, self.time_ns))
         return later, NotBefore(self.time_ns, source)
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         """The source hears of it."""
-        return NotBefore(self.time_ns, self.source.tell(event))
+        return NotBefore(self.time_ns, self.source.update(event))
 
 
-def _timed(todo: Todo, time_ns: int) -> Todo:
-    if todo.time_ns == time_ns:
-        return todo
-    return Todo(todo.f, todo.value, todo.process, time_ns, todo.node, todo.action)
+def _timed(request: OpRequest, time_ns: int) -> OpRequest:
+    if request.time_ns == time_ns:
+        return request
+    return OpRequest(request.f, request.value, request.process, time_ns, request.node, request.action)

@@ -15,16 +15,16 @@ import trio
 from ostrakon.harness.aiming import nemesis_for
 from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.effects import inert_faults, told_effects
+from ostrakon.harness.faults import AppliedFault, Nemesis
 from ostrakon.harness.history import History, Op, Trace, read_trace
 from ostrakon.harness.interpreter import Interpretation, interpret
 from ostrakon.harness.live.disk import LiveDisk
-from ostrakon.harness.live.errand import Errand
+from ostrakon.harness.live.job import NodeJob
 from ostrakon.harness.live.machine import Exit, LiveMachine
 from ostrakon.harness.live.proxy import Proxy
 from ostrakon.harness.live.sockets import install
-from ostrakon.harness.nemesis import Deed, Nemesis
 from ostrakon.harness.plan import BadPlan, Fault, Plan
-from ostrakon.harness.rest import take_rest
+from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.sim.errors import root_cause
 from ostrakon.harness.sim.latency import planned_latency
@@ -100,7 +100,7 @@ class _Live:
         self._begin_ns = time.monotonic_ns()
         self._ops: list[Op] = []
         self._machines: dict[str, LiveMachine] = {}
-        self._deeds: tuple[Deed, ...] = ()
+        self._deeds: tuple[AppliedFault, ...] = ()
         self._interpretation: Interpretation | None = None
         self._proxy = Proxy(
             plan.names,
@@ -148,7 +148,7 @@ class _Live:
             nursery.cancel_scope.cancel()
 
     def _machine(self, name: str, port: int) -> LiveMachine:
-        errand = Errand(
+        job = NodeJob(
             workload=self._plan.workload,
             name=name,
             nodes=self._plan.names,
@@ -162,7 +162,7 @@ class _Live:
         )
         log = self._place / "log"
         log.mkdir(exist_ok=True)
-        return LiveMachine(errand, log / f"{name}.log", self._proxy.forget)
+        return LiveMachine(job, log / f"{name}.log", self._proxy.forget)
 
     async def _until_ready(self) -> None:
         """A real process takes a while until it listens; one that ended is not waited for."""
@@ -202,10 +202,10 @@ class _Live:
                     nemesis=_Patient(nemesis, self._until_ready),
                     deadline_s=plan.time_limit_s + FINAL_PHASE_S,
                 )
-                if workload.rest is not None and self._interpretation.ended == "done":
-                    await take_rest(workload.rest, plan, None)
+                if workload.quiescence is not None and self._interpretation.ended == "done":
+                    await wait_quiescent(workload.quiescence, plan, None)
         finally:
-            self._deeds = nemesis.deeds
+            self._deeds = nemesis.applied
 
     def _record(self, op: Op) -> None:
         self._ops.append(op)

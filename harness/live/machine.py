@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ostrakon.harness.live.errand import Errand, encode_errand
+from ostrakon.harness.live.job import NodeJob, encode_job
 
 _TOLD_MAX = 8_000
 """Characters of what a process said last that are told when it crashes."""
@@ -35,12 +35,12 @@ class Exit:
 class LiveMachine:
     """One node's place: its folder, and its process while it has one."""
 
-    def __init__(self, errand: Errand, log: Path, on_start: Callable[[str], object]) -> None:
-        """The machine of the node that the errand is about; what its process says goes to `log`.
+    def __init__(self, job: NodeJob, log: Path, on_start: Callable[[str], object]) -> None:
+        """The machine of the node that the job is about; what its process says goes to `log`.
 
         `on_start` is told the node's name whenever it begins anew.
         """
-        self._errand, self._log, self._on_start = errand, log, on_start
+        self._job, self._log, self._on_start = job, log, on_start
         self._process: subprocess.Popen[bytes] | None = None
         self._incarnation = -1
         self._is_paused = False
@@ -61,10 +61,10 @@ class LiveMachine:
     def restart(self) -> None:
         """Start the program, as a new process."""
         self.look()
-        self._on_start(self._errand.name)
+        self._on_start(self._job.name)
         self._incarnation += 1
         self._is_paused = self._is_ended = False
-        Path(self._errand.folder).mkdir(parents=True, exist_ok=True)
+        Path(self._job.folder).mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ostrakon.harness.live.node"],
@@ -74,7 +74,7 @@ class LiveMachine:
                 start_new_session=True,  # Ctrl-C is the harness's alone; signals reach all it starts.
             )
         assert self._process.stdin is not None
-        self._process.stdin.write(encode_errand(replace(self._errand, incarnation=self._incarnation)))
+        self._process.stdin.write(encode_job(replace(self._job, incarnation=self._incarnation)))
         self._process.stdin.flush()
 
     def pause(self) -> None:
@@ -109,9 +109,9 @@ class LiveMachine:
         if self._process is None or self._is_ended or (status := self._process.poll()) is None:
             return
         self._is_ended = True
-        now_ns = time.monotonic_ns() - self._errand.begin_ns
+        now_ns = time.monotonic_ns() - self._job.begin_ns
         said = self._log.read_bytes().decode(errors="replace")[-_TOLD_MAX:]
-        self.exits.append(Exit(self._errand.name, self._incarnation, now_ns, status, said))
+        self.exits.append(Exit(self._job.name, self._incarnation, now_ns, status, said))
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # What it had started does not outlive it.
 

@@ -17,7 +17,7 @@ import trio
 from ostrakon.harness.catalogue import find_bug, find_workload
 from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.live.disk import LiveDisk
-from ostrakon.harness.live.errand import Errand, decode_errand
+from ostrakon.harness.live.job import NodeJob, decode_job
 from ostrakon.harness.live.sockets import install
 from ostrakon.harness.sim.seeds import substream
 from ostrakon.harness.workload import Program, Site
@@ -26,27 +26,27 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Read the errand and be that node, until the program ends or the harness does."""
+    """Read the job and be that node, until the program ends or the harness does."""
     _be_woken_when_orphaned(os.getppid())
-    errand = decode_errand(sys.stdin.buffer.readline())
+    job = decode_job(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_harness, daemon=True).start()
-    workload = find_workload(errand.workload)
-    breakage = find_bug(workload, errand.bug).breakage if errand.bug is not None else None
-    folder = Path(errand.folder)
+    workload = find_workload(job.workload)
+    breakage = find_bug(workload, job.bug).breakage if job.bug is not None else None
+    folder = Path(job.folder)
     site = Site(
-        errand.name,
-        errand.nodes,
+        job.name,
+        job.nodes,
         LiveDisk(folder / "data"),
-        substream(errand.seed, "site", errand.name, errand.incarnation),
-        _Tracer(folder / "trace.jsonl", errand.begin_ns).record,
-        errand.options,
+        substream(job.seed, "site", job.name, job.incarnation),
+        _Tracer(folder / "trace.jsonl", job.begin_ns).record,
+        job.options,
         breakage,
     )
-    trio.run(_serve, workload.program, site, errand)
+    trio.run(_serve, workload.program, site, job)
 
 
-async def _serve(program: Program, site: Site, errand: Errand) -> None:
-    install(errand.name, errand.nodes, errand.proxy_port)
+async def _serve(program: Program, site: Site, job: NodeJob) -> None:
+    install(job.name, job.nodes, job.proxy_port)
     await program(site)
 
 

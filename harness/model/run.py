@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from ostrakon.harness.aiming import nemesis_for
 from ostrakon.harness.client import OVER
 from ostrakon.harness.effects import inert_faults, told_effects
+from ostrakon.harness.faults import Machine, Nemesis
 from ostrakon.harness.generator import Generator
-from ostrakon.harness.generator.course import Course, Wait
+from ostrakon.harness.generator.scheduler import Scheduler, Wait
 from ostrakon.harness.history import Event, Op
 from ostrakon.harness.model.heap import Heap
 from ostrakon.harness.model.recording import recording
 from ostrakon.harness.model.wires import Wires
-from ostrakon.harness.nemesis import Machine, Nemesis
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.sim.seeds import substream
@@ -107,14 +107,14 @@ class _Run:
             self.heap.run(int((self.plan.time_limit_s + FINAL_PHASE_S) * 1e9), lambda: conductor.is_over)
             findings = [] if conductor.is_over else [self._no_progress()]
             conductor.break_off()
-        deeds = self._nemesis.deeds
+        applied = self._nemesis.applied
         return recording(
             self.ops,
             self.events,
             folder,
             now_ns=self.heap.now_ns,
-            effects=told_effects(deeds),
-            findings=[*findings, *inert_faults(self.plan, deeds)],
+            effects=told_effects(applied),
+            findings=[*findings, *inert_faults(self.plan, applied)],
             network={"messages": self.wires.messages, "delivered": self.wires.delivered},
         )
 
@@ -144,15 +144,15 @@ class _Conductor:
     def __init__(self, run: _Run, generator: Generator, nemesis: Nemesis) -> None:
         self.is_over = False
         self._run, self._heap, self._nemesis = run, run.heap, nemesis
-        self._course = Course(generator, run.plan.concurrency, nemesis=True)
+        self._scheduler = Scheduler(generator, run.plan.concurrency, nemesis=True)
         self._alarm_ns: int | None = None
         self._is_moving = False
 
     def move(self) -> None:
         """Let everything begin that can begin now."""
         self._is_moving = False
-        now_ns, course = self._heap.now_ns, self._course
-        while (move := course.next(now_ns)) is not None:
+        now_ns, scheduler = self._heap.now_ns, self._scheduler
+        while (move := scheduler.next(now_ns)) is not None:
             if isinstance(move, Wait):
                 self._set_alarm(move.until_ns)
                 return
@@ -166,18 +166,18 @@ class _Conductor:
 
     def end(self, ended: Op) -> None:
         """An op has ended, unless it had ended already."""
-        if self._course.is_in_flight(ended) and self._is_latest(ended):
-            self._run.ops.append(self._course.end(replace(ended, time=self._heap.now_ns)))
+        if self._scheduler.is_in_flight(ended) and self._is_latest(ended):
+            self._run.ops.append(self._scheduler.end(replace(ended, time=self._heap.now_ns)))
             self._move_soon()
 
     def break_off(self) -> None:
         """Nobody knows what becomes of what is in flight."""
-        for op in list(self._course.in_flight.values()):
+        for op in list(self._scheduler.in_flight.values()):
             self.end(replace(op, type="info", error=OVER))
 
     def _is_latest(self, ended: Op) -> bool:
         # The index is still that of the invocation: a timeout may be of an op that ended long ago.
-        return self._course.in_flight[self._course.thread_of(ended)].index == ended.index
+        return self._scheduler.in_flight[self._scheduler.thread_of(ended)].index == ended.index
 
     def _move_soon(self) -> None:
         """What else ends at this instant is heard first: it was not concurrent with what begins now."""

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from ostrakon.harness.faults import Grudge
 from ostrakon.harness.model.heap import Heap
-from ostrakon.harness.nemesis import Grudge
 from ostrakon.harness.plan import Deviation, Plan
 from ostrakon.harness.sim.latency import planned_latency
 from ostrakon.harness.sim.link import Disturbance, Disturbed

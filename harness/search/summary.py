@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ostrakon.harness.nemesis import find_fault
+from ostrakon.harness.faults import find_fault
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.complexity import size_line
 from ostrakon.harness.search.outcome import NO_EVIDENCE, Uses, Valid

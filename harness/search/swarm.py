@@ -17,8 +17,8 @@ from typing import Any, Literal
 import msgspec
 
 from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
-from ostrakon.harness.nemesis import draw_faults, find_fault
-from ostrakon.harness.nemesis.kinds import SURVIVABLE
+from ostrakon.harness.faults import draw_faults, find_fault
+from ostrakon.harness.faults.kinds import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from ostrakon.harness.search.recipe import RECIPES, Recipe
 from ostrakon.harness.search.variation import varied
@@ -49,7 +49,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     bug: str | None = None
     nodes: int | None = None
     kinds: tuple[str, ...] | None = None
-    """Names of `ostrakon.harness.nemesis.FAULTS` to choose from; None for what the recipe likes."""
+    """Names of `ostrakon.harness.faults.FAULTS` to choose from; None for what the recipe likes."""
     time_limit_s: float | None = None
     options: Mapping[str, Any] = {}
     recipe: str | None = None

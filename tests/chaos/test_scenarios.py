@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.faults import grudge
 from ostrakon.harness.plan import Fault, Latency
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.trial import Trial

@@ -6,10 +6,10 @@ from collections import Counter
 import pytest
 
 from ostrakon.harness import generator as gen
-from ostrakon.harness.generator import Todo, play
+from ostrakon.harness.generator import OpRequest, play
 from ostrakon.harness.history import NEMESIS, Op
 
-READ, WRITE, CAS = Todo("read"), Todo("write"), Todo("cas")
+READ, WRITE, CAS = OpRequest("read"), OpRequest("write"), OpRequest("cas")
 READS, WRITES = gen.repeat(READ), gen.repeat(WRITE)
 WRITES_3 = gen.limit(3, WRITES)
 
@@ -29,7 +29,7 @@ def fs(history: list[Op]) -> list[str]:
 
 
 def test_a_todo_is_done_once_by_the_first_free_process() -> None:
-    history = play(Todo("write", 5, node="n2"), concurrency=3)
+    history = play(OpRequest("write", 5, node="n2"), concurrency=3)
 
     assert [(op.type, op.process, op.f, op.value, op.node) for op in history] == [
         ("invoke", 0, "write", 5, "n2"),
@@ -73,14 +73,14 @@ def test_a_function_is_called_anew_until_it_returns_none() -> None:
 
 
 def test_numbered_counts() -> None:
-    history = play(gen.numbered(lambda n: Todo("write", n) if n < 4 else None), concurrency=3)
+    history = play(gen.numbered(lambda n: OpRequest("write", n) if n < 4 else None), concurrency=3)
 
     assert [op.value for op in invocations(history)] == [0, 1, 2, 3]
 
 
 def test_drawn_draws_the_same_from_the_same_seed_and_other_ops_from_another() -> None:
     def values(seed: int) -> list[int]:
-        writes = gen.drawn(lambda rng: Todo("write", rng.randrange(1000)), rng=random.Random(seed))
+        writes = gen.drawn(lambda rng: OpRequest("write", rng.randrange(1000)), rng=random.Random(seed))
         return [op.value for op in invocations(play(gen.limit(20, writes)))]
 
     assert values(1) == values(1)
@@ -90,7 +90,7 @@ def test_drawn_draws_the_same_from_the_same_seed_and_other_ops_from_another() ->
 
 @pytest.mark.parametrize("wrong", [iter([READ]), "read", 5, {"f": "read"}])
 def test_what_is_not_a_source_is_refused_with_what_would_be(wrong: object) -> None:
-    with pytest.raises(TypeError, match=r"expected a generator, a Todo, a function"):
+    with pytest.raises(TypeError, match=r"expected a generator, an OpRequest, a function"):
         gen.lift(wrong)
 
 
@@ -197,7 +197,7 @@ def test_phases_wait_for_everyone_and_then_is_two_of_them() -> None:
 
 
 def test_clients_and_nemesis_keep_to_themselves() -> None:
-    both = gen.any_of(gen.clients(gen.limit(4, READS)), gen.nemesis([Todo("cut"), Todo("mend")]))
+    both = gen.any_of(gen.clients(gen.limit(4, READS)), gen.nemesis([OpRequest("cut"), OpRequest("mend")]))
     history = play(both, concurrency=2, nemesis=True)
 
     assert [op.f for op in invocations(history) if op.process == NEMESIS] == ["cut", "mend"]
@@ -212,7 +212,7 @@ def test_who_is_kept_to_some_threads_hears_of_these_alone() -> None:
         return source
 
     reads = gen.clients(gen.on_update(remember, gen.limit(2, READS)))
-    play(gen.any_of(reads, gen.nemesis([Todo("cut"), Todo("mend")])), nemesis=True)
+    play(gen.any_of(reads, gen.nemesis([OpRequest("cut"), OpRequest("mend")])), nemesis=True)
 
     assert heard == ["read"] * 4
 
@@ -303,11 +303,11 @@ def test_concurrency_limit_bounds_ops_in_flight() -> None:
 
 
 def test_ops_can_be_changed_renamed_and_left_out() -> None:
-    doubled = gen.map_ops(lambda todo: Todo(todo.f, 2, todo.process, todo.time_ns), [READ])
+    doubled = gen.map_ops(lambda request: OpRequest(request.f, 2, request.process, request.time_ns), [READ])
 
     assert invocations(play(doubled))[0].value == 2
     assert fs(play(gen.f_map({"read": "look"}, [READ, WRITE]))) == ["look", "write"]
-    assert fs(play(gen.filter_ops(lambda todo: todo.f != "write", [WRITE, READ, WRITE, CAS]))) == [
+    assert fs(play(gen.filter_ops(lambda request: request.f != "write", [WRITE, READ, WRITE, CAS]))) == [
         "read",
         "cas",
     ]
@@ -318,12 +318,14 @@ def test_on_update_lets_a_generator_react() -> None:
 
     def read_back(source: gen.Generator, event: Op) -> gen.Generator:
         wrote = event.type == "ok" and event.f == "write"
-        return gen.sequence(Todo("read", event.value), source) if wrote else source
+        return gen.sequence(OpRequest("read", event.value), source) if wrote else source
 
-    history = play(gen.on_update(read_back, [Todo("write", 8), gen.sleep(1), CAS]), concurrency=1)
+    history = play(gen.on_update(read_back, [OpRequest("write", 8), gen.sleep(1), CAS]), concurrency=1)
 
     assert fs(history) == ["write", "read", "cas"]
-    assert fs(play(gen.on_update(read_back, Todo("write", 8)))) == ["write"], "what has ended stays ended"
+    assert fs(play(gen.on_update(read_back, OpRequest("write", 8)))) == ["write"], (
+        "what has ended stays ended"
+    )
 
 
 def test_silence_retires_the_process_and_its_thread_goes_on_as_another() -> None:

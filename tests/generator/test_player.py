@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.harness import generator as gen
-from ostrakon.harness.generator import PENDING, Context, Generator, Todo, play
-from ostrakon.harness.generator.todo import Asked
+from ostrakon.harness.generator import PENDING, Context, Generator, OpRequest, play
+from ostrakon.harness.generator.op_request import NextOp
 from ostrakon.harness.history import History, Op
 
-READS = gen.repeat(Todo("read"))
+READS = gen.repeat(OpRequest("read"))
 
 
 class Saying(msgspec.Struct, frozen=True):
@@ -21,17 +21,17 @@ class Saying(msgspec.Struct, frozen=True):
 
     answer: object
 
-    def ask(self, ctx: Context) -> Asked:
+    def next_op(self, ctx: Context) -> NextOp:
         return self.answer, self  # type: ignore[return-value]
 
-    def tell(self, event: Op) -> Generator:
+    def update(self, event: Op) -> Generator:
         return self
 
 
 def generators() -> st.SearchStrategy[Generator]:
-    leaves = st.sampled_from([None, Todo("read"), Todo("write", 1), Todo("cas", time_ns=15_000_000)]).map(
-        gen.lift
-    )
+    leaves = st.sampled_from(
+        [None, OpRequest("read"), OpRequest("write", 1), OpRequest("cas", time_ns=15_000_000)]
+    ).map(gen.lift)
     leaves |= st.just(gen.sleep(0.005)) | st.just(gen.log("hello"))
     seeds = st.integers(0, 99).map(random.Random)
     return st.recursive(leaves, lambda inner: _combined(inner, seeds), max_leaves=8)
@@ -96,13 +96,13 @@ def test_the_same_generator_plays_the_same_twice(source: Generator) -> None:
 @given(generators(), st.integers(0, 50))
 def test_what_has_ended_stays_ended(source: Generator, later_ms: int) -> None:
     ctx = Context.start(3, nemesis=True)
-    while (asked := source.ask(ctx)) is not None and ctx.time_ns < 10**9:
-        todo, source = asked
-        ctx = ctx.at(ctx.time_ns + 10**7 if todo is PENDING else max(ctx.time_ns + 1, todo.time_ns))
-        if todo is PENDING:
+    while (asked := source.next_op(ctx)) is not None and ctx.time_ns < 10**9:
+        request, source = asked
+        ctx = ctx.at(ctx.time_ns + 10**7 if request is PENDING else max(ctx.time_ns + 1, request.time_ns))
+        if request is PENDING:
             return  # Something must complete first.
 
-    assert source.ask(ctx.at(ctx.time_ns + later_ms * 10**6)) is None
+    assert source.next_op(ctx.at(ctx.time_ns + later_ms * 10**6)) is None
 
 
 def test_a_generator_without_end_is_refused_with_what_would_bound_it() -> None:
@@ -117,7 +117,7 @@ def test_a_generator_that_waits_for_nothing_is_refused_instead_of_hanging() -> N
 
 def test_all_problems_of_a_malformed_op_are_told_at_once() -> None:
     with pytest.raises(gen.MalformedOp) as refused:
-        play(Saying(Todo("", process=17, time_ns=-1, action="dance")))  # type: ignore[arg-type]
+        play(Saying(OpRequest("", process=17, time_ns=-1, action="dance")))  # type: ignore[arg-type]
 
     assert len(refused.value.problems) == 4
     assert "f is to be a name" in str(refused.value)
@@ -127,11 +127,11 @@ def test_all_problems_of_a_malformed_op_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (Todo("read", process=0, action="sleep", value="long"), "seconds"),
-        (Todo("read", process="nemesis"), "no process 'nemesis'"),
-        (Todo("read", process=None), "neither a number nor"),
-        (Todo("read", process=0, time_ns=0.5), "whole number"),
-        ("read", "expected a Todo"),
+        (OpRequest("read", process=0, action="sleep", value="long"), "seconds"),
+        (OpRequest("read", process="nemesis"), "no process 'nemesis'"),
+        (OpRequest("read", process=None), "neither a number nor"),
+        (OpRequest("read", process=0, time_ns=0.5), "whole number"),
+        ("read", "expected an OpRequest"),
     ],
 )
 def test_a_malformed_answer_is_told_apart(answer: object, why: str) -> None:
@@ -141,10 +141,10 @@ def test_a_malformed_answer_is_told_apart(answer: object, why: str) -> None:
 
 def test_what_is_not_an_answer_at_all_is_told_too() -> None:
     class Odd:
-        def ask(self, ctx: Context) -> Asked:
-            return Todo("read")  # type: ignore[return-value]
+        def next_op(self, ctx: Context) -> NextOp:
+            return OpRequest("read")  # type: ignore[return-value]
 
-        def tell(self, event: Op) -> Generator:
+        def update(self, event: Op) -> Generator:
             return self
 
     with pytest.raises(gen.MalformedOp, match="something to do and a generator"):
@@ -156,12 +156,12 @@ def test_errors_of_a_generator_carry_what_it_was_doing() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError) as raised:
-        play(gen.then(Todo("read"), broken))
+        play(gen.then(OpRequest("read"), broken))
 
     assert any("was asked at Context" in note for note in raised.value.__notes__)
 
 
 def test_a_busy_process_is_waited_for() -> None:
-    history = play([Todo("read", process=0), Todo("write", process=0)], concurrency=3)
+    history = play([OpRequest("read", process=0), OpRequest("write", process=0)], concurrency=3)
 
     assert [(op.time, op.f) for op in history if op.type == "invoke"] == [(0, "read"), (10_000_000, "write")]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ostrakon.harness.faults import grudge
 from ostrakon.harness.live import require_live
-from ostrakon.harness.nemesis import grudge
 from ostrakon.harness.plan import BadPlan, Deviation, Fault, Plan
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.store import Store

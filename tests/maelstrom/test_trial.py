@@ -10,7 +10,7 @@ import pytest
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.cli import run as ostrakon
 from ostrakon.harness.commands.maelstrom import PREFIX
-from ostrakon.harness.nemesis import grudge
+from ostrakon.harness.faults import grudge
 from ostrakon.harness.plan import BadPlan, Fault
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.trial import Trial, run

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.cli import run as cli
-from ostrakon.harness.generator import Todo, each_thread, limit, numbered, sequence, until_ok
+from ostrakon.harness.generator import OpRequest, each_thread, limit, numbered, sequence, until_ok
 from ostrakon.harness.generator import repeat as repeated
 from ostrakon.harness.history import Event
 from ostrakon.harness.plan import BadPlan, Deviation, Fault, Latency, Plan
@@ -175,13 +175,13 @@ def _answers(trial: Trial) -> list[int]:
 def _one_after_the_other() -> Any:
     from dataclasses import replace as changed
 
-    proposals = numbered(lambda number: Todo("propose", f"v{number}"))
+    proposals = numbered(lambda number: OpRequest("propose", f"v{number}"))
 
     def generator(plan: Plan, rng: Any) -> Any:
         return sequence(limit(3, proposals))
 
     def final(plan: Plan, rng: Any) -> Any:
-        return each_thread(until_ok(limit(5, repeated(Todo("get")))))
+        return each_thread(until_ok(limit(5, repeated(OpRequest("get")))))
 
     return changed(DECREE, generator=generator, final=final)
 

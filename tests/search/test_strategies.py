@@ -9,8 +9,8 @@ from hypothesis.database import InMemoryExampleDatabase
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import workload_names
+from ostrakon.harness.faults.kinds import SURVIVABLE
 from ostrakon.harness.history import History
-from ostrakon.harness.nemesis.kinds import SURVIVABLE
 from ostrakon.harness.plan import Plan, decode_plan, encode_plan
 from ostrakon.harness.strategies import KINDS, TRIALS, fault_schedules, histories, plans, workloads
 from ostrakon.harness.trial import run

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
-from ostrakon.harness.nemesis import FAULTS, find_fault
-from ostrakon.harness.nemesis.kinds import SURVIVABLE
+from ostrakon.harness.faults import FAULTS, find_fault
+from ostrakon.harness.faults.kinds import SURVIVABLE
 from ostrakon.harness.plan import decode_plan, encode_plan
 from ostrakon.harness.search.recipe import RECIPES
 from ostrakon.harness.search.swarm import Swarm

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
-from ostrakon.harness.generator import Todo, each_thread, limit, repeat, stagger, until_ok
+from ostrakon.harness.faults.grudge import majority_of
+from ostrakon.harness.generator import OpRequest, each_thread, limit, repeat, stagger, until_ok
 from ostrakon.harness.history import History, Op
-from ostrakon.harness.liveness import Siege, draw_siege, liveness, siege_of
-from ostrakon.harness.nemesis.grudge import majority_of
+from ostrakon.harness.liveness_phase import LivenessPhase, draw_liveness_phase, liveness, liveness_phase_of
 from ostrakon.harness.plan import Latency, Plan, node_names
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.trial import Trial, run
@@ -113,7 +113,7 @@ def replace_final(workload: Workload) -> Workload:
     from dataclasses import replace as with_fields
 
     def ask_at_last(plan: Plan, rng: random.Random) -> object:
-        return each_thread(until_ok(limit(TRIES, stagger(0.2, repeat(Todo("ask")), rng=rng))))
+        return each_thread(until_ok(limit(TRIES, stagger(0.2, repeat(OpRequest("ask")), rng=rng))))
 
     return with_fields(workload, final=ask_at_last)  # type: ignore[arg-type]
 
@@ -229,7 +229,7 @@ def judged(*ops: tuple[float, str, str | None]) -> list[str]:
         Op(n, int(at_s * 1e9), type_, 0, "write", error=error) for n, (at_s, type_, error) in enumerate(ops)
     )
     found = liveness(
-        Siege(("n1",), ()), history, since_ns=int(ASKED * 1e9), concurrency=1, traffic=(), waiting=()
+        LivenessPhase(("n1",), ()), history, since_ns=int(ASKED * 1e9), concurrency=1, traffic=(), waiting=()
     )
     return [finding.why for finding in found]
 
@@ -267,7 +267,7 @@ def test_what_was_begun_shortly_before_the_end_may_be_left_undone() -> None:
 def test_the_core_is_the_barest_majority_and_nothing_strikes_it(seed: int, size: int) -> None:
     nodes = node_names(size)
 
-    siege = draw_siege(nodes, 1000, random.Random(seed))
+    siege = draw_liveness_phase(nodes, 1000, random.Random(seed))
 
     assert len(siege.core) == majority_of(nodes)
     for fault in siege.faults:
@@ -279,8 +279,10 @@ def test_the_core_is_the_barest_majority_and_nothing_strikes_it(seed: int, size:
 def test_a_plan_that_says_nothing_of_it_is_no_trial_of_liveness() -> None:
     plan = plan_for(DECREE, seed=1)
 
-    assert siege_of(plan) is None
-    assert siege_of(replace(plan, liveness_s=5.0)) == siege_of(replace(plan, liveness_s=9.0))
+    assert liveness_phase_of(plan) is None
+    assert liveness_phase_of(replace(plan, liveness_s=5.0)) == liveness_phase_of(
+        replace(plan, liveness_s=9.0)
+    )
 
 
 def test_ops_that_could_not_even_be_asked_are_no_answers() -> None:

@@ -178,16 +178,16 @@ def test_what_was_recorded_outlives_a_harness_that_fails_half_way(tmp_path: Path
     def fail(plan: object, rng: object) -> object:
         from ostrakon.harness.generator import numbered
 
-        return numbered(lambda n: Broken.ask(n))
+        return numbered(lambda n: Broken.next_op(n))
 
     class Broken:
         @staticmethod
-        def ask(n: int) -> object:
-            from ostrakon.harness.generator import Todo
+        def next_op(n: int) -> object:
+            from ostrakon.harness.generator import OpRequest
 
             if n == 5:
                 raise RuntimeError("the generator is broken")
-            return Todo("ask")
+            return OpRequest("ask")
 
     workload = dataclasses.replace(toy(), generator=fail)  # type: ignore[arg-type]
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ostrakon.checkers.evidence import evidence
 from ostrakon.checkers.verdict import Verdict
-from ostrakon.harness.generator import Todo, limit, repeat, stagger
+from ostrakon.harness.generator import OpRequest, limit, repeat, stagger
 from ostrakon.harness.history import History, Op, Trace
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.planning import plan_for
@@ -63,7 +63,7 @@ def toy(
         name="toy",
         program=program,
         connect=asker,
-        generator=lambda plan, rng: limit(20, stagger(1 / plan.rate, repeat(Todo("ask")), rng=rng)),
+        generator=lambda plan, rng: limit(20, stagger(1 / plan.rate, repeat(OpRequest("ask")), rng=rng)),
         check=check or (lambda plan, history, trace: evidence(history)),
         timeout_s=timeout_s,
     )

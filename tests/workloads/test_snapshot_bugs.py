@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ostrakon.harness.nemesis.grudge import isolate
+from ostrakon.harness.faults.grudge import isolate
 from ostrakon.harness.plan import Fault
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.trial import run

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from ostrakon.checkers.unique_ids import unique_ids
 from ostrakon.checkers.verdict import Anomaly, Verdict
-from ostrakon.harness.generator import Todo, numbered, repeat
+from ostrakon.harness.generator import OpRequest, numbered, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.workloads.maelstrom.client import Body, asking, told
 from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
 
-_GENERATE = repeat(Todo("generate"))
+_GENERATE = repeat(OpRequest("generate"))
 
 
 def echoes(history: History) -> Verdict:
@@ -38,8 +38,8 @@ ECHO = maelstrom_workload(
     name="echo",
     about="Whether a program speaks the protocol at all: it returns what it is sent.",
     connect=asking(_ask, lambda op, body: told(body, "echo_ok", "echo")),
-    ops=lambda plan, rng: numbered(lambda number: Todo("echo", f"please echo {number}")),
-    final=lambda thread: [repeat(Todo("echo", "at last"))],
+    ops=lambda plan, rng: numbered(lambda number: OpRequest("echo", f"please echo {number}")),
+    final=lambda thread: [repeat(OpRequest("echo", "at last"))],
     checks=lambda history: {"echo": lambda: echoes(history)},
 )
 

@@ -6,19 +6,19 @@ import random
 from collections.abc import Callable
 
 from ostrakon.checkers.counter import counter
-from ostrakon.harness.generator import Source, Todo, drawn, mix, repeat
+from ostrakon.harness.generator import OpRequest, Source, drawn, mix, repeat
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan
 from ostrakon.workloads.maelstrom.client import Body, asking, told
 from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
 
-_LOOK = repeat(Todo("look"))
+_LOOK = repeat(OpRequest("look"))
 """What is read meanwhile may be anything; only what is read at last is judged."""
 
 
 def _ops_from(low: int) -> Callable[[Plan, random.Random], Source]:
     def ops(plan: Plan, rng: random.Random) -> Source:
-        return mix(drawn(lambda rng: Todo("add", rng.randint(low, 5)), rng=rng), _LOOK, rng=rng)
+        return mix(drawn(lambda rng: OpRequest("add", rng.randint(low, 5)), rng=rng), _LOOK, rng=rng)
 
     return ops
 
@@ -36,7 +36,7 @@ G_COUNTER = maelstrom_workload(
     about="Whether a counter that only grows comes everywhere to the sum of what was added.",
     connect=asking(_ask, _answer),
     ops=_ops_from(0),
-    final=lambda thread: [repeat(Todo("read"))],
+    final=lambda thread: [repeat(OpRequest("read"))],
     checks=lambda history: {"counter": lambda: counter(history)},
 )
 
@@ -45,6 +45,6 @@ PN_COUNTER = maelstrom_workload(
     about="Whether a counter comes everywhere to the sum of what was added and taken away.",
     connect=asking(_ask, _answer),
     ops=_ops_from(-5),
-    final=lambda thread: [repeat(Todo("read"))],
+    final=lambda thread: [repeat(OpRequest("read"))],
     checks=lambda history: {"counter": lambda: counter(history)},
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from ostrakon.checkers.linearizability import linearizable
-from ostrakon.harness.generator import Source, Todo, drawn, repeat
+from ostrakon.harness.generator import OpRequest, Source, drawn, repeat
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan
 from ostrakon.workloads.maelstrom.client import Body, asking, told
@@ -15,15 +15,15 @@ from ostrakon.workloads.maelstrom.message import KEY_DOES_NOT_EXIST
 KEYS, VALUES = 5, 5
 
 
-def _op(rng: random.Random) -> Todo:
+def _op(rng: random.Random) -> OpRequest:
     key = rng.randrange(KEYS)
     match rng.choice(("read", "write", "cas")):
         case "read":
-            return Todo("read", [key, None])
+            return OpRequest("read", [key, None])
         case "write":
-            return Todo("write", [key, rng.randrange(VALUES)])
+            return OpRequest("write", [key, rng.randrange(VALUES)])
         case _:
-            return Todo("cas", [key, [rng.randrange(VALUES), rng.randrange(VALUES)]])
+            return OpRequest("cas", [key, [rng.randrange(VALUES), rng.randrange(VALUES)]])
 
 
 def _ops(plan: Plan, rng: random.Random) -> Source:
@@ -54,8 +54,8 @@ LIN_KV = maelstrom_workload(
     connect=asking(_ask, _answer, absent={KEY_DOES_NOT_EXIST: lambda op: [op.value[0], None]}),
     ops=_ops,
     final=lambda thread: (
-        [repeat(Todo("write", [key, thread])) for key in range(KEYS)]
-        + [repeat(Todo("read", [key, None])) for key in range(KEYS)]
+        [repeat(OpRequest("write", [key, thread])) for key in range(KEYS)]
+        + [repeat(OpRequest("read", [key, None])) for key in range(KEYS)]
     ),
     checks=lambda history: {"linearizability": lambda: linearizable(history, "keyed-cas-register")},
 )

@@ -5,18 +5,18 @@ from __future__ import annotations
 import random
 
 from ostrakon.checkers.set_full import set_full
-from ostrakon.harness.generator import Source, Todo, mix, numbered, repeat
+from ostrakon.harness.generator import OpRequest, Source, mix, numbered, repeat
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Site
 from ostrakon.workloads.maelstrom.client import Body, asking, told
 from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
 
-_READ = repeat(Todo("read"))
+_READ = repeat(OpRequest("read"))
 
 
 def _ops(plan: Plan, rng: random.Random) -> Source:
-    return mix(numbered(lambda number: Todo("add", number)), _READ, rng=rng)
+    return mix(numbered(lambda number: OpRequest("add", number)), _READ, rng=rng)
 
 
 def _grid(site: Site) -> Body:

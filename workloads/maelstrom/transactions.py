@@ -8,7 +8,7 @@ from typing import Any
 
 from ostrakon.checkers.transactions import list_append, rw_register
 from ostrakon.checkers.verdict import Verdict
-from ostrakon.harness.generator import Source, Todo, numbered, repeat
+from ostrakon.harness.generator import OpRequest, Source, numbered, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Workload
@@ -29,13 +29,13 @@ def _transactions(write: str) -> Callable[[Plan, random.Random], Source]:
     return ops
 
 
-def _transaction(write: str, number: int, rng: random.Random) -> Todo:
+def _transaction(write: str, number: int, rng: random.Random) -> OpRequest:
     def micro_op(place: int) -> list[Any]:
         key = number // TRANSACTIONS_PER_KEY + rng.randrange(KEYS)
         # No value is written twice.
         return [write, key, number * MICRO_OPS_MAX + place] if rng.random() < 0.5 else ["r", key, None]
 
-    return Todo("txn", [micro_op(place) for place in range(rng.randint(1, MICRO_OPS_MAX))])
+    return OpRequest("txn", [micro_op(place) for place in range(rng.randint(1, MICRO_OPS_MAX))])
 
 
 def _ask(op: Op) -> Body:
@@ -48,7 +48,7 @@ def _workload(name: str, write: str, about: str, check: Callable[[History], Verd
         about=about,
         connect=asking(_ask, lambda op, body: told(body, "txn_ok", "txn")),
         ops=_transactions(write),
-        final=lambda thread: [repeat(Todo("txn", [["r", key, None] for key in range(KEYS)]))],
+        final=lambda thread: [repeat(OpRequest("txn", [["r", key, None] for key in range(KEYS)]))],
         checks=lambda history: {"transactions": lambda: check(history)},
     )
 

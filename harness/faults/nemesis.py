@@ -1,0 +1,167 @@
+"""The nemesis: does the faults of a plan when its generator says so, and tells in the history what they did.
+
+Its ops are info, like all it does. `start-<kind>` carries the fault and an `id` and, when complete, whom the
+fault strikes, if that was not known before; `stop-<kind>` carries the `id` and, when complete, what the fault
+did; `heal` ends every fault that is still open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ostrakon.harness.faults.apply import apply_fault
+from ostrakon.harness.faults.effect import ActiveFault, Effect, FaultContext
+from ostrakon.harness.faults.fault import Links, nothing
+from ostrakon.harness.faults.machine_control import Machine, MachineControl
+from ostrakon.harness.faults.target import aimed
+from ostrakon.harness.generator import Generator, OpRequest, sequence
+from ostrakon.harness.generator import nemesis as by_nemesis
+from ostrakon.harness.history import Op
+from ostrakon.harness.plan import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedFault:
+    """A fault that was begun, and what it has done."""
+
+    fault: Fault
+    effect: Effect
+
+
+class Nemesis:
+    """Begins and ends faults; used as a context manager, at whose end every fault is over."""
+
+    def __init__(
+        self,
+        links: Links[Any, Any],
+        machines: Mapping[str, Machine],
+        *,
+        find: Callable[[str], Sequence[str]] = lambda target: (),
+        kind_of: Callable[[Any], str] = lambda message: "",
+    ) -> None:
+        """`find` finds the nodes that a fault's target means now; `kind_of` tells messages apart."""
+        self._links, self._custody = links, MachineControl(machines)
+        self._find, self._kind_of = find, kind_of
+        self._begun: dict[int, tuple[Fault, ActiveFault]] = {}
+        self._open: dict[int, tuple[str, FaultContext]] = {}
+
+    async def apply(self, op: Op) -> Op:
+        """Do what an op says, and return it with what came of it.
+
+        Raises: ValueError, when it says nothing that a nemesis could do.
+        """
+        match op.f.partition("-"), op.value:
+            case ("start", "-", kind), {"id": int(number), **fields} if number not in self._begun:
+                fault = self._start(number, _fault(kind, fields))
+                return replace(op, value={"id": number, **_plain(fault)}) if fault.target else op
+            case ("stop", "-", _), {"id": int(number)} if number in self._begun:
+                return replace(op, value={**op.value, **self._stop(number)})
+            case ("heal", "", ""), _:
+                return replace(op, value=self.heal())
+        raise ValueError(
+            f"the nemesis cannot do {op.f!r} with {op.value!r}: "
+            "expected start-<kind> with a fault and a new id, "
+            "stop-<kind> with the id of a fault that was started, or heal"
+        )
+
+    def heal(self) -> list[dict[str, Any]]:
+        """End every fault that is still open, the latest first; returns what each of them did."""
+        return [
+            {"id": number, "kind": self._open[number][0], **self._stop(number)}
+            for number in reversed(self._open.copy())
+        ]
+
+    def revive(self, name: str) -> None:
+        """Start a node again that has given up because of a fault, unless one holds it down."""
+        self._custody.revive(name)
+
+    @property
+    def applied(self) -> tuple[AppliedFault, ...]:
+        """All faults that were begun, in that order, with what they have done so far."""
+        return tuple(AppliedFault(fault, active.effect()) for fault, active in self._begun.values())
+
+    def __enter__(self) -> Nemesis:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        # Through a stack, so that a fault that cannot be undone does not keep the others from it.
+        with ExitStack() as undo:
+            for _, active in self._open.values():
+                undo.push(active)
+        self._open.clear()
+
+    def _start(self, number: int, fault: Fault) -> Fault:
+        if fault.target:
+            fault = aimed(fault, self._find(fault.target), self._custody.names)
+        only = (lambda message: self._kind_of(message) == fault.message) if fault.message else None
+        # A target that is nobody, as when nobody leads, must not be taken for everybody.
+        active = nothing() if _is_aimless(fault) else apply_fault(fault, self._links, self._custody, only)
+        self._begun[number] = fault, active.__enter__()
+        self._open[number] = fault.kind, active
+        return fault
+
+    def _stop(self, number: int) -> dict[str, Any]:
+        if number in self._open:
+            _, active = self._open.pop(number)
+            active.__exit__(None, None, None)
+        effect = self._begun[number][1].effect()
+        return {**_plain(effect), **({"inert": True} if effect.is_inert else {})}
+
+
+def schedule(faults: Sequence[Fault]) -> Generator:
+    """A generator that begins and ends each fault at its time and, after the last, heals."""
+    moments = []
+    for number, fault in enumerate(faults):
+        end_ms = fault.at_ms + fault.for_ms
+        moments.append((fault.at_ms, 1, start(number, fault)))
+        moments.append((end_ms, 2 if fault.for_ms == 0 else 0, stop(number, fault)))
+    # At the same instant what ends makes room for what begins, unless it is one and the same fault.
+    moments.sort(key=lambda moment: moment[:2])
+    requests = [request for _, _, request in moments]
+    if not requests:
+        return sequence()
+    return by_nemesis(sequence(*requests, OpRequest("heal", time_ns=requests[-1].time_ns)))
+
+
+def start(number: int, fault: Fault) -> OpRequest:
+    """The op that begins a fault."""
+    return OpRequest(
+        f"start-{fault.kind}",
+        {"id": number, **_plain(fault)},
+        time_ns=fault.at_ms * 1_000_000,
+    )
+
+
+def stop(number: int, fault: Fault) -> OpRequest:
+    """The op that ends it."""
+    return OpRequest(
+        f"stop-{fault.kind}",
+        {"id": number},
+        time_ns=(fault.at_ms + fault.for_ms) * 1_000_000,
+    )
+
+
+def _is_aimless(fault: Fault) -> bool:
+    return bool(fault.target) and not (fault.nodes or fault.grudge or fault.links)
+
+
+def _fault(kind: str, fields: Mapping[Any, Any]) -> Fault:
+    try:
+        return msgspec.convert({"at_ms": 0, "for_ms": 0, **fields, "kind": kind}, Fault)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{kind} with {dict(fields)} is not a fault: {error}") from None
+
+
+def _plain(data: Fault | Effect) -> dict[str, Any]:
+    """Just what a reader of the history file will find."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(data))
+    return plain

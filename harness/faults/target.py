@@ -1,0 +1,111 @@
+"""Targets that only the course of a trial decides: who leads, who holds the newest value.
+
+A plan names such a target; when the fault begins, a pure function of what nodes have reported so far finds
+the nodes, and the history tells which. The same plan therefore strikes the same nodes again. These are for
+protocols that report ballots, as Paxos does; a workload of another kind brings its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import permutations
+
+from msgspec.structs import replace
+
+from ostrakon.harness.faults import grudge
+from ostrakon.harness.faults.grudge import Grudge, majority_of
+from ostrakon.harness.history import Event
+from ostrakon.harness.plan import LINK_KINDS, Fault
+
+Target = Callable[[Sequence[Event], Sequence[str]], Sequence[str]]
+"""Given all that nodes have reported so far, and the cluster's nodes: those that are meant, if any are."""
+
+
+def leader(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
+    """Who was last to propose, or to say what is chosen, at the highest ballot; else who prepares it."""
+    told = _highest(events, "propose_sent", "commit_sent") or _highest(events, "prepare_sent")
+    return [told.node] if told is not None else []
+
+
+def quorum(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
+    """The majority that was first to vote for what was proposed last, or who of it has voted yet."""
+    last = _last(events, "accept_sent")
+    if last is None:
+        return []
+    voters = dict.fromkeys(
+        event.node
+        for event in events
+        if event.event == "accept_sent" and (event.slot, event.ballot) == (last.slot, last.ballot)
+    )
+    return sorted(list(voters)[: majority_of(nodes)])
+
+
+def followers(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
+    """All but the leader, if there is one."""
+    return _but(nodes, leader(events, nodes))
+
+
+def behind(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
+    """All but the quorum, if there is one."""
+    return _but(nodes, quorum(events, nodes))
+
+
+TARGETS: Mapping[str, Target] = {
+    "leader": leader,
+    "followers": followers,
+    "quorum": quorum,
+    "behind": behind,
+}
+"""The targets there are, by name."""
+
+
+def aimed(fault: Fault, struck: Sequence[str], nodes: Sequence[str]) -> Fault:
+    """The fault, now that it is known whom it strikes: nodes, their links, or their part of the cluster."""
+    struck = [node for node in nodes if node in struck]
+    if fault.kind == "partition":
+        return replace(fault, grudge=_parted(fault.shape, struck, nodes))
+    if fault.kind in LINK_KINDS:
+        return replace(fault, links=tuple(links_of(struck, nodes)))
+    return replace(fault, nodes=tuple(struck))
+
+
+def links_of(struck: Iterable[str], nodes: Sequence[str]) -> list[tuple[str, str]]:
+    """All links from and to these nodes, in order."""
+    struck = set(struck)
+    return [pair for pair in sorted(permutations(nodes, 2)) if struck.intersection(pair)]
+
+
+def _parted(shape: str, struck: Sequence[str], nodes: Sequence[str]) -> Grudge:
+    others = _but(nodes, struck)
+    match shape:
+        case _ if not struck or not others:
+            return {}
+        case "send-only":
+            return grudge.one_way(others, struck)
+        case "receive-only":
+            return grudge.one_way(struck, others)
+        case "bridge":
+            middle = len(others) // 2
+            return grudge.complete([others[:middle], others[middle:]])
+    return grudge.isolate(nodes, struck)
+
+
+def _but(nodes: Sequence[str], some: Sequence[str]) -> Sequence[str]:
+    return [node for node in nodes if node not in some] if some else []
+
+
+def _highest(events: Sequence[Event], *kinds: str) -> Event | None:
+    """The last event of these kinds at the highest ballot."""
+    highest: Event | None = None
+    for event in events:
+        if event.event in kinds and (highest is None or _ballot(event) >= _ballot(highest)):
+            highest = event
+    return highest
+
+
+def _ballot(event: Event) -> tuple[int, int]:
+    return event.ballot or (0, 0)
+
+
+def _last(events: Sequence[Event], kind: str) -> Event | None:
+    return next((event for event in reversed(events) if event.event == kind), None)

@@ -1,0 +1,135 @@
+"""Liveness: when a quorum is well for good, clients get their work done, whatever is wrong with the others.
+
+Healing everything at the end hides systems that wait for one node too many. So a core is drawn, the barest
+majority; it is healed, the others are struck for good, and what clients ask of the core must be answered in
+bounded time. This is the liveness mode of TigerBeetle's simulator. That the members of the core end up alike
+is for the workload's checkers to say, who see the same history.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ostrakon.harness.client import OVER, is_answered
+from ostrakon.harness.faults import grudge
+from ostrakon.harness.faults.grudge import Grudge, majority_of
+from ostrakon.harness.history import History, Op
+from ostrakon.harness.plan import Fault, Plan
+from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.sim.stuck import Waiting, circle, who_waits
+from ostrakon.harness.trial import Finding
+
+_QUIET_S = 5.0
+"""Who exchanges no message, or waits for an answer, for so long is not about to get on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivenessPhase:
+    """The last state of a cluster: who is well, and what is wrong with the others for good."""
+
+    core: tuple[str, ...]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How many messages the core had sent among itself by some moment."""
+
+    time_ns: int
+    messages: int
+
+
+def liveness_phase_of(plan: Plan) -> LivenessPhase | None:
+    """How a plan's trial of liveness ends; None if it is not one."""
+    if plan.liveness_s is None:
+        return None
+    return draw_liveness_phase(plan.names, int(plan.time_limit_s * 1000), substream(plan.seed, "siege"))
+
+
+def draw_liveness_phase(nodes: Sequence[str], at_ms: int, rng: random.Random) -> LivenessPhase:
+    """The barest majority at random, and for each other node a fault that lasts."""
+    core = tuple(sorted(rng.sample(sorted(nodes), majority_of(nodes))))
+    return LivenessPhase(core, tuple(_lasting(node, nodes, at_ms, rng) for node in nodes if node not in core))
+
+
+def liveness(
+    phase: LivenessPhase,
+    history: History,
+    *,
+    since_ns: int,
+    concurrency: int,
+    traffic: Sequence[Traffic],
+    waiting: Sequence[Waiting],
+) -> list[Finding]:
+    """What of a trial's last phase shows that the core does not get anywhere; nothing if it does.
+
+    Everything that a client tried `since_ns` must have been answered in the end, be it in the negative, by
+    the first try or by another at the same `f`. `traffic` tells deadlock from livelock, by whether the core
+    still talked at the end, and `waiting` tells who waits where, and for whom.
+    """
+    if not any(op.type == "invoke" and op.time >= since_ns for op in history.clients):
+        return [Finding("no evidence", "unknown", "nobody asked the core for anything once it was alone")]
+    unmet = list(_unmet(history, since_ns, concurrency))
+    if not unmet:
+        return []
+    name = "livelock" if _is_talking(traffic) else "deadlock"
+    what = "its nodes go on exchanging messages" if name == "livelock" else "its nodes have fallen silent"
+    struck = ", ".join(f"{fault.kind} of {fault.shape}" for fault in phase.faults) or "nothing else amiss"
+    why = (
+        f"the core {', '.join(phase.core)} was well for good ({struck}), and yet {'; '.join(unmet[:3])}; "
+        f"{what}; {_who_waits(waiting)}"
+    )
+    return [Finding(name, "invalid", why)]
+
+
+def _who_waits(waiting: Sequence[Waiting]) -> str:
+    told = f"who waits for what: {'; '.join(who_waits(waiting)) or 'nobody'}"
+    if ring := circle(waiting):
+        told += f"; in a circle: {' waits for '.join([*ring, ring[0]])}"
+    return told
+
+
+def _lasting(victim: str, nodes: Sequence[str], at_ms: int, rng: random.Random) -> Fault:
+    kind = rng.choice(("kill", "pause", "partition", "partition"))
+    if kind != "partition":
+        return Fault(kind, at_ms, 0, nodes=(victim,), shape=victim)
+    shape = rng.choice((_isolated, grudge.send_only, grudge.receive_only))
+    return Fault(kind, at_ms, 0, grudge=shape(nodes, victim), shape=victim)
+
+
+def _isolated(nodes: Sequence[str], victim: str) -> Grudge:
+    return grudge.isolate(nodes, [victim])
+
+
+def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
+    """What clients had not done in the end, however often they tried.
+
+    A client that goes on as another process is still the same one. What was begun shortly before the time was
+    up may be left undone.
+    """
+    undone: dict[tuple[int, str], list[Op]] = {}
+    last: Op | None = None
+    for op in history.clients:
+        assert isinstance(op.process, int)
+        key, last = (op.process % concurrency, op.f), op
+        if op.type == "invoke" and op.time >= since_ns:
+            undone.setdefault(key, []).append(op)
+        elif is_answered(op):
+            undone.pop(key, None)
+    is_cut_short = last is not None and (last.error or "").startswith(OVER)
+    for (client, f), tries in undone.items():
+        assert last is not None
+        if not is_cut_short or last.time - tries[0].time > _QUIET_S * 1e9:
+            count = len(tries)
+            yield f"client {client} tried to {f} {count} time{'s' if count > 1 else ''} in vain"
+
+
+def _is_talking(traffic: Sequence[Traffic]) -> bool:
+    """Whether messages were sent in the last while."""
+    if not traffic:
+        return False
+    end = traffic[-1]
+    earlier = [at for at in traffic if at.time_ns <= end.time_ns - _QUIET_S * 1e9]
+    return end.messages > (earlier[-1] if earlier else traffic[0]).messages
