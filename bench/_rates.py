@@ -12,7 +12,7 @@ from typing import NamedTuple
 class Timed(NamedTuple):
     """What a measurement returns that looks at the clock itself."""
 
-    count: float
+    count: float  # type: ignore[assignment]  # A tuple's own `count` is not wanted here.
     took_s: float
 
 

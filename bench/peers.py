@@ -16,6 +16,7 @@ import importlib.metadata
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -90,7 +91,7 @@ def with_streams(program: Callable[[Course], Program], goal: int) -> None:
     run = program(course)
     with World(1, latency=_latency()) as world:
         for name in NODES:
-            world.machine(name).start(lambda name=name: run(name))
+            world.machine(name).start(partial(run, name))
         world.run(stop=lambda: course.done >= goal)
 
 

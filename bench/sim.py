@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 
 import trio
@@ -53,7 +54,7 @@ def memory_ring(messages: int = 60_000) -> float:
     with World(1) as world:
         for name, to in zip(NODES, NODES[1:] + NODES[:1], strict=True):
             machine = world.machine(name)
-            machine.start(lambda machine=machine, to=to: hand_on(machine, to))
+            machine.start(partial(hand_on, machine, to))
         world.run(stop=lambda: world.network.messages >= messages)
     return messages
 
@@ -76,7 +77,7 @@ def tcp_ring(lines: int = 40_000, *, framed: bool = False, nodes: int = 5, laten
 
     with World(1, latency=latency, framing=LengthPrefixed() if framed else None) as world:  # type: ignore[arg-type]
         for name, to in zip(names, names[1:] + names[:1], strict=True):
-            world.machine(name).start(lambda name=name, to=to: node(name, to))
+            world.machine(name).start(partial(node, name, to))
         world.run(stop=lambda: world.network.messages >= lines)
     return lines
 
@@ -100,7 +101,7 @@ def short_trials_in_memory(trials: int = 100) -> float:
         with World(seed) as world:
             for name in NODES:
                 machine = world.machine(name)
-                machine.start(lambda machine=machine: node(machine))
+                machine.start(partial(node, machine))
             world.run(until_s=1.0)
             assert world.network.messages == 100, world.network.messages
     return trials
@@ -132,7 +133,7 @@ def short_trials(trials: int = 60) -> float:
     for seed in range(trials):
         with World(seed) as world:
             for name in NODES:
-                world.machine(name).start(lambda name=name: node(name))
+                world.machine(name).start(partial(node, name))
             world.run(until_s=1.0)
             assert world.network.messages == 100, world.network.messages
     return trials
@@ -213,7 +214,7 @@ def idle_cluster(seconds: int = 1000) -> float:
 
     with World(1) as world:
         for name in NODES:
-            world.machine(name).start(lambda name=name: node(name))
+            world.machine(name).start(partial(node, name))
         world.run(until_s=seconds)
     return seconds
 

@@ -31,11 +31,13 @@ def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: floa
     lists: dict[int, list[int]] = {key: [] for key in live}
     asked_of = [0] * KEYS
     appended = 0
-    idle, open_ = list(range(concurrency)), []
+    idle = list(range(concurrency))
+    open_: list[tuple[int, list[list[Any]]]] = []
     index = started = 0
     while started < transactions or open_:
         if idle and started < transactions and (not open_ or rng.random() < 0.5):
-            process, asked = idle.pop(), []
+            process = idle.pop()
+            asked: list[list[Any]] = []
             for _ in range(rng.randrange(1, 6)):
                 at = rng.randrange(KEYS)
                 if rng.random() < 0.5:

@@ -18,7 +18,7 @@ from ostrakon.workloads.register import REGISTER
 
 RunTrial = Callable[..., Trial]
 
-DRAWN = ("halves", "one", "majorities-ring", "bridge", "one-way")
+DRAWN: tuple[str, ...] = ("halves", "one", "majorities-ring", "bridge", "one-way")
 DRAWN += ("pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate", "mixed", "all")
 
 

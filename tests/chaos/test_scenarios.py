@@ -7,6 +7,7 @@ only if something was decided and the fault that is named had an effect.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,15 @@ from ostrakon.workloads.decree import DECREE
 
 RunTrial = Callable[..., Trial]
 
-DRAWN = ("halves", "random-halves", "one", "minority", "majorities-ring", "bridge", "one-way")
+DRAWN: tuple[str, ...] = (
+    "halves",
+    "random-halves",
+    "one",
+    "minority",
+    "majorities-ring",
+    "bridge",
+    "one-way",
+)
 DRAWN += ("pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate", "mixed", "all")
 
 
@@ -38,7 +47,7 @@ def test_quiet_clusters_decide_at_once(trial: RunTrial, seed: int) -> None:
     assert ran.virtual_s < 5
 
 
-def named(nodes: int, *faults: Fault, **fields: object) -> Callable[[int], object]:
+def named(nodes: int, *faults: Fault, **fields: Any) -> Callable[[int], object]:
     def plan(seed: int) -> object:
         return plan_for(DECREE, seed=seed, nodes=nodes, concurrency=nodes, faults=faults, **fields)
 

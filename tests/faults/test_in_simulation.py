@@ -175,6 +175,7 @@ def test_a_program_that_is_told_to_stop_ends_in_order_and_is_started_again(toy: 
 
 
 def test_a_program_that_will_not_stop_is_not_counted_and_is_killed_when_others_want_it_dead(toy: Toy) -> None:
+    assert toy.speaker.process is not None
     toy.speaker.process.signal_handlers[15] = lambda number, frame: None
     with stopped(toy.machines, ["speaker"]) as fault:
         assert len(toy.hears(1.0)) >= 19

@@ -16,7 +16,8 @@ def test_a_machine_is_as_those_who_hold_it_say_and_well_when_all_let_go(data: st
     machines = MachineControl({"n1": machine})
     held: list[How] = []
     for _ in range(data.draw(st.integers(0, 12))):
-        if held and data.draw(st.booleans()):
+        is_one_released = bool(held) and data.draw(st.booleans())
+        if is_one_released:
             machines.release("n1", held.pop(data.draw(st.integers(0, len(held) - 1))))
         else:
             held.append(data.draw(st.sampled_from(HOWS)))

@@ -58,7 +58,7 @@ class ToyLinks:
             if sender in cut.shape.get(receiver, ()):
                 cut.messages += 1
                 return ["cut"]
-        befell = []
+        befell: list[str] = []
         for strike in self.disturbances:
             assert isinstance(strike.shape, Disturbance)
             if strike.shape.links is None or (sender, receiver) in strike.shape.links:

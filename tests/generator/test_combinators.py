@@ -91,7 +91,7 @@ def test_drawn_draws_the_same_from_the_same_seed_and_other_ops_from_another() ->
 @pytest.mark.parametrize("wrong", [iter([READ]), "read", 5, {"f": "read"}])
 def test_what_is_not_a_source_is_refused_with_what_would_be(wrong: object) -> None:
     with pytest.raises(TypeError, match=r"expected a generator, an OpRequest, a function"):
-        gen.lift(wrong)
+        gen.lift(wrong)  # type: ignore[arg-type]
 
 
 def test_limit_counts_ops_and_not_waiting() -> None:

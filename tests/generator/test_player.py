@@ -130,7 +130,7 @@ def test_all_problems_of_a_malformed_op_are_told_at_once() -> None:
         (OpRequest("read", process=0, action="sleep", value="long"), "seconds"),
         (OpRequest("read", process="nemesis"), "no process 'nemesis'"),
         (OpRequest("read", process=None), "neither a number nor"),
-        (OpRequest("read", process=0, time_ns=0.5), "whole number"),
+        (OpRequest("read", process=0, time_ns=0.5), "whole number"),  # type: ignore[arg-type]
         ("read", "expected an OpRequest"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -85,8 +86,8 @@ def test_what_sometimes_holds_is_reached_or_not(hope: int) -> None:
     assert ("there" in found.reached) == (hope == 2)
 
 
-def _graph(edges: Edges) -> nx.DiGraph:
-    graph = nx.DiGraph()
+def _graph(edges: Edges) -> nx.DiGraph[Any]:
+    graph: nx.DiGraph[Any] = nx.DiGraph()
     graph.add_node(0)
     graph.add_edges_from((state, after) for state, afters in edges.items() for after in afters)
     return graph

@@ -159,7 +159,7 @@ def test_a_schedule_survives_being_written_down() -> None:
 
 
 def test_a_step_that_is_not_possible_is_named() -> None:
-    out_of_thin_air = [Ask(1, "x"), Deliver(2, 1, Prepare(Ballot(9, 2)))]
+    out_of_thin_air: list[Ask | Deliver] = [Ask(1, "x"), Deliver(2, 1, Prepare(Ballot(9, 2)))]
 
     with pytest.raises(BadPlan, match=r"step 2 of the schedule is impossible: n2 has not sent"):
         enact(out_of_thin_air, 3, RULES)

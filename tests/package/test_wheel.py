@@ -32,8 +32,15 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A folder with nothing in it, and the commands of an environment with nothing but the wheel in it."""
     folder = tmp_path_factory.mktemp("elsewhere")
     environment = folder / "venv"
-    pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    steps = [
+    pip: list[str | Path] = [
+        environment / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
+    steps: list[list[str | Path]] = [
         [
             sys.executable,
             "-m",

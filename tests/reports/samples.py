@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 
 from ostrakon.checkers.verdict import Anomaly, Verdict
-from ostrakon.harness.history import Event, History, Journal, Op, Trace
+from ostrakon.harness.history import Event, History, Journal, Op, OpType, Trace
 
 MS = 1_000_000
+
+INVOKED_AND_DONE: tuple[tuple[int, OpType], ...] = ((0, "invoke"), (1, "ok"))
+"""The two ops of an operation that succeeds: the order of each, and its type."""
 
 PARTITION = {
     "kind": "partition",

@@ -9,7 +9,7 @@ from ostrakon.reports.bands import bands
 from ostrakon.reports.quantiles import Took, quantile, table, took, windows
 from ostrakon.reports.scale import Linear, Logarithmic
 from tests.reports.reading import classed, texts, titles
-from tests.reports.samples import MS, SPLIT, ops
+from tests.reports.samples import INVOKED_AND_DONE, MS, SPLIT, ops
 
 
 def test_an_empty_history_has_no_latency_and_no_rate_and_says_so() -> None:
@@ -79,7 +79,7 @@ def test_the_rate_counts_every_completion_once() -> None:
     history = History(
         Op(index=2 * n + end, time=n * MS + end, type=type_, process=0, f="get")
         for n in range(1_000)
-        for end, type_ in enumerate(("invoke", "ok"))
+        for end, type_ in INVOKED_AND_DONE
     )
 
     counted = [int(title.split()[0]) for title in titles(rate.draw(took(history)).svg)[1:]]

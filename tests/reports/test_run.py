@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import Event, History, Op
 from ostrakon.reports import run
 from tests.reports.reading import Page
-from tests.reports.samples import DUEL, MS, PLAN, SPLIT, split_decision, trace, write_run
+from tests.reports.samples import DUEL, INVOKED_AND_DONE, MS, PLAN, SPLIT, split_decision, trace, write_run
 
 HOSTILE = "</script></title><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\x00"
 
@@ -198,7 +199,7 @@ def test_a_hundred_thousand_ops_make_a_page_of_less_than_two_megabytes(tmp_path:
     history = History(
         Op(index=2 * n + end, time=n * MS + end * 700_000, type=type_, process=n % 10, f="get", value=n)
         for n in range(50_000)
-        for end, type_ in enumerate(("invoke", "ok"))
+        for end, type_ in INVOKED_AND_DONE
     )
     events = tuple(
         Event(time=n * MS, node=f"n{n % 5}", incarnation=0, seq=n, event="promise_sent", message=str(n))
@@ -266,9 +267,9 @@ def test_an_empty_folder_makes_a_page_that_says_what_is_missing(tmp_path: Path) 
     ["verdict", "faults", "network", "crashes", "findings", "seed", "why", "virtual_s", "bug", "digest"],
 )
 def test_results_of_any_shape_make_a_page(tmp_path: Path, field: str, junk: object) -> None:
-    page = _page(
-        write_run(tmp_path, (), (), **{field: junk}) if field != "verdict" else _with(tmp_path, junk)
-    )
+    fields: dict[str, Any] = {field: junk}
+
+    page = _page(write_run(tmp_path, (), (), **fields) if field != "verdict" else _with(tmp_path, junk))
 
     assert page.unbalanced == []
 

@@ -31,7 +31,9 @@ def test_a_long_value_is_cut_and_its_length_told() -> None:
 
 
 def test_falsy_values_are_told_apart() -> None:
-    assert [shown.value(what) for what in (None, False, 0, "", [], {})] == [
+    falsy: tuple[object, ...] = (None, False, 0, "", [], {})
+
+    assert [shown.value(what) for what in falsy] == [
         "null",
         "false",
         "0",

@@ -12,7 +12,7 @@ from ostrakon.harness.plan import FAULT_KINDS
 from ostrakon.reports import timeline
 from ostrakon.reports.bands import bands
 from tests.reports.reading import classed, svg, texts, titles
-from tests.reports.samples import MS, SPLIT, ops
+from tests.reports.samples import INVOKED_AND_DONE, MS, SPLIT, ops
 
 STYLE = files("reports") / "pages" / "style.css"
 
@@ -145,5 +145,5 @@ def _long(many: int) -> History:
     return History(
         Op(index=2 * n + end, time=(4 * n + 2 * end) * MS, type=type_, process=n % 3, f="get", value=n)
         for n in range(many)
-        for end, type_ in enumerate(("invoke", "ok"))
+        for end, type_ in INVOKED_AND_DONE
     )

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.cli import run as run_command
 from ostrakon.harness.plan import BadPlan
+from ostrakon.harness.scenario import Scenario
 from ostrakon.harness.trial import run
 from ostrakon.workloads import scenarios
-from ostrakon.workloads.scenarios import SCENARIOS, Scenario
+from ostrakon.workloads.scenarios import SCENARIOS
 
 SEEDS = 4
 CONVICTIONS = [(scenario, bug) for scenario in SCENARIOS.values() for bug in scenario.bugs]

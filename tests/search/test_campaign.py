@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.search.campaign import BadCampaign, Campaign, fresh_path, newest_path, sole_use
-from ostrakon.harness.search.outcome import Outcome, Point, Uses
+from ostrakon.harness.search.outcome import Outcome, Point, Uses, Valid
 from ostrakon.harness.search.shape import Windows
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Tally
@@ -24,7 +25,7 @@ from ostrakon.harness.search.tally import Tally
 SWARM = Swarm(workload="decree", bug="forgetful", nodes=3, kinds=("kill",))
 
 
-def outcome(seed: int, valid: str = "valid", reason: str = "", nodes: int = 3) -> Outcome:
+def outcome(seed: int, valid: Valid = "valid", reason: str = "", nodes: int = 3) -> Outcome:
     plan = None if valid == "valid" else Plan(workload="decree", seed=seed, nodes=nodes)
     return Outcome(
         seed=seed,
@@ -43,7 +44,9 @@ def outcome(seed: int, valid: str = "valid", reason: str = "", nodes: int = 3) -
     )
 
 
-VERDICTS = st.sampled_from([("valid", ""), ("invalid", "P7"), ("invalid", "P2"), ("unknown", "lost")])
+VERDICTS: st.SearchStrategy[tuple[Valid, str]] = st.sampled_from(
+    [("valid", ""), ("invalid", "P7"), ("invalid", "P2"), ("unknown", "lost")]
+)
 
 
 @st.composite
@@ -75,7 +78,7 @@ def test_a_resumed_campaign_knows_what_was_counted(batches: list[list[Outcome]],
 def test_no_seed_is_tried_twice_and_none_is_left_out(first: int, tried: set[int]) -> None:
     tried = {first + seed for seed in tried}
     with Campaign.create(Path(":memory:"), SWARM, first) as campaign:
-        campaign.record(map(outcome, sorted(tried)))
+        campaign.record([outcome(seed) for seed in sorted(tried)])
         upcoming = list(islice(campaign.untried(), 60))
 
     assert upcoming == sorted(set(range(first, first + 60 + len(tried))) - tried)[:60]
@@ -83,7 +86,7 @@ def test_no_seed_is_tried_twice_and_none_is_left_out(first: int, tried: set[int]
 
 @given(outcomes(), st.randoms(use_true_random=False))
 def test_the_example_of_a_failure_does_not_depend_on_who_finished_first(
-    batch: list[Outcome], rng: object
+    batch: list[Outcome], rng: random.Random
 ) -> None:
     one, other = Tally(), Tally()
     for each in batch:
@@ -195,7 +198,7 @@ def test_a_campaign_with_a_plan_of_another_format_says_so(tmp_path: Path) -> Non
 def test_a_truncated_campaign_is_refused_with_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     with Campaign.create(path, SWARM, 0) as campaign:
-        campaign.record(map(outcome, range(5000)))
+        campaign.record([outcome(seed) for seed in range(5000)])
     os.truncate(path, path.stat().st_size // 2)
 
     with (
@@ -208,10 +211,10 @@ def test_a_truncated_campaign_is_refused_with_a_way_out(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_costs_nothing_recorded(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     with Campaign.create(path, SWARM, 0) as campaign:
-        campaign.record(map(outcome, range(100)))
+        campaign.record([outcome(seed) for seed in range(100)])
         campaign._database.execute("PRAGMA max_page_count = 12")
         with pytest.raises(BadCampaign, match="the disk is full; what was recorded is intact"):
-            campaign.record(map(outcome, range(100, 5000)))
+            campaign.record([outcome(seed) for seed in range(100, 5000)])
 
     with Campaign.resume(path) as campaign:
         assert campaign.tally().trials == 100

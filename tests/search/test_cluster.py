@@ -17,13 +17,12 @@ import pytest
 
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
-from test_soak import SWARM, Watcher, seeds_in
-
 from ostrakon.harness.cli import run as run_command
 from ostrakon.harness.search import cluster as cluster_module
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.crew import CrewFailed
 from ostrakon.harness.search.soak import Limits, Progress, soak
+from tests.search.test_soak import SWARM, Watcher, seeds_in
 
 HERE = Path(__file__).parent
 

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def never_return_from_three(number: int) -> int:
     return number
 
 
-def answers_of(crew: Crew, jobs: Iterable) -> list:
+def answers_of(crew: Crew[Any, Any], jobs: Iterable[Any]) -> list[Any]:
     waiting = list(jobs)
     answers = []
     while waiting or crew.pending:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ NAMES = {name: getattr(plan_module, name) for name in ("Plan", "Fault", "Deviati
     plans(workload="decree"), st.dictionaries(st.text(), st.integers() | st.text() | st.none(), max_size=3)
 )
 @settings(deadline=None)
-def test_what_is_spelled_is_the_plan(plan: Plan, options: dict) -> None:
+def test_what_is_spelled_is_the_plan(plan: Plan, options: dict[str, Any]) -> None:
     plan = Plan(**{**{name: getattr(plan, name) for name in plan.__struct_fields__}, "options": options})
 
     assert eval(spell(plan), NAMES) == plan
@@ -26,7 +28,7 @@ def test_what_is_spelled_is_the_plan(plan: Plan, options: dict) -> None:
 @given(plans(workload="decree"), st.text(), st.text())
 @settings(deadline=None)
 def test_the_file_compiles_whatever_is_said_of_the_failure(plan: Plan, reason: str, why: str) -> None:
-    module: dict = {}
+    module: dict[str, Any] = {}
 
     exec(compile(regression_test(plan, reason=reason, why=why), "test_it.py", "exec"), module)
 

@@ -43,7 +43,8 @@ def first_plan(valid: str, bug: str | None = None) -> Plan:
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    return json.loads(capsys.readouterr().out)
+    printed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return printed
 
 
 def test_a_soak_of_the_correct_system_is_valid_and_leaves_a_page(

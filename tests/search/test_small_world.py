@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -45,6 +47,11 @@ def test_a_property_that_small_worlds_do_not_know_is_not_sought() -> None:
 
 
 def test_only_what_gave_the_failure_its_name_is_sought() -> None:
-    anomalies = [{"property": "P9"}, {"property": "P2"}, {"property": None}, {"property": "P9"}]
+    anomalies: list[dict[str, Any]] = [
+        {"property": "P9"},
+        {"property": "P2"},
+        {"property": None},
+        {"property": "P9"},
+    ]
 
     assert broken_properties(anomalies, "P9 unsafe proposal") == ("P9",)

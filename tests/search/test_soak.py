@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_trial import fails
 
 from ostrakon.harness.plan import Plan, read_plan
 from ostrakon.harness.search.campaign import Campaign
@@ -21,6 +20,7 @@ from ostrakon.harness.search.soak import Agenda, Limits, Progress, soak
 from ostrakon.harness.search.summary import judge, summarize
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Finding
+from tests.search.fake_trial import fails
 
 SWARM = Swarm(workload="decree")
 

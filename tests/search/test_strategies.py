@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ostrakon.harness.catalogue import workload_names
 from ostrakon.harness.faults.kinds import SURVIVABLE
 from ostrakon.harness.history import History
-from ostrakon.harness.plan import Plan, decode_plan, encode_plan
+from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
 from ostrakon.harness.strategies import KINDS, TRIALS, fault_schedules, histories, plans, workloads
 from ostrakon.harness.trial import run
 
@@ -30,7 +30,7 @@ def test_faults_are_in_order_and_over_in_time(plan: Plan) -> None:
 
 
 @given(fault_schedules(["n1", "n2", "n3"], 1.0, kinds=["kill", "pause"]))
-def test_a_schedule_has_only_the_kinds_and_nodes_given(faults: tuple) -> None:
+def test_a_schedule_has_only_the_kinds_and_nodes_given(faults: tuple[Fault, ...]) -> None:
     assert {fault.kind for fault in faults} <= {"kill", "pause"}
     assert {node for fault in faults for node in fault.nodes} <= {"n1", "n2", "n3"}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.faults import FAULTS, find_fault
 from ostrakon.harness.faults.kinds import SURVIVABLE
 from ostrakon.harness.plan import decode_plan, encode_plan
-from ostrakon.harness.search.recipe import RECIPES
+from ostrakon.harness.search.recipe import RECIPES, Recipe
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.workloads.scenarios import SCENARIOS
 
@@ -27,14 +28,14 @@ KINDS = st.none() | st.lists(st.sampled_from((*sorted(FAULTS), *AIMED)), max_siz
 
 @given(SEEDS, KINDS)
 def test_every_plan_can_be_run_and_comes_back_from_its_file(seed: int, kinds: list[str] | None) -> None:
-    plan = Swarm(workload="decree", kinds=kinds and tuple(kinds)).plan(seed)
+    plan = Swarm(workload="decree", kinds=tuple(kinds) if kinds else None).plan(seed)
 
     assert decode_plan(encode_plan(plan)) == plan
 
 
 @given(SEEDS, KINDS)
 def test_only_faults_asked_for_are_drawn(seed: int, kinds: list[str] | None) -> None:
-    plan = Swarm(workload="decree", kinds=kinds and tuple(kinds)).plan(seed)
+    plan = Swarm(workload="decree", kinds=tuple(kinds) if kinds else None).plan(seed)
 
     assert {fault.kind for fault in plan.faults} <= {
         find_fault(name).kind for name in (FAULTS if kinds is None else kinds)
@@ -80,7 +81,7 @@ def test_several_workloads_are_drawn_evenly_and_each_plan_is_as_if_it_were_alone
 
 
 def test_some_trials_of_what_is_correct_end_in_a_siege_and_none_where_members_may_leave() -> None:
-    def besieged(name: str, **fixed: str) -> int:
+    def besieged(name: str, **fixed: Any) -> int:
         swarm = Swarm(workload=name, **fixed)
         return sum(swarm.plan(seed).liveness_s is not None for seed in range(200))
 
@@ -116,7 +117,7 @@ def test_a_seed_draws_the_same_plan_in_every_process() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_every_recipe_gets_its_share(recipe) -> None:
+def test_every_recipe_gets_its_share(recipe: Recipe) -> None:
     drawn = Counter(SWARM.recipe_of(seed).name for seed in range(3000))
     expected = 3000 * recipe.share / sum(recipe.share for recipe in RECIPES)
 
@@ -151,7 +152,13 @@ def test_a_directed_plan_is_a_scenario_a_little_changed(seed: int) -> None:
 
 
 def test_what_was_asked_for_and_scenarios_do_not_have_is_drawn() -> None:
-    for fixed in ({"kinds": ("kill",)}, {"time_limit_s": 2.0}, {"nodes": 4}, {"options": {"asks": []}}):
+    asked_for: list[dict[str, Any]] = [
+        {"kinds": ("kill",)},
+        {"time_limit_s": 2.0},
+        {"nodes": 4},
+        {"options": {"asks": []}},
+    ]
+    for fixed in asked_for:
         assert "directed" not in [recipe.name for recipe in replace(SWARM, **fixed).recipes]
 
 

@@ -19,6 +19,7 @@ import uuid
 import trio
 
 from ostrakon.harness.sim import Disturbance, Lines, Machine, World
+from ostrakon.harness.sim.link import FaultKind
 
 PEERS = ("n1", "n2", "n3")
 PORT = 4000
@@ -51,7 +52,7 @@ async def _node(machine: Machine, lines: list[str]) -> None:
 
         async def answer(stream: trio.SocketStream) -> None:
             async for chunk in stream:
-                await machine.disk.append("log", chunk)
+                await machine.disk.append("log", bytes(chunk))
                 await stream.send_all(chunk)
 
         async def forgiving(stream: trio.SocketStream) -> None:
@@ -116,7 +117,8 @@ async def _nemesis(world: World, lines: list[str]) -> None:
                 await trio.sleep(0.7)
                 lines.append(f"cut stopped {world.network.mend(cut)}")
             case "disturb":
-                kind = rng.choice(["drop", "duplicate", "reorder", "delay"])
+                kinds: list[FaultKind] = ["drop", "duplicate", "reorder", "delay"]
+                kind = rng.choice(kinds)
                 disturbed = world.network.disturb(Disturbance(kind, 0.3, ms=30))
                 await trio.sleep(0.5)
                 lines.append(f"{kind} struck {world.network.settle(disturbed)}")

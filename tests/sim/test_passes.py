@@ -7,6 +7,7 @@ import types
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
+import outcome
 import pytest
 import trio
 import trio._core._run as _run
@@ -22,7 +23,7 @@ from tests.sim.scenario import story
 def passes_by_trio(runner: Any, main: Any) -> Generator[bool, None, None]:
     """The passes as Trio's own loop makes them, all of them."""
     trio_loop = _run.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
-    trio_loop.send(None)
+    next(trio_loop)
     while True:
         _run.GLOBAL_RUN_CONTEXT.runner = runner
         try:
@@ -155,7 +156,7 @@ def test_a_task_can_be_detached_for_good() -> None:
     ended: list[str] = []
 
     async def leaves() -> None:
-        await trio.lowlevel.permanently_detach_coroutine_object(_trio.outcome.Value(None))
+        await trio.lowlevel.permanently_detach_coroutine_object(outcome.Value(None))
 
     async def program() -> None:
         async with trio.open_nursery() as nursery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import trio
 
@@ -37,12 +38,16 @@ def _recovered() -> dict[bytes, int]:
     return counters
 
 
-async def _answer(
-    command: list[bytes], counters: dict[bytes, int], log: trio._file_io.AsyncIOWrapper[object]
-) -> bytes:
+async def _answer(command: list[bytes], counters: dict[bytes, int], log: Any) -> bytes:
     match [command[0].upper(), *command[1:]]:
         case [b"HELLO", *_]:
-            told = {"server": "redis", "version": "7.2.0", "proto": 3, "id": 1, "mode": "standalone"}
+            told: dict[str, str | int] = {
+                "server": "redis",
+                "version": "7.2.0",
+                "proto": 3,
+                "id": 1,
+                "mode": "standalone",
+            }
             return b"%%%d\r\n" % len(told) + b"".join(_told(key) + _told(told[key]) for key in told)
         case [b"INCR", key]:
             await log.write(key + b"\n")

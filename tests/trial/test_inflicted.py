@@ -25,7 +25,7 @@ async def keep_a_log(site: Site) -> None:
         with suppress(trio.BrokenResourceError):
             async for line in stream:
                 try:
-                    await site.disk.append("log", line)
+                    await site.disk.append("log", bytes(line))
                     await site.disk.sync("log")
                 except OSError as error:
                     raise Broken("no log, no answers") from error

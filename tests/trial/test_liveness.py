@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.faults.grudge import majority_of
 from ostrakon.harness.generator import OpRequest, each_thread, limit, repeat, stagger, until_ok
-from ostrakon.harness.history import History, Op
+from ostrakon.harness.history import History, Op, OpType
 from ostrakon.harness.liveness_phase import LivenessPhase, draw_liveness_phase, liveness, liveness_phase_of
 from ostrakon.harness.plan import Latency, Plan, node_names
 from ostrakon.harness.planning import plan_for
@@ -223,7 +223,7 @@ def test_paxos_decides_with_the_barest_majority(seed: int) -> None:
 ASKED, UNDONE = 10.0, "client 0 tried to write"
 
 
-def judged(*ops: tuple[float, str, str | None]) -> list[str]:
+def judged(*ops: tuple[float, OpType, str | None]) -> list[str]:
     """What is found when the only client's ops of f `write` go like this: (time, type, error)."""
     history = History(
         Op(n, int(at_s * 1e9), type_, 0, "write", error=error) for n, (at_s, type_, error) in enumerate(ops)
@@ -235,7 +235,7 @@ def judged(*ops: tuple[float, str, str | None]) -> list[str]:
 
 
 def test_a_try_that_fails_is_made_good_by_the_next_one_and_not_by_the_one_before() -> None:
-    lost: tuple[str, str] = ("info", "no answer within 1 s")
+    lost: tuple[OpType, str] = ("info", "no answer within 1 s")
 
     assert judged((10, "invoke", None), (11, *lost), (11, "invoke", None), (12, "ok", None)) == []
     assert judged((10, "invoke", None), (11, "fail", "it held another value")) == [], "that is an answer"
@@ -255,10 +255,15 @@ def test_without_anything_asked_of_the_core_nothing_is_shown() -> None:
 
 
 def test_what_was_begun_shortly_before_the_end_may_be_left_undone() -> None:
-    over = ("info", "the trial was over after 30 s")
+    over: tuple[OpType, str] = ("info", "the trial was over after 30 s")
 
     assert judged((10, "invoke", None), (11, "ok", None), (29, "invoke", None), (30, *over)) == []
-    early = ((5, "invoke", None), (29, "invoke", None), (30, *over), (30, *over))
+    early: tuple[tuple[float, OpType, str | None], ...] = (
+        (5, "invoke", None),
+        (29, "invoke", None),
+        (30, *over),
+        (30, *over),
+    )
     assert judged(*early) == [], "one was asked before the siege, the other has not been waited for"
     assert len(judged((10, "invoke", None), (30, *over))) == 1
 

@@ -39,7 +39,8 @@ async def test_it_ends_when_nobody_is_behind(autojump_clock: MockClock) -> None:
 async def test_it_ends_when_time_is_up_which_begins_when_what_was_held_up_is_there(
     autojump_clock: MockClock,
 ) -> None:
-    for told in ([], None):
+    nothing: list[list[Event] | None] = [[], None]
+    for told in nothing:
         began = trio.current_time()
         await wait_quiescent(Quiescence(1.5, told_three), PLAN, told, held_up_s=2.0)
 

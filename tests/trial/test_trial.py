@@ -77,7 +77,7 @@ def test_a_checker_that_crashes_leaves_the_trial_unknown() -> None:
 
 
 def test_a_checker_that_returns_no_verdict_leaves_the_trial_unknown() -> None:
-    workload = toy(check=lambda plan, history, trace: None)
+    workload = toy(check=lambda plan, history, trace: None)  # type: ignore[arg-type, return-value]
 
     trial = run(plan(workload), workload=workload)
 
@@ -178,7 +178,7 @@ def test_what_was_recorded_outlives_a_harness_that_fails_half_way(tmp_path: Path
     def fail(plan: object, rng: object) -> object:
         from ostrakon.harness.generator import numbered
 
-        return numbered(lambda n: Broken.next_op(n))
+        return numbered(lambda n: Broken.next_op(n))  # type: ignore[arg-type, return-value]
 
     class Broken:
         @staticmethod

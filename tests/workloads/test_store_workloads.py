@@ -7,6 +7,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.client import NO_CONNECTION
 from ostrakon.harness.generator import clients, perfect, play
@@ -81,7 +82,9 @@ def test_a_host_whose_instance_is_denied_for_ever_is_not_taken_for_one_that_is_s
     denials: list[Op] = []
     ops = play(clients(workload.final(plan, Random(1))), complete=deny, concurrency=plan.concurrency)
 
-    verdict = workload.check(plan, History(ops), Trace(())).parts["termination"]
+    judged = workload.check(plan, History(ops), Trace(()))
+    assert isinstance(judged, Verdict)
+    verdict = judged.parts["termination"]
     assert len(denials) == 20
     assert verdict.valid == valid, verdict.why
 

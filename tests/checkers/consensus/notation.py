@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ostrakon.harness.history import Event, History, Op, Trace
+from ostrakon.harness.history import Event, History, Op, OpType, Trace
 
 _KINDS = {
     "prepares": "prepare_sent",
@@ -58,14 +58,18 @@ def trace(text: str) -> Trace:
     return tuple(events)
 
 
+_TYPES: dict[str, OpType] = {"ok": "ok", "fail": "fail", "info": "info"}
+
+
 def history(text: str) -> History:
     """`0 propose x; 0 ok x n1; 1 get; 1 fail`: process, what it did or how that ended, and who answered."""
     ops: list[Op] = []
     pending: dict[int, str] = {}
     for index, sentence in enumerate(part.split() for part in text.split(";") if part.strip()):
-        process, word, value, node = (*sentence, None, None)[:4]
-        process = int(process)
-        type = word if word in ("ok", "fail", "info") else "invoke"
+        who, word, value, node = (*sentence, *[None] * (4 - len(sentence)))[:4]
+        assert who is not None, f"not a sentence: {sentence}"
+        assert word is not None, f"not a sentence: {sentence}"
+        process, type = int(who), _TYPES.get(word, "invoke")
         if type == "invoke":
             pending[process] = word
         f = pending[process]
@@ -112,8 +116,8 @@ def _fields(verb: str, rest: list[str]) -> dict[str, Any]:
         case "prepares", [ballot]:
             return {"ballot": _ballot(ballot)}
         case _, [what]:
-            slot, ballot, value = _vote(what)
-            return {"slot": slot, "ballot": ballot, "value": value}
+            voted_in, voted_at, value = _vote(what)
+            return {"slot": voted_in, "ballot": voted_at, "value": value}
     raise ValueError(f"not a sentence: {verb} {rest}")
 
 

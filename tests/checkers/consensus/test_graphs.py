@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import networkx as nx
 from hypothesis import given
@@ -16,9 +17,9 @@ from .notation import trace
 from .world import random_trace
 
 
-def lamport(events: Trace) -> nx.DiGraph:
+def lamport(events: Trace) -> nx.DiGraph[Any]:
     """Happens-before between all events, as defined: program order, messages, and what follows."""
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[Any] = nx.DiGraph()
     graph.add_nodes_from(range(len(events)))
     for at, event in enumerate(events):
         for earlier in range(at):

@@ -167,8 +167,8 @@ def test_what_is_chosen_is_what_the_graph_of_votes_says(seed: int, name: str) ->
     graph = votes(findings.seen, 0)
     voted_by_quorum = {
         vertex[1]
-        for vertex, kind in graph.nodes(data="kind")
-        if kind == "proposal" and graph.degree(vertex) >= 2
+        for vertex, data in graph.nodes(data=True)
+        if data.get("kind") == "proposal" and graph.degree(vertex) >= 2
     }
 
     assert voted_by_quorum == _chosen(findings)

@@ -51,8 +51,11 @@ def test_a_linearizable_history_stays_so_when_less_is_heard_of_it(
 
 def without_completion(history: History, op: Op) -> History:
     """Nothing was heard of it; its process, which went on to do more, becomes a new one each time."""
-    others = [replace(o, process=o.process + 100 * (o.index > op.index and o.process == op.process))
-              for o in history if o.index != op.index]  # type: ignore[operator]  # fmt: skip
+    others = [
+        replace(o, process=int(o.process) + 100 * (o.index > op.index and o.process == op.process))
+        for o in history
+        if o.index != op.index
+    ]
     return History(replace(o, index=index) for index, o in enumerate(others))
 
 

@@ -179,7 +179,7 @@ def test_a_users_model_is_a_step_function() -> None:
 
     history = timeline("[flip]  [flip]")
 
-    assert linearizable(history, Model("coin", False, flip)).valid == "valid"  # type: ignore[arg-type]
+    assert linearizable(history, Model("coin", False, flip)).valid == "valid"
 
 
 def test_an_operation_that_the_model_does_not_know_is_named() -> None:

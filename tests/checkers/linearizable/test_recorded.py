@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_a_lock_that_two_clients_held_is_convicted() -> None:
 
 
 @pytest.mark.parametrize("initial", [None, {"x": 0, "y": 0}])
-def test_good_transactions_on_registers_pass(initial: dict[str, int] | None) -> None:
+def test_good_transactions_on_registers_pass(initial: dict[Hashable, Hashable] | None) -> None:
     history = recorded("multi-register/good/multi-register.edn")
 
     assert linearizable(history, multi_register(initial)).valid == "valid"

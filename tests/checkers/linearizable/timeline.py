@@ -41,7 +41,8 @@ def timeline(*lines: str) -> History:
 
 def _operations(line: str) -> list[tuple[int, int | None, str]]:
     """Where each operation begins and ends, and what is written in it; lists may be among its values."""
-    found, depth, begin = [], 0, 0
+    found: list[tuple[int, int | None, str]] = []
+    depth = begin = 0
     for at, character in enumerate(line):
         if character == "[":
             depth += 1
@@ -52,7 +53,7 @@ def _operations(line: str) -> list[tuple[int, int | None, str]]:
                 found.append((begin, at, line[begin + 1 : at]))
     if depth:
         found.append((begin, None, line[begin + 1 :]))
-    return found  # type: ignore[return-value]
+    return found
 
 
 def _value(text: str) -> Any:

@@ -22,7 +22,7 @@ from ostrakon.checkers.replication import (
     state,
 )
 from ostrakon.checkers.verdict import Verdict
-from ostrakon.harness.history import Event, History, Op, Trace
+from ostrakon.harness.history import Event, History, Op, OpType, Process, Trace
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.trial import run
 from ostrakon.workloads.decree import DECREE
@@ -349,14 +349,14 @@ def test_without_leases_m7_is_not_put_to_test() -> None:
 
 # M12
 
-CHAIN = {"n1": ("n3",), "n3": ("n1",)}
+CHAIN: dict[str, tuple[str, ...]] = {"n1": ("n3",), "n3": ("n1",)}
 """n1 and n3 do not hear each other; everybody hears a quorum."""
-ALONE = {"n1": ("n2", "n3"), "n2": ("n1", "n3"), "n3": ("n1", "n2")}
+ALONE: dict[str, tuple[str, ...]] = {"n1": ("n2", "n3"), "n2": ("n1", "n3"), "n3": ("n1", "n2")}
 
 
 def under_partition(grudge: dict[str, tuple[str, ...]], done_ms: int, *more: tuple[int, str]) -> Verdict:
     """A partition from 0 to 3 s; something is asked for at 100 ms and done at `done_ms`."""
-    ops = [
+    ops: list[tuple[int, OpType, Process, str, Any]] = [
         (0, "info", "nemesis", "start-partition", {"id": 0, "grudge": grudge}),
         *((at, "info", "nemesis", f, {"id": 1}) for at, f in more),
         (100, "invoke", 0, "read", None),

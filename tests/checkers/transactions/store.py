@@ -24,12 +24,13 @@ def _ops(
 ) -> Iterator[Op]:
     """With "snapshot", a transaction aborts if someone else wrote what it writes since it began."""
     state: dict[int, tuple[int, ...]] = dict.fromkeys(range(keys), ())
-    idle, running = list(range(concurrency)), []
+    idle = list(range(concurrency))
+    running: list[tuple[int, list[list[Any]], dict[int, tuple[int, ...]]]] = []
     values, index = itertools.count(1), itertools.count()
     started = 0
     while started < transactions or running:
         if idle and started < transactions and (not running or rng.random() < 0.5):
-            asked = [
+            asked: list[list[Any]] = [
                 [f, rng.randrange(keys), next(values)]
                 if rng.random() < 0.5
                 else ["r", rng.randrange(keys), None]

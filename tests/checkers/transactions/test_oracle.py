@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostrakon.checkers.transactions import list_append, rw_register
+from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History, Op
 
 MicroOps = list[list[Any]]
@@ -111,7 +112,8 @@ def test_registers_are_never_convicted_if_some_order_explains_them(ran: list[Ran
 
 def verdict_of(check: Any, ran: list[Ran], model: str) -> bool:
     """Whether the checker lets it pass; without any read there is nothing that could be wrong."""
-    return check(recorded(ran), model).valid != "invalid"
+    verdict: Verdict = check(recorded(ran), model)
+    return verdict.valid != "invalid"
 
 
 def recorded(ran: list[Ran]) -> History:

@@ -26,7 +26,7 @@ from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.judgement import Inference, judge
 from ostrakon.checkers.transactions.scc import labelled
 from ostrakon.checkers.transactions.table import NEVER, Transactions, transactions
-from ostrakon.harness.history import History, Op
+from ostrakon.harness.history import History, Op, OpType
 
 Drawn = list[tuple[int, int, int]]
 
@@ -42,13 +42,14 @@ def timed_graphs(draw: st.DrawFn) -> tuple[Transactions, Drawn]:
     started = 0
     while started < count or running:
         if started < count and (not running or draw(st.booleans())):
-            process = free.pop() if free and draw(st.booleans()) else next(processes)
+            is_used_again = bool(free) and draw(st.booleans())
+            process = free.pop() if is_used_again else next(processes)
             running.append(process)
             started += 1
             ops.append(Op(len(ops), 0, "invoke", process, "txn", []))
         else:
             process = running.pop(draw(st.integers(0, len(running) - 1)))
-            ended = draw(st.sampled_from(["ok", "ok", "ok", "info"]))
+            ended: OpType = draw(st.sampled_from(["ok", "ok", "ok", "info"]))
             if process < 10 and ended == "ok":
                 free.append(process)
             ops.append(Op(len(ops), 0, ended, process, "txn", []))
