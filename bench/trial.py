@@ -19,7 +19,7 @@ from unittest.mock import patch
 from ostrakon.harness import simulation
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.planning import plan_for
-from ostrakon.harness.sim import Tape
+from ostrakon.harness.sim import ChoiceLog
 from ostrakon.harness.store import Store
 from ostrakon.harness.trial import run
 from ostrakon.workloads.decree import DECREE
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _print_recording_costs(plans: list[Plan], repeat: int = 10) -> None:
-    """What keeping the history, the trace and the tape of all choices adds to the same trials."""
+    """What keeping the history, the trace and the log of all choices adds to the same trials."""
 
     def unrecorded(plan: Plan) -> object:
         with (
@@ -60,7 +60,7 @@ def _print_recording_costs(plans: list[Plan], repeat: int = 10) -> None:
     ways: dict[str, Callable[[Plan], object]] = {
         "nothing": unrecorded,
         "history and trace": lambda plan: simulation.simulate(plan, DECREE),
-        "history, trace and tape": lambda plan: simulation.simulate(plan, DECREE, tape=Tape()),
+        "history, trace and choices": lambda plan: simulation.simulate(plan, DECREE, choice_log=ChoiceLog()),
     }
     best = dict.fromkeys(ways, 0.0)
     for plan in plans:

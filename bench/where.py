@@ -23,9 +23,12 @@ from ostrakon.workloads.decree import DECREE
 LAYERS = (
     ("Trio: tasks, scopes, nurseries", ("/trio/_core/", "/outcome/", "/sortedcontainers/", "<attrs ")),
     ("Trio: streams, channels, listeners", ("/trio/",)),
-    ("simulator: in place of Trio's loop and scopes", ("/harness/sim/_",)),
-    ("simulator: links and connections", ("/sim/pipe", "/sim/link", "/sim/latency", "/sim/network")),
-    ("simulator: sockets", ("/sim/stream_socket", "/sim/endpoint")),
+    ("simulator: in place of Trio's loop and scopes", ("/sim/runtimes/",)),
+    (
+        "simulator: links and connections",
+        ("/sim/network/half_", "/sim/network/link", "/latency", "/sim/network/network"),
+    ),
+    ("simulator: sockets", ("/sim/network/",)),
     ("simulator: events and processes", ("/harness/sim/",)),
     ("harness: generator, clients, recording", ("/harness/",)),
     ("checkers", ("/checkers/", "/networkx/")),

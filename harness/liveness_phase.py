@@ -17,8 +17,8 @@ from ostrakon.harness.faults import grudge
 from ostrakon.harness.faults.grudge import Grudge, majority_of
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Fault, Plan
-from ostrakon.harness.sim.seeds import substream
-from ostrakon.harness.sim.stuck import Waiting, circle, who_waits
+from ostrakon.harness.substrates.no_progress import Waiting, circle, who_waits
+from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.trial import Finding
 
 _QUIET_S = 5.0

@@ -10,7 +10,7 @@ import msgspec
 
 from ostrakon.harness.faults import GROUPS, draw_faults
 from ostrakon.harness.plan import BadPlan, Fault, Plan, nearest, require_sense
-from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.version import VERSION
 from ostrakon.harness.workload import Workload
 

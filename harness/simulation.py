@@ -22,13 +22,13 @@ from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness, li
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.script import FINAL_PHASE_S, script
-from ostrakon.harness.sim import Crash, Deviation, Machine, StopReason, Tape, Waiting, World
-from ostrakon.harness.sim.errors import NotSimulated, SimulationError, root_cause
-from ostrakon.harness.sim.inflicted import is_inflicted
-from ostrakon.harness.sim.latency import planned_latency
-from ostrakon.harness.sim.network import Message
-from ostrakon.harness.sim.stuck import who_waits
+from ostrakon.harness.sim import ChoiceLog, Crash, Deviation, Machine, StopReason, Waiting, World
+from ostrakon.harness.sim.kernel.errors import NotSimulated, SimulationError
+from ostrakon.harness.sim.network.network import Message
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrates.errors import is_injected, root_cause
+from ostrakon.harness.substrates.latency import planned_latency
+from ostrakon.harness.substrates.no_progress import who_waits
 from ostrakon.harness.trial import Finding, Recording
 from ostrakon.harness.workload import Monitor, Site, Workload
 
@@ -46,14 +46,14 @@ def simulate(
     *,
     watch: bool = False,
     tap: Callable[[Message], object] | None = None,
-    tape: Tape | None = None,
+    choice_log: ChoiceLog | None = None,
 ) -> Recording:
     """Run a plan in a world of its own; with a folder, history and trace are written as they grow.
 
     With `watch`, the workload's monitor looks on, and the world stops when it says that something is wrong:
     as soon as everything waits, so that all that happens at that moment is recorded. The history then ends
     with an op `stopped` of the nemesis. `tap` is told of every message between nodes when it arrives or is
-    lost, with its number. `tape` records or compares all choices.
+    lost, with its number. `choice_log` records or compares all choices.
 
     Raises: UnknownName, if there is no such bug; whatever the harness itself does wrong.
     """
@@ -63,7 +63,7 @@ def simulate(
                 plan.seed,
                 latency=planned_latency(plan.latency),
                 framing=workload.framing,
-                tape=tape,
+                choice_log=choice_log,
                 buggify=plan.buggify,
             )
         )
@@ -235,12 +235,12 @@ class _Simulation:
 
     def _supervise(self, crash: Crash) -> None:
         # A node that gives up because its disk was made to fail is right to do so, and is started again.
-        if is_inflicted(crash.error):
+        if is_injected(crash.error):
             self._world.call_later(RESTART_S, self._nemesis.revive, crash.machine)
 
     def _look_who_waits(self) -> None:
         # At the deadline itself those who waited are sent away, and nothing is left to be seen.
-        self._waiting = self._world.stuck()
+        self._waiting = self._world.waiting()
 
     def _clients_site(self) -> Site:
         """Where a client runs that connects now: when some nodes are struck for good, it asks the others."""
@@ -264,7 +264,7 @@ class _Simulation:
         if reason is StopReason.STOPPED and (ended == "done" or self._phase is not None):
             return []
         # The clients first: what they wait for is what the trial waits for.
-        waiting = sorted(self._waiting or self._world.stuck(), key=lambda one: one.machine != CONTROL)
+        waiting = sorted(self._waiting or self._world.waiting(), key=lambda one: one.machine != CONTROL)
         told = "; ".join(who_waits(waiting))
         why = f"not over {FINAL_PHASE_S:.0f} s after the time limit; who waits for what: {told}"
         return [Finding("no progress", "unknown", why)]
@@ -285,7 +285,7 @@ class _Simulation:
     def _waiting_at_last(self, phase: LivenessPhase) -> list[Waiting]:
         """Who waited shortly before the end; at the end itself nobody asks anything any more."""
         among = (CONTROL, *phase.core)
-        return [waiting for waiting in self._waiting or self._world.stuck() if waiting.machine in among]
+        return [waiting for waiting in self._waiting or self._world.waiting() if waiting.machine in among]
 
     def _look_at_traffic(self, core: Sequence[str]) -> None:
         links = [self._world.network.link(*pair) for pair in permutations(core, 2)]
@@ -293,7 +293,7 @@ class _Simulation:
 
     def _node_crashes(self) -> list[Finding]:
         for crash in self._world.crashes:
-            if crash.machine == CONTROL or is_inflicted(crash.error):
+            if crash.machine == CONTROL or is_injected(crash.error):
                 continue
             error = root_cause(crash.error)
             told = f"{type(error).__name__}: {error}"
@@ -315,7 +315,7 @@ class _Simulation:
                 "node": crash.machine,
                 "incarnation": crash.incarnation,
                 "time": crash.time_ns,
-                "inflicted": is_inflicted(crash.error),
+                "inflicted": is_injected(crash.error),
                 "error": f"{type(root_cause(crash.error)).__name__}: {root_cause(crash.error)}",
                 "traceback": crash.traceback,
             }

@@ -58,7 +58,7 @@ class Recording:
     stopped: str = ""
     """Why a monitor stopped the trial before its end; empty if none did."""
     sometimes: dict[str, dict[str, int]] = field(default_factory=dict)
-    """How often each rare branch was reached and taken, by name: see `ostrakon.harness.sim.buggify`."""
+    """How often each rare branch was reached and taken, by name: see `ostrakon.harness.sim.sometimes`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ostrakon.harness.faults.target import TARGETS, Target
 from ostrakon.harness.generator import Generator
 from ostrakon.harness.history import Event, History, Op, Trace
 from ostrakon.harness.plan import Plan
-from ostrakon.harness.sim.framing import Framing
+from ostrakon.harness.substrates.framing import Framing
 
 if TYPE_CHECKING:
     from ostrakon.harness.model import Explore

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from ostrakon.harness.history import Event as Traced
 from ostrakon.harness.history import Op
 from ostrakon.harness.model.run import Answer, Bare
-from ostrakon.harness.sim.latency import Exponential
-from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.substrates.latency import Exponential
+from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.workload import Refused
 from ostrakon.paxos_impl.core import (
     Durable,

@@ -35,8 +35,8 @@ from ostrakon.harness.generator import (
 )
 from ostrakon.harness.history import History, Op, Trace
 from ostrakon.harness.plan import BadPlan, Latency, Plan
-from ostrakon.harness.sim.buggify import sometimes
-from ostrakon.harness.sim.framing import LengthPrefixed
+from ostrakon.harness.sim.machine.buggify import sometimes
+from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Refused, Site, Workload
 from ostrakon.paxos_impl import client as paxos
 from ostrakon.paxos_impl.core import RULES, Chosen, Outcome, Unknown

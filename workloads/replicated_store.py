@@ -28,8 +28,8 @@ from ostrakon.harness.generator import (
 from ostrakon.harness.history import Event, History, Op, Trace
 from ostrakon.harness.liveness_phase import liveness_phase_of
 from ostrakon.harness.plan import Latency, Plan
-from ostrakon.harness.sim.buggify import sometimes
-from ostrakon.harness.sim.framing import LengthPrefixed
+from ostrakon.harness.sim.machine.buggify import sometimes
+from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Site, Unavailable, Workload
 from ostrakon.paxos_impl.client import NoAnswer
 from ostrakon.paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member

@@ -16,8 +16,7 @@ from ostrakon.harness.faults.fault import held
 from ostrakon.harness.faults.machine_control import MachineControl
 
 if TYPE_CHECKING:
-    from ostrakon.harness.sim.decay import Decay
-    from ostrakon.harness.sim.disk_fault import DiskFaultKind
+    from ostrakon.harness.sim.disk.disk_fault import Decay, DiskFaultKind
 
 SPOILS: Mapping[str, DiskFaultKind] = {
     "lying_disk": "lying sync",
@@ -93,7 +92,7 @@ def spoilt_disk(
     machines: MachineControl, nodes: Collection[str], kind: DiskFaultKind, probability: float
 ) -> Iterator[ActiveFault]:
     """Some operations do other than they say; what is damaged stays so."""
-    from ostrakon.harness.sim.disk_fault import DiskFault
+    from ostrakon.harness.sim.disk.disk_fault import DiskFault
 
     disks = [machines.devices(name).disk for name in machines.equipped(nodes)]
     with ExitStack() as undo:

@@ -176,6 +176,6 @@ class Devices:
 
 
 def _about(ms: float) -> Any:
-    from ostrakon.harness.sim.latency import Exponential
+    from ostrakon.harness.substrates.latency import Exponential
 
     return Exponential(mean_ms=ms, floor_ms=ms / 4)

@@ -19,7 +19,7 @@ from ostrakon.harness.faults.grudge import Grudge
 from ostrakon.harness.faults.machine_control import How, MachineControl
 
 if TYPE_CHECKING:
-    from ostrakon.harness.sim.link import Disturbance, FaultKind
+    from ostrakon.harness.substrates.message_faults import Disturbance, MessageFaultKind
 
 
 class Counted(Protocol):
@@ -196,7 +196,7 @@ def reset(links: Links[Any, Any], between: Collection[tuple[str, str]]) -> Itera
 @contextmanager
 def disturbed(
     links: Links[Any, DisturbedT],
-    kind: FaultKind,
+    kind: MessageFaultKind,
     probability: float,
     ms: float,
     between: Collection[tuple[str, str]] | None = None,
@@ -206,7 +206,7 @@ def disturbed(
     most: int = 0,
 ) -> Iterator[ActiveFault]:
     """Some messages fare as `kind` says: see `sim.link.Disturbance`, which has the same fields."""
-    from ostrakon.harness.sim.link import Disturbance
+    from ostrakon.harness.substrates.message_faults import Disturbance
 
     struck = links.disturb(Disturbance(kind, probability, ms, between, only, after, most))
     try:

@@ -26,11 +26,11 @@ from ostrakon.harness.live.sockets import install
 from ostrakon.harness.plan import BadPlan, Fault, Plan
 from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.script import FINAL_PHASE_S, script
-from ostrakon.harness.sim.errors import root_cause
-from ostrakon.harness.sim.latency import planned_latency
-from ostrakon.harness.sim.seeds import substream
 from ostrakon.harness.simulation import client_crashes
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrates.errors import root_cause
+from ostrakon.harness.substrates.latency import planned_latency
+from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.trial import Finding, Recording
 from ostrakon.harness.workload import Site, Workload
 

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 import trio
 
 from ostrakon.harness.live.link import Link
-from ostrakon.harness.sim.framing import Framing, Splitter
+from ostrakon.harness.substrates.framing import Framing, Splitter
 
 RETRANSMISSION_S = 0.2
 """How late TCP makes what was lost on its way."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from ostrakon.harness.sim.link import Disturbed, Fate, fate_of
+from ostrakon.harness.substrates.message_faults import Disturbed, Fate, fate_of
 
 
 @dataclass(eq=False, slots=True)

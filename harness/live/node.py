@@ -19,7 +19,7 @@ from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.live.disk import LiveDisk
 from ostrakon.harness.live.job import NodeJob, decode_job
 from ostrakon.harness.live.sockets import install
-from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.workload import Program, Site
 
 _PR_SET_PDEATHSIG = 1

@@ -24,9 +24,9 @@ from ostrakon.harness.live.preamble import (
     decode_preamble,
     read_line,
 )
-from ostrakon.harness.sim.framing import Framing
-from ostrakon.harness.sim.latency import Latency
-from ostrakon.harness.sim.link import Disturbance, Disturbed
+from ostrakon.harness.substrates.framing import Framing
+from ostrakon.harness.substrates.latency import Latency
+from ostrakon.harness.substrates.message_faults import Disturbance, Disturbed
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 

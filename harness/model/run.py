@@ -24,8 +24,8 @@ from ostrakon.harness.model.recording import recording
 from ostrakon.harness.model.wires import Wires
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.script import FINAL_PHASE_S, script
-from ostrakon.harness.sim.seeds import substream
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.trial import Finding, Recording
 from ostrakon.harness.workload import Workload
 

@@ -14,9 +14,9 @@ from typing import Any
 from ostrakon.harness.faults import Grudge
 from ostrakon.harness.model.heap import Heap
 from ostrakon.harness.plan import Deviation, Plan
-from ostrakon.harness.sim.latency import planned_latency
-from ostrakon.harness.sim.link import Disturbance, Disturbed
-from ostrakon.harness.sim.seeds import substream
+from ostrakon.harness.substrates.latency import planned_latency
+from ostrakon.harness.substrates.message_faults import Disturbance, Disturbed
+from ostrakon.harness.substrates.seeds import substream
 
 Arrive = Callable[[str, Any], None]
 """Takes the sender and the message."""

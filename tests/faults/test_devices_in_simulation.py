@@ -28,9 +28,9 @@ from ostrakon.harness.faults import (
 from ostrakon.harness.faults.device_fault import SPOILS
 from ostrakon.harness.plan import Fault
 from ostrakon.harness.sim import Constant, World
-from ostrakon.harness.sim.clock import EPOCH_S
-from ostrakon.harness.sim.decay import Decay
-from ostrakon.harness.sim.inflicted import is_inflicted
+from ostrakon.harness.sim.disk.disk_fault import Decay
+from ostrakon.harness.sim.kernel.clock import EPOCH_S
+from ostrakon.harness.substrates.errors import is_injected
 
 PORT = 4000
 BEAT_S = 0.1
@@ -354,9 +354,9 @@ def test_an_error_knows_that_it_was_inflicted_through_whatever_wraps_it(toy: Toy
     except ValueError as error:
         wrapped = ExceptionGroup("all of it", [KeyError(), error])
 
-    assert is_inflicted(plain.value)
-    assert is_inflicted(wrapped)
-    assert not is_inflicted(OSError(errno.EIO, "of its own"))
+    assert is_injected(plain.value)
+    assert is_injected(wrapped)
+    assert not is_injected(OSError(errno.EIO, "of its own"))
 
 
 def _is_garbled(line: str, toy: Toy) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from ostrakon.harness.faults.grudge import Grudge
-from ostrakon.harness.sim.disk_fault import DiskFault
-from ostrakon.harness.sim.link import Disturbance
+from ostrakon.harness.sim.disk.disk_fault import DiskFault
+from ostrakon.harness.substrates.message_faults import Disturbance
 
 
 @dataclass(eq=False)

@@ -8,8 +8,8 @@ import trio.testing
 
 from ostrakon.harness.live.flow import RETRANSMISSION_S, Flow
 from ostrakon.harness.live.link import Blockade, Link
-from ostrakon.harness.sim.framing import Lines
-from ostrakon.harness.sim.link import Disturbance, Disturbed
+from ostrakon.harness.substrates.framing import Lines
+from ostrakon.harness.substrates.message_faults import Disturbance, Disturbed
 
 MESSAGES = [b"%d\n" % number for number in range(50)]
 MS = 1_000_000

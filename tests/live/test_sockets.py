@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ostrakon.harness.live.preamble import Connecting, Listening, decode_preamble, encode_preamble
 from ostrakon.harness.live.proxy import Proxy
 from ostrakon.harness.live.sockets import install
-from ostrakon.harness.sim.latency import Constant
+from ostrakon.harness.substrates.latency import Constant
 
 NAMES = st.from_regex(r"[a-z0-9_]+", fullmatch=True)
 PORTS = st.integers(0, 65535)

@@ -1,7 +1,7 @@
 """Write the golden digests of the stories; read the difference before you commit it."""
 
+from tests.sim.machine.test_determinism import GOLDEN, SEEDS
 from tests.sim.scenario import story
-from tests.sim.test_determinism import GOLDEN, SEEDS
 
 if __name__ == "__main__":
     GOLDEN.parent.mkdir(parents=True, exist_ok=True)

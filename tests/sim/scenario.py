@@ -19,7 +19,7 @@ import uuid
 import trio
 
 from ostrakon.harness.sim import Disturbance, Lines, Machine, World
-from ostrakon.harness.sim.link import FaultKind
+from ostrakon.harness.substrates.message_faults import MessageFaultKind
 
 PEERS = ("n1", "n2", "n3")
 PORT = 4000
@@ -117,7 +117,7 @@ async def _nemesis(world: World, lines: list[str]) -> None:
                 await trio.sleep(0.7)
                 lines.append(f"cut stopped {world.network.mend(cut)}")
             case "disturb":
-                kinds: list[FaultKind] = ["drop", "duplicate", "reorder", "delay"]
+                kinds: list[MessageFaultKind] = ["drop", "duplicate", "reorder", "delay"]
                 kind = rng.choice(kinds)
                 disturbed = world.network.disturb(Disturbance(kind, 0.3, ms=30))
                 await trio.sleep(0.5)

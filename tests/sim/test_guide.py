@@ -26,7 +26,7 @@ def test_every_test_that_the_guide_names_exists() -> None:
 
     assert here
     assert elsewhere
-    assert not [name for name in here if not (Path(__file__).parent / name).exists()]
+    assert not [name for name in here if not list(Path(__file__).parent.rglob(name))]
     assert not [name for name in elsewhere if not (GUIDE.parents[1] / name).exists()]
 
 

@@ -17,7 +17,7 @@ from tests.trial.toy import answer, plan, toy
 def test_a_deterministic_system_makes_the_same_choices_twice() -> None:
     drawn = plan_for(DECREE, seed=4, nemesis="all")
 
-    assert check_determinism(lambda tape: simulate(drawn, DECREE, tape=tape)) is None
+    assert check_determinism(lambda choice_log: simulate(drawn, DECREE, choice_log=choice_log)) is None
 
 
 def test_what_a_program_remembers_from_an_earlier_run_is_found_out() -> None:
@@ -30,7 +30,7 @@ def test_what_a_program_remembers_from_an_earlier_run_is_found_out() -> None:
 
     workload = toy(remember)
 
-    diverged = check_determinism(lambda tape: simulate(plan(workload), workload, tape=tape))
+    diverged = check_determinism(lambda choice_log: simulate(plan(workload), workload, choice_log=choice_log))
 
     assert diverged is not None
     assert diverged.first != diverged.second

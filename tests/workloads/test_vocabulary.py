@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.plan import BadPlan, Fault, Plan
 from ostrakon.harness.planning import plan_for
-from ostrakon.harness.sim.network import Message
+from ostrakon.harness.sim.network.network import Message
 from ostrakon.harness.simulation import simulate
 from ostrakon.harness.trial import run
 

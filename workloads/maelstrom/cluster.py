@@ -17,7 +17,7 @@ from ostrakon.harness.generator import (
 )
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.plan import Latency, Plan
-from ostrakon.harness.sim.framing import Lines
+from ostrakon.harness.substrates.framing import Lines
 from ostrakon.harness.workload import Connect, Workload
 from ostrakon.workloads.final_phase import each_until_done
 from ostrakon.workloads.maelstrom.bridge import run_binary

@@ -19,7 +19,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
-from ostrakon.harness.sim.network import Message as Sent
+from ostrakon.harness.sim.network.network import Message as Sent
 from ostrakon.harness.simulation import simulate
 from ostrakon.harness.trial import run
 from ostrakon.harness.workload import Workload

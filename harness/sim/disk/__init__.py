@@ -1,0 +1,1 @@
+"""The simulated disk: files with a page cache, power loss, disk faults, and the POSIX calls on top."""

@@ -1,0 +1,282 @@
+"""A machine's disk: files with a page cache over what is durable, and crashes that tell the two apart.
+
+Writes go to the page cache and survive the death of the process. `sync` makes a file durable, and with it the
+names of all files. When the power fails, each file keeps what was durable and a random prefix of what was
+written to it since, in order, the last surviving write perhaps torn. `replace` is atomic, and durable when it
+returns; so are `truncate` and `remove`.
+
+The asynchronous methods are a port for programs that keep their storage behind one. Ordinary file code runs
+on the same disk; see `filesystem.py`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import trio
+from trio.lowlevel import Abort
+
+from ostrakon.harness.sim.disk.directory import Directory
+from ostrakon.harness.sim.disk.disk_fault import Decay, DiskFault, FaultyDisk, decay
+from ostrakon.harness.sim.disk.file_locks import FileLocks
+from ostrakon.harness.sim.disk.inode import Inode, Resize, Write, survivors
+from ostrakon.harness.sim.runtimes.trio.run import Trap, park
+from ostrakon.harness.substrates.errors import injected_error
+from ostrakon.harness.substrates.latency import Exponential, Latency
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.disk.host import Host, Owner
+
+Operation = Literal["read", "write", "sync"]
+_UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
+_FOR_EVER = Trap(lambda _: Abort.SUCCEEDED)
+
+
+class SimDisk:
+    """The disk as its machine's program uses it, and as the nemesis spoils it."""
+
+    def __init__(self, machine: Host) -> None:
+        self.directory = Directory()
+        self.sync_latency: Latency = Exponential(mean_ms=1.0, floor_ms=0.2)
+        """How long it takes to make something durable; slow disks have another."""
+        self.capacity: int | None = None
+        """Bytes that fit; writing more fails with ENOSPC."""
+        self.failing: dict[Operation, int] = {}
+        """Operations that fail, with the errno they fail with, until this is taken out again."""
+        self.syncs = 0
+        """How often something was made durable."""
+        self.waits = 0
+        """How often a program has waited for the device."""
+        self.busy_until_ns = 0
+        """When the last of the operations is done that have begun so far, however slow the disk was then."""
+        self.refusals = 0
+        """How often an operation was made to fail."""
+        self.on_operation: Callable[[Operation, str], object] | None = None
+        """Told of each operation and its path before it happens; it may kill the process or cut the power."""
+        self.decayed = 0
+        """How many files were damaged where they lay."""
+        self.lost_writes = 0
+        """How many files have lost something to power failures."""
+        self.locks = FileLocks()
+        """Who holds the lock of which file."""
+        self._machine = machine
+        self._kernel = machine.world.kernel
+
+    # What programs call.
+
+    async def read(self, path: str) -> bytes:
+        """The content of a file. Raises: FileNotFoundError, OSError."""
+        await self._begin("read", path)
+        return self.content(path)
+
+    async def append(self, path: str, data: bytes) -> None:
+        """Write at the end of a file, which is created if need be. Raises: OSError."""
+        await self._begin("write", path, len(data))
+        inode = self.inode(path, create=True)
+        self.write_to(inode, len(inode.cached), data)
+
+    async def write(self, path: str, offset: int, data: bytes) -> None:
+        """Write somewhere in a file, which is created if need be. Raises: OSError."""
+        await self._begin("write", path, len(data))
+        self.write_to(self.inode(path, create=True), offset, data)
+
+    async def truncate(self, path: str, size: int) -> None:
+        """Cut a file, or extend it with zeros, durably. Raises: FileNotFoundError, OSError."""
+        await self._begin("write", path)
+        inode = self.inode(path)
+        inode.change(Resize(size))
+        await self.wait()
+        self.sync_inode(inode)
+
+    async def sync(self, path: str) -> None:
+        """Make a file and its name durable. Raises: FileNotFoundError, OSError."""
+        await self._begin("sync", path)
+        inode = self.inode(path)
+        await self.wait()
+        self.sync_inode(inode)
+
+    async def replace(self, path: str, data: bytes) -> None:
+        """Put new content in the place of a file, at once and durably. Raises: OSError."""
+        await self._begin("write", path, len(data))
+        await self.wait()
+        self.check("sync")
+        self.directory.link(path, Inode.holding(data))
+        self.directory.commit()
+        self.syncs += 1
+
+    async def remove(self, path: str) -> None:
+        """Remove a file, durably. Raises: FileNotFoundError, OSError."""
+        await self._begin("write", path)
+        self.inode(path)
+        self.directory.unlink(path)
+        self.directory.commit()
+
+    async def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+        await self._begin("read", path)
+        return path in self.directory.names
+
+    async def list(self, directory: str = "") -> list[str]:
+        """The paths of the files below a directory, sorted."""
+        await self._begin("read", directory)
+        prefix = directory.rstrip("/") + "/" if directory else ""
+        return sorted(path for path in self.directory.names if path.startswith(prefix))
+
+    # What happens to it.
+
+    def power_off(self) -> None:
+        """Lose what was not synced, or some of it."""
+        before = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
+        self.directory.power_off(self._rng)
+        left: dict[Inode, Inode] = {}  # A file that has several names is still one.
+        for path in sorted(self.directory.names):
+            inode = self.directory.names[path]
+            if inode not in left:
+                left[inode] = Inode.holding(survivors(inode, self._rng), inode.modified_s)
+            self.directory.names[path] = left[inode]
+        self.directory.restart()
+        after = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
+        self.lost_writes += sum(after.get(path) != content for path, content in before.items())
+
+    def fail(self, operation: Operation, error: int = errno.EIO) -> None:
+        """Let an operation fail from now on, with EIO or another errno."""
+        self.failing[operation] = error
+
+    def disturb(self, fault: DiskFault) -> DiskFault:
+        """Let a fault strike from now on; `settle` ends it."""
+        self.faulty.faults.append(fault)
+        return fault
+
+    def settle(self, fault: DiskFault) -> None:
+        """End one fault; again is harmless."""
+        if fault in self.faulty.faults:
+            self.faulty.faults.remove(fault)
+
+    def decay(self, kind: Decay) -> int:
+        """Damage a file where it lies, for good. Returns how many are damaged: none, if all are empty."""
+        rng = self._machine.world.rng("decay", self._machine.name, self.decayed)
+        damaged = decay(kind, [inode for _, inode in sorted(self.directory.names.items())], rng)
+        self.decayed += damaged
+        return damaged
+
+    def mend(self) -> None:
+        """Let every operation succeed again, and everything fit; what is damaged stays damaged."""
+        self.failing.clear()
+        self.faulty.faults.clear()
+        self.capacity = None
+
+    @cached_property
+    def faulty(self) -> FaultyDisk:
+        """The faults at work, and how often each kind has struck."""
+        return FaultyDisk(self._machine.name, self._machine.world.rng("disk faults", self._machine.name))
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What programs see, by path."""
+        return {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
+
+    @property
+    def used(self) -> int:
+        """Bytes in all files."""
+        return sum(len(inode.cached) for inode in dict.fromkeys(self.directory.names.values()))
+
+    # What both ports are made of.
+
+    def inode(self, path: str, *, create: bool = False) -> Inode:
+        """The file of this name. Raises: FileNotFoundError, unless it is to be created."""
+        inode = self.directory.names.get(path)
+        if inode is None:
+            if not create:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+            inode = Inode()
+            self.directory.link(path, inode)
+        return inode
+
+    def content(self, path: str) -> bytes:
+        """What a program reads."""
+        return bytes(self._shown(self.inode(path)))
+
+    def read_from(self, inode: Inode, offset: int, count: int) -> bytes:
+        """What one read gives of a file: so much, unless it ends before, or the read falls short."""
+        data = bytes(self._shown(inode)[offset : offset + count])
+        return self.faulty.shorten(data) if self._has_faults else data
+
+    def write_to(self, inode: Inode, offset: int, data: bytes) -> None:
+        """Write into the page cache."""
+        write = Write(offset, bytes(data))
+        is_lost = False
+        if self._has_faults:
+            write = self.faulty.spoil(write, len(inode.cached))
+            is_lost = self.faulty.strikes("lost write")
+        inode.change(write, reaches_device=not is_lost)
+
+    def sync_inode(self, inode: Inode) -> None:
+        """Make a file and all names durable. Raises: OSError."""
+        try:
+            self.check("sync")
+        except OSError:
+            inode.fail_to_sync()
+            raise
+        if not (self._has_faults and self.faulty.strikes("lying sync")):
+            inode.sync()
+            self.directory.commit()
+        self.syncs += 1
+
+    def check(self, operation: Operation, growth: int = 0) -> None:
+        """Raises: OSError, if the operation fails these days or so many more bytes do not fit."""
+        error = self.failing.get(operation)
+        if error is None and self.capacity is not None and growth and self.used + growth > self.capacity:
+            error = errno.ENOSPC
+        if error is not None:
+            self.refusals += 1
+            raise injected_error(error)
+
+    async def wait(self) -> None:
+        """The time it takes the device; like a system call, it cannot be cancelled."""
+        process, task = self._kernel.current, trio.lowlevel.current_task()
+        self.waits += 1
+        done_ns = self._kernel.now_ns + self.sync_latency.sampler(self._rng)()
+        self.busy_until_ns = max(self.busy_until_ns, done_ns)
+        self._kernel.call_at(done_ns, process.reschedule, task)
+        await park(_UNCANCELLABLE)
+        await self._require_alive(process)
+
+    # Below.
+
+    def _shown(self, inode: Inode) -> bytes | bytearray:
+        is_stale = bool(self._has_faults and inode.unsynced and self.faulty.strikes("stale read"))
+        return inode.durable if is_stale else inode.cached
+
+    @property
+    def _has_faults(self) -> bool:
+        return "faulty" in self.__dict__ and bool(self.faulty.faults)
+
+    @cached_property
+    def _rng(self) -> random.Random:
+        return self._machine.world.rng("disk", self._machine.name)
+
+    async def _begin(self, operation: Operation, path: str, growth: int = 0) -> None:
+        await trio.lowlevel.checkpoint_if_cancelled()
+        process = self._kernel.current
+        if not process.is_alone:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        await self._require_alive(process)
+        if self._kernel.choice_log is not None:
+            self._kernel.note_choice("disk", operation, path, growth)
+        if self.on_operation is not None:
+            self.on_operation(operation, path)
+            if not process.alive:
+                await park(_FOR_EVER)
+        if operation != "sync":  # That fails when it is tried, after its time.
+            self.check(operation, growth)
+
+    async def _require_alive(self, process: Owner) -> None:
+        """A process that was killed, or whose world has ended, is being unwound: nothing of it may show."""
+        if self._machine.world.closing or not process.alive:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            raise OSError(errno.EIO, "this process is gone")

@@ -1,0 +1,265 @@
+"""One simulated process: one real Trio run, advanced by the kernel.
+
+It can be stopped in its tracks (SIGSTOP), killed without running another line (SIGKILL), or cancelled. A
+killed process stays frozen, with its suspended tasks, until the world closes; only then is it unwound, when
+nothing it does can matter any more.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import trio
+from outcome import Error, Outcome, Value
+from trio.lowlevel import Task
+
+from ostrakon.harness.sim.kernel.errors import SimulationError
+from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
+from ostrakon.harness.sim.network.mailbox import Mailbox
+from ostrakon.harness.sim.runtimes.trio.run import TrioRun
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.disk.open_file import SimFile
+    from ostrakon.harness.sim.machine.machine import Machine
+    from ostrakon.harness.sim.network.endpoint import Endpoint
+
+Program = Callable[[], Awaitable[object]]
+
+
+class Process:
+    """One incarnation of a machine's program."""
+
+    def __init__(self, kernel: Kernel, machine: Machine, program: Program, incarnation: int) -> None:
+        self.machine, self.incarnation = machine, incarnation
+        self.name = f"{machine.name}#{incarnation}"
+        """The machine and the incarnation: "n1#0"."""
+        self.queued = False
+        self.can_run = True
+        """Whether the kernel may run it: it is not paused, killed or done."""
+        self.sockets: dict[Endpoint, None] = {}
+        self.files: dict[int, SimFile | None] = {}
+        """Open files by their descriptor; None where one was closed."""
+        self.signal_handlers: dict[int, Any] = {}
+        self.passes = 0
+        """How often a batch of its tasks was run; each is a moment at which it could have died."""
+        self.crash_pass = 0
+        self.crash: Callable[[], object] = machine.kill
+        self.batch: list[Task] = []
+        """The tasks that still have to run in this pass; Trio takes them out one by one."""
+        self._kernel, self._program = kernel, program
+        self._clock = machine.clock
+        self._paused = self._killed = False
+        self._stranded: list[Task] = []
+        self._scope = trio.CancelScope()
+        self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
+        self._outcome: Outcome[Any] | None = None
+        self._rng: random.Random | None = None
+        self._mailbox: Mailbox | None = None
+        self.run = TrioRun(self._main, machine.clock, machine.socket_factory, machine.resolver)
+        self._ready, self._waiting_for_idle = self.run.queue, self.run.waiting_for_idle
+        kernel.make_ready(self)
+
+    def __repr__(self) -> str:
+        return f"<Process {self.name}, {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """`running`, `paused`, `killed`, `crashed` (an exception ended it) or `ended`."""
+        if self._killed:
+            return "killed"
+        if self._outcome is not None:
+            return "crashed" if self.error is not None else "ended"
+        return "paused" if self._paused else "running"
+
+    @property
+    def done(self) -> bool:
+        """Whether its program has returned or raised; one that was killed never does."""
+        return self._outcome is not None and not self._killed
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is there, even if paused."""
+        return self._outcome is None and not self._killed
+
+    @property
+    def unwound(self) -> bool:
+        """Whether no coroutine of it is left."""
+        return self._outcome is not None
+
+    @property
+    def error(self) -> BaseException | None:
+        """The exception that ended it."""
+        return self._outcome.error if isinstance(self._outcome, Error) else None
+
+    @property
+    def value(self) -> Any:
+        """What the program returned; None if it has not."""
+        return self._outcome.value if isinstance(self._outcome, Value) else None
+
+    @property
+    def rng(self) -> random.Random:
+        """Whatever the program asks of `random`, `os.urandom`, `uuid` or `secrets` comes from here."""
+        if self._rng is None:
+            self._rng = self.machine.world.rng("process", self.machine.name, self.incarnation)
+        return self._rng
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Where it receives messages that do not travel over sockets."""
+        if self._mailbox is None:
+            self._mailbox = Mailbox(self)
+        return self._mailbox
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether only the running task could run now; then it need not let others go first."""
+        return not self.batch and not self._ready
+
+    def tick(self) -> None:
+        """Run until every task waits. Called by the kernel."""
+        kernel, run = self._kernel, self.run
+        kernel.current = self
+        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self.machine.number))
+        if kernel.choice_log is not None:
+            kernel.note_choice("run")
+        advance, passes = run.advance, 0
+        try:
+            while not advance():
+                passes += 1
+                if not self.can_run:
+                    return
+                if passes > self.machine.world.passes_max:
+                    self._suspect_livelock()
+                    return
+        except StopIteration:
+            self._end()
+        except trio.TrioInternalError as error:
+            self._give_up(error)
+        else:
+            deadline_s = self._clock.deadline_s
+            if deadline_s != self._deadline_s or self._waiting_for_idle:
+                self._deadline_s = deadline_s
+                self.set_alarm()
+        finally:
+            kernel.current = None
+
+    def reschedule(self, task: Task, value: object = None) -> None:
+        """Wake `task`, one of this process that is parked, from anywhere in the simulation."""
+        self.run.reschedule(task, value)
+        if not self.queued and self.can_run:
+            self.queued = True
+            self._kernel.ready.append(self)
+
+    def set_alarm(self) -> None:
+        """Have the kernel wake this process at its next deadline, by the clock as it goes now."""
+        self._alarm_ns = NEVER_NS if self._deadline_s == inf else self._clock.true_ns(self._deadline_s)
+        cushion_s = self.run.cushion_s
+        if cushion_s is not None:
+            self._alarm_ns = min(self._alarm_ns, self._kernel.now_ns + int(cushion_s * 1e9))
+            self._deadline_s = -inf  # So that the next tick looks again.
+        if self._alarm_ns < self._scheduled_ns:
+            self._schedule_alarm()
+
+    def pause(self) -> None:
+        """SIGSTOP."""
+        self._paused, self.can_run = True, False
+
+    def resume(self) -> None:
+        """SIGCONT. What arrived meanwhile is seen before the timeouts that expired meanwhile."""
+        if self._paused and self.alive:
+            self._paused, self.can_run = False, True
+            self._kernel.make_ready(self)
+
+    def signal(self, number: int) -> bool:
+        """Deliver a signal to the handler that the program has installed for it; False if there is none."""
+        handler = self.signal_handlers.get(number)
+        if not self.alive or not callable(handler):
+            return False
+        self.run.within(lambda: handler(number, None))
+        self._kernel.make_ready(self)
+        return True
+
+    def cancel(self) -> None:
+        """Cancel the program."""
+        if self.alive:
+            self.run.within(self._scope.cancel)
+            self._kernel.make_ready(self)
+
+    def kill(self) -> None:
+        """SIGKILL: not another line of it runs."""
+        self._killed, self.can_run = True, False
+        if self._kernel.current is self:
+            self._stranded = self.batch[:]
+            self.batch.clear()
+
+    def crash_at(self, passes: int, crash: Callable[[], object] | None = None) -> None:
+        """Let it die in place of its batch number `passes`, counted from 1: at an await, chosen exactly.
+
+        It is killed, unless `crash` does something else, such as cutting its machine's power.
+        """
+        self.crash_pass = passes
+        if crash is not None:
+            self.crash = crash
+
+    def unwind(self) -> None:
+        """End it after the fact, whatever state it is in, so that no coroutine is left behind."""
+        if self._outcome is None:
+            self._paused, self.can_run = False, True
+            self.crash_pass = 0
+            self.run.put_back(self._stranded)
+            self._stranded = []
+            self.run.within(self._scope.cancel)
+            self._kernel.make_ready(self)
+
+    async def _main(self) -> object:
+        with self._scope:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            return await self._program()
+        return None
+
+    def _schedule_alarm(self) -> None:
+        self._scheduled_ns = self._alarm_ns
+        self._kernel.call_at(self._alarm_ns, self._ring, self._alarm_ns)
+
+    def _ring(self, at_ns: int) -> None:
+        # Timeouts are mostly put off before they expire. The event is then left in the heap and looks here
+        # again when it comes up, which is cheaper than an event for every change.
+        if at_ns != self._scheduled_ns:
+            return
+        self._scheduled_ns = NEVER_NS
+        if self._alarm_ns <= self._kernel.now_ns:
+            self._kernel.make_ready(self)
+        elif self._alarm_ns < NEVER_NS:
+            self._schedule_alarm()
+
+    def _suspect_livelock(self) -> None:
+        self.machine.world.livelocked = self
+        self._kernel.halted = True
+        self._kernel.call_at(self._kernel.now_ns, self._kernel.make_ready, self)
+
+    def _end(self) -> None:
+        self._outcome = self.run.outcome
+        self.run.take_apart()
+        self.can_run = False
+        error = self.error
+        if error is not None and _contains(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        if isinstance(error, SystemExit) and not error.code:
+            self._outcome = Value(None)
+        self.machine.process_ended(self)
+
+    def _give_up(self, error: trio.TrioInternalError) -> None:
+        self._outcome = Error(error)
+        self.can_run = False
+        if error.__cause__ is not None and _contains(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise SimulationError(f"Trio broke inside {self.name}: {error.__cause__ or error}") from error
+
+
+def _contains(error: BaseException, kind: type[BaseException]) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(kind) is not None
+    return isinstance(error, kind)

@@ -1,0 +1,1 @@
+"""The simulated network: links, TCP, UDP, UNIX sockets, name resolution."""

@@ -1,0 +1,228 @@
+"""What all simulated sockets share: an owner, addresses, options, and a task that waits at each side.
+
+Programs meet them through Trio's own socket API. The file descriptors they show stand for nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import trio
+from trio.lowlevel import Abort, Task, cancel_shielded_checkpoint, checkpoint, current_task
+
+from ostrakon.harness.sim.kernel.errors import NotSimulated
+from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK, address_info
+from ostrakon.harness.sim.runtimes.trio.run import Trap, park
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.network.host import Host, Owner
+
+UNIX = "unix"
+"""Stands in a UNIX socket's address where others have the IP; its path stands where they have the port."""
+
+Address = tuple[str, int | str]
+_ErrorType = type[BaseException] | None
+
+
+class Endpoint(trio.socket.SocketType):
+    """A socket of one process."""
+
+    def __init__(self, process: Owner, family: int) -> None:
+        self.process = process
+        self.machine: Host = process.machine
+        self._network = self.machine.world.network
+        self._family = socket.AddressFamily(family)
+        self._local: Address = (ANY, 0)
+        self._remote: Address | None = None
+        self._is_bound = False
+        self.closed = False
+        """Whether the program, or the operating system after its death, has closed it."""
+        self._options: dict[tuple[int, int], Any] = {}
+        self._reader: Task | None = None
+        self._writer: Task | None = None
+        self._to_read: Trap | None = None
+        self._to_write: Trap | None = None
+        process.sockets[self] = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.process.name}, {self._local} to {self._remote}>"
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, kind: _ErrorType, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """AF_INET or AF_UNIX."""
+        return self._family
+
+    @property
+    def local(self) -> Address:
+        """The local address, as the simulator keeps it."""
+        return self._local
+
+    @property
+    def _sock(self) -> socket.socket:
+        # Where trio's own sockets keep the real one; anyio shows it to programs as an attribute of streams.
+        return self.machine.socket_factory.plain_view(self)
+
+    def shutdown(self, flag: int) -> None:
+        """End the sending side, the receiving side, or both, if there are any. Raises: OSError."""
+        fail(errno.ENOTCONN)
+
+    def fileno(self) -> int:
+        """A number that stands for no real file; -1 once closed."""
+        return -1 if self.closed else 1_000_000
+
+    def getsockname(self) -> Any:
+        """The local address."""
+        return self._shown(self._local)
+
+    def getpeername(self) -> Any:
+        """The remote address. Raises: OSError with ENOTCONN."""
+        if self._remote is None:
+            fail(errno.ENOTCONN)
+        return self._shown(self._remote)
+
+    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
+        """What was set, or 0."""
+        if (level, optname) == (socket.SOL_SOCKET, socket.SO_TYPE):
+            return int(self.type)
+        return self._options.get((level, optname), 0)
+
+    def setsockopt(self, level: int, optname: int, value: Any, optlen: int | None = None) -> None:
+        """Remembered, without effect. Raises: OSError with EBADF."""
+        self._require_open()
+        self._options[level, optname] = value
+
+    async def bind(self, address: Any) -> None:
+        """Take a local address. Raises: OSError with EADDRINUSE, EADDRNOTAVAIL or EINVAL."""
+        self._require_open()
+        await checkpoint()
+        self.take(address)
+
+    def take(self, address: Any) -> None:
+        """As `bind`, at once."""
+        self._require_open()
+        if self._is_bound:
+            fail(errno.EINVAL)
+        ip, port = self._resolve(address, ANY)
+        if ip not in (ANY, LOOPBACK, UNIX, self.machine.ip):
+            fail(errno.EADDRNOTAVAIL)
+        if port and self._is_taken(ip, port):
+            fail(errno.EADDRINUSE)
+        self._local, self._is_bound = (ip, port or self.machine.free_port()), True
+
+    def listen(self, backlog: int = 128) -> None:
+        """Accept connections from now on, if it can have any. Raises: OSError."""
+        fail(errno.EOPNOTSUPP)
+
+    def detach(self) -> NoReturn:
+        """There is no file descriptor to hand out."""
+        raise NotSimulated("a simulated socket has no file descriptor to detach")
+
+    def close(self) -> None:
+        """Close it."""
+        raise NotImplementedError
+
+    def vanish(self) -> None:
+        """The machine lost its power: gone without a word."""
+        self.closed = True
+
+    @property
+    def waits_for(self) -> tuple[Task, str] | None:
+        """The task that waits here for an answer, and the machine that is to give it."""
+        return None
+
+    def is_connected_to(self, machine: Host) -> bool:
+        """Whether it is an end of a connection with `machine`."""
+        return False
+
+    def reset(self) -> None:
+        """Break the connection here, if there is one."""
+
+    # Below.
+
+    def _is_taken(self, ip: str, port: int | str) -> bool:
+        return self.machine.listener_at(ip, port) is not None
+
+    def _shown(self, address: Address) -> Any:
+        return address[1] if address[0] == UNIX else address
+
+    def _resolve(self, address: Any, default: str) -> Address:
+        if self._family == socket.AF_UNIX:
+            return UNIX, os.fsdecode(address)
+        host, port = address[0] or default, int(address[1])
+        return address_info(self._network, host, port, 0, socket.SOCK_STREAM, 0, 0)[0][4][0], port
+
+    def _bind_towards(self, ip: str) -> None:
+        """Take an address to send to `ip` from, unless there is one."""
+        if not self._is_bound or self._local[0] == ANY:
+            own = ip if ip in (LOOPBACK, UNIX) else self.machine.ip
+            self._local, self._is_bound = (own, self._local[1] or self.machine.free_port()), True
+
+    def _require_open(self) -> None:
+        if self.closed:
+            fail(errno.EBADF)
+
+    async def _yield(self) -> None:
+        """Let others go first; with nobody else ready, that would only cost time."""
+        if not self.process.is_alone:
+            await cancel_shielded_checkpoint()
+
+    async def _wait_to_read(self) -> None:
+        if self._reader is not None:
+            fail_as_busy("reading from")
+        self._reader = current_task()
+        await park(self._to_read or self._read_trap())
+        self._require_not_closed_meanwhile()
+
+    async def _wait_to_write(self) -> None:
+        if self._writer is not None:
+            fail_as_busy("writing to")
+        self._writer = current_task()
+        self._to_write = self._to_write or Trap(self._stop_writing)
+        await park(self._to_write)
+        self._require_not_closed_meanwhile()
+
+    def _require_not_closed_meanwhile(self) -> None:
+        if self.closed:
+            raise trio.ClosedResourceError("another task closed this socket")
+
+    def _read_trap(self) -> Trap:
+        self._to_read = Trap(self._stop_reading)
+        return self._to_read
+
+    def _stop_reading(self, _: object) -> Abort:
+        self._reader = None
+        return Abort.SUCCEEDED
+
+    def _stop_writing(self, _: object) -> Abort:
+        self._writer = None
+        return Abort.SUCCEEDED
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            self.process.reschedule(reader)
+
+    def _wake_writer(self) -> None:
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            self.process.reschedule(writer)
+
+
+def fail_as_busy(doing: str) -> NoReturn:
+    """Raise what a second task gets that waits at the same side of a socket."""
+    raise trio.BusyResourceError(f"another task is already {doing} this socket")
+
+
+def fail(error: int) -> NoReturn:
+    """Raise the OSError of this number."""
+    raise OSError(error, os.strerror(error))

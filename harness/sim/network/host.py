@@ -1,0 +1,94 @@
+"""What the network needs to know of machines, their processes and the world they are in.
+
+The classes behind these protocols are in `sim/machine`, which is built on the network. The network states
+what it needs in its own words, so that the two folders do not import each other.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from trio.lowlevel import Task
+
+    from ostrakon.harness.sim.kernel.kernel import Kernel
+    from ostrakon.harness.sim.network.datagram_socket import DatagramSocket
+    from ostrakon.harness.sim.network.endpoint import Address, Endpoint
+    from ostrakon.harness.sim.network.mailbox import Mailbox
+    from ostrakon.harness.sim.network.network import Network
+    from ostrakon.harness.sim.network.socket_factory import SocketFactory
+    from ostrakon.harness.sim.network.stream_socket import StreamSocket
+
+
+class Surroundings(Protocol):
+    """The world around a machine."""
+
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def machines(self) -> Mapping[str, Host]: ...
+    @property
+    def closing(self) -> bool:
+        """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
+
+    def rng(self, *path: str | int) -> random.Random:
+        """The random stream called `path`."""
+
+
+class Host(Protocol):
+    """A machine on the network."""
+
+    @property
+    def world(self) -> Surroundings: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def ip(self) -> str: ...
+    @property
+    def is_node(self) -> bool:
+        """Whether it belongs to the system under test; faults leave the others' connections alone."""
+
+    @property
+    def powered(self) -> bool: ...
+    @property
+    def process(self) -> Owner | None:
+        """The latest process, dead or alive."""
+
+    @property
+    def processes(self) -> Sequence[Owner]: ...
+    @property
+    def listeners(self) -> dict[Address, StreamSocket]: ...
+    @property
+    def datagram_sockets(self) -> dict[int | str, DatagramSocket]: ...
+    @property
+    def socket_factory(self) -> SocketFactory: ...
+    def listener_at(self, ip: str, port: int | str) -> StreamSocket | None:
+        """Who listens on this port for connections to this address."""
+
+    def free_port(self) -> int:
+        """A port that nobody uses here."""
+
+
+class Owner(Protocol):
+    """A process that has sockets."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def machine(self) -> Host: ...
+    @property
+    def sockets(self) -> dict[Endpoint, None]: ...
+    @property
+    def mailbox(self) -> Mailbox: ...
+    @property
+    def alive(self) -> bool: ...
+    @property
+    def is_alone(self) -> bool:
+        """Whether only the running task could run now; then it need not let others go first."""
+
+    def reschedule(self, task: Task, value: Any = None) -> None:
+        """Wake one of its tasks that is parked."""

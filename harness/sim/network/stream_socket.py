@@ -1,0 +1,359 @@
+"""A TCP socket (or a UNIX one) of the simulated network.
+
+Programs meet it as `trio.socket.socket()` and inside `SocketStream` and `SocketListener`. It does what Linux
+does: an orderly close sends FIN, a close with unread data resets, and data for a closed socket is answered by
+a reset.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from trio.lowlevel import Task, cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
+
+from ostrakon.harness.sim.network.endpoint import Address, Endpoint, fail, fail_as_busy
+from ostrakon.harness.sim.network.half_connection import WINDOW, HalfConnection, Mark, Segment
+from ostrakon.harness.sim.network.handshake import Handshake
+from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK
+from ostrakon.harness.sim.runtimes.trio.run import is_cancelled, park
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.network.host import Host, Owner
+
+
+class StreamSocket(Endpoint):
+    """One end of a connection, or a listener."""
+
+    def __init__(self, process: Owner, family: int) -> None:
+        super().__init__(process, family)
+        self.broken = False
+        """Whether the connection has ended without hope of sending anything again."""
+        self._out: HalfConnection | None = None
+        self._in: HalfConnection | None = None
+        self._chunks: list[bytes] = []
+        self._reader_takes = 0
+        """How many bytes the waiting reader takes at once; 0 if it wants only to be woken."""
+        self._at_end = self._shut = False
+        self._error: int | None = None
+        self._backlog: deque[StreamSocket] | None = None
+        """Connections that wait to be accepted; None unless it listens."""
+        self._backlog_limit = 0
+        self._listener: StreamSocket | None = None
+
+    # What the program calls.
+
+    @property
+    def type(self) -> socket.SocketKind:
+        """Always a stream."""
+        return socket.SOCK_STREAM
+
+    @property
+    def proto(self) -> int:
+        """TCP, or 0."""
+        return socket.IPPROTO_TCP if self._family == socket.AF_INET else 0
+
+    @property
+    def did_shutdown_SHUT_WR(self) -> bool:
+        """Whether the sending side was shut down."""
+        return self._shut
+
+    def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
+        """What was set; SO_ACCEPTCONN and SO_ERROR are answered truthfully."""
+        if (level, optname) == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return int(self._backlog is not None)
+        if (level, optname) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            error, self._error = self._error, None
+            return error or 0
+        return super().getsockopt(level, optname, buflen)
+
+    def listen(self, backlog: int = 128) -> None:
+        """Accept connections from now on. Raises: OSError with EADDRINUSE."""
+        self._require_open()
+        if not self._is_bound:
+            self._local, self._is_bound = (ANY, self.machine.free_port()), True
+        if self.machine.listener_at(*self._local) not in (None, self):
+            fail(errno.EADDRINUSE)
+        self._backlog = deque() if self._backlog is None else self._backlog
+        self._backlog_limit = max(1, backlog)
+        self.machine.listeners[self._local] = self
+
+    async def accept(self) -> tuple[StreamSocket, Any]:
+        """Wait for a connection. Raises: OSError with EINVAL."""
+        self._require_open()
+        if self._backlog is None:
+            fail(errno.EINVAL)
+        await checkpoint_if_cancelled()
+        if self._backlog:
+            await self._yield()
+        while not self._backlog:
+            await self._wait_to_read()
+        accepted = self._backlog.popleft()
+        return accepted, accepted.getpeername()
+
+    async def connect(self, address: Any) -> None:
+        """Open a connection. Raises: OSError with ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH or EISCONN."""
+        self._require_open()
+        if self._remote is not None:
+            fail(errno.EISCONN)
+        await checkpoint_if_cancelled()
+        remote = self._resolve(address, LOOPBACK)
+        self._bind_towards(remote[0])
+        Handshake(self, remote).send_request()
+        try:
+            await self._wait_to_write()
+        except BaseException:
+            self.close()
+            raise
+        if self._error is not None:
+            error, self._error = self._error, None
+            fail(error)
+
+    async def send(self, data: Any, flags: int = 0) -> int:
+        """Send at least one of the bytes; waits while the window is full.
+
+        Raises: OSError with EPIPE, ECONNRESET, ETIMEDOUT, ENOTCONN or EBADF.
+        """
+        if is_cancelled():
+            await checkpoint_if_cancelled()
+        pipe, waited = self._out, False
+        while True:
+            if pipe is None or self.closed or self._shut or self._error is not None or self.broken:
+                self._fail_to_send()
+            room = WINDOW - pipe.unread
+            if room > 0:
+                break
+            waited = True
+            await self._wait_to_write()
+        sent = bytes(data) if len(data) <= room else bytes(data[:room])
+        pipe.send(sent)
+        if not waited and not self.process.is_alone:
+            await cancel_shielded_checkpoint()
+        return len(sent)
+
+    async def recv(self, buflen: int, flags: int = 0) -> bytes:
+        """Receive up to `buflen` bytes; none at the end of the stream.
+
+        Raises: OSError with ECONNRESET, ETIMEDOUT, ENOTCONN or EBADF.
+        """
+        self._require_open()
+        if self._chunks or self._at_end or self._error is not None:
+            await checkpoint_if_cancelled()
+            await self._yield()
+            return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
+        pipe = self._in
+        if pipe is None:
+            fail(errno.ENOTCONN)
+        if self._reader is not None:
+            fail_as_busy("reading from")
+        self._reader, self._reader_takes = current_task(), 0 if flags else buflen
+        data: bytes | None = await park(self._to_read or self._read_trap())  # Raises at once if cancelled.
+        if data is None:
+            self._require_not_closed_meanwhile()
+            return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
+        pipe.taken(len(data))
+        return data
+
+    async def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """As `recv`, into a buffer."""
+        view = memoryview(buffer).cast("B")
+        data = await self.recv(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def shutdown(self, flag: int) -> None:
+        """End the sending side, the receiving side, or both. Raises: OSError with ENOTCONN."""
+        self._require_open()
+        if self._out is None:
+            fail(errno.ENOTCONN)
+        if flag in (socket.SHUT_WR, socket.SHUT_RDWR) and not self._shut:
+            self._shut = True
+            if not self.broken:
+                self._out.mark(Mark.FIN)
+        if flag in (socket.SHUT_RD, socket.SHUT_RDWR):
+            self._at_end = True
+            self._wake_reader()
+
+    def close(self) -> None:
+        """Close it; whoever waits on it gets `trio.ClosedResourceError`."""
+        if self.closed:
+            return
+        self.closed = True
+        self.process.sockets.pop(self, None)
+        if self._backlog is not None:
+            self._stop_listening(self._backlog)
+        if self._out is not None and not self.broken and not self.machine.world.closing:
+            if self._chunks:
+                self._send_reset(self._out)
+                self.broken = True
+            elif not self._shut:
+                self._out.mark(Mark.FIN)
+        self._wake_reader()
+        self._wake_writer()
+        if self.machine.world.closing:
+            # Nothing comes or goes any more. Taken apart, it need not wait for the garbage collector.
+            self._out = self._in = self._to_read = self._to_write = None
+
+    def is_readable(self) -> bool:
+        """Whether `recv` or `accept` would return at once."""
+        return bool(self._chunks or self._at_end or self._error is not None or self._backlog)
+
+    async def wait_writable(self) -> None:
+        """Wait until `send` would not block."""
+        self._require_open()
+        await checkpoint()
+        while self._out is not None and not self.broken and self._out.unread >= WINDOW:
+            await self._wait_to_write()
+
+    # What the network calls.
+
+    @property
+    def wants_room(self) -> bool:
+        """Whether the program waits to send more."""
+        return self._writer is not None
+
+    @property
+    def out(self) -> HalfConnection:
+        """The direction in which it sends, once it is connected."""
+        assert self._out is not None
+        return self._out
+
+    def has_room(self) -> None:
+        """The peer has read something."""
+        self._wake_writer()
+
+    @property
+    def waits_for(self) -> tuple[Task, str] | None:
+        """The task that waits here for an answer, and the machine that is to give it.
+
+        Who has accepted a connection waits for questions, and so for nobody in particular.
+        """
+        if self._reader is None or self._in is None or self._listener is not None:
+            return None
+        return self._reader, self._in.link.sender.name
+
+    def is_connected_to(self, machine: Host) -> bool:
+        """Whether it is an end of a connection with `machine`."""
+        return self._out is not None and self._out.link.receiver is machine and not self.broken
+
+    def sibling(self, local: Address) -> StreamSocket:
+        """A socket of the same process, with this address: the server's end of a new connection."""
+        other = StreamSocket(self.process, self._family)
+        other._local, other._is_bound = local, True
+        return other
+
+    def join(self, peer: StreamSocket, *, remote: Address, listener: StreamSocket | None = None) -> None:
+        """Become one end of a connection; with a listener, one that waits to be accepted there."""
+        self._listener = listener
+        link = self._network.link_between(self.machine, peer.machine)
+        self._remote = remote
+        self._out = HalfConnection(self._network, link, self, peer)
+        peer._in = self._out
+
+    def established(self) -> None:
+        """The connection is there: let the program go on."""
+        self._wake_writer()
+
+    def arrive(self, segment: Segment) -> None:
+        """A segment has come, in its turn."""
+        if self.closed or self.broken:
+            if isinstance(segment, bytes) and self._out is not None:
+                self._send_reset(self._out)
+        elif isinstance(segment, bytes):
+            reader = self._reader
+            if reader is not None and len(segment) <= self._reader_takes:
+                # The reader had nothing to read, or it would not wait: hand it over.
+                self._reader = None
+                self.process.reschedule(reader, segment)
+            else:
+                self._chunks.append(segment)
+                self._wake_reader()
+        elif segment is Mark.FIN:
+            self._at_end = True
+            self._wake_reader()
+        else:
+            assert self._listener is not None
+            if not self._listener.offer(self):
+                self.abort()
+
+    def offer(self, connection: StreamSocket) -> bool:
+        """A connection for this listener; False if its queue is full or it is gone."""
+        if self.closed or self._backlog is None or len(self._backlog) >= self._backlog_limit:
+            return False
+        self._backlog.append(connection)
+        self._wake_reader()
+        return True
+
+    def abort(self) -> None:
+        """Close it with a reset."""
+        self._chunks.append(b"")  # Unread data, as far as `close` can tell.
+        self.close()
+
+    def reset(self) -> None:
+        """Break the connection here, at once."""
+        self.break_with(errno.ECONNRESET)
+
+    def break_with(self, error: int) -> None:
+        """The connection has failed; the program learns of it when it next looks."""
+        if self.broken:
+            return
+        self.broken = True
+        if not self.closed:
+            self._error = error
+            self._wake_reader()
+            self._wake_writer()
+
+    def vanish(self) -> None:
+        """The machine lost its power: gone without a word."""
+        self.broken = self.closed = True
+
+    # Below.
+
+    def _take(self, buflen: int, *, peek: bool) -> bytes:
+        chunks = self._chunks
+        if chunks:
+            if peek:
+                return b"".join(chunks)[:buflen]
+            if len(chunks) == 1 and len(chunks[0]) <= buflen:
+                data = chunks.pop()
+            else:
+                joined = b"".join(chunks)
+                data, rest = joined[:buflen], joined[buflen:]
+                self._chunks = [rest] if rest else []
+            assert self._in is not None
+            self._in.taken(len(data))
+            return data
+        if self._error is not None:
+            error, self._error, self._at_end = self._error, None, True
+            fail(error)
+        return b""
+
+    def _fail_to_send(self) -> NoReturn:
+        self._require_open()
+        if self._error is not None:
+            error, self._error, self._at_end = self._error, None, True
+            fail(error)
+        fail(errno.EPIPE if self._out is not None else errno.ENOTCONN)
+
+    def _stop_listening(self, backlog: deque[StreamSocket]) -> None:
+        if self.machine.listeners.get(self._local) is self:
+            del self.machine.listeners[self._local]
+        for waiting in backlog:
+            waiting.abort()
+        backlog.clear()
+
+    def _send_reset(self, out: HalfConnection) -> None:
+        """Tell the peer that the connection is gone; that may be lost on the way."""
+        link, kernel = out.link, self._network.kernel
+        if link.down:
+            link.count_cut()
+        else:
+            kernel.call_at(kernel.now_ns + link.draw_ns(), self._reset_arrives, out)
+
+    def _reset_arrives(self, out: HalfConnection) -> None:
+        if out.link.down:
+            out.link.count_cut()
+        else:
+            out.sink.reset()

@@ -1,0 +1,1 @@
+"""The event loops that a simulated process can run."""

@@ -1,0 +1,1 @@
+"""What keeps a simulated process from the real world."""

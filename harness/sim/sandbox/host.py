@@ -1,0 +1,54 @@
+"""What the sandbox needs to know of the processes in it, of their machines and of the world around them.
+
+The classes behind these protocols are in `sim/machine`, which is built on the sandbox.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ostrakon.harness.sim.disk import host as disk
+from ostrakon.harness.sim.network import host as network
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.kernel.kernel import Kernel
+    from ostrakon.harness.sim.network.network import Network
+
+
+class Surroundings(network.Surroundings, disk.Surroundings, Protocol):
+    """The world that runs."""
+
+    shared_randomness: tuple[Any, ...] | None
+    """The state of the `random` module's own generator; None before the first run."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def network(self) -> Network: ...
+
+
+class Host(network.Host, disk.Host, Protocol):
+    """A machine of that world."""
+
+    @property
+    def world(self) -> Surroundings: ...
+    @property
+    def number(self) -> int: ...
+
+
+class Resident(network.Owner, disk.Owner, Protocol):
+    """A process in the sandbox."""
+
+    @property
+    def machine(self) -> Host: ...
+    @property
+    def incarnation(self) -> int: ...
+    @property
+    def rng(self) -> random.Random:
+        """Its own randomness."""
+
+    @property
+    def signal_handlers(self) -> dict[int, Any]: ...

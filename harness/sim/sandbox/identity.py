@@ -1,0 +1,86 @@
+"""What a simulated process is told of itself and its host, and the signals it handles and sends.
+
+A process has number 1000 on a host with one processor, the next incarnation the next number. The host's
+name is the machine's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from ostrakon.harness.sim.disk.open_file import fail
+from ostrakon.harness.sim.kernel.errors import NotSimulated, refusal
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.sandbox.host import Resident
+
+_FIRST_NUMBER = 1000
+_ENDS = "raise SystemExit, or let the nemesis kill it"
+_TIMERS = "use trio.move_on_after() or trio.sleep()"
+
+
+def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
+    """What stands in for the functions that tell a process who it is, for `sandbox.py` to install."""
+    for owner, name, ours in (
+        (os, "getpid", _number),
+        (os, "getppid", lambda process: 1),
+        (os, "uname", _uname),
+        (os, "cpu_count", lambda process: 1),
+        (os, "kill", _kill),
+        (os, "_exit", refusal("os._exit()", _ENDS)),
+        (platform, "node", _host),
+        (socket, "gethostname", _host),
+        (socket, "getfqdn", lambda process, name="": name or _host(process)),
+        (signal, "signal", _install),
+        (signal, "getsignal", _handler),
+        (signal, "raise_signal", _raise),
+        (signal, "alarm", refusal("a timer's signal", _TIMERS)),
+        (signal, "setitimer", refusal("a timer's signal", _TIMERS)),
+    ):
+        yield owner, name, simulated(getattr(owner, name), ours)
+
+
+def _number(process: Resident) -> int:
+    return _FIRST_NUMBER + process.incarnation
+
+
+def _host(process: Resident) -> str:
+    return process.machine.name
+
+
+def _uname(process: Resident) -> os.uname_result:
+    return os.uname_result(("Linux", _host(process), "6.0.0", "#1", "x86_64"))
+
+
+def _install(process: Resident, number: int, handler: Any) -> Any:
+    """`Machine.stop` calls the one for SIGTERM."""
+    before = process.signal_handlers.get(number, signal.SIG_DFL)
+    process.signal_handlers[number] = handler
+    return before
+
+
+def _handler(process: Resident, number: int) -> Any:
+    return process.signal_handlers.get(number, signal.SIG_DFL)
+
+
+def _kill(process: Resident, number: int, sent: int) -> None:
+    if number != _number(process):
+        fail(errno.ESRCH, str(number))  # It is the only one on its machine.
+    if sent:
+        _raise(process, sent)
+
+
+def _raise(process: Resident, sent: int) -> None:
+    handler = process.signal_handlers.get(sent, signal.SIG_DFL)
+    if callable(handler):
+        handler(sent, None)
+    elif handler != signal.SIG_IGN:
+        raise NotSimulated(
+            f"{process.name} sent itself {signal.Signals(sent).name} without a handler for it: {_ENDS}"
+        )

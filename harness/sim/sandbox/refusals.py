@@ -1,0 +1,130 @@
+"""What a simulated process may not do: each call is refused, with what to use instead.
+
+Functions are replaced where that reaches everybody who calls them. What is written in C and has its own way
+to the real world (SQLite, `mmap`, a raw socket) is met by an audit hook (PEP 578). Hooks cannot be removed;
+this one is installed with the first world and looks away whenever no simulated process runs.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import select
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ostrakon.harness.sim.disk.filesystem import WRITING, is_installed
+from ostrakon.harness.sim.disk.open_file import FIRST_DESCRIPTOR
+from ostrakon.harness.sim.kernel.errors import refusal, refuse
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.sandbox.host import Resident
+
+_MACHINE = "start another machine in the world"
+_STREAMS = "use trio.socket or trio's streams"
+_INLINE = "trio.to_thread.run_sync() runs inline"
+_TASKS = "use trio.Event, trio.Condition or a memory channel between tasks"
+_TRIO = "only programs for Trio, or for anyio on Trio, can be"
+_FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
+    (socket, "socketpair", "socket.socketpair()", _STREAMS),
+    (threading.Thread, "start", "starting a thread", _INLINE),
+    (_thread, "start_new_thread", "starting a thread", _INLINE),
+    (threading.Condition, "wait", "waiting for another thread", _TASKS),
+    (subprocess.Popen, "__init__", "starting a process", _MACHINE),
+    (os, "fork", "os.fork()", _MACHINE),
+    (os, "system", "os.system()", _MACHINE),
+    (os, "pipe", "os.pipe()", "use a memory channel or trio's streams"),
+    (time, "sleep", "time.sleep()", "use trio.sleep()"),
+    (select, "select", "select.select()", _STREAMS),
+    (select, "poll", "select.poll()", _STREAMS),
+    (select, "epoll", "select.epoll()", _STREAMS),
+    (select, "kqueue", "select.kqueue()", _STREAMS),
+    (selectors._BaseSelectorImpl, "__init__", "a selector", _STREAMS),
+)
+_EVENTS: dict[str, str] = {
+    "builtins.input": "let a client ask over the network",
+    "os.exec": _MACHINE,
+    "os.forkpty": _MACHINE,
+    "os.posix_spawn": _MACHINE,
+    "os.kill": "let the nemesis kill it",
+    "os.killpg": "let the nemesis kill it",
+    "signal.pthread_kill": "let the nemesis kill it",
+    "socket.connect": _STREAMS,
+    "socket.bind": _STREAMS,
+    "socket.sendto": _STREAMS,
+    "socket.sendmsg": _STREAMS,
+    "socket.gethostbyaddr": "use trio.socket.getnameinfo()",
+    "socket.getnameinfo": "use trio.socket.getnameinfo()",
+}
+"""Audit events of what is never simulated."""
+_CHANGES = frozenset(
+    f"os.{change}"
+    for change in (
+        *("chdir", "chflags", "chmod", "chown", "link", "mkdir", "remove", "removexattr", "rename"),
+        *("rmdir", "setxattr", "symlink", "truncate", "utime"),
+    )
+)
+"""Audit events of changing the real file system, which a simulated process has no part of."""
+_FILES = "use open(), os and pathlib as they are when they are called, not as they were imported"
+
+
+def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
+    """What stands in for the functions that are refused, for `sandbox.py` to install."""
+    # asyncio is not worth an import: who uses it has it.
+    loops = [sys.modules.get(name) for name in ("asyncio", "asyncio.events")]
+    for owner, name, called, instead in (
+        *_FUNCTIONS,
+        *((module, "new_event_loop", "asyncio", _TRIO) for module in loops),
+    ):
+        real = getattr(owner, name, None)
+        if real is not None:
+            yield owner, name, simulated(real, refusal(called, instead))
+
+
+@cache
+def guard(running_process: Callable[[], Resident | None]) -> None:
+    """Install the audit hook; `running_process()` says who must be held back, if anyone."""
+
+    def audit(event: str, args: tuple[Any, ...]) -> None:
+        # Nearly all events are of no interest; the look at the name comes first because it is cheap.
+        if event not in _WATCHED:
+            return
+        process = running_process()
+        if process is not None:
+            _judge(process, event, args)
+
+    sys.addaudithook(audit)
+
+
+_WATCHED = frozenset(_EVENTS) | _CHANGES | {"open", "mmap.__new__", "sqlite3.connect"}
+
+
+def _judge(process: Resident, event: str, args: tuple[Any, ...]) -> None:
+    """Raise NotSimulated if this is a way to the real world."""
+    if event in _EVENTS:
+        refuse(process, f"{event}()", _EVENTS[event])
+    elif event == "sqlite3.connect":
+        if os.fsdecode(args[0]) not in ("", ":memory:"):
+            refuse(process, f"a database file ({args[0]})", 'use ":memory:", or files of your own')
+    elif event == "mmap.__new__":
+        if args[0] >= FIRST_DESCRIPTOR:
+            refuse(process, "mmap of a file", "read and write it")
+    elif event == "open":
+        if args[2] & WRITING and not _is_cache(args[0]):
+            refuse(process, f"writing to the real file {args[0]}", _FILES)
+    elif not _is_cache(args[0]):
+        refuse(process, f"{event}({args[0]!r})", _FILES)
+
+
+def _is_cache(path: Any) -> bool:
+    """Whether Python itself writes there what it has compiled, or it is no path at all."""
+    if path is None or isinstance(path, int):
+        return True
+    return is_installed(path) or "__pycache__" in os.fsdecode(path)

@@ -1,0 +1,284 @@
+"""Keeps a simulated process from the real world: real time, randomness, sockets, threads and processes.
+
+While a world runs, what programs ask of `time`, `random`, `os.urandom`, `uuid` and `secrets` comes from the
+clock and the random stream of the process that asks. What is not simulated raises `NotSimulated` at the call,
+which says what to use instead. The harness's own code, between two ticks, meets the real things. All is put
+back when the world is closed, if it was opened by `with`, and else when it stops running.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import os
+import random
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from ostrakon.harness.sim.disk import filesystem
+from ostrakon.harness.sim.kernel.errors import SimulationError
+from ostrakon.harness.sim.network.plain_socket import handed_to_trio, make_ready
+from ostrakon.harness.sim.network.resolver import address_info
+from ostrakon.harness.sim.runtimes.trio.run import RUN_IN_THREADS
+from ostrakon.harness.sim.sandbox import identity, refusals
+from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
+from ostrakon.harness.sim.sandbox.patches import Patch, Patches
+from ostrakon.harness.substrates.seeds import stream_seed
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.sandbox.host import Resident, Surroundings
+
+_WALL_CLOCKS = {getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)}
+_world: Surroundings | None = None
+"""The world that runs now."""
+_thread = 0
+"""The thread that it runs in."""
+_enclosures = 0
+"""How many ask for what is real to be out of the way."""
+_put_back = ExitStack()
+
+
+def enclose() -> None:
+    """Replace everything real for simulated processes, until `unclose` has been called as often as this."""
+    global _enclosures
+    if _enclosures == 0:
+        _put_back.enter_context(_stand_ins(len(sys.modules)).applied())
+        _put_back.enter_context(virtual_dates(_wall_time))
+    _enclosures += 1
+
+
+def unclose() -> None:
+    """The one who called `enclose` needs it no more."""
+    global _enclosures
+    _enclosures -= 1
+    if _enclosures == 0:
+        _put_back.close()
+
+
+@contextmanager
+def sealed(world: Surroundings) -> Iterator[None]:
+    """Run the body, the world's kernel loop, with everything real replaced for simulated processes.
+
+    Raises: SimulationError if a world is running already, in this thread or another.
+    """
+    global _world, _thread
+    if _world is not None:
+        raise SimulationError(
+            "a world is running already in this interpreter: run one after the other, or in several processes"
+        )
+    _world, _thread = world, get_ident()
+    refusals.guard(running_process)
+    collecting = gc.isenabled()
+    gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
+    enclose()
+    try:
+        with _shared_randomness(world):
+            yield
+    finally:
+        unclose()
+        if collecting:
+            gc.enable()
+        _world = None
+
+
+@contextmanager
+def _shared_randomness(world: Surroundings) -> Iterator[None]:
+    """Give those who hold on to methods of `random`'s own generator numbers of this world."""
+    outer = random.getstate()
+    if world.shared_randomness is None:
+        random.seed(stream_seed(world.seed, "shared"))
+    elif not world.closing:
+        random.setstate(world.shared_randomness)
+    try:
+        yield
+    finally:
+        if not world.closing:
+            world.shared_randomness = random.getstate()
+        random.setstate(outer)
+
+
+def running_process() -> Resident | None:
+    """The simulated process whose code runs now; None outside of simulations and between ticks."""
+    if _world is None:
+        return None
+    process: Resident | None = _world.kernel.current
+    if process is not None and get_ident() != _thread:
+        return None  # Another thread of the harness, or of a library, at the same time.
+    return process
+
+
+def _wall_time() -> float | None:
+    process = running_process()
+    return None if process is None else process.machine.clock.wall_time()
+
+
+@functools.lru_cache(maxsize=8)
+def _stand_ins(modules: int) -> Patches:
+    """All of them, for as many modules as are imported by now."""
+    return Patches((*_replacements(), *bound_early(_shown_and_drawn())))
+
+
+@functools.cache
+def _shown_and_drawn() -> tuple[Patch, ...]:
+    return *_time(), *_randomness(), *identity.replacements(_simulated)
+
+
+@functools.cache
+def _replacements() -> tuple[Patch, ...]:
+    return (
+        *_shown_and_drawn(),
+        *refusals.replacements(_simulated),
+        *filesystem.replacements(_simulated),
+        *_sockets(),
+        *((module, "run_sync", _run_sync) for module in RUN_IN_THREADS),
+    )
+
+
+def _simulated(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that answers a simulated process with `ours` and everyone else as `real` does."""
+
+    @functools.wraps(real)
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        process = running_process()
+        return real(*args, **kwargs) if process is None else ours(process, *args, **kwargs)
+
+    return answer
+
+
+def _time() -> Iterator[Patch]:
+    def monotonic(process: Resident) -> float:
+        return process.machine.clock.current_time()
+
+    def wall(process: Resident) -> float:
+        return process.machine.clock.wall_time()
+
+    for name, clock in (
+        *(("time", wall), ("monotonic", monotonic), ("perf_counter", monotonic)),
+        *(("process_time", monotonic), ("thread_time", monotonic)),  # It has had all the time there was.
+    ):
+        yield time, name, _simulated(getattr(time, name), clock)
+        yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(clock))
+
+    def clock_gettime(process: Resident, clock: int) -> float:
+        return wall(process) if clock in _WALL_CLOCKS else monotonic(process)
+
+    yield time, "clock_gettime", _simulated(time.clock_gettime, clock_gettime)
+    in_ns = _simulated(time.clock_gettime_ns, lambda process, clock: int(clock_gettime(process, clock) * 1e9))
+    yield time, "clock_gettime_ns", in_ns
+    yield from _broken_down(wall)
+
+
+def _broken_down(wall: Callable[[Resident], float]) -> Iterator[Patch]:
+    """Functions of `time` that take the present unless told a time; simulated machines are in UTC."""
+    gmtime, strftime, asctime = time.gmtime, time.strftime, time.asctime
+
+    def fields(process: Resident, seconds: float | None = None) -> time.struct_time:
+        return gmtime(wall(process) if seconds is None else seconds)
+
+    def shown(process: Resident, seconds: float | None = None) -> str:
+        return asctime(fields(process, seconds))
+
+    def formatted(process: Resident, form: str, at: Any = None) -> str:
+        return strftime(form, fields(process) if at is None else at)
+
+    for name in ("localtime", "gmtime"):
+        yield time, name, _simulated(getattr(time, name), fields)
+    yield time, "ctime", _simulated(time.ctime, shown)
+    yield time, "asctime", _simulated(asctime, lambda process, at=None: asctime(at or fields(process)))
+    yield time, "strftime", _simulated(strftime, formatted)
+
+
+def _in_ns(clock: Callable[[Resident], float]) -> Callable[[Resident], int]:
+    return lambda process: int(clock(process) * 1e9)
+
+
+_RANDOM = (
+    *("random", "uniform", "triangular", "randint", "choice", "randrange", "sample", "shuffle", "choices"),
+    *("normalvariate", "lognormvariate", "expovariate", "vonmisesvariate", "gammavariate", "gauss"),
+    *("betavariate", "paretovariate", "weibullvariate", "getrandbits", "randbytes"),
+)
+
+
+def _randomness() -> Iterator[Patch]:
+    def urandom(process: Resident, size: int) -> bytes:
+        return process.rng.randbytes(size)
+
+    for name in _RANDOM:
+        yield random, name, _simulated(getattr(random, name), _drawing(name))
+    yield os, "urandom", _simulated(os.urandom, urandom)
+    if hasattr(os, "getrandom"):
+        yield os, "getrandom", _simulated(os.getrandom, lambda process, size, flags=0: urandom(process, size))
+    yield random, "_urandom", _simulated(os.urandom, urandom)  # What SystemRandom and secrets use.
+    seed = random.Random.seed
+
+    def seed_from_process(self: random.Random, a: Any = None, version: int = 2) -> None:
+        if a is None and (process := running_process()) is not None:
+            a = process.rng.getrandbits(128)
+        seed(self, a, version)
+
+    yield random.Random, "seed", seed_from_process
+    # What uuid1 is made of, besides the time: the real machine's address and the last time it was asked.
+    yield uuid, "getnode", _simulated(uuid.getnode, lambda process: 0x020000000000 + process.machine.number)
+    yield uuid, "_generate_time_safe", None
+    yield uuid, "_last_timestamp", None
+
+
+def _drawing(name: str) -> Callable[..., Any]:
+    def draw(process: Resident, *args: Any, **kwargs: Any) -> Any:
+        if process.machine.world.kernel.choice_log is not None:
+            process.machine.world.kernel.note_choice("draw", name)
+        return getattr(process.rng, name)(*args, **kwargs)
+
+    return draw
+
+
+def _sockets() -> Iterator[Patch]:
+    real = socket.socket.__init__
+
+    @functools.wraps(real)
+    def make(self: socket.socket, *args: Any, **kwargs: Any) -> None:
+        process = running_process()
+        if process is None:
+            real(self, *args, **kwargs)
+        else:
+            make_ready(process, self, *args, **kwargs)
+
+    yield socket.socket, "__init__", make
+    yield socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)
+    yield socket, "gethostbyname", _simulated(socket.gethostbyname, _gethostbyname)
+    handed = trio.socket.from_stdlib_socket
+    yield trio.socket, "from_stdlib_socket", _simulated(handed, handed_to_trio)
+
+
+def _getaddrinfo(
+    process: Resident, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+) -> Any:
+    name = host.decode() if isinstance(host, bytes) else host
+    return address_info(process.machine.world.network, name, port, family, type, proto, flags)
+
+
+def _gethostbyname(process: Resident, host: str) -> str:
+    found: str = _getaddrinfo(process, host, 0)[0][4][0]
+    return found
+
+
+async def _run_sync(sync_fn: Callable[..., Any], *args: Any, **_: Any) -> Any:
+    """Stands in for `trio.to_thread.run_sync`: the function runs inline, in no time but for syncing files."""
+    await trio.lowlevel.checkpoint()
+    process = running_process()
+    assert process is not None
+    disk = process.machine.disk
+    syncs = disk.syncs
+    try:
+        return sync_fn(*args)
+    finally:
+        for _sync in range(disk.syncs - syncs):
+            await disk.wait()

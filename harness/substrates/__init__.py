@@ -1,0 +1,1 @@
+"""What sim, model and live share: seeds, latency, framing, message faults, errors, lack of progress."""
