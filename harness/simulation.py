@@ -26,14 +26,13 @@ from ostrakon.harness.sim import ChoiceLog, Crash, Deviation, Machine, StopReaso
 from ostrakon.harness.sim.kernel.errors import NotSimulated, SimulationError
 from ostrakon.harness.sim.network.network import Message
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import is_injected, root_cause
 from ostrakon.harness.substrates.latency import planned_latency
 from ostrakon.harness.substrates.no_progress import who_waits
 from ostrakon.harness.trial import Finding, Recording
 from ostrakon.harness.workload import Monitor, Site, Workload
 
-CONTROL = "control"
-"""The machine that clients and the nemesis run on."""
 RESTART_S = 0.1
 """After what time a supervisor starts a node again that a fault has made give up."""
 _SHORTLY_S = 0.001

@@ -28,6 +28,7 @@ from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.simulation import client_crashes
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import root_cause
 from ostrakon.harness.substrates.latency import planned_latency
 from ostrakon.harness.substrates.seeds import substream
@@ -41,8 +42,6 @@ LIVE_KINDS = (
 """The kinds of fault that need no privileges and leave nothing behind."""
 _SIM_ONLY = ("deviations", "liveness_s", "buggify")
 """Fields of a plan that only a simulation can honour."""
-CONTROL = "control"
-"""What clients are called when they connect."""
 _READY_S = 15.0
 """How long nodes get, after they were started, to listen before it goes on without them."""
 _LOOK_S = 0.05

@@ -25,12 +25,10 @@ from ostrakon.harness.model.wires import Wires
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.trial import Finding, Recording
 from ostrakon.harness.workload import Workload
-
-CONTROL = "control"
-"""Where clients are, as far as latency is concerned."""
 
 Answer = Callable[[Op], None]
 """Takes an op as it ended."""
