@@ -19,7 +19,7 @@ from pathlib import Path
 import trio
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     Apply,
     Chose,
     Command,
@@ -34,7 +34,7 @@ from ostrakon.paxos_impl.core.log import (
     Started,
     Voted,
 )
-from ostrakon.paxos_impl.core.log.configuration import founded_by
+from ostrakon.paxos_impl.core.multi.configuration import founded_by
 from ostrakon.paxos_impl.disk import OsDisk
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store

@@ -34,7 +34,7 @@ from ostrakon.paxos_impl.core import (
     Send,
     trace_event,
 )
-from ostrakon.paxos_impl.core.turn import Turn
+from ostrakon.paxos_impl.core.transition import Turn
 from ostrakon.workloads.decree import run_on_model
 from ostrakon.workloads.small_world.exploration import explore_world
 

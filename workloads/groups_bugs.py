@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ostrakon.harness.workload import SeededBug
-from ostrakon.paxos_impl.core.log import Fact
-from ostrakon.paxos_impl.core.log.message import Accepted
+from ostrakon.paxos_impl.core.multi import Fact
+from ostrakon.paxos_impl.core.multi.message import Accepted
 from ostrakon.paxos_impl.driver import Driver
 from ostrakon.paxos_impl.groups.journal import Batch, Journal
 from ostrakon.paxos_impl.groups.node import GroupsNode

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ostrakon.harness.workload import SeededBug
-from ostrakon.paxos_impl.core.log import Grant, LeaseTerms, LogRules, Moment
+from ostrakon.paxos_impl.core.multi import ClockReading, Grant, LeaseConfig, LogRules
 from ostrakon.workloads.log_bugs import Breakage
 
 
@@ -15,23 +15,23 @@ class _LeadsUnanswered(LogRules):
 
 
 class _LeaseFromReceipt(LogRules):
-    def counts_from(self, asked: Moment, heard: Moment) -> Moment:
+    def counts_from(self, asked: ClockReading, heard: ClockReading) -> ClockReading:
         return heard
 
 
 class _LeaseOnWallClock(LogRules):
-    def passed_s(self, since: Moment, now: Moment) -> float:
+    def passed_s(self, since: ClockReading, now: ClockReading) -> float:
         return now.wall_s - since.wall_s
 
 
 class _LeaseWithoutMargin(LogRules):
-    def trusted_s(self, terms: LeaseTerms) -> float:
-        return terms.length_s
+    def trusted_s(self, lease_config: LeaseConfig) -> float:
+        return lease_config.length_s
 
 
 class _LeaseSurvivesSuspension(LogRules):
-    def passed_s(self, since: Moment, now: Moment) -> float:
-        return now.s - since.s
+    def passed_s(self, since: ClockReading, now: ClockReading) -> float:
+        return now.monotonic_s - since.monotonic_s
 
 
 class _LeaseForEver(LogRules):
@@ -40,12 +40,12 @@ class _LeaseForEver(LogRules):
 
 
 class _GrantIgnored(LogRules):
-    def is_bound(self, grant: Grant | None, candidate: int, now: Moment) -> bool:
+    def is_bound(self, grant: Grant | None, candidate: int, now: ClockReading) -> bool:
         return False
 
 
 class _GrantForgottenAtRestart(LogRules):
-    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now: Moment) -> Grant | None:
+    def grant_at_start(self, incarnation: int, lease_config: LeaseConfig, now: ClockReading) -> Grant | None:
         return None
 
 

@@ -11,8 +11,8 @@ import msgspec
 
 from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.ballot import Vote
-from ostrakon.paxos_impl.core.log import LOG_RULES, Batch, Cell, Fact, Ledger, LogRules, Promised, Voted
-from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.core.multi import LOG_RULES, Batch, Cell, Fact, Log, LogRules, Promised, Voted
+from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.disk import Disk
 from ostrakon.paxos_impl.groups.journal import Journal
 from ostrakon.paxos_impl.groups.node import GroupsNode
@@ -36,7 +36,7 @@ CORRECT = Breakage()
 
 
 class _PromiseOmitsChosen(LogRules):
-    def reported_from(self, ledger: Ledger, from_slot: int, upto: int) -> Sequence[tuple[int, Vote]]:
+    def reported_from(self, ledger: Log, from_slot: int, upto: int) -> Sequence[tuple[int, Vote]]:
         return super().reported_from(ledger, max(from_slot, upto + 1), upto)
 
 
@@ -46,7 +46,7 @@ class _HolesNotFilled(LogRules):
 
 
 class _AppliesPastHoles(LogRules):
-    def next_applied(self, ledger: Ledger, applied: int, learned: int) -> int | None:
+    def next_applied(self, ledger: Log, applied: int, learned: int) -> int | None:
         return learned if learned > applied else None
 
 
@@ -76,7 +76,7 @@ class _ReadsAnywhere(LogRules):
 
 
 class _ReadsWithoutQuorum(LogRules):
-    def beats_to_hear(self, beat: int) -> int:
+    def heartbeat_for_read(self, beat: int) -> int:
         return 0
 
 

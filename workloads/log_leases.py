@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.plan import BadPlan, Fault, Plan
-from ostrakon.paxos_impl.core.log import LeaseTerms
+from ostrakon.paxos_impl.core.multi import LeaseConfig
 
 LEASE_OPTION: Mapping[str, str] = {
     "lease_ms": "how long followers are bound by what they grant a leader, in milliseconds; 0 for no leases"
 }
 
 
-def lease_of(options: Mapping[str, Any], lease: LeaseTerms | None) -> LeaseTerms | None:
+def lease_of(options: Mapping[str, Any], lease: LeaseConfig | None) -> LeaseConfig | None:
     """A workload's lease, if it has any, as long as a plan's options say. Raises: BadPlan."""
     length_ms = options.get("lease_ms")
     if lease is None or length_ms is None:
@@ -27,7 +27,7 @@ def lease_of(options: Mapping[str, Any], lease: LeaseTerms | None) -> LeaseTerms
 
 
 def excused(
-    verdicts: Mapping[str, Verdict], plan: Plan, lease: LeaseTerms | None, resting: Collection[str]
+    verdicts: Mapping[str, Verdict], plan: Plan, lease: LeaseConfig | None, resting: Collection[str]
 ) -> dict[str, Verdict]:
     """The verdicts; those that rest on leases convict nobody if clocks did more than leases presume."""
     lease = lease_of(plan.options, lease)
@@ -38,13 +38,13 @@ def excused(
     }
 
 
-def _beyond(plan: Plan, lease: LeaseTerms) -> Iterator[Fault]:
+def _beyond(plan: Plan, lease: LeaseConfig) -> Iterator[Fault]:
     """The faults by which clocks drift more than leases presume."""
     skews = (fault for fault in plan.faults if fault.kind == "clock_skew")
     return (fault for fault in skews if abs(fault.rate - 1) > lease.drift)
 
 
-def _unless_unfair(verdict: Verdict, unfair: Collection[Fault], lease: LeaseTerms) -> Verdict:
+def _unless_unfair(verdict: Verdict, unfair: Collection[Fault], lease: LeaseConfig) -> Verdict:
     if verdict.valid != "invalid" or not all(
         any(_may_come_of(anomaly, fault, lease) for fault in unfair) for anomaly in verdict.anomalies
     ):
@@ -56,7 +56,7 @@ def _unless_unfair(verdict: Verdict, unfair: Collection[Fault], lease: LeaseTerm
     )
 
 
-def _may_come_of(anomaly: Anomaly, fault: Fault, lease: LeaseTerms) -> bool:
+def _may_come_of(anomaly: Anomaly, fault: Fault, lease: LeaseConfig) -> bool:
     """Whether it showed while the fault lasted, or a lease later."""
     at_ms = max((each.time for each in anomaly.witness), default=0) / 1e6
     return fault.at_ms <= at_ms <= fault.at_ms + fault.for_ms + 1000 * lease.length_s

@@ -13,7 +13,7 @@ from typing import Any
 import trio
 
 from ostrakon.harness.workload import SeededBug
-from ostrakon.paxos_impl.core.log.command import Command
+from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.operation import Cas, Get, Guarded, Simple
 from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Sessions

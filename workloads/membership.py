@@ -17,7 +17,7 @@ from ostrakon.harness.generator import Generator, OpRequest, Source, drawn, repe
 from ostrakon.harness.history import NEMESIS, History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
-from ostrakon.paxos_impl.core.log import Configuration, Member
+from ostrakon.paxos_impl.core.multi import Configuration, Member
 from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
 from ostrakon.workloads.register import RegisterClient, one_of_each, read_write_cas
 from ostrakon.workloads.replicated_store import Checks, Session, address_of, store_workload, until_done

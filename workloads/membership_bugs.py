@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ostrakon.harness.workload import SeededBug
-from ostrakon.paxos_impl.core.log import Configuration, LogRules
+from ostrakon.paxos_impl.core.multi import Configuration, LogRules
 from ostrakon.workloads.log_bugs import Breakage
 
 

@@ -32,7 +32,7 @@ from ostrakon.harness.sim.machine.buggify import sometimes
 from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Site, Unavailable, Workload
 from ostrakon.paxos_impl.client import NoAnswer
-from ostrakon.paxos_impl.core.log import Compaction, Configuration, LeaseTerms, Member
+from ostrakon.paxos_impl.core.multi import Compaction, Configuration, LeaseConfig, Member
 from ostrakon.paxos_impl.kv.operation import Operation, plain
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
@@ -67,7 +67,7 @@ IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02, soon_max_s=
 """What a replica is given now and then: it rises against leaders that are merely slow."""
 COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256, segment_bytes=2048)
 """So little that in most trials the log is dropped bit by bit, and some are given a snapshot in pieces."""
-LEASE = LeaseTerms(length_s=0.24, drift=0.3)
+LEASE = LeaseConfig(length_s=0.24, drift=0.3)
 """Clocks need not be good: a leader relies on half of what followers grant it."""
 SERVED_WITHIN_S = 2.0
 """How long clients may wait when links are cut: several elections, a lease, and their own patience."""
@@ -89,7 +89,7 @@ LEEWAY = Leeway(ops=(12, 80), time_limit_s_min=0.6, latency_ms_max=15.0)
 from it by then."""
 
 
-async def run_replica(site: Site, *, lease: LeaseTerms | None, founders: int | None) -> None:
+async def run_replica(site: Site, *, lease: LeaseConfig | None, founders: int | None) -> None:
     """One replica; the others are where their names say."""
     breakage: Breakage = site.breakage or CORRECT
     founding = {number: address_of(name) for number, name in enumerate(site.nodes[:founders], start=1)}
@@ -235,7 +235,7 @@ def store_workload(
     checks: Callable[[Plan, History], Checks],
     bugs: Mapping[str, SeededBug],
     defaults: Mapping[str, Any] | None = None,
-    lease: LeaseTerms | None = LEASE,
+    lease: LeaseConfig | None = LEASE,
     founders: int | None = None,
     spreads: bool = False,
 ) -> Workload:

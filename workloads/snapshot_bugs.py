@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ostrakon.harness.workload import SeededBug
-from ostrakon.paxos_impl.core.log import LogRules
+from ostrakon.paxos_impl.core.multi import LogRules
 from ostrakon.paxos_impl.disk import Disk
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.workloads.log_bugs import Breakage

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from ostrakon.harness.workload import Vocabulary
 from ostrakon.paxos_impl.core import message as decree
-from ostrakon.paxos_impl.core.log import message as log
+from ostrakon.paxos_impl.core.multi import message as log
 from ostrakon.paxos_impl.frame import BadFrame
 from ostrakon.paxos_impl.replica.wire import read_incoming as read_by_replica
 from ostrakon.paxos_impl.wire import read_incoming as read_by_instance
@@ -26,9 +26,15 @@ def _vocabulary(messages: UnionType, read: Callable[[bytes], object]) -> Vocabul
                 return ""
         else:
             _, sent = message  # Bare instances send each message with its id.
-        return type(sent).__name__
+        return _name(type(sent))
 
-    return Vocabulary(tuple(kind.__name__ for kind in get_args(messages)), kind_of)
+    return Vocabulary(tuple(map(_name, get_args(messages))), kind_of)
+
+
+def _name(kind: type[Any]) -> str:
+    """What plans call a kind of message: its tag on the wire, which outlives a renaming of the class."""
+    config = getattr(kind, "__struct_config__", None)
+    return "" if config is None else str(config.tag)
 
 
 OF_INSTANCES = _vocabulary(decree.Message, read_by_instance)

@@ -11,7 +11,7 @@ from ostrakon.paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say
 from ostrakon.paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
-    from ostrakon.paxos_impl.core.log import Configuration, Member
+    from ostrakon.paxos_impl.core.multi import Configuration, Member
     from ostrakon.paxos_impl.membership import Address
     from ostrakon.paxos_impl.replica.wire import Status
 

@@ -15,7 +15,7 @@ from ostrakon.paxos_impl.core.event import Event, Received
 from ostrakon.paxos_impl.core.learner import Learner
 from ostrakon.paxos_impl.core.proposer import Proposer
 from ostrakon.paxos_impl.core.rules import RULES, Rules
-from ostrakon.paxos_impl.core.turn import Turn, Waiting
+from ostrakon.paxos_impl.core.transition import Transition, Waiting
 
 
 class Instance(msgspec.Struct, frozen=True, gc=False):
@@ -60,7 +60,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False):
     def step(self, event: Event) -> tuple[Instance, list[Effect]]:
         """The instance after an event, and what it wants done, in order."""
         cause = event.id if isinstance(event, Received) else None
-        turn = Turn(
+        transition = Transition(
             self,
             cause,
             self.rules,
@@ -73,19 +73,19 @@ class Instance(msgspec.Struct, frozen=True, gc=False):
             self.persists,
             self.sends,
         )
-        turn.handle(event)
+        transition.handle(event)
         after = Instance(
             self.server_id,
             self.members,
             self.incarnation,
-            turn.acceptor,
-            turn.proposer,
-            turn.learner,
-            turn.waiting,
-            turn.own_ballot,
-            turn.pulls,
-            turn.persists,
-            turn.sends,
+            transition.acceptor,
+            transition.proposer,
+            transition.learner,
+            transition.waiting,
+            transition.own_ballot,
+            transition.pulls,
+            transition.persists,
+            transition.sends,
             self.rules,
         )
-        return after, turn.effects
+        return after, transition.effects

@@ -18,7 +18,7 @@ from typing import NoReturn
 import msgspec
 import trio
 
-from ostrakon.paxos_impl.core.log import Fact
+from ostrakon.paxos_impl.core.multi import Fact
 from ostrakon.paxos_impl.record import DamagedLog
 from ostrakon.paxos_impl.storage import Log, StorageFailed, WrongStorage
 

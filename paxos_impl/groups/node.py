@@ -13,7 +13,7 @@ from random import Random
 
 import trio
 
-from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.multi import LOG_RULES, LogRules
 from ostrakon.paxos_impl.disk import Disk
 from ostrakon.paxos_impl.driver import Tracer
 from ostrakon.paxos_impl.groups.desk import GroupsDesk

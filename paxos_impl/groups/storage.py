@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from ostrakon.paxos_impl.core.log import FIRST, Fact, Image, Recovered, Replay
+from ostrakon.paxos_impl.core.multi import FIRST, Fact, Image, Recovered, Replay
 from ostrakon.paxos_impl.disk import Disk
 from ostrakon.paxos_impl.groups.journal import Journal, read_journal
 from ostrakon.paxos_impl.membership import Membership
@@ -130,7 +130,7 @@ class Storages:
             replay=replay,
             journalled=self._journalled[group],
         )
-        if is_first and (own.state.promised is not None or own.state.upto >= FIRST):
+        if is_first and (own.state.promised is not None or own.state.commit_index >= FIRST):
             raise DamagedLog(_OWNER, 0, f"it is missing, though {path} that belongs to it is there")
         self._own.append(own)
         return GroupStorage(group, own, self.journal)

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from ostrakon.paxos_impl.core.log.command import Command
-from ostrakon.paxos_impl.core.log.configuration import is_change
+from ostrakon.paxos_impl.core.multi.command import Command
+from ostrakon.paxos_impl.core.multi.configuration import is_change
 from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
 
 SESSIONS_MAX = 10_000

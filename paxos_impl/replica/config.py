@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from ostrakon.paxos_impl.core.log import Compaction, LeaseTerms
+from ostrakon.paxos_impl.core.multi import Compaction, LeaseConfig
 from ostrakon.paxos_impl.membership import Address, Membership
 from ostrakon.paxos_impl.replica.timing import ReplicaTiming
 from ostrakon.paxos_impl.transport import PLAIN, Transport
 
-LEASE = LeaseTerms(length_s=0.25, drift=0.05)
+LEASE = LeaseConfig(length_s=0.25, drift=0.05)
 """No longer than a leader may be silent before others stand: so elections need not wait for leases."""
 
 
@@ -25,7 +25,7 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
     listen: Address | None = None
     """Where to listen, if that is not the address at which the members find it."""
     timing: ReplicaTiming = ReplicaTiming()
-    lease: LeaseTerms | None = LEASE
+    lease: LeaseConfig | None = LEASE
     """The same for all replicas; None if all reads are to ask a quorum."""
     compaction: Compaction = Compaction()
     transport: Transport = PLAIN

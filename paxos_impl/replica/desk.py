@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ostrakon.paxos_impl.core.log import ChangeRequested, Command, ReadRequested, Submitted
+from ostrakon.paxos_impl.core.multi import ChangeRequested, Command, ReadRequested, Submitted
 from ostrakon.paxos_impl.desk import OVERLOADED, is_plain
 from ostrakon.paxos_impl.frame import BadFrame
 from ostrakon.paxos_impl.kv.machine import BadOperation
@@ -116,12 +116,12 @@ class ReplicaDesk:
             node.membership.cluster_id,
             replica.incarnation,
             {id: node.addresses[id] for id in replica.members if id in node.addresses},
-            type(replica.phase).__name__.lower(),
+            str(replica.phase.__struct_config__.tag),
             replica.leader,
             replica.promised,
-            replica.upto,
+            replica.commit_index,
             replica.applied,
-            replica.ledger.top,
+            replica.log.top,
             replica.configurations[-1],
             lease_left_s(replica, now()),
         )

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from ostrakon.paxos_impl.connection import NoAnswer
-from ostrakon.paxos_impl.core.log import Configuration
+from ostrakon.paxos_impl.core.multi import Configuration
 from ostrakon.paxos_impl.disk import Disk
 from ostrakon.paxos_impl.enroll import NotEnrolled
 from ostrakon.paxos_impl.membership import Address, Membership
@@ -70,7 +70,7 @@ async def join(
 
 
 async def note_service(disk: Disk) -> None:
-    """Note that a replica that has joined takes part from now on. Raises: StorageFailed."""
+    """PersistLazily that a replica that has joined takes part from now on. Raises: StorageFailed."""
     file = Log(disk, _FILE)
     mine = await _load(file)
     assert mine is not None, "a replica that has not joined does not serve"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import trio
 
-from ostrakon.paxos_impl.core.log import Image
+from ostrakon.paxos_impl.core.multi import Image
 from ostrakon.paxos_impl.replica.stable import StableStorage
 from ostrakon.paxos_impl.storage import StorageFailed
 

@@ -6,9 +6,9 @@ from time import time
 
 import trio
 
-from ostrakon.paxos_impl.core.log.lease import Moment
+from ostrakon.paxos_impl.core.multi.lease import ClockReading
 
 
-def now() -> Moment:
+def now() -> ClockReading:
     """The time by both clocks."""
-    return Moment(trio.current_time(), time())
+    return ClockReading(trio.current_time(), time())

@@ -13,7 +13,7 @@ import trio
 from msgspec.structs import replace
 
 from ostrakon.paxos_impl.core import TraceEvent
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     LOG_RULES,
     Apply,
     Changed,
@@ -29,9 +29,9 @@ from ostrakon.paxos_impl.core.log import (
     LogRules,
     Member,
     Message,
-    Note,
     Overloaded,
     Persist,
+    PersistLazily,
     Query,
     ReadRequested,
     ReadsRequested,
@@ -51,7 +51,7 @@ from ostrakon.paxos_impl.core.log import (
     TimerFired,
     trace_event,
 )
-from ostrakon.paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.desk import OVERLOADED
 from ostrakon.paxos_impl.disk import Disk
 from ostrakon.paxos_impl.driver import Driver, Tracer
@@ -109,7 +109,7 @@ class ReplicaNode:
             incarnation=storage.incarnation,
             state=storage.state,
             compaction=config.compaction,
-            terms=config.lease,
+            lease_config=config.lease,
             rules=rules,
         )
         self.keeper = Keeper(storage, lambda image: self.driver.submit(SnapshotSaved(image)))
@@ -189,12 +189,14 @@ class ReplicaNode:
     def log_samples(self) -> Iterator[Sample]:
         """What there is to measure of the log."""
         replica = self.replica
-        top = replica.ledger.top
+        top = replica.log.top
         yield Sample("paxos_leading", "gauge", "Whether it leads.", isinstance(replica.phase, Leading))
         if replica.promised is not None:
             about = "The round of the ballot that it has promised to go by."
             yield Sample("paxos_promised_round", "gauge", about, replica.promised.round)
-        yield Sample("paxos_slot_known", "gauge", "Up to which slot it knows what all hold.", replica.upto)
+        yield Sample(
+            "paxos_slot_known", "gauge", "Up to which slot it knows what all hold.", replica.commit_index
+        )
         yield Sample("paxos_slot_executed", "gauge", "The last slot it has executed.", replica.applied)
         yield Sample("paxos_slot_top", "gauge", "The last slot in which it has voted or knows more.", top)
 
@@ -231,7 +233,7 @@ class ReplicaNode:
                 case Persist(n, fact):
                     self._facts.append(fact)
                     driver.persist(n)
-                case Note(fact):
+                case PersistLazily(fact):
                     self._facts.append(fact)
                 case SetTimer(timer):
                     driver.set_timer(timer, self._timing.delay_s(effect, self._rng))

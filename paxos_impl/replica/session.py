@@ -12,7 +12,7 @@ from typing import Any
 import trio
 
 from ostrakon.paxos_impl.connection import Connection, NoAnswer
-from ostrakon.paxos_impl.core.log import Member, ReadHow
+from ostrakon.paxos_impl.core.multi import Member, ReadHow
 from ostrakon.paxos_impl.membership import Address
 from ostrakon.paxos_impl.replica.wire import (
     Answer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ostrakon.paxos_impl.core.log import Fact, Image, Recovered
+from ostrakon.paxos_impl.core.multi import Fact, Image, Recovered
 
 
 class StableStorage(Protocol):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from ostrakon.paxos_impl.core.log import Replica
-from ostrakon.paxos_impl.core.log.lease import Moment
-from ostrakon.paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.multi import Replica
+from ostrakon.paxos_impl.core.multi.lease import ClockReading
+from ostrakon.paxos_impl.core.multi.phase import Leading
 
 
-def lease_left_s(replica: Replica, now: Moment) -> float | None:
+def lease_left_s(replica: Replica, now: ClockReading) -> float | None:
     """For how much longer nobody else can lead, by what has been granted so far; None for who does not lead.
 
     A leader that needs nobody's grant always has a whole lease before it.
     """
     phase, rules = replica.phase, replica.rules
-    if not isinstance(phase, Leading) or replica.terms is None:
+    if not isinstance(phase, Leading) or replica.lease_config is None:
         return None
-    trusted_s = rules.trusted_s(replica.terms)
+    trusted_s = rules.trusted_s(replica.lease_config)
     granted = phase.lease.granted
     left_s = {granter: trusted_s - rules.passed_s(since, now) for granter, since in granted.items()}
     backers: tuple[int, ...] = ()

@@ -19,14 +19,14 @@ from contextlib import contextmanager
 import msgspec
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     FIRST,
     Compaction,
     Fact,
     Image,
     Promised,
-    Recollection,
     Recovered,
+    Recovery,
     Replay,
     Voted,
 )
@@ -113,12 +113,12 @@ class Storage:
             mine = msgspec.structs.replace(mine, incarnation=found.incarnation + 1)
         image = await _load_image(disk, f"{path}.snapshot")
         snapshot = FIRST - 1 if image is None else image.slot
-        recollection = Recollection(replay)
-        recollection.begin(image)
-        segments = await _load_segments(disk, path, recollection, snapshot)
-        _require_together(path, payloads is not None, segments, recollection, image)
-        recollection.add(journalled)
-        state = recollection.recovered()
+        recovery = Recovery(replay)
+        recovery.begin(image)
+        segments = await _load_segments(disk, path, recovery, snapshot)
+        _require_together(path, payloads is not None, segments, recovery, image)
+        recovery.add(journalled)
+        state = recovery.recovered()
         if not segments:
             first = _Segment(1, _Beginning(FIRST - 1, None), FIRST - 1, 0)
             await Log(disk, _name(path, 1)).replace([_encode(first.beginning)])
@@ -226,7 +226,7 @@ async def _load_image(disk: Disk, path: str) -> Image | None:
         raise WrongStorage(f"{path} is not the snapshot of a replica: {error}") from None
 
 
-async def _load_segments(disk: Disk, path: str, recollection: Recollection, base: int) -> list[_Segment]:
+async def _load_segments(disk: Disk, path: str, recovery: Recovery, base: int) -> list[_Segment]:
     """The segments in order, whose facts are recalled; what the last one holds is durable afterwards."""
     try:
         names = await disk.list()
@@ -247,9 +247,9 @@ async def _load_segments(disk: Disk, path: str, recollection: Recollection, base
                 f"the log goes on from slot {beginning.follows}, but the snapshot reaches slot {base} only",
             )
         if beginning.promised is not None:
-            recollection.add([Promised(beginning.promised)])
-        _recall(payloads, name, recollection)
-        top = max(beginning.follows, recollection.top)
+            recovery.add([Promised(beginning.promised)])
+        _recall(payloads, name, recovery)
+        top = max(beginning.follows, recovery.top)
         segments.append(_Segment(number, beginning, top, sum(map(len, payloads))))
     return segments
 
@@ -284,7 +284,7 @@ def _beginning(payloads: Sequence[bytes], name: str) -> _Beginning:
         raise WrongStorage(f"{name} is not the log of a replica: {error}") from None
 
 
-def _recall(payloads: Sequence[bytes], name: str, recollection: Recollection) -> None:
+def _recall(payloads: Sequence[bytes], name: str, recovery: Recovery) -> None:
     """Have all facts of a segment recalled."""
     with _no_collections():
         for payload in itertools.islice(payloads, 1, None):
@@ -292,7 +292,7 @@ def _recall(payloads: Sequence[bytes], name: str, recollection: Recollection) ->
                 facts = _facts.decode(payload)
             except msgspec.DecodeError as error:
                 raise WrongStorage(f"{name} is not the log of a replica: {error}") from None
-            recollection.add(facts)
+            recovery.add(facts)
 
 
 @contextmanager
@@ -308,12 +308,12 @@ def _no_collections() -> Iterator[None]:
 
 
 def _require_together(
-    path: str, has_owner: bool, segments: list[_Segment], recollection: Recollection, image: Image | None
+    path: str, has_owner: bool, segments: list[_Segment], recovery: Recovery, image: Image | None
 ) -> None:
     """Whether the files are all there. At its first start, a replica may die before it has made all."""
     if has_owner and not segments:
         raise DamagedLog(_name(path, 1), 0, "the log is missing, and with it what was promised")
-    if not has_owner and (recollection.has_facts or image is not None or len(segments) > 1):
+    if not has_owner and (recovery.has_facts or image is not None or len(segments) > 1):
         raise DamagedLog(path, 0, "it is missing, though the log that belongs to it is there")
 
 

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from ostrakon.paxos_impl.core.log import SetTimer
+from ostrakon.paxos_impl.core.multi import SetTimer
 
 
 class ReplicaTiming(msgspec.Struct, frozen=True, gc=False):
@@ -25,7 +25,7 @@ class ReplicaTiming(msgspec.Struct, frozen=True, gc=False):
 
     def delay_s(self, timer: SetTimer, rng: Random) -> float:
         """How long to wait this time."""
-        if timer.timer == "beat":
+        if timer.timer == "heartbeat":
             return self.beat_s
         soon_s = min(self.soon_s * 2.0 ** min(timer.attempt - 1, 16), self.soon_max_s)
         return (soon_s if timer.soon else self.election_s) * rng.uniform(1.0, 2.0)

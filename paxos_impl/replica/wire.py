@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import Configuration, Member, Message, ReadHow
+from ostrakon.paxos_impl.core.multi import Configuration, Member, Message, ReadHow
 from ostrakon.paxos_impl.membership import Address
 from ostrakon.paxos_impl.wire import Envelope, Hello, Response, Waiting, decoded
 

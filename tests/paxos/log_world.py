@@ -15,13 +15,14 @@ import msgspec
 from msgspec.structs import replace
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     LOG_RULES,
     Apply,
     Batch,
     Changed,
     ChangeRequested,
     Chose,
+    ClockReading,
     Command,
     Compaction,
     Configuration,
@@ -34,14 +35,13 @@ from ostrakon.paxos_impl.core.log import (
     Image,
     Install,
     Learned,
-    LeaseTerms,
+    LeaseConfig,
     LogRules,
     Member,
     Message,
-    Moment,
-    Note,
     Overloaded,
     Persist,
+    PersistLazily,
     Promised,
     Query,
     ReadHow,
@@ -62,9 +62,9 @@ from ostrakon.paxos_impl.core.log import (
     TimerFired,
     Voted,
 )
-from ostrakon.paxos_impl.core.log.configuration import ALPHA, changed_to, founded_by, in_force
-from ostrakon.paxos_impl.core.log.message import Accepted
-from ostrakon.paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.multi.configuration import ALPHA, changed_to, founded_by, in_force
+from ostrakon.paxos_impl.core.multi.message import Accepted
+from ostrakon.paxos_impl.core.multi.phase import Leading
 
 NEVER = Compaction()
 """No test executes as many slots as it takes to have a snapshot taken."""
@@ -113,9 +113,14 @@ class LogWorld:
         members: tuple[int, ...] = (1, 2, 3),
         rules: LogRules = LOG_RULES,
         compaction: Compaction = NEVER,
-        terms: LeaseTerms | None = None,
+        lease_config: LeaseConfig | None = None,
     ) -> None:
-        self.members, self.rules, self.compaction, self.terms = members, rules, compaction, terms
+        self.members, self.rules, self.compaction, self.lease_config = (
+            members,
+            rules,
+            compaction,
+            lease_config,
+        )
         self.founders = founded_by(members)
         self.flights: list[Flight] = []
         self.votes: list[tuple[int, Entry]] = []
@@ -202,15 +207,15 @@ class LogWorld:
             incarnation=incarnation,
             state=Recovered.of(disk, image),
             compaction=self.compaction,
-            terms=self.terms,
+            lease_config=self.lease_config,
             rules=self.rules,
         )
         self.nodes[node] = Node(replica, list(disk), image)
         self.step(node, Started())
 
-    def now(self, node: int) -> Moment:
+    def now(self, node: int) -> ClockReading:
         """What a node's clocks show: here nobody has any."""
-        return Moment()
+        return ClockReading()
 
     # Shorthand for tests.
 
@@ -288,7 +293,7 @@ class LogWorld:
             case Persist(n, fact):
                 this.unsynced.append(fact)
                 this.written = n
-            case Note(fact):
+            case PersistLazily(fact):
                 this.unsynced.append(fact)
             case SetTimer(timer):
                 this.timers[timer] = None
@@ -388,7 +393,7 @@ def disturb(world: LogWorld, rng: random.Random, steps: int, *, changes: bool = 
         elif roll < 0.89 and world.up:
             world.sync(rng.choice(world.up))
         elif roll < 0.95 and world.up:
-            world.fire(rng.choice(world.up), rng.choice(("election", "beat", "beat")))
+            world.fire(rng.choice(world.up), rng.choice(("election", "heartbeat", "heartbeat")))
         elif roll < 0.97 and world.up:
             world.crash(rng.choice(world.up))
         elif downs := [member for member in world.members if not world.nodes[member].up]:
@@ -407,7 +412,7 @@ def heal(world: LogWorld, rng: random.Random) -> None:
         if _is_calm(world):
             return
         member = rng.choice(world.members)
-        for timer in ("beat", "election") if rng.random() < 0.5 else ("beat",):
+        for timer in ("heartbeat", "election") if rng.random() < 0.5 else ("heartbeat",):
             world.fire(member, timer)
     raise AssertionError("no leader in the end, or somebody was left behind")
 
@@ -430,7 +435,7 @@ def _is_calm(world: LogWorld) -> bool:
     [*_, newest] = leader.configurations
     return (
         isinstance(leader.phase, Leading)
-        and not leader.phase.flights
+        and not leader.phase.proposals
         and newest.from_slot <= leader.phase.next_slot
         and all(world.nodes[id].replica.applied == leader.phase.next_slot - 1 for id in newest.ids)
     )

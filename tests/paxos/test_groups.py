@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.connection import Connection
-from ostrakon.paxos_impl.core.log import Compaction
-from ostrakon.paxos_impl.core.log.message import Ask
+from ostrakon.paxos_impl.core.multi import Compaction
+from ostrakon.paxos_impl.core.multi.message import Ask
 from ostrakon.paxos_impl.groups.node import GroupsNode
 from ostrakon.paxos_impl.groups.trace import GroupEvent
 from ostrakon.paxos_impl.instruments import samples_of

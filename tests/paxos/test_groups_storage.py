@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
+from ostrakon.paxos_impl.core.multi import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
 from ostrakon.paxos_impl.groups.storage import GroupStorage, Storages
 from ostrakon.paxos_impl.record import DamagedLog
 from ostrakon.paxos_impl.replica.storage import Storage
@@ -162,7 +162,7 @@ async def test_an_idle_group_keeps_nobody_from_dropping_what_its_snapshot_shows(
     assert min(kept) > "group-1.00000001"
     found = await states(disk)
     assert found[0].promised == found[1].promised == Ballot(1, 1)
-    assert (found[1].ledger.base, found[1].upto) == (55, 59)
+    assert (found[1].log.base, found[1].commit_index) == (55, 59)
 
 
 async def test_when_the_disk_fails_no_group_is_told_that_anything_was_saved() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.core.log import Command
+from ostrakon.paxos_impl.core.multi import Command
 from ostrakon.paxos_impl.kv.machine import BadOperation, BadState
 from ostrakon.paxos_impl.kv.operation import (
     Acquire,

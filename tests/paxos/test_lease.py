@@ -8,8 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.core.log import LOG_RULES, Decline, LeaseTerms, Moment, Query, Replica, Started
-from ostrakon.paxos_impl.core.log.message import Canvass, Commit, Heard, Prepare, Promise, Support
+from ostrakon.paxos_impl.core.multi import (
+    LOG_RULES,
+    ClockReading,
+    Decline,
+    LeaseConfig,
+    Query,
+    Replica,
+    Started,
+)
+from ostrakon.paxos_impl.core.multi.message import (
+    Heartbeat,
+    HeartbeatResponse,
+    Prepare,
+    PreVote,
+    PreVoteResponse,
+    Promise,
+)
 from tests.paxos.timed_world import TERMS, TimedWorld, pass_time
 
 TRUSTED_S = TERMS.length_s * 0.8 / 1.2
@@ -64,7 +79,7 @@ def test_a_leader_that_holds_a_lease_answers_at_once() -> None:
 
 def test_a_lease_counts_from_when_it_was_asked_for() -> None:
     world = led_by(1)
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.wait(TRUSTED_S / 2)
     world.settle()  # The answers come when half of it is over.
 
@@ -85,7 +100,7 @@ def test_a_leader_trusts_its_lease_for_less_than_followers_are_bound() -> None:
 def test_whatever_the_terms_a_leader_trusts_no_grant_for_longer_than_it_lasts(
     length: float, drift: float
 ) -> None:
-    trusted_s = LOG_RULES.trusted_s(LeaseTerms(length, drift))
+    trusted_s = LOG_RULES.trusted_s(LeaseConfig(length, drift))
 
     assert 0 < trusted_s <= length
     assert trusted_s / (1 - drift) <= length / (1 + drift) * (1 + 1e-9)
@@ -94,7 +109,7 @@ def test_whatever_the_terms_a_leader_trusts_no_grant_for_longer_than_it_lasts(
 def test_a_leader_without_a_quorum_of_grants_asks_before_it_answers() -> None:
     world = led_by(1, (1, 2, 3, 4, 5))
     world.wait(TERMS.length_s)
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.settle(without=(3, 4, 5))
 
     assert reads(world, 1) == []
@@ -103,10 +118,10 @@ def test_a_leader_without_a_quorum_of_grants_asks_before_it_answers() -> None:
 def test_an_answer_that_grants_nothing_is_no_grant() -> None:
     world = led_by(1)
     world.wait(TERMS.length_s)
-    world.fire(1, "beat")
-    for flight in world.sent(Commit):
+    world.fire(1, "heartbeat")
+    for flight in world.sent(Heartbeat):
         world.deliver(flight)
-    world.flights = [flight for flight in world.flights if not isinstance(flight.message, Heard)]
+    world.flights = [flight for flight in world.flights if not isinstance(flight.message, HeartbeatResponse)]
 
     assert reads(world, 1) == []
 
@@ -133,7 +148,7 @@ def test_a_wall_clock_that_is_set_forward_ends_a_lease_and_the_next_one_is_as_go
     assert reads(world, 1) == []
 
     world.settle()
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.settle()
     assert reads(world, 1) == ["lease"]
 
@@ -157,13 +172,13 @@ def test_one_replica_alone_can_be_overtaken_by_nobody() -> None:
 def test_reads_that_wait_are_answered_as_soon_as_there_is_a_lease() -> None:
     world = led_by(1)
     world.wait(TERMS.length_s)
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.read(1)
-    [answered] = [flight for flight in world.sent(Commit) if flight.to == 2 and flight.message.beat]
+    [answered] = [flight for flight in world.sent(Heartbeat) if flight.to == 2 and flight.message.number]
     world.deliver(answered)
     before = len(world.answers)
 
-    world.deliver(world.sent(Heard)[0])
+    world.deliver(world.sent(HeartbeatResponse)[0])
 
     assert [answer.how for answer in world.answers[before:] if isinstance(answer, Query)] == ["lease"]
 
@@ -186,13 +201,13 @@ def test_who_granted_a_lease_promises_nothing_to_others_until_it_has_run_out_by_
 def test_who_granted_a_lease_neither_supports_others_nor_stands_itself() -> None:
     world = led_by(1)
     world.fire(2, "election")
-    world.step(2, _received(Canvass(1), 3))
+    world.step(2, _received(PreVote(1), 3))
     assert not world.flights
 
     world.wait(TERMS.length_s)
     world.fire(2, "election")
-    world.step(2, _received(Canvass(2), 3))
-    assert {type(flight.message) for flight in world.flights} == {Canvass, Support}
+    world.step(2, _received(PreVote(2), 3))
+    assert {type(flight.message) for flight in world.flights} == {PreVote, PreVoteResponse}
 
 
 def test_the_holder_itself_is_promised_a_higher_ballot() -> None:
@@ -210,9 +225,9 @@ def test_a_grant_to_one_leader_is_not_forgotten_for_another() -> None:
     [before] = {node.replica.grant for number, node in world.nodes.items() if number == 2}
     deposed = world.nodes[1].replica.own_ballot._replace(round=2, server_id=3)
 
-    world.step(2, _received(Commit(deposed, 0, 1, TERMS.length_s), 3))
+    world.step(2, _received(Heartbeat(deposed, 0, 1, TERMS.length_s), 3))
 
-    [heard] = [flight.message for flight in world.sent(Heard)]
+    [heard] = [flight.message for flight in world.sent(HeartbeatResponse)]
     assert not heard.is_granted
     assert world.nodes[2].replica.grant == before
 
@@ -231,7 +246,7 @@ def test_after_a_restart_a_replica_promises_nothing_for_a_whole_lease() -> None:
 
 
 def test_nobody_waits_before_its_first_promise() -> None:
-    replica, _ = Replica.recover(1, (1, 2, 3), terms=TERMS).step(Started(), Moment(5.0))
+    replica, _ = Replica.recover(1, (1, 2, 3), lease_config=TERMS).step(Started(), ClockReading(5.0))
 
     assert replica.grant is None
 
@@ -240,9 +255,9 @@ def test_more_than_a_restart_waits_for_is_not_granted() -> None:
     world = led_by(1)
     ballot = world.nodes[1].replica.own_ballot
 
-    world.step(2, _received(Commit(ballot, 0, 7, TERMS.length_s * 2), 1))
+    world.step(2, _received(Heartbeat(ballot, 0, 7, TERMS.length_s * 2), 1))
 
-    assert [flight.message.is_granted for flight in world.sent(Heard)] == [False]
+    assert [flight.message.is_granted for flight in world.sent(HeartbeatResponse)] == [False]
 
 
 # Ways to read.
@@ -252,7 +267,7 @@ def test_a_read_by_index_asks_a_quorum_whether_there_is_a_lease_or_not() -> None
     world = led_by(1)
     world.read(1, "index")
 
-    assert world.sent(Commit)
+    assert world.sent(Heartbeat)
     world.settle()
     assert [answer.how for answer in world.answers if isinstance(answer, Query)] == ["index"]
 
@@ -268,28 +283,28 @@ def test_who_asks_for_what_may_be_stale_is_answered_by_anybody() -> None:
 @pytest.mark.parametrize(("length", "drift"), [(0, 0.1), (-1, 0.1), (1, 1.0), (1, -0.1)])
 def test_terms_that_make_no_sense_are_refused(length: float, drift: float) -> None:
     with pytest.raises(ValueError, match="a lease has a length above 0"):
-        LeaseTerms(length, drift)
+        LeaseConfig(length, drift)
 
 
 def test_without_terms_no_lease_is_asked_for_and_reads_ask_a_quorum() -> None:
-    world = TimedWorld(terms=None)
+    world = TimedWorld(lease_config=None)
     world.elect(1)
     world.read(1)
 
-    assert {flight.message.lease_s for flight in world.sent(Commit)} == {0.0}
+    assert {flight.message.lease_s for flight in world.sent(Heartbeat)} == {0.0}
     world.settle()
     assert [answer.how for answer in world.answers if isinstance(answer, Query)] == ["index"]
     assert world.nodes[2].replica.grant is None
 
 
 def _received(message: object, sender: int) -> object:
-    from ostrakon.paxos_impl.core.log import Received
+    from ostrakon.paxos_impl.core.multi import Received
 
     return Received(message, sender, f"n{sender}.0.0")  # type: ignore[arg-type]
 
 
 def _nack_of(world: TimedWorld, node: int) -> object:
-    from ostrakon.paxos_impl.core.log.message import Nack
+    from ostrakon.paxos_impl.core.multi.message import Nack
 
     ballot = world.nodes[node].replica.own_ballot
     return _received(Nack(ballot, ballot._replace(round=99)), 2)

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules, Query
-from ostrakon.paxos_impl.core.log.message import Propose
+from ostrakon.paxos_impl.core.multi import LOG_RULES, LogRules, Query
+from ostrakon.paxos_impl.core.multi.message import Propose
 from ostrakon.workloads.lease_bugs import LEASE_BUGS
 from tests.paxos.log_world import LogWorld
 from tests.paxos.timed_world import TimedWorld, pass_time

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.core.log.phase import Leading
+from ostrakon.paxos_impl.core.multi.phase import Leading
 from tests.paxos.log_world import LogWorld, decide, disturb, heal, recovered
 
 CLUSTERS = st.sampled_from([(1, 2, 3), (0, 1, 2, 3, 4), (1, 2), (7,)])
@@ -63,8 +63,8 @@ def test_a_disk_gives_back_what_a_replica_remembers(seed: int) -> None:
         world.sync(member)
         state = recovered(world.nodes[member].disk)
         replica = world.nodes[member].replica
-        assert (state.promised, state.upto) == (replica.promised, replica.upto)
-        assert list(state.ledger.votes_from(1)) == list(replica.ledger.votes_from(1))
+        assert (state.promised, state.commit_index) == (replica.promised, replica.commit_index)
+        assert list(state.log.votes_from(1)) == list(replica.log.votes_from(1))
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules, Query
+from ostrakon.paxos_impl.core.multi import LOG_RULES, LogRules, Query
 from ostrakon.workloads.log_bugs import LOG_BUGS
 from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
 from tests.paxos.log_world import NEVER, OFTEN, LogWorld, disturb, heal

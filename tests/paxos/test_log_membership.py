@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     CLUSTER,
     Changed,
     Command,
@@ -21,10 +21,10 @@ from ostrakon.paxos_impl.core.log import (
     Rejected,
     Submitted,
 )
-from ostrakon.paxos_impl.core.log.configuration import ALPHA, founded_by, in_force, is_change, since
-from ostrakon.paxos_impl.core.log.leader import WINDOW
-from ostrakon.paxos_impl.core.log.message import Canvass, Commit, Prepare, Propose
-from ostrakon.paxos_impl.core.log.phase import Following, Leading
+from ostrakon.paxos_impl.core.multi.configuration import ALPHA, founded_by, in_force, is_change, since
+from ostrakon.paxos_impl.core.multi.leader import WINDOW
+from ostrakon.paxos_impl.core.multi.message import Heartbeat, Prepare, PreVote, Propose
+from ostrakon.paxos_impl.core.multi.phase import Following, Leading
 from tests.paxos.log_world import NEVER, OFTEN, LogWorld, decide, disturb, heal
 
 THREE = tuple(map(Member, (1, 2, 3)))
@@ -43,7 +43,7 @@ def led_by_1(compacting: bool = False) -> LogWorld:
 def settle(world: LogWorld, **without: tuple[int, ...]) -> None:
     """Let everybody hear of everything, and of what that leads to."""
     for _ in range(3):
-        world.fire(1, "beat")
+        world.fire(1, "heartbeat")
         world.settle(**without)
 
 
@@ -153,7 +153,7 @@ def test_who_asked_is_answered_when_a_quorum_needs_the_members_of_before_no_more
 
     request = world.change(1, (*THREE[:2], Member(4)))
     world.settle(without=(4,))
-    assert world.nodes[1].replica.configurations[-1].from_slot == world.nodes[1].replica.upto + 1
+    assert world.nodes[1].replica.configurations[-1].from_slot == world.nodes[1].replica.commit_index + 1
     assert world.answers[before:] == [], "nobody but the leader is known to know"
     settle(world, without=(4,))
 
@@ -169,7 +169,7 @@ def test_whoever_is_removed_can_be_switched_off_as_soon_as_that_is_done(seed: in
     request = world.change(1, (Member(1), *FOUR[2:]))
     while Changed(request, changed_at(world.answers[-1]), is_made=True) != world.answers[-1]:
         if rng.random() < 0.02 or not world.flights:
-            world.fire(1, "beat")
+            world.fire(1, "heartbeat")
         elif rng.random() < 0.1:
             world.drop(rng.choice(world.flights))
         else:
@@ -214,7 +214,7 @@ def test_who_waits_for_a_change_when_the_leader_gives_up_does_not_know_how_it_en
     request = world.change(1, THREE)
     world.settle(without=(4,))
 
-    world.step(1, Received(Prepare(Ballot(9, 2), world.nodes[1].replica.upto + 1), 2, "n2.0.99"))
+    world.step(1, Received(Prepare(Ballot(9, 2), world.nodes[1].replica.commit_index + 1), 2, "n2.0.99"))
 
     assert world.answers[-1] == Decline(request, None, maybe=True)
 
@@ -272,7 +272,7 @@ def test_a_learner_neither_decides_nor_stands_for_election() -> None:
     world.fire(4, "election")
     world.fire(4, "election")
 
-    assert not world.sent(Canvass)
+    assert not world.sent(PreVote)
     assert "x" not in world.ops(1)
 
 
@@ -285,7 +285,7 @@ def test_a_server_gets_no_vote_before_it_has_caught_up() -> None:
     world.change(1, (*THREE, LEARNER))
     world.settle(without=(4,))
     for _ in range(2):
-        world.fire(1, "beat")
+        world.fire(1, "heartbeat")
         world.settle(without=(4,))
 
     world.change(1, FOUR)
@@ -434,6 +434,6 @@ def test_members_hear_from_who_leads_though_they_do_not_know_it_yet() -> None:
     """Who was away when members changed can catch up with those who came meanwhile."""
     world = LogWorld((1, 2, 3))
 
-    world.step(2, Received(Commit(Ballot(5, 7), 3, 1), 7, "n7.0.1"))
+    world.step(2, Received(Heartbeat(Ballot(5, 7), 3, 1), 7, "n7.0.1"))
 
     assert world.nodes[2].replica.leader == 7

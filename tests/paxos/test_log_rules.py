@@ -7,14 +7,14 @@ from random import Random
 import pytest
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     NOOP,
     Command,
     Configuration,
     Decline,
     Drained,
     Entry,
-    Ledger,
+    Log,
     Member,
     Overloaded,
     Query,
@@ -25,22 +25,22 @@ from ostrakon.paxos_impl.core.log import (
     Submitted,
     TimerFired,
 )
-from ostrakon.paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
-from ostrakon.paxos_impl.core.log.leader import BATCH_BYTES_MAX, WAITING_MAX, WINDOW
-from ostrakon.paxos_impl.core.log.ledger import Cell
-from ostrakon.paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.multi.acceptor import LAG_MAX, VOTES_AHEAD_MAX
+from ostrakon.paxos_impl.core.multi.leader import BATCH_BYTES_MAX, WAITING_MAX, WINDOW
+from ostrakon.paxos_impl.core.multi.log import Cell
+from ostrakon.paxos_impl.core.multi.message import (
     Accepted,
     Ask,
-    Canvass,
-    Commit,
+    Heartbeat,
     Nack,
     Prepare,
+    PreVote,
+    PreVoteResponse,
     Promise,
     Propose,
-    Support,
     Tell,
 )
-from ostrakon.paxos_impl.core.log.phase import Following
+from ostrakon.paxos_impl.core.multi.phase import Following
 from ostrakon.paxos_impl.replica.timing import ReplicaTiming
 from tests.paxos.log_world import Flight, LogWorld
 
@@ -178,9 +178,9 @@ def test_a_proposal_that_was_lost_is_sent_again() -> None:
     world.submit(1, "a")
     world.drop(*world.flights)
 
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.settle()
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.settle()
 
     assert world.ops(3) == ["a"]
@@ -253,8 +253,8 @@ def test_an_older_vote_is_no_proof_of_what_was_chosen() -> None:
     world.submit(leader, "new")
     world.settle(without=(1, 2))
 
-    world.fire(leader, "beat")
-    for flight in world.sent(Commit):
+    world.fire(leader, "heartbeat")
+    for flight in world.sent(Heartbeat):
         if flight.to == 2:
             world.deliver(flight)
 
@@ -270,7 +270,7 @@ def test_who_missed_many_slots_is_told_of_all_of_them() -> None:
         world.submit(1, number)
         world.settle(without=(3,))
 
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.settle()
 
     assert world.ops(3) == list(range(150))
@@ -283,7 +283,7 @@ def test_what_lies_far_ahead_of_what_was_asked_for_is_not_taken_in() -> None:
 
     world.step(2, Received(told, 1, "n1.0.1"))
 
-    assert world.nodes[2].replica.ledger.top == 0
+    assert world.nodes[2].replica.log.top == 0
 
 
 def test_a_restarted_replica_executes_again_what_it_knew() -> None:
@@ -359,7 +359,7 @@ def test_a_leader_that_nobody_answers_gives_up() -> None:
     world = led_by(1)
     world.fire(1, "election")
     for _ in range(2):
-        world.fire(1, "beat")
+        world.fire(1, "heartbeat")
         world.drop(*world.flights)
         world.fire(1, "election")
         world.drop(*world.flights)
@@ -370,7 +370,7 @@ def test_a_leader_that_nobody_answers_gives_up() -> None:
 def test_a_leader_that_a_quorum_answers_goes_on() -> None:
     world = led_by(1)
     for _ in range(3):
-        world.fire(1, "beat")
+        world.fire(1, "heartbeat")
         world.settle(without=(3,))
         world.fire(1, "election")
 
@@ -381,7 +381,7 @@ def test_only_who_can_reach_a_quorum_starts_a_ballot() -> None:
     world = LogWorld()
     world.fire(1, "election")
 
-    assert len(world.sent(Canvass)) == 2
+    assert len(world.sent(PreVote)) == 2
     world.drop(*world.flights)
     world.fire(1, "election")
 
@@ -394,13 +394,13 @@ def test_who_is_asked_for_support_gives_way_to_each_candidate_once() -> None:
     world.fire(3, "election")
     world.nodes[1].timers.clear()
     for _ in range(2):
-        world.step(1, Received(Canvass(1), 2, "n2.0.1"))
+        world.step(1, Received(PreVote(1), 2, "n2.0.1"))
 
     assert world.nodes[1].timers == {"election": None}
     world.nodes[1].timers.clear()
-    world.step(1, Received(Canvass(2), 2, "n2.0.2"))
+    world.step(1, Received(PreVote(2), 2, "n2.0.2"))
     assert world.nodes[1].timers == {}
-    world.step(1, Received(Canvass(1), 3, "n3.0.1"))
+    world.step(1, Received(PreVote(1), 3, "n3.0.1"))
     assert world.nodes[1].timers == {"election": None}
 
 
@@ -413,7 +413,7 @@ def test_each_attempt_to_be_elected_is_given_longer_until_there_is_a_leader() ->
         given += [effect for effect in effects if isinstance(effect, SetTimer)]
     assert given == [SetTimer("election", soon=True, attempt=attempt) for attempt in (1, 2, 3)]
 
-    replica, _ = replica.step(Received(Commit(Ballot(1, 2), 0), 2, "n2.0.1"))
+    replica, _ = replica.step(Received(Heartbeat(Ballot(1, 2), 0), 2, "n2.0.1"))
     replica, effects = replica.step(TimerFired("election"))
     assert SetTimer("election", soon=True, attempt=1) in effects
 
@@ -430,9 +430,9 @@ def test_support_for_an_earlier_canvass_does_not_count() -> None:
     world = LogWorld()
     world.fire(1, "election")
     late: list[Flight] = []
-    for flight in world.sent(Canvass):
+    for flight in world.sent(PreVote):
         world.deliver(flight)
-    late = world.sent(Support)
+    late = world.sent(PreVoteResponse)
     world.fire(1, "election")
 
     for flight in late:
@@ -490,7 +490,7 @@ def test_a_new_leader_answers_no_read_before_it_knows_what_its_promises_told() -
     world.fire(2, "election")
     while 2 not in world.leaders:
         world.deliver(next(flight for flight in world.flights if not isinstance(flight.message, Propose)))
-    world.fire(2, "beat")
+    world.fire(2, "heartbeat")
     request = world.read(2)
     for flight in list(world.flights):
         if not isinstance(flight.message, Propose) and flight in world.flights:
@@ -498,7 +498,7 @@ def test_a_new_leader_answers_no_read_before_it_knows_what_its_promises_told() -
     assert not [answer for answer in world.answers if isinstance(answer, Query)]
 
     world.settle()
-    world.fire(2, "beat")
+    world.fire(2, "heartbeat")
     world.settle()
 
     assert Query(request, ["get", "x"], 1) in world.answers
@@ -508,7 +508,7 @@ def test_reads_that_come_together_share_a_heartbeat() -> None:
     world = led_by(1)
 
     requests = [world.read(1) for _ in range(5)]
-    beats = [flight for flight in world.sent(Commit) if flight.message.beat]
+    beats = [flight for flight in world.sent(Heartbeat) if flight.message.number]
     world.settle()
 
     assert len(beats) == 2, "one for each other replica"
@@ -531,7 +531,7 @@ def test_one_replica_alone_is_a_cluster() -> None:
 
 @pytest.mark.parametrize("slots", [[1], [63, 64, 65], [200, 3, 129]])
 def test_a_ledger_is_a_value(slots: list[int]) -> None:
-    before = Ledger()
+    before = Log()
     after = before
     for slot in slots:
         after = after.put(slot, Cell(Entry(slot, Ballot(1, 1), NOOP).vote))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
+from ostrakon.paxos_impl.core.multi import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
 from ostrakon.paxos_impl.disk import OsDisk
 from ostrakon.paxos_impl.record import DamagedLog
 from ostrakon.paxos_impl.replica.storage import Storage
@@ -113,7 +113,7 @@ async def test_segments_that_a_snapshot_covers_are_removed_and_the_promise_is_no
     assert before > 5
     assert len(segments(disk)) <= 2
     assert found.promised == Ballot(99, 2)
-    assert found.upto == 29
+    assert found.commit_index == 29
 
 
 async def test_an_older_snapshot_does_not_take_the_place_of_a_newer_one() -> None:
@@ -122,7 +122,7 @@ async def test_an_older_snapshot_does_not_take_the_place_of_a_newer_one() -> Non
 
     await storage.save_snapshot(image(4))
 
-    assert (await recover(disk)).state.ledger.base == 9
+    assert (await recover(disk)).state.log.base == 9
 
 
 @pytest.mark.parametrize("damage", ["changed", "cut short", "missing"])
@@ -146,7 +146,7 @@ async def test_a_torn_tail_is_cut_off() -> None:
     disk = await with_slots(5)
     disk.written[segments(disk)[-1]] += b"\x00\x00\x00\x09abc"
 
-    assert (await recover(disk)).state.upto == 5
+    assert (await recover(disk)).state.commit_index == 5
 
 
 async def test_a_damaged_snapshot_is_refused_by_file_and_offset() -> None:
@@ -222,5 +222,5 @@ async def test_an_os_disk_keeps_segments_and_snapshots_too(tmp_path: Path) -> No
 
     found = await Storage.recover(OsDisk(tmp_path), THREE, 1)
 
-    assert (found.state.ledger.base, found.state.upto, found.incarnation) == (15, 19, 1)
+    assert (found.state.log.base, found.state.commit_index, found.incarnation) == (15, 19, 1)
     assert len(list(tmp_path.glob("replica.0*"))) < 10

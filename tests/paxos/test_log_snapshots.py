@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import Compaction, Configuration, Entry, Image, Member, Received, Snapshot
-from ostrakon.paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.multi import Compaction, Configuration, Entry, Image, Member, Received, Snapshot
+from ostrakon.paxos_impl.core.multi.message import (
     Ask,
     Chunk,
     Fetch,
@@ -20,7 +20,7 @@ from ostrakon.paxos_impl.core.log.message import (
     Propose,
     Tell,
 )
-from ostrakon.paxos_impl.core.log.snapshot import SnapshotId, checksum
+from ostrakon.paxos_impl.core.multi.snapshot import SnapshotId, checksum
 from tests.paxos.log_world import OFTEN, LogWorld, decide, disturb, heal
 
 members = st.builds(Member, st.integers(0, 9), st.text(max_size=3), st.booleans())
@@ -45,7 +45,7 @@ def compacting() -> LogWorld:
 
 def catch_up(world: LogWorld) -> None:
     for _ in range(2):  # A snapshot, and what came after it.
-        world.fire(1, "beat")
+        world.fire(1, "heartbeat")
         world.settle()
 
 
@@ -81,7 +81,7 @@ def test_a_log_is_no_longer_than_what_is_kept_and_what_comes_until_the_next_snap
         world.submit(1, number)
         world.settle(without=(3,))
 
-    ledger = world.nodes[1].replica.ledger
+    ledger = world.nodes[1].replica.log
 
     assert ledger.top - ledger.base <= OFTEN.every + OFTEN.keep
     assert world.nodes[1].applied[0][0] == 1
@@ -104,7 +104,7 @@ def test_who_lacks_few_slots_is_told_of_them() -> None:
         world.submit(1, number)
         world.settle(without=(3,))
 
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     world.settle()
 
     assert world.ops(3) == list(range(6))
@@ -113,13 +113,13 @@ def test_who_lacks_few_slots_is_told_of_them() -> None:
 
 def test_a_transfer_goes_on_where_it_was_when_messages_are_lost() -> None:
     world = compacting()
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     while len(world.sent(Fetch)) == 0 or world.sent(Fetch)[0].message.offset == 0:
         world.deliver(world.flights[0])
     [fetch] = world.sent(Fetch)
     world.drop(*world.flights)
 
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     while not world.sent(Fetch):
         world.deliver(world.flights[0])
     [again] = world.sent(Fetch)
@@ -131,7 +131,7 @@ def test_a_transfer_goes_on_where_it_was_when_messages_are_lost() -> None:
 
 def test_a_transfer_goes_on_with_another_replica_that_has_the_same_snapshot() -> None:
     world = compacting()
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     while len(world.sent(Fetch)) == 0 or world.sent(Fetch)[0].message.offset == 0:
         world.deliver(world.flights[0])
     [fetch] = world.sent(Fetch)
@@ -149,7 +149,7 @@ def test_a_transfer_goes_on_with_another_replica_that_has_the_same_snapshot() ->
 
 def test_a_damaged_piece_is_not_taken() -> None:
     world = compacting()
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     while not world.sent(Chunk):
         world.deliver(world.flights[0])
     [flight] = world.sent(Chunk)
@@ -178,7 +178,7 @@ def test_pieces_that_are_not_what_was_offered_are_not_installed() -> None:
 
 def test_a_snapshot_is_not_installed_over_what_was_executed_since() -> None:
     world = compacting()
-    world.fire(1, "beat")
+    world.fire(1, "heartbeat")
     while world.nodes[3].saving is None:
         world.deliver(world.flights[0], sync=False)
     world.flights.clear()

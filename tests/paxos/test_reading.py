@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.core.log import Decline, Overloaded, Query, ReadHow, ReadRequested, ReadsRequested
-from ostrakon.paxos_impl.core.log.message import Commit
-from ostrakon.paxos_impl.core.log.reading import WAITING_MAX
+from ostrakon.paxos_impl.core.multi import Decline, Overloaded, Query, ReadHow, ReadRequested, ReadsRequested
+from ostrakon.paxos_impl.core.multi.message import Heartbeat
+from ostrakon.paxos_impl.core.multi.reading import WAITING_MAX
 from tests.paxos.log_world import LogWorld
 from tests.paxos.timed_world import TERMS, TimedWorld
 
@@ -51,7 +51,7 @@ def test_one_answered_heartbeat_is_enough_for_all_that_came_together(wanted: lis
     world.flights.clear()
 
     ask(world, 1, *wanted)
-    asked = len(world.sent(Commit))
+    asked = len(world.sent(Heartbeat))
     world.settle()
 
     assert asked == (2 if any(how != "stale" for how in wanted) else 0), (

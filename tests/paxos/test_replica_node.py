@@ -14,7 +14,7 @@ import trio.testing
 
 from ostrakon.paxos_impl.connection import Connection
 from ostrakon.paxos_impl.core import TraceEvent
-from ostrakon.paxos_impl.core.log import Command, Compaction, Configuration
+from ostrakon.paxos_impl.core.multi import Command, Compaction, Configuration
 from ostrakon.paxos_impl.groups.node import GroupsNode
 from ostrakon.paxos_impl.link import QUEUED_MAX
 from ostrakon.paxos_impl.membership import Address, Membership

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import Chose, Command, Entry, Fact, Promised, Voted
+from ostrakon.paxos_impl.core.multi import Chose, Command, Entry, Fact, Promised, Voted
 from ostrakon.paxos_impl.membership import Address, Membership
 from ostrakon.paxos_impl.record import DamagedLog, record
 from ostrakon.paxos_impl.replica.storage import Storage
@@ -50,8 +50,8 @@ async def test_a_vote_that_was_learned_to_be_chosen_needs_no_second_copy() -> No
 
     state = recovered([Voted(entry), Chose(1)])
 
-    assert state.ledger[1].chosen == entry.vote
-    assert state.upto == 1
+    assert state.log[1].chosen == entry.vote
+    assert state.commit_index == 1
 
 
 async def test_incarnations_are_counted_over_restarts() -> None:

@@ -7,28 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import Command, Compaction, Entry, Member
-from ostrakon.paxos_impl.core.log.acceptor import LAG_MAX, VOTES_AHEAD_MAX
-from ostrakon.paxos_impl.core.log.leader import BATCH_BYTES_MAX
-from ostrakon.paxos_impl.core.log.learner import TOLD_MAX
-from ostrakon.paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.multi import Command, Compaction, Entry, Member
+from ostrakon.paxos_impl.core.multi.acceptor import LAG_MAX, VOTES_AHEAD_MAX
+from ostrakon.paxos_impl.core.multi.leader import BATCH_BYTES_MAX
+from ostrakon.paxos_impl.core.multi.learner import TOLD_MAX
+from ostrakon.paxos_impl.core.multi.message import (
     Accepted,
     Ask,
-    Canvass,
     Chunk,
-    Commit,
     Fetch,
-    Heard,
+    Heartbeat,
+    HeartbeatResponse,
     Message,
     Nack,
     Offer,
     Prepare,
+    PreVote,
+    PreVoteResponse,
     Promise,
     Propose,
-    Support,
     Tell,
 )
-from ostrakon.paxos_impl.core.log.snapshot import SnapshotId
+from ostrakon.paxos_impl.core.multi.snapshot import SnapshotId
 from ostrakon.paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
 from ostrakon.paxos_impl.replica.desk import COMMAND_BYTES_MAX
 from ostrakon.paxos_impl.replica.wire import AskStatus, Change, Execute, InGroup, Read, read_incoming
@@ -46,15 +46,15 @@ messages = st.one_of(
     st.builds(Propose, ballots, numbers, batches),
     st.builds(Accepted, ballots, numbers),
     st.builds(Nack, ballots, ballots),
-    st.builds(Commit, ballots, numbers, numbers),
-    st.builds(Heard, ballots, numbers, numbers),
+    st.builds(Heartbeat, ballots, numbers, numbers),
+    st.builds(HeartbeatResponse, ballots, numbers, numbers),
     st.builds(Ask, numbers),
     st.builds(Tell, entries, numbers),
     st.builds(Offer, snapshots),
     st.builds(Fetch, snapshots, numbers),
     st.builds(Chunk, snapshots, numbers, st.binary(max_size=9), numbers),
-    st.builds(Canvass, numbers),
-    st.builds(Support, numbers),
+    st.builds(PreVote, numbers),
+    st.builds(PreVoteResponse, numbers),
 )
 
 

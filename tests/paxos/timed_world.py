@@ -5,21 +5,21 @@ from __future__ import annotations
 import random
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     LOG_RULES,
+    ClockReading,
     Effect,
     HoldsLease,
     Leads,
-    LeaseTerms,
+    LeaseConfig,
     LogRules,
-    Moment,
     Query,
     Send,
 )
-from ostrakon.paxos_impl.core.log.message import Promise
+from ostrakon.paxos_impl.core.multi.message import Promise
 from tests.paxos.log_world import LogWorld
 
-TERMS = LeaseTerms(length_s=1.0, drift=0.2)
+TERMS = LeaseConfig(length_s=1.0, drift=0.2)
 
 
 class TimedWorld(LogWorld):
@@ -29,20 +29,20 @@ class TimedWorld(LogWorld):
         self,
         members: tuple[int, ...] = (1, 2, 3),
         rules: LogRules = LOG_RULES,
-        terms: LeaseTerms | None = TERMS,
+        lease_config: LeaseConfig | None = TERMS,
     ) -> None:
         self.true_s = 0.0
         self.rates = dict.fromkeys(members, 1.0)
-        self.shown = {member: Moment(100.0 * member, 1e9) for member in members}
+        self.shown = {member: ClockReading(100.0 * member, 1e9) for member in members}
         self.promised: dict[int, Ballot] = {}
         """The highest ballot that each has promised so that others know."""
         self.may_suspend = False
         """Whether machines are suspended, or else wall clocks are set: both at once deceive both clocks."""
         self.lease_reads = 0
         self.led: list[Ballot] = []
-        super().__init__(members, rules, terms=terms)
+        super().__init__(members, rules, lease_config=lease_config)
 
-    def now(self, node: int) -> Moment:
+    def now(self, node: int) -> ClockReading:
         return self.shown[node]
 
     def wait(self, seconds: float) -> None:
@@ -50,17 +50,17 @@ class TimedWorld(LogWorld):
         self.true_s += seconds
         for node, (shown_s, wall_s) in self.shown.items():
             passed_s = seconds * self.rates[node]
-            self.shown[node] = Moment(shown_s + passed_s, wall_s + passed_s)
+            self.shown[node] = ClockReading(shown_s + passed_s, wall_s + passed_s)
 
     def suspend(self, node: int, seconds: float) -> None:
         """Let time pass without a node, and without its monotonic clock."""
         before = self.shown[node].s
         self.wait(seconds)
-        self.shown[node] = Moment(before, self.shown[node].wall_s)
+        self.shown[node] = ClockReading(before, self.shown[node].wall_s)
 
     def set_wall(self, node: int, seconds: float) -> None:
         """Set a wall clock forward, or back."""
-        self.shown[node] = Moment(self.shown[node].s, self.shown[node].wall_s + seconds)
+        self.shown[node] = ClockReading(self.shown[node].s, self.shown[node].wall_s + seconds)
 
     def _do(self, node: int, effect: Effect) -> None:
         super()._do(node, effect)
@@ -115,7 +115,7 @@ def _do_something(world: TimedWorld, rng: random.Random, away: int | None) -> No
         case 5 | 6 if not world.nodes[node].up:
             world.restart(node)
         case 7 | 8 if leaders:
-            world.fire(rng.choice(leaders), "beat")
+            world.fire(rng.choice(leaders), "heartbeat")
         case 9 | 10 | 11 | 12 if leaders:
             world.read(rng.choice(leaders))
         case 13 if leaders:

@@ -9,8 +9,8 @@ import pytest
 
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.workload import Refused
-from ostrakon.paxos_impl.core.log import Configuration, Member
-from ostrakon.paxos_impl.core.log.configuration import founded_by
+from ostrakon.paxos_impl.core.multi import Configuration, Member
+from ostrakon.paxos_impl.core.multi.configuration import founded_by
 from ostrakon.workloads.membership import CHANGED, CHANGES, OR, MemberClient, _changes_made
 
 WHATEVER = OR.join(CHANGES)

@@ -7,7 +7,7 @@ import random
 import msgspec
 
 from ostrakon.harness.history import Event, Trace
-from ostrakon.paxos_impl.core.log import Effect, LogRules, Send, trace_event
+from ostrakon.paxos_impl.core.multi import Effect, LogRules, Send, trace_event
 from tests.paxos.log_world import NEVER, OFTEN, LogWorld, disturb
 
 

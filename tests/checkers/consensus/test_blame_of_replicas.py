@@ -14,7 +14,7 @@ from ostrakon.checkers.consensus.story import LONGEST
 from ostrakon.checkers.replication import compaction, durability, no_holes, prefix
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Trace
-from ostrakon.paxos_impl.core.log import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.multi import LOG_RULES, LogRules
 from ostrakon.workloads.log_bugs import LOG_BUGS
 from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
 

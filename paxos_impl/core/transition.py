@@ -60,7 +60,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     value: Value
 
 
-class Turn(msgspec.Struct, gc=False):
+class Transition(msgspec.Struct, gc=False):
     """One step in the making: the parts of an instance, to be replaced, and the effects so far."""
 
     before: Instance

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
-from ostrakon.paxos_impl.core.log.command import Batch
-from ostrakon.paxos_impl.core.log.effect import (
+from ostrakon.paxos_impl.core.multi.command import Batch
+from ostrakon.paxos_impl.core.multi.effect import (
     Apply,
     Compacted,
     Configured,
@@ -20,14 +20,14 @@ from ostrakon.paxos_impl.core.log.effect import (
     Send,
     SnapshotTaken,
 )
-from ostrakon.paxos_impl.core.log.ledger import FIRST
-from ostrakon.paxos_impl.core.log.message import (
+from ostrakon.paxos_impl.core.multi.log import FIRST
+from ostrakon.paxos_impl.core.multi.message import (
     Accepted,
     Ask,
     Chunk,
-    Commit,
     Entry,
     Fetch,
+    Heartbeat,
     Nack,
     Offer,
     Prepare,
@@ -56,20 +56,24 @@ def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> T
             return TraceEvent(*me, "learned", cause=cause, slot=slot, ballot=ballot, value=value, how=how)
         case Apply(slot, batch):
             return TraceEvent(*me, "applied", slot=slot, value=batch)
-        case Restarted(promised, votes, upto):
+        case Restarted(promised, votes, commit_index):
             return TraceEvent(
-                *me, "restart", accepted=_votes(votes), promised=promised, detail={"chosen_upto": upto}
+                *me,
+                "restart",
+                accepted=_votes(votes),
+                promised=promised,
+                detail={"chosen_upto": commit_index},
             )
         case Configured(configuration):
             begins = None if configuration.from_slot == FIRST else configuration.from_slot
             members = tuple(map(node_name, configuration.voters))
             return TraceEvent(*me, "config_active", slot=begins, members=members)
-        case SnapshotTaken(upto):
-            return TraceEvent(*me, "snapshot_taken", slot=upto)
+        case SnapshotTaken(commit_index):
+            return TraceEvent(*me, "snapshot_taken", slot=commit_index)
         case Install(image):
             return TraceEvent(*me, "snapshot_installed", slot=image.slot)
-        case Compacted(upto):
-            return TraceEvent(*me, "compacted", slot=upto)
+        case Compacted(commit_index):
+            return TraceEvent(*me, "compacted", slot=commit_index)
         case Leads(ballot):
             return TraceEvent(*me, "leading", ballot=ballot)
         case HoldsLease(ballot, slot):
@@ -94,13 +98,13 @@ def _sent(
         case Accepted(ballot, slot):
             assert about is not None, f"a vote for nothing: {message}"
             return TraceEvent(*me, "accept_sent", id, cause, to, slot, ballot, about)
-        case Commit(ballot, upto, 0):
-            return TraceEvent(*me, "commit_sent", id, cause, to, upto, ballot)
+        case Heartbeat(ballot, commit_index, 0):
+            return TraceEvent(*me, "commit_sent", id, cause, to, commit_index, ballot)
         case Ask(from_slot):
             return TraceEvent(*me, "ask_sent", id, cause, to, from_slot)
-        case Tell(entries, upto):
+        case Tell(entries, commit_index):
             first = entries[0].slot if entries else None
-            return TraceEvent(*me, "tell_sent", id, cause, to, first, detail={"chosen_upto": upto})
+            return TraceEvent(*me, "tell_sent", id, cause, to, first, detail={"chosen_upto": commit_index})
         case Offer(snapshot):
             return TraceEvent(*me, "offer_sent", id, cause, to, snapshot.slot)
         case Fetch(snapshot, offset):

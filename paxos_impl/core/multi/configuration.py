@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ostrakon.paxos_impl.core.log.command import Command
-from ostrakon.paxos_impl.core.log.ledger import FIRST
+from ostrakon.paxos_impl.core.multi.command import Command
+from ostrakon.paxos_impl.core.multi.log import FIRST
 
 ALPHA = 16
 """How many slots after its own a change is in force; so many may be under way at once."""

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import msgspec
 
 from ostrakon.paxos_impl.core.event import Started
-from ostrakon.paxos_impl.core.log.command import Command
-from ostrakon.paxos_impl.core.log.configuration import Member
-from ostrakon.paxos_impl.core.log.message import Message
-from ostrakon.paxos_impl.core.log.snapshot import Image
+from ostrakon.paxos_impl.core.multi.command import Command
+from ostrakon.paxos_impl.core.multi.configuration import Member
+from ostrakon.paxos_impl.core.multi.message import Message
+from ostrakon.paxos_impl.core.multi.snapshot import Image
 
-Timer = Literal["election", "beat"]
-"""`election` runs out when a leader was silent for too long, or, at a leader, its followers were; `beat`
+Timer = Literal["election", "heartbeat"]
+"""`election` runs out when a leader was silent for too long, or, at a leader, its followers were; `heartbeat`
 is when a leader next says that it lives, and sends again what was lost."""
 
 

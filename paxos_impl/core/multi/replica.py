@@ -9,18 +9,18 @@ from __future__ import annotations
 import msgspec
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log.command import CommandId, Queued
-from ostrakon.paxos_impl.core.log.configuration import Configuration, founded_by, members_of
-from ostrakon.paxos_impl.core.log.effect import Effect
-from ostrakon.paxos_impl.core.log.event import Event, Received
-from ostrakon.paxos_impl.core.log.handling import handle
-from ostrakon.paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
-from ostrakon.paxos_impl.core.log.ledger import FIRST, Ledger
-from ostrakon.paxos_impl.core.log.phase import Following, Phase
-from ostrakon.paxos_impl.core.log.recollection import Recovered
-from ostrakon.paxos_impl.core.log.rules import LOG_RULES, LogRules
-from ostrakon.paxos_impl.core.log.snapshot import Compaction, Fetching, Image
-from ostrakon.paxos_impl.core.log.turn import Turn
+from ostrakon.paxos_impl.core.multi.command import CommandId, Queued
+from ostrakon.paxos_impl.core.multi.configuration import Configuration, founded_by, members_of
+from ostrakon.paxos_impl.core.multi.dispatch import dispatch
+from ostrakon.paxos_impl.core.multi.effect import Effect
+from ostrakon.paxos_impl.core.multi.event import Event, Received
+from ostrakon.paxos_impl.core.multi.lease import ClockReading, Grant, LeaseConfig
+from ostrakon.paxos_impl.core.multi.log import FIRST, Log
+from ostrakon.paxos_impl.core.multi.phase import Following, Phase
+from ostrakon.paxos_impl.core.multi.recovery import Recovered
+from ostrakon.paxos_impl.core.multi.rules import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.multi.snapshot import Compaction, Fetching, Image
+from ostrakon.paxos_impl.core.multi.transition import Transition
 
 
 class Replica(msgspec.Struct, frozen=True):
@@ -33,25 +33,25 @@ class Replica(msgspec.Struct, frozen=True):
     """Those for the slots that are still open, oldest first."""
     incarnation: int
     promised: Ballot | None = None
-    ledger: Ledger = Ledger()
-    upto: int = FIRST - 1
+    log: Log = Log()
+    commit_index: int = FIRST - 1
     """It knows of all slots up to this one what they hold."""
     applied: int = FIRST - 1
     """The last slot that it has had executed."""
     phase: Phase = Following()
     leader: int | None = None
     """Whom it believes to be leading: whose ballot it heard of last."""
-    is_alone: bool = True
+    is_leaderless: bool = True
     """Whether it has not heard of a leader for as long as the election timer takes."""
     highest: Ballot | None = None
     """The highest ballot it has heard of."""
     own_ballot: Ballot | None = None
     """The ballot it used last in this incarnation."""
-    canvass: int = 0
-    """The number of its last canvass."""
+    pre_votes: int = 0
+    """The number of its last pre_vote."""
     attempts: int = 0
     """How often it has stood for election since it last knew of a leader."""
-    yielded: tuple[int, ...] = ()
+    deferred_to: tuple[int, ...] = ()
     """To whom it gave way since it last stood itself, or had a leader."""
     queue: tuple[Queued, ...] = ()
     waiting: dict[CommandId, tuple[int, ...]] = {}  # Never changed in place.
@@ -63,7 +63,7 @@ class Replica(msgspec.Struct, frozen=True):
     fetching: Fetching | None = None
     """The snapshot that is being fetched."""
     compaction: Compaction = Compaction()
-    terms: LeaseTerms | None = None
+    lease_config: LeaseConfig | None = None
     """Those of leases; None if there are to be none."""
     grant: Grant | None = None
     """The last lease that it granted."""
@@ -80,7 +80,7 @@ class Replica(msgspec.Struct, frozen=True):
         incarnation: int = 0,
         state: Recovered = Recovered(),  # noqa: B008 - it is frozen
         compaction: Compaction = Compaction(),  # noqa: B008
-        terms: LeaseTerms | None = None,
+        lease_config: LeaseConfig | None = None,
         rules: LogRules = LOG_RULES,
     ) -> Replica:
         """A replica as it finds itself at start-up, with what its disk remembers.
@@ -99,13 +99,13 @@ class Replica(msgspec.Struct, frozen=True):
             configurations,
             incarnation,
             state.promised,
-            state.ledger,
-            state.upto,
-            applied=state.ledger.base,
+            state.log,
+            state.commit_index,
+            applied=state.log.base,
             images=() if first is None else (first,),
-            saving=state.ledger.base,
+            saving=state.log.base,
             compaction=compaction,
-            terms=terms,
+            lease_config=lease_config,
             rules=rules,
         )
 
@@ -113,11 +113,11 @@ class Replica(msgspec.Struct, frozen=True):
         """Whether somebody was a member and is none any more. Ids are not given twice."""
         return server_id not in self.members and server_id < self.configurations[-1].next_id
 
-    def step(self, event: Event, now: Moment = Moment()) -> tuple[Replica, list[Effect]]:  # noqa: B008
+    def step(self, event: Event, now: ClockReading = ClockReading()) -> tuple[Replica, list[Effect]]:  # noqa: B008
         """The replica after an event, and what it wants done, in order.
 
         `now` was read from the clocks after the event had come in.
         """
-        turn = Turn(self, event.id if isinstance(event, Received) else None, now)
-        handle(turn, event)
-        return turn.end(), turn.effects
+        t = Transition(self, event.id if isinstance(event, Received) else None, now)
+        dispatch(t, event)
+        return t.end(), t.effects

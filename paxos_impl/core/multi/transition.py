@@ -6,62 +6,62 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ostrakon.paxos_impl.core.log.command import Batch
-from ostrakon.paxos_impl.core.log.configuration import Configuration, members_of
-from ostrakon.paxos_impl.core.log.effect import Configured, Effect, Fact, Note, Persist, Send
-from ostrakon.paxos_impl.core.log.lease import Moment
-from ostrakon.paxos_impl.core.log.message import Message
-from ostrakon.paxos_impl.core.log.phase import Phase
+from ostrakon.paxos_impl.core.multi.command import Batch
+from ostrakon.paxos_impl.core.multi.configuration import Configuration, members_of
+from ostrakon.paxos_impl.core.multi.effect import Configured, Effect, Fact, Persist, PersistLazily, Send
+from ostrakon.paxos_impl.core.multi.lease import ClockReading
+from ostrakon.paxos_impl.core.multi.message import Message
+from ostrakon.paxos_impl.core.multi.phase import Phase
 
 if TYPE_CHECKING:
-    from ostrakon.paxos_impl.core.log.replica import Replica
+    from ostrakon.paxos_impl.core.multi.replica import Replica
 
 
-class Turn:
+class Transition:
     """What a step changes; everything else it reads from `before`. Used by one call of `Replica.step`."""
 
     __slots__ = (
         "applied",
         "attempts",
         "before",
-        "canvass",
         "cause",
+        "commit_index",
         "configurations",
+        "deferred_to",
         "effects",
         "fetching",
         "grant",
         "highest",
         "images",
-        "is_alone",
+        "is_leaderless",
         "leader",
-        "ledger",
+        "lease_config",
+        "log",
         "me",
         "members",
         "now",
         "own_ballot",
         "persists",
         "phase",
+        "pre_votes",
         "promised",
         "queue",
         "rules",
         "saving",
         "sends",
-        "terms",
-        "upto",
         "waiting",
-        "yielded",
     )
 
-    def __init__(self, before: Replica, cause: str | None, now: Moment) -> None:
+    def __init__(self, before: Replica, cause: str | None, now: ClockReading) -> None:
         self.before, self.cause, self.rules, self.now = before, cause, before.rules, now
-        self.terms, self.grant = before.terms, before.grant
+        self.lease_config, self.grant = before.lease_config, before.grant
         self.me, self.members, self.configurations = before.server_id, before.members, before.configurations
-        self.promised, self.ledger = before.promised, before.ledger
-        self.upto, self.applied = before.upto, before.applied
+        self.promised, self.log = before.promised, before.log
+        self.commit_index, self.applied = before.commit_index, before.applied
         self.phase: Phase = before.phase
-        self.leader, self.is_alone, self.highest = before.leader, before.is_alone, before.highest
-        self.own_ballot, self.canvass = before.own_ballot, before.canvass
-        self.attempts, self.yielded = before.attempts, before.yielded
+        self.leader, self.is_leaderless, self.highest = before.leader, before.is_leaderless, before.highest
+        self.own_ballot, self.pre_votes = before.own_ballot, before.pre_votes
+        self.attempts, self.deferred_to = before.attempts, before.deferred_to
         self.queue, self.waiting = before.queue, before.waiting
         self.images, self.saving, self.fetching = before.images, before.saving, before.fetching
         self.persists, self.sends = before.persists, before.sends
@@ -74,17 +74,17 @@ class Turn:
             members=self.members,
             configurations=self.configurations,
             promised=self.promised,
-            ledger=self.ledger,
-            upto=self.upto,
+            log=self.log,
+            commit_index=self.commit_index,
             applied=self.applied,
             phase=self.phase,
             leader=self.leader,
-            is_alone=self.is_alone,
+            is_leaderless=self.is_leaderless,
             attempts=self.attempts,
-            yielded=self.yielded,
+            deferred_to=self.deferred_to,
             highest=self.highest,
             own_ballot=self.own_ballot,
-            canvass=self.canvass,
+            pre_votes=self.pre_votes,
             grant=self.grant,
             queue=self.queue,
             waiting=self.waiting,
@@ -116,7 +116,7 @@ class Turn:
     @property
     def has_vote(self) -> bool:
         """Whether this replica's vote counts in the first slot that is open."""
-        return self.me in self.configuration(self.upto + 1).voters
+        return self.me in self.configuration(self.commit_index + 1).voters
 
     def configure(self, configurations: tuple[Configuration, ...]) -> None:
         """These are the configurations for the slots that are still open."""
@@ -139,7 +139,7 @@ class Turn:
 
     def note(self, fact: Fact) -> None:
         """Write this down, some time."""
-        self.do(Note(fact))
+        self.do(PersistLazily(fact))
 
     def send(self, to: tuple[int, ...], message: Message, about: Batch | None = None) -> None:
         """Send a message to these members, once what it may rest on is durable."""

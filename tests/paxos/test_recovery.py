@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
-from ostrakon.paxos_impl.core.log import (
+from ostrakon.paxos_impl.core.multi import (
     Apply,
     Chose,
     Command,
@@ -20,15 +20,15 @@ from ostrakon.paxos_impl.core.log import (
     Image,
     Install,
     Promised,
-    Recollection,
     Recovered,
+    Recovery,
     Replay,
     Replica,
     Snapshot,
     Started,
     Voted,
 )
-from ostrakon.paxos_impl.core.log.configuration import change_to, founded_by
+from ostrakon.paxos_impl.core.multi.configuration import change_to, founded_by
 from ostrakon.paxos_impl.kv.machine import BadState
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
@@ -74,11 +74,11 @@ def log_of(slots: int, seed: int) -> list[Fact]:
 def recalled(facts: list[Fact], image: Image | None = None) -> tuple[Recovered, Sessions]:
     """Executed while it is read."""
     sessions = Sessions(Store())
-    recollection = Recollection(Replay(sessions, FOUNDERS, EVERY))
-    recollection.begin(image)
+    recovery = Recovery(Replay(sessions, FOUNDERS, EVERY))
+    recovery.begin(image)
     for fact in facts:
-        recollection.add([fact])
-    return recollection.recovered(), sessions
+        recovery.add([fact])
+    return recovery.recovered(), sessions
 
 
 def begun(state: Recovered) -> tuple[bytes, tuple[Configuration, ...], int]:
@@ -107,9 +107,9 @@ def test_executing_a_log_while_it_is_read_changes_only_where_the_snapshot_is(
     short, _ = recalled(facts)
 
     assert begun(short) == begun(whole)
-    assert (short.promised, short.upto) == (whole.promised, whole.upto)
-    above = range(short.ledger.base + 1, whole.ledger.top + 2)
-    assert [short.ledger[slot] for slot in above] == [whole.ledger[slot] for slot in above]
+    assert (short.promised, short.commit_index) == (whole.promised, whole.commit_index)
+    above = range(short.log.base + 1, whole.log.top + 2)
+    assert [short.log[slot] for slot in above] == [whole.log[slot] for slot in above]
 
 
 @given(logs, st.integers(0, 60))
@@ -125,7 +125,7 @@ def test_a_log_that_goes_on_from_a_snapshot_is_executed_from_there(facts: list[F
 def test_no_more_is_kept_than_a_snapshot_may_lag_behind(facts: list[Fact]) -> None:
     state, _ = recalled(facts)
 
-    assert state.upto - state.ledger.base < EVERY + 1
+    assert state.commit_index - state.log.base < EVERY + 1
 
 
 def test_a_snapshot_that_is_of_no_use_is_not_gone_on_from() -> None:

@@ -14,16 +14,16 @@ from typing import NamedTuple
 import msgspec
 
 
-class Moment(NamedTuple):
+class ClockReading(NamedTuple):
     """What a replica's clocks show, in seconds."""
 
-    s: float = 0.0
+    monotonic_s: float = 0.0
     """The monotonic clock. It is never set, but may stand still while a machine is suspended."""
     wall_s: float = 0.0
     """The wall clock. It goes on, but may be set."""
 
 
-class LeaseTerms(msgspec.Struct, frozen=True, gc=False):
+class LeaseConfig(msgspec.Struct, frozen=True, gc=False):
     """How long leases are and how far clocks are trusted; the same for all replicas of a cluster."""
 
     length_s: float
@@ -51,17 +51,21 @@ class Grant(msgspec.Struct, frozen=True, gc=False):
 class Lease(msgspec.Struct, frozen=True, gc=False):
     """What a leader knows of the grants that it asked for at its ballot."""
 
-    asked: dict[int, Moment] = {}  # Never changed in place.
+    asked: dict[int, ClockReading] = {}  # Never changed in place.
     """By heartbeat, when it was sent."""
-    granted: dict[int, Moment] = {}  # Never changed in place.
+    granted: dict[int, ClockReading] = {}  # Never changed in place.
     """By follower, from when its last grant counts."""
 
-    def asked_for(self, beat: int, now: Moment, terms: LeaseTerms) -> Lease:
-        """Heartbeat number `beat` asks for grants; what was asked for too long ago is no use any more."""
-        recent = {number: sent for number, sent in self.asked.items() if now.s - sent.s < terms.length_s}
-        return Lease({**recent, beat: now}, self.granted)
+    def asked_for(self, heartbeat: int, now: ClockReading, config: LeaseConfig) -> Lease:
+        """Heartbeat number `heartbeat` asks for grants; grants asked for too long ago are dropped."""
+        recent = {
+            number: sent
+            for number, sent in self.asked.items()
+            if now.monotonic_s - sent.monotonic_s < config.length_s
+        }
+        return Lease({**recent, heartbeat: now}, self.granted)
 
-    def granted_by(self, follower: int, since: Moment) -> Lease:
+    def granted_by(self, follower: int, since: ClockReading) -> Lease:
         """A follower has granted what counts from then on; answers may overtake each other."""
         latest = max(since, self.granted.get(follower, since))
         return Lease(self.asked, {**self.granted, follower: latest})
@@ -74,24 +78,24 @@ class LeaseRules:
 
     # The leader.
 
-    def counts_from(self, asked: Moment, heard: Moment) -> Moment:
+    def counts_from(self, asked: ClockReading, heard: ClockReading) -> ClockReading:
         """From when a grant counts for a leader that asked for it then, and has heard of it now.
 
         The follower counts from somewhere in between.
         """
         return asked
 
-    def trusted_s(self, terms: LeaseTerms) -> float:
+    def trusted_s(self, lease_config: LeaseConfig) -> float:
         """For how long a leader relies on a grant: its clock may be slow, and the follower's fast."""
-        return terms.length_s * (1 - terms.drift) / (1 + terms.drift)
+        return lease_config.length_s * (1 - lease_config.drift) / (1 + lease_config.drift)
 
-    def passed_s(self, since: Moment, now: Moment) -> float:
+    def passed_s(self, since: ClockReading, now: ClockReading) -> float:
         """How much time has passed for a leader: as much as either of its clocks says.
 
         The monotonic clock of a machine that was suspended does not know of that. The wall clock may have
         been set forward instead: then the lease is given up for nothing, which costs a round trip.
         """
-        return max(now.s - since.s, now.wall_s - since.wall_s)
+        return max(now.monotonic_s - since.monotonic_s, now.wall_s - since.wall_s)
 
     def holds(self, passed_s: float, trusted_s: float) -> bool:
         """Whether a leader still relies on a grant."""
@@ -99,14 +103,14 @@ class LeaseRules:
 
     # The follower.
 
-    def may_grant(self, wanted_s: float, terms: LeaseTerms) -> bool:
+    def may_grant(self, wanted_s: float, lease_config: LeaseConfig) -> bool:
         """Whether a follower grants so much: no more than it waits for after a restart."""
-        return 0 < wanted_s <= terms.length_s
+        return 0 < wanted_s <= lease_config.length_s
 
-    def is_bound(self, grant: Grant | None, candidate: int, now: Moment) -> bool:
+    def is_bound(self, grant: Grant | None, candidate: int, now: ClockReading) -> bool:
         """Whether a follower may neither promise a ballot nor grant a lease to this candidate yet."""
-        return grant is not None and grant.holder != candidate and now.s < grant.until_s
+        return grant is not None and grant.holder != candidate and now.monotonic_s < grant.until_s
 
-    def grant_at_start(self, incarnation: int, terms: LeaseTerms, now: Moment) -> Grant | None:
+    def grant_at_start(self, incarnation: int, lease_config: LeaseConfig, now: ClockReading) -> Grant | None:
         """What binds a replica that begins: it may have granted anything just before it was restarted."""
-        return None if incarnation == 0 else Grant(None, now.s + terms.length_s)
+        return None if incarnation == 0 else Grant(None, now.monotonic_s + lease_config.length_s)

@@ -1,6 +1,6 @@
-"""The ledger: what a replica voted for, and knows to be chosen, in every slot. A value like any other.
+"""The log: what a replica voted for, and knows to be chosen, in every slot. A value like any other.
 
-A changed ledger shares with the one before it all but one page and the table of pages. What lies at or below
+A changed log shares with the one before it all but one page and the table of pages. What lies at or below
 its base is gone: a snapshot has the state up to there.
 """
 
@@ -31,7 +31,7 @@ _Page = tuple[Cell, ...]
 _BLANK: _Page = (EMPTY,) * _PAGE
 
 
-class Ledger(msgspec.Struct, frozen=True, gc=False):
+class Log(msgspec.Struct, frozen=True, gc=False):
     """Cells by slot; those never written are empty, and so are those that are gone."""
 
     pages: tuple[_Page, ...] = ()
@@ -42,8 +42,8 @@ class Ledger(msgspec.Struct, frozen=True, gc=False):
     """Slots up to this one are gone."""
 
     @classmethod
-    def of(cls, cells: Mapping[int, Cell], base: int = FIRST - 1) -> Ledger:
-        """A ledger of many cells at once; those up to `base` are left out."""
+    def of(cls, cells: Mapping[int, Cell], base: int = FIRST - 1) -> Log:
+        """A log of many cells at once; those up to `base` are left out."""
         top, first = max(cells, default=base), _first_page(base)
         rows = [[EMPTY] * _PAGE for _ in range(first, top // _PAGE + 1 if top > base else first)]
         for slot, cell in cells.items():
@@ -56,21 +56,21 @@ class Ledger(msgspec.Struct, frozen=True, gc=False):
         page = slot // _PAGE - _first_page(self.base)
         return self.pages[page][slot % _PAGE] if 0 <= page < len(self.pages) and slot > self.base else EMPTY
 
-    def put(self, slot: int, cell: Cell) -> Ledger:
-        """The ledger with this cell in a slot."""
+    def put(self, slot: int, cell: Cell) -> Log:
+        """The log with this cell in a slot."""
         assert slot > self.base, f"slot {slot} is gone: a snapshot goes up to {self.base}"
         number, at = divmod(slot, _PAGE)
         number -= _first_page(self.base)
         pages = self.pages + (_BLANK,) * (number + 1 - len(self.pages))
         page = (*pages[number][:at], cell, *pages[number][at + 1 :])
-        return Ledger((*pages[:number], page, *pages[number + 1 :]), max(self.top, slot), self.base)
+        return Log((*pages[:number], page, *pages[number + 1 :]), max(self.top, slot), self.base)
 
-    def without(self, upto: int) -> Ledger:
-        """The ledger without this slot and all below."""
-        if upto <= self.base:
+    def without(self, commit_index: int) -> Log:
+        """The log without this slot and all below."""
+        if commit_index <= self.base:
             return self
-        gone = _first_page(upto) - _first_page(self.base)
-        return Ledger(self.pages[gone:], max(self.top, upto), upto)
+        gone = _first_page(commit_index) - _first_page(self.base)
+        return Log(self.pages[gone:], max(self.top, commit_index), commit_index)
 
     def votes_from(self, slot: int) -> Iterator[tuple[int, Vote]]:
         """The own votes in this slot and all above, in order."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from ostrakon.paxos_impl.core.acceptor import Acceptor
 from ostrakon.paxos_impl.core.ballot import Ballot, Vote
-from ostrakon.paxos_impl.core.log.command import NOOP, Batch
-from ostrakon.paxos_impl.core.log.configuration import ALPHA, Configuration, in_force
-from ostrakon.paxos_impl.core.log.effect import Fact
-from ostrakon.paxos_impl.core.log.lease import LeaseRules
-from ostrakon.paxos_impl.core.log.ledger import Cell, Ledger
-from ostrakon.paxos_impl.core.log.message import Chunk
-from ostrakon.paxos_impl.core.log.snapshot import Image, SnapshotId, checksum
+from ostrakon.paxos_impl.core.multi.command import NOOP, Batch
+from ostrakon.paxos_impl.core.multi.configuration import ALPHA, Configuration, in_force
+from ostrakon.paxos_impl.core.multi.effect import Fact
+from ostrakon.paxos_impl.core.multi.lease import LeaseRules
+from ostrakon.paxos_impl.core.multi.log import Cell, Log
+from ostrakon.paxos_impl.core.multi.message import Chunk
+from ostrakon.paxos_impl.core.multi.snapshot import Image, SnapshotId, checksum
 from ostrakon.paxos_impl.core.rules import Rules
 
 
@@ -23,14 +23,14 @@ class LogRules(Rules, LeaseRules):
 
     # What phase 1 for many slots adds.
 
-    def reported_from(self, ledger: Ledger, from_slot: int, upto: int) -> Sequence[tuple[int, Vote]]:
+    def reported_from(self, log: Log, from_slot: int, commit_index: int) -> Sequence[tuple[int, Vote]]:
         """What a promise tells: for each slot that the prepare covers, the own vote of the highest ballot.
 
-        Slots up to `upto`, which are known to be chosen, are no exception: the new leader may not know.
+        Slots up to `commit_index` are reported too, because the new leader may not know that they are chosen.
         """
         return [
             (slot, vote)
-            for slot, cast in ledger.votes_from(from_slot)
+            for slot, cast in log.votes_from(from_slot)
             if (vote := self.reported(Acceptor(None, cast))) is not None
         ]
 
@@ -51,9 +51,9 @@ class LogRules(Rules, LeaseRules):
         """
         return cell.accepted is not None and cell.accepted.ballot == ballot
 
-    def next_applied(self, ledger: Ledger, applied: int, learned: int) -> int | None:
+    def next_applied(self, log: Log, applied: int, learned: int) -> int | None:
         """The slot to execute next, once `learned` is chosen: the one after the last, or none yet."""
-        return applied + 1 if ledger[applied + 1].chosen is not None else None
+        return applied + 1 if log[applied + 1].chosen is not None else None
 
     def catches_up(self) -> bool:
         """Whether a replica that hears of slots it does not know asks what they hold."""
@@ -69,13 +69,13 @@ class LogRules(Rules, LeaseRules):
         """
         return is_answered
 
-    def may_yield(self, yielded: tuple[int, ...], candidate: int) -> bool:
+    def may_defer_to(self, deferred_to: tuple[int, ...], candidate: int) -> bool:
         """Whether a replica waits with standing itself because it was asked for its support.
 
         For each candidate once. If it did so every time, those who reach nobody else could keep the only one
         from standing who reaches a quorum.
         """
-        return candidate not in yielded
+        return candidate not in deferred_to
 
     # Reading without a slot.
 
@@ -83,20 +83,20 @@ class LogRules(Rules, LeaseRules):
         """Whether a replica takes up a request to read: only a leader knows how far it would have to be."""
         return is_leader
 
-    def beats_to_hear(self, beat: int) -> int:
-        """Which heartbeat a quorum must have answered before a read that came after number `beat`.
+    def heartbeat_for_read(self, heartbeat: int) -> int:
+        """Which heartbeat a quorum must have answered before a read that came after number `heartbeat`.
 
         The next one. Who answers it has not promised a higher ballot by then, so no other leader had a
         command chosen before the read came.
         """
-        return beat + 1
+        return heartbeat + 1
 
-    def is_current(self, upto: int, barrier: int) -> bool:
+    def is_current(self, commit_index: int, last_reported: int) -> bool:
         """Whether a leader's state holds all that was acknowledged before its time.
 
-        It does once it knows to be chosen what its promises reported: all up to `barrier`.
+        It does once it knows to be chosen what its promises reported: all up to `last_reported`.
         """
-        return upto >= barrier
+        return commit_index >= last_reported
 
     # Snapshots.
 
@@ -139,12 +139,12 @@ class LogRules(Rules, LeaseRules):
         members = configuration.voters
         return tuple(voter for voter in voters if voter in members)
 
-    def may_vote_soon(self, reached: int, upto: int) -> bool:
+    def may_vote_soon(self, commit_indexes: int, commit_index: int) -> bool:
         """Whether a learner is near enough to the end of the log to be given a vote.
 
         If it were not, the cluster might have to wait for it.
         """
-        return upto - reached <= ALPHA
+        return commit_index - commit_indexes <= ALPHA
 
     # Stable storage.
 

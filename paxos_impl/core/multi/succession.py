@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ostrakon.paxos_impl.core.log.command import Batch
-from ostrakon.paxos_impl.core.log.configuration import Configuration, changed_to, since
-from ostrakon.paxos_impl.core.log.rules import LogRules
+from ostrakon.paxos_impl.core.multi.command import Batch
+from ostrakon.paxos_impl.core.multi.configuration import Configuration, changed_to, since
+from ostrakon.paxos_impl.core.multi.rules import LogRules
 
 
 class Succession(NamedTuple):

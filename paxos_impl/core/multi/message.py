@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from ostrakon.paxos_impl.core.ballot import Ballot, Vote
-from ostrakon.paxos_impl.core.log.command import Batch
-from ostrakon.paxos_impl.core.log.snapshot import SnapshotId
+from ostrakon.paxos_impl.core.multi.command import Batch
+from ostrakon.paxos_impl.core.multi.snapshot import SnapshotId
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -60,26 +60,26 @@ class Nack(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     promised: Ballot
 
 
-class Commit(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="Commit", gc=False):
     """The leader of this ballot lives, and knows all slots up to this one to be chosen.
 
     It says nothing of what they hold; who voted at this very ballot knows that already.
     """
 
     ballot: Ballot
-    upto: int
-    beat: int = 0
+    commit_index: int
+    number: int = 0
     """Counts the heartbeats of this ballot; 0 asks for no answer."""
     lease_s: float = 0.0
     """For how long nobody else should be promised a ballot; 0 asks for no lease."""
 
 
-class Heard(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class HeartbeatResponse(msgspec.Struct, frozen=True, array_like=True, tag="Heard", gc=False):
     """The answer to a heartbeat: I go by no higher ballot."""
 
     ballot: Ballot
-    beat: int
-    upto: int
+    heartbeat: int
+    commit_index: int
     """I know all slots up to this one."""
     is_granted: bool = False
     """And for as long as was asked for, I promise no ballot to anybody else."""
@@ -95,7 +95,7 @@ class Tell(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Some slots that I know to be chosen, in order, and the last one up to which I know all."""
 
     entries: tuple[Entry, ...]
-    upto: int
+    commit_index: int
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -120,13 +120,13 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     checksum: int
 
 
-class Canvass(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class PreVote(msgspec.Struct, frozen=True, array_like=True, tag="Canvass", gc=False):
     """Would you follow me? Asked by who misses a leader, before it disturbs anyone with a ballot."""
 
     number: int
 
 
-class Support(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+class PreVoteResponse(msgspec.Struct, frozen=True, array_like=True, tag="Support", gc=False):
     """I hear of no leader either."""
 
     number: int
@@ -138,13 +138,13 @@ Message = (
     | Propose
     | Accepted
     | Nack
-    | Commit
-    | Heard
+    | Heartbeat
+    | HeartbeatResponse
     | Ask
     | Tell
     | Offer
     | Fetch
     | Chunk
-    | Canvass
-    | Support
+    | PreVote
+    | PreVoteResponse
 )

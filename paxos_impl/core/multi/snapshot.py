@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from ostrakon.paxos_impl.core.log.configuration import Configuration
+from ostrakon.paxos_impl.core.multi.configuration import Configuration
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -1,4 +1,4 @@
-"""Recollection: what the facts on a disk amount to, read one after the other, in order.
+"""Recovery: what the facts on a disk amount to, read one after the other, in order.
 
 A log that is long is executed while it is read, so that never more of it is in memory than what a snapshot
 may lag behind. What must always hold: it leaves what a replica would know that had kept all facts, but for
@@ -13,33 +13,33 @@ from typing import Protocol
 import msgspec
 
 from ostrakon.paxos_impl.core.ballot import Ballot, Vote
-from ostrakon.paxos_impl.core.log.command import Command
-from ostrakon.paxos_impl.core.log.configuration import CLUSTER, Configuration
-from ostrakon.paxos_impl.core.log.effect import Chose, Fact, Promised, Voted
-from ostrakon.paxos_impl.core.log.ledger import FIRST, Cell, Ledger
-from ostrakon.paxos_impl.core.log.message import Entry
-from ostrakon.paxos_impl.core.log.rules import LOG_RULES, LogRules
-from ostrakon.paxos_impl.core.log.snapshot import Image, Snapshot
-from ostrakon.paxos_impl.core.log.succession import succession
+from ostrakon.paxos_impl.core.multi.command import Command
+from ostrakon.paxos_impl.core.multi.configuration import CLUSTER, Configuration
+from ostrakon.paxos_impl.core.multi.effect import Chose, Fact, Promised, Voted
+from ostrakon.paxos_impl.core.multi.log import FIRST, Cell, Log
+from ostrakon.paxos_impl.core.multi.message import Entry
+from ostrakon.paxos_impl.core.multi.rules import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.multi.snapshot import Image, Snapshot
+from ostrakon.paxos_impl.core.multi.succession import succession
 
 
 class Recovered(msgspec.Struct, frozen=True, gc=False):
     """What a disk remembers."""
 
     promised: Ballot | None = None
-    ledger: Ledger = Ledger()
-    upto: int = FIRST - 1
+    log: Log = Log()
+    commit_index: int = FIRST - 1
     """Up to where all slots are known to be chosen."""
     image: Image | None = None
-    """The snapshot that the ledger goes on from."""
+    """The snapshot that the log goes on from."""
 
     @classmethod
     def of(cls, facts: Iterable[Fact], image: Image | None = None) -> Recovered:
         """What these facts amount to, oldest first, on top of a snapshot."""
-        recollection = Recollection()
-        recollection.begin(image)
-        recollection.add(facts)
-        return recollection.recovered()
+        recovery = Recovery()
+        recovery.begin(image)
+        recovery.add(facts)
+        return recovery.recovered()
 
 
 class Executor(Protocol):
@@ -67,7 +67,7 @@ class Replay(msgspec.Struct, frozen=True):
     rules: LogRules = LOG_RULES
 
 
-class Recollection:
+class Recovery:
     """Have it `begin` with a snapshot, if there is one, then `add` facts, then see what is `recovered`."""
 
     def __init__(self, replay: Replay | None = None) -> None:
@@ -127,12 +127,12 @@ class Recollection:
             state = self._replay.executor.snapshot()
             self._image = Image.of(Snapshot(self._applied, self._configurations, state))
             self._base = self._applied
-        upto, chosen = self._applied, self._chosen
+        commit_index, chosen = self._applied, self._chosen
         cells = {slot: Cell(entry.vote, _vote(chosen.get(slot))) for slot, entry in self._accepted.items()}
         cells |= {slot: Cell(None, entry.vote) for slot, entry in chosen.items() if slot not in cells}
-        while upto + 1 in chosen:
-            upto += 1
-        return Recovered(self._promised, Ledger.of(cells, self._base), upto, self._image)
+        while commit_index + 1 in chosen:
+            commit_index += 1
+        return Recovered(self._promised, Log.of(cells, self._base), commit_index, self._image)
 
     def _execute(self, replay: Replay) -> None:
         """Execute all slots that are known without gaps, and forget them."""

@@ -1,13 +1,13 @@
 """Multi-Paxos without input or output: a log of decisions, `Replica.step(event)` by step.
 
 Each slot is decided as `ostrakon.paxos_impl.core` decides its one decree, with the very same rules; see
-`core.log.rules` for what a log adds to them. PMS 3 is where the paper says how.
+`core.multi.rules` for what a log adds to them. PMS 3 is where the paper says how.
 """
 
 from ostrakon.paxos_impl.core.event import Started
-from ostrakon.paxos_impl.core.log.command import NOOP, Batch, Command, CommandId
-from ostrakon.paxos_impl.core.log.configuration import CLUSTER, Configuration, Member
-from ostrakon.paxos_impl.core.log.effect import (
+from ostrakon.paxos_impl.core.multi.command import NOOP, Batch, Command, CommandId
+from ostrakon.paxos_impl.core.multi.configuration import CLUSTER, Configuration, Member
+from ostrakon.paxos_impl.core.multi.effect import (
     Apply,
     Changed,
     Chose,
@@ -20,9 +20,9 @@ from ostrakon.paxos_impl.core.log.effect import (
     Install,
     Leads,
     Learned,
-    Note,
     Overloaded,
     Persist,
+    PersistLazily,
     Promised,
     Query,
     Rejected,
@@ -34,7 +34,7 @@ from ostrakon.paxos_impl.core.log.effect import (
     TakeSnapshot,
     Voted,
 )
-from ostrakon.paxos_impl.core.log.event import (
+from ostrakon.paxos_impl.core.multi.event import (
     ChangeRequested,
     Drained,
     Event,
@@ -47,14 +47,14 @@ from ostrakon.paxos_impl.core.log.event import (
     Timer,
     TimerFired,
 )
-from ostrakon.paxos_impl.core.log.lease import Grant, LeaseTerms, Moment
-from ostrakon.paxos_impl.core.log.ledger import FIRST, Cell, Ledger
-from ostrakon.paxos_impl.core.log.message import Entry, Message
-from ostrakon.paxos_impl.core.log.recollection import Recollection, Recovered, Replay
-from ostrakon.paxos_impl.core.log.replica import Replica
-from ostrakon.paxos_impl.core.log.rules import LOG_RULES, LogRules
-from ostrakon.paxos_impl.core.log.snapshot import Compaction, Image, Snapshot
-from ostrakon.paxos_impl.core.log.trace import trace_event
+from ostrakon.paxos_impl.core.multi.lease import ClockReading, Grant, LeaseConfig
+from ostrakon.paxos_impl.core.multi.log import FIRST, Cell, Log
+from ostrakon.paxos_impl.core.multi.message import Entry, Message
+from ostrakon.paxos_impl.core.multi.recovery import Recovered, Recovery, Replay
+from ostrakon.paxos_impl.core.multi.replica import Replica
+from ostrakon.paxos_impl.core.multi.rules import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.multi.snapshot import Compaction, Image, Snapshot
+from ostrakon.paxos_impl.core.multi.trace import trace_event
 
 __all__ = [
     "CLUSTER",
@@ -67,6 +67,7 @@ __all__ = [
     "ChangeRequested",
     "Changed",
     "Chose",
+    "ClockReading",
     "Command",
     "CommandId",
     "Compacted",
@@ -85,23 +86,22 @@ __all__ = [
     "Install",
     "Leads",
     "Learned",
-    "LeaseTerms",
-    "Ledger",
+    "LeaseConfig",
+    "Log",
     "LogRules",
     "Member",
     "Message",
-    "Moment",
-    "Note",
     "Overloaded",
     "Persist",
+    "PersistLazily",
     "Promised",
     "Query",
     "ReadHow",
     "ReadRequested",
     "ReadsRequested",
     "Received",
-    "Recollection",
     "Recovered",
+    "Recovery",
     "Rejected",
     "Replay",
     "Replica",

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import msgspec
 
 from ostrakon.paxos_impl.core.ballot import Ballot, Vote
-from ostrakon.paxos_impl.core.log.command import Batch
-from ostrakon.paxos_impl.core.log.configuration import Configuration
-from ostrakon.paxos_impl.core.log.event import ReadHow, Timer
-from ostrakon.paxos_impl.core.log.message import Entry, Message
-from ostrakon.paxos_impl.core.log.snapshot import Image
+from ostrakon.paxos_impl.core.multi.command import Batch
+from ostrakon.paxos_impl.core.multi.configuration import Configuration
+from ostrakon.paxos_impl.core.multi.event import ReadHow, Timer
+from ostrakon.paxos_impl.core.multi.message import Entry, Message
+from ostrakon.paxos_impl.core.multi.snapshot import Image
 
 
 class Promised(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -48,7 +48,7 @@ class Persist(msgspec.Struct, frozen=True, gc=False):
     fact: Fact
 
 
-class Note(msgspec.Struct, frozen=True, gc=False):
+class PersistLazily(msgspec.Struct, frozen=True, gc=False):
     """Write this fact down before the next `Persist`. Nobody waits for it: it can be found out again."""
 
     fact: Fact
@@ -133,7 +133,7 @@ class Install(msgspec.Struct, frozen=True, gc=False):
 class Compacted(msgspec.Struct, frozen=True, gc=False):
     """This slot and all below are gone."""
 
-    upto: int
+    commit_index: int
 
 
 class Query(msgspec.Struct, frozen=True, gc=False):
@@ -203,12 +203,12 @@ class Restarted(msgspec.Struct, frozen=True, gc=False):
     promised: Ballot | None
     votes: tuple[Entry, ...]
     """Those above the slots that it knows to be chosen."""
-    upto: int
+    commit_index: int
 
 
 Effect = (
     Persist
-    | Note
+    | PersistLazily
     | Send
     | Learned
     | Apply
