@@ -34,7 +34,7 @@ from ostrakon.paxos_impl.core import (
     Send,
     trace_event,
 )
-from ostrakon.paxos_impl.core.transition import Turn
+from ostrakon.paxos_impl.core.transition import Transition
 from ostrakon.workloads.decree import run_on_model
 from ostrakon.workloads.small_world.exploration import explore_world
 
@@ -84,7 +84,7 @@ class Turning:
     def step(self, event: Event) -> tuple[Turning, list[Effect]]:
         """As it was."""
         it, cause = self._instance, event.id if isinstance(event, Received) else None
-        turn = Turn(
+        turn = Transition(
             it,
             cause,
             it.rules,
