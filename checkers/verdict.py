@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from ostrakon.harness.history import Event, Op
+from ostrakon.harness.history.value import thaw
 
 Valid = Literal["valid", "unknown", "invalid"]
 _SEVERITY: dict[Valid, int] = {"valid": 0, "unknown": 1, "invalid": 2}
@@ -39,7 +40,7 @@ class Anomaly:
             "why": self.why,
             "property": self.property,
             "latent": self.latent,
-            "ops": [msgspec.to_builtins(seen) for seen in self.witness if isinstance(seen, Op)],
+            "ops": [_op_as_json(seen) for seen in self.witness if isinstance(seen, Op)],
             "events": [msgspec.to_builtins(seen) for seen in self.witness if isinstance(seen, Event)],
             **({"details": dict(self.details)} if self.details else {}),
         }
@@ -92,6 +93,12 @@ class Verdict:
             "details": dict(self.details),
             "parts": {name: part.to_json() for name, part in self.parts.items()},
         }
+
+
+def _op_as_json(op: Op) -> dict[str, Any]:
+    # What was read from EDN may have keys and numbers that JSON does not know.
+    plain = msgspec.structs.replace(op, value=thaw(op.value), error=thaw(op.error))
+    return msgspec.to_builtins(plain)  # type: ignore[no-any-return]
 
 
 def guarded(name: str, check: Callable[[], Verdict]) -> Verdict:

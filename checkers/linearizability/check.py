@@ -19,6 +19,7 @@ from ostrakon.checkers.linearizability.wgl import Refereed, wing_gong_lowe
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import FailMeans, History
 from ostrakon.harness.history.columns import Columns, Ints
+from ostrakon.harness.history.value import thaw
 
 _SHOWN_AT_MOST: Final = 10_000
 _REPLAYED_AS_ARRAYS: Final = 5_000
@@ -90,7 +91,7 @@ def _valid(parts: Parts, decisions: Decisions, model: Model, details: dict[str, 
         return Verdict.unknown(f"{_CONTRADICTION}: {fault}", **details)
     if len(parts.columns) <= _SHOWN_AT_MOST:
         details["linearization"] = [
-            {"object": parts.keys[part], "order": parts.columns.invoked[order].tolist()}
+            {"object": thaw(parts.keys[part]), "order": parts.columns.invoked[order].tolist()}
             for part, order in sorted(orders.items())
         ]
     if not len(parts.columns):

@@ -35,7 +35,12 @@ ILLEGAL: Final = Illegal.ILLEGAL
 
 
 class Operation(NamedTuple):
-    """One operation as a model sees it. Lists in its values have become tuples."""
+    """One operation as a model sees it.
+
+    Its values are frozen (`ostrakon.harness.history.value`): lists are tuples, and `==` holds exactly where
+    JSON is equal, so that `true`, 1 and 1.0 are three values. A boolean is equal to `True` or `False` and
+    decides conditions as these do, but is no `bool`: test it with `==`, never with `is` or `isinstance`.
+    """
 
     row: int
     """Its row in the columns it was taken from."""

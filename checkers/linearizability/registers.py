@@ -10,6 +10,7 @@ import numpy as np
 
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.columns import FAIL, INFO, Columns, Ints, Mask
+from ostrakon.harness.history.value import freeze
 
 READ: Final = 0
 DIFFERS: Final = 1
@@ -50,6 +51,8 @@ def register_of(
     *, read: tuple[str, ...], write: tuple[str, ...], cas: tuple[str, ...] = (), initial: Hashable = None
 ) -> Callable[[Columns], Registers]:
     """How columns become registers, if these are the functions that read, write and compare-and-swap."""
+
+    initial = freeze(initial)
 
     def registers(columns: Columns) -> Registers:
         reads, swaps = columns.is_f(*read), columns.is_f(*cas)

@@ -9,6 +9,7 @@ from ostrakon.checkers.linearizability.model import Model, Operation, operations
 from ostrakon.checkers.verdict import Anomaly
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.history.columns import Columns
+from ostrakon.harness.history.value import thaw
 
 _NAMED_AT_MOST: Final = 8
 
@@ -25,7 +26,7 @@ def anomaly_of(history: History | Columns, core: Columns, model: Model, key: Has
         property="linearizability",
         details={
             "model": model.name,
-            "object": key,
+            "object": thaw(key),
             "core": [_told(op) for op in ops],
             "completed": len(known),
         },
@@ -61,8 +62,12 @@ def phrase(op: Operation) -> str:
 
 
 def _told(op: Operation) -> dict[str, Any]:
-    told = {"process": op.process, "f": op.f, "argument": op.argument, "invoked": op.invoked}
-    return {**told, "result": op.result, "returned": op.returned} if op.known else {**told, "unknown": True}
+    told = {"process": op.process, "f": op.f, "argument": thaw(op.argument), "invoked": op.invoked}
+    return (
+        {**told, "result": thaw(op.result), "returned": op.returned}
+        if op.known
+        else {**told, "unknown": True}
+    )
 
 
 def _witness(history: History, ops: list[Operation]) -> Iterator[Op]:

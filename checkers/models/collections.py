@@ -8,6 +8,7 @@ from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Ope
 from ostrakon.checkers.linearizability.queue_order import decide_queue
 from ostrakon.checkers.linearizability.stack_order import decide_stack
 from ostrakon.harness.history import UnsuitableHistory
+from ostrakon.harness.history.value import FALSE, TRUE
 
 _Items = tuple[Hashable, ...]
 
@@ -37,7 +38,7 @@ def _hold(held: frozenset[Hashable], op: Operation) -> State | Illegal:
             return held
         case "contains":
             answer = op.result[1] if isinstance(op.result, tuple) else op.result
-            return held if answer == (op.argument in held) else ILLEGAL
+            return held if answer == (TRUE if op.argument in held else FALSE) else ILLEGAL
         case _:
             answer = op.result or ()
             if not isinstance(answer, tuple | frozenset):
@@ -144,4 +145,6 @@ def _count(total: float, op: Operation) -> State | Illegal:
         if not isinstance(step, int | float):
             raise UnsuitableHistory(f"op {op.invoked}: {step!r} is added to a counter, expected a number")
         return total + step
-    return total if not op.known or op.result == total else ILLEGAL
+    # Sums are compared as numbers: 0.5 and 0.5 make 1.0, and a counter may well show that as 1.
+    same = isinstance(op.result, int | float) and (op.result == total or op.result - total == 0)
+    return total if not op.known or same else ILLEGAL

@@ -8,13 +8,14 @@ from typing import Any
 from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
 from ostrakon.checkers.linearizability.registers import register_of
 from ostrakon.harness.history import UnsuitableHistory
+from ostrakon.harness.history.value import freeze
 
 
 def register(initial: Hashable = None) -> Model:
     """`read` answers the value last written by `write`."""
     return Model(
         "register",
-        initial,
+        freeze(initial),
         _step,
         fs=frozenset({"read", "write"}),
         pure=_only_reads,
@@ -27,7 +28,7 @@ def cas_register(initial: Hashable = None) -> Model:
     """A register that also knows `cas`, with `[old, new]` for a value: writes `new` if it holds `old`."""
     return Model(
         "cas-register",
-        initial,
+        freeze(initial),
         _step,
         fs=frozenset({"read", "write", "cas"}),
         compares=frozenset({"cas"}),
@@ -69,7 +70,7 @@ def multi_register(initial: Mapping[Hashable, Hashable] | None = None) -> Model:
     """
     return Model(
         "multi-register",
-        None if initial is None else tuple(sorted(initial.items(), key=repr)),
+        None if initial is None else _sorted({freeze(key): freeze(value) for key, value in initial.items()}),
         _transact if initial is not None else _transact_from_anything,
         fs=frozenset({"txn"}),
         pure=lambda op: all(mop[0] in ("read", "r") for mop in _mops(op, op.argument)),
@@ -98,6 +99,10 @@ def _carry_out(held: dict[Hashable, Hashable], op: Operation, *, told: bool) -> 
                 raise UnsuitableHistory(
                     f"found {mop!r} in a txn, expected [read, key, value] or [write, ...]"
                 )
+    return _sorted(held)
+
+
+def _sorted(held: Mapping[Hashable, Hashable]) -> tuple[tuple[Hashable, Hashable], ...]:
     return tuple(sorted(held.items(), key=repr))
 
 

@@ -1,8 +1,8 @@
 """The clients' operations of a history as parallel arrays: what checkers of a million operations work on.
 
 One row is one operation: an invocation together with its completion, in order of invocation. Equal values
-share a code, so that an array can stand for values of any kind; lists become tuples, and values compare
-as Python compares them.
+share a code, so that an array can stand for values of any kind. Values are frozen: equal exactly where their
+JSON is (`ostrakon.harness.history.value`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ostrakon.harness.history.history import UnsuitableHistory
 from ostrakon.harness.history.op import NEMESIS, Op, Process
+from ostrakon.harness.history.value import freeze_all
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -107,19 +108,6 @@ class Columns:
 _ARRAYS = tuple(field.name for field in fields(Columns) if field.name not in {"fs", "values"})
 
 
-def freeze(value: Any) -> Hashable:
-    """A value that can be hashed and that is equal where the given one is: tuples for lists and objects."""
-    match value:
-        case list() | tuple():
-            return tuple([freeze(each) for each in value])
-        case dict():
-            return tuple(sorted(((freeze(key), freeze(each)) for key, each in value.items()), key=repr))
-        case set() | frozenset():
-            return frozenset(freeze(each) for each in value)
-        case _:
-            return value  # type: ignore[no-any-return]
-
-
 def numbered(values: Collection[Hashable]) -> tuple[tuple[Hashable, ...], Ints]:
     """Each value once, in order of appearance, and for each of the given ones its number among these."""
     first: dict[Hashable, int] = {}
@@ -160,7 +148,7 @@ class _Rows:
             _array([_KINDS[op.type] for op in ops]),
             _array([op.process for op in ops]),
             _codes(self.fs, [op.f for op in ops]),
-            _codes(self.values, [op.value for op in ops]),
+            _codes(self.values, freeze_all([op.value for op in ops])),
             _array([-1 if op.slot is None else op.slot for op in ops]),
         ))  # fmt: skip
 
@@ -201,16 +189,9 @@ def _pair(kind: Ints, process: Ints) -> tuple[Ints, Ints]:
     return begins, end[begins]
 
 
-def _codes(table: dict[Hashable, int], values: list[Any]) -> Ints:
+def _codes(table: dict[Hashable, int], values: Sequence[Hashable]) -> Ints:
     code = table.setdefault
-    try:
-        return _array([code(value, len(table)) for value in values])
-    except TypeError:  # Lists, as a rule, and few histories need what is slower still.
-        pass
-    try:
-        return _array([code(tuple(value) if type(value) is list else value, len(table)) for value in values])
-    except TypeError:
-        return _array([code(freeze(value), len(table)) for value in values])
+    return _array([code(value, len(table)) for value in values])
 
 
 def _array(numbers: Sequence[Any]) -> Ints:

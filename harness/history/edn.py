@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import islice
-from math import inf
+from math import inf, nan
 from operator import length_hint
 from typing import Any, Final
+
+from ostrakon.harness.history.value import freeze
 
 _TOKEN: Final = re.compile(
     r"""[\s,]*(
@@ -30,7 +32,7 @@ _INTEGER: Final = re.compile(r"[+-]?\d+N?")
 _DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?M?")
 _CONSTANTS: Final = {
     "nil": None, "true": True, "false": False, "##Inf": inf, "##-Inf": -inf,
-    "##NaN": "NaN",  # By its name: a value that is not equal to itself can't be seen again.
+    "##NaN": nan,
 }  # fmt: skip
 TOO_LONG: Final = "a number of more digits than can be read"
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -122,7 +124,7 @@ class EdnReader:
         elements = self._elements("}")
         if len(elements) % 2:
             raise self._damaged(f"a map needs a value for each key, and {elements[-1]!r} has none")
-        return {_hashable(key): value for key, value in zip(elements[::2], elements[1::2], strict=True)}
+        return {_key(key): value for key, value in zip(elements[::2], elements[1::2], strict=True)}
 
     def _next(self, expected: str) -> Any:
         for token in self._rest:
@@ -159,5 +161,5 @@ def _ordered(elements: list[Any]) -> list[Any]:
         return sorted(elements, key=repr)
 
 
-def _hashable(key: Any) -> Any:
-    return tuple(_hashable(each) for each in key) if isinstance(key, list) else key
+def _key(key: Any) -> Any:
+    return key if type(key) is str or type(key) is int else freeze(key)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.harness.history import History, Journal, Op, read_columns
-from ostrakon.harness.history.columns import FAIL, INFO, NEVER, OK, Columns, freeze
+from ostrakon.harness.history.columns import FAIL, INFO, NEVER, OK, Columns
 from ostrakon.harness.history.history import UnsuitableHistory
+from ostrakon.harness.history.value import freeze
 
 processes = st.integers(0, 3) | st.just("nemesis")
 values = st.none() | st.integers(0, 3) | st.lists(st.integers(0, 2), max_size=2)
