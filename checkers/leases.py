@@ -31,7 +31,7 @@ def client_leases(history: History, *, duration_ns: int | None = None) -> Verdic
     `acquire` until it asks to `release` it, unless that fails; with a `duration_ns`, no longer than that from
     when it asked to `acquire` it.
     """
-    return _exclusive(_client_holds(history, duration_ns))
+    return _exclusive(_client_holds(history, duration_ns), None)
 
 
 def node_leases(trace: Trace) -> Verdict:
@@ -39,17 +39,17 @@ def node_leases(trace: Trace) -> Verdict:
 
     A node holds it from `lease_acquired` until `lease_expired` or its restart; the events' value is the name.
     """
-    return _exclusive(_node_holds(trace))
+    return _exclusive(_node_holds(trace), "M7")
 
 
-def _exclusive(holds: Iterable[Hold]) -> Verdict:
+def _exclusive(holds: Iterable[Hold], rule: str | None) -> Verdict:
     holds = sorted(holds, key=lambda hold: hold.since_ns)
     if not holds:
         return Verdict.unknown("nobody ever held a lease")
-    return Verdict.of(_overlaps(holds), holds=len(holds))
+    return Verdict.of(_overlaps(holds, rule), holds=len(holds))
 
 
-def _overlaps(holds: list[Hold]) -> Iterator[Anomaly]:
+def _overlaps(holds: list[Hold], rule: str | None) -> Iterator[Anomaly]:
     """In order of beginning, each must begin after all earlier ones of its lease have ended."""
     longest: dict[Key, Hold] = {}
     for hold in holds:
@@ -59,7 +59,7 @@ def _overlaps(holds: list[Hold]) -> Iterator[Anomaly]:
             both_ms = (min(earlier.until_ns, hold.until_ns) - hold.since_ns) / 1e6
             how_long = f"for {both_ms:g} ms" if both_ms < FOREVER / 2e6 else "for ever"
             why = f"{earlier.holder} and {hold.holder} both held lease {value_text(hold.lease)}, {how_long}"
-            yield Anomaly("lease held twice", why, (*earlier.witness, *hold.witness), property="M7")
+            yield Anomaly("lease held twice", why, (*earlier.witness, *hold.witness), property=rule)
         if earlier is None or hold.until_ns > earlier.until_ns:
             longest[key] = hold
 

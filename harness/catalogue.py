@@ -5,35 +5,42 @@ The harness imports none of the packages that offer them, so that anyone's packa
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from ostrakon.harness.reference import UnknownName, is_reference, load_workload
 from ostrakon.harness.scenario import Scenario
 from ostrakon.harness.workload import SeededBug, Workload
+
+__all__ = [
+    "NOT_INSTALLED",
+    "UnknownName",
+    "find_bug",
+    "find_model",
+    "find_report",
+    "find_scenario",
+    "find_strategy",
+    "find_workload",
+    "model_names",
+    "require_options",
+    "scenarios",
+    "workload_names",
+]
 
 NOT_INSTALLED = "Ostrakon runs without being installed; `pip install --editable .` in its folder mends that"
 """What it means that nothing is on offer: Ostrakon itself has much."""
 
 
-class UnknownName(Exception):
-    """Something was asked for by a name that nothing has; the message offers the nearest names."""
-
-    def __init__(
-        self, noun: str, name: str, known: Iterable[str], *, if_none: str = "there are: none"
-    ) -> None:
-        known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"there are: {', '.join(known)}" if known else if_none
-        if near:
-            hint = f"did you mean {' or '.join(near)}?"
-        super().__init__(f"there is no {noun} {name!r}; {hint}")
-
-
 def find_workload(name: str) -> Workload:
-    """The workload of this name. Raises: UnknownName."""
+    """The workload of this name, or that a reference leads to. Raises: UnknownName, CannotLoad.
+
+    find_workload("register")
+    find_workload("tests/test_bank.py::BANK")
+    """
+    if is_reference(name):
+        return load_workload(name)
     workload: Workload = _load("workload", "ostrakon.workloads", name, Workload)
     return workload
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -51,6 +52,10 @@ RATE_MAX = 1_000_000
 """Operations a second that clients can be asked for."""
 NODES_MAX, CONCURRENCY_MAX, LATENCY_MAX_MS = 99, 10_000, 1e9
 """What a trial can still be run with."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A workload's name, which is also the name of a folder."""
 
 
 class BadPlan(Exception):
@@ -128,6 +133,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """The version of this project that made the plan."""
     substrate: Substrate = "sim"
     workload: str
+    source: str | msgspec.UnsetType = msgspec.UNSET
+    """Where the workload is found if no entry point offers it: `package.module:NAME` or `file.py::NAME`."""
     bug: str | None = None
     """The seeded bug that the nodes are given."""
     seed: int
@@ -151,6 +158,11 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     within so much virtual time clients must succeed."""
     buggify: float = 0.0
     """The chance of each rare branch that the programs offer to be at work (`ostrakon.sometimes`)."""
+
+    @property
+    def reference(self) -> str:
+        """What `find_workload` finds the workload by."""
+        return self.workload if self.source is msgspec.UNSET else self.source
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -236,6 +248,11 @@ def _problems(plan: Plan) -> Iterator[str]:
 
 
 def _nonsense(plan: Plan) -> Iterator[str]:
+    if not _NAME.fullmatch(plan.workload):
+        yield (
+            f"workload is {plan.workload!r}, expected a name of letters, digits, '-', '_' and '.' that "
+            "begins with a letter or digit: a folder of the store has this name"
+        )
     for field, most in (("nodes", NODES_MAX), ("concurrency", CONCURRENCY_MAX)):
         if not 1 <= (count := getattr(plan, field)) <= most:
             yield f"{field} is {count}, expected 1 to {most}"

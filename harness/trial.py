@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 from ostrakon.harness.aiming import require_aims
 from ostrakon.harness.catalogue import find_bug, find_report, find_workload, require_options
+from ostrakon.harness.explanation import Explanation, FaultSpan, explain, fault_spans
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.history.fruitless import fruitless
 from ostrakon.harness.plan import BadPlan, Plan, plan_digest, require_sense
@@ -125,7 +127,33 @@ class Trial:
         if self.valid == "valid":
             return ""
         named = [finding.name for finding in self.findings if finding.valid == self.valid]
-        return " · ".join(list(dict.fromkeys([*named, *_kinds(self.anomalies)]))[:2]) or self.why
+        return " · ".join(list(dict.fromkeys([*named, *self._kinds()]))[:2]) or self.why
+
+    @property
+    def faults(self) -> list[FaultSpan]:
+        """What each fault was, from when until when, and what it did."""
+        return fault_spans(self.history, self.effects)
+
+    @property
+    def explanations(self) -> list[Explanation | None]:
+        """Each anomaly as a story of nodes, times and faults; None for those that clients do not show."""
+        faults = self.faults
+        return [explain(anomaly, self.history, faults) for anomaly in self.anomalies]
+
+    @property
+    def headline(self) -> str:
+        """What happened, in one sentence: of the first anomaly that can be told as a story, else `why`."""
+        if self.valid != "invalid" or any(finding.valid == "invalid" for finding in self.findings):
+            return self.why
+        told = (explained.headline for explained in self.explanations if explained is not None)
+        return next(filter(None, told), self.why)
+
+    def _kinds(self) -> Iterator[str]:
+        # What harmed someone names the failure better than what might have.
+        for anomaly in sorted(self.anomalies, key=lambda anomaly: bool(anomaly.get("latent"))):
+            explained = explain(anomaly, self.history, self.faults)
+            kind = " ".join(filter(None, (anomaly.get("property"), anomaly["name"])))
+            yield f"{kind}: {explained.manner}" if explained is not None and explained.manner else kind
 
     @property
     def replay(self) -> str:
@@ -133,8 +161,16 @@ class Trial:
         if self.again is not None:
             return self.again
         if self.folder is not None:
-            return f"ostrakon replay {_relative(self.folder)}"
-        return f"ostrakon test {self.plan.workload} --seed {self.plan.seed}"
+            return shlex.join(["ostrakon", "replay", str(_relative(self.folder))])
+        return shlex.join(["ostrakon", "test", self.plan.reference, "--seed", str(self.plan.seed)])
+
+    def _told_faults(self) -> list[dict[str, Any]]:
+        """The effects of all faults, each with the line that tells it."""
+        lines = {span.number: span.line() for span in self.faults}
+        return [
+            {**effect, **({"told": lines[effect["fault"]]} if effect.get("fault") in lines else {})}
+            for effect in self.effects
+        ]
 
     @property
     def _judged(self) -> list[str]:
@@ -146,6 +182,7 @@ class Trial:
         return {
             "valid": as_json(self.valid),
             "why": self.why,
+            "headline": self.headline,
             "reason": self.reason,
             "workload": self.plan.workload,
             "bug": self.plan.bug,
@@ -153,7 +190,7 @@ class Trial:
             "replay": self.replay,
             "verdict": self.judgement.to_json() if self.judgement is not None else None,
             "findings": [finding.to_json() for finding in self.findings],
-            "faults": list(recording.effects),
+            "faults": self._told_faults(),
             "crashes": list(recording.crashes),
             "network": recording.network,
             "ops": sum(1 for _ in recording.history.where(type="invoke")),
@@ -189,7 +226,7 @@ def run(
     Raises: UnknownName, BadPlan, OSError.
     """
     require_sense(plan)
-    workload = workload or find_workload(plan.workload)
+    workload = workload or find_workload(plan.reference)
     require_aims(plan, workload)
     require_options(workload, plan.options)
     if workload.is_live_only and plan.substrate != "live":
@@ -256,12 +293,6 @@ def _judge(
 def _anomalies(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
     own = list(verdict.get("anomalies", ()))
     return own + [anomaly for part in verdict.get("parts", {}).values() for anomaly in _anomalies(part)]
-
-
-def _kinds(anomalies: list[dict[str, Any]]) -> Iterator[str]:
-    # What harmed someone names the failure better than what might have.
-    for anomaly in sorted(anomalies, key=lambda anomaly: bool(anomaly.get("latent"))):
-        yield " ".join(filter(None, (anomaly.get("property"), anomaly["name"])))
 
 
 def _relative(path: Path) -> Path:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from ostrakon.harness.lines import lines_to as lines_to
     from ostrakon.harness.lines import reads_and_writes as reads_and_writes
     from ostrakon.harness.plan import BadPlan as BadPlan
+    from ostrakon.harness.plan import Deviation as Deviation
     from ostrakon.harness.plan import Fault as Fault
+    from ostrakon.harness.plan import Latency as Latency
     from ostrakon.harness.plan import Plan as Plan
     from ostrakon.harness.planning import plan_for as plan_for
     from ostrakon.harness.sim import NotSimulated as NotSimulated
@@ -55,7 +57,7 @@ _MODULES = {
     "harness.history": ("Event", "History", "Op", "Trace", "read_any"),
     "harness.lines": ("lines_to", "reads_and_writes"),
     "harness.faults": ("Package", "Steady", "fault_kinds"),
-    "harness.plan": ("BadPlan", "Fault", "Plan"),
+    "harness.plan": ("BadPlan", "Deviation", "Fault", "Latency", "Plan"),
     "harness.planning": ("plan_for",),
     "harness.sim": ("NotSimulated", "World", "check_determinism", "sometimes"),
     "harness.store": ("Store",),

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 if TYPE_CHECKING:
+    from ostrakon.harness.explanation import Explanation
     from ostrakon.harness.trial import Trial
 
 COLOURS = {"valid": "green", "unknown": "yellow", "invalid": "red"}
@@ -18,7 +19,8 @@ _LONGEST = 240
 """Characters of a value that are shown; --json and the report have all."""
 _TRACEBACK = 12
 """How many of a traceback's last lines are shown; the report has all."""
-_COUNTS = ("messages", "stopped", "operations", "files", "connections", "clocks")
+_FAULTS = 8
+"""How many faults are told on the terminal; the report has all."""
 
 
 def show(trial: Trial, *, as_json: bool) -> None:
@@ -40,15 +42,15 @@ def story(trial: Trial) -> list[str]:
         f" of virtual time in {trial.wall_s:.2f} s" if plan.substrate != "live" else ", live"
     )
     lines = [
-        f"{trial.valid.upper()}  {trial.why or _shown(trial)}",
+        f"{trial.valid.upper()}  {trial.headline or _shown(trial)}",
         f"  {plan.workload}{bug}: seed {plan.seed}, {plan.nodes} nodes, {len(trial.history)} ops, "
         f"{len(trial.trace)} events, {lasted}",
     ]
     lines += _told_effects(trial)
     lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
     lines += [line for told in _tracebacks(trial) for line in ("", *told)]
-    for anomaly in trial.anomalies[:3]:
-        lines += ["", *told_anomaly(anomaly)]
+    for anomaly, explained in list(zip(trial.anomalies, trial.explanations, strict=True))[:3]:
+        lines += ["", *(told_anomaly(anomaly) if explained is None else _explained(anomaly, explained))]
     if len(trial.anomalies) > 3:
         lines.append(f"  ... and {len(trial.anomalies) - 3} more in the report")
     lines.append("")
@@ -74,12 +76,22 @@ def _shown(trial: Trial) -> str:
 
 
 def _told_effects(trial: Trial) -> list[str]:
-    lines = []
-    for effect in trial.effects:
-        counts = ", ".join(f"{k} {v}" for k, v in effect.items() if k in _COUNTS and v)
-        name = effect.get("asked") or effect.get("kind", "?")
-        lines.append(f"  fault {name}: {counts or 'changed nothing'}")
-    return lines
+    """The faults in order of their beginning, a line each."""
+    lines = [f"  fault {span.line()}" for span in trial.faults]
+    rest = len(lines) - _FAULTS
+    return [*lines[:_FAULTS], f"  ... and {rest} more faults in the report"] if rest > 0 else lines
+
+
+def _explained(anomaly: dict[str, Any], explained: Explanation) -> Iterator[str]:
+    """The story of an anomaly; what its checker says of it comes second."""
+    yield from (f"    {line}" for line in explained.lines)
+    yield _formal(anomaly)
+
+
+def _formal(anomaly: dict[str, Any]) -> str:
+    latent = " (latent: nobody was harmed yet)" if anomaly.get("latent") else ""
+    name = " ".join(filter(None, (anomaly.get("property"), anomaly["name"])))
+    return f"  {name}{latent}: {anomaly['why']}"
 
 
 def told_anomaly(anomaly: dict[str, Any]) -> list[str]:
@@ -90,10 +102,7 @@ def told_anomaly(anomaly: dict[str, Any]) -> list[str]:
     details = anomaly.get("details", {})
     if isinstance(tale := details.get("story"), str):
         return [f"  {line}" for line in tale.splitlines()]
-    latent = " (latent: nobody was harmed yet)" if anomaly.get("latent") else ""
-    lines = [
-        f"  {anomaly.get('property') or ''} {anomaly['name']}{latent}: {anomaly['why']}".replace("   ", "  ")
-    ]
+    lines = [_formal(anomaly)]
     if why := details.get("blame", {}).get("why"):
         lines.append(f"    to blame: {why}")
     for op in anomaly.get("ops", ())[:_WITNESSES]:

@@ -127,8 +127,9 @@ def _begin(
         kinds = _kinds(nemesis)
     except (UnknownName, UnknownFault) as error:
         raise UserError(str(error)) from None
+    short = [find_workload(name).name for name in names]
     swarm = Swarm(workload=",".join(names), substrate=substrate or "sim", bug=bug, nodes=nodes, kinds=kinds)
-    name = "all" if workloads == "all" else "-".join(filter(None, (*names, bug)))
+    name = "all" if workloads == "all" else "-".join(filter(None, (*short, bug)))
     return Campaign.create(fresh_path(store, name), swarm, seed or 0)
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("workload")
-@click.option("--seed", type=int, help="What to draw everything from; a random one if not given.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), help="What to draw everything from; a random one if not given."
+)
 @click.option("--nodes", type=click.IntRange(1, 99), help="Size of the cluster.")
 @click.option(
     "--nemesis",
@@ -105,6 +107,7 @@ def test(
     from ostrakon.harness.faults import UnknownFault
     from ostrakon.harness.plan import BadPlan
     from ostrakon.harness.planning import plan_for
+    from ostrakon.harness.reference import is_reference
     from ostrakon.harness.store import Store
     from ostrakon.harness.trial import run
 
@@ -120,6 +123,7 @@ def test(
             )
         plan = plan_for(
             found,
+            source=workload if is_reference(workload) else None,
             seed=secrets.randbelow(2**32) if seed is None else seed,
             nemesis=nemesis,
             steady_s=steady,

@@ -69,13 +69,14 @@ def require_live(plan: Plan, workload: Workload) -> None:
         if getattr(plan, name):
             raise BadPlan(f"{name} is for simulation: live, nothing counts messages or takes branches")
     try:
-        known = find_workload(plan.workload)
+        known = find_workload(plan.reference)
     except UnknownName:
         known = None
     if known is not workload:
         raise BadPlan(
-            f"live nodes are processes of their own, and find their workload by its entry point: "
-            f"offer {plan.workload!r} in the group ostrakon.workloads"
+            f"live nodes are processes of their own, and must be able to import their workload: give "
+            f"{plan.workload!r} a name at the top level of a module, or an entry point in the group "
+            "ostrakon.workloads"
         )
 
 
@@ -148,7 +149,7 @@ class _Live:
 
     def _machine(self, name: str, port: int) -> LiveMachine:
         job = NodeJob(
-            workload=self._plan.workload,
+            workload=self._plan.reference,
             name=name,
             nodes=self._plan.names,
             seed=self._plan.seed,

@@ -15,7 +15,7 @@ class NodeJob(msgspec.Struct, frozen=True):
     """Which node to be, of which workload, and where."""
 
     workload: str
-    """The name of its entry point."""
+    """The name of its entry point, or a reference to it."""
     name: str
     nodes: tuple[str, ...]
     seed: int

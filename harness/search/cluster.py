@@ -227,9 +227,10 @@ class Cluster(Generic[_Job, _Result]):
             return
         _, (answer,) = proof.result()
         if isinstance(answer, Failed):
-            raise CrewFailed(
-                _stranger(worker, f"it cannot run a plan: {answer.why.strip().splitlines()[-1]}")
-            )
+            last = answer.why.strip().splitlines()[-1]
+            if "CannotLoad" in last:  # The workload is the user's: another version of ours would not help.
+                raise CrewFailed(f"{worker} cannot take part: {last.partition(': ')[2]}")
+            raise CrewFailed(_stranger(worker, f"it cannot run a plan: {last}"))
         if answer != self._expected:
             raise CrewFailed(
                 _stranger(

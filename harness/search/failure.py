@@ -75,7 +75,7 @@ class _Failure:
     @property
     def _has_model(self) -> bool:
         plan = self.trial.plan
-        return plan.substrate == "sim" and find_workload(plan.workload).model is not None
+        return plan.substrate == "sim" and find_workload(plan.reference).model is not None
 
     def _guesses(self) -> Iterator[Plan]:
         """Simpler plans than that of the trial: of a small world, or just shorter ones."""
@@ -148,7 +148,7 @@ class _Failure:
         plan = self.trial.plan
         few = min(plan.nodes, NODES_READABLE)
         return map(
-            Swarm(workload=plan.workload, bug=plan.bug, nodes=few, options=plan.options).plan, range(_DRAWN)
+            Swarm(workload=plan.reference, bug=plan.bug, nodes=few, options=plan.options).plan, range(_DRAWN)
         )
 
     def _small_world(self) -> Iterator[Plan]:
@@ -169,7 +169,7 @@ class _Failure:
 
     @property
     def _message_kinds(self) -> Sequence[str]:
-        vocabulary = find_workload(self.trial.plan.workload).vocabulary
+        vocabulary = find_workload(self.trial.plan.reference).vocabulary
         return vocabulary.kinds if vocabulary is not None else ()
 
     def _is_alike(self, plan: Plan) -> bool:

@@ -18,8 +18,7 @@ _FILE = '''\
 Found by Ostrakon and shrunk. It fails until the fault is mended, and then keeps it from coming back.
 """
 
-from ostrakon.harness.plan import {names}
-from ostrakon.harness.trial import run
+from ostrakon import {names}
 
 PLAN = {plan}
 
@@ -35,7 +34,7 @@ def regression_test(plan: Plan, *, reason: str, why: str) -> str:
     """The text of a pytest file that runs the plan; `reason` and `why` are those of the failing trial."""
     return _FILE.format(
         title=_as_docstring(why or reason),
-        names=", ".join(_names_in(plan)),
+        names=", ".join([*_names_in(plan), "run"]),
         plan=spell(plan),
         name=slug(plan.workload, reason),
     )

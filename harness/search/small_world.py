@@ -26,7 +26,7 @@ def small_world_plans(plan: Plan, properties: Sequence[str]) -> Iterator[Plan]:
 
     What harms most is named first, and mostly follows from the others.
     """
-    explore = find_workload(plan.workload).explore
+    explore = find_workload(plan.reference).explore
     if explore is None or not properties:
         return
     for size in (size for size in WORLDS if size.acceptors < plan.nodes):

@@ -20,6 +20,7 @@ from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
 from ostrakon.harness.faults import draw_faults, find_fault
 from ostrakon.harness.faults.kinds import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
+from ostrakon.harness.reference import is_reference
 from ostrakon.harness.search.recipe import RECIPES, Recipe
 from ostrakon.harness.search.variation import varied
 from ostrakon.harness.version import VERSION
@@ -44,7 +45,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What the plans of a campaign have in common; what is not given is drawn for each seed."""
 
     workload: str
-    """Its name, or several with commas between them: each seed draws one."""
+    """Its name or a reference to it, or several with commas between them: each seed draws one."""
     substrate: Substrate = "sim"
     bug: str | None = None
     nodes: int | None = None
@@ -120,6 +121,13 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return may_be and is_drawn and find_workload(self.workload).judges_liveness
 
     @cached_property
+    def _subject(self) -> Mapping[str, Any]:
+        """How a plan names the workload."""
+        if not is_reference(self.workload):
+            return {"workload": self.workload}
+        return {"workload": find_workload(self.workload).name, "source": self.workload}
+
+    @cached_property
     def _leeway(self) -> Leeway:
         return find_workload(self.workload).leeway
 
@@ -130,7 +138,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             return ()
         plans = (scenario.plan for scenario in scenarios().values())
         return tuple(
-            plan for plan in plans if plan.workload == self.workload and self.nodes in (None, plan.nodes)
+            plan for plan in plans if plan.reference == self.workload and self.nodes in (None, plan.nodes)
         )
 
     def _vary(self, rng: random.Random, recipe: Recipe) -> Plan:
@@ -145,7 +153,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         least, most = self._leeway.ops
         ops = rng.randint(least, most * 3 // 2 if recipe.shift_ms else most)
         plan = Plan(
-            workload=self.workload,
+            **self._subject,
             seed=seed,
             nodes=nodes,
             concurrency=rng.randint(nodes if recipe.shift_ms else 2, nodes + 1),

@@ -59,8 +59,7 @@ def test_a_small_plan_reads_like_this() -> None:
 Found by Ostrakon and shrunk. It fails until the fault is mended, and then keeps it from coming back.
 """
 
-from ostrakon.harness.plan import Fault, Latency, Plan
-from ostrakon.harness.trial import run
+from ostrakon import Fault, Latency, Plan, run
 
 PLAN = Plan(
     workload="decree",
