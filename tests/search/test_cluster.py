@@ -55,6 +55,7 @@ class Machines:
             [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:], "--no-dashboard"],
             stdout=log,
             stderr=log,
+            cwd=self._logs,  # Not the checkout, where a build may have left metadata of its own.
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (*paths, HERE)))},
         )
         self._stack.callback(process.wait)
