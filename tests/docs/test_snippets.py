@@ -118,7 +118,9 @@ def shown_is_printed(block: Block, status: int, folder: Path) -> int:
         command, _, shown = part.partition("\n")
         ran = run(["bash", "-c", re.sub(r"\s+#.*$", "", command)], folder)
         expected = status if number == len(parts) else 0
-        assert ran.returncode == expected, f"{command}: exit status {ran.returncode}\n{ran.stdout}{ran.stderr}"
+        assert ran.returncode == expected, (
+            f"{command}: exit status {ran.returncode}\n{ran.stdout}{ran.stderr}"
+        )
         for line in filter(None, (line.strip() for line in shown.splitlines())):
             if line != "...":
                 assert line in ran.stdout + ran.stderr, f"{command} does not print {line!r}:\n{ran.stdout}"
