@@ -24,5 +24,5 @@ autodoc_preserve_defaults = True
 add_module_names = False
 myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 4
-# Code blocks show commands and files of which no lexer knows; they are still worth colouring as far as it goes.
+# Some blocks show files that no lexer knows; they are coloured as far as it goes.
 suppress_warnings = ["misc.highlighting_failure"]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostrakon.checkers.verdict import Anomaly as Anomaly
     from ostrakon.checkers.verdict import Verdict as Verdict
     from ostrakon.harness import generator as generator
+    from ostrakon.harness.catalogue import find_workload as find_workload
     from ostrakon.harness.faults import Package as Package
     from ostrakon.harness.faults import Steady as Steady
     from ostrakon.harness.faults import fault_kinds as fault_kinds
@@ -56,6 +57,7 @@ _MODULES = {
     "checkers.verdict": ("Anomaly", "Verdict"),
     "harness.history": ("Event", "History", "Op", "Trace", "read_any"),
     "harness.lines": ("lines_to", "reads_and_writes"),
+    "harness.catalogue": ("find_workload",),
     "harness.faults": ("Package", "Steady", "fault_kinds"),
     "harness.plan": ("BadPlan", "Deviation", "Fault", "Latency", "Plan"),
     "harness.planning": ("plan_for",),

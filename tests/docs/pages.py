@@ -3,8 +3,8 @@
 An HTML comment right before a block is its mark, which no reader sees:
 
 - `<!-- file: NAME -->`: the block is this file of the page's own project; a later block replaces it.
-- `<!-- pytest: 3 failed -->`: run the page's chaos tests as they are now; the block shows what they print, and the
-  summary says this. `<!-- run: 1 -->`: run the commands after each `$`; the last one exits with this status.
+- `<!-- pytest: 3 failed -->`: run the page's chaos tests as they are now; the summary says this.
+- `<!-- run: 1 -->`: run the commands after each `$`; the last one exits with this status.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whatever the documentation shows works: its Python runs, its commands exist, its files make the tests they promise."""
+"""What the documentation shows works: Python runs, commands exist, files behave as the page says."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_files_of_a_page_do_what_the_page_shows(page: Path, tmp_path: Path) 
 
 
 def shown_is_printed(block: Block, status: int, folder: Path) -> int:
-    """Run a block's commands; each line shown below a command is among what it prints. Returns how many ran."""
+    """Run a block's commands; each line shown below one is printed. Returns how many ran."""
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
     for number, part in enumerate(parts, start=1):
         command, _, shown = part.partition("\n")
