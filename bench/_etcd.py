@@ -19,7 +19,7 @@ from typing import Any
 
 from bench._load import KEYS, Load
 from bench._town import free_port
-from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.wire.membership import Address
 
 STARTED_WITHIN_S = 30.0
 ANSWERED_WITHIN_S = 5.0

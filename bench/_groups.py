@@ -14,11 +14,11 @@ import trio
 
 from bench._load import KEYS, Load, load
 from bench._town import Town
-from ostrakon.paxos_impl.connection import NoAnswer
+from ostrakon.paxos_impl.client.connection import NoAnswer
+from ostrakon.paxos_impl.client.replica import statuses
 from ostrakon.paxos_impl.kv.placement import group_of_key
-from ostrakon.paxos_impl.membership import Address
-from ostrakon.paxos_impl.replica.client import statuses
-from ostrakon.paxos_impl.replica.wire import Execute, InGroup, Request
+from ostrakon.paxos_impl.wire.membership import Address
+from ostrakon.paxos_impl.wire.replica import Execute, InGroup, Request
 
 GROUPS = 8
 NODES = 3

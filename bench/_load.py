@@ -13,10 +13,10 @@ from random import Random
 
 import trio
 
-from ostrakon.paxos_impl.frame import FrameReader
-from ostrakon.paxos_impl.membership import Address
-from ostrakon.paxos_impl.replica.wire import Done, Execute, Read, Request, read_response
-from ostrakon.paxos_impl.wire import framed
+from ostrakon.paxos_impl.wire.decree import framed
+from ostrakon.paxos_impl.wire.frame import FrameReader
+from ostrakon.paxos_impl.wire.membership import Address
+from ostrakon.paxos_impl.wire.replica import Done, Execute, Read, Request, read_response
 
 CONNECTIONS = 4
 KEYS = 1000

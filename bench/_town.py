@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.wire.membership import Address
 
 ROOT = Path(__file__).parents[1]
 STARTED_WITHIN_S = 30.0

@@ -26,11 +26,11 @@ from bench import _etcd
 from bench._groups import several_groups
 from bench._load import Load, load, read, read_index, write
 from bench._town import Town, free_port
-from ostrakon.paxos_impl.connection import NoAnswer
-from ostrakon.paxos_impl.membership import Address
-from ostrakon.paxos_impl.replica.client import ReplicaClient, status
-from ostrakon.paxos_impl.replica.timing import ReplicaTiming
-from ostrakon.paxos_impl.replica.wire import Status
+from ostrakon.paxos_impl.client.connection import NoAnswer
+from ostrakon.paxos_impl.client.replica import ReplicaClient, status
+from ostrakon.paxos_impl.server.timing import ReplicaTiming
+from ostrakon.paxos_impl.wire.membership import Address
+from ostrakon.paxos_impl.wire.replica import Status
 
 NODES = 3
 KILLS = 3

@@ -35,11 +35,11 @@ from ostrakon.paxos_impl.core.multi import (
     Voted,
 )
 from ostrakon.paxos_impl.core.multi.configuration import founded_by
-from ostrakon.paxos_impl.disk import OsDisk
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.storage.disk import OsDisk
+from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
+from ostrakon.paxos_impl.wire.membership import Address, Membership
 
 THREE = Membership({n: Address("127.0.0.1", 7000 + n) for n in (1, 2, 3)}, "bench")
 GOAL_S = 5.0
@@ -50,7 +50,7 @@ AT_ONCE = 1000
 async def write(root: Path, slots: int, keys: int, *, compacts: bool) -> None:
     """Leave behind what a replica does that has executed so many slots."""
     disk = OsDisk(root)
-    storage = await Storage.recover(disk, THREE, 1)
+    storage = await ReplicaStorage.recover(disk, THREE, 1)
     sessions = Sessions(Store())
     ballot, founders, every = Ballot(1, 1), (founded_by(THREE.ids),), Compaction().every
     facts: list[Fact] = []
@@ -73,7 +73,7 @@ async def reopen(root: Path) -> None:
     begin = time.process_time()
     sessions = Sessions(Store())
     replay = Replay(sessions, founded_by(THREE.ids), Compaction().every)
-    storage = await Storage.recover(OsDisk(root), THREE, 1, replay=replay)
+    storage = await ReplicaStorage.recover(OsDisk(root), THREE, 1, replay=replay)
     replica = Replica.recover(1, THREE.ids, incarnation=storage.incarnation, state=storage.state)
     replica, effects = replica.step(Started())
     for effect in effects:

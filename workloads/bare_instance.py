@@ -40,7 +40,7 @@ from ostrakon.paxos_impl.core import (
     trace_event,
 )
 from ostrakon.paxos_impl.core.event import Timer
-from ostrakon.paxos_impl.timing import Timing
+from ostrakon.paxos_impl.server.timing import Timing
 
 SYNC = Exponential(mean_ms=1.0, floor_ms=0.2)
 """How long it takes to make state durable, as on the simulator's disks."""

@@ -38,12 +38,12 @@ from ostrakon.harness.plan import BadPlan, Latency, Plan
 from ostrakon.harness.sim.machine.buggify import sometimes
 from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Refused, Site, Workload
-from ostrakon.paxos_impl import client as paxos
+from ostrakon.paxos_impl.client import decree as paxos
 from ostrakon.paxos_impl.core import RULES, Chosen, Outcome, Unknown
 from ostrakon.paxos_impl.core import Refused as RefusedByPaxos
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.node import NodeConfig, serve
-from ostrakon.paxos_impl.timing import Timing
+from ostrakon.paxos_impl.server.decree_node import NodeConfig, serve
+from ostrakon.paxos_impl.server.timing import Timing
+from ostrakon.paxos_impl.wire.membership import Address, Membership
 from ostrakon.workloads.bugs import DECREE_BUGS
 from ostrakon.workloads.vocabulary import OF_INSTANCES, WIDTH
 

@@ -8,17 +8,17 @@ from typing import Any
 from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.multi import Fact
 from ostrakon.paxos_impl.core.multi.message import Accepted
-from ostrakon.paxos_impl.driver import Driver
-from ostrakon.paxos_impl.groups.journal import Batch, Journal
-from ostrakon.paxos_impl.groups.node import GroupsNode
-from ostrakon.paxos_impl.replica.neighbours import Neighbours
-from ostrakon.paxos_impl.replica.node import ReplicaNode
+from ostrakon.paxos_impl.server.driver import Driver
+from ostrakon.paxos_impl.server.groups_server import GroupsServer
+from ostrakon.paxos_impl.server.peers import Peers
+from ostrakon.paxos_impl.server.replica_node import ReplicaNode
+from ostrakon.paxos_impl.storage.group_journal import Batch, GroupJournal
 from ostrakon.workloads.log_bugs import Breakage
 
 
-class _VotesCountTwice(GroupsNode):
-    def __init__(self, nodes: Sequence[ReplicaNode], neighbours: Neighbours, journal: Journal) -> None:
-        super().__init__(nodes, neighbours, journal)
+class _VotesCountTwice(GroupsServer):
+    def __init__(self, nodes: Sequence[ReplicaNode], peers: Peers, journal: GroupJournal) -> None:
+        super().__init__(nodes, peers, journal)
         first, *others = self.drivers
         astray: list[Any] = [_VotesAstray(driver, first) for driver in others]
         self.drivers = (first, *astray)
@@ -36,7 +36,7 @@ class _VotesAstray:
             self._wrong.receive(message, sender, id)
 
 
-class _WaitsForOneGroup(Journal):
+class _WaitsForOneGroup(GroupJournal):
     def _batch_to_wait_for(self) -> Batch:
         if len(self._next.saved) == 1:
             return self._next
@@ -45,10 +45,10 @@ class _WaitsForOneGroup(Journal):
         return durable
 
 
-class _CutByOneGroup(Journal):
-    async def _hand_over(self, held: dict[int, list[Fact]]) -> None:
+class _CutByOneGroup(GroupJournal):
+    async def _move_to_groups(self, held: dict[int, list[Fact]]) -> None:
         longest = max(held, key=lambda group: len(held[group]))
-        await super()._hand_over({longest: held[longest]})
+        await super()._move_to_groups({longest: held[longest]})
 
 
 def _bugs() -> Iterator[SeededBug]:

@@ -13,11 +13,11 @@ from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.ballot import Vote
 from ostrakon.paxos_impl.core.multi import LOG_RULES, Batch, Cell, Fact, Log, LogRules, Promised, Voted
 from ostrakon.paxos_impl.core.multi.command import Command
-from ostrakon.paxos_impl.disk import Disk
-from ostrakon.paxos_impl.groups.journal import Journal
-from ostrakon.paxos_impl.groups.node import GroupsNode
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Sessions
+from ostrakon.paxos_impl.server.groups_server import GroupsServer
+from ostrakon.paxos_impl.storage.disk import Disk
+from ostrakon.paxos_impl.storage.group_journal import GroupJournal
 
 
 class Breakage(msgspec.Struct, frozen=True):
@@ -27,8 +27,8 @@ class Breakage(msgspec.Struct, frozen=True):
     sessions: Callable[[StateMachine], Sessions] | None = None
     machine: Callable[[], StateMachine] | None = None
     disk: Callable[[Disk], Disk] | None = None
-    journal: Callable[..., Journal] = Journal
-    node: type[GroupsNode] = GroupsNode
+    journal: Callable[..., GroupJournal] = GroupJournal
+    node: type[GroupsServer] = GroupsServer
     """These two where there are several groups."""
 
 

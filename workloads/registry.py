@@ -36,10 +36,7 @@ from ostrakon.harness.generator import (
 from ostrakon.harness.history import History, Op, Trace
 from ostrakon.harness.plan import Latency, Plan
 from ostrakon.harness.workload import Leeway, Refused, Site, Workload
-from ostrakon.paxos_impl.book import Denied, Granted
-from ostrakon.paxos_impl.frame import BadFrame
-from ostrakon.paxos_impl.membership import Address
-from ostrakon.paxos_impl.registry import (
+from ostrakon.paxos_impl.registry.server import (
     GetMembership,
     Register,
     RegistryAnswer,
@@ -48,6 +45,9 @@ from ostrakon.paxos_impl.registry import (
     ask_registry,
     serve_registry,
 )
+from ostrakon.paxos_impl.registry.state import Denied, Granted
+from ostrakon.paxos_impl.wire.frame import BadFrame
+from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.workloads.registry_bugs import REGISTRY_BUGS
 
 PORT = 7200
@@ -71,7 +71,7 @@ async def run_node(site: Site) -> None:
 async def serve_host(listen: Address, registry: Address) -> None:
     """Whoever connects here talks to the registry."""
 
-    async def welcome(instance: trio.SocketStream) -> None:
+    async def serve_connection(instance: trio.SocketStream) -> None:
         try:
             async with (
                 instance,
@@ -83,7 +83,7 @@ async def serve_host(listen: Address, registry: Address) -> None:
         except OSError:
             pass  # The registry is not to be reached, and so the instance hears nothing.
 
-    await trio.serve_tcp(welcome, listen.port, host=listen.host)
+    await trio.serve_tcp(serve_connection, listen.port, host=listen.host)
 
 
 async def _carry(source: trio.SocketStream, sink: trio.SocketStream, both: trio.CancelScope) -> None:

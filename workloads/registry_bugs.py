@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec.structs import replace
 
 from ostrakon.harness.workload import SeededBug
-from ostrakon.paxos_impl.book import Book, Denied, Entry, Granted, Registration
-from ostrakon.paxos_impl.membership import Address
-from ostrakon.paxos_impl.registry import Register, Registry
+from ostrakon.paxos_impl.registry.server import Register, Registry
+from ostrakon.paxos_impl.registry.state import Denied, Entry, Granted, Registration, RegistryState
+from ostrakon.paxos_impl.wire.membership import Address
 
 _NOBODY = Entry(Address("192.0.2.1", 1), "nobody")
 
@@ -19,25 +19,25 @@ class _CountsBeforeItWrites(Registry):
 
     async def register(self, request: Register) -> Registration:
         book, answer = self._decide(Address(request.ip, request.port), request)
-        if book is not self._book:
+        if book is not self._state:
             await self._write(book)
-            self._book = book
+            self._state = book
         return answer
 
 
 class _ForgetsInACrash(Registry):
     """Keeps its book in memory."""
 
-    async def _write(self, book: Book) -> None:
+    async def _write(self, book: RegistryState) -> None:
         pass
 
 
 class _RefusesWhoReturns(Registry):
     """An address that is in the book is taken, whoever asks."""
 
-    def _decide(self, address: Address, request: Register) -> tuple[Book, Registration]:
+    def _decide(self, address: Address, request: Register) -> tuple[RegistryState, Registration]:
         book, answer = super()._decide(address, request)
-        if book is self._book and isinstance(answer, Granted):
+        if book is self._state and isinstance(answer, Granted):
             return book, Denied(f"{address} is registered already")
         return book, answer
 
@@ -48,13 +48,13 @@ class _Overlooks(Registry):
     def _overlooks(self, entry: Entry, request: Register) -> bool:
         raise NotImplementedError
 
-    def _decide(self, address: Address, request: Register) -> tuple[Book, Registration]:
-        entries = self._book.entries
+    def _decide(self, address: Address, request: Register) -> tuple[RegistryState, Registration]:
+        entries = self._state.entries
         seen = tuple(_NOBODY if self._overlooks(entry, request) else entry for entry in entries)
-        looked_at = replace(self._book, entries=seen)
+        looked_at = replace(self._state, entries=seen)
         book, answer = looked_at.register(address, request.token, request.cluster_size)
         if book is looked_at:
-            return self._book, answer
+            return self._state, answer
         return replace(book, entries=(*entries, book.entries[-1])), answer
 
 

@@ -31,18 +31,18 @@ from ostrakon.harness.plan import Latency, Plan
 from ostrakon.harness.sim.machine.buggify import sometimes
 from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Site, Unavailable, Workload
-from ostrakon.paxos_impl.client import NoAnswer
+from ostrakon.paxos_impl.client.decree import NoAnswer
+from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient, Unsure, status
 from ostrakon.paxos_impl.core.multi import Compaction, Configuration, LeaseConfig, Member
 from ostrakon.paxos_impl.kv.operation import Operation, plain
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
-from ostrakon.paxos_impl.replica.config import ReplicaConfig
-from ostrakon.paxos_impl.replica.node import ReplicaNode
-from ostrakon.paxos_impl.replica.timing import ReplicaTiming
-from ostrakon.paxos_impl.replica.wire import Done, Status
-from ostrakon.paxos_impl.server import serve_node
+from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+from ostrakon.paxos_impl.server.replica_server import ReplicaServer
+from ostrakon.paxos_impl.server.server import serve_node
+from ostrakon.paxos_impl.server.timing import ReplicaTiming
+from ostrakon.paxos_impl.wire.membership import Address, Membership
+from ostrakon.paxos_impl.wire.replica import Done, Status
 from ostrakon.workloads.final_phase import each_until_done
 from ostrakon.workloads.log_bugs import CORRECT, Breakage
 from ostrakon.workloads.log_leases import LEASE_OPTION, excused, lease_of
@@ -107,7 +107,7 @@ async def run_replica(site: Site, *, lease: LeaseConfig | None, founders: int | 
         groups=groups_of(site.options),
     )
     several = partial(breakage.node.recover, journal=breakage.journal)
-    recover = ReplicaNode.recover if config.groups == 1 else several
+    recover = ReplicaServer.recover if config.groups == 1 else several
     node = await recover(
         config,
         site.disk if breakage.disk is None else breakage.disk(site.disk),

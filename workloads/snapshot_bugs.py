@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.multi import LogRules
-from ostrakon.paxos_impl.disk import Disk
 from ostrakon.paxos_impl.kv.sessions import Sessions
+from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.workloads.log_bugs import Breakage
 
 

@@ -9,9 +9,9 @@ from typing import Any, get_args
 from ostrakon.harness.workload import Vocabulary
 from ostrakon.paxos_impl.core import message as decree
 from ostrakon.paxos_impl.core.multi import message as log
-from ostrakon.paxos_impl.frame import BadFrame
-from ostrakon.paxos_impl.replica.wire import read_incoming as read_by_replica
-from ostrakon.paxos_impl.wire import read_incoming as read_by_instance
+from ostrakon.paxos_impl.wire.decree import read_incoming as read_by_instance
+from ostrakon.paxos_impl.wire.frame import BadFrame
+from ostrakon.paxos_impl.wire.replica import read_incoming as read_by_replica
 
 WIDTH = 4
 """How many bytes of a frame say how long it is."""

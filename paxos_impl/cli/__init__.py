@@ -1,6 +1,6 @@
-"""The `paxos` command: run a registry and instances, and ask them.
+"""The `paxos` command: runs services, and asks them as a client.
 
-Trio and all that needs it are imported where they are used: `paxos --help` should not wait for them.
+Trio, and modules that need it, are imported where they are used, so that `paxos --help` is quick.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import NoReturn
 
 import click
 
-from ostrakon.paxos_impl.cli.asking import get, propose, status
+from ostrakon.paxos_impl.cli.decree import get, propose, status
 from ostrakon.paxos_impl.cli.exits import BAD_ARGUMENTS
 from ostrakon.paxos_impl.cli.kv import kv
-from ostrakon.paxos_impl.cli.service import registry, serve
+from ostrakon.paxos_impl.cli.services import registry, serve
 
 
 def main(args: list[str] | None = None) -> NoReturn:
@@ -34,7 +34,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ostrakon")
 def cli() -> None:
-    """One decree, agreed upon by a cluster of instances: Basic Paxos as a service.
+    """Basic Paxos as a service: a cluster of instances chooses one value.
 
     A cluster on this machine:
 
@@ -46,9 +46,9 @@ def cli() -> None:
       paxos propose --registry 127.0.0.1:7000 "the decree"
       paxos get --registry 127.0.0.1:7000
 
-    A key-value store on many such decrees: see `paxos kv --help`.
+    A key-value store on a log of such decisions: see `paxos kv --help`.
 
-    Exit status: 0 done; 1 no answer, or refused; 3 nothing is known yet; 254 bad arguments; 255 a service
+    Exit status: 0 done; 1 no answer, or refused; 3 no value is known yet; 254 bad arguments; 255 a service
     could not go on.
     """
 
@@ -56,5 +56,5 @@ def cli() -> None:
 for command in (registry, serve, propose, get, status, kv):
     cli.add_command(command)
 for name in ("put", "cas", "members"):
-    # What only the store has is understood without saying `kv`.
+    # Commands that only the store has work without `kv`, too.
     cli.add_command(kv.commands[name])

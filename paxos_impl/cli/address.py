@@ -1,4 +1,4 @@
-"""Addresses as arguments of the `paxos` command."""
+"""The type of address arguments of the `paxos` command."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ostrakon.paxos_impl.membership import Address
+    from ostrakon.paxos_impl.wire.membership import Address
 
 
 class AddressType(click.ParamType):  # type: ignore[type-arg]  # Generic in newer versions of click only.
@@ -16,8 +16,8 @@ class AddressType(click.ParamType):  # type: ignore[type-arg]  # Generic in newe
     name = "HOST:PORT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        """Read it, or say what is wrong with it."""
-        from ostrakon.paxos_impl.membership import Address
+        """Parse an address. Raises: click.BadParameter."""
+        from ostrakon.paxos_impl.wire.membership import Address
 
         if isinstance(value, Address):
             return value

@@ -1,22 +1,22 @@
-"""How the `paxos` command ends, and how it speaks to people meanwhile."""
+"""Exit statuses of the `paxos` command, and how it prints values and messages."""
 
 from __future__ import annotations
 
 import click
 
 NOT_DONE = 1
-"""No answer, or refused."""
+"""No answer, or the request was refused."""
 UNSURE = 2
-"""Nobody knows whether it was done, or will be."""
+"""Unknown whether the operation was done, or will be."""
 UNKNOWN_YET = 3
-"""Nothing is known to be chosen yet, or a key has no value."""
+"""No value is known to be chosen yet, or a key has no value."""
 BAD_ARGUMENTS = 254
 OUR_FAILURE = 255
-"""A service could not go on, or not begin."""
+"""A service could not start or could not go on."""
 
 
 def text(value: object) -> str:
-    """A value as it was typed; one that is not text, as JSON."""
+    """A value as text; a value that is not a string, as JSON."""
     if isinstance(value, str):
         return value
     import msgspec
@@ -25,5 +25,5 @@ def text(value: object) -> str:
 
 
 def say(line: str) -> None:
-    """Tell people something; what was asked for goes to the standard output, this does not."""
+    """Print a message on the standard error; results go to the standard output."""
     click.echo(f"paxos: {line}", err=True)

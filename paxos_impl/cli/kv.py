@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ostrakon.paxos_impl.cli.client_options import ClientOptions, asks
 from ostrakon.paxos_impl.cli.exits import NOT_DONE
 from ostrakon.paxos_impl.cli.member import Kind, Member, as_joiner, as_member
 from ostrakon.paxos_impl.cli.members import members, promote, remove
 from ostrakon.paxos_impl.cli.operations import OPERATIONS
-from ostrakon.paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
-    from ostrakon.paxos_impl.cli.serving import Service
-    from ostrakon.paxos_impl.driver import Tracer
-    from ostrakon.paxos_impl.membership import Address, Membership
-    from ostrakon.paxos_impl.replica.wire import Status
-    from ostrakon.paxos_impl.server import Server
+    from ostrakon.paxos_impl.cli.service_options import Service
+    from ostrakon.paxos_impl.server.driver import Tracer
+    from ostrakon.paxos_impl.server.server import Server
+    from ostrakon.paxos_impl.wire.membership import Address, Membership
+    from ostrakon.paxos_impl.wire.replica import Status
 
 
 @click.group()
 def kv() -> None:
-    """A replicated key-value store, on a log of decisions (Multi-Paxos).
+    """A replicated key-value store on a log of decisions (Multi-Paxos).
 
-    Its replicas find each other by a registry of their own, as instances do:
+    Its replicas find each other with a registry, as instances of Basic Paxos do:
 
     \b
       paxos registry --listen 127.0.0.1:7000 --data data/registry &
@@ -34,7 +34,7 @@ def kv() -> None:
       paxos kv put --registry 127.0.0.1:7000 colour blue
       paxos kv get --registry 127.0.0.1:7000 colour
 
-    Exit status: 0 done; 1 definitely not done; 2 nobody knows whether it was, or will be; 3 the key has no
+    Exit status: 0 done; 1 definitely not done; 2 unknown whether it was done, or will be; 3 the key has no
     value; 254 bad arguments; 255 a service could not go on.
     """
 
@@ -48,7 +48,7 @@ _groups = click.option(
     type=click.IntRange(1, 256),
     default=1,
     show_default=True,
-    help="Spread the keys over so many independent logs; the same for all replicas, and for ever.",
+    help="Number of independent logs over which the keys are spread; the same for all replicas, for ever.",
 )
 
 
@@ -58,12 +58,12 @@ _groups = click.option(
 def serve(member: Member, groups: int) -> None:
     """Run a replica of the store.
 
-    It registers, waits until the cluster is complete, and serves until stopped. Killed in whatever way and
-    started again with the same --listen and --data, it is the same replica and keeps its promises.
+    It registers, waits until the cluster is complete, and serves until stopped. After any crash, started
+    again with the same --listen and --data, it is the same replica and keeps its promises.
 
-    With several --groups, each has a log and a leader of its own, and syncs of the disk are for all of them
-    together. An operation can only be about keys of one group: {x}1 and {x}2 are in the same one, because
-    they have the same part in braces.
+    With several --groups, each group has a log and a leader of its own, and they share syncs of the disk. An
+    operation can only use keys of one group. Keys with the same part in braces are in the same group, as {x}1
+    and {x}2.
     """
     _run(member, joins=False, groups=groups)
 
@@ -72,11 +72,11 @@ def serve(member: Member, groups: int) -> None:
 @as_joiner
 @_groups
 def join(member: Member, groups: int) -> None:
-    """Run another replica, in a cluster that others have founded.
+    """Run a further replica in an existing cluster.
 
-    It has itself added as a learner: it follows the log, and does not count when something is decided until
-    it is given a vote with `paxos kv promote`. Killed in whatever way and started again with the same
-    --listen and --data, it is the same replica. One that has lost its data has to join anew, as another.
+    The replica is added as a learner: it follows the log and has no vote until `paxos kv promote` gives it
+    one. After any crash, started again with the same --listen and --data, it is the same replica. A replica
+    that has lost its data must join again, as a new one.
     """
     _run(member, joins=True, groups=groups)
 
@@ -84,62 +84,62 @@ def join(member: Member, groups: int) -> None:
 def _run(member: Member, *, joins: bool, groups: int) -> None:
     from random import SystemRandom
 
-    from ostrakon.paxos_impl.disk import OsDisk
-    from ostrakon.paxos_impl.groups.node import GroupsNode
-    from ostrakon.paxos_impl.replica.config import ReplicaConfig
-    from ostrakon.paxos_impl.replica.desk import answer_early
-    from ostrakon.paxos_impl.replica.node import ReplicaNode
-    from ostrakon.paxos_impl.replica.wire import read_incoming
+    from ostrakon.paxos_impl.server.groups_server import GroupsServer
+    from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+    from ostrakon.paxos_impl.server.replica_handler import answer_before_cluster
+    from ostrakon.paxos_impl.server.replica_server import ReplicaServer
+    from ostrakon.paxos_impl.storage.disk import OsDisk
+    from ostrakon.paxos_impl.wire.replica import read_incoming
 
     async def recover(
         service: Service, server_id: int, membership: Membership, disk: OsDisk, tracer: Tracer | None
     ) -> Server:
         config = ReplicaConfig(server_id, membership, joins, transport=service.transport, groups=groups)
-        node = ReplicaNode if groups == 1 else GroupsNode
+        node = ReplicaServer if groups == 1 else GroupsServer
         return await node.recover(config, disk, rng=SystemRandom(), tracer=tracer, log=service.say)
 
-    member.run(Kind("replica", read_incoming, answer_early, recover, groups))
+    member.run(Kind("replica", read_incoming, answer_before_cluster, recover, groups))
 
 
 @kv.command()
 @asks
-def status(whom: Whom) -> int:
-    """Print a line for each replica: what it does, whom it follows, and how far it knows the log.
+def status(options: ClientOptions) -> int:
+    """Print a line for each replica: its phase, its leader, and how far it knows the log.
 
-    Its lag is how many slots another one has executed and it has not. A replica with several groups has a
-    line for each of them. Exit status 1 if one of them does not answer.
+    The lag is the number of slots that another replica has executed and this one has not. A replica with
+    several groups has a line for each group. Exit status 1 if a replica does not answer.
     """
-    from ostrakon.paxos_impl.connection import NoAnswer
-    from ostrakon.paxos_impl.replica import client
+    from ostrakon.paxos_impl.client.connection import NoAnswer
+    from ostrakon.paxos_impl.client.replica import statuses
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
         found: dict[Address, list[Status] | str] = {}
         for address in addresses:
             share_s = timeout_s / len(addresses)
             try:
-                seen = await client.statuses(address, timeout_s=share_s, transport=whom.transport)
+                answer = await statuses(address, timeout_s=share_s, transport=options.transport)
             except NoAnswer:
                 found[address] = "no answer"
             else:
-                found[address] = seen if isinstance(seen, list) else str(seen)
-        for address, told in found.items():
-            for line in [told] if isinstance(told, str) else _lines(told, list(found.values())):
+                found[address] = answer if isinstance(answer, list) else str(answer)
+        for address, seen in found.items():
+            for line in [seen] if isinstance(seen, str) else _lines(seen, list(found.values())):
                 click.echo(f"{address}  {line}")
         return NOT_DONE if "no answer" in found.values() else 0
 
-    return whom.ask(ask)
+    return options.ask(ask)
 
 
-def _lines(told: Sequence[Status], found: Sequence[Sequence[Status] | str]) -> Iterator[str]:
-    """What a replica says of itself, a line for each group."""
-    for group, seen in enumerate(told):
+def _lines(groups: Sequence[Status], found: Sequence[Sequence[Status] | str]) -> Iterator[str]:
+    """A line for each group of a replica."""
+    for group, seen in enumerate(groups):
         others = [each[group] for each in found if not isinstance(each, str) and group < len(each)]
-        line = _told(seen, max(each.executed for each in others))
-        yield line if len(told) == 1 else f"group {group}  {line}"
+        line = _line(seen, max(each.executed for each in others))
+        yield line if len(groups) == 1 else f"group {group}  {line}"
 
 
-def _told(seen: Status, last: int) -> str:
-    """What a replica, or one group of it, says of itself."""
+def _line(seen: Status, last: int) -> str:
+    """The status of a replica, or of one of its groups, as a line."""
     return (
         f"server {seen.server_id}  start {seen.incarnation + 1}  {seen.phase}  "
         f"leader {'-' if seen.leader is None else seen.leader}  ballot {seen.promised or '-'}  "

@@ -1,4 +1,4 @@
-"""Members of a cluster as services: they register, wait for the others, and serve."""
+"""Runs a member of a cluster as a service: it gets an id, waits until the cluster is complete, and serves."""
 
 from __future__ import annotations
 
@@ -12,64 +12,65 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from ostrakon.paxos_impl.cli.address import ADDRESS
-from ostrakon.paxos_impl.cli.serving import Service, require_told, resolved, serves
+from ostrakon.paxos_impl.cli.service_options import Service, require_public, resolved, serves
 
 if TYPE_CHECKING:
     import trio
 
-    from ostrakon.paxos_impl.driver import Tracer
-    from ostrakon.paxos_impl.membership import Address, Membership
-    from ostrakon.paxos_impl.server import Server
-    from ostrakon.paxos_impl.visitor import Visitor
-    from ostrakon.paxos_impl.wire import Waiting
+    from ostrakon.paxos_impl.server.client_connection import ClientConnection
+    from ostrakon.paxos_impl.server.driver import Tracer
+    from ostrakon.paxos_impl.server.server import Server
+    from ostrakon.paxos_impl.wire.decree import Waiting
+    from ostrakon.paxos_impl.wire.membership import Address, Membership
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What there is to be a member of: a cluster of instances, or of replicas of a store."""
+    """The kind of member: an instance of Basic Paxos, or a replica of a store."""
 
     promises: str
-    """The file without which a member does not know what it has promised."""
+    """The file that has the promises of the member."""
     read: Callable[[bytes], object]
-    """Reads what its clients say."""
-    answer_early: Callable[[Visitor, object, Waiting], None]
-    """Serves them before there is a cluster."""
+    """Decodes a message of a client."""
+    answer_before_cluster: Callable[[ClientConnection, object, Waiting], None]
+    """Serves clients until the cluster is complete."""
     recover: Callable[[Service, int, Membership, Any, Tracer | None], Awaitable[Server]]
-    """Makes the member, of its server id, the membership, its disk and who listens to what it does."""
+    """Makes the member from its server id, its membership, its disk and its tracer."""
     groups: int = 1
-    """How many groups the members of its cluster have."""
+    """Number of groups of the cluster."""
 
 
-class Office(Protocol):
-    """Where a service becomes a member."""
+class Enroller(Protocol):
+    """Makes a service a member of a cluster."""
 
     @property
     def cluster_size(self) -> int:
-        """How many it has to wait for, itself counted in."""
+        """Number of members that make the cluster complete, this one included."""
 
-    async def enlist(
-        self, service: Service, kind: Kind, address: Address, disk: Any, note: Callable[[int], None]
+    async def enroll(
+        self, service: Service, kind: Kind, address: Address, disk: Any, set_registered: Callable[[int], None]
     ) -> tuple[int, Membership]:
-        """Its id, and who it is a member with; `note` is told how many there are, until there are enough."""
+        """The id of the new member, and the membership; `set_registered` gets the number of members
+        meanwhile."""
 
-    async def note_service(self, disk: Any) -> None:
-        """Note that it takes part from now on."""
+    async def record_service(self, disk: Any) -> None:
+        """Record that the member serves from now on."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByRegistry:
-    """Those who found a cluster find each other by a registry."""
+    """Founding members find each other with a registry. An `Enroller`."""
 
     registry: Address
     cluster_size: int
 
-    async def enlist(
-        self, service: Service, kind: Kind, address: Address, disk: Any, note: Callable[[int], None]
+    async def enroll(
+        self, service: Service, kind: Kind, address: Address, disk: Any, set_registered: Callable[[int], None]
     ) -> tuple[int, Membership]:
-        """See `Office`."""
+        """Register, and wait until the cluster is complete."""
         import secrets
 
-        from ostrakon.paxos_impl.enroll import enroll
+        from ostrakon.paxos_impl.registry.enrollment import enroll
 
         return await enroll(
             self.registry,
@@ -80,28 +81,28 @@ class ByRegistry:
             promises=kind.promises,
             transport=service.transport,
             log=service.say,
-            note=note,
+            note=set_registered,
         )
 
-    async def note_service(self, disk: Any) -> None:
-        """See `Office`."""
-        from ostrakon.paxos_impl.enroll import note_service
+    async def record_service(self, disk: Any) -> None:
+        """Record it on the disk."""
+        from ostrakon.paxos_impl.registry.enrollment import record_service
 
-        await note_service(disk)
+        await record_service(disk)
 
 
 @dataclass(frozen=True, slots=True)
 class ByMember:
-    """Who joins a cluster that others have founded is taken in by its members."""
+    """A later member is added by a member of the cluster. An `Enroller`."""
 
     known: Address
     cluster_size: int = 1
 
-    async def enlist(
-        self, service: Service, kind: Kind, address: Address, disk: Any, note: Callable[[int], None]
+    async def enroll(
+        self, service: Service, kind: Kind, address: Address, disk: Any, set_registered: Callable[[int], None]
     ) -> tuple[int, Membership]:
-        """See `Office`."""
-        from ostrakon.paxos_impl.replica.joining import join
+        """Have the cluster add this replica as a learner."""
+        from ostrakon.paxos_impl.registry.joining import join
 
         return await join(
             self.known,
@@ -113,32 +114,32 @@ class ByMember:
             log=service.say,
         )
 
-    async def note_service(self, disk: Any) -> None:
-        """See `Office`."""
-        from ostrakon.paxos_impl.replica.joining import note_service
+    async def record_service(self, disk: Any) -> None:
+        """Record it on the disk."""
+        from ostrakon.paxos_impl.registry.joining import record_service
 
-        await note_service(disk)
+        await record_service(disk)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """How to become a member, and what to tell meanwhile."""
+    """A member that is about to run: its service, and how it enrolls."""
 
     service: Service
-    office: Office
+    enroller: Enroller
     metrics: Address | None
     trace: Path | None
 
     def run(self, kind: Kind) -> None:
-        """Listen, register, wait for the others, and serve until stopped."""
-        from ostrakon.paxos_impl.book import normal
+        """Listen, enroll, and serve until stopped."""
+        from ostrakon.paxos_impl.registry.state import canonical
 
         try:
-            address = normal(resolved(self.service.listen))
+            address = canonical(resolved(self.service.listen))
         except (OSError, ValueError) as error:
             raise click.BadParameter(str(error), param_hint="--listen") from None
         if self.metrics is not None:
-            require_told(self.metrics, "--metrics", is_allowed=self.service.is_public)
+            require_public(self.metrics, "--metrics", is_allowed=self.service.is_public)
 
         async def main(stop: trio.Event) -> None:
             with _tracer(self.trace) as tracer:
@@ -151,32 +152,31 @@ class Member:
 
         import trio
 
-        from ostrakon.paxos_impl.anteroom import Anteroom
-        from ostrakon.paxos_impl.disk import OsDisk
-        from ostrakon.paxos_impl.instruments import samples_of
-        from ostrakon.paxos_impl.metrics import serve_metrics
-        from ostrakon.paxos_impl.reception import Reception
-        from ostrakon.paxos_impl.server import serve_when_complete
+        from ostrakon.paxos_impl.server.dispatcher import Dispatcher
+        from ostrakon.paxos_impl.server.metrics_endpoint import serve_metrics, server_samples
+        from ostrakon.paxos_impl.server.server import serve_when_complete
+        from ostrakon.paxos_impl.server.startup_handler import StartupHandler
+        from ostrakon.paxos_impl.storage.disk import OsDisk
 
         service, disk, server = self.service, OsDisk(self.service.data), None
-        anteroom = Anteroom(kind.read, kind.answer_early, self.office.cluster_size)
-        reception = Reception(anteroom, service.say, service.transport)
+        startup = StartupHandler(kind.read, kind.answer_before_cluster, self.enroller.cluster_size)
+        dispatcher = Dispatcher(startup, service.say, service.transport)
 
         async def join() -> Server:
             nonlocal server
-            server = await self._join(kind, address, disk, tracer, note)
+            server = await self._join(kind, address, disk, tracer, set_registered)
             return server
 
-        def note(registered: int) -> None:
-            anteroom.note(registered)
-            reception.speak()
+        def set_registered(registered: int) -> None:
+            startup.set_registered(registered)
+            dispatcher.serve_clients()
 
         async with trio.open_nursery() as nursery:
             if self.metrics is not None:
-                samples = partial(samples_of, reception)
+                samples = partial(server_samples, dispatcher)
                 serve = partial(serve_metrics, self.metrics, lambda: samples(server), log=service.say)
                 service.say(f"metrics at http://{await nursery.start(serve)}/metrics")
-            run = partial(serve_when_complete, reception, join, address, stop=stop)
+            run = partial(serve_when_complete, dispatcher, join, address, stop=stop)
             service.say(f"listening on {await nursery.start(partial(_then_cancel, nursery, run))}")
 
     async def _join(
@@ -185,39 +185,39 @@ class Member:
         address: Address,
         disk: Any,
         tracer: Tracer | None,
-        note: Callable[[int], None],
+        set_registered: Callable[[int], None],
     ) -> Server:
-        """Register, wait until the cluster is complete, and recover what is remembered of it."""
-        from ostrakon.paxos_impl.remark import Remark
+        """Enroll, wait until the cluster is complete, and recover the state on the disk."""
+        from ostrakon.paxos_impl.server.log_record import LogRecord
 
-        server_id, membership = await self.office.enlist(self.service, kind, address, disk, note)
+        server_id, membership = await self.enroller.enroll(self.service, kind, address, disk, set_registered)
         server = await kind.recover(self.service, server_id, membership, disk, tracer)
-        await self.office.note_service(disk)
+        await self.enroller.record_service(disk)
         line = f"serving as server {server_id} of cluster {membership.cluster_id}"
-        self.service.say(Remark(line, event="serving", server=server_id, cluster=membership.cluster_id))
+        self.service.say(LogRecord(line, event="serving", server=server_id, cluster=membership.cluster_id))
         return server
 
 
 def as_member(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of commands that run a founder of a cluster; the command is given them as its `member`."""
+    """Add the options of a founding member to a command, which gets them as its argument `member`."""
     return _as_member_by(ByRegistry, {"cluster_size": _CLUSTER_SIZE, "registry": _REGISTRY}, command)
 
 
 def as_joiner(command: Callable[..., None]) -> Callable[..., None]:
-    """The options of commands that run who joins a cluster; the command is given them as its `member`."""
+    """Add the options of a joining member to a command, which gets them as its argument `member`."""
     return _as_member_by(ByMember, {"known": _NODE}, command)
 
 
 def _as_member_by(
-    office: Callable[..., Office], particulars: Mapping[str, _Option], command: Callable[..., None]
+    enroller: Callable[..., Enroller], fields: Mapping[str, _Option], command: Callable[..., None]
 ) -> Callable[..., None]:
     @wraps(command)
     def with_member(*, service: Service, metrics: Address | None, trace: Path | None, **rest: Any) -> None:
-        about = {name: rest.pop(name) for name in particulars}
-        command(member=Member(service, office(**about), metrics, trace), **rest)
+        about = {name: rest.pop(name) for name in fields}
+        command(member=Member(service, enroller(**about), metrics, trace), **rest)
 
     served: Callable[..., None] = serves(with_member)
-    for option in (_TRACE, _METRICS, *particulars.values(), _LISTEN):
+    for option in (_TRACE, _METRICS, *fields.values(), _LISTEN):
         served = option(served)
     return served
 
@@ -228,30 +228,33 @@ _TRACE = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Append every protocol event to this file, as JSON lines.",
 )
-_METRICS = click.option("--metrics", type=ADDRESS, help="Serve metrics there, as Prometheus reads them.")
+_METRICS = click.option("--metrics", type=ADDRESS, help="Serve metrics for Prometheus at this address.")
 _CLUSTER_SIZE = click.option(
     "--cluster-size",
     type=click.IntRange(1),
     default=3,
     show_default=True,
-    help="How many make the cluster; the same for all of them.",
+    help="Number of members of the cluster; the same for all of them.",
 )
 _REGISTRY = click.option("--registry", type=ADDRESS, required=True, help="The registry.")
 _NODE = click.option("--node", "known", type=ADDRESS, required=True, help="Any member of the cluster.")
-_LISTEN = click.option("--listen", type=ADDRESS, required=True, help="Where to listen; others find it there.")
+_LISTEN = click.option(
+    "--listen", type=ADDRESS, required=True, help="Address to listen on, at which the other members find it."
+)
 
 
 async def _then_cancel(
     nursery: trio.Nursery, run: Callable[..., Awaitable[None]], *, task_status: trio.TaskStatus[Address]
 ) -> None:
-    """Run this, and when it is done end all else that runs in the nursery."""
+    """Run a service, and cancel the nursery when it ends."""
     await run(task_status=task_status)
     nursery.cancel_scope.cancel()
 
 
 @contextmanager
 def _tracer(path: Path | None) -> Iterator[Tracer | None]:
-    """Writes events with the time of day, in nanoseconds since 1970, so that traces can be joined."""
+    """Writes events with the time in nanoseconds since 1970, so that traces of several members can be
+    merged."""
     if path is None:
         yield None
         return

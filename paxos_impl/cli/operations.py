@@ -1,4 +1,4 @@
-"""The commands that ask the store for something: `paxos kv get`, `put`, `cas`, ..., and all that it knows."""
+"""The commands that read and change the store: `paxos kv get`, `put`, `cas`, ..."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ostrakon.paxos_impl.cli.client_options import ClientOptions, asks
 from ostrakon.paxos_impl.cli.exits import NOT_DONE, UNKNOWN_YET, UNSURE, say, text
-from ostrakon.paxos_impl.cli.whom import Whom, asks
 
 if TYPE_CHECKING:
     from ostrakon.paxos_impl.kv.operation import Operation
-    from ostrakon.paxos_impl.membership import Address
+    from ostrakon.paxos_impl.wire.membership import Address
 
 How = Literal["lease", "index", "log", "stale"]
-"""What makes sure that a read shows what is there now."""
+"""How a read is kept from returning an old value."""
 
 _as_json = click.option("--json", "is_json", is_flag=True, help="Values are JSON, not text.")
 
@@ -27,26 +27,26 @@ _as_json = click.option("--json", "is_json", is_flag=True, help="Values are JSON
     type=click.Choice(["lease", "index", "log", "stale"]),
     default="lease",
     show_default=True,
-    help="What makes sure that the value is not an old one.",
+    help="How to make sure that the value is not an old one.",
 )
 @asks
-def get(key: str, how: How, whom: Whom) -> int:
+def get(key: str, how: How, options: ClientOptions) -> int:
     """Print the value of KEY. Exit status 3 if it has none.
 
-    By `lease`, the leader answers at once while nobody else can lead. By `index`, it makes sure first that a
-    quorum still goes by it. By `log`, the read is decided and executed as a write is. With `stale`, whoever
-    is asked tells what it knows, which may be long out of date.
+    With `lease`, the leader answers at once while no other replica can lead. With `index`, the leader first
+    asks a quorum whether it still leads. With `log`, the read is decided and executed as a write is. With
+    `stale`, any replica answers with the value that it knows, which may be out of date.
     """
     from ostrakon.paxos_impl.kv.operation import Get
 
-    def tell(value: Any) -> int:
+    def show(value: Any) -> int:
         if value is None:
             say(f"{key} has no value")
             return UNKNOWN_YET
         click.echo(text(value))
         return 0
 
-    return _carry_out(Get(key), tell, whom, how)
+    return _carry_out(Get(key), show, options, how)
 
 
 @click.command()
@@ -54,11 +54,11 @@ def get(key: str, how: How, whom: Whom) -> int:
 @click.argument("value")
 @_as_json
 @asks
-def put(key: str, value: str, is_json: bool, whom: Whom) -> int:
-    """Let KEY have VALUE."""
+def put(key: str, value: str, is_json: bool, options: ClientOptions) -> int:
+    """Set KEY to VALUE."""
     from ostrakon.paxos_impl.kv.operation import Put
 
-    return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, whom)
+    return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, options)
 
 
 @click.command()
@@ -72,21 +72,21 @@ def cas(
     old: str,
     new: str,
     is_json: bool,
-    whom: Whom,
+    options: ClientOptions,
 ) -> int:
-    """Let KEY have the value NEW if it has OLD; exit status 1 if it has another.
+    """Set KEY to NEW if its value is OLD; exit status 1 if it has another value.
 
-    With --json, null stands for having none.
+    With --json, null stands for no value.
     """
     from ostrakon.paxos_impl.kv.operation import Cas
 
-    def tell(swapped: Any) -> int:
+    def show(swapped: Any) -> int:
         if not swapped:
             say(f"{key} has another value")
         return 0 if swapped else NOT_DONE
 
     operation = Cas(key, _value(old, is_json), _value(new, is_json))
-    return _carry_out(operation, tell, whom)
+    return _carry_out(operation, show, options)
 
 
 @click.command()
@@ -94,46 +94,46 @@ def cas(
 @click.argument("element")
 @_as_json
 @asks
-def append(key: str, element: str, is_json: bool, whom: Whom) -> int:
-    """Add ELEMENT to the list that KEY has, and print how many elements it has then."""
+def append(key: str, element: str, is_json: bool, options: ClientOptions) -> int:
+    """Append ELEMENT to the list at KEY, and print the new length of the list."""
     from ostrakon.paxos_impl.kv.operation import Append
 
-    def tell(length: Any) -> int:
+    def show(length: Any) -> int:
         click.echo(text(length))
         return 0
 
-    return _carry_out(Append(key, _value(element, is_json)), tell, whom)
+    return _carry_out(Append(key, _value(element, is_json)), show, options)
 
 
 @click.command()
 @click.argument("key")
 @asks
-def delete(key: str, whom: Whom) -> int:
-    """Let KEY have no value. Exit status 3 if it had none."""
+def delete(key: str, options: ClientOptions) -> int:
+    """Delete the value of KEY. Exit status 3 if it had none."""
     from ostrakon.paxos_impl.kv.operation import Delete
 
-    return _carry_out(Delete(key), lambda had: 0 if had else UNKNOWN_YET, whom)
+    return _carry_out(Delete(key), lambda had: 0 if had else UNKNOWN_YET, options)
 
 
 @click.command()
 @click.argument("key")
 @click.argument("amount", type=int)
 @asks
-def add(key: str, amount: int, whom: Whom) -> int:
-    """Add AMOUNT to the whole number that KEY has, or to 0, and print the sum.
+def add(key: str, amount: int, options: ClientOptions) -> int:
+    """Add AMOUNT to the integer at KEY, or to 0 if KEY has no value, and print the sum.
 
-    Exit status 1 if it has something else.
+    Exit status 1 if the value is not an integer.
     """
     from ostrakon.paxos_impl.kv.operation import Add
 
-    def tell(total: Any) -> int:
+    def show(total: Any) -> int:
         if total is None:
             say(f"{key} has a value that is no whole number")
             return NOT_DONE
         click.echo(text(total))
         return 0
 
-    return _carry_out(Add(key, amount), tell, whom)
+    return _carry_out(Add(key, amount), show, options)
 
 
 @click.command()
@@ -146,54 +146,54 @@ def add(key: str, amount: int, whom: Whom) -> int:
     type=click.FloatRange(0.001),
     default=10.0,
     show_default=True,
-    help="How long.",
+    help="Duration in seconds.",
 )
 @asks
-def lock(lock: str, holder: str, lease_s: float, whom: Whom) -> int:
-    """Give LOCK to HOLDER for a while, and print the fencing token. Exit status 1 if somebody else has it.
+def lock(lock: str, holder: str, lease_s: float, options: ClientOptions) -> int:
+    """Give LOCK to HOLDER for a time, and print the fencing token. Exit status 1 if another holder has it.
 
-    HOLDER is a name that nobody else uses. Who has the lock already keeps it, from now on for as long.
+    HOLDER is a name that no other client uses. A holder that has the lock already gets it for longer.
     """
     from ostrakon.paxos_impl.kv.operation import Acquire
 
-    def tell(token: Any) -> int:
+    def show(token: Any) -> int:
         if token is None:
             say("somebody else has it")
             return NOT_DONE
         click.echo(text(token))
         return 0
 
-    return _carry_out(Acquire(lock, holder, round(1000 * lease_s)), tell, whom)
+    return _carry_out(Acquire(lock, holder, round(1000 * lease_s)), show, options)
 
 
 @click.command()
 @click.argument("lock")
 @click.argument("token", type=int)
 @asks
-def unlock(lock: str, token: int, whom: Whom) -> int:
-    """Give LOCK back that was got with TOKEN. Exit status 1 if it was given to another since, or back."""
+def unlock(lock: str, token: int, options: ClientOptions) -> int:
+    """Release LOCK, which was granted with TOKEN. Exit status 1 if it was released or granted again since."""
     from ostrakon.paxos_impl.kv.operation import Release
 
-    def tell(released: Any) -> int:
+    def show(released: Any) -> int:
         if not released:
-            say("it was not that token's any more")
+            say("that token does not hold it any more")
         return 0 if released else NOT_DONE
 
-    return _carry_out(Release(lock, token), tell, whom)
+    return _carry_out(Release(lock, token), show, options)
 
 
 @click.command()
 @click.argument("operation")
 @asks
-def do(operation: str, whom: Whom) -> int:
-    """Carry out OPERATION, any that the store knows, as JSON; print the result, as JSON.
+def do(operation: str, options: ClientOptions) -> int:
+    """Execute OPERATION, which may be any operation of the store as JSON; print the result as JSON.
 
     \b
       paxos kv do '["txn", [["x", 1], ["y", null]], [["add", "x", -1], ["put", "y", 1]]]'
       paxos kv do '["guarded", "lock", 7, ["append", "log", "mine"]]'
 
-    The first does two things at once if x is 1 and y has no value; the second appends if nobody was given
-    the lock since token 7. Exit status 1 if nothing was done, since a condition does not hold.
+    The first changes two keys at once if x is 1 and y has no value. The second appends if the lock was not
+    granted again since token 7. Exit status 1 if nothing was done because a condition does not hold.
     """
     from ostrakon.paxos_impl.kv.machine import BadOperation
     from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Transaction, parse
@@ -203,34 +203,34 @@ def do(operation: str, whom: Whom) -> int:
     except BadOperation as error:
         raise click.UsageError(str(error)) from None
 
-    def tell(result: Any) -> int:
+    def show(result: Any) -> int:
         import msgspec
 
         click.echo(msgspec.json.encode(result).decode())
         is_conditional = isinstance(parsed, Transaction | Guarded | Acquire)
         return NOT_DONE if is_conditional and result is None else 0
 
-    return _carry_out(parsed, tell, whom)
+    return _carry_out(parsed, show, options)
 
 
 OPERATIONS = (get, put, cas, append, add, delete, lock, unlock, do)
-"""In the order in which they are told of."""
+"""In the order of the help text."""
 
 
 def _carry_out(
     operation: Operation,
-    tell: Any,
-    whom: Whom,
+    show: Any,
+    options: ClientOptions,
     how: How = "lease",
 ) -> int:
-    """Have an operation executed; reads go without a slot of their own, unless they are to be by `log`."""
+    """Execute an operation; a read needs no slot of the log, except with `how="log"`."""
     import secrets
 
+    from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient, Unsure
     from ostrakon.paxos_impl.kv.operation import only_looks, plain
-    from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure
 
     async def ask(addresses: list[Address], timeout_s: float) -> int:
-        async with ReplicaClient(addresses, secrets.token_hex(8), transport=whom.transport) as client:
+        async with ReplicaClient(addresses, secrets.token_hex(8), transport=options.transport) as client:
             try:
                 if only_looks(operation) and how != "log":
                     done = await client.read(plain(operation), how=how, timeout_s=timeout_s)
@@ -240,12 +240,12 @@ def _carry_out(
                 say(f"not done: {why}")
                 return NOT_DONE
             except Unsure as why:
-                say(f"nobody knows whether it was done, or will be: {why}")
+                say(f"unknown whether it was done, or will be: {why}")
                 return UNSURE
-        status: int = tell(done.result)
+        status: int = show(done.result)
         return status
 
-    return whom.ask(ask, awaits_cluster=True)
+    return options.ask(ask, awaits_cluster=True)
 
 
 def _value(argument: str, is_json: bool) -> Any:

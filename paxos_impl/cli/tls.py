@@ -1,4 +1,4 @@
-"""The options of TLS, for those who serve and those who ask."""
+"""The TLS options of services and clients."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ostrakon.paxos_impl.transport import Transport
+    from ostrakon.paxos_impl.wire.transport import Transport
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def with_tls(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options `cert`, `key` and `ca`."""
+    """Add the options `--cert`, `--key` and `--ca` to a command."""
     for name, about in (
-        ("ca", "The certificate of the cluster's own authority: who shows none signed by it gets nothing."),
+        ("ca", "The certificate of the cluster's own authority; a peer needs a certificate signed by it."),
         ("key", "The key of that certificate."),
-        ("cert", "Speak TLS, showing this certificate; PEM, as the other two are."),
+        ("cert", "Use TLS with this certificate; PEM, as the other two files."),
     ):
         command = click.option(
             f"--{name}", f"tls_{name}", type=_FILE, envvar=f"PAXOS_{name.upper()}", help=about
@@ -28,11 +28,11 @@ def with_tls(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def transport_of(cert: Path | None, key: Path | None, ca: Path | None) -> Transport:
-    """How to connect, by these options.
+    """The transport for these options.
 
     Raises: click.UsageError.
     """
-    from ostrakon.paxos_impl.transport import PLAIN, BadCertificate, mutual_tls
+    from ostrakon.paxos_impl.wire.transport import PLAIN, BadCertificate, mutual_tls
 
     match (cert, key, ca):
         case (None, None, None):
@@ -41,5 +41,5 @@ def transport_of(cert: Path | None, key: Path | None, ca: Path | None) -> Transp
             try:
                 return mutual_tls(cert, key, ca)
             except BadCertificate as error:
-                raise click.UsageError(f"no TLS with {error}") from None
-    raise click.UsageError("TLS takes all three of --cert, --key and --ca")
+                raise click.UsageError(f"TLS can't use {error}") from None
+    raise click.UsageError("TLS needs all three of --cert, --key and --ca")

@@ -1,1 +1,1 @@
-"""A key-value store as a replicated state machine: what it does, exactly once, whoever asks how often."""
+"""A key-value store as a replicated state machine, with sessions that execute each command once."""

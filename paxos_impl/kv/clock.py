@@ -1,8 +1,8 @@
-"""The time of the log: what state machines go by, so that it is the same for all replicas.
+"""The time of the log: the clock of state machines, the same for all replicas.
 
-The leader stamps what depends on time as it takes it up, and what time it is, is what the latest stamp says.
-What must always hold: between two stamps that become part of the log no more time passes by the log than
-has truly passed. So a lease lasts at least as long as its holder thinks, whoever leads meanwhile.
+The leader stamps each command that depends on time, and the time of the log is the latest stamp. What must
+always hold: between two stamps in the log, the time of the log advances by no more than real time. So a lease
+lasts at least as long as its holder thinks, even if the leader changes.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from ostrakon.paxos_impl.core.ballot import Ballot
 
 
 class LogClock(msgspec.Struct, frozen=True, gc=False):
-    """How the own monotonic clock translates into the time of the log. It begins again with each reign.
+    """Translates the leader's monotonic clock to the time of the log; computed anew for each ballot.
 
-    Clocks of different machines have nothing to do with each other, and so a new leader goes on from the
-    latest time that it knows of: what passed while nobody led does not count.
+    Monotonic clocks of different machines are unrelated, so a new leader goes on from the latest stamp that
+    it knows: time without a leader does not count.
     """
 
     reign: Ballot | None = None
     ahead_ms: int = 0
-    """How much later it is by the log than by the own clock."""
+    """Time of the log minus time of the leader's clock."""
 
     def at(self, reign: Ballot, own_ms: int, reached_ms: int) -> LogClock:
-        """The clock as the leader of a ballot goes by it when the own clock shows `own_ms`.
+        """The clock for the leader of a ballot when its own clock shows `own_ms`.
 
         `reached_ms` is the latest stamp that the state machine has executed.
         """
@@ -32,5 +32,5 @@ class LogClock(msgspec.Struct, frozen=True, gc=False):
         return LogClock(reign, ahead_ms if reign != self.reign else max(ahead_ms, self.ahead_ms))
 
     def stamp(self, own_ms: int) -> int:
-        """The time by the log."""
+        """The time of the log."""
         return own_ms + self.ahead_ms

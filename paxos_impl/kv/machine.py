@@ -1,4 +1,4 @@
-"""What a log can replicate: a state machine, given commands one by one in the order of the log."""
+"""The protocol of state machines that a log can replicate."""
 
 from __future__ import annotations
 
@@ -6,50 +6,50 @@ from typing import Any, Protocol
 
 
 class BadOperation(ValueError):
-    """No such operation; the message says what would be one."""
+    """Not an operation of this machine; the message says why."""
 
 
 class BadState(ValueError):
-    """This is no state of such a machine; the message says why."""
+    """Not a state of this machine; the message says why."""
 
 
 class StateMachine(Protocol):
-    """Deterministic: its state and answers depend on the operations so far and on nothing else.
+    """A deterministic machine: its state and its answers depend only on the operations executed so far.
 
-    Neither the time nor chance may play a part in it, nor the order of a set. What time it is, an operation
-    can be told by the leader, before it becomes part of the log: see `stamped`.
+    It must not use the time, random numbers, or the order of a set. An operation that needs the time gets it
+    from the leader before it enters the log: see `stamped`.
     """
 
     def parse(self, op: Any) -> Any:
-        """An operation as `is_query` and `carry_out` take it.
+        """The parsed operation, for `is_query` and `carry_out`.
 
-        Raises: BadOperation, if it is no operation at all.
+        Raises: BadOperation.
         """
 
     def is_query(self, operation: Any) -> bool:
-        """Whether this operation only looks."""
+        """Whether this operation only reads."""
 
     def stamped(self, op: Any, at_ms: int) -> Any:
-        """An operation that can be parsed, with the time at which the leader takes it up, if that matters.
+        """The operation with the time of the log, if the operation depends on time.
 
-        Called by the leader alone; it changes nothing.
+        Only the leader calls it; the state does not change.
         """
 
     @property
     def reached_ms(self) -> int:
-        """The latest time that an operation it has executed was stamped with; 0 if none was."""
+        """The latest stamp of the executed operations, in milliseconds; 0 if there was none."""
 
     def execute(self, op: Any) -> Any:
-        """Carry out an operation that can be parsed, as plain data; the answer is plain data."""
+        """Execute an operation that `parse` accepts; operation and answer are plain data."""
 
     def carry_out(self, operation: Any) -> Any:
-        """Carry out what `parse` gave; the answer is plain data."""
+        """Execute a parsed operation; the answer is plain data."""
 
     def state(self) -> Any:
-        """All of the state, as plain data."""
+        """The whole state, as plain data."""
 
     def restore(self, state: Any) -> None:
-        """Take on what `state` told, at another replica or at another time.
+        """Replace the state by one that `state` returned, here or at another replica.
 
         Raises: BadState.
         """

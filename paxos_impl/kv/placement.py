@@ -1,6 +1,6 @@
-"""Placement: which of a cluster's groups has a key. Every server and every client has to find the same.
+"""Placement: which group has a key. All servers and clients must compute the same group.
 
-What must always hold: an operation is about keys of one group, so that one log decides all of it.
+What must always hold: an operation uses keys of one group, so that one log decides all of it.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Operation, Releas
 
 
 def group_of(op: Any, groups: int) -> int:
-    """The group that has what an operation is about; the first one, if it is about nothing.
+    """The group of an operation; the first group, if it uses no keys.
 
-    Raises: BadOperation, when it is none, or when no group has all of that.
+    Raises: BadOperation, if its keys are in different groups, or if it is no operation.
     """
     homes = {name: group_of_key(name, groups) for name in _names(parse(op))}
     if len(set(homes.values())) > 1:
         told = ", ".join(f"{name!r} in group {home}" for name, home in homes.items())
         raise BadOperation(
-            f"what it is about is not all in one group: {told}. An operation is carried out in one group; "
-            "names that have the same part in braces, as {x}1 and {x}2 have, are in the same one"
+            f"the keys of the operation are not all in one group: {told}. An operation can only use keys of "
+            "one group; keys with the same part in braces, as {x}1 and {x}2, are in the same group"
         )
     return next(iter(homes.values()), 0)
 
 
 def group_of_key(key: str, groups: int) -> int:
-    """The group that has a key, or a lock of this name.
+    """The group of a key, or of the lock with this name.
 
-    Only the part between its first brace and the next closing one counts, if there is any.
+    If the key has a part between braces, only that part counts.
     """
     _, _, inside = key.partition("{")
     tag, closing, _ = inside.partition("}")
@@ -38,7 +38,7 @@ def group_of_key(key: str, groups: int) -> int:
 
 
 def _names(operation: Operation) -> tuple[str, ...]:
-    """Of all that an operation is about, keys and locks."""
+    """The keys and locks of an operation."""
     match operation:
         case Transaction(given, ops):
             return (*(key for key, _ in given), *(op.key for op in ops))

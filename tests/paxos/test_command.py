@@ -158,13 +158,13 @@ def test_serve_writes_a_trace_when_asked(tmp_path: Path) -> None:
         (["serve", "--listen", "0.0.0.0:1", "--registry", "a:1", "--data", "d"], "--public"),
         (
             ["serve", "--listen", "0.0.0.0:1", "--registry", "a:1", "--data", "d", "--public"],
-            "nobody can reach",
+            "no other machine can connect",
         ),
-        (["registry", "--listen", "0.0.0.0:1", "--data", "d"], "from other machines"),
+        (["registry", "--listen", "0.0.0.0:1", "--data", "d"], "other machines can connect"),
         (["get", "--node", "a:1", "--cert", __file__], "all three of --cert, --key and --ca"),
         (
             ["get", "--node", "a:1", *(arg for o in ("cert", "key", "ca") for arg in (f"--{o}", __file__))],
-            "no TLS",
+            "TLS can't use",
         ),
         (["serve", "--listen", "127.0.0.1:0", "--registry", "a:1", "--data", "d"], "port 0"),
         (["frobnicate"], "No such command"),
@@ -239,5 +239,5 @@ def test_an_instance_whose_log_is_gone_does_not_vote_as_if_it_had_promised_nothi
 
     town.start("3")
 
-    town.wait("3", "log is missing, and with it what this instance has promised")
+    town.wait("3", "log is missing, and with it the promises of this instance")
     assert town.running.pop("3").wait(10) == 255

@@ -82,7 +82,7 @@ def test_a_founder_whose_log_is_gone_does_not_serve(town: GrowingTown) -> None:
     town.start("1")
 
     assert town.wait_ended("1") == 255
-    assert "the log is missing, and with it what was promised" in town.said("1")
+    assert "the log is missing, and with it the promises of this replica" in town.said("1")
 
 
 def test_a_write_that_was_cut_short_is_no_damage(town: GrowingTown) -> None:

@@ -10,19 +10,18 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.connection import Connection
+from ostrakon.paxos_impl.client.connection import Connection
+from ostrakon.paxos_impl.client.replica import NotDone, statuses
 from ostrakon.paxos_impl.core.multi import Compaction
 from ostrakon.paxos_impl.core.multi.message import Ask
-from ostrakon.paxos_impl.groups.node import GroupsNode
-from ostrakon.paxos_impl.groups.trace import GroupEvent
-from ostrakon.paxos_impl.instruments import samples_of
 from ostrakon.paxos_impl.kv.machine import BadOperation
 from ostrakon.paxos_impl.kv.placement import group_of, group_of_key
-from ostrakon.paxos_impl.metrics import rendered
-from ostrakon.paxos_impl.reception import Reception
-from ostrakon.paxos_impl.replica.client import NotDone, statuses
-from ostrakon.paxos_impl.replica.config import ReplicaConfig
-from ostrakon.paxos_impl.replica.wire import (
+from ostrakon.paxos_impl.server.dispatcher import Dispatcher
+from ostrakon.paxos_impl.server.groups_server import GroupEvent, GroupsServer
+from ostrakon.paxos_impl.server.metrics_endpoint import rendered, server_samples
+from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+from ostrakon.paxos_impl.wire.decree import Envelope, Hello, cluster_tag, framed
+from ostrakon.paxos_impl.wire.replica import (
     PROTOCOL,
     Done,
     Elsewhere,
@@ -35,7 +34,6 @@ from ostrakon.paxos_impl.replica.wire import (
     Status,
     read_response,
 )
-from ostrakon.paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.test_replica_node import Cluster, cluster
 from tests.ports import LONG_S
 
@@ -242,8 +240,8 @@ async def test_every_group_tells_how_it_is_and_is_measured() -> None:
             assert sum(each.phase == "leading" for each in of_group) == 1
 
     config = ReplicaConfig(1, three.membership, groups=3)
-    server = await GroupsNode.recover(config, three.disks[1], rng=Random(1))
-    lines = rendered(samples_of(Reception(server.desk, lambda line: None), server)).splitlines()
+    server = await GroupsServer.recover(config, three.disks[1], rng=Random(1))
+    lines = rendered(server_samples(Dispatcher(server.handler, lambda line: None), server)).splitlines()
     names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     assert len(set(names)) == len(names)
     assert 'paxos_slot_known{group="2"}' in "\n".join(lines)
@@ -261,7 +259,7 @@ async def test_a_message_to_a_group_that_is_not_there_closes_its_connection_and_
     async with cluster(groups=2) as three, three.client("a") as client:
         async with await trio.open_tcp_stream(*three.addresses[0]) as stream:
             hello = framed(Hello(PROTOCOL, "blue", 2, 1, 99, groups=2))
-            await stream.send_all(hello + framed(Envelope("n2.0.1", Ask(1), mark_of("blue"), group=2)))
+            await stream.send_all(hello + framed(Envelope("n2.0.1", Ask(1), cluster_tag("blue"), group=2)))
             assert await stream.receive_some() == b""
 
         assert any("sent a message to group 2; there is none" in line for line in three.log)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
-from ostrakon.paxos_impl.groups.storage import GroupStorage, Storages
-from ostrakon.paxos_impl.record import DamagedLog
-from ostrakon.paxos_impl.replica.storage import Storage
-from ostrakon.paxos_impl.storage import Log, StorageFailed, WrongStorage
+from ostrakon.paxos_impl.storage.group_storage import GroupStorage, GroupStorages
+from ostrakon.paxos_impl.storage.record import DamagedLog
+from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WriteAheadLog, WrongStorage
 from tests.paxos.log_world import recovered
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 from tests.paxos.test_replica_storage import THREE, facts
@@ -30,10 +30,10 @@ SHORT = 200
 @asynccontextmanager
 async def life(
     disk: MemoryDisk, *, groups: int = GROUPS, bytes_max: int = SHORT
-) -> AsyncIterator[tuple[Storages, list[GroupStorage]]]:
+) -> AsyncIterator[tuple[GroupStorages, list[GroupStorage]]]:
     """A start of a server; power goes at the end."""
-    storages = await Storages.recover(disk, THREE, 1, groups, bytes_max=bytes_max)
-    each = [await storages.recall(group) for group in range(groups)]
+    storages = await GroupStorages.recover(disk, THREE, 1, groups, bytes_max=bytes_max)
+    each = [await storages.recover_group(group) for group in range(groups)]
     await storages.begin()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(storages.journal.run)
@@ -193,7 +193,7 @@ async def test_the_number_of_groups_stays_what_it_was(before: int, now: int) -> 
 
     async def start(groups: int) -> None:
         if groups == 1:
-            await Storage.recover(disk, THREE, 1)
+            await ReplicaStorage.recover(disk, THREE, 1)
         else:
             async with life(disk, groups=groups):
                 pass
@@ -237,7 +237,7 @@ async def test_a_journal_is_read_by_its_format() -> None:
     disk = MemoryDisk()
     async with life(disk):
         pass
-    await Log(disk, "journal").replace([b"\xa5other"])
+    await WriteAheadLog(disk, "journal").replace([b"\xa5other"])
 
     with pytest.raises(WrongStorage, match="format 'other'"):
         await states(disk)

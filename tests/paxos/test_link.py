@@ -8,9 +8,9 @@ from random import Random
 
 import trio
 
-from ostrakon.paxos_impl.frame import FrameReader, frame
-from ostrakon.paxos_impl.link import QUEUED_MAX, Link
-from ostrakon.paxos_impl.membership import Address
+from ostrakon.paxos_impl.server.link import QUEUED_MAX, Link
+from ostrakon.paxos_impl.wire.frame import FrameReader, frame
+from ostrakon.paxos_impl.wire.membership import Address
 from tests.ports import LONG_S
 
 HELLO = frame(b"hello")

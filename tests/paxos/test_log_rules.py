@@ -41,7 +41,7 @@ from ostrakon.paxos_impl.core.multi.message import (
     Tell,
 )
 from ostrakon.paxos_impl.core.multi.phase import Following
-from ostrakon.paxos_impl.replica.timing import ReplicaTiming
+from ostrakon.paxos_impl.server.timing import ReplicaTiming
 from tests.paxos.log_world import Flight, LogWorld
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
-from ostrakon.paxos_impl.disk import OsDisk
-from ostrakon.paxos_impl.record import DamagedLog
-from ostrakon.paxos_impl.replica.storage import Storage
-from ostrakon.paxos_impl.storage import StorageFailed, WrongStorage
+from ostrakon.paxos_impl.storage.disk import OsDisk
+from ostrakon.paxos_impl.storage.record import DamagedLog
+from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WrongStorage
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 from tests.paxos.test_replica_storage import THREE, entries
 
@@ -31,8 +31,8 @@ def decided(slot: int) -> list[Fact]:
     return [Voted(Entry(slot, Ballot(slot, 1), ())), Chose(slot)]
 
 
-async def recover(disk: MemoryDisk) -> Storage:
-    return await Storage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES)
+async def recover(disk: MemoryDisk) -> ReplicaStorage:
+    return await ReplicaStorage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES)
 
 
 async def with_slots(upto: int, snapshot: int = 0) -> MemoryDisk:
@@ -186,7 +186,7 @@ async def test_who_has_lost_its_log_does_not_begin_a_new_one() -> None:
     for name in segments(disk):
         del disk.written[name]
 
-    with pytest.raises(DamagedLog, match="and with it what was promised"):
+    with pytest.raises(DamagedLog, match="and with it the promises of this replica"):
         await recover(disk)
 
 
@@ -214,13 +214,13 @@ async def test_after_a_snapshot_could_not_be_saved_nothing_is_saved_any_more() -
 
 async def test_an_os_disk_keeps_segments_and_snapshots_too(tmp_path: Path) -> None:
     disk = OsDisk(tmp_path)
-    storage = await Storage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES)
+    storage = await ReplicaStorage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES)
     for slot in range(1, 20):
         await storage.save(decided(slot))
     await storage.save_snapshot(image(15))
     disk.close()
 
-    found = await Storage.recover(OsDisk(tmp_path), THREE, 1)
+    found = await ReplicaStorage.recover(OsDisk(tmp_path), THREE, 1)
 
     assert (found.state.log.base, found.state.commit_index, found.incarnation) == (15, 19, 1)
     assert len(list(tmp_path.glob("replica.0*"))) < 10

@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from ostrakon.paxos_impl.client import Client, NoAnswer, get, propose, status
+from ostrakon.paxos_impl.client.decree import Client, NoAnswer, get, propose, status
 from ostrakon.paxos_impl.core import (
     Ballot,
     Chosen,
@@ -22,13 +22,21 @@ from ostrakon.paxos_impl.core import (
     TraceEvent,
     Unknown,
 )
-from ostrakon.paxos_impl.frame import frame
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.node import NodeConfig, serve
-from ostrakon.paxos_impl.outbox import Outbox
-from ostrakon.paxos_impl.storage import StorageFailed
-from ostrakon.paxos_impl.timing import Timing
-from ostrakon.paxos_impl.wire import PROTOCOL, ClientGet, ClientPropose, Envelope, Hello, framed, mark_of
+from ostrakon.paxos_impl.server.decree_node import NodeConfig, serve
+from ostrakon.paxos_impl.server.send_queue import SendQueue
+from ostrakon.paxos_impl.server.timing import Timing
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
+from ostrakon.paxos_impl.wire.decree import (
+    PROTOCOL,
+    ClientGet,
+    ClientPropose,
+    Envelope,
+    Hello,
+    cluster_tag,
+    framed,
+)
+from ostrakon.paxos_impl.wire.frame import frame
+from ostrakon.paxos_impl.wire.membership import Address, Membership
 from tests.paxos.memory_disk import MemoryDisk
 from tests.ports import LONG_S, free_ports
 
@@ -221,9 +229,9 @@ async def test_a_node_whose_disk_fails_stops_and_says_so() -> None:
 # Who speaks to it.
 
 
-BLUE = mark_of("blue")
+BLUE = cluster_tag("blue")
 PREPARE = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), BLUE))
-STRAY = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), mark_of("red")))
+STRAY = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), cluster_tag("red")))
 ASTRAY = framed(Envelope("n9.0.1", Prepare(Ballot(99, 2)), BLUE, group=1))
 
 
@@ -345,7 +353,7 @@ async def test_traces_of_a_cluster_are_in_order_and_free_of_gaps() -> None:
 
 
 async def test_a_full_outbox_lets_the_oldest_go() -> None:
-    outbox = Outbox(2)
+    outbox = SendQueue(2)
     for letter in (b"a", b"b", b"c"):
         outbox.put(letter)
 

@@ -32,8 +32,8 @@ from ostrakon.paxos_impl.core.multi.configuration import change_to, founded_by
 from ostrakon.paxos_impl.kv.machine import BadState
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
-from ostrakon.paxos_impl.record import DamagedLog
-from ostrakon.paxos_impl.replica.storage import Storage
+from ostrakon.paxos_impl.storage.record import DamagedLog
+from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 from tests.paxos.test_replica_storage import THREE
 
@@ -138,15 +138,15 @@ def test_a_snapshot_that_is_of_no_use_is_not_gone_on_from() -> None:
 # On a disk.
 
 
-async def recover(disk: MemoryDisk) -> Storage:
+async def recover(disk: MemoryDisk) -> ReplicaStorage:
     replay = Replay(Sessions(Store()), FOUNDERS, EVERY)
-    return await Storage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES, replay=replay)
+    return await ReplicaStorage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES, replay=replay)
 
 
 async def with_log(facts: list[Fact]) -> MemoryDisk:
     """A disk to which these were written and no snapshot ever was."""
     disk = MemoryDisk()
-    storage = await Storage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES)
+    storage = await ReplicaStorage.recover(disk, THREE, 1, segment_bytes=SEGMENT_BYTES)
     for fact in facts:
         await storage.save([fact])
     return disk

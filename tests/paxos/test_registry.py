@@ -14,14 +14,21 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.book import Book, Denied, Granted, normal
-from ostrakon.paxos_impl.disk import Disk
-from ostrakon.paxos_impl.enroll import NotEnrolled, enroll
-from ostrakon.paxos_impl.frame import BadFrame, frame
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.record import DamagedLog
-from ostrakon.paxos_impl.registry import GetMembership, Register, Registry, View, ask_registry, serve_registry
-from ostrakon.paxos_impl.storage import StorageFailed, WrongStorage
+from ostrakon.paxos_impl.registry.enrollment import NotEnrolled, enroll
+from ostrakon.paxos_impl.registry.server import (
+    GetMembership,
+    Register,
+    Registry,
+    View,
+    ask_registry,
+    serve_registry,
+)
+from ostrakon.paxos_impl.registry.state import Denied, Granted, RegistryState, canonical
+from ostrakon.paxos_impl.storage.disk import Disk
+from ostrakon.paxos_impl.storage.record import DamagedLog
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WrongStorage
+from ostrakon.paxos_impl.wire.frame import BadFrame, frame
+from ostrakon.paxos_impl.wire.membership import Address, Membership
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 
 A, B, C = (Address(f"10.0.0.{n}", 7000) for n in (1, 2, 3))
@@ -36,7 +43,7 @@ requests = st.tuples(addresses, st.sampled_from("stuv"), st.integers(0, 4))
 
 
 def test_the_id_is_the_count_so_far() -> None:
-    book = Book("blue")
+    book = RegistryState("blue")
     answers = []
     for address, token in [(A, "a"), (B, "b"), (C, "c")]:
         book, answer = book.register(address, token, 3)
@@ -47,27 +54,27 @@ def test_the_id_is_the_count_so_far() -> None:
 
 
 def test_the_same_address_twice_is_refused() -> None:
-    book, _ = Book("blue").register(A, "a", 3)
+    book, _ = RegistryState("blue").register(A, "a", 3)
 
     assert book.register(A, "other", 3) == (book, Denied(f"{A} is registered already, by another instance"))
 
 
 def test_a_retry_or_a_restart_gets_its_own_id_back() -> None:
-    book, first = Book("blue").register(A, "a", 3)
+    book, first = RegistryState("blue").register(A, "a", 3)
     book, _ = book.register(B, "b", 3)
 
     assert book.register(A, "a", 3) == (book, first)
 
 
 def test_one_instance_can_not_register_under_two_addresses() -> None:
-    book, _ = Book("blue").register(A, "a", 3)
+    book, _ = RegistryState("blue").register(A, "a", 3)
 
     assert book.register(B, "a", 3) == (book, Denied(f"this instance is registered already, as {A}"))
 
 
 @pytest.mark.parametrize("alias", ["::ffff:10.0.0.1", "::FFFF:0a00:0001"])
 def test_an_address_has_one_spelling(alias: str) -> None:
-    book, _ = Book("blue").register(A, "a", 3)
+    book, _ = RegistryState("blue").register(A, "a", 3)
 
     _, answer = book.register(Address(alias, 7000), "b", 3)
 
@@ -79,35 +86,35 @@ def test_an_address_has_one_spelling(alias: str) -> None:
     [
         ("localhost", 7000, "is not an IP address"),
         ("127.1", 7000, "is not an IP address"),
-        ("0.0.0.0", 7000, "nobody can reach"),
-        ("::", 7000, "nobody can reach"),
-        ("224.0.0.1", 7000, "nobody can reach"),
+        ("0.0.0.0", 7000, "no other machine can connect"),
+        ("::", 7000, "no other machine can connect"),
+        ("224.0.0.1", 7000, "no other machine can connect"),
         ("10.0.0.1", 0, "port 0"),
         ("10.0.0.1", 65536, "port 65536"),
     ],
 )
 def test_what_nobody_could_dial_is_refused(host: str, port: int, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
-        normal(Address(host, port))
-    assert isinstance(Book("blue").register(Address(host, port), "a", 3)[1], Denied)
+        canonical(Address(host, port))
+    assert isinstance(RegistryState("blue").register(Address(host, port), "a", 3)[1], Denied)
 
 
 def test_nobody_is_told_of_a_cluster_that_is_not_complete() -> None:
-    book, _ = Book("blue").register(A, "a", 3)
+    book, _ = RegistryState("blue").register(A, "a", 3)
     book, _ = book.register(B, "b", 3)
 
     assert book.membership is None
 
 
 def test_a_complete_cluster_takes_nobody_in() -> None:
-    book, _ = Book("blue").register(A, "a", 1)
+    book, _ = RegistryState("blue").register(A, "a", 1)
 
     assert book.register(B, "b", 1) == (book, Denied("the cluster has its 1 members already"))
 
 
 @pytest.mark.parametrize(("address", "token"), [(B, "b"), (A, "a")])
 def test_all_must_mean_the_same_cluster_size(address: Address, token: str) -> None:
-    book, _ = Book("blue").register(A, "a", 3)
+    book, _ = RegistryState("blue").register(A, "a", 3)
 
     assert book.register(address, token, 5) == (book, Denied("the cluster is to have 3 members, not 5"))
 
@@ -116,7 +123,7 @@ def test_all_must_mean_the_same_cluster_size(address: Address, token: str) -> No
 def test_whoever_asks_for_whatever_ids_are_unique_and_entries_stay(
     asked: list[tuple[Address, str, int]],
 ) -> None:
-    book = Book("blue")
+    book = RegistryState("blue")
     views: list[Membership] = []
     for address, token, size in asked:
         before = book

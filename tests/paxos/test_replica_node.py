@@ -12,18 +12,21 @@ import pytest
 import trio
 import trio.testing
 
-from ostrakon.paxos_impl.connection import Connection
+from ostrakon.paxos_impl.client.connection import Connection
+from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient, Unsure, status
 from ostrakon.paxos_impl.core import TraceEvent
 from ostrakon.paxos_impl.core.multi import Command, Compaction, Configuration
-from ostrakon.paxos_impl.groups.node import GroupsNode
-from ostrakon.paxos_impl.link import QUEUED_MAX
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient, Unsure, status
-from ostrakon.paxos_impl.replica.config import LEASE, ReplicaConfig
-from ostrakon.paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from ostrakon.paxos_impl.replica.node import ReplicaNode
-from ostrakon.paxos_impl.replica.timing import ReplicaTiming
-from ostrakon.paxos_impl.replica.wire import (
+from ostrakon.paxos_impl.server.groups_server import GroupsServer
+from ostrakon.paxos_impl.server.link import QUEUED_MAX
+from ostrakon.paxos_impl.server.replica_config import LEASE, ReplicaConfig
+from ostrakon.paxos_impl.server.replica_handler import COMMAND_BYTES_MAX
+from ostrakon.paxos_impl.server.replica_server import ReplicaServer
+from ostrakon.paxos_impl.server.server import Server, serve_node
+from ostrakon.paxos_impl.server.timing import ReplicaTiming
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
+from ostrakon.paxos_impl.wire.decree import Envelope, Hello, cluster_tag, framed
+from ostrakon.paxos_impl.wire.membership import Address, Membership
+from ostrakon.paxos_impl.wire.replica import (
     PROTOCOL,
     Done,
     Elsewhere,
@@ -33,9 +36,6 @@ from ostrakon.paxos_impl.replica.wire import (
     Status,
     read_response,
 )
-from ostrakon.paxos_impl.server import Server, serve_node
-from ostrakon.paxos_impl.storage import StorageFailed
-from ostrakon.paxos_impl.wire import Envelope, Hello, framed, mark_of
 from tests.paxos.memory_disk import MemoryDisk
 from tests.ports import LONG_S, free_ports
 
@@ -124,7 +124,7 @@ class Cluster:
         config = ReplicaConfig(
             server_id, membership, joins, timing=timing, compaction=self.compaction, groups=self.groups
         )
-        kind = ReplicaNode if self.groups == 1 else GroupsNode
+        kind = ReplicaServer if self.groups == 1 else GroupsServer
         async with trio.open_nursery() as nursery:
             node: Server = await kind.recover(
                 config,
@@ -361,7 +361,7 @@ async def test_a_removed_member_says_so_and_is_shown_out_when_it_calls() -> None
     "said",
     [
         b"\x00\x00\x00\x03abc",
-        framed(Envelope("n9.0.1", Command("x", 1, 1), mark_of("blue"))),
+        framed(Envelope("n9.0.1", Command("x", 1, 1), cluster_tag("blue"))),
         framed(Hello(PROTOCOL + 1, "blue", 2, 1, 0)),
         framed(Hello(PROTOCOL, "red", 2, 1, 0)),
         framed(Hello(PROTOCOL, "blue", 9, 1, 0)),
@@ -387,7 +387,7 @@ async def test_a_replica_whose_disk_fails_stops_and_says_so() -> None:
 
     async def run(task_status: trio.TaskStatus[Address]) -> None:
         try:
-            node = await ReplicaNode.recover(config, disk, rng=Random(1))
+            node = await ReplicaServer.recover(config, disk, rng=Random(1))
             await serve_node(node, config.address, task_status=task_status)
         except StorageFailed as error:
             failures.append(error)

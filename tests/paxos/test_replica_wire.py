@@ -29,10 +29,10 @@ from ostrakon.paxos_impl.core.multi.message import (
     Tell,
 )
 from ostrakon.paxos_impl.core.multi.snapshot import SnapshotId
-from ostrakon.paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader
-from ostrakon.paxos_impl.replica.desk import COMMAND_BYTES_MAX
-from ostrakon.paxos_impl.replica.wire import AskStatus, Change, Execute, InGroup, Read, read_incoming
-from ostrakon.paxos_impl.wire import Envelope, framed
+from ostrakon.paxos_impl.server.replica_handler import COMMAND_BYTES_MAX
+from ostrakon.paxos_impl.wire.decree import Envelope, framed
+from ostrakon.paxos_impl.wire.frame import FRAME_MAX, BadFrame, FrameReader
+from ostrakon.paxos_impl.wire.replica import AskStatus, Change, Execute, InGroup, Read, read_incoming
 
 numbers = st.integers(0, 2**63)
 ballots = st.builds(Ballot, numbers, numbers)

@@ -21,42 +21,44 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostrakon.harness.sim import World
-from ostrakon.paxos_impl import door, driver, reception
-from ostrakon.paxos_impl.anteroom import Anteroom
-from ostrakon.paxos_impl.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient
 from ostrakon.paxos_impl.core import Refused, Unknown
-from ostrakon.paxos_impl.desk import answer_early
-from ostrakon.paxos_impl.enroll import enroll
-from ostrakon.paxos_impl.frame import BadFrame, FrameReader
-from ostrakon.paxos_impl.instruments import samples_of
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.metrics import Sample, rendered, serve_metrics
-from ostrakon.paxos_impl.node import Node, NodeConfig, serve
-from ostrakon.paxos_impl.peers import Peers
-from ostrakon.paxos_impl.reception import Reception
-from ostrakon.paxos_impl.record import DamagedLog
-from ostrakon.paxos_impl.remark import Remark
-from ostrakon.paxos_impl.replica.client import NotDone, ReplicaClient
-from ostrakon.paxos_impl.replica.config import ReplicaConfig
-from ostrakon.paxos_impl.replica.desk import answer_early as answer_early_of_replicas
-from ostrakon.paxos_impl.replica.node import ReplicaNode
-from ostrakon.paxos_impl.replica.wire import AskStatus, Elsewhere, Execute
-from ostrakon.paxos_impl.replica.wire import Refused as NotTakenUp
-from ostrakon.paxos_impl.replica.wire import read_incoming as read_of_replicas
-from ostrakon.paxos_impl.replica.wire import read_response as read_of_clients
-from ostrakon.paxos_impl.server import Server, serve_node, serve_when_complete
-from ostrakon.paxos_impl.transport import Stranger
-from ostrakon.paxos_impl.visitor import UNANSWERED_MAX, Visitor
-from ostrakon.paxos_impl.wire import (
+from ostrakon.paxos_impl.registry.enrollment import enroll
+from ostrakon.paxos_impl.server import dispatcher, driver, listener
+from ostrakon.paxos_impl.server.client_connection import UNANSWERED_MAX, ClientConnection
+from ostrakon.paxos_impl.server.decree_handler import answer_before_cluster
+from ostrakon.paxos_impl.server.decree_node import DecreeServer, NodeConfig, serve
+from ostrakon.paxos_impl.server.dispatcher import Dispatcher
+from ostrakon.paxos_impl.server.log_record import LogRecord, no_log
+from ostrakon.paxos_impl.server.metrics_endpoint import Sample, rendered, serve_metrics, server_samples
+from ostrakon.paxos_impl.server.peers import Identity, Peers
+from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+from ostrakon.paxos_impl.server.replica_handler import (
+    answer_before_cluster as answer_before_cluster_of_replicas,
+)
+from ostrakon.paxos_impl.server.replica_server import ReplicaServer
+from ostrakon.paxos_impl.server.server import Server, serve_node, serve_when_complete
+from ostrakon.paxos_impl.server.startup_handler import StartupHandler
+from ostrakon.paxos_impl.storage.record import DamagedLog
+from ostrakon.paxos_impl.wire.decree import (
     PROTOCOL,
     ClientGet,
     ClientPropose,
     ClientStatus,
+    Hello,
     Waiting,
     framed,
     read_incoming,
     read_response,
 )
+from ostrakon.paxos_impl.wire.frame import BadFrame, FrameReader
+from ostrakon.paxos_impl.wire.membership import Address, Membership
+from ostrakon.paxos_impl.wire.replica import AskStatus, Elsewhere, Execute
+from ostrakon.paxos_impl.wire.replica import Refused as NotTakenUp
+from ostrakon.paxos_impl.wire.replica import read_incoming as read_of_replicas
+from ostrakon.paxos_impl.wire.replica import read_response as read_of_clients
+from ostrakon.paxos_impl.wire.transport import PLAIN, NotAuthenticated
 from tests.paxos.memory_disk import MemoryDisk
 from tests.paxos.test_node import QUICK
 from tests.paxos.town import PAXOS, ROOT, Town, environment, paxos
@@ -89,7 +91,7 @@ async def connected(address: Address) -> AsyncIterator[Connection[Any]]:
 
 
 async def test_one_client_too_many_is_told_so_and_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reception, "CLIENTS_MAX", 1)
+    monkeypatch.setattr(dispatcher, "CLIENTS_MAX", 1)
     log: list[str] = []
     async with instance(log) as address, connected(address) as first, connected(address) as second:
         assert await first.ask(ClientGet(1)) == Unknown()
@@ -103,7 +105,7 @@ async def test_one_client_too_many_is_told_so_and_shown_out(monkeypatch: pytest.
 
 
 async def test_connections_are_limited_whoever_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "CONNECTIONS_MAX", 1)
+    monkeypatch.setattr(listener, "CONNECTIONS_MAX", 1)
     log: list[str] = []
     async with instance(log) as address, connected(address) as first:
         await first.ask(ClientGet(1))
@@ -131,17 +133,17 @@ def test_who_says_nothing_is_shown_out() -> None:
         client = world.machine("client").start(keep_silent)
         world.run(until_s=60, stop=lambda: client.done)
 
-    assert [(round(after_s), chunk) for after_s, chunk in heard] == [(door.FIRST_WORDS_S, b"")]
-    assert "it did not say within 10 s what it wants" in log[-1]
+    assert [(round(after_s), chunk) for after_s, chunk in heard] == [(listener.FIRST_REQUEST_S, b"")]
+    assert "it sent no message within 10 s" in log[-1]
 
 
 async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> None:
     taken: list[bytes] = []
 
-    def take(visitor: Visitor, bodies: Sequence[bytes]) -> None:
+    def take(client: ClientConnection, bodies: Sequence[bytes]) -> None:
         for body in bodies:
             taken.append(body)
-            visitor.answer(len(taken), "x" * 1000)
+            client.answer(len(taken), "x" * 1000)
 
     async def ask_and_ask(stream: trio.abc.Stream) -> None:
         while True:
@@ -149,7 +151,7 @@ async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> No
 
     ours, theirs = trio.testing.lockstep_stream_pair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Visitor(take).stay, ours, FrameReader(), [])
+        nursery.start_soon(ClientConnection(take).serve, ours, FrameReader(), [])
         nursery.start_soon(ask_and_ask, theirs)
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
@@ -161,7 +163,7 @@ async def test_who_has_too_much_to_do_says_that_nothing_was_done(monkeypatch: py
     [port] = free_ports(1)
     config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"))
     async with trio.open_nursery() as nursery:
-        node = await ReplicaNode.recover(config, MemoryDisk(), rng=Random(1))
+        node = await ReplicaServer.recover(config, MemoryDisk(), rng=Random(1))
         address = await nursery.start(serve_node, node, config.address)
         async with ReplicaClient([address], "a") as client:
             await client.execute(["put", "x", 1], timeout_s=LONG_S)
@@ -175,25 +177,28 @@ async def test_who_has_too_much_to_do_says_that_nothing_was_done(monkeypatch: py
     assert read.result == 1
 
 
-class Desk:
+class RequestHandler:
     """Takes whatever can be read."""
 
     def read(self, body: bytes) -> object:
         return read_incoming(body)
 
-    def serve(self, visitor: Visitor, request: Any, size: int) -> None:
-        answer_early(visitor, request, Waiting(1, 3))
+    def serve(self, client: ClientConnection, request: Any, size: int) -> None:
+        answer_before_cluster(client, request, Waiting(1, 3))
 
-    def turn_away(self, visitor: Visitor, request: Any, why: str) -> None:
-        self.serve(visitor, request, 0)
+    def refuse(self, client: ClientConnection, request: Any, why: str) -> None:
+        self.serve(client, request, 0)
 
 
 class Host:
-    """Nobody else is a member."""
+    """A backend without other members."""
 
     drivers = ()
-    desk = Desk()
-    peers = Peers(Membership({}, "blue"), 1, PROTOCOL, {})
+    handler = RequestHandler()
+
+    def check(self, hello: Hello) -> None:
+        identity = Identity(PROTOCOL, "blue", 1, 0)
+        Peers(identity, {}, rng=Random(1), log=no_log, transport=PLAIN, is_closed=True).check(hello)
 
 
 @settings(deadline=None)
@@ -213,11 +218,11 @@ def test_whatever_bytes_come_a_connection_ends_for_a_reason_that_is_known(chunks
 
         async def receive() -> None:
             try:
-                at_door = Reception(Desk(), lambda line: None)
-                at_door.open(Host())
-                await at_door._receive(ours)
+                dispatching = Dispatcher(RequestHandler(), lambda line: None)
+                dispatching.open(Host())
+                await dispatching._receive(ours)
                 ended.append(None)
-            except (BadFrame, Stranger) as error:
+            except (BadFrame, NotAuthenticated) as error:
                 ended.append(error)
 
         async with trio.open_nursery() as nursery:
@@ -236,13 +241,13 @@ def test_whatever_bytes_come_a_connection_ends_for_a_reason_that_is_known(chunks
 @pytest.mark.parametrize(
     ("read", "answer", "request_", "expected"),
     [
-        (read_incoming, answer_early, ClientGet(1), Unknown()),
-        (read_incoming, answer_early, ClientPropose(1, "x"), Waiting(2, 3)),
-        (read_incoming, answer_early, ClientStatus(1), Waiting(2, 3)),
-        (read_of_replicas, answer_early_of_replicas, AskStatus(1), Waiting(2, 3)),
+        (read_incoming, answer_before_cluster, ClientGet(1), Unknown()),
+        (read_incoming, answer_before_cluster, ClientPropose(1, "x"), Waiting(2, 3)),
+        (read_incoming, answer_before_cluster, ClientStatus(1), Waiting(2, 3)),
+        (read_of_replicas, answer_before_cluster_of_replicas, AskStatus(1), Waiting(2, 3)),
         (
             read_of_replicas,
-            answer_early_of_replicas,
+            answer_before_cluster_of_replicas,
             Execute(1, "a", 1, ["get", "x"]),
             NotTakenUp("waiting for members: 2 of 3 have registered", is_final=False),
         ),
@@ -251,17 +256,17 @@ def test_whatever_bytes_come_a_connection_ends_for_a_reason_that_is_known(chunks
 async def test_a_server_without_a_cluster_says_how_far_it_is(
     read: Callable[[bytes], object], answer: Any, request_: Any, expected: object
 ) -> None:
-    anteroom = Anteroom(read, answer, 3)
-    anteroom.note(2)
+    startup = StartupHandler(read, answer, 3)
+    startup.set_registered(2)
     ours, theirs = trio.testing.memory_stream_pair()
     reader: Any = read_response if read is read_incoming else read_of_clients
     async with trio.open_nursery() as nursery:
-        at_door = Reception(anteroom, lambda line: None)
-        nursery.start_soon(at_door._receive, ours)
+        dispatching = Dispatcher(startup, lambda line: None)
+        nursery.start_soon(dispatching._receive, ours)
         await theirs.send_all(framed(request_))
         with trio.move_on_after(0.01) as too_early:
             await theirs.receive_some()
-        at_door.speak()
+        dispatching.serve_clients()
         (body,) = FrameReader().feed(await theirs.receive_some())
         nursery.cancel_scope.cancel()
 
@@ -273,11 +278,13 @@ async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_s
     [port] = free_ports(1)
     address, disk, stop = Address("127.0.0.1", port), MemoryDisk(), trio.Event()
     config = ReplicaConfig(1, Membership({1: address}, "blue"))
-    at_door = Reception(Anteroom(read_of_replicas, answer_early_of_replicas, 1), lambda line: None)
+    dispatching = Dispatcher(
+        StartupHandler(read_of_replicas, answer_before_cluster_of_replicas, 1), lambda line: None
+    )
     answers: list[Any] = []
 
-    async def join() -> ReplicaNode:
-        return await ReplicaNode.recover(config, disk, rng=Random(1))
+    async def join() -> ReplicaServer:
+        return await ReplicaServer.recover(config, disk, rng=Random(1))
 
     async def ask(number: int) -> None:
         connection = Connection(address, read_of_clients)
@@ -287,7 +294,7 @@ async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_s
 
     with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve_when_complete, at_door, join, address, stop=stop))
+            await nursery.start(partial(serve_when_complete, dispatching, join, address, stop=stop))
             while not answers or isinstance(answers[-1], NotTakenUp | Elsewhere):
                 await ask(0)
             answers.clear()
@@ -366,14 +373,14 @@ async def test_the_endpoint_of_metrics_answers_only_what_is_asked_of_it(said: by
 async def test_what_is_measured_has_no_name_twice_and_knows_the_kind_of_each() -> None:
     membership = Membership({1: Address("127.0.0.1", 1), 2: Address("127.0.0.1", 2)}, "blue")
     servers: list[Server] = [
-        await ReplicaNode.recover(ReplicaConfig(1, membership), MemoryDisk(), rng=Random(1)),
-        await Node.recover(NodeConfig(1, membership), MemoryDisk(), rng=Random(1)),
+        await ReplicaServer.recover(ReplicaConfig(1, membership), MemoryDisk(), rng=Random(1)),
+        await DecreeServer.recover(NodeConfig(1, membership), MemoryDisk(), rng=Random(1)),
     ]
     for server in servers:
-        at_door = Reception(server.desk, lambda line: None)
-        at_door.open(server)
-        at_door.door.closed.update({"left": 2, "broken": 1})
-        lines = rendered(samples_of(at_door, server)).splitlines()
+        dispatching = Dispatcher(server.handler, lambda line: None)
+        dispatching.open(server)
+        dispatching.listener.closed.update({"left": 2, "broken": 1})
+        lines = rendered(server_samples(dispatching, server)).splitlines()
 
         kinds = [line.split()[2:] for line in lines if line.startswith("# TYPE")]
         assert len({name for name, _ in kinds}) == len(kinds)
@@ -480,7 +487,7 @@ def test_who_is_stopped_before_its_cluster_is_complete_just_ends(tmp_path: Path)
 
 
 def test_a_remark_is_a_line_with_particulars() -> None:
-    remark = Remark("it went", why="no reason", event="gone")
+    remark = LogRecord("it went", why="no reason", event="gone")
 
-    assert (remark, remark.is_usual) == ("it went", False)
-    assert remark.particulars == {"why": "no reason", "event": "gone"}
+    assert (remark, remark.is_debug) == ("it went", False)
+    assert remark.fields == {"why": "no reason", "event": "gone"}

@@ -10,12 +10,12 @@ import pytest
 import trio
 import trio.testing
 
-from ostrakon.paxos_impl.frame import FrameReader
-from ostrakon.paxos_impl.membership import Address
-from ostrakon.paxos_impl.replica.session import NotDone, Session, Unsure
-from ostrakon.paxos_impl.replica.wire import Answer, Done, Elsewhere, Execute, Read, read_incoming
-from ostrakon.paxos_impl.transport import Transport
-from ostrakon.paxos_impl.wire import Response, framed
+from ostrakon.paxos_impl.client.session import NotDone, Session, Unsure
+from ostrakon.paxos_impl.wire.decree import Response, framed
+from ostrakon.paxos_impl.wire.frame import FrameReader
+from ostrakon.paxos_impl.wire.membership import Address
+from ostrakon.paxos_impl.wire.replica import Answer, Done, Elsewhere, Execute, Read, read_incoming
+from ostrakon.paxos_impl.wire.transport import Transport
 
 ANNE, BOB = Address("anne", 1), Address("bob", 1)
 ATTEMPT_S = 0.1

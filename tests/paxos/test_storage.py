@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core import Ballot, Durable, Vote
-from ostrakon.paxos_impl.disk import DirectoryInUse, OsDisk, locked
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.record import DamagedLog, read_records, records
-from ostrakon.paxos_impl.storage import Log, Storage, StorageFailed, WrongStorage
+from ostrakon.paxos_impl.storage.decree_storage import DecreeStorage
+from ostrakon.paxos_impl.storage.disk import DirectoryInUse, OsDisk, locked
+from ostrakon.paxos_impl.storage.record import DamagedLog, read_records, records
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WriteAheadLog, WrongStorage
+from ostrakon.paxos_impl.wire.membership import Address, Membership
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
 
 PAYLOADS = [b"", b"promise", b"\x00" * 20, b"vote" * 10]
@@ -81,13 +82,13 @@ def test_a_tail_of_zeroes_is_a_write_that_never_came() -> None:
 
 async def test_an_instance_finds_its_last_state_again_and_counts_its_lives() -> None:
     disk = MemoryDisk()
-    first = await Storage.recover(disk, MEMBERSHIP, 2)
+    first = await DecreeStorage.recover(disk, MEMBERSHIP, 2)
     await first.save(PROMISED)
     await first.save(VOTED)
     disk.lose_power()
 
-    second = await Storage.recover(disk, MEMBERSHIP, 2)
-    third = await Storage.recover(disk, MEMBERSHIP, 2)
+    second = await DecreeStorage.recover(disk, MEMBERSHIP, 2)
+    third = await DecreeStorage.recover(disk, MEMBERSHIP, 2)
 
     assert (first.state, second.state, third.state) == (Durable(), VOTED, VOTED)
     assert (first.incarnation, second.incarnation, third.incarnation) == (0, 1, 2)
@@ -98,34 +99,34 @@ async def test_wherever_power_fails_what_was_saved_is_there(operation: int) -> N
     disk, saved = MemoryDisk(), Durable()
     disk.dies_before = operation
     with suppress(PowerLost):
-        storage = await Storage.recover(disk, MEMBERSHIP, 2)
+        storage = await DecreeStorage.recover(disk, MEMBERSHIP, 2)
         for state in (PROMISED, VOTED):
             await storage.save(state)
             saved = state
     disk.lose_power()
 
-    assert (await Storage.recover(disk, MEMBERSHIP, 2)).state == saved
+    assert (await DecreeStorage.recover(disk, MEMBERSHIP, 2)).state == saved
 
 
 async def test_a_torn_tail_is_cut_and_writing_goes_on_after_it() -> None:
     disk = MemoryDisk()
-    log = Log(disk, "log")
+    log = WriteAheadLog(disk, "log")
     await log.append(b"whole")
     disk.written["log"] += records([b"torn"])[:-1]
 
-    assert await Log(disk, "log").load() == [b"whole"]
-    await Log(disk, "log").append(b"next")
+    assert await WriteAheadLog(disk, "log").load() == [b"whole"]
+    await WriteAheadLog(disk, "log").append(b"next")
 
-    assert await Log(disk, "log").load() == [b"whole", b"next"]
+    assert await WriteAheadLog(disk, "log").load() == [b"whole", b"next"]
 
 
 async def test_damage_in_the_log_keeps_an_instance_from_voting() -> None:
     disk = MemoryDisk()
-    await (await Storage.recover(disk, MEMBERSHIP, 2)).save(VOTED)
+    await (await DecreeStorage.recover(disk, MEMBERSHIP, 2)).save(VOTED)
     disk.written["log"] = disk.written["log"][:-1] + b"!"
 
     with pytest.raises(DamagedLog, match=r"log, at byte \d+: .*checksum"):
-        await Storage.recover(disk, MEMBERSHIP, 2)
+        await DecreeStorage.recover(disk, MEMBERSHIP, 2)
 
 
 @pytest.mark.parametrize(
@@ -138,16 +139,16 @@ async def test_damage_in_the_log_keeps_an_instance_from_voting() -> None:
 )
 async def test_a_log_of_somebody_else_is_refused(membership: Membership, server_id: int, why: str) -> None:
     disk = MemoryDisk()
-    await Storage.recover(disk, MEMBERSHIP, 2)
+    await DecreeStorage.recover(disk, MEMBERSHIP, 2)
 
     with pytest.raises(WrongStorage, match=re.escape(why)):
-        await Storage.recover(disk, membership, server_id)
+        await DecreeStorage.recover(disk, membership, server_id)
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC])
 async def test_a_disk_that_failed_once_is_not_trusted_again(code: int) -> None:
     disk = MemoryDisk()
-    storage = await Storage.recover(disk, MEMBERSHIP, 2)
+    storage = await DecreeStorage.recover(disk, MEMBERSHIP, 2)
     disk.failing = code
     with pytest.raises(StorageFailed):
         await storage.save(VOTED)
@@ -198,10 +199,10 @@ def test_a_directory_is_one_process_s_at_a_time(tmp_path: Path) -> None:
 
 
 async def test_storage_works_on_real_files(tmp_path: Path) -> None:
-    first = await Storage.recover(OsDisk(tmp_path), MEMBERSHIP, 1)
+    first = await DecreeStorage.recover(OsDisk(tmp_path), MEMBERSHIP, 1)
     await first.save(VOTED)
 
-    second = await Storage.recover(OsDisk(tmp_path), MEMBERSHIP, 1)
+    second = await DecreeStorage.recover(OsDisk(tmp_path), MEMBERSHIP, 1)
 
     assert second.state == VOTED
 
@@ -209,7 +210,7 @@ async def test_storage_works_on_real_files(tmp_path: Path) -> None:
 async def test_nothing_is_read_from_a_gate_that_is_shut() -> None:
     """The fake holds a sync back, or the tests that rely on it would show nothing."""
     disk = MemoryDisk()
-    storage = await Storage.recover(disk, MEMBERSHIP, 2)
+    storage = await DecreeStorage.recover(disk, MEMBERSHIP, 2)
     disk.gate = trio.Event()
 
     with trio.move_on_after(0) as waited:
@@ -218,4 +219,4 @@ async def test_nothing_is_read_from_a_gate_that_is_shut() -> None:
     assert waited.cancelled_caught
     disk.lose_power()
     disk.gate = None
-    assert (await Storage.recover(disk, MEMBERSHIP, 2)).state == Durable()
+    assert (await DecreeStorage.recover(disk, MEMBERSHIP, 2)).state == Durable()

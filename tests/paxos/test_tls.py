@@ -10,19 +10,19 @@ import pytest
 import trio
 
 from ostrakon.harness.sim import World
-from ostrakon.paxos_impl import client as paxos
-from ostrakon.paxos_impl.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.client import decree as paxos
+from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.client.replica import ReplicaClient
 from ostrakon.paxos_impl.core import Chosen
-from ostrakon.paxos_impl.frame import BadFrame
-from ostrakon.paxos_impl.membership import Address, Membership
-from ostrakon.paxos_impl.node import NodeConfig, serve
-from ostrakon.paxos_impl.registry import GetMembership, View, ask_registry, serve_registry
-from ostrakon.paxos_impl.replica.client import ReplicaClient
-from ostrakon.paxos_impl.replica.config import ReplicaConfig
-from ostrakon.paxos_impl.replica.node import ReplicaNode
-from ostrakon.paxos_impl.server import serve_node
-from ostrakon.paxos_impl.transport import PLAIN, BadCertificate, Transport, mutual_tls
-from ostrakon.paxos_impl.wire import ClientGet, read_response
+from ostrakon.paxos_impl.registry.server import GetMembership, View, ask_registry, serve_registry
+from ostrakon.paxos_impl.server.decree_node import NodeConfig, serve
+from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+from ostrakon.paxos_impl.server.replica_server import ReplicaServer
+from ostrakon.paxos_impl.server.server import serve_node
+from ostrakon.paxos_impl.wire.decree import ClientGet, read_response
+from ostrakon.paxos_impl.wire.frame import BadFrame
+from ostrakon.paxos_impl.wire.membership import Address, Membership
+from ostrakon.paxos_impl.wire.transport import PLAIN, BadCertificate, Transport, mutual_tls
 from tests.paxos.memory_disk import MemoryDisk
 from tests.paxos.test_node import QUICK
 from tests.ports import LONG_S, free_ports
@@ -95,7 +95,7 @@ async def test_replicas_and_the_registry_speak_tls_too(authority: Authority) -> 
     [port] = free_ports(1)
     config = ReplicaConfig(1, Membership({1: Address("127.0.0.1", port)}, "blue"), transport=transport)
     with trio.fail_after(LONG_S):
-        node = await ReplicaNode.recover(config, MemoryDisk(), rng=Random(1))
+        node = await ReplicaServer.recover(config, MemoryDisk(), rng=Random(1))
         async with trio.open_nursery() as nursery:
             address = await nursery.start(partial(serve_node, node, config.address, transport=transport))
             registry = await nursery.start(

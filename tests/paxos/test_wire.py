@@ -23,9 +23,7 @@ from ostrakon.paxos_impl.core import (
     Unknown,
     Vote,
 )
-from ostrakon.paxos_impl.frame import FRAME_MAX, BadFrame, FrameReader, frame
-from ostrakon.paxos_impl.membership import Address
-from ostrakon.paxos_impl.wire import (
+from ostrakon.paxos_impl.wire.decree import (
     ClientGet,
     ClientPropose,
     ClientStatus,
@@ -36,6 +34,8 @@ from ostrakon.paxos_impl.wire import (
     read_incoming,
     read_response,
 )
+from ostrakon.paxos_impl.wire.frame import FRAME_MAX, BadFrame, FrameReader, frame
+from ostrakon.paxos_impl.wire.membership import Address
 
 numbers = st.integers(0, 2**63)
 ballots = st.builds(Ballot, numbers, numbers)

@@ -24,8 +24,8 @@ from ostrakon.harness.simulation import simulate
 from ostrakon.harness.trial import run
 from ostrakon.harness.workload import Workload
 from ostrakon.paxos_impl.core import Accepted, Message
-from ostrakon.paxos_impl.frame import FrameReader
-from ostrakon.paxos_impl.wire import Envelope, read_incoming
+from ostrakon.paxos_impl.wire.decree import Envelope, read_incoming
+from ostrakon.paxos_impl.wire.frame import FrameReader
 from ostrakon.workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn, Step
 
 LATENCY_MS = 1

@@ -1,0 +1,1 @@
+"""Clients of Basic Paxos and of replicated state machines."""

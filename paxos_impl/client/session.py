@@ -1,0 +1,218 @@
+"""A session with one log: finds the leader, tries again, and tells the outcome.
+
+There are three outcomes: done, definitely not done (`NotDone`), and unknown (`Unsure`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import trio
+
+from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.core.multi import Member, ReadHow
+from ostrakon.paxos_impl.wire.membership import Address
+from ostrakon.paxos_impl.wire.replica import (
+    Answer,
+    AskStatus,
+    Change,
+    Done,
+    Elsewhere,
+    Execute,
+    Groups,
+    InGroup,
+    Read,
+    Refused,
+    Status,
+    read_response,
+)
+from ostrakon.paxos_impl.wire.transport import Transport
+
+_PAUSE_S_FIRST, _PAUSE_S_MAX = 0.02, 0.08
+"""Pause when no replica knows a leader, in seconds, at first and after a few tries: waiting clients should
+not load replicas that are electing a leader."""
+_PATIENCE_MAX = 4
+"""Maximum time for an answer, in multiples of `attempt_s`."""
+
+_Asked = Execute | Read | Change | AskStatus
+
+
+class NotDone(Exception):
+    """The operation was not executed and never will be."""
+
+
+class Unsure(Exception):
+    """The operation may have been executed, or may be executed later, or never."""
+
+
+class OtherGroups(Exception):
+    """Nothing was done: the cluster has `count` groups, another number than expected."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+class Session:
+    """A session, for one operation at a time. Any of its methods may raise OtherGroups."""
+
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        name: str,
+        *,
+        group: int | None,
+        attempt_s: float,
+        transport: Transport,
+    ) -> None:
+        """`group` is None if there is only one.
+
+        `attempt_s` is the time that a replica has to answer, at first. After each replica that does not
+        answer, the next one has twice as long; otherwise a client would leave every replica of a slow cluster
+        too early.
+        """
+        self._group, self._attempt_s, self._transport = group, attempt_s, transport
+        self._patience_s = attempt_s
+        # `_turn_away` looks for the last address in this list, so no address may be in it twice.
+        self._addresses, self._name = tuple(dict.fromkeys(addresses)), name
+        self._connection = self._connect_to(self._addresses[0])
+        self._requests = self._number = self._sessions = 0
+        self._pause_s = _PAUSE_S_FIRST
+        self._is_sent_on = False
+        """Whether another replica named the one that is asked now, without a pause since."""
+
+    async def drop(self) -> None:
+        """Close the connection at once."""
+        await self._connection.drop()
+
+    async def execute(self, op: Any, *, timeout_s: float) -> Done:
+        """Execute an operation through the log. Raises: NotDone; Unsure."""
+        self._number += 1
+        session, number = f"{self._name}.{self._sessions}", self._number
+        try:
+            return await self._insist(lambda request: Execute(request, session, number, op), timeout_s)
+        except (NotDone, Unsure):
+            # The replicas know a session only after its first command was executed, so begin a new one.
+            self._sessions, self._number = self._sessions + 1, 0
+            raise
+
+    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
+        """The result of an operation that only reads. Raises: NotDone."""
+        try:
+            return await self._insist(lambda request: Read(request, op, how), timeout_s)
+        except Unsure as error:
+            raise NotDone(str(error)) from error
+
+    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
+        """Change the members. Raises: NotDone; Unsure."""
+        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
+
+    async def members(self, slot: int, *, timeout_s: float) -> tuple[Member, ...]:
+        """The members, from a replica that has executed this slot.
+
+        Raises: NotDone.
+        """
+        self._pause_s = _PAUSE_S_FIRST
+        with trio.move_on_after(timeout_s):
+            while True:
+                try:
+                    await self._connection.open()
+                    status = await self._connection.ask(self._addressed(AskStatus(self._next())))
+                except NoAnswer:
+                    await self._turn_away()
+                    continue
+                if (
+                    isinstance(status, Status)
+                    and status.configuration is not None
+                    and status.executed >= slot
+                ):
+                    return status.configuration.members
+                await self._pause()
+        raise NotDone("nobody tells who the members are")
+
+    async def _insist(self, request: Callable[[int], _Asked], timeout_s: float) -> Done:
+        """Ask the leader if it is known, or one replica after the other, until one has executed the
+        request."""
+        maybe, why = False, "nobody answered in time"
+        self._pause_s = _PAUSE_S_FIRST
+        with trio.move_on_after(timeout_s):
+            while True:
+                asked = self._addressed(request(self._next()))
+                before = maybe
+                try:
+                    with self._patiently():
+                        await self._connection.open()
+                    maybe = True
+                    with self._patiently():
+                        begun_s = trio.current_time()
+                        answer = await self._connection.ask(asked)
+                except NoAnswer as error:
+                    why = str(error)
+                    await self._turn_away()
+                    continue
+                match answer:
+                    case Done():
+                        self._is_sent_on = False
+                        if trio.current_time() - begun_s < self._attempt_s:
+                            self._patience_s = max(self._patience_s / 2, self._attempt_s)
+                        return answer
+                    case Elsewhere(leader, perhaps):
+                        maybe = before or perhaps
+                        why = "there was no leader" if leader is None else f"{leader} was said to lead"
+                        await self._turn_to(leader)
+                    case Groups(count):
+                        raise OtherGroups(count)
+                    case Refused(why, is_final):
+                        maybe = before
+                        if is_final:
+                            break
+                        await self._pause()
+        raise (Unsure if maybe else NotDone)(why)
+
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """Raises: NoAnswer, when the body takes too long; the next time it may take twice as long."""
+        try:
+            with trio.fail_after(self._patience_s):
+                yield
+        except trio.TooSlowError:
+            why = f"{self._connection.address} did not answer within {self._patience_s:g} s"
+            self._patience_s = min(2 * self._patience_s, _PATIENCE_MAX * self._attempt_s)
+            raise NoAnswer(why) from None
+
+    async def _turn_to(self, leader: Address | None) -> None:
+        """Ask this leader from now on; if None, the next replica in the list."""
+        if leader is None or leader == self._connection.address:
+            await self._turn_away()
+            return
+        if self._is_sent_on:  # The replicas disagree about the leader, and need time to elect one.
+            await self._pause()
+        self._is_sent_on = True
+        await self._connection.drop()
+        self._connection = self._connect_to(leader)
+
+    async def _turn_away(self) -> None:
+        """After a pause, ask the next replica in the list."""
+        now = self._connection.address
+        at = self._addresses.index(now) if now in self._addresses else -1
+        await self._connection.drop()
+        self._connection = self._connect_to(self._addresses[(at + 1) % len(self._addresses)])
+        await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait; longer each time within one request."""
+        self._is_sent_on = False
+        await trio.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
+
+    def _connect_to(self, address: Address) -> Connection[Answer]:
+        return Connection(address, read_response, self._transport)
+
+    def _next(self) -> int:
+        self._requests += 1
+        return self._requests
+
+    def _addressed(self, asked: _Asked) -> _Asked | InGroup:
+        return asked if self._group is None else InGroup(self._group, asked)

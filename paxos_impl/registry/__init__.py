@@ -1,0 +1,1 @@
+"""How a server gets its id and learns the membership: from the registry, or by joining."""

@@ -1,1 +1,0 @@
-"""A replica on Trio: `node` recovers it from its disk, `client` has commands executed, exactly once each."""

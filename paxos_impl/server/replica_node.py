@@ -1,0 +1,330 @@
+"""A replica of the log: the core, its state machine, and what its effects mean on a real machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from time import time
+from typing import Any
+from zlib import crc32
+
+import msgspec
+import trio
+from msgspec.structs import replace
+
+from ostrakon.paxos_impl.core import TraceEvent
+from ostrakon.paxos_impl.core.multi import (
+    Apply,
+    Changed,
+    Configuration,
+    Configured,
+    Decline,
+    Drained,
+    Effect,
+    Event,
+    Fact,
+    Image,
+    Install,
+    LogRules,
+    Member,
+    Overloaded,
+    Persist,
+    PersistLazily,
+    Query,
+    ReadRequested,
+    ReadsRequested,
+    Rejected,
+    Replica,
+    SaveSnapshot,
+    Send,
+    SetTimer,
+    Snapshot,
+    SnapshotSaved,
+    Submitted,
+    TakeSnapshot,
+    trace_event,
+)
+from ostrakon.paxos_impl.core.multi.lease import ClockReading
+from ostrakon.paxos_impl.core.multi.phase import Leading
+from ostrakon.paxos_impl.kv.clock import LogClock
+from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
+from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
+from ostrakon.paxos_impl.server.driver import Driver
+from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink
+from ostrakon.paxos_impl.server.metrics import Sample
+from ostrakon.paxos_impl.server.peers import Peers
+from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+from ostrakon.paxos_impl.server.request_handler import OVERLOADED
+from ostrakon.paxos_impl.server.snapshot_writer import SnapshotWriter
+from ostrakon.paxos_impl.storage.replica_storage import StableStorage
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
+from ostrakon.paxos_impl.wire.membership import Address, Membership
+from ostrakon.paxos_impl.wire.replica import Answer, Done, Elsewhere, Refused
+
+_HASHED_EVERY = 8
+"""A trace has the hash of the state after every so many slots, because hashing takes longer the larger the
+state is; after each of the first so many, too."""
+
+
+class ReplicaNode:
+    """Steps a replica of the log, keeps its log on a disk, and feeds its state machine. A `DrivenNode`."""
+
+    def __init__(
+        self,
+        config: ReplicaConfig,
+        storage: StableStorage,
+        driver: Driver[Event, Effect],
+        peers: Peers,
+        machine: StateMachine,
+        sessions: Sessions,
+        *,
+        rng: Random,
+        rules: LogRules,
+        log: LogSink,
+    ) -> None:
+        self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
+        self._machine, self._sessions, self._clock = machine, sessions, LogClock()
+        self._facts: list[Fact] = []
+        self._reads: list[ReadRequested] = []
+        self._peers, self._driver, self._membership = peers, driver, config.membership
+        self.replica = Replica.recover(
+            config.server_id,
+            UNKNOWN if config.joins else founders_of(self.membership),
+            incarnation=storage.incarnation,
+            state=storage.state,
+            compaction=config.compaction,
+            lease_config=config.lease,
+            rules=rules,
+        )
+        self._snapshots = SnapshotWriter(storage, lambda image: driver.submit(SnapshotSaved(image)))
+
+    @property
+    def driver(self) -> Driver[Event, Effect]:
+        """Takes messages and requests."""
+        return self._driver
+
+    @property
+    def machine(self) -> StateMachine:
+        """Executes the log."""
+        return self._machine
+
+    @property
+    def membership(self) -> Membership:
+        """The members that it was configured with."""
+        return self._membership
+
+    @property
+    def addresses(self) -> Mapping[int, Address]:
+        """Address of each server that it knows, by id."""
+        return self._peers.addresses
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises: StorageFailed."""
+        failure: StorageFailed | None = None
+        async with trio.open_nursery() as nursery:
+            self._peers.run_new_links_in(nursery)
+            nursery.start_soon(self._snapshots.run, nursery.cancel_scope)
+            try:
+                await self._driver.run(self)
+            except StorageFailed as error:
+                failure = error
+                nursery.cancel_scope.cancel()
+        if failure := failure or self._snapshots.failure:
+            raise failure
+
+    def _meet_members(self, configuration: Configuration) -> None:
+        """Add the members of a new configuration as peers, and log it if this replica is not one of them."""
+        for member in configuration.members:
+            self._peers.add(member.id, Address.parse(member.address))
+        me = self.replica.server_id
+        if me not in configuration.ids and me < configuration.next_id:
+            line = (
+                f"removed from the cluster: server {me} is no member from slot {configuration.from_slot} on"
+            )
+            self._log(LogRecord(line, event="removed", server=me, slot=configuration.from_slot))
+
+    def log_samples(self) -> Iterator[Sample]:
+        """Metrics of the log."""
+        replica = self.replica
+        top = replica.log.top
+        yield Sample("paxos_leading", "gauge", "Whether it leads.", isinstance(replica.phase, Leading))
+        if replica.promised is not None:
+            about = "The round of the highest ballot that it has promised."
+            yield Sample("paxos_promised_round", "gauge", about, replica.promised.round)
+        yield Sample(
+            "paxos_slot_known",
+            "gauge",
+            "It knows the values of all slots up to this one.",
+            replica.commit_index,
+        )
+        yield Sample("paxos_slot_executed", "gauge", "The last slot it has executed.", replica.applied)
+        yield Sample(
+            "paxos_slot_top", "gauge", "The last slot in which it has voted, or whose value it knows.", top
+        )
+
+    def handle(self, event: Event) -> None:
+        """Step the replica; reads that follow one another are served in one step."""
+        if type(event) is ReadRequested:
+            self._reads.append(event)
+        else:
+            self._step_reads()
+            self._step(self._stamped(event))
+
+    def _step_reads(self) -> None:
+        """Serve the reads that have arrived."""
+        if self._reads:
+            wanted, self._reads = tuple(self._reads), []
+            self._step(ReadsRequested(wanted))
+
+    def _step(self, event: Event) -> None:
+        driver = self._driver
+        self.replica, effects = self.replica.step(event, now())
+        for effect in effects:
+            if type(effect) is Query:  # By far the most frequent effect where clients mostly read.
+                self._answer(effect)
+                continue
+            match effect:
+                case Persist(n, fact):
+                    self._facts.append(fact)
+                    driver.persist(n)
+                case PersistLazily(fact):
+                    self._facts.append(fact)
+                case SetTimer(timer):
+                    driver.set_timer(timer, self._timing.delay_s(effect, self._rng))
+                case Send(after=n):
+                    if not driver.hold(n, effect):
+                        self.carry_out(effect)
+                case _:
+                    self.carry_out(effect)
+
+    def _stamped(self, event: Event) -> Event:
+        """The event; a command that needs the time gets it from the leader before it enters the log."""
+        phase = self.replica.phase
+        if not isinstance(event, Submitted) or not isinstance(phase, Leading):
+            return event
+        own_ms = int(1000 * trio.current_time())
+        self._clock = self._clock.at(phase.ballot, own_ms, self._machine.reached_ms)
+        op = self._machine.stamped(event.command.op, self._clock.stamp(own_ms))
+        return replace(event, command=replace(event.command, op=op))
+
+    def settle(self) -> None:
+        """Serve the last reads, and let a leader send what it has collected."""
+        self._step_reads()
+        if type(self.replica.phase) is Leading:  # Other phases ignore the event.
+            self._step(Drained())
+
+    async def save(self) -> None:
+        """Save the facts of all steps since the last save. Raises: StorageFailed."""
+        facts, self._facts = self._facts, []
+        await self._storage.save(facts)
+
+    def carry_out(self, effect: Effect) -> None:
+        """Trace an effect and do what it says."""
+        match effect:
+            case Apply():
+                self._apply(effect)
+                return
+            case Install(image):
+                self._install(image)
+                return
+        driver = self._driver
+        driver.trace(lambda *me: trace_event(effect, *me))
+        match effect:
+            case Send(to, message, id):
+                driver.send(to, message, id)
+            case Decline(request, leader, maybe):
+                address = None if leader is None else self.addresses.get(leader)
+                driver.answer(request, Elsewhere(address, maybe))
+            case Overloaded(request):
+                driver.answer(request, Refused(OVERLOADED, is_final=False))
+            case Rejected(request, why, is_final):
+                driver.answer(request, Refused(why, is_final))
+            case Changed(request, slot, is_made):
+                why = "another change of the members came before it"
+                driver.answer(request, Done(slot, None) if is_made else Refused(why, is_final=True))
+            case Configured(configuration):
+                self._meet_members(configuration)
+            case TakeSnapshot(slot, configurations):
+                snapshot = Snapshot(slot, configurations, self._sessions.snapshot())
+                self._snapshots.save(Image.of(snapshot))
+            case SaveSnapshot(image):
+                self._snapshots.save(image)
+
+    def _answer(self, query: Query) -> None:
+        """Answer a read from the state."""
+        if self._driver.is_traced:
+            self._driver.trace(lambda *me: trace_event(query, *me))
+        self._driver.answer(query.request, Done(query.slot, self._machine.carry_out(query.op)))
+
+    def _apply(self, apply: Apply) -> None:
+        executions = [self._sessions.execute(command) for command in apply.batch]
+        self._driver.trace(lambda *me: self._applied(apply, executions, me))
+        for execution, requests in zip(executions, apply.requests, strict=True):
+            if requests:
+                answer = _answer_to(execution, apply.slot)
+                for request in requests:
+                    self._driver.answer(request, answer)
+
+    def _install(self, image: Image) -> None:
+        """Replace the state by that of a snapshot."""
+        try:
+            self._sessions.restore(image.snapshot.state)
+        except BadState as error:
+            raise StorageFailed(f"the snapshot up to slot {image.slot} is of no use: {error}") from error
+        detail = {"state_hash": self._sessions.digest()}
+
+        def event(*me: int) -> TraceEvent | None:
+            installed = trace_event(Install(image), *me)
+            return installed and replace(installed, detail=detail)
+
+        self._driver.trace(event)
+
+    def _applied(
+        self, apply: Apply, executions: Sequence[Execution], me: tuple[int, int, int]
+    ) -> TraceEvent | None:
+        """The event that a batch was executed: which commands took effect now, and which had taken effect
+        before, with hashes of their results, and sometimes the hash of the state."""
+        event = trace_event(apply, *me)
+        pairs = zip(apply.batch, executions, strict=True)
+        did = [(command.id, done) for command, done in pairs if isinstance(done, Executed)]
+        detail: dict[str, Any] = {
+            "executed": [id for id, done in did if not done.again],
+            "results": [_hash(done.result) for _, done in did if not done.again],
+        }
+        if repeated := [(*id, _hash(done.result)) for id, done in did if done.again]:
+            detail["repeated"] = repeated
+        if apply.slot < _HASHED_EVERY or apply.slot % _HASHED_EVERY == 0:
+            detail["state_hash"] = self._sessions.digest()
+        return event and replace(event, detail=detail)
+
+
+UNKNOWN = Configuration(0, (), 0)
+"""The configuration known to a replica that joins a cluster: no members."""
+
+
+def now() -> ClockReading:
+    """The time by this machine's monotonic clock and by its wall clock."""
+    return ClockReading(trio.current_time(), time())
+
+
+def founders_of(membership: Membership) -> Configuration:
+    """The configuration that the log of a new cluster begins with."""
+    members = tuple(Member(id, str(membership.members[id])) for id in membership.ids)
+    return Configuration(0, members, max(membership.ids) + 1)
+
+
+def _hash(result: Any) -> int:
+    return crc32(_encode(result))
+
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def _answer_to(execution: Execution, slot: int) -> Answer:
+    match execution:
+        case Executed(result):
+            return Done(slot, result)
+        case Outdated():
+            return Refused("the session has gone on to a later command", is_final=True)
+        case _:
+            return Refused("the session is not known, or not any more", is_final=True)

@@ -1,0 +1,1 @@
+"""What goes over the network: frames, messages, addresses of members, and TLS."""

@@ -1,0 +1,142 @@
+"""The messages between replicas of a log, and between clients and replicas.
+
+A connection begins as one to an instance of Basic Paxos does, with the same `Hello`, but with another
+protocol number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.multi import Configuration, Member, Message, ReadHow
+from ostrakon.paxos_impl.wire.decree import Envelope, Hello, Response, Waiting, decoded
+from ostrakon.paxos_impl.wire.membership import Address
+
+PROTOCOL = 1002
+"""Raised when the wire format changes; replicas of different protocols do not talk."""
+
+
+class Execute(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Executes a command once; answered with its result."""
+
+    request: int
+    client: str
+    number: int
+    op: Any
+
+
+class Read(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Asks for the result of an operation that only reads; it takes no slot of the log."""
+
+    request: int
+    op: Any
+    how: ReadHow = "lease"
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Changes the members of the cluster."""
+
+    request: int
+    members: tuple[Member, ...]
+
+
+class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Asks for the status."""
+
+    request: int
+
+
+class InGroup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """A request for one group of a cluster that has several."""
+
+    group: int
+    asked: Execute | Read | Change | AskStatus
+
+    @property
+    def request(self) -> int:
+        """The number of the inner request."""
+        return self.asked.request
+
+
+class Done(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The request was executed, durably, with this result."""
+
+    slot: int
+    """The log up to this slot has the command, and all commands that the result depends on."""
+    result: Any
+
+
+class Elsewhere(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """This replica does not lead: ask another one."""
+
+    leader: Address | None
+    """Address of the leader; None if it is not known."""
+    maybe: bool
+    """Whether the command was proposed and may be executed later. If not, this attempt never executes it."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The request was not executed, and this attempt never executes it."""
+
+    why: str
+    is_final: bool
+    """Whether another attempt, at any replica, would be refused too."""
+
+
+class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The status of a replica."""
+
+    server_id: int
+    cluster_id: str
+    incarnation: int
+    members: dict[int, Address]
+    phase: str
+    """Its phase: following, canvassing, campaigning or leading."""
+    leader: int | None
+    promised: Ballot | None
+    upto: int
+    """It knows the values of all slots up to this one."""
+    executed: int
+    """The last slot it has executed."""
+    top: int
+    """The last slot in which it has voted, or whose value it knows."""
+    configuration: Configuration | None = None
+    """The newest configuration that it knows; it may be in force only for future slots."""
+    lease_s: float | None = None
+    """How long no other replica can lead, at least, in seconds; None if this replica does not lead."""
+
+
+class Groups(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """Nothing was done: the cluster has `count` groups. Send the request again `InGroup`, or without it for
+    1."""
+
+    count: int
+
+
+Answer = Done | Elsewhere | Refused | Status | Waiting | Groups
+
+
+Request = Execute | Read | Change | AskStatus | InGroup
+Incoming = Hello | Envelope[Message] | Request
+
+_incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
+_response: msgspec.msgpack.Decoder[Response[Answer]] = msgspec.msgpack.Decoder(Response[Answer])
+
+
+def read_incoming(body: bytes) -> Incoming:
+    """The message in a frame that a replica received.
+
+    Raises: BadFrame, saying what is wrong with it.
+    """
+    return decoded(body, _incoming, "a message that a replica takes")
+
+
+def read_response(body: bytes) -> Response[Answer]:
+    """The message in a frame that a client received.
+
+    Raises: BadFrame, saying what is wrong with it.
+    """
+    return decoded(body, _response, "a response")
