@@ -54,13 +54,13 @@ class TimedWorld(LogWorld):
 
     def suspend(self, node: int, seconds: float) -> None:
         """Let time pass without a node, and without its monotonic clock."""
-        before = self.shown[node].s
+        before = self.shown[node].monotonic_s
         self.wait(seconds)
         self.shown[node] = ClockReading(before, self.shown[node].wall_s)
 
     def set_wall(self, node: int, seconds: float) -> None:
         """Set a wall clock forward, or back."""
-        self.shown[node] = ClockReading(self.shown[node].s, self.shown[node].wall_s + seconds)
+        self.shown[node] = ClockReading(self.shown[node].monotonic_s, self.shown[node].wall_s + seconds)
 
     def _do(self, node: int, effect: Effect) -> None:
         super()._do(node, effect)
