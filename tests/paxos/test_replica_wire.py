@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import Command, Compaction, Entry, Member
 from ostrakon.paxos_impl.core.multi.acceptor import LAG_MAX, VOTES_AHEAD_MAX
+from ostrakon.paxos_impl.core.multi.catch_up import TOLD_MAX
 from ostrakon.paxos_impl.core.multi.leader import BATCH_BYTES_MAX
-from ostrakon.paxos_impl.core.multi.learner import TOLD_MAX
 from ostrakon.paxos_impl.core.multi.message import (
     Accepted,
     Ask,

@@ -1,68 +1,68 @@
-"""The acceptor of every slot: one promise, which binds it in all of them, and a vote in each."""
+"""The acceptor of every slot: one promise, which binds it in all of them, and one vote in each.
+
+In each slot the acceptor is that of Basic Paxos. What a log adds is that one prepare is about all slots from
+one on (PMS 3), so a promise reports the votes in all of them.
+"""
 
 from __future__ import annotations
 
 from ostrakon.paxos_impl.core.acceptor import Acceptor
 from ostrakon.paxos_impl.core.ballot import Ballot, Vote
-from ostrakon.paxos_impl.core.multi import election, learner
+from ostrakon.paxos_impl.core.multi import catch_up, leadership
 from ostrakon.paxos_impl.core.multi.effect import Promised, Voted
 from ostrakon.paxos_impl.core.multi.log import Cell
 from ostrakon.paxos_impl.core.multi.message import Accepted, Entry, Nack, Prepare, Promise, Propose
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
 VOTES_AHEAD_MAX = 64
-"""How far above what it knows to be chosen a replica votes; one that lags more catches up first.
+"""How far above its commit index a replica votes. A replica that is further behind catches up first.
 
-This and `LAG_MAX` bound what a promise has to report, and so how long it can get. Refusing to vote or to
-promise is always safe.
+This limit and `LAG_MAX` bound how many votes a promise reports, and so how long a promise can get. They are
+safe, because an acceptor may always refuse to promise or to vote.
 """
 LAG_MAX = 16
-"""How many slots a candidate may know less of than who promises; one that lags more catches up first."""
+"""How many slots a candidate's commit index may be below the acceptor's. A candidate that is further behind
+is sent the chosen values instead of a promise."""
 
 
-def answer_prepare(t: Transition, prepare: Prepare, sender: int) -> None:
-    """Phase 1b."""
-    ballot, from_slot = prepare.ballot, prepare.from_slot
-    before = Acceptor(t.promised)
-    if not t.rules.may_promise(before, ballot):
-        _refuse(t, ballot, sender)
-        return
+def answer_prepare(t: Transition, prepare: Prepare, sender: int) -> Transition:
+    """Phase 1b: promise, and report votes; or refuse, if a higher ballot was promised."""
+    state, ballot, from_slot = t.state, prepare.ballot, prepare.from_slot
+    before = Acceptor(state.promised)
+    if not state.rules.may_promise(before, ballot):
+        return _refuse(t, ballot, sender)
     if t.is_bound(ballot.server_id):
-        return  # A lease keeps it from answering, and will soon have run out.
-    if t.commit_index - from_slot >= LAG_MAX or from_slot <= t.log.base:
-        learner.tell(t, from_slot, sender)
-        return
-    election.make_way(t, ballot)
-    if (after := t.rules.promise(before, ballot)) != before:
-        t.promised = after.promised
-        t.persist(Promised(ballot))
-    votes = t.rules.reported_from(t.log, from_slot, t.commit_index)
+        return t  # A lease forbids the answer. The lease runs out soon, and the candidate tries again.
+    if state.commit_index - from_slot >= LAG_MAX or from_slot <= state.log.base:
+        return catch_up.tell(t, from_slot, sender)
+    t = leadership.make_way(t, ballot)
+    if (after := state.rules.promise(before, ballot)) != before:
+        t = t.update(promised=after.promised).persist(Promised(ballot))
+    votes = state.rules.reported_from(state.log, from_slot, state.commit_index)
     entries = tuple(Entry(slot, vote.ballot, vote.value) for slot, vote in votes)
-    t.send((sender,), Promise(ballot, from_slot, entries))
+    return t.send((sender,), Promise(ballot, from_slot, entries))
 
 
-def answer_propose(t: Transition, propose: Propose, sender: int) -> None:
-    """Phase 2b."""
-    ballot, slot, batch = propose.ballot, propose.slot, propose.batch
-    if slot <= t.log.base:  # It is decided, and what was voted for here is gone.
-        learner.tell(t, slot, sender)
-        return
-    cell = t.log[slot]
-    before = Acceptor(t.promised, cell.accepted)
-    if not t.rules.may_accept(before, ballot):
-        _refuse(t, ballot, sender)
-        return
-    election.follow(t, ballot)
-    if slot > t.commit_index + VOTES_AHEAD_MAX:
-        return
-    after = t.rules.accept(before, Vote(ballot, batch))
+def answer_propose(t: Transition, propose: Propose, sender: int) -> Transition:
+    """Phase 2b: vote; or refuse, if a higher ballot was promised."""
+    state, ballot, slot, batch = t.state, propose.ballot, propose.slot, propose.batch
+    if slot <= state.log.base:  # The slot is decided, and this replica's vote in it is gone.
+        return catch_up.tell(t, slot, sender)
+    cell = state.log[slot]
+    before = Acceptor(state.promised, cell.accepted)
+    if not state.rules.may_accept(before, ballot):
+        return _refuse(t, ballot, sender)
+    t = leadership.follow(t, ballot)
+    if slot > state.commit_index + VOTES_AHEAD_MAX:
+        return t
+    after = state.rules.accept(before, Vote(ballot, batch))
     if after != before:
-        t.promised = after.promised
-        t.log = t.log.put(slot, Cell(after.accepted, cell.chosen))
-        t.persist(Voted(Entry(slot, ballot, batch)))
-    t.send((sender,), Accepted(ballot, slot), about=batch)
+        log = state.log.put(slot, Cell(after.accepted, cell.chosen))
+        t = t.update(promised=after.promised, log=log).persist(Voted(Entry(slot, ballot, batch)))
+    return t.send((sender,), Accepted(ballot, slot), about=batch)
 
 
-def _refuse(t: Transition, ballot: Ballot, sender: int) -> None:
-    assert t.promised is not None, f"{ballot} refused for no reason"
-    t.send((sender,), Nack(ballot, t.promised))
+def _refuse(t: Transition, ballot: Ballot, sender: int) -> Transition:
+    promised = t.state.promised
+    assert promised is not None, f"{ballot} refused for no reason"
+    return t.send((sender,), Nack(ballot, promised))

@@ -1,12 +1,21 @@
-"""Which role of a replica sees to which event."""
+"""Dispatches each event to the roles, in the order in which they have to act.
+
+This is the only module that knows more than one role. A role never calls another one: where one event
+concerns several roles, the function for it here says which acts first, and why the order matters.
+"""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from ostrakon.paxos_impl.core.ballot import Vote
 from ostrakon.paxos_impl.core.event import Started
 from ostrakon.paxos_impl.core.multi import (
     acceptor,
+    catch_up,
     election,
     leader,
+    leadership,
     learner,
     reading,
     reconfiguration,
@@ -42,76 +51,210 @@ from ostrakon.paxos_impl.core.multi.message import (
     Propose,
     Tell,
 )
+from ostrakon.paxos_impl.core.multi.phase import PreVoting
+from ostrakon.paxos_impl.core.multi.snapshot import Image
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
 
-def dispatch(t: Transition, event: Event) -> None:
-    """Do what an event asks for; called once in a t."""
+def dispatch(t: Transition, event: Event) -> Transition:
+    """The transition after one event."""
     match event:
         case Received(message, sender):
-            if not t.before.is_former(sender):
-                _receive(t, message, sender)
+            # A removed member may still run, and must not count towards quorums or depose anybody.
+            return t if t.state.is_former(sender) else _receive(t, message, sender)
         case Submitted(request, command, size):
-            leader.submit(t, request, command, size)
+            return leader.submit(t, request, command, size)
         case ReadsRequested(wanted):
-            reading.read(t, wanted)
+            return _read(t, wanted)
         case ReadRequested():
-            reading.read(t, (event,))
+            return _read(t, (event,))
         case ChangeRequested(request, members):
-            reconfiguration.ask(t, request, members)
+            return reconfiguration.request(t, request, members)
         case SnapshotSaved(image):
-            transfer.saved(t, image)
+            return _snapshot_saved(t, image)
         case TimerFired("election"):
-            election.time_out(t)
+            return _time_out(t)
         case TimerFired("heartbeat"):
-            leader.heartbeat(t)
+            return leader.send_heartbeat(t)
         case Drained():
-            leader.drain(t)
+            return _drained(t)
         case Started():
-            _start(t)
+            return _start(t)
+    raise AssertionError(f"no role handles {event}")
 
 
-def _start(t: Transition) -> None:
-    votes = tuple(Entry(slot, vote.ballot, vote.value) for slot, vote in t.log.votes_from(t.commit_index + 1))
-    t.do(Restarted(t.promised, votes, t.commit_index))
-    for configuration in t.configurations:
-        if configuration.members:
-            t.do(Configured(configuration))
-    if t.images:
-        t.do(Install(t.images[-1]))
-    learner.execute(t, t.commit_index)
-    if t.lease_config is not None:
-        t.grant = t.rules.grant_at_start(t.before.incarnation, t.lease_config, t.now)
-    t.do(SetTimer("election", soon=t.before.incarnation == 0))
-
-
-def _receive(t: Transition, message: Message, sender: int) -> None:
+def _receive(t: Transition, message: Message, sender: int) -> Transition:
     match message:
         case Prepare():
-            acceptor.answer_prepare(t, message, sender)
-        case Propose():
-            acceptor.answer_propose(t, message, sender)
+            return acceptor.answer_prepare(t, message, sender)
         case Promise():
-            election.hear_promise(t, message, sender)
+            return _promise(t, message, sender)
+        case Propose():
+            return acceptor.answer_propose(t, message, sender)
         case Accepted():
-            leader.hear_vote(t, message, sender)
+            return _accepted(t, message, sender)
         case Nack(_, promised):
-            election.hear_of(t, promised)
+            return leadership.observe_ballot(t, promised)
         case Heartbeat():
-            learner.hear_heartbeat(t, message, sender)
+            return _heartbeat(t, message, sender)
         case HeartbeatResponse():
-            leader.hear_answer(t, message, sender)
+            return _heartbeat_response(t, message, sender)
         case Ask(from_slot):
-            learner.tell(t, from_slot, sender)
+            return catch_up.tell(t, from_slot, sender)
         case Tell():
-            learner.hear_tell(t, message, sender)
+            return _tell(t, message, sender)
         case Offer():
-            transfer.hear_offer(t, message, sender)
+            return transfer.answer_offer(t, message, sender)
         case Fetch():
-            transfer.send_chunk(t, message, sender)
+            return transfer.send_chunk(t, message, sender)
         case Chunk():
-            transfer.hear_chunk(t, message, sender)
+            return transfer.add_chunk(t, message, sender)
         case PreVote():
-            election.answer_pre_vote(t, message, sender)
-        case PreVoteResponse():
-            election.hear_pre_vote_response(t, message, sender)
+            return election.answer_pre_vote(t, message, sender)
+        case PreVoteResponse(number):
+            return _pre_vote(t, sender) if election.is_pre_voting(t.state, number) else t
+    raise AssertionError(f"no role handles {message}")
+
+
+def _start(t: Transition) -> Transition:
+    """The process has begun to run, with what its disk remembers."""
+    state = t.state
+    votes = tuple(
+        Entry(slot, vote.ballot, vote.value) for slot, vote in state.log.votes_from(state.commit_index + 1)
+    )
+    t = t.emit(Restarted(state.promised, votes, state.commit_index))
+    t = t.emit(*(Configured(each) for each in state.configurations if each.members))
+    if state.images:
+        t = t.emit(Install(state.images[-1]))
+    t = _execute(t, state.commit_index)
+    if state.lease_config is not None:
+        # A lease that was granted just before the restart is forgotten, and may still be relied on.
+        t = t.update(grant=state.rules.grant_at_start(state.incarnation, state.lease_config, t.now))
+    return t.emit(SetTimer("election", soon=state.incarnation == 0))
+
+
+# Elections.
+
+
+def _time_out(t: Transition) -> Transition:
+    t = election.time_out(t)
+    if isinstance(t.state.phase, PreVoting):
+        return _pre_vote(t, t.state.server_id)
+    return t
+
+
+def _pre_vote(t: Transition, responder: int) -> Transition:
+    """Count a response to a pre-vote; a quorum of them starts a ballot."""
+    t = election.count_pre_vote(t, responder)
+    if not election.wins_pre_vote(t.state):
+        return t
+    t, prepare = election.start_ballot(t)
+    # The candidate's own promise comes first. The prepare then leaves only once this promise is durable, so
+    # the ballot is not used again after a restart (PMS 2.5).
+    t = acceptor.answer_prepare(t, prepare, t.state.server_id)
+    return t.send(t.state.others, prepare)
+
+
+def _promise(t: Transition, promise: Promise, sender: int) -> Transition:
+    t = leader.count_late_promise(t, promise, sender)
+    counted = election.count_promise(t, promise, sender)
+    if counted is not t and election.is_elected(counted.state):
+        return leader.lead(counted)
+    return counted
+
+
+# Learning and executing.
+
+
+def _accepted(t: Transition, accepted: Accepted, sender: int) -> Transition:
+    t = leader.count_vote(t, accepted, sender)
+    if (chosen := leader.chosen_by(t.state, accepted)) is None:
+        return t
+    # A new leader may answer reads once it has executed what promises reported, which may be this slot.
+    return _serve_reads(_learn(t, accepted.slot, chosen, "votes"))
+
+
+def _learn(t: Transition, slot: int, vote: Vote, how: Literal["votes", "told"]) -> Transition:
+    """A value is known to be chosen in a slot; execute it if all slots before it are executed."""
+    if slot <= t.state.log.base:
+        return t
+    t = leader.drop_proposal(t, slot)
+    if learner.knows(t.state, slot, vote):
+        return t
+    return _execute(learner.learn(t, slot, vote, how), slot)
+
+
+def _execute(t: Transition, learned: int) -> Transition:
+    """Execute all slots that can be, now that `learned` is known to be chosen."""
+    while (slot := t.state.rules.next_applied(t.state.log, t.state.applied, learned)) is not None:
+        t, batch, requests = learner.execute(t, slot)
+        before = t.state.configurations
+        t = reconfiguration.apply(t, slot, batch, requests)
+        if t.state.configurations is not before:
+            t = leader.prepare_missing(t)  # New members have promised nothing yet.
+        t = transfer.take_if_due(t)
+    return t
+
+
+def _tell(t: Transition, tell: Tell, sender: int) -> Transition:
+    known_before = t.state.commit_index
+    for entry in tell.entries:
+        if learner.is_near(t.state, entry.slot):
+            t = _learn(t, entry.slot, entry.vote, "told")
+    return learner.ask_for_more(t, tell, known_before, sender)
+
+
+def _snapshot_saved(t: Transition, image: Image) -> Transition:
+    """A snapshot is durable: install it if it is ahead, or drop what it replaces."""
+    state = t.state
+    if not transfer.is_newer(state, image):
+        return t
+    t = transfer.keep(t, image)
+    if not state.rules.may_install(image.slot, state.applied):
+        return transfer.compact(t, image)
+    # A leader that lacks what the snapshot shows would propose in slots that are decided already.
+    t = transfer.install(leadership.step_down(t), image)
+    return _execute(learner.advance(t), image.slot)
+
+
+# Heartbeats and reads.
+
+
+def _heartbeat(t: Transition, heartbeat: Heartbeat, sender: int) -> Transition:
+    """The leader lives, and tells its commit index."""
+    if learner.refuses(t.state, heartbeat):
+        return learner.refuse(t, heartbeat, sender)
+    t = leadership.follow(t, heartbeat.ballot)
+    state = t.state
+    for slot in range(state.commit_index + 1, min(heartbeat.commit_index, state.log.top) + 1):
+        if (vote := learner.own_vote(t.state, slot, heartbeat)) is not None:
+            t = _learn(t, slot, vote, "told")
+    return learner.answer_heartbeat(t, heartbeat, sender)
+
+
+def _heartbeat_response(t: Transition, response: HeartbeatResponse, sender: int) -> Transition:
+    if not leader.is_own_heartbeat(t.state, response):
+        return t
+    t = _serve_reads(leader.count_heartbeat_response(t, response, sender))
+    return reconfiguration.answer(t)
+
+
+def _read(t: Transition, wanted: tuple[ReadRequested, ...]) -> Transition:
+    is_waiting = reading.is_waiting(t.state)
+    t = reading.request(t, wanted)
+    # Reads that wait already have a heartbeat under way; the new ones join the next one.
+    return t if is_waiting else _serve_reads(t)
+
+
+def _serve_reads(t: Transition) -> Transition:
+    t = reading.serve(t)
+    if not reading.needs_heartbeat(t.state):
+        return t
+    t = leader.send_heartbeat(t)
+    return t if t.state.others else _serve_reads(t)  # A leader alone needs no answer but its own.
+
+
+def _drained(t: Transition) -> Transition:
+    """All events that had come in were handled: do what is done once for all of them."""
+    t = leader.announce(leader.propose_queued(t))
+    return leader.resign_if_removed(reconfiguration.answer(t))

@@ -1,134 +1,101 @@
-"""Who leads: found out by time-outs, among those whom a quorum can reach and would follow.
+"""The candidate: notices by a time-out that there is no leader, and gathers a quorum's promises.
 
-Safety rests on none of this. A leader is disturbed by nobody as long as a quorum hears from it, and gives
-up by itself when it does not hear from one.
+Safety rests on nothing in this file; it only decides when somebody uses a new ballot. A pre-vote comes first
+(Raft dissertation, 9.6): a replica asks whether a quorum misses a leader too before it uses a ballot. So a
+replica that cannot hear the leader does not depose it, and a leader that no quorum answers gives up.
 """
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ostrakon.paxos_impl.core.ballot import Ballot, highest
-from ostrakon.paxos_impl.core.multi import acceptor, leader
-from ostrakon.paxos_impl.core.multi.effect import Decline, SetTimer
+from ostrakon.paxos_impl.core.ballot import highest
+from ostrakon.paxos_impl.core.multi import leadership
+from ostrakon.paxos_impl.core.multi.effect import SetTimer
 from ostrakon.paxos_impl.core.multi.message import Prepare, PreVote, PreVoteResponse, Promise
 from ostrakon.paxos_impl.core.multi.phase import Following, Leading, Preparing, PreVoting
+from ostrakon.paxos_impl.core.multi.state import State
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
 
-def follow(t: Transition, ballot: Ballot) -> None:
-    """The leader of this ballot lives."""
-    make_way(t, ballot)
-    if ballot.server_id != t.me:
-        t.leader, t.is_leaderless, t.attempts, t.deferred_to = ballot.server_id, False, 0, ()
-        if isinstance(t.phase, PreVoting):
-            t.phase = Following()
+def time_out(t: Transition) -> Transition:
+    """The election timer ran out.
 
-
-def make_way(t: Transition, ballot: Ballot) -> None:
-    """Somebody uses a ballot that is none lower than what was promised: let it have its chance."""
-    hear_of(t, ballot)
-    if ballot.server_id != t.me:
-        t.do(SetTimer("election"))
-
-
-def hear_of(t: Transition, ballot: Ballot) -> None:
-    """There is such a ballot; one's own is over if it is lower."""
-    t.highest = highest(t.highest, ballot)
-    if isinstance(t.phase, Preparing | Leading) and t.phase.ballot < ballot:
-        step_down(t)
-
-
-def step_down(t: Transition) -> None:
-    """Propose nothing any more. What was proposed may be chosen yet."""
-    if isinstance(t.phase, Leading):
-        queued = {queued.command.id: None for queued in t.queue}
-        t.leader = None
-        for id, requests in t.waiting.items():
-            for request in requests:
-                t.do(Decline(request, None, maybe=id not in queued))
-        for request in t.phase.changes:
-            t.do(Decline(request, None, maybe=True))
-        for read in t.phase.reads:
-            t.do(Decline(read.request, None, maybe=False))
-        t.waiting, t.queue = {}, ()
-        t.do(SetTimer("election"))
-    t.phase = Following()
-
-
-def time_out(t: Transition) -> None:
-    """No leader was heard of for long, or, at the leader, it is time to see who answers."""
-    match t.phase:
-        case Leading() as phase if t.rules.may_go_on(_is_answered(t, phase)):
-            t.phase = replace(phase, checked=phase.heartbeat)
-            t.do(SetTimer("election"))
-        case _:
-            step_down(t)
-            t.leader, t.is_leaderless, t.deferred_to = None, True, ()
-            if t.has_vote and not t.is_bound(t.me):
-                _send_pre_vote(t)
-            else:
-                t.do(SetTimer("election", soon=t.has_vote))
-
-
-def _is_answered(t: Transition, phase: Leading) -> bool:
-    return t.is_quorum(leader.answering(t, phase), t.commit_index + 1)
-
-
-def _send_pre_vote(t: Transition) -> None:
-    t.pre_votes += 1
-    t.attempts += 1
-    t.phase = PreVoting()
-    t.send(t.others, PreVote(t.pre_votes))
-    t.do(SetTimer("election", soon=True, attempt=t.attempts))
-    hear_pre_vote_response(t, PreVoteResponse(t.pre_votes), t.me)
-
-
-def answer_pre_vote(t: Transition, pre_vote: PreVote, sender: int) -> None:
-    """PreVoteResponse whoever asks, unless there is a leader, or may be one by a lease that was granted.
-
-    And give way to it for a while, lest they duel.
+    A leader goes on leading if a quorum has answered since last time. Any other replica has heard of no
+    leader for long, and starts a pre-vote if it may: its phase is `PreVoting` then.
     """
-    if t.is_leaderless and not t.is_bound(sender):
-        t.send((sender,), PreVoteResponse(pre_vote.number))
-        if isinstance(t.phase, Following) and t.rules.may_defer_to(t.deferred_to, sender):
-            t.deferred_to = (*t.deferred_to, sender)
-            t.do(SetTimer("election", soon=True, attempt=max(1, t.attempts)))
+    state = t.state
+    phase = state.phase
+    if isinstance(phase, Leading) and state.rules.may_go_on(leadership.is_answered(state, phase)):
+        return t.update(phase=replace(phase, checked=phase.heartbeat)).emit(SetTimer("election"))
+    t = leadership.step_down(t).update(leader=None, is_leaderless=True, deferred_to=())
+    if not state.has_vote or t.is_bound(state.server_id):
+        return t.emit(SetTimer("election", soon=state.has_vote))
+    number, attempts = state.pre_votes + 1, state.attempts + 1
+    t = t.update(pre_votes=number, attempts=attempts, phase=PreVoting())
+    t = t.send(state.others, PreVote(number))
+    return t.emit(SetTimer("election", soon=True, attempt=attempts))
 
 
-def hear_pre_vote_response(t: Transition, response: PreVoteResponse, sender: int) -> None:
-    """With a quorum's support, start a ballot."""
-    if isinstance(t.phase, PreVoting) and response.number == t.pre_votes:
-        responders = t.rules.with_voter(t.phase.responders, sender)
-        t.phase = PreVoting(responders)
-        if t.is_quorum(responders, t.commit_index + 1):
-            _prepare(t)
+def answer_pre_vote(t: Transition, pre_vote: PreVote, sender: int) -> Transition:
+    """Agree to a pre-vote, unless there is a leader, or a lease was granted to somebody who may be one.
+
+    The replica also waits a while before it starts a pre-vote itself, so that the two do not duel.
+    """
+    state = t.state
+    if not state.is_leaderless or t.is_bound(sender):
+        return t
+    t = t.send((sender,), PreVoteResponse(pre_vote.number))
+    if not isinstance(state.phase, Following) or not state.rules.may_defer_to(state.deferred_to, sender):
+        return t
+    timer = SetTimer("election", soon=True, attempt=max(1, state.attempts))
+    return t.update(deferred_to=(*state.deferred_to, sender)).emit(timer)
 
 
-def _prepare(t: Transition) -> None:
-    """Phase 1a: once, for all slots that are not known to be chosen."""
-    ballot = t.rules.next_ballot(t.me, t.own_ballot, t.promised, t.highest)
-    t.own_ballot = ballot
-    t.highest = highest(t.highest, ballot)
-    prepare = Prepare(ballot, t.commit_index + 1)
-    t.phase = Preparing(ballot, prepare.from_slot)
-    # Its own promise comes first: the prepare waits until that is durable, and so the ballot can't
-    # be used again after a restart (PMS 2.5).
-    acceptor.answer_prepare(t, prepare, t.me)
-    t.send(t.others, prepare)
+def is_pre_voting(state: State, number: int) -> bool:
+    """Whether the replica waits for responses to this pre-vote."""
+    return isinstance(state.phase, PreVoting) and number == state.pre_votes
 
 
-def hear_promise(t: Transition, promise: Promise, sender: int) -> None:
-    """With a quorum's promises, lead."""
-    phase = t.phase
-    if isinstance(phase, Leading) and promise.ballot == phase.ballot:
-        leader.hear_late_promise(t, promise, sender)
+def count_pre_vote(t: Transition, sender: int) -> Transition:
+    """A member would follow this replica."""
+    phase = t.state.phase
+    assert isinstance(phase, PreVoting), f"a pre-vote counted while {phase}"
+    return t.update(phase=PreVoting(t.state.rules.with_voter(phase.responders, sender)))
+
+
+def wins_pre_vote(state: State) -> bool:
+    """Whether a quorum would follow this replica."""
+    return isinstance(state.phase, PreVoting) and state.is_quorum(
+        state.phase.responders, state.commit_index + 1
+    )
+
+
+def start_ballot(t: Transition) -> tuple[Transition, Prepare]:
+    """Choose a new ballot. The prepare is phase 1a, once for all slots that are not known to be chosen."""
+    state = t.state
+    ballot = state.rules.next_ballot(state.server_id, state.own_ballot, state.promised, state.highest)
+    prepare = Prepare(ballot, state.commit_index + 1)
+    t = t.update(
+        own_ballot=ballot,
+        highest=highest(state.highest, ballot),
+        phase=Preparing(ballot, prepare.from_slot),
+    )
+    return t, prepare
+
+
+def count_promise(t: Transition, promise: Promise, sender: int) -> Transition:
+    """Count a promise of the ballot that this replica prepares; any other promise changes nothing."""
+    phase = t.state.phase
     if not isinstance(phase, Preparing) or promise.ballot != phase.ballot:
-        return
-    promisers = t.rules.with_voter(phase.promisers, sender)
+        return t
+    promisers = t.state.rules.with_voter(phase.promisers, sender)
     if promisers == phase.promisers:
-        return
-    phase = replace(phase, promisers=promisers, promises=(*phase.promises, promise))
-    t.phase = phase
-    if t.is_quorum(promisers, phase.from_slot):
-        leader.lead(t, phase)
+        return t
+    return t.update(phase=replace(phase, promisers=promisers, promises=(*phase.promises, promise)))
+
+
+def is_elected(state: State) -> bool:
+    """Whether a quorum has promised the ballot that this replica prepares."""
+    phase = state.phase
+    return isinstance(phase, Preparing) and state.is_quorum(phase.promisers, phase.from_slot)

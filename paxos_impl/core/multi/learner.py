@@ -1,110 +1,133 @@
-"""The learner: comes to know what slots hold, has them executed in order, and helps those behind."""
+"""The learner: finds out what is chosen, and has it executed in order, each slot once."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from ostrakon.paxos_impl.core.ballot import Vote
-from ostrakon.paxos_impl.core.multi import election, leader, reconfiguration, transfer
+from ostrakon.paxos_impl.core.multi.catch_up import TOLD_MAX
+from ostrakon.paxos_impl.core.multi.command import Batch
 from ostrakon.paxos_impl.core.multi.configuration import is_change
 from ostrakon.paxos_impl.core.multi.effect import Apply, Chose, Learned
 from ostrakon.paxos_impl.core.multi.lease import Grant
-from ostrakon.paxos_impl.core.multi.log import FIRST, Cell
+from ostrakon.paxos_impl.core.multi.log import Cell
 from ostrakon.paxos_impl.core.multi.message import Ask, Entry, Heartbeat, HeartbeatResponse, Nack, Tell
+from ostrakon.paxos_impl.core.multi.state import State
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
-TOLD_MAX = 32
-"""How many slots one message tells of."""
+# Learning.
 
 
-def learn(t: Transition, slot: int, vote: Vote, how: Literal["votes", "told"]) -> None:
-    """From now on it is known what a slot holds."""
-    if slot <= t.log.base:
-        return
-    leader.forget_proposal(t, slot)
-    cell = t.log[slot]
-    if cell.chosen is not None:
-        assert cell.chosen.value == vote.value, f"slot {slot} held {cell.chosen}, and now {vote}"
-        return
-    t.log = t.log.put(slot, Cell(cell.accepted, vote))
-    t.promised = t.rules.promised_after_learning(t.promised, vote)
+def knows(state: State, slot: int, vote: Vote) -> bool:
+    """Whether the replica knows already that this is chosen. It asserts that nothing else ever was."""
+    chosen = state.log[slot].chosen
+    assert chosen is None or chosen.value == vote.value, f"slot {slot} held {chosen}, and now {vote}"
+    return chosen is not None
+
+
+def learn(t: Transition, slot: int, vote: Vote, how: Literal["votes", "told"]) -> Transition:
+    """Remember what is chosen in a slot, and raise the commit index if no slot below is missing."""
+    state = t.state
+    cell = state.log[slot]
+    promised = state.rules.promised_after_learning(state.promised, vote)
+    t = t.update(log=state.log.put(slot, Cell(cell.accepted, vote)), promised=promised)
     chose = Chose(slot, None if cell.accepted == vote else Entry(slot, vote.ballot, vote.value))
-    if len(t.configurations) == 1:
-        t.note(chose)
-    else:  # Those who decided it may soon be gone, and can't be asked again after a restart.
-        t.persist(chose)
-    t.do(Learned(slot, vote, how, t.cause))
-    go_on(t, slot)
+    # A restarted replica can ask the members again, so nothing has to wait for this write. Where a change of
+    # the members is under way, those that decided the slot may soon be switched off: then it must be durable.
+    t = t.note(chose) if len(state.configurations) == 1 else t.persist(chose)
+    return advance(t.emit(Learned(slot, vote, how, t.cause)))
 
 
-def go_on(t: Transition, learned: int) -> None:
-    """See how far the log is known without gaps, now that `learned` is, and have that executed."""
-    while t.log[t.commit_index + 1].chosen is not None:
-        t.commit_index += 1
-    execute(t, learned)
+def advance(t: Transition) -> Transition:
+    """Raise the commit index as far as all slots are known to be chosen."""
+    log, index = t.state.log, t.state.commit_index
+    while log[index + 1].chosen is not None:
+        index += 1
+    return t if index == t.state.commit_index else t.update(commit_index=index)
 
 
-def execute(t: Transition, learned: int) -> None:
-    """Have the state machine execute all slots that it can, now that `learned` is chosen."""
-    while (slot := t.rules.next_applied(t.log, t.applied, learned)) is not None:
-        t.applied = slot
-        chosen = t.log[slot].chosen
-        assert chosen is not None, f"nobody knows what slot {slot} holds"
-        batch = chosen.value
-        waiting = tuple(t.waiting.get(command.id, ()) for command in batch)
-        if any(waiting):
-            done = {command.id: None for command in batch}
-            t.waiting = {id: waits for id, waits in t.waiting.items() if id not in done}
-        each = zip(batch, waiting, strict=True)
-        t.do(Apply(slot, batch, tuple(() if is_change(command) else told for command, told in each)))
-        reconfiguration.make(t, slot, batch, waiting)
-        transfer.take_if_due(t)
+# Executing.
 
 
-def hear_heartbeat(t: Transition, heartbeat: Heartbeat, sender: int) -> None:
-    """The leader lives, and knows all slots up to one to be chosen."""
-    ballot = heartbeat.ballot
-    if t.promised is not None and t.promised > ballot:
-        t.send((sender,), Nack(ballot, t.promised))
-        return
-    election.follow(t, ballot)
-    for slot in range(t.commit_index + 1, min(heartbeat.commit_index, t.log.top) + 1):
-        cell = t.log[slot]
-        if cell.chosen is None and cell.accepted is not None and t.rules.may_learn(cell, ballot):
-            learn(t, slot, cell.accepted, "told")
-    if heartbeat.number:
-        t.send((sender,), HeartbeatResponse(ballot, heartbeat.number, t.commit_index, _grants(t, heartbeat)))
-        if heartbeat.commit_index > t.commit_index and t.rules.catches_up():
-            t.send((sender,), Ask(t.commit_index + 1))
+def execute(t: Transition, slot: int) -> tuple[Transition, Batch, tuple[tuple[int, ...], ...]]:
+    """Have the state machine execute a slot.
+
+    Returns the batch too, and for each of its commands the requests that waited for it here.
+    """
+    state = t.state
+    chosen = state.log[slot].chosen
+    assert chosen is not None, f"slot {slot} is executed, and is not known to be chosen"
+    batch: Batch = chosen.value
+    requests = tuple(state.waiting.get(command.id, ()) for command in batch)
+    if any(requests):
+        done = {command.id: None for command in batch}
+        waiting = {id: waits for id, waits in state.waiting.items() if id not in done}
+        t = t.update(applied=slot, waiting=waiting)
+    else:
+        t = t.update(applied=slot)
+    # A change of the members is answered later, when it is in force (see `reconfiguration`).
+    answered = zip(batch, requests, strict=True)
+    told = tuple(() if is_change(command) else waits for command, waits in answered)
+    return t.emit(Apply(slot, batch, told)), batch, requests
 
 
-def _grants(t: Transition, heartbeat: Heartbeat) -> bool:
-    """Whether the leader gets the lease that it asks for; from now on it counts."""
-    holder, lease_config = heartbeat.ballot.server_id, t.lease_config
-    if lease_config is None or not t.rules.may_grant(heartbeat.lease_s, lease_config) or t.is_bound(holder):
-        return False
-    t.grant = Grant(holder, t.now.monotonic_s + heartbeat.lease_s)
-    return True
+# The leader's heartbeats.
 
 
-def tell(t: Transition, from_slot: int, to: int) -> None:
-    """Say what slots hold, from one on, to who does not know; if they are gone, offer the snapshot."""
-    if from_slot <= t.log.base:
-        transfer.offer(t, to)
-        return
-    entries: list[Entry] = []
-    for slot in range(max(from_slot, FIRST), min(from_slot + TOLD_MAX, t.commit_index + 1)):
-        chosen = t.log[slot].chosen
-        assert chosen is not None, f"slot {slot} is open, below {t.commit_index}"
-        entries.append(Entry(slot, chosen.ballot, chosen.value))
-    t.send((to,), Tell(tuple(entries), t.commit_index))
+def refuses(state: State, heartbeat: Heartbeat) -> bool:
+    """Whether the replica has promised a higher ballot than that of a heartbeat."""
+    return state.promised is not None and state.promised > heartbeat.ballot
 
 
-def hear_tell(t: Transition, told: Tell, sender: int) -> None:
-    """Learn, and ask for more if there is more."""
-    commit_index = t.commit_index
-    for entry in told.entries:
-        if entry.slot <= t.commit_index + TOLD_MAX:  # Nobody was asked about what lies further ahead.
-            learn(t, entry.slot, entry.vote, "told")
-    if commit_index < t.commit_index < told.commit_index:
-        t.send((sender,), Ask(t.commit_index + 1))
+def refuse(t: Transition, heartbeat: Heartbeat, sender: int) -> Transition:
+    """Tell a leader that it was deposed."""
+    promised = t.state.promised
+    assert promised is not None, f"{heartbeat} refused for no reason"
+    return t.send((sender,), Nack(heartbeat.ballot, promised))
+
+
+def own_vote(state: State, slot: int, heartbeat: Heartbeat) -> Vote | None:
+    """The replica's own vote in a slot that the leader knows to be chosen, if this vote is what is chosen."""
+    cell = state.log[slot]
+    if cell.chosen is not None or cell.accepted is None:
+        return None
+    return cell.accepted if state.rules.may_learn(cell, heartbeat.ballot) else None
+
+
+def answer_heartbeat(t: Transition, heartbeat: Heartbeat, sender: int) -> Transition:
+    """Answer a heartbeat, grant the lease that it asks for, and ask for slots that are still missing."""
+    if not heartbeat.number:
+        return t
+    state, ballot = t.state, heartbeat.ballot
+    grant = _grant(t, heartbeat)
+    if grant is not None:
+        t = t.update(grant=grant)
+    response = HeartbeatResponse(ballot, heartbeat.number, state.commit_index, grant is not None)
+    t = t.send((sender,), response)
+    if heartbeat.commit_index > state.commit_index and state.rules.catches_up():
+        t = t.send((sender,), Ask(state.commit_index + 1))
+    return t
+
+
+def _grant(t: Transition, heartbeat: Heartbeat) -> Grant | None:
+    """The lease that the leader gets, from now on; None if it gets none."""
+    state, holder = t.state, heartbeat.ballot.server_id
+    config = state.lease_config
+    if config is None or not state.rules.may_grant(heartbeat.lease_s, config) or t.is_bound(holder):
+        return None
+    return Grant(holder, t.now.monotonic_s + heartbeat.lease_s)
+
+
+# What other replicas tell.
+
+
+def is_near(state: State, slot: int) -> bool:
+    """Whether a slot is among those that the replica may have asked for; a `Tell` has no others."""
+    return slot <= state.commit_index + TOLD_MAX
+
+
+def ask_for_more(t: Transition, tell: Tell, known_before: int, sender: int) -> Transition:
+    """Ask for the slots after a `Tell`, if it brought something and its sender knows more."""
+    if known_before < t.state.commit_index < tell.commit_index:
+        return t.send((sender,), Ask(t.state.commit_index + 1))
+    return t

@@ -18,9 +18,8 @@ from ostrakon.paxos_impl.core.multi.configuration import CLUSTER, Configuration
 from ostrakon.paxos_impl.core.multi.effect import Chose, Fact, Promised, Voted
 from ostrakon.paxos_impl.core.multi.log import FIRST, Cell, Log
 from ostrakon.paxos_impl.core.multi.message import Entry
-from ostrakon.paxos_impl.core.multi.rules import LOG_RULES, LogRules
+from ostrakon.paxos_impl.core.multi.rules import LOG_RULES, LogRules, configurations_after
 from ostrakon.paxos_impl.core.multi.snapshot import Image, Snapshot
-from ostrakon.paxos_impl.core.multi.succession import succession
 
 
 class Recovered(msgspec.Struct, frozen=True, gc=False):
@@ -146,7 +145,7 @@ class Recovery:
                 execute(command)
                 changes = changes or command.client.startswith(CLUSTER)
             if changes:
-                after = succession(replay.rules, self._configurations, slot, entry.batch)
+                after = configurations_after(replay.rules, self._configurations, slot, entry.batch)
                 self._configurations = after.configurations
             slot += 1
         self._applied = slot - 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from ostrakon.paxos_impl.core.acceptor import Acceptor
 from ostrakon.paxos_impl.core.ballot import Ballot, Vote
 from ostrakon.paxos_impl.core.multi.command import NOOP, Batch
-from ostrakon.paxos_impl.core.multi.configuration import ALPHA, Configuration, in_force
+from ostrakon.paxos_impl.core.multi.configuration import ALPHA, Configuration, changed_to, in_force, since
 from ostrakon.paxos_impl.core.multi.effect import Fact
 from ostrakon.paxos_impl.core.multi.lease import LeaseRules
 from ostrakon.paxos_impl.core.multi.log import Cell, Log
@@ -155,3 +158,32 @@ class LogRules(Rules, LeaseRules):
 
 LOG_RULES = LogRules()
 """The rules as the paper has them."""
+
+
+class ConfigurationsAfter(NamedTuple):
+    """What the commands of a slot do to the configurations."""
+
+    configurations: tuple[Configuration, ...]
+    """Those of the slots after it."""
+    is_made: tuple[bool | None, ...]
+    """By command, whether the change that it asks for is made; None if it asks for none."""
+
+
+def configurations_after(
+    rules: LogRules, before: tuple[Configuration, ...], slot: int, batch: Batch
+) -> ConfigurationsAfter:
+    """Change the configurations as the commands of a slot say, and drop those that no open slot needs.
+
+    Replicas that run and replicas that recover from a disk both call this, so that they agree.
+    """
+    configurations = before if len(before) == 1 else since(before, slot + 1)
+    is_made: list[bool | None] = []
+    for command in batch:
+        if (wanted := changed_to(command)) is None:
+            is_made.append(None)
+            continue
+        is_made.append(rules.takes_effect(configurations[-1], wanted))
+        if is_made[-1]:
+            changed = replace(wanted, from_slot=rules.in_force_from(slot))
+            configurations = since((*configurations, changed), slot + 1)
+    return ConfigurationsAfter(configurations, tuple(is_made))

@@ -1,14 +1,15 @@
-"""Snapshots from replica to replica, piece by piece; and from the state machine to the disk and back.
+"""Snapshots: when one is taken, what it replaces in the log, and how it gets from replica to replica.
 
-Pieces are asked for one by one, so a transfer goes on where it was when messages were lost, and with another
-replica that has the same snapshot when one is. Nothing is installed before it is whole and durable.
+Chunks are requested one by one. So a transfer goes on where it was when messages were lost, and goes on with
+another replica that has the same snapshot when its sender is lost. A snapshot is installed only once it is
+whole and durable.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from ostrakon.paxos_impl.core.multi import election, learner
+from ostrakon.paxos_impl.core.multi import catch_up
 from ostrakon.paxos_impl.core.multi.configuration import since
 from ostrakon.paxos_impl.core.multi.effect import (
     Compacted,
@@ -19,90 +20,94 @@ from ostrakon.paxos_impl.core.multi.effect import (
 )
 from ostrakon.paxos_impl.core.multi.message import Chunk, Fetch, Offer
 from ostrakon.paxos_impl.core.multi.snapshot import Fetching, Image, checksum
+from ostrakon.paxos_impl.core.multi.state import State
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
-
-def offer(t: Transition, to: int) -> None:
-    """Have somebody who needs slots that are gone take the snapshot instead."""
-    if t.images and t.rules.hands_over():
-        t.send((to,), Offer(t.images[-1].id))
+# From another replica.
 
 
-def hear_offer(t: Transition, offered: Offer, sender: int) -> None:
-    """Take the snapshot if it is of any use, or go on taking it."""
-    id = offered.id
-    if t.rules.may_install(id.slot, t.applied) and id.slot > t.saving:
-        if t.fetching is None or t.fetching.id != id:
-            t.fetching = Fetching(id)
-        t.send((sender,), Fetch(id, t.fetching.size))
+def answer_offer(t: Transition, offered: Offer, sender: int) -> Transition:
+    """Fetch an offered snapshot if it is of use, or go on fetching it."""
+    state, id = t.state, offered.id
+    if not state.rules.may_install(id.slot, state.applied) or id.slot <= state.saving:
+        return t
+    fetching = state.fetching
+    if fetching is None or fetching.id != id:
+        fetching = Fetching(id)
+        t = t.update(fetching=fetching)
+    return t.send((sender,), Fetch(id, fetching.size))
 
 
-def send_chunk(t: Transition, fetch: Fetch, to: int) -> None:
-    """Send a piece of a snapshot; of another one if this one is not here any more."""
-    image = next((image for image in t.images if image.id == fetch.id), None)
+def send_chunk(t: Transition, fetch: Fetch, to: int) -> Transition:
+    """Send a chunk of a snapshot; offer the newest one if the one that is fetched is gone."""
+    image = next((image for image in t.state.images if image.id == fetch.id), None)
     if image is None:
-        offer(t, to)
-    else:
-        data = image.data[fetch.offset : fetch.offset + t.before.compaction.chunk_bytes]
-        t.send((to,), Chunk(fetch.id, fetch.offset, data, checksum(data)))
+        return catch_up.offer(t, to)
+    data = image.data[fetch.offset : fetch.offset + t.state.compaction.chunk_bytes]
+    return t.send((to,), Chunk(fetch.id, fetch.offset, data, checksum(data)))
 
 
-def hear_chunk(t: Transition, chunk: Chunk, sender: int) -> None:
-    """Add a piece if it is the next one, and ask for the one after it, or save the whole."""
-    fetching = t.fetching
-    if fetching is None or not t.rules.continues(fetching.id, fetching.size, chunk):
-        return
+def add_chunk(t: Transition, chunk: Chunk, sender: int) -> Transition:
+    """Add a chunk if it is the next one; then fetch the one after it, or save the whole snapshot."""
+    state, fetching = t.state, t.state.fetching
+    if fetching is None or not state.rules.continues(fetching.id, fetching.size, chunk):
+        return t
     fetching = Fetching(fetching.id, (*fetching.pieces, chunk.data), fetching.size + len(chunk.data))
-    t.fetching = fetching
     if fetching.size < fetching.id.size:
-        t.send((sender,), Fetch(fetching.id, fetching.size))
-        return
-    t.fetching = None
+        return t.update(fetching=fetching).send((sender,), Fetch(fetching.id, fetching.size))
+    t = t.update(fetching=None)
     image = _joined(fetching)
-    if image is not None and t.rules.is_whole(fetching.id, image):
-        t.saving = image.slot
-        t.do(SaveSnapshot(image))
+    if image is None or not state.rules.is_whole(fetching.id, image):
+        return t
+    return t.update(saving=image.slot).emit(SaveSnapshot(image))
 
 
 def _joined(fetching: Fetching) -> Image | None:
-    """The pieces together; None if they make no snapshot."""
+    """The chunks as one snapshot; None if they are no snapshot."""
     try:
         return Image.read(b"".join(fetching.pieces))
     except msgspec.DecodeError:
         return None
 
 
-def take_if_due(t: Transition) -> None:
-    """Take a snapshot when enough was executed since the last one."""
-    newest = t.images[-1].slot if t.images else 0
-    if t.applied - max(newest, t.saving) >= t.before.compaction.every:
-        t.saving = t.applied
-        t.do(TakeSnapshot(t.applied, since(t.configurations, t.applied + 1)))
+# To the disk and back.
 
 
-def saved(t: Transition, image: Image) -> None:
-    """A snapshot is durable: install it if it is ahead, and drop what it covers."""
-    if t.images and image.slot <= t.images[-1].slot:
-        return
-    # The one before it stays for a while: somebody may be in the middle of fetching it.
-    t.images = (*t.images[-1:], image)
-    if t.rules.may_install(image.slot, t.applied):
-        _install(t, image)
-    else:
-        t.do(SnapshotTaken(image.slot))
-        _compact(t, t.rules.droppable(image.slot, t.before.compaction.keep, t.applied))
+def take_if_due(t: Transition) -> Transition:
+    """Take a snapshot when enough slots were executed since the last one."""
+    state = t.state
+    newest = state.images[-1].slot if state.images else 0
+    if state.applied - max(newest, state.saving) < state.compaction.every:
+        return t
+    taken = TakeSnapshot(state.applied, since(state.configurations, state.applied + 1))
+    return t.update(saving=state.applied).emit(taken)
 
 
-def _install(t: Transition, image: Image) -> None:
-    election.step_down(t)  # Who leads from what it does not know would propose in slots that are decided.
-    t.do(Install(image))
-    t.commit_index = t.applied = image.slot
-    t.configure(image.snapshot.configurations)
-    _compact(t, image.slot)
-    learner.go_on(t, image.slot)
+def is_newer(state: State, image: Image) -> bool:
+    """Whether a snapshot that has become durable is newer than the newest one so far."""
+    return not state.images or image.slot > state.images[-1].slot
 
 
-def _compact(t: Transition, commit_index: int) -> None:
-    if commit_index > t.log.base:
-        t.log = t.log.without(commit_index)
-        t.do(Compacted(commit_index))
+def keep(t: Transition, image: Image) -> Transition:
+    """A newer snapshot is durable. The one before it stays for a while: somebody may be fetching it."""
+    return t.update(images=(*t.state.images[-1:], image))
+
+
+def compact(t: Transition, image: Image) -> Transition:
+    """Drop from the log what a durable snapshot of this replica's own state replaces."""
+    state = t.state
+    dropped = state.rules.droppable(image.slot, state.compaction.keep, state.applied)
+    return _drop(t.emit(SnapshotTaken(image.slot)), dropped)
+
+
+def install(t: Transition, image: Image) -> Transition:
+    """Replace the state machine's state by a durable snapshot that is ahead of it."""
+    t = t.emit(Install(image)).update(commit_index=image.slot, applied=image.slot)
+    return _drop(t.configure(image.snapshot.configurations), image.slot)
+
+
+def _drop(t: Transition, slot: int) -> Transition:
+    """Drop a slot and all below it from the log."""
+    if slot <= t.state.log.base:
+        return t
+    return t.update(log=t.state.log.without(slot)).emit(Compacted(slot))

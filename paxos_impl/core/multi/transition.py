@@ -1,149 +1,72 @@
-"""One step of a replica in the making: its parts, to be replaced, and the effects so far."""
+"""A transition: the state that a step has reached so far, and the effects that it wants carried out.
+
+Roles take a transition and return the next one. None of them changes anything in place, so a role can be
+tested alone, and `dispatch` decides in one place which role acts when.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from ostrakon.paxos_impl.core.multi.command import Batch
 from ostrakon.paxos_impl.core.multi.configuration import Configuration, members_of
 from ostrakon.paxos_impl.core.multi.effect import Configured, Effect, Fact, Persist, PersistLazily, Send
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.message import Message
-from ostrakon.paxos_impl.core.multi.phase import Phase
-
-if TYPE_CHECKING:
-    from ostrakon.paxos_impl.core.multi.replica import Replica
+from ostrakon.paxos_impl.core.multi.state import State
 
 
-class Transition:
-    """What a step changes; everything else it reads from `before`. Used by one call of `Replica.step`."""
+class Transition(msgspec.Struct, frozen=True, gc=False):
+    """A state, and the effects that led to it."""
 
-    __slots__ = (
-        "applied",
-        "attempts",
-        "before",
-        "cause",
-        "commit_index",
-        "configurations",
-        "deferred_to",
-        "effects",
-        "fetching",
-        "grant",
-        "highest",
-        "images",
-        "is_leaderless",
-        "leader",
-        "lease_config",
-        "log",
-        "me",
-        "members",
-        "now",
-        "own_ballot",
-        "persists",
-        "phase",
-        "pre_votes",
-        "promised",
-        "queue",
-        "rules",
-        "saving",
-        "sends",
-        "waiting",
-    )
+    state: State
+    cause: str | None
+    """The id of the message that is being handled; None if the event is no message."""
+    now: ClockReading
+    """What the clocks showed when the event had come in."""
+    effects: tuple[Effect, ...] = ()
 
-    def __init__(self, before: Replica, cause: str | None, now: ClockReading) -> None:
-        self.before, self.cause, self.rules, self.now = before, cause, before.rules, now
-        self.lease_config, self.grant = before.lease_config, before.grant
-        self.me, self.members, self.configurations = before.server_id, before.members, before.configurations
-        self.promised, self.log = before.promised, before.log
-        self.commit_index, self.applied = before.commit_index, before.applied
-        self.phase: Phase = before.phase
-        self.leader, self.is_leaderless, self.highest = before.leader, before.is_leaderless, before.highest
-        self.own_ballot, self.pre_votes = before.own_ballot, before.pre_votes
-        self.attempts, self.deferred_to = before.attempts, before.deferred_to
-        self.queue, self.waiting = before.queue, before.waiting
-        self.images, self.saving, self.fetching = before.images, before.saving, before.fetching
-        self.persists, self.sends = before.persists, before.sends
-        self.effects: list[Effect] = []
+    def update(self, **changes: Any) -> Transition:
+        """With other values in some fields of the state."""
+        return Transition(replace(self.state, **changes), self.cause, self.now, self.effects)
 
-    def end(self) -> Replica:
-        """The replica after the step."""
-        return msgspec.structs.replace(
-            self.before,
-            members=self.members,
-            configurations=self.configurations,
-            promised=self.promised,
-            log=self.log,
-            commit_index=self.commit_index,
-            applied=self.applied,
-            phase=self.phase,
-            leader=self.leader,
-            is_leaderless=self.is_leaderless,
-            attempts=self.attempts,
-            deferred_to=self.deferred_to,
-            highest=self.highest,
-            own_ballot=self.own_ballot,
-            pre_votes=self.pre_votes,
-            grant=self.grant,
-            queue=self.queue,
-            waiting=self.waiting,
-            images=self.images,
-            saving=self.saving,
-            fetching=self.fetching,
-            persists=self.persists,
-            sends=self.sends,
-        )
+    def emit(self, *effects: Effect) -> Transition:
+        """With more effects, to be carried out after those before them."""
+        return Transition(self.state, self.cause, self.now, self.effects + effects)
 
-    @property
-    def others(self) -> tuple[int, ...]:
-        """All members but this one."""
-        return tuple(member for member in self.members if member != self.me)
+    def persist(self, fact: Fact) -> Transition:
+        """With a fact that must be durable before anything that is sent from now on leaves."""
+        state = self.state
+        remembered = state.rules.remembered(fact)
+        if remembered is None:
+            return self
+        n = state.persists + 1
+        effects = (*self.effects, Persist(n, remembered))
+        return Transition(replace(state, persists=n), self.cause, self.now, effects)
 
-    def configuration(self, slot: int) -> Configuration:
-        """Who decides this slot, as far as is known."""
-        return self.rules.in_force(self.configurations, slot)
+    def send(self, to: tuple[int, ...], message: Message, about: Batch | None = None) -> Transition:
+        """With a message to these members, which leaves once what it rests on is durable."""
+        if not to:
+            return self
+        state = self.state
+        n = state.sends + 1
+        id = f"n{state.server_id}.{state.incarnation}.{n}"
+        sent = Send(to, message, id, self.cause, state.rules.release(state.persists), about)
+        return Transition(replace(state, sends=n), self.cause, self.now, (*self.effects, sent))
 
-    def is_quorum(self, voters: tuple[int, ...], slot: int) -> bool:
-        """Whether these are enough of those who decide this slot."""
-        configuration = self.configuration(slot)
-        return self.rules.is_chosen(self.rules.counted(configuration, voters), len(configuration.voters))
+    def note(self, fact: Fact) -> Transition:
+        """With a fact to be written down at some time: nothing that is sent rests on it."""
+        return self.emit(PersistLazily(fact))
+
+    def configure(self, configurations: tuple[Configuration, ...]) -> Transition:
+        """With other configurations for the slots that are still open; new ones are announced."""
+        known = self.state.configurations
+        added = tuple(Configured(each) for each in configurations if each not in known and each.members)
+        return self.emit(*added).update(configurations=configurations, members=members_of(configurations))
 
     def is_bound(self, candidate: int) -> bool:
-        """Whether this replica has granted somebody that it promises nothing to this candidate."""
-        return self.rules.is_bound(self.grant, candidate, self.now)
-
-    @property
-    def has_vote(self) -> bool:
-        """Whether this replica's vote counts in the first slot that is open."""
-        return self.me in self.configuration(self.commit_index + 1).voters
-
-    def configure(self, configurations: tuple[Configuration, ...]) -> None:
-        """These are the configurations for the slots that are still open."""
-        for configuration in configurations:
-            if configuration not in self.configurations and configuration.members:
-                self.do(Configured(configuration))
-        self.configurations = configurations
-        self.members = members_of(configurations)
-
-    def do(self, effect: Effect) -> None:
-        """Have this done."""
-        self.effects.append(effect)
-
-    def persist(self, fact: Fact) -> None:
-        """Whatever is sent from now on rests on this."""
-        remembered = self.rules.remembered(fact)
-        if remembered is not None:
-            self.persists += 1
-            self.do(Persist(self.persists, remembered))
-
-    def note(self, fact: Fact) -> None:
-        """Write this down, some time."""
-        self.do(PersistLazily(fact))
-
-    def send(self, to: tuple[int, ...], message: Message, about: Batch | None = None) -> None:
-        """Send a message to these members, once what it may rest on is durable."""
-        if to:
-            self.sends += 1
-            id = f"n{self.me}.{self.before.incarnation}.{self.sends}"
-            self.do(Send(to, message, id, self.cause, self.rules.release(self.persists), about))
+        """Whether a lease that this replica granted forbids it to promise this candidate anything yet."""
+        return self.state.rules.is_bound(self.state.grant, candidate, self.now)
