@@ -24,10 +24,10 @@ from typing import Any
 from ostrakon.checkers import linearizable
 from ostrakon.checkers.linearizability import wing_gong_lowe
 from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, Choose, Exemplar, fabricate
-from ostrakon.checkers.linearizability.model import operations
 from ostrakon.checkers.linearizability.parts import parts_of
 from ostrakon.checkers.linearizability.zone_watch import ZoneWatch
 from ostrakon.checkers.models import named
+from ostrakon.checkers.models.model import operations
 from ostrakon.harness.history import FailMeans, Journal, Op, read_any, read_columns
 from ostrakon.harness.history.columns import Columns
 

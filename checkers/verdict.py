@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from ostrakon.harness.history import Event, Op
 from ostrakon.harness.history.value import thaw
+from ostrakon.harness.history.verdict import SEVERITY, Valid, as_json
 
-Valid = Literal["valid", "unknown", "invalid"]
-_SEVERITY: dict[Valid, int] = {"valid": 0, "unknown": 1, "invalid": 2}
-_JSON: dict[Valid, bool | str] = {"valid": True, "unknown": "unknown", "invalid": False}
+__all__ = ["Anomaly", "Valid", "Verdict", "guarded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +79,14 @@ class Verdict:
         """The worst of several verdicts, with the anomalies of all. Nothing at all is unknown."""
         if not parts:
             return cls.unknown("nothing was checked")
-        worst = max(parts.values(), key=lambda part: _SEVERITY[part.valid])
+        worst = max(parts.values(), key=lambda part: SEVERITY[part.valid])
         anomalies = tuple(anomaly for part in parts.values() for anomaly in part.anomalies)
         return cls(worst.valid, worst.why, anomalies, parts=dict(parts))
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain data; `valid` is true, false or "unknown"."""
         return {
-            "valid": _JSON[self.valid],
+            "valid": as_json(self.valid),
             "why": self.why,
             "anomalies": [anomaly.to_json() for anomaly in self.anomalies] if not self.parts else [],
             "details": dict(self.details),

@@ -8,7 +8,8 @@ from typing import Any
 from ostrakon.harness.faults import FAULTS, Machine, Nemesis, UnknownFault, find_fault
 from ostrakon.harness.faults.fault import Links
 from ostrakon.harness.history import Event
-from ostrakon.harness.plan import BadPlan, Plan, nearest
+from ostrakon.harness.history.suggestion import suggestion
+from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.workload import Workload
 
 
@@ -48,7 +49,7 @@ def _unknown_aims(plan: Plan, workload: Workload) -> Iterator[str]:
     known = workload.vocabulary.kinds if workload.vocabulary is not None else ()
     for number, fault in enumerate(plan.faults):
         if fault.target and fault.target not in workload.targets:
-            near = nearest(fault.target, workload.targets)
+            near = suggestion(fault.target, workload.targets)
             yield f"faults[{number}] has the target {fault.target!r}; {near}"
         if fault.message and fault.message not in known:
-            yield f"faults[{number}] is about messages {fault.message!r}; {nearest(fault.message, known)}"
+            yield f"faults[{number}] is about messages {fault.message!r}; {suggestion(fault.message, known)}"

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.pointer import line_of
 
 FORMAT = 1
@@ -274,7 +274,7 @@ def _nonsense(plan: Plan) -> Iterator[str]:
 def _misplaced_faults(plan: Plan) -> Iterator[str]:
     for number, fault in enumerate(plan.faults):
         if fault.kind not in FAULT_KINDS:
-            yield f"faults[{number}] is of kind {fault.kind!r}; {nearest(fault.kind, FAULT_KINDS)}"
+            yield f"faults[{number}] is of kind {fault.kind!r}; {suggestion(fault.kind, FAULT_KINDS)}"
         if strangers := [node for node in _nodes_of(fault) if node not in plan.names]:
             yield f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster"
         if fault.at_ms < 0 or fault.for_ms < 0:
@@ -297,13 +297,6 @@ def _misplaced_deviations(plan: Plan) -> Iterator[str]:
             yield f"deviations[{number}] is of message {deviation.message}; messages count from 0"
         if not 0 <= deviation.ms < LATENCY_MAX_MS:
             yield f"deviations[{number}].ms is {deviation.ms}, expected 0 to {LATENCY_MAX_MS:g}"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What to say of a name that is not among those that are known."""
-    known = list(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known) or 'none'}"
 
 
 def _nodes_of(fault: Fault) -> list[str]:

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from ostrakon.harness.faults import GROUPS, draw_faults
-from ostrakon.harness.plan import BadPlan, Fault, Plan, nearest, require_sense
+from ostrakon.harness.history.suggestion import suggestion
+from ostrakon.harness.plan import BadPlan, Fault, Plan, require_sense
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.version import VERSION
 from ostrakon.harness.workload import Workload
@@ -26,7 +27,7 @@ def plan_for(
     """
     for name in fields:
         if name not in Plan.__struct_fields__:
-            raise BadPlan(f"a plan has no field {name!r}; {nearest(name, Plan.__struct_fields__)}")
+            raise BadPlan(f"a plan has no field {name!r}; {suggestion(name, Plan.__struct_fields__)}")
     given = {name: value for name, value in fields.items() if value is not None}
     bug = workload.bugs.get(given.get("bug", ""))
     usual = {**workload.defaults, **(bug.plan if bug is not None else {})}

@@ -7,7 +7,6 @@ pytest would import it.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import socket
 import sys
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-from ostrakon.harness.plan import nearest
+from ostrakon.harness.history.suggestion import did_you_mean, suggestion
 from ostrakon.harness.workload import Workload
 
 
@@ -26,10 +25,7 @@ class UnknownName(Exception):
         self, noun: str, name: str, known: Iterable[str], *, if_none: str = "there are: none"
     ) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"there are: {', '.join(known)}" if known else if_none
-        if near:
-            hint = f"did you mean {' or '.join(near)}?"
+        hint = did_you_mean(name, known) or (f"there are: {', '.join(known)}" if known else if_none)
         super().__init__(f"there is no {noun} {name!r}; {hint}")
 
 
@@ -109,7 +105,7 @@ def _hint(place: str, module: ModuleType, name: str = "") -> str:
     names = _names(module)
     if not names:
         return "it has no Workload at its top level"
-    close = nearest(name, names) if name else ""
+    close = suggestion(name, names) if name else ""
     return close if close.startswith("did") else f"name {' or '.join(_join(place, known) for known in names)}"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import click
 
 VALID, INVALID, UNKNOWN, BAD_ARGUMENTS, OWN_FAILURE = 0, 1, 2, 254, 255
@@ -11,7 +9,6 @@ INTERRUPTED, CLOSED_PIPE = 130, 141
 """As shells have it for what ctrl-C or a reader who went away has ended."""
 
 _STATUS = {"valid": VALID, "unknown": UNKNOWN, "invalid": INVALID}
-_SEVERITY = ("valid", "unknown", "invalid")
 
 
 class UserError(click.ClickException):
@@ -23,13 +20,3 @@ class UserError(click.ClickException):
 def exit_status(valid: str) -> int:
     """The exit status for a verdict: `valid`, `unknown` or `invalid`."""
     return _STATUS[valid]
-
-
-def worst(verdicts: Iterable[str]) -> str:
-    """The worst of several verdicts; none at all is unknown."""
-    return max(verdicts, key=_SEVERITY.index, default="unknown")
-
-
-def as_json(verdict: str) -> bool | str:
-    """A verdict as JSON has it: true, false or "unknown"."""
-    return {"valid": True, "invalid": False}.get(verdict, "unknown")

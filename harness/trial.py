@@ -15,8 +15,8 @@ from ostrakon.harness.catalogue import find_bug, find_report, find_workload, req
 from ostrakon.harness.explanation import Explanation, FaultSpan, explain, fault_spans
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.history.fruitless import fruitless
+from ostrakon.harness.history.verdict import as_json, worst
 from ostrakon.harness.plan import BadPlan, Plan, plan_digest, require_sense
-from ostrakon.harness.status import as_json, worst
 from ostrakon.harness.store import RunFolder, Store
 from ostrakon.harness.version import VERSION
 from ostrakon.harness.workload import Judgement, Workload

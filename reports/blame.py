@@ -7,8 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ostrakon.checkers.rules import statement
 from ostrakon.harness.history import Event
-from ostrakon.reports import findings, glossary, plain, shown, tables
+from ostrakon.reports import findings, plain, shown, tables
 from ostrakon.reports.markup import element
 
 _SENTENCES = ("why", "story", "summary", "because")
@@ -32,7 +33,7 @@ def events(blame: Any) -> tuple[Event, ...]:
 
 def _in_words(what: Any) -> Any:
     """A class or a property with its meaning beside it; anything else as it is."""
-    meaning = {**glossary.CLASSES, **glossary.PROPERTIES}.get(what) if isinstance(what, str) else None
+    meaning = statement(what) if isinstance(what, str) else ""
     return f"{what}: {meaning}" if meaning else what
 
 

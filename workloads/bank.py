@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.bank import bank
+from ostrakon.checkers.consistency.bank import bank
 from ostrakon.harness.generator import Generator, OpRequest, drawn, mix, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan

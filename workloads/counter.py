@@ -6,7 +6,7 @@ import random
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.counter import counter
+from ostrakon.checkers.collections.counter import counter
 from ostrakon.harness.generator import Generator, OpRequest, drawn, mix, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan

@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ostrakon.checkers.consensus import ConsensusMonitor, consensus
-from ostrakon.checkers.termination import termination
+from ostrakon.checkers.run.termination import termination
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.generator import (
     Generator,

@@ -8,8 +8,8 @@ import random
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.fencing import fencing
-from ostrakon.checkers.leases import client_leases
+from ostrakon.checkers.coordination.fencing import fencing
+from ostrakon.checkers.coordination.leases import client_leases
 from ostrakon.harness.generator import Generator, OpRequest, drawn, repeat, stagger
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ostrakon.checkers.consensus import RULES, accused
+from ostrakon.checkers.consensus import RULES, with_blame
 from ostrakon.checkers.consensus.properties import judge
 from ostrakon.checkers.replication import replication
 from ostrakon.checkers.verdict import Verdict
@@ -26,4 +26,4 @@ def log_properties(
     if was_stopped:
         required = ()
     verdicts |= replication(history, trace, settled=not was_stopped, among=among, required=required)
-    return accused(verdicts, trace, seen=findings.seen)
+    return with_blame(verdicts, trace, seen=findings.seen)

@@ -6,7 +6,7 @@ import random
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.long_fork import long_fork
+from ostrakon.checkers.consistency.long_fork import long_fork
 from ostrakon.harness.generator import Generator, OpRequest, Source, numbered, repeat, stagger
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan

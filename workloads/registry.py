@@ -15,10 +15,10 @@ from operator import eq
 import trio
 from msgspec.structs import replace
 
-from ostrakon.checkers.evidence import evidence
-from ostrakon.checkers.registrations import registrations
-from ostrakon.checkers.stats import stats
-from ostrakon.checkers.termination import termination
+from ostrakon.checkers.coordination.registrations import registrations
+from ostrakon.checkers.run.evidence import evidence
+from ostrakon.checkers.run.stats import stats
+from ostrakon.checkers.run.termination import termination
 from ostrakon.checkers.verdict import Verdict, guarded
 from ostrakon.harness.client import is_answered
 from ostrakon.harness.generator import (

@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.evidence import evidence
 from ostrakon.checkers.replication import progress
-from ostrakon.checkers.stats import stats
-from ostrakon.checkers.termination import termination
+from ostrakon.checkers.run.evidence import evidence
+from ostrakon.checkers.run.stats import stats
+from ostrakon.checkers.run.termination import termination
 from ostrakon.checkers.verdict import Verdict, guarded
 from ostrakon.harness.generator import (
     Generator,

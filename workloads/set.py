@@ -6,7 +6,7 @@ import random
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.set_full import set_full
+from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.harness.generator import Generator, OpRequest, Source, mix, numbered, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan

@@ -6,7 +6,7 @@ import random
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.unique_ids import unique_ids
+from ostrakon.checkers.collections.unique_ids import unique_ids
 from ostrakon.harness.generator import Generator, OpRequest, repeat, stagger
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan

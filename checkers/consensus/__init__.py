@@ -1,14 +1,13 @@
 """Is this Paxos right? The rules of consensus held against what clients saw and what nodes did.
 
-`consensus` judges a whole trial and says who is to blame, `accused` adds that to any verdicts; `Watch` judges
-a trace as it grows, and `ConsensusMonitor` a trial; `properties` has each rule as a checker of its own.
+`consensus` judges a whole trial and says who is to blame; `with_blame` adds that to any verdicts. `Watch`
+judges a trace as it grows, `ConsensusMonitor` a trial. `properties` has each rule as a checker of its own.
 """
 
-from ostrakon.checkers.consensus.accusation import accused
-from ostrakon.checkers.consensus.blame import Blame, blame
+from ostrakon.checkers.consensus.blame import Blame, blame, with_blame
 from ostrakon.checkers.consensus.judgement import consensus
 from ostrakon.checkers.consensus.monitor import ConsensusMonitor
 from ostrakon.checkers.consensus.rules import RULES
 from ostrakon.checkers.consensus.watch import Watch
 
-__all__ = ["RULES", "Blame", "ConsensusMonitor", "Watch", "accused", "blame", "consensus"]
+__all__ = ["RULES", "Blame", "ConsensusMonitor", "Watch", "blame", "consensus", "with_blame"]

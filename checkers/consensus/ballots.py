@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ostrakon.checkers.consensus.phrases import ballot_text, restart_text
 from ostrakon.checkers.consensus.seen import Seen, Slot, ballot_of
-from ostrakon.checkers.consensus.wording import ballot_text, restart_text
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly
 from ostrakon.harness.history import Event

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ostrakon.checkers.agreement import agreement
-from ostrakon.checkers.consensus.accusation import accused
+from ostrakon.checkers.consensus.agreement import agreement
+from ostrakon.checkers.consensus.blame import with_blame
+from ostrakon.checkers.consensus.integrity import integrity
 from ostrakon.checkers.consensus.properties import Findings, invited, judge
 from ostrakon.checkers.consensus.rules import RULES
-from ostrakon.checkers.evidence import evidence
-from ostrakon.checkers.integrity import integrity
-from ostrakon.checkers.stats import stats
-from ostrakon.checkers.validity import validity
+from ostrakon.checkers.consensus.validity import validity
+from ostrakon.checkers.run.evidence import evidence
+from ostrakon.checkers.run.stats import stats
 from ostrakon.checkers.verdict import Verdict, guarded
 from ostrakon.harness.history import History, Trace
 
@@ -37,7 +37,7 @@ def consensus(
         "stats": guarded("stats", lambda: stats(history)),
         "evidence": guarded("evidence", lambda: evidence(history, effects=effects)),
     }
-    return Verdict.compose(accused(seen_by_clients | done_by_nodes | rest, trace))
+    return Verdict.compose(with_blame(seen_by_clients | done_by_nodes | rest, trace))
 
 
 def _properties(history: History, trace: Trace, ask: str) -> dict[str, Verdict]:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ostrakon.checkers.consensus.wording import names_text
+from ostrakon.checkers.consensus.phrases import names_text
 from ostrakon.checkers.verdict import Anomaly
 from ostrakon.harness.history import Event
 

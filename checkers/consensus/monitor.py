@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ostrakon.checkers.agreement import disagreement
-from ostrakon.checkers.answers import ANSWERS
+from ostrakon.checkers.consensus.agreement import disagreement
+from ostrakon.checkers.consensus.answers import ANSWERS
 from ostrakon.checkers.consensus.watch import Watch
 from ostrakon.checkers.value import Key, canonical
 from ostrakon.harness.history import Event, Op

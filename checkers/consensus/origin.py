@@ -5,8 +5,8 @@ Paxos Made Simple, section 2.1: "Only a value that has been proposed may be chos
 
 from __future__ import annotations
 
+from ostrakon.checkers.consensus.phrases import ballot_text
 from ostrakon.checkers.consensus.seen import Seen, Slot, ballot_of
-from ostrakon.checkers.consensus.wording import ballot_text
 from ostrakon.checkers.value import Key, value_text
 from ostrakon.checkers.verdict import Anomaly
 from ostrakon.harness.history import Event

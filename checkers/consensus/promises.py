@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ostrakon.checkers.consensus.phrases import ballot_text, restart_text
 from ostrakon.checkers.consensus.seen import Acceptor, Ballot, Proposal, Seen, Slot, ballot_of
-from ostrakon.checkers.consensus.wording import ballot_text, restart_text
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly
 from ostrakon.harness.history import Event

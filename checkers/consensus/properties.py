@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ostrakon.checkers.consensus.order import in_order
 from ostrakon.checkers.consensus.rules import LATENT, RULES
 from ostrakon.checkers.consensus.seen import Seen
 from ostrakon.checkers.consensus.watch import Watch
@@ -14,6 +13,7 @@ from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.value import Key, canonical
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Trace
+from ostrakon.harness.history.trace import in_order
 
 MOST_TOLD = 8
 """How many violations of one property are told in full; the others are counted."""

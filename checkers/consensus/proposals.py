@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ostrakon.checkers.consensus.phrases import ballot_text, names_text
 from ostrakon.checkers.consensus.seen import Ballot, Report, Seen, Slot, ballot_of, reported
-from ostrakon.checkers.consensus.wording import ballot_text, names_text
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly
 from ostrakon.harness.history import Event

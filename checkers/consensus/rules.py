@@ -38,11 +38,9 @@ ValueJudge = Callable[[Seen, Event, Slot, Key], Anomaly | None]
 """Judges an event that is about a value in a slot: these two are looked up once for all rules."""
 
 
-class Rule(NamedTuple):
-    """One property, and what judges it by kind of event."""
+class Judges(NamedTuple):
+    """What judges one property, by kind of event."""
 
-    says: str
-    """What must hold."""
     of_values: Mapping[str, ValueJudge] = {}
     of_others: Mapping[str, Judge] = {}
 
@@ -52,29 +50,26 @@ class Rule(NamedTuple):
         return (*self.of_values, *self.of_others)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, Judges] = {
     # Harm first: of several rules that one event breaks, the first is told.
-    "P2": Rule(
-        "one value is chosen in a slot",
+    "P2": Judges(
         {"accept_sent": one_value_voted},
         {"promise_sent": one_value_told, "tell_sent": one_value_told},
     ),
-    "P3": Rule("all who learn a slot learn the same", {"learned": one_value_learned}),
-    "P1": Rule(
-        "values come from clients",
+    "P3": Judges({"learned": one_value_learned}),
+    "P1": Judges(
         {"propose_sent": proposal_has_origin, "accept_sent": vote_has_origin, "learned": learned_has_origin},
     ),
-    "P4": Rule("what is learned was chosen", {"learned": learned_was_chosen}),
-    "P5": Rule("what a node knows stays so", {"learned": learned_is_stable, "applied": applied_is_stable}),
-    "P6": Rule(
-        "a ballot has one proposer and one value",
+    "P4": Judges({"learned": learned_was_chosen}),
+    "P5": Judges({"learned": learned_is_stable, "applied": applied_is_stable}),
+    "P6": Judges(
         {"propose_sent": one_value_per_ballot},
         {"prepare_sent": one_proposer_per_ballot},
     ),
-    "P7": Rule("promises are kept", {"accept_sent": vote_allowed}, {"promise_sent": promise_allowed}),
-    "P8": Rule("promises tell what was accepted", {}, {"promise_sent": promise_truthful}),
-    "P9": Rule("proposals are safe", {"propose_sent": proposal_safe}),
-    "P10": Rule("ballots are fresh", {}, {"prepare_sent": ballots_fresh}),
-    "M8": Rule("quorums are counted over the same members", {}, {"config_active": members_agreed}),
+    "P7": Judges({"accept_sent": vote_allowed}, {"promise_sent": promise_allowed}),
+    "P8": Judges({}, {"promise_sent": promise_truthful}),
+    "P9": Judges({"propose_sent": proposal_safe}),
+    "P10": Judges({}, {"prepare_sent": ballots_fresh}),
+    "M8": Judges({}, {"config_active": members_agreed}),
 }
-"""Every rule by the name of its property."""
+"""Every rule by the name of its property; `ostrakon.checkers.rules` says what each one means."""

@@ -31,8 +31,8 @@ A model of one's own is a function; here a turnstile that must be pushed twice:
 
 from ostrakon.checkers.linearizability.check import linearizable
 from ostrakon.checkers.linearizability.decision import Budget
-from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation
 from ostrakon.checkers.linearizability.wgl import wing_gong_lowe
+from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation
 from ostrakon.harness.history import UnsuitableHistory
 
 __all__ = [

@@ -13,11 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from ostrakon.checkers.linearizability.append_story import Blocks, Contradiction, Did, Story
-from ostrakon.checkers.linearizability.appends import READ, Appends
+from ostrakon.checkers.linearizability.append_order import AppendOrder, Blocks, Contradiction, Did
 from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
 from ostrakon.checkers.linearizability.splitter import Ambiguous
 from ostrakon.checkers.linearizability.zones import START, Placement, settle
+from ostrakon.checkers.models.append_operations import READ, Appends
 from ostrakon.harness.history.columns import Ints
 
 _WAYS_AT_MOST: Final = 4096
@@ -30,7 +30,7 @@ def decide_appends(appends: Appends, part: Ints, count: int) -> list[Decision | 
     clear: dict[int, Blocks] = {}
     for number, did in enumerate(_by_part(appends, part, count)):
         try:
-            story = Story(appends, *did)
+            story = AppendOrder(appends, *did)
             if story.doubtful:
                 decisions[number] = _try_all_ways(story, zones)
             else:
@@ -55,7 +55,7 @@ def _by_part(appends: Appends, part: Ints, count: int) -> Iterator[tuple[Did, Di
     return zip(drawers, drawers, drawers, strict=True)
 
 
-def _try_all_ways(story: Story, zones: _Zones) -> Decision | None:
+def _try_all_ways(story: AppendOrder, zones: _Zones) -> Decision | None:
     """It is impossible if all ways to tell equal tokens apart are."""
     tokens = list(story.doubtful)
     ways = [list(story.ways(token)) for token in tokens]

@@ -11,11 +11,11 @@ from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.linearizability.core import minimal_core
 from ostrakon.checkers.linearizability.deciding import Decisions, decide
 from ostrakon.checkers.linearizability.decision import Budget, Impossible, Linearized
-from ostrakon.checkers.linearizability.model import Model, operations
+from ostrakon.checkers.linearizability.explanation import anomaly_of
 from ostrakon.checkers.linearizability.parts import Parts, parts_of
 from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
-from ostrakon.checkers.linearizability.story import anomaly_of
 from ostrakon.checkers.linearizability.wgl import Refereed, wing_gong_lowe
+from ostrakon.checkers.models.model import Model, operations
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import FailMeans, History
 from ostrakon.harness.history.columns import Columns, Ints

@@ -13,7 +13,6 @@ import numpy as np
 
 from ostrakon.checkers.linearizability.deciding import decide
 from ostrakon.checkers.linearizability.decision import Budget, Impossible
-from ostrakon.checkers.linearizability.model import Model, operations
 from ostrakon.checkers.linearizability.parts import whole
 from ostrakon.checkers.linearizability.weakening import (
     beginning_with,
@@ -23,6 +22,7 @@ from ostrakon.checkers.linearizability.weakening import (
     unobservable,
     until,
 )
+from ostrakon.checkers.models.model import Model, operations
 from ostrakon.harness.history.columns import INFO, Columns, Ints, Mask
 
 

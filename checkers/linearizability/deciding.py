@@ -12,18 +12,19 @@ from typing import Final, Literal, Protocol
 import numpy as np
 
 from ostrakon.checkers.linearizability.append_zones import decide_appends
-from ostrakon.checkers.linearizability.appends import Appends
 from ostrakon.checkers.linearizability.decision import Budget, Decision, Impossible, Linearized
-from ostrakon.checkers.linearizability.model import Model, operations
 from ostrakon.checkers.linearizability.parts import Parts
+from ostrakon.checkers.linearizability.queue_order import decide_queue
 from ostrakon.checkers.linearizability.register_search import RegisterSearch
 from ostrakon.checkers.linearizability.register_zones import place_registers
-from ostrakon.checkers.linearizability.registers import Registers
 from ostrakon.checkers.linearizability.replay import fault_of
 from ostrakon.checkers.linearizability.search import Search
-from ostrakon.checkers.linearizability.slots import in_order_of_slots
+from ostrakon.checkers.linearizability.stack_order import decide_stack
 from ostrakon.checkers.linearizability.zones import settle
-from ostrakon.harness.history.columns import Ints
+from ostrakon.checkers.models.append_operations import Appends
+from ostrakon.checkers.models.model import Model, operations
+from ostrakon.checkers.models.register_operations import Registers
+from ostrakon.harness.history.columns import INFO, Columns, Ints
 
 Method = Literal["log", "blocks", "search"]
 
@@ -61,8 +62,8 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
         _by_blocks_of_registers(registers, parts, decisions)
     elif parts.appends is not None:
         _by_blocks_of_appends(parts.appends, parts, decisions)
-    elif model.shortcut is not None:
-        _by_shortcut(parts, rows, model, decisions)
+    elif model.method is not None:
+        _by_method(parts, rows, model, decisions)
     if decisions.impossible is None:
         searches: dict[int, _Searching] = {}
         for part, of_part in enumerate(rows):
@@ -80,8 +81,25 @@ def _ask_the_log(parts: Parts, rows: list[Ints], model: Model, decisions: Decisi
     if (parts.columns.slot < 0).all():
         return
     for part, of_part in enumerate(rows):
-        if (found := in_order_of_slots(parts.columns.take(of_part), model)) is not None:
+        if (found := _in_order_of_slots(parts.columns.take(of_part), model)) is not None:
             decisions.add(part, Linearized(of_part[found.order]), "log")
+
+
+def _in_order_of_slots(columns: Columns, model: Model) -> Linearized | None:
+    """The order of the log, if every answer tells its slot and the order is a linearization.
+
+    Within a slot what only looks comes after what may change something. Nothing can be concluded from an
+    order that is none: the log may be fine and the slots wrong.
+    """
+    known = columns.outcome != INFO
+    if not len(columns) or (columns.slot[known] < 0).any() or not known.any():
+        return None
+    ops = list(operations(columns))
+    told = [op for op in ops if columns.slot[op.row] >= 0]
+    order = sorted(told, key=lambda op: (columns.slot[op.row], model.pure(op), op.invoked))
+    if fault_of(order, ops, model) is not None:
+        return None
+    return Linearized(np.array([op.row for op in order], np.int64))
 
 
 def _by_blocks_of_registers(registers: Registers, parts: Parts, decisions: Decisions) -> None:
@@ -110,14 +128,18 @@ def _by_blocks_of_appends(appends: Appends, parts: Parts, decisions: Decisions) 
             decisions.add(part, decision, "blocks")
 
 
-def _by_shortcut(parts: Parts, rows: list[Ints], model: Model, decisions: Decisions) -> None:
+_METHODS: Final = {"queue": decide_queue, "stack": decide_stack}
+
+
+def _by_method(parts: Parts, rows: list[Ints], model: Model, decisions: Decisions) -> None:
     """What it gives is only believed to be a linearization if it is one: it may have guessed."""
-    assert model.shortcut is not None
+    assert model.method is not None
+    decide_object = _METHODS[model.method]
     for part, of_part in enumerate(rows):
         if part in decisions.by_part:
             continue
         ops = list(operations(parts.columns.take(of_part)))
-        decision = model.shortcut(ops)
+        decision = decide_object(ops)
         if isinstance(decision, Linearized) and fault_of([ops[i] for i in decision.order], ops, model):
             decision = None
         if decision is not None:

@@ -13,9 +13,9 @@ from typing import Final
 
 import numpy as np
 
-from ostrakon.checkers.linearizability.appends import Appends
-from ostrakon.checkers.linearizability.model import Model, operations
-from ostrakon.checkers.linearizability.registers import Registers
+from ostrakon.checkers.models.append_operations import Appends
+from ostrakon.checkers.models.model import Model, operations
+from ostrakon.checkers.models.register_operations import Registers
 from ostrakon.harness.history import FailMeans, UnsuitableHistory
 from ostrakon.harness.history.columns import FAIL, Columns, Ints, numbered
 

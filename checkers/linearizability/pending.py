@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from ostrakon.checkers.linearizability.registers import DIFFERS, READ, SWAP, WRITE, Registers
+from ostrakon.checkers.models.register_operations import DIFFERS, READ, SWAP, WRITE, Registers
 from ostrakon.harness.history.columns import Ints, Mask
 
 UNKNOWN_WRITE: Final = 4

@@ -19,7 +19,7 @@ from itertools import zip_longest
 import numpy as np
 
 from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
-from ostrakon.checkers.linearizability.model import Operation
+from ostrakon.checkers.models.model import Operation
 from ostrakon.harness.history.columns import NEVER
 
 

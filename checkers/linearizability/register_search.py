@@ -19,11 +19,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from ostrakon.checkers.linearizability.choices import expand
 from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
-from ostrakon.checkers.linearizability.narrative import narrate
 from ostrakon.checkers.linearizability.pending import UNKNOWN_WRITE, Pending, Timeline
-from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
 from ostrakon.checkers.linearizability.tally import Tally
+from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
 
 _COMPARED_MOST: Final = 48
 """Configurations that a new one is compared with: rule 6 saves work and needn't save all."""
@@ -77,7 +77,7 @@ class RegisterSearch:
         while True:
             op = self._advance()
             if op is None:
-                return Linearized(np.array(narrate(self._line, self._story), np.int64))
+                return Linearized(np.array(expand(self._line, self._story), np.int64))
             if not (self._is_new() and self._branch(op)) and not self._go_back():
                 return self._stuck()
             if self.nodes >= limit:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ostrakon.checkers.linearizability.decision import Impossible
-from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
 from ostrakon.checkers.linearizability.zones import START, Placement
+from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
 from ostrakon.harness.history.columns import Ints, Mask
 
 

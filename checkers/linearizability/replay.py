@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ostrakon.checkers.linearizability.appends import APPEND, WRITE, Appends
-from ostrakon.checkers.linearizability.model import ILLEGAL, Model, Operation
-from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, SWAP, Registers
+from ostrakon.checkers.models.append_operations import APPEND, WRITE, Appends
+from ostrakon.checkers.models.model import ILLEGAL, Model, Operation
+from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, Registers
 from ostrakon.harness.history.columns import Ints, Mask
 
 

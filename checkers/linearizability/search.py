@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
-from ostrakon.checkers.linearizability.model import ILLEGAL, Model, Operation, State
 from ostrakon.checkers.linearizability.tally import Tally
+from ostrakon.checkers.models.model import ILLEGAL, Model, Operation, State
 
 _COMPARED_MOST: Final = 48
 

@@ -17,7 +17,7 @@ from typing import Final, Literal
 import numpy as np
 
 from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
-from ostrakon.checkers.linearizability.model import Operation
+from ostrakon.checkers.models.model import Operation
 from ostrakon.harness.history.columns import NEVER
 
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ostrakon.checkers.linearizability.model import Model, Operation, operations
-from ostrakon.checkers.linearizability.registers import DIFFERS, READ, SWAP, Registers
+from ostrakon.checkers.models.model import Model, Operation, operations
+from ostrakon.checkers.models.register_operations import DIFFERS, READ, SWAP, Registers
 from ostrakon.harness.history.columns import INFO, NEVER, Columns, Mask
 
 

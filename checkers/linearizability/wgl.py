@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ostrakon.checkers.linearizability.model import ILLEGAL, Model, Operation, State
+from ostrakon.checkers.models.model import ILLEGAL, Model, Operation, State
 
 
 class Refereed(NamedTuple):

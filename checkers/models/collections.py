@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from ostrakon.checkers.linearizability.queue_order import decide_queue
-from ostrakon.checkers.linearizability.stack_order import decide_stack
+from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation, State
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.value import FALSE, TRUE
 
@@ -54,7 +52,7 @@ def fifo_queue() -> Model:
         _queue,
         fs=frozenset({"enqueue", "dequeue"}),
         needless=_needless,
-        shortcut=decide_queue,
+        method="queue",
     )
 
 
@@ -66,9 +64,7 @@ def _queue(items: _Items, op: Operation) -> State | Illegal:
 
 def stack() -> Model:
     """`push` on top; `pop` answers what is on top, or nil if there is nothing."""
-    return Model(
-        "stack", (), _stack, fs=frozenset({"push", "pop"}), needless=_needless, shortcut=decide_stack
-    )
+    return Model("stack", (), _stack, fs=frozenset({"push", "pop"}), needless=_needless, method="stack")
 
 
 def _stack(items: _Items, op: Operation) -> State | Illegal:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ostrakon.checkers.linearizability.appends import appends_of
-from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from ostrakon.checkers.linearizability.registers import INITIAL, Registers, register_of
+from ostrakon.checkers.models.append_operations import appends_of
+from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation, State
+from ostrakon.checkers.models.register_operations import INITIAL, Registers, register_of
 from ostrakon.checkers.models.registers import swapped
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.columns import Columns

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from ostrakon.checkers.linearizability.registers import SWAP, Registers
+from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation, State
+from ostrakon.checkers.models.register_operations import SWAP, Registers
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.columns import INFO, Columns
 

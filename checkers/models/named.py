@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
-from ostrakon.checkers.linearizability.model import Model
 from ostrakon.checkers.models import collections, keys, locks, registers
+from ostrakon.checkers.models.model import Model
+from ostrakon.harness.history.suggestion import did_you_mean
 
 _KEYED: Final = "keyed-"
 
@@ -35,10 +35,10 @@ def named(name: str) -> Model:
     """The model of that name. Raises: KeyError, which lists the names there are."""
     plain = name.removeprefix(_KEYED)
     if plain not in NAMES:
-        near = get_close_matches(plain, NAMES, n=1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
+        meant = did_you_mean(plain, NAMES)
         raise KeyError(
-            f"there is no model {name!r}{meant} There are {', '.join(NAMES)}, each also keyed-NAME."
+            f"there is no model {name!r}{'; ' if meant else ''}{meant} There are {', '.join(NAMES)}, "
+            "each also keyed-NAME."
         )
     model = NAMES[plain]()
     return keys.keyed(model) if name.startswith(_KEYED) else model

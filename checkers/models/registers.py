@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-from ostrakon.checkers.linearizability.model import ILLEGAL, Illegal, Model, Operation, State
-from ostrakon.checkers.linearizability.registers import register_of
+from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation, State
+from ostrakon.checkers.models.register_operations import register_of
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.value import freeze
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ostrakon.checkers.consensus.membership import Membership
+from ostrakon.checkers.consensus.phrases import names_text
 from ostrakon.checkers.consensus.recovered import Recovered
 from ostrakon.checkers.consensus.seen import Ballot, ballot_of
-from ostrakon.checkers.consensus.wording import names_text
 from ostrakon.checkers.replication.life import told, untested, verdict_of
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from ostrakon.checkers.leases import node_leases
+from ostrakon.checkers.consistency.sessions import sessions
+from ostrakon.checkers.coordination.leases import node_leases
 from ostrakon.checkers.linearizability import linearizable
-from ostrakon.checkers.linearizability.model import Model
+from ostrakon.checkers.models.model import Model
 from ostrakon.checkers.replication.compaction import compaction
 from ostrakon.checkers.replication.durability import durability
 from ostrakon.checkers.replication.executed import exactly_once
@@ -16,7 +17,6 @@ from ostrakon.checkers.replication.prefix import no_holes, prefix
 from ostrakon.checkers.replication.recovery import converged
 from ostrakon.checkers.replication.registry import registry
 from ostrakon.checkers.replication.state import state
-from ostrakon.checkers.sessions import sessions
 from ostrakon.checkers.verdict import Verdict, guarded
 from ostrakon.harness.history import Event, History, Trace
 

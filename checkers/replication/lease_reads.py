@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ostrakon.checkers.consensus.membership import Membership
+from ostrakon.checkers.consensus.phrases import ballot_text, names_text
 from ostrakon.checkers.consensus.seen import Ballot, ballot_of
-from ostrakon.checkers.consensus.wording import ballot_text, names_text
 from ostrakon.checkers.replication.life import told, untested, verdict_of
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Event, Trace

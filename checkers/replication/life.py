@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from ostrakon.checkers.consensus.order import in_order
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Event, Trace
+from ostrakon.harness.history.trace import in_order
 
 Life = tuple[str, int]
 """A node and its incarnation."""

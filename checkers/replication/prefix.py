@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ostrakon.checkers.consensus.wording import restart_text
+from ostrakon.checkers.consensus.phrases import restart_text
 from ostrakon.checkers.replication.life import Life, detail_of, life_of, told, untested, verdict_of
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ostrakon.harness.status import UserError, as_json, exit_status, worst
+from ostrakon.harness.history.verdict import as_json, worst
+from ostrakon.harness.status import UserError, exit_status
 
 if TYPE_CHECKING:
     from ostrakon.harness.history.reader import FailMeans, Recording
@@ -52,7 +53,7 @@ def check(
     A file is ours (history.jsonl), Jepsen's (EDN or JSON), or a log of Porcupine's; its beginning tells.
     """
     from ostrakon.harness.catalogue import UnknownName, find_model
-    from ostrakon.harness.history.history import UnsuitableHistory
+    from ostrakon.harness.history.op import UnsuitableHistory
 
     if html is not None and len(files) > 1:
         raise UserError(f"--html makes a page of one history, and there are {len(files)} files")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ostrakon.harness.commands.outcome import COLOURS
-from ostrakon.harness.status import UserError, as_json, exit_status
+from ostrakon.harness.history.verdict import as_json
+from ostrakon.harness.status import UserError, exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -29,7 +29,8 @@ from ostrakon.harness.faults.aim import (
 from ostrakon.harness.faults.device_fault import DECAYS, SPOILS
 from ostrakon.harness.faults.expand import Expand, restart_loop, strobe, swizzle, whole
 from ostrakon.harness.faults.target import TARGETS
-from ostrakon.harness.plan import FAULT_COLOURS, FAULT_KINDS, nearest
+from ostrakon.harness.history.suggestion import suggestion
+from ostrakon.harness.plan import FAULT_COLOURS, FAULT_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class UnknownFault(Exception):
 
     def __init__(self, name: str, known: Collection[str] | None = None) -> None:
         known = sorted(known if known is not None else {*FAULTS, *GROUPS})
-        super().__init__(f"there is no fault called {name!r}; {nearest(name, known)}")
+        super().__init__(f"there is no fault called {name!r}; {suggestion(name, known)}")
         self.name = name
 
 

@@ -3,9 +3,9 @@
 A leaf: it imports nothing else of this project, so that anyone can read a history without the harness.
 """
 
-from ostrakon.harness.history.history import History, UnsuitableHistory
+from ostrakon.harness.history.history import History
 from ostrakon.harness.history.jsonl import DamagedFile, Journal, read_columns, read_history, read_trace
-from ostrakon.harness.history.op import NEMESIS, Op, OpType, Process
+from ostrakon.harness.history.op import NEMESIS, Op, OpType, Process, UnsuitableHistory
 from ostrakon.harness.history.reader import ContradictoryFile, FailMeans, Format, Recording, read_any
 from ostrakon.harness.history.trace import Event, Trace
 

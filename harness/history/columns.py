@@ -15,8 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ostrakon.harness.history.history import UnsuitableHistory
-from ostrakon.harness.history.op import NEMESIS, Op, Process
+from ostrakon.harness.history.op import NEMESIS, Op, Process, UnsuitableHistory
 from ostrakon.harness.history.value import freeze_all
 
 Ints = NDArray[np.int64]

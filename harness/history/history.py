@@ -12,13 +12,6 @@ if TYPE_CHECKING:
     from ostrakon.harness.history.columns import Columns
 
 
-class UnsuitableHistory(ValueError):
-    """A checker was given a history that it has no meaning for, of another kind of system perhaps.
-
-    The message says which op, and what would be understood.
-    """
-
-
 class History(Sequence[Op]):
     """An immutable sequence of ops.
 

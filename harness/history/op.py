@@ -45,3 +45,10 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def is_client(self) -> bool:
         """Whether a client did it, rather than the nemesis."""
         return self.process != NEMESIS
+
+
+class UnsuitableHistory(ValueError):
+    """A checker was given a history that it has no meaning for, of another kind of system perhaps.
+
+    The message says which op, and what would be understood.
+    """

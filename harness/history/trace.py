@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -59,3 +61,14 @@ def stamped(told: Any, time_ns: int) -> Event:
 
 
 Trace = tuple[Event, ...]
+
+
+def in_order(trace: Sequence[Event]) -> Sequence[Event]:
+    """The events in the order of true time, and of the trace where times are equal.
+
+    Traces are mostly recorded so, and are then returned as they are.
+    """
+    times = [event.time for event in trace]
+    if all(map(operator.le, times, times[1:])):
+        return trace
+    return sorted(trace, key=lambda event: event.time)

@@ -90,8 +90,8 @@ def run_benchmark(
 
 def to_json(benchmark: Benchmark, expected: dict[str, tuple[str, ...]]) -> dict[str, Any]:
     """The outcome as plain data; `expected` says which properties may convict each bug."""
+    from ostrakon.harness.history.verdict import as_json
     from ostrakon.harness.search.summary import replay_line
-    from ostrakon.harness.status import as_json
 
     return {
         "valid": as_json(benchmark.valid),

@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from ostrakon.harness.faults import find_fault
+from ostrakon.harness.history.verdict import as_json
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.complexity import size_line
 from ostrakon.harness.search.outcome import NO_EVIDENCE, Uses, Valid
 from ostrakon.harness.search.portfolio import told_merits
 from ostrakon.harness.search.soak import Progress
 from ostrakon.harness.search.tally import Finding, Tally
-from ostrakon.harness.status import as_json
 from ostrakon.harness.version import VERSION
 
 VERDICTS: tuple[Valid, ...] = ("valid", "unknown", "invalid")

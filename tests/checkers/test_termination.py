@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ostrakon.checkers.termination import termination as unbound
+from ostrakon.checkers.run.termination import termination as unbound
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import NEMESIS, History, Op
 

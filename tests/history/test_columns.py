@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ostrakon.harness.history import History, Journal, Op, read_columns
 from ostrakon.harness.history.columns import FAIL, INFO, NEVER, OK, Columns
-from ostrakon.harness.history.history import UnsuitableHistory
+from ostrakon.harness.history.op import UnsuitableHistory
 from ostrakon.harness.history.value import freeze
 
 processes = st.integers(0, 3) | st.just("nemesis")

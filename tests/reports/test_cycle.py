@@ -62,7 +62,7 @@ def test_no_name_or_value_however_hostile_breaks_the_drawing(label: str, why: st
 @pytest.mark.parametrize(
     ("name", "meaning"),
     [
-        ("consensus / P8", "a promise tells of the acceptor's highest vote"),
+        ("consensus / P8", "a promise reports the acceptor's vote with the highest ballot"),
         ("G2-item-realtime", "write skew: each of some transactions missed what the next one wrote"),
         ("split decision", ""),
     ],

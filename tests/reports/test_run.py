@@ -53,8 +53,8 @@ def test_an_anomaly_is_told_with_its_ops_its_events_and_who_is_to_blame(tmp_path
 
     assert "split decision found by consensus / agreement" in text
     assert "Who is to blame n2 forgot its vote" in text
-    assert "C: a vote that was hidden" in text
-    assert "P8 latent a promise tells of the acceptor's highest vote" in text
+    assert "C: an acceptor hid its vote from a later proposer" in text
+    assert "P8 latent a promise reports the acceptor's vote with the highest ballot" in text
 
 
 def test_a_crash_that_a_fault_inflicted_is_told_apart_from_one_of_the_nodes_own(tmp_path: Path) -> None:

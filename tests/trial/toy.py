@@ -9,7 +9,7 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
-from ostrakon.checkers.evidence import evidence
+from ostrakon.checkers.run.evidence import evidence
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.generator import OpRequest, limit, repeat, stagger
 from ostrakon.harness.history import History, Op, Trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ostrakon.checkers.unique_ids import unique_ids
+from ostrakon.checkers.collections.unique_ids import unique_ids
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.generator import OpRequest, numbered, repeat
 from ostrakon.harness.history import History, Op

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from ostrakon.checkers.stats import stats
+from ostrakon.checkers.run.stats import stats
 from ostrakon.checkers.verdict import Verdict, guarded
 from ostrakon.harness.generator import (
     Generator,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from ostrakon.checkers.counter import counter
+from ostrakon.checkers.collections.counter import counter
 from ostrakon.harness.generator import OpRequest, Source, drawn, mix, repeat
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ostrakon.checkers.set_full import set_full
+from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.harness.generator import OpRequest, Source, mix, numbered, repeat
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from ostrakon.checkers.rules import statement
 from ostrakon.harness.model import CannotExplore, Found, Size
 from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.version import VERSION
@@ -113,5 +114,6 @@ def _require_sense(size: Size, only: tuple[str, ...]) -> None:
     for name in only:
         if name not in PROPERTIES:
             raise CannotExplore(
-                f"there is no property {name!r} to look at; there are: {', '.join(PROPERTIES)}"
+                f"there is no property {name!r} to look at; there are: "
+                + ", ".join(f"{known} ({statement(known)})" for known in PROPERTIES)
             )

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ostrakon.checkers.consensus import blame
-from ostrakon.checkers.consensus.story import LONGEST
+from ostrakon.checkers.consensus.excerpt import LONGEST
 from ostrakon.harness.history import Event
 
 from .notation import trace
@@ -85,7 +85,7 @@ def test_the_guilty_are_named(case: str) -> None:
     found = blame(trace(text))
 
     assert found is not None
-    charge = found.charge
+    charge = found.finding
     assert (charge.kind, charge.rule, charge.role, charge.guilty, charge.restarted) == expected
     assert all(node in charge.why for node in charge.guilty)
 
@@ -98,7 +98,7 @@ def test_the_story_is_short_in_order_and_holds_the_evidence(case: str) -> None:
     events = found.story.events
     assert 4 <= len(events) <= LONGEST
     assert [event.time for event in events] == sorted(event.time for event in events)
-    assert set(map(id, found.charge.evidence)) <= set(map(id, events)) or len(events) == LONGEST
+    assert set(map(id, found.finding.evidence)) <= set(map(id, events)) or len(events) == LONGEST
     assert all(earlier < at for at, before in enumerate(found.story.after) for earlier in before)
 
 
@@ -116,7 +116,7 @@ def test_a_restart_that_matters_is_part_of_the_story() -> None:
 
     assert found is not None
     assert "restart" in {event.event for event in found.story.events}
-    assert "a restart lay between" in found.charge.why
+    assert "a restart lay between" in found.finding.why
 
 
 def test_the_story_follows_messages_and_leaves_out_what_follows_from_the_rest() -> None:
@@ -139,7 +139,7 @@ def test_the_unsafe_value_is_followed_to_where_it_was_chosen() -> None:
     )
 
     assert found is not None
-    assert (found.charge.kind, found.charge.guilty) == ("C", ("n2",))
+    assert (found.finding.kind, found.finding.guilty) == ("C", ("n2",))
     assert found.lineage == ('2.2="y"', '3.3="y"')
 
 

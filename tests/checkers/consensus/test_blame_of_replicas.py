@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ostrakon.checkers.consensus import accused
+from ostrakon.checkers.consensus import with_blame
+from ostrakon.checkers.consensus.excerpt import LONGEST
 from ostrakon.checkers.consensus.properties import judge
-from ostrakon.checkers.consensus.story import LONGEST
 from ostrakon.checkers.replication import compaction, durability, no_holes, prefix
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Trace
@@ -20,14 +20,14 @@ from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
 
 from .replicas import replicas_trace
 
-Charge = tuple[str, str, str]
+Finding = tuple[str, str, str]
 """The class, the rule that was broken, and the role of the guilty."""
-TOO_FEW_PROMISES: Charge = ("A", "P9", "proposer")
-LEARNED_EARLY: Charge = ("A", "P4", "learner")
-PROMISE_BROKEN: Charge = ("B", "P7", "acceptor")
-VOTE_HIDDEN: Charge = ("C", "P8", "acceptor")
-REPORT_IGNORED: Charge = ("D", "P9", "proposer")
-VOTES_FORGOTTEN: Charge = ("F", "M5", "acceptor")
+TOO_FEW_PROMISES: Finding = ("A", "P9", "proposer")
+LEARNED_EARLY: Finding = ("A", "P4", "learner")
+PROMISE_BROKEN: Finding = ("B", "P7", "acceptor")
+VOTE_HIDDEN: Finding = ("C", "P8", "acceptor")
+REPORT_IGNORED: Finding = ("D", "P9", "proposer")
+VOTES_FORGOTTEN: Finding = ("F", "M5", "acceptor")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Case:
     """Which schedules split or lose decisions, and the charges that may come of it."""
 
     seeds: tuple[int, ...]
-    charges: set[Charge]
+    charges: set[Finding]
     after_restarts: bool | None
     """Whether a restart always lies between, or never; None if it does not matter."""
 
@@ -103,7 +103,7 @@ def accusations(trace: Trace) -> list[dict[str, Any]]:
     findings = judge(trace)
     verdicts = {name: findings.verdict(name) for name in ("P2", "P3", "P5")}
     verdicts |= {"M1": prefix(trace), "M5": durability(trace)}
-    anomalies = list(told(accused(verdicts, trace, seen=findings.seen).values()))
+    anomalies = list(told(with_blame(verdicts, trace, seen=findings.seen).values()))
     assert anomalies, "vacuous: nothing was decided twice or lost"
     assert all("blame" in anomaly.details for anomaly in anomalies), anomalies
     return [anomaly.details["blame"] for anomaly in anomalies]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import ostrakon.checkers.agreement
-from ostrakon.checkers.agreement import agreement
-from ostrakon.checkers.evidence import evidence
-from ostrakon.checkers.integrity import integrity
-from ostrakon.checkers.stats import quantile, stats
-from ostrakon.checkers.validity import validity
+import ostrakon.checkers.consensus.agreement
+from ostrakon.checkers.consensus.agreement import agreement
+from ostrakon.checkers.consensus.integrity import integrity
+from ostrakon.checkers.consensus.validity import validity
+from ostrakon.checkers.run.evidence import evidence
+from ostrakon.checkers.run.stats import quantile, stats
 from ostrakon.checkers.value import canonical
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import NEMESIS, History, Op
@@ -189,5 +189,5 @@ def test_values_are_equal_exactly_when_their_json_is(one: object, other: object)
 def test_the_example_of_the_documentation_is_true() -> None:
     names = {"History": History, "Op": Op}
 
-    assert doctest.testmod(ostrakon.checkers.agreement, extraglobs=names).attempted > 0
-    assert doctest.testmod(ostrakon.checkers.agreement, extraglobs=names).failed == 0
+    assert doctest.testmod(ostrakon.checkers.consensus.agreement, extraglobs=names).attempted > 0
+    assert doctest.testmod(ostrakon.checkers.consensus.agreement, extraglobs=names).failed == 0

@@ -117,7 +117,7 @@ def test_every_split_decision_is_blamed_on_the_right_class(name: str) -> None:
     found = [blame(trace) for trace in harmed]
 
     assert found, "vacuous: nothing was decided twice"
-    assert {one.charge.kind if one else None for one in found} <= CLASSES[name]
+    assert {one.finding.kind if one else None for one in found} <= CLASSES[name]
 
 
 @pytest.mark.parametrize("name", SELDOM)
@@ -126,8 +126,8 @@ def test_rare_splits_are_blamed_on_the_right_class_too(name: str) -> None:
 
     found = [blame(random_trace(seed, DECREE_BUGS[name].breakage)) for seed in splitting]
 
-    assert {one.charge.kind if one else None for one in found} == set(classes)
-    restarted = {one.charge.restarted for one in found if one}
+    assert {one.finding.kind if one else None for one in found} == set(classes)
+    restarted = {one.finding.restarted for one in found if one}
     assert restarted == {name in ("reply-before-fsync", "ballot-reuse-after-restart")}
 
 

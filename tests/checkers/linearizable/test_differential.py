@@ -10,12 +10,12 @@ from ostrakon.checkers.linearizability import wing_gong_lowe
 from ostrakon.checkers.linearizability.deciding import decide
 from ostrakon.checkers.linearizability.decision import Budget, Linearized
 from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from ostrakon.checkers.linearizability.model import Model, operations
 from ostrakon.checkers.linearizability.parts import Parts, parts_of
 from ostrakon.checkers.linearizability.register_search import RegisterSearch
 from ostrakon.checkers.linearizability.replay import fault_of
 from ostrakon.checkers.linearizability.search import Search
 from ostrakon.checkers.models import named
+from ostrakon.checkers.models.model import Model, operations
 from ostrakon.harness.history import History
 
 QUICK, FUZZ, SOAK = 600, 5_000, 60_000

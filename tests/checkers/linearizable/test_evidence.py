@@ -16,10 +16,10 @@ from ostrakon.checkers.linearizability.core import minimal_core
 from ostrakon.checkers.linearizability.deciding import decide
 from ostrakon.checkers.linearizability.decision import Budget, Impossible
 from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from ostrakon.checkers.linearizability.model import Operation, operations
 from ostrakon.checkers.linearizability.parts import parts_of, whole
 from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
 from ostrakon.checkers.models import cas_register, named
+from ostrakon.checkers.models.model import Operation, operations
 from ostrakon.checkers.strategies import histories
 from ostrakon.harness.history import Op
 from ostrakon.harness.history.columns import INFO

@@ -10,10 +10,10 @@ import pytest
 from ostrakon.checkers.linearizability import wing_gong_lowe
 from ostrakon.checkers.linearizability.deciding import decide
 from ostrakon.checkers.linearizability.decision import Budget, Linearized
-from ostrakon.checkers.linearizability.model import operations
 from ostrakon.checkers.linearizability.parts import parts_of
 from ostrakon.checkers.linearizability.zone_watch import ZoneWatch
 from ostrakon.checkers.models import named
+from ostrakon.checkers.models.model import operations
 from ostrakon.harness.history import History, Op
 
 REGISTERS = 25_000

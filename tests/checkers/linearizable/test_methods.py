@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from ostrakon.checkers import linearizable
 from ostrakon.checkers.linearizability import Budget, wing_gong_lowe
 from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from ostrakon.checkers.linearizability.model import operations
 from ostrakon.checkers.models import cas_register, fifo_queue, stack
+from ostrakon.checkers.models.model import operations
 from ostrakon.harness.history import History, Op
 from tests.checkers.linearizable.timeline import timeline
 

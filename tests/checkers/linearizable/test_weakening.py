@@ -10,7 +10,6 @@ import pytest
 
 from ostrakon.checkers.linearizability import Model, wing_gong_lowe
 from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from ostrakon.checkers.linearizability.model import operations
 from ostrakon.checkers.linearizability.parts import parts_of
 from ostrakon.checkers.linearizability.weakening import (
     beginning_with,
@@ -21,6 +20,7 @@ from ostrakon.checkers.linearizability.weakening import (
     until,
 )
 from ostrakon.checkers.models import named
+from ostrakon.checkers.models.model import operations
 from ostrakon.harness.history.columns import INFO, Columns
 
 HISTORIES = 120

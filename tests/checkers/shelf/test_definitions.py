@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostrakon.checkers.causal import causal
-from ostrakon.checkers.counter import counter
-from ostrakon.checkers.long_fork import long_fork
-from ostrakon.checkers.sequential import sequential
-from ostrakon.checkers.set_full import set_full
-from ostrakon.checkers.sets import final_set
+from ostrakon.checkers.collections.counter import counter
+from ostrakon.checkers.collections.set_full import set_full
+from ostrakon.checkers.collections.sets import final_set
+from ostrakon.checkers.consistency.causal import causal
+from ostrakon.checkers.consistency.long_fork import long_fork
+from ostrakon.checkers.consistency.sequential import sequential
 from ostrakon.harness.history import History, Op
 
 Program = list[list[tuple[str, str, int | None]]]

@@ -6,24 +6,24 @@ from collections.abc import Callable
 
 import pytest
 
-from ostrakon.checkers.adya import g2
-from ostrakon.checkers.availability import availability
-from ostrakon.checkers.causal import causal
-from ostrakon.checkers.causal_reverse import causal_reverse
-from ostrakon.checkers.clock_offsets import clock_offsets
-from ostrakon.checkers.counter import counter
-from ostrakon.checkers.exceptions import exceptions
+from ostrakon.checkers.collections.counter import counter
+from ostrakon.checkers.collections.queues import total_queue
+from ostrakon.checkers.collections.set_full import set_full
+from ostrakon.checkers.collections.sets import final_set
+from ostrakon.checkers.consistency.adya import g2
+from ostrakon.checkers.consistency.causal import causal
+from ostrakon.checkers.consistency.causal_reverse import causal_reverse
+from ostrakon.checkers.consistency.long_fork import long_fork
+from ostrakon.checkers.consistency.sequential import sequential
+from ostrakon.checkers.consistency.sessions import monotonic_reads
+from ostrakon.checkers.coordination.leases import node_leases
 from ostrakon.checkers.independent import by_key, independent
-from ostrakon.checkers.latency import latency
-from ostrakon.checkers.leases import node_leases
-from ostrakon.checkers.log_pattern import log_pattern
-from ostrakon.checkers.long_fork import long_fork
-from ostrakon.checkers.queues import total_queue
-from ostrakon.checkers.rates import rates
-from ostrakon.checkers.sequential import sequential
-from ostrakon.checkers.sessions import monotonic_reads
-from ostrakon.checkers.set_full import set_full
-from ostrakon.checkers.sets import final_set
+from ostrakon.checkers.run.availability import availability
+from ostrakon.checkers.run.clock_offsets import clock_offsets
+from ostrakon.checkers.run.exceptions import exceptions
+from ostrakon.checkers.run.latency import latency
+from ostrakon.checkers.run.log_pattern import log_pattern
+from ostrakon.checkers.run.rates import rates
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import Event, History, Op
 from tests.checkers.shelf.notation import history

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ostrakon.checkers.bank import bank
-from ostrakon.checkers.counter import counter
-from ostrakon.checkers.long_fork import long_fork
-from ostrakon.checkers.set_full import set_full
-from ostrakon.checkers.sets import final_set
+from ostrakon.checkers.collections.counter import counter
+from ostrakon.checkers.collections.set_full import set_full
+from ostrakon.checkers.collections.sets import final_set
+from ostrakon.checkers.consistency.bank import bank
+from ostrakon.checkers.consistency.long_fork import long_fork
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History, read_any
 

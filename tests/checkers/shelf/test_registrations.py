@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-import ostrakon.checkers.fencing
-import ostrakon.checkers.unique_ids
-from ostrakon.checkers.registrations import registrations
+import ostrakon.checkers.collections.unique_ids
+import ostrakon.checkers.coordination.fencing
+from ostrakon.checkers.coordination.registrations import registrations
 from ostrakon.harness.history import History
 from tests.checkers.shelf.notation import history
 
@@ -73,7 +73,9 @@ def test_knows_nothing_where_nobody_was_registered(entries: list[str]) -> None:
     assert registrations(of(entries)).valid == "unknown"
 
 
-@pytest.mark.parametrize("module", [ostrakon.checkers.fencing, ostrakon.checkers.unique_ids])
+@pytest.mark.parametrize(
+    "module", [ostrakon.checkers.coordination.fencing, ostrakon.checkers.collections.unique_ids]
+)
 def test_examples_are_as_told(module: ModuleType) -> None:
     tried = doctest.testmod(module)
 

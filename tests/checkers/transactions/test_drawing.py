@@ -8,7 +8,8 @@ from types import ModuleType
 import networkx as nx
 import pytest
 
-from ostrakon.checkers import log_pattern, unique_ids
+from ostrakon.checkers.collections import unique_ids
+from ostrakon.checkers.run import log_pattern
 from ostrakon.checkers.transactions import appends, drawing, list_append, notation, writes
 from ostrakon.checkers.transactions.drawing import cycle_graph
 

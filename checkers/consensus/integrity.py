@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ostrakon.checkers.answers import ANSWERS, answers, teller
+from ostrakon.checkers.consensus.answers import ANSWERS, answers, teller
 from ostrakon.checkers.value import canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op

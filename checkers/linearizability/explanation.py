@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Any, Final
 
-from ostrakon.checkers.linearizability.model import Model, Operation, operations
+from ostrakon.checkers.models.model import Model, Operation, operations
 from ostrakon.checkers.verdict import Anomaly
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.history.columns import Columns

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 
 from ostrakon.checkers.linearizability.pending import UNKNOWN_WRITE, Timeline
-from ostrakon.checkers.linearizability.registers import DIFFERS, INITIAL, READ, WRITE
+from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, WRITE
 
 
-def narrate(line: Timeline, story: list[tuple[int, int]]) -> list[int]:
+def expand(line: Timeline, story: list[tuple[int, int]]) -> list[int]:
     """All operations in order, given the choices and the events before which they were made."""
-    return _Narrator(line, story).order
+    return _Expansion(line, story).order
 
 
-class _Narrator:
+class _Expansion:
     """Goes through the events once, and puts what was had for nothing where it was to be had."""
 
     def __init__(self, line: Timeline, story: list[tuple[int, int]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ostrakon.checkers.stats import QUANTILES, quantile
+from ostrakon.checkers.run.stats import QUANTILES, quantile
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History
 

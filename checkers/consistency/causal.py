@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ostrakon.checkers.accesses import Access, accesses, no_accesses
+from ostrakon.checkers.consistency.accesses import Access, accesses, no_accesses
 from ostrakon.checkers.value import Key
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Process

@@ -6,7 +6,7 @@ decide it is hard in general; the search remembers where it has been, and gives 
 
 from __future__ import annotations
 
-from ostrakon.checkers.accesses import Access, accesses, no_accesses
+from ostrakon.checkers.consistency.accesses import Access, accesses, no_accesses
 from ostrakon.checkers.value import Key
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Process

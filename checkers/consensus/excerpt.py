@@ -13,7 +13,7 @@ LONGEST = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Excerpt:
     """Events in the order of time."""
 
     events: tuple[Event, ...]
@@ -21,7 +21,7 @@ class Story:
     """For each event, those of the story that it directly follows from, by position."""
 
 
-def tell(trace: Sequence[Event], positions: Mapping[int, int], events: Iterable[Event]) -> Story:
+def tell(trace: Sequence[Event], positions: Mapping[int, int], events: Iterable[Event]) -> Excerpt:
     """The story of these events, of which the first are the most important.
 
     `positions` tells where in the trace an event is, by its `id`.
@@ -31,4 +31,4 @@ def tell(trace: Sequence[Event], positions: Mapping[int, int], events: Iterable[
     rank = {position: number for number, position in enumerate(order)}
     graph = happens_before(trace, order)
     after = [tuple(sorted(rank[earlier] for earlier in graph.predecessors(position))) for position in order]
-    return Story(tuple(trace[position] for position in order), tuple(after))
+    return Excerpt(tuple(trace[position] for position in order), tuple(after))

@@ -1,4 +1,4 @@
-"""What a node is charged with, in one sentence, and the events by which it convicts itself."""
+"""What a node did wrong, in one sentence, with the events that show it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ostrakon.checkers.consensus.phrases import ballot_text, names_text
 from ostrakon.checkers.consensus.recovered import Recovered
 from ostrakon.checkers.consensus.seen import Proposal, reported
-from ostrakon.checkers.consensus.wording import ballot_text, names_text
 from ostrakon.checkers.value import value_text
 from ostrakon.harness.history import Event
 
@@ -17,7 +17,7 @@ Role = Literal["acceptor", "proposer", "learner", "members"]
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class BlameFinding:
     """A fault of one of the six classes that `blame` tells apart."""
 
     kind: Kind
@@ -29,20 +29,20 @@ class Charge:
     why: str
     """One sentence."""
     evidence: tuple[Event, ...]
-    """The events that convict the guilty, before anything else in the story."""
+    """The events that show the fault; the excerpt of the trace begins with them."""
     restarted: bool = False
-    """Whether a guilty node was restarted between the event that bound it and the one that broke the rule."""
+    """Whether a node at fault restarted between the event that bound it and the one that broke the rule."""
 
 
-def no_quorum(proposed: Event, promisers: Iterable[str]) -> Charge:
+def no_quorum(proposed: Event, promisers: Iterable[str]) -> BlameFinding:
     """A: the proposer went ahead with too few promises."""
     why = f"{_proposal(proposed)} when only {names_text(promisers)} had promised that, which is no quorum"
-    return Charge("A", "P9", "proposer", (proposed.node,), why, (proposed,))
+    return BlameFinding("A", "P9", "proposer", (proposed.node,), why, (proposed,))
 
 
 def quorums_apart(
     chosen: Proposal, proposed: Event, promises: Sequence[Event], views: Sequence[Event]
-) -> Charge:
+) -> BlameFinding:
     """A: both quorums are quorums to those who counted them, but not of the same members."""
     why = (
         f"{names_text(chosen.votes)} chose {value_text(chosen.value)} and "
@@ -50,30 +50,30 @@ def quorums_apart(
         f"quorums were counted over {len(views)} different sets of members, and these two do not intersect"
     )
     guilty = tuple(sorted({view.node for view in views}))
-    return Charge("A", "M8", "members", guilty, why, (*views, proposed))
+    return BlameFinding("A", "M8", "members", guilty, why, (*views, proposed))
 
 
-def learned_early(learned: Event, votes: Sequence[Event]) -> Charge:
+def learned_early(learned: Event, votes: Sequence[Event]) -> BlameFinding:
     """A: the learner took a value for chosen when it was not, or executed it as if it were."""
     did, rule = ("executed", "M1") if learned.event == "applied" else ("learned", "P4")
     why = (
         f"{learned.node} {did} {value_text(learned.value)} when only "
         f"{names_text({vote.node for vote in votes})} had voted for it, which is no quorum"
     )
-    return Charge("A", rule, "learner", (learned.node,), why, (learned, *votes))
+    return BlameFinding("A", rule, "learner", (learned.node,), why, (learned, *votes))
 
 
-def unproposed_vote(proposal: Proposal) -> Charge:
+def unproposed_vote(proposal: Proposal) -> BlameFinding:
     """B: acceptors voted for what nobody had proposed."""
     guilty = tuple(sorted(proposal.votes))
     why = (
         f"{names_text(guilty)} voted for {value_text(proposal.value)} at ballot "
         f"{ballot_text(proposal.ballot)}, which nobody had proposed"
     )
-    return Charge("B", "P1", "acceptor", guilty, why, tuple(proposal.votes.values()))
+    return BlameFinding("B", "P1", "acceptor", guilty, why, tuple(proposal.votes.values()))
 
 
-def broken_promise(promise: Event, vote: Event, voted_at: str, restarts: Sequence[Event]) -> Charge:
+def broken_promise(promise: Event, vote: Event, voted_at: str, restarts: Sequence[Event]) -> BlameFinding:
     """B: the acceptor voted below its promise; `restarts` are those in between."""
     why = f"{vote.node} promised ballot {ballot_text(promise.ballot)} and then voted at the lower {voted_at}"
     bound = promise.ballot or (0, 0)
@@ -84,7 +84,7 @@ def broken_promise(promise: Event, vote: Event, voted_at: str, restarts: Sequenc
     return _acceptor("B", "P7", why, fate, promise, vote)
 
 
-def vote_overtaken(vote: Event, lower: Event) -> Charge:
+def vote_overtaken(vote: Event, lower: Event) -> BlameFinding:
     """B: the acceptor voted below its own vote, and so lost the higher one."""
     why = (
         f"{vote.node} voted at ballot {ballot_text(vote.ballot)} and then at the lower "
@@ -93,7 +93,7 @@ def vote_overtaken(vote: Event, lower: Event) -> Charge:
     return _acceptor("B", "P7", why, "in which what it had accepted was lost", vote, lower)
 
 
-def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[Event]) -> Charge:
+def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[Event]) -> BlameFinding:
     """C: the acceptor did not tell of its vote; `restarts` are those in between."""
     vote = chosen.votes[promise.node]
     report = reported(promise, slot)
@@ -109,16 +109,16 @@ def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[
     return _acceptor("C", "P8", why, fate, vote, promise)
 
 
-def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]) -> Charge:
+def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]) -> BlameFinding:
     """D: the proposer was told of another value."""
     why = (
         f"{_proposal(proposed)}, though the promises for it told of votes that bound it to another value, "
         f"{value_text(chosen.value)}"
     )
-    return Charge("D", "P9", "proposer", (proposed.node,), why, (proposed, *reporting))
+    return BlameFinding("D", "P9", "proposer", (proposed.node,), why, (proposed, *reporting))
 
 
-def ballot_reused(earlier: Event, later: Event) -> Charge:
+def ballot_reused(earlier: Event, later: Event) -> BlameFinding:
     """E: one ballot, two values."""
     ballot, one, two = ballot_text(earlier.ballot), value_text(earlier.value), value_text(later.value)
     restarted = earlier.node == later.node and earlier.incarnation != later.incarnation
@@ -128,28 +128,28 @@ def ballot_reused(earlier: Event, later: Event) -> Charge:
         after = " after a restart that made it forget the first" if restarted else ""
         why = f"{earlier.node} used ballot {ballot} for two values, {one} and{after} {two}"
     guilty = tuple(sorted({earlier.node, later.node}))
-    return Charge("E", "P6", "proposer", guilty, why, (earlier, later), restarted)
+    return BlameFinding("E", "P6", "proposer", guilty, why, (earlier, later), restarted)
 
 
-def votes_forgotten(chosen: Proposal, quorum: Sequence[Event], restarts: Mapping[str, Event]) -> Charge:
+def votes_forgotten(chosen: Proposal, quorum: Sequence[Event], restarts: Mapping[str, Event]) -> BlameFinding:
     """F: acceptors of the quorum that chose a value were restarted, by name here, without their votes."""
     guilty = tuple(sorted(restarts))
     why = (
         f"{names_text(vote.node for vote in quorum)} had chosen {value_text(chosen.value)} at ballot "
         f"{ballot_text(chosen.ballot)}, and {names_text(guilty)} restarted without that vote"
     )
-    return Charge("F", "M5", "acceptor", guilty, why, (*restarts.values(), *quorum), restarted=True)
+    return BlameFinding("F", "M5", "acceptor", guilty, why, (*restarts.values(), *quorum), restarted=True)
 
 
 def _holds(restart: Event, chosen: Proposal, slot: int) -> bool:
     return Recovered.by(restart).holds(slot, chosen.ballot, chosen.key)
 
 
-def _acceptor(kind: Kind, rule: str, why: str, fate: str, bound: Event, broke: Event) -> Charge:
+def _acceptor(kind: Kind, rule: str, why: str, fate: str, bound: Event, broke: Event) -> BlameFinding:
     """An acceptor that did not go by what it had said; `fate` tells what a restart had to do with it."""
     restarted = bound.incarnation != broke.incarnation
     between = f"a restart lay between, {fate}" if restarted else "no restart lay between"
-    return Charge(kind, rule, "acceptor", (broke.node,), f"{why}; {between}", (bound, broke), restarted)
+    return BlameFinding(kind, rule, "acceptor", (broke.node,), f"{why}; {between}", (bound, broke), restarted)
 
 
 def _proposal(proposed: Event) -> str:

@@ -10,16 +10,15 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 
 from ostrakon.harness.history.columns import FAIL, INFO, NEVER, Columns
 
 if TYPE_CHECKING:
-    from ostrakon.checkers.linearizability.appends import Appends
-    from ostrakon.checkers.linearizability.decision import Decision
-    from ostrakon.checkers.linearizability.registers import Registers
+    from ostrakon.checkers.models.append_operations import Appends
+    from ostrakon.checkers.models.register_operations import Registers
 
 State = Hashable
 
@@ -96,8 +95,8 @@ class Model:
     """The operations as reads, writes and compare-and-swaps of one register, where they are nothing else."""
     appends: Callable[[Columns], Appends | None] | None = None
     """The operations as reads, writes and appends of one sequence, where they are nothing else."""
-    shortcut: Callable[[Sequence[Operation]], Decision | None] | None = None
-    """A way to decide about one object without search; None where it can't tell."""
+    method: Literal["queue", "stack"] | None = None
+    """A method that decides about one object without search, for the objects that have one."""
 
 
 def operations(columns: Columns) -> Iterator[Operation]:

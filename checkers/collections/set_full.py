@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ostrakon.checkers.sets import Adds, adds_of, repeated, strangers
+from ostrakon.checkers.collections.sets import Adds, adds_of, repeated, strangers
+from ostrakon.checkers.run.stats import QUANTILES, quantile
 from ostrakon.checkers.shape import is_list, misfit
-from ostrakon.checkers.stats import QUANTILES, quantile
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op

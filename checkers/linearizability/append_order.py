@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from ostrakon.checkers.linearizability.appends import Appends
 from ostrakon.checkers.linearizability.splitter import Ambiguous, Splitter
 from ostrakon.checkers.linearizability.zones import START
+from ostrakon.checkers.models.append_operations import Appends
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class _Told(NamedTuple):
     """Where each of the readers belongs: after what it saw."""
 
 
-class Story:
+class AppendOrder:
     """The blocks of one part: what was read by those that completed, written and appended.
 
     Raises: Contradiction if there can be none; Ambiguous if it takes a search to tell.

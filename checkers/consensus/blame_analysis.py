@@ -1,4 +1,4 @@
-"""Find the guilty when a slot was decided twice: by the intersection of the quorums that should have met.
+"""Finds the nodes at fault when a slot was decided twice, by the quorums that should have shared a node.
 
 What was decided once and then lost goes back to the same faults, or to votes that were forgotten.
 """
@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ostrakon.checkers.consensus import charge as charges
-from ostrakon.checkers.consensus.charge import Charge
+from ostrakon.checkers.consensus import blame_finding as findings
+from ostrakon.checkers.consensus.blame_finding import BlameFinding
+from ostrakon.checkers.consensus.excerpt import Excerpt, tell
 from ostrakon.checkers.consensus.graphs import derivation, votes
-from ostrakon.checkers.consensus.order import in_order
+from ostrakon.checkers.consensus.phrases import ballot_text
 from ostrakon.checkers.consensus.proposals import support
 from ostrakon.checkers.consensus.recovered import Recovered
 from ostrakon.checkers.consensus.seen import Ballot, Proposal, Seen, Slot, reported
-from ostrakon.checkers.consensus.story import Story, tell
-from ostrakon.checkers.consensus.wording import ballot_text
 from ostrakon.checkers.value import canonical, value_text
 from ostrakon.harness.history import Event, Trace
+from ostrakon.harness.history.trace import in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class _Split:
     someone voted for who had chosen that."""
 
 
-class Inquest:
+class BlameAnalysis:
     """One slot of a trace, all of which has been `seen`.
 
     With `lost`, a value that is chosen there and no longer known to a quorum is to be accounted for too.
@@ -46,10 +46,10 @@ class Inquest:
         self._slot = seen.slots.get(slot, Slot())
         self._position = {id(event): at for at, event in enumerate(self._trace)}
 
-    def charge(self) -> Charge | None:
-        """What is wrong; None if nothing is, or if nobody can be charged."""
+    def finding(self) -> BlameFinding | None:
+        """What is wrong; None if nothing is, or if the trace does not show whose fault it is."""
         if self._split is not None:
-            return self._charge_for(self._split)
+            return self._finding_for(self._split)
         if len(self._slot.learned) > 1:
             return self._hasty(self._slot.learned.values())
         executed = self._slot.applied.values()
@@ -57,9 +57,9 @@ class Inquest:
             return self._hasty(executed)
         return self._forgetful() if self._is_lost else None
 
-    def story(self, charge: Charge) -> Story:
-        """What convicts the guilty, what led there, and what came of it."""
-        events = [*charge.evidence, *self._background(charge)]
+    def story(self, finding: BlameFinding) -> Excerpt:
+        """The events that show the fault, those that led to it, and those that came of it."""
+        events = [*finding.evidence, *self._background(finding)]
         return tell(self._trace, self._position, events)
 
     def lineage(self) -> tuple[str, ...]:
@@ -100,46 +100,46 @@ class Inquest:
             if self._seen.membership.quorum(self._number, graph[vertex])
         ]
 
-    def _charge_for(self, split: _Split) -> Charge:
+    def _finding_for(self, split: _Split) -> BlameFinding:
         chosen, rival = split.chosen, split.rival
         if rival.sent is None:
-            return charges.unproposed_vote(rival)
+            return findings.unproposed_vote(rival)
         twin = next((p.sent for p in self._at(rival.ballot) if p is not rival and p.sent is not None), None)
         if twin is not None:
-            return charges.ballot_reused(*sorted((twin, rival.sent), key=self._when))
+            return findings.ballot_reused(*sorted((twin, rival.sent), key=self._when))
         promises = [p for p in self._seen.promises(rival.ballot) if self._is_before(p, rival.sent)]
         allowing = support(self._seen, promises, self._number, rival.key)
         if allowing is None:
-            return self._charge_proposer(chosen, rival.sent, promises)
+            return self._proposer_at_fault(chosen, rival.sent, promises)
         shared = [promise for promise in allowing if promise.node in chosen.votes]
         if not shared:
             views = list(self._seen.membership.views(self._number).values())
-            return charges.quorums_apart(chosen, rival.sent, allowing, views)
+            return findings.quorums_apart(chosen, rival.sent, allowing, views)
         broken = (self._broken_by(chosen, promise) for promise in shared)
-        if (charge := next(filter(None, broken), None)) is not None:
-            return charge
+        if (finding := next(filter(None, broken), None)) is not None:
+            return finding
         restarts = self._restarts_between(chosen.votes[shared[0].node], shared[0])
-        return charges.vote_hidden(chosen, shared[0], self._number, restarts)
+        return findings.vote_hidden(chosen, shared[0], self._number, restarts)
 
-    def _charge_proposer(self, chosen: Proposal, proposed: Event, promises: list[Event]) -> Charge:
+    def _proposer_at_fault(self, chosen: Proposal, proposed: Event, promises: list[Event]) -> BlameFinding:
         promisers = {promise.node: promise for promise in promises}
         if not self._seen.membership.quorum(self._number, promisers):
-            return charges.no_quorum(proposed, promisers)
+            return findings.no_quorum(proposed, promisers)
         reporting = [promise for promise in promises if reported(promise, self._number)]
-        return charges.report_ignored(chosen, proposed, reporting)
+        return findings.report_ignored(chosen, proposed, reporting)
 
-    def _broken_by(self, chosen: Proposal, promise: Event) -> Charge | None:
+    def _broken_by(self, chosen: Proposal, promise: Event) -> BlameFinding | None:
         """How an acceptor of both quorums broke its word, if it did."""
         vote = chosen.votes[promise.node]
         if self._is_before(promise, vote):
             restarts = self._restarts_between(promise, vote)
-            return charges.broken_promise(promise, vote, ballot_text(chosen.ballot), restarts)
+            return findings.broken_promise(promise, vote, ballot_text(chosen.ballot), restarts)
         cast = (p.votes.get(promise.node) for p in self._slot.proposals.values() if p.ballot < chosen.ballot)
         between = (e for e in cast if e and self._is_before(vote, e) and self._is_before(e, promise))
         lower = min(between, key=self._when, default=None)
-        return charges.vote_overtaken(vote, lower) if lower is not None else None
+        return findings.vote_overtaken(vote, lower) if lower is not None else None
 
-    def _hasty(self, believing: Iterable[Event]) -> Charge | None:
+    def _hasty(self, believing: Iterable[Event]) -> BlameFinding | None:
         """Two values were learned, or executed, though at most one is chosen: someone was too quick."""
         for learned in sorted(believing, key=self._when):
             key = canonical(learned.value)
@@ -149,12 +149,12 @@ class Inquest:
                 if p.key == key
             ]
             if not any(self._seen.membership.quorum(self._number, counted) for counted in before):
-                return charges.learned_early(
+                return findings.learned_early(
                     learned, [vote for counted in before for vote in counted.values()]
                 )
         return None
 
-    def _forgetful(self) -> Charge | None:
+    def _forgetful(self) -> BlameFinding | None:
         """Of those who chose a value, some were restarted without their votes for it."""
         for chosen in self._decided:
             quorum = self._deciding_votes(chosen)
@@ -166,10 +166,10 @@ class Inquest:
                 and not Recovered.by(restart).holds(self._number, chosen.ballot, chosen.key)
             }
             if forgotten:
-                return charges.votes_forgotten(chosen, quorum, forgotten)
+                return findings.votes_forgotten(chosen, quorum, forgotten)
         return None
 
-    def _background(self, charge: Charge) -> Iterator[Event]:
+    def _background(self, finding: BlameFinding) -> Iterator[Event]:
         """What the reader wants to know beside the evidence, the most important first."""
         if self._split is None:
             yield from self._slot.learned.values()
@@ -182,17 +182,17 @@ class Inquest:
         owner = self._seen.owners.get(rival.ballot)
         yield from _sent((chosen, rival))
         yield from (owner,) if owner is not None else ()
-        yield from self._restarts_within(charge)
+        yield from self._restarts_within(finding)
         yield from self._deciding_votes(chosen)
         yield from self._deciding_votes(harm)
         yield from _sent((harm,))
         yield from self._seen.promises(rival.ballot)
         yield from (self._slot.learned[p.key] for p in (chosen, harm) if p.key in self._slot.learned)
 
-    def _restarts_within(self, charge: Charge) -> Iterator[Event]:
-        """Restarts of the guilty between the events that convict them."""
-        for node in charge.guilty:
-            own = sorted((event for event in charge.evidence if event.node == node), key=self._when)
+    def _restarts_within(self, finding: BlameFinding) -> Iterator[Event]:
+        """Restarts of the nodes at fault between the events that show the fault."""
+        for node in finding.guilty:
+            own = sorted((event for event in finding.evidence if event.node == node), key=self._when)
             if own:
                 yield from self._restarts_between(own[0], own[-1])
 

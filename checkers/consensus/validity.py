@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ostrakon.checkers.answers import ANSWERS
+from ostrakon.checkers.consensus.answers import ANSWERS
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op

@@ -1,0 +1,1 @@
+"""Consistency of reads and writes short of linearizability: sessions, causality, order, totals."""

@@ -1,0 +1,1 @@
+"""Locks, leases and registrations: what one client holds, nobody else does."""
