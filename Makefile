@@ -4,13 +4,14 @@
 # make soak    a campaign of ten minutes
 # make bench   the figures that README and ARCHITECTURE quote
 # make pythons environments of the other Pythons that are installed, for the tests that compare them
+# make docs   the documentation as pages in docs/_build; a warning is an error
 # make pins    write constraints.txt anew
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test chaos fuzz soak bench pythons pins lint clean
+.PHONY: test chaos fuzz soak bench docs pythons pins lint clean
 
-test: .venv/ready lint
+test: .venv/ready lint docs
 	$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/ready
@@ -26,6 +27,9 @@ fuzz: .venv/ready
 
 soak: .venv/ready
 	$(BIN)/ostrakon soak --for 10m
+
+docs: .venv/ready
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 
 bench: .venv/ready
 	$(BIN)/python -m bench
@@ -53,4 +57,4 @@ pins:
 	  --no-emit-trusted-host --no-emit-find-links --no-emit-options --no-annotate --extra test --extra cluster --extra docs --output-file constraints.txt pyproject.toml constraints.in
 
 clean:
-	rm -rf .venv .venvs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

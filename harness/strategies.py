@@ -1,5 +1,7 @@
 """Hypothesis strategies for your own property tests: plans and their parts, and histories.
 
+Example::
+
     @given(plans(workload="decree"))
     @settings(TRIALS, max_examples=50)
     def test_my_system_survives(plan: Plan) -> None:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from ostrakon.checkers import linearizable as linearizable
     from ostrakon.checkers import models as models
     from ostrakon.checkers.transactions import list_append as list_append
+    from ostrakon.checkers.transactions import notation as notation
     from ostrakon.checkers.transactions import rw_register as rw_register
     from ostrakon.checkers.verdict import Anomaly as Anomaly
     from ostrakon.checkers.verdict import Verdict as Verdict
     from ostrakon.harness import generator as generator
+    from ostrakon.harness import strategies as strategies
     from ostrakon.harness.catalogue import find_workload as find_workload
     from ostrakon.harness.faults import Package as Package
     from ostrakon.harness.faults import Steady as Steady
@@ -75,7 +77,12 @@ _MODULES = {
     ),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
-_SUBMODULES = {"generator": "harness.generator", "models": "checkers.models"}
+_SUBMODULES = {
+    "generator": "harness.generator",
+    "models": "checkers.models",
+    "notation": "checkers.transactions.notation",
+    "strategies": "harness.strategies",
+}
 
 __all__ = sorted([*_HOMES, *_SUBMODULES])
 

@@ -74,9 +74,8 @@ def test_the_test_is_as_short_as_promised() -> None:
 
 def test_the_trial_of_the_readme_goes_wrong_as_it_is_told_there(tmp_path: Path) -> None:
     command = re.search(r"^(ostrakon replay .*?) +# one that goes wrong$", README, re.MULTILINE)
-    told = re.search(r"^INVALID .*$", README, re.MULTILINE)
+    shown = re.findall(r"^INVALID .*$", README, re.MULTILINE)
     assert command, "the README has no trial that goes wrong"
-    assert told, "the README does not show what is said of it"
 
     _, *arguments = command[1].split()
     ran = subprocess.run(
@@ -89,7 +88,7 @@ def test_the_trial_of_the_readme_goes_wrong_as_it_is_told_there(tmp_path: Path) 
     )
 
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert told[0] in ran.stdout.splitlines(), "the README shows what another trial came to"
+    assert set(shown) & set(ran.stdout.splitlines()), "the README shows the outcome of another trial"
 
 
 @pytest.fixture
