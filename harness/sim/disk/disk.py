@@ -239,12 +239,16 @@ class SimDisk:
     async def wait(self) -> None:
         """The time it takes the device; like a system call, it cannot be cancelled."""
         process, task = self._kernel.current, trio.lowlevel.current_task()
-        self.waits += 1
-        done_ns = self._kernel.now_ns + self.sync_latency.sampler(self._rng)()
-        self.busy_until_ns = max(self.busy_until_ns, done_ns)
-        self._kernel.call_at(done_ns, process.reschedule, task)
+        self._kernel.call_at(self._kernel.now_ns + self.delay_ns(), process.reschedule, task)
         await park(_UNCANCELLABLE)
         await self._require_alive(process)
+
+    def delay_ns(self) -> int:
+        """Draw how long the device takes for a program that waits for it now, and count that."""
+        self.waits += 1
+        delay_ns = self.sync_latency.sampler(self._rng)()
+        self.busy_until_ns = max(self.busy_until_ns, self._kernel.now_ns + delay_ns)
+        return delay_ns
 
     # Below.
 

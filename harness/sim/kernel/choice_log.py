@@ -19,11 +19,12 @@ from typing import NamedTuple
 _MACHINERY = (
     *(f"{os.sep}trio{os.sep}", f"{os.sep}outcome{os.sep}", f"{os.sep}contextlib.py"),
     f"{os.sep}harness{os.sep}sim{os.sep}",
+    os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep,
 )
 _LOOPS = ("unrolled_run", "passes", "tick", "_loop")
 """The functions that step tasks and processes; outside of them nothing is the program's."""
 _FRAMES = 6
-_NOBODYS = frozenset(["next process", "order of tasks", "run"])
+_NOBODYS = frozenset(["next process", "order of tasks", "order of sockets", "order of timers", "run"])
 """Choices that are made while no program is at work, and so have no stack."""
 _OURS = 3
 """How many of the innermost frames are always the harness's: `note`, `note_choice` and who called that."""

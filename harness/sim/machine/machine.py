@@ -16,6 +16,8 @@ from ostrakon.harness.sim.disk.disk import SimDisk
 from ostrakon.harness.sim.kernel.clock import Clock
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.machine.process import Process, Program
+from ostrakon.harness.sim.machine.runtime import Runtime, runtime_of
+from ostrakon.harness.sim.machine.trio_process import TrioProcess
 from ostrakon.harness.sim.network.resolver import ANY, Resolver
 from ostrakon.harness.sim.network.socket_factory import SocketFactory
 
@@ -57,6 +59,7 @@ class Machine:
         self.processes: list[Process] = []
         self._next_port = 32768
         self._program: Program | None = None
+        self._runtime: Runtime = "trio"
 
     def __repr__(self) -> str:
         return f"<Machine {self.name} {self.ip}, {self.state}>"
@@ -88,18 +91,20 @@ class Machine:
         """The incarnation and its turns; another whenever its program has run in between."""
         return self.incarnation, self.process.passes if self.process is not None else 0
 
-    def start(self, program: Program) -> Process:
+    def start(self, program: Program, *, runtime: Runtime | None = None) -> Process:
         """Switch the machine on if need be and run `program` there; `restart` will run it again.
 
-        Raises: SimulationError if a process is running here.
+        Without a `runtime`, it is the one whose functions the program calls; see `runtime_of`.
+
+        Raises: SimulationError if a process is running here; UnknownRuntime.
         """
         if self.is_running:
             raise SimulationError(f"{self.name} is running a process already; stop() or kill() it first")
         if not self.powered:
             self.powered = True
             self.world.network.power_changed(self)
-        self._program = program
-        self.process = Process(self.world.kernel, self, program, len(self.processes))
+        self._program, self._runtime = program, runtime or runtime_of(program)
+        self.process = self._process(program, self._runtime, len(self.processes))
         self.processes.append(self.process)
         return self.process
 
@@ -111,7 +116,7 @@ class Machine:
         if self._program is None:
             raise SimulationError(f"{self.name} has never been started, so it cannot be restarted")
         self.kill()
-        return self.start(self._program)
+        return self.start(self._program, runtime=self._runtime)
 
     def kill(self) -> None:
         """SIGKILL: no `finally` runs, and the operating system closes the process's connections."""
@@ -177,6 +182,15 @@ class Machine:
             text = "".join(traceback.format_exception(error))
             crash = Crash(self.name, process.incarnation, self.world.now_ns, error, text)
             self.world.report_crash(crash)
+
+    def _process(self, program: Program, runtime: Runtime, incarnation: int) -> Process:
+        kernel = self.world.kernel
+        if runtime == "trio":
+            return TrioProcess(kernel, self, program, incarnation)
+        # Who runs no asyncio program need not import it.
+        from ostrakon.harness.sim.machine.asyncio_process import AsyncioProcess
+
+        return AsyncioProcess(kernel, self, program, incarnation, shuffle=runtime == "asyncio-shuffle")
 
     def _close_sockets(self, process: Process) -> None:
         for sock in list(process.sockets):

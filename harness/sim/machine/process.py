@@ -1,25 +1,25 @@
-"""One simulated process: one real Trio run, advanced by the kernel.
+"""One simulated process: one run of Trio or of asyncio, advanced by the kernel.
 
 It can be stopped in its tracks (SIGSTOP), killed without running another line (SIGKILL), or cancelled. A
 killed process stays frozen, with its suspended tasks, until the world closes; only then is it unwound, when
 nothing it does can matter any more.
+
+What is the same for every event loop is here; `trio_process.py` and `asyncio_process.py` have the rest.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import count
 from math import inf
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-import trio
 from outcome import Error, Outcome, Value
-from trio.lowlevel import Task
 
-from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
 from ostrakon.harness.sim.network.mailbox import Mailbox
-from ostrakon.harness.sim.runtimes.trio.run import TrioRun
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.disk.open_file import SimFile
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.endpoint import Endpoint
 
 Program = Callable[[], Awaitable[object]]
+_FIRST_SOCKET = 1_000_000
+Waits = Iterable[tuple[object, str, Iterable[tuple[FrameType, int]]]]
+"""Of each task: itself, or what waits for it at a socket; its name; the frames in which it waits, outermost
+first, and their lines."""
 
 
 class Process:
     """One incarnation of a machine's program."""
 
-    def __init__(self, kernel: Kernel, machine: Machine, program: Program, incarnation: int) -> None:
+    def __init__(self, kernel: Kernel, machine: Machine, incarnation: int) -> None:
         self.machine, self.incarnation = machine, incarnation
         self.name = f"{machine.name}#{incarnation}"
         """The machine and the incarnation: "n1#0"."""
@@ -40,27 +44,24 @@ class Process:
         self.can_run = True
         """Whether the kernel may run it: it is not paused, killed or done."""
         self.sockets: dict[Endpoint, None] = {}
+        self.socket_numbers = count(_FIRST_SOCKET)
+        """The file descriptors that its sockets show; each is used once."""
         self.files: dict[int, SimFile | None] = {}
         """Open files by their descriptor; None where one was closed."""
         self.signal_handlers: dict[int, Any] = {}
+        self.event_loop: Any = None
+        """Its event loop, if it runs asyncio."""
         self.passes = 0
         """How often a batch of its tasks was run; each is a moment at which it could have died."""
         self.crash_pass = 0
         self.crash: Callable[[], object] = machine.kill
-        self.batch: list[Task] = []
-        """The tasks that still have to run in this pass; Trio takes them out one by one."""
-        self._kernel, self._program = kernel, program
+        self._kernel = kernel
         self._clock = machine.clock
         self._paused = self._killed = False
-        self._stranded: list[Task] = []
-        self._scope = trio.CancelScope()
         self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
         self._outcome: Outcome[Any] | None = None
         self._rng: random.Random | None = None
         self._mailbox: Mailbox | None = None
-        self.run = TrioRun(self._main, machine.clock, machine.socket_factory, machine.resolver)
-        self._ready, self._waiting_for_idle = self.run.queue, self.run.waiting_for_idle
-        kernel.make_ready(self)
 
     def __repr__(self) -> str:
         return f"<Process {self.name}, {self.state}>"
@@ -116,50 +117,34 @@ class Process:
     @property
     def is_alone(self) -> bool:
         """Whether only the running task could run now; then it need not let others go first."""
-        return not self.batch and not self._ready
+        raise NotImplementedError
+
+    @property
+    def waits(self) -> Waits:
+        """Its tasks, in order of creation, and where they wait."""
+        raise NotImplementedError
 
     def tick(self) -> None:
         """Run until every task waits. Called by the kernel."""
-        kernel, run = self._kernel, self.run
+        kernel = self._kernel
         kernel.current = self
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self.machine.number))
         if kernel.choice_log is not None:
             kernel.note_choice("run")
-        advance, passes = run.advance, 0
         try:
-            while not advance():
-                passes += 1
-                if not self.can_run:
-                    return
-                if passes > self.machine.world.passes_max:
-                    self._suspect_livelock()
-                    return
+            self._advance()
         except StopIteration:
             self._end()
-        except trio.TrioInternalError as error:
-            self._give_up(error)
-        else:
-            deadline_s = self._clock.deadline_s
-            if deadline_s != self._deadline_s or self._waiting_for_idle:
-                self._deadline_s = deadline_s
-                self.set_alarm()
         finally:
             kernel.current = None
 
-    def reschedule(self, task: Task, value: object = None) -> None:
-        """Wake `task`, one of this process that is parked, from anywhere in the simulation."""
-        self.run.reschedule(task, value)
-        if not self.queued and self.can_run:
-            self.queued = True
-            self._kernel.ready.append(self)
+    def reschedule(self, waiter: Any, value: object = None) -> None:
+        """Wake what waits in this process, from anywhere in the simulation."""
+        raise NotImplementedError
 
     def set_alarm(self) -> None:
         """Have the kernel wake this process at its next deadline, by the clock as it goes now."""
         self._alarm_ns = NEVER_NS if self._deadline_s == inf else self._clock.true_ns(self._deadline_s)
-        cushion_s = self.run.cushion_s
-        if cushion_s is not None:
-            self._alarm_ns = min(self._alarm_ns, self._kernel.now_ns + int(cushion_s * 1e9))
-            self._deadline_s = -inf  # So that the next tick looks again.
         if self._alarm_ns < self._scheduled_ns:
             self._schedule_alarm()
 
@@ -178,22 +163,19 @@ class Process:
         handler = self.signal_handlers.get(number)
         if not self.alive or not callable(handler):
             return False
-        self.run.within(lambda: handler(number, None))
+        self._within(lambda: handler(number, None))
         self._kernel.make_ready(self)
         return True
 
     def cancel(self) -> None:
         """Cancel the program."""
         if self.alive:
-            self.run.within(self._scope.cancel)
+            self._cancel()
             self._kernel.make_ready(self)
 
     def kill(self) -> None:
         """SIGKILL: not another line of it runs."""
         self._killed, self.can_run = True, False
-        if self._kernel.current is self:
-            self._stranded = self.batch[:]
-            self.batch.clear()
 
     def crash_at(self, passes: int, crash: Callable[[], object] | None = None) -> None:
         """Let it die in place of its batch number `passes`, counted from 1: at an await, chosen exactly.
@@ -209,16 +191,41 @@ class Process:
         if self._outcome is None:
             self._paused, self.can_run = False, True
             self.crash_pass = 0
-            self.run.put_back(self._stranded)
-            self._stranded = []
-            self.run.within(self._scope.cancel)
+            self._cancel()
             self._kernel.make_ready(self)
 
-    async def _main(self) -> object:
-        with self._scope:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            return await self._program()
-        return None
+    def abandon(self) -> None:
+        """Give up on one that does not end when it is unwound."""
+        raise NotImplementedError
+
+    # What an event loop has its own way of.
+
+    def _advance(self) -> None:
+        """Run until every task waits, or the process may not run any more.
+
+        Raises: StopIteration when the program is over.
+        """
+        raise NotImplementedError
+
+    def _within(self, call: Callable[[], object]) -> None:
+        """Call something that needs to be inside the event loop."""
+        raise NotImplementedError
+
+    def _cancel(self) -> None:
+        """Cancel the program, whether it has begun or not."""
+        raise NotImplementedError
+
+    def _result(self) -> Outcome[Any] | None:
+        """How the program has ended; the event loop is needed no more."""
+        raise NotImplementedError
+
+    # Below.
+
+    def _wait_until(self, deadline_s: float) -> None:
+        """Everything waits, and nothing is to be done before this time of the machine's clock."""
+        if deadline_s != self._deadline_s:
+            self._deadline_s = deadline_s
+            self.set_alarm()
 
     def _schedule_alarm(self) -> None:
         self._scheduled_ns = self._alarm_ns
@@ -241,25 +248,18 @@ class Process:
         self._kernel.call_at(self._kernel.now_ns, self._kernel.make_ready, self)
 
     def _end(self) -> None:
-        self._outcome = self.run.outcome
-        self.run.take_apart()
+        self._outcome = self._result()
         self.can_run = False
         error = self.error
-        if error is not None and _contains(error, KeyboardInterrupt):
+        if error is not None and contains(error, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         if isinstance(error, SystemExit) and not error.code:
             self._outcome = Value(None)
         self.machine.process_ended(self)
 
-    def _give_up(self, error: trio.TrioInternalError) -> None:
-        self._outcome = Error(error)
-        self.can_run = False
-        if error.__cause__ is not None and _contains(error.__cause__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise SimulationError(f"Trio broke inside {self.name}: {error.__cause__ or error}") from error
 
-
-def _contains(error: BaseException, kind: type[BaseException]) -> bool:
+def contains(error: BaseException, kind: type[BaseException]) -> bool:
+    """Whether an error is of this kind, or a group with one in it."""
     if isinstance(error, BaseExceptionGroup):
         return error.subgroup(kind) is not None
     return isinstance(error, kind)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from types import FrameType
 from typing import TYPE_CHECKING
-
-from trio.lowlevel import Task
 
 from ostrakon.harness.substrates.no_progress import Waiting
 
@@ -24,29 +23,25 @@ def waiting_tasks(processes: Iterable[Process]) -> list[Waiting]:
 def _tasks_of(process: Process) -> list[Waiting]:
     peers = dict(wait for sock in process.sockets if (wait := sock.waits_for) is not None)
     return [
-        Waiting(
-            process.name,
-            process.state,
-            task.name,
-            _frames(task),
-            process.machine.name,
-            peers.get(task, ""),
-        )
-        for task in process.run.tasks
+        Waiting(process.name, process.state, name, _told(frames), process.machine.name, peers.get(at, ""))
+        for at, name, frames in process.waits
     ]
 
 
-def _frames(task: Task) -> tuple[str, ...]:
+def _told(frames: Iterable[tuple[FrameType, int]]) -> tuple[str, ...]:
     """The innermost of the program's own."""
     told = [
         f"{os.path.basename(frame.f_code.co_filename)}:{line} in {frame.f_code.co_name}"
-        for frame, line in task.iter_await_frames()
+        for frame, line in frames
         if not _is_beneath(frame.f_code.co_filename)
     ]
     return tuple(told[-_FRAMES:])
 
 
-_BENEATH = tuple(f"{os.sep}{package}{os.sep}" for package in ("trio", f"harness{os.sep}sim"))
+_BENEATH = (
+    *(f"{os.sep}{package}{os.sep}" for package in ("trio", f"harness{os.sep}sim")),
+    os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep,
+)
 
 
 def _is_beneath(file: str) -> bool:

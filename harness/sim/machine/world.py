@@ -34,6 +34,7 @@ from ostrakon.harness.sim.kernel.watchdog import LIMIT_S, watching
 from ostrakon.harness.sim.machine.buggify import Sometimes
 from ostrakon.harness.sim.machine.machine import Crash, Machine
 from ostrakon.harness.sim.machine.process import Process
+from ostrakon.harness.sim.machine.trio_process import TrioProcess
 from ostrakon.harness.sim.machine.waiting import waiting_tasks
 from ostrakon.harness.sim.network.network import Network
 from ostrakon.harness.sim.runtimes.trio.run import schedule_batches
@@ -204,7 +205,7 @@ class World:
         self._closed = True
         if stubborn := [process for process in left if not process.unwound]:
             for process in stubborn:
-                process.run.abandon()
+                process.abandon()
             names = ", ".join(process.name for process in stubborn)
             raise SimulationError(f"the programs of {names} do not end when they are cancelled")
 
@@ -265,7 +266,7 @@ class _Batches:
         self._kernel, self._order = kernel, kernel.schedule.order
 
     def shuffle(self, batch: list[Task]) -> None:
-        process: Process = self._kernel.current
+        process: TrioProcess = self._kernel.current
         process.batch = batch
         process.passes = passes = process.passes + 1
         if passes == process.crash_pass:

@@ -55,8 +55,33 @@ class DatagramSocket(Endpoint):
         """Send to, and receive from, this address only."""
         self._require_open()
         await checkpoint()
+        self.connect_now(address)
+
+    def connect_now(self, address: Any) -> None:
+        """As `connect`, at once. Raises: OSError with EBADF."""
+        self._require_open()
         self._remote = self._resolve(address, LOOPBACK)
         self._take_address(self._remote[0])
+
+    def sendto_now(self, *args: Any) -> int:
+        """As `sendto`. Raises: OSError with EMSGSIZE or EBADF."""
+        if args[-1] is None:
+            return self.send_now(args[0])
+        return self._send_now(args[0], self._resolve(args[-1], LOOPBACK))
+
+    def send_now(self, data: Any, flags: int = 0) -> int:
+        """As `send`. Raises: OSError with EDESTADDRREQ, EMSGSIZE or EBADF."""
+        if self._remote is None:
+            fail(errno.EDESTADDRREQ)
+        return self._send_now(data, self._remote)
+
+    def recvfrom_now(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        """As `recvfrom`. Raises: BlockingIOError if there is nothing; OSError with EBADF."""
+        self._require_open()
+        if not self._waiting:
+            fail(errno.EAGAIN)
+        data, sender = self._waiting[0] if flags & socket.MSG_PEEK else self._waiting.popleft()
+        return data[:bufsize], self._shown(sender)
 
     async def sendto(self, *args: Any) -> int:
         """Send a datagram: `sendto(data, address)` or `sendto(data, flags, address)`.
@@ -117,6 +142,10 @@ class DatagramSocket(Endpoint):
     async def _send(self, data: Any, to: Address) -> int:
         self._require_open()
         await checkpoint()
+        return self._send_now(data, to)
+
+    def _send_now(self, data: Any, to: Address) -> int:
+        self._require_open()
         payload = bytes(data)
         if len(payload) > SIZE_MAX:
             fail(errno.EMSGSIZE)

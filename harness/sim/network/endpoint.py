@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
-from trio.lowlevel import Abort, Task, cancel_shielded_checkpoint, checkpoint, current_task
+from trio.lowlevel import Abort, cancel_shielded_checkpoint, checkpoint, current_task
 
 from ostrakon.harness.sim.kernel.errors import NotSimulated
 from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK, address_info
@@ -42,8 +42,13 @@ class Endpoint(trio.socket.SocketType):
         self.closed = False
         """Whether the program, or the operating system after its death, has closed it."""
         self._options: dict[tuple[int, int], Any] = {}
-        self._reader: Task | None = None
-        self._writer: Task | None = None
+        self._reader: Any = None
+        """Who waits to read: a task of Trio, or what an asyncio event loop keeps for this socket."""
+        self._writer: Any = None
+        self._number = next(process.socket_numbers)
+        self.timeout_s: float | None = None
+        """What a socket of the standard library that stands for this one was told about waiting; 0 for not at
+        all."""
         self._to_read: Trap | None = None
         self._to_write: Trap | None = None
         process.sockets[self] = None
@@ -78,7 +83,7 @@ class Endpoint(trio.socket.SocketType):
 
     def fileno(self) -> int:
         """A number that stands for no real file; -1 once closed."""
-        return -1 if self.closed else 1_000_000
+        return -1 if self.closed else self._number
 
     def getsockname(self) -> Any:
         """The local address."""
@@ -123,6 +128,51 @@ class Endpoint(trio.socket.SocketType):
         """Accept connections from now on, if it can have any. Raises: OSError."""
         fail(errno.EOPNOTSUPP)
 
+    # The same calls for an event loop that asks again when it is told to: they never wait.
+
+    def accept_now(self) -> tuple[Endpoint, Any]:
+        """As `accept`. Raises: BlockingIOError if it had to wait; OSError."""
+        fail(errno.EINVAL)
+
+    def connect_now(self, address: Any) -> None:
+        """As `connect`; how it ends is told by SO_ERROR when it is writable.
+
+        Raises: BlockingIOError if it is under way; OSError.
+        """
+        raise NotImplementedError
+
+    def send_now(self, data: Any, flags: int = 0) -> int:
+        """As `send`. Raises: BlockingIOError if it had to wait; OSError."""
+        raise NotImplementedError
+
+    def sendto_now(self, *args: Any) -> int:
+        """As `sendto`. Raises: BlockingIOError if it had to wait; OSError."""
+        return self.send_now(*args[:-1])
+
+    def recvfrom_now(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        """As `recvfrom`. Raises: BlockingIOError if it had to wait; OSError."""
+        raise NotImplementedError
+
+    def recv_now(self, bufsize: int, flags: int = 0) -> bytes:
+        """As `recv`. Raises: BlockingIOError if it had to wait; OSError."""
+        return self.recvfrom_now(bufsize, flags)[0]
+
+    def is_readable(self) -> bool:
+        """Whether reading, or accepting, would return at once."""
+        raise NotImplementedError
+
+    def is_writable(self) -> bool:
+        """Whether sending would take something at once, or connecting has ended."""
+        return True
+
+    def tell_reader(self, waiter: Any) -> None:
+        """Wake `waiter` the next time that there may be something to read; None for nobody."""
+        self._reader = waiter
+
+    def tell_writer(self, waiter: Any) -> None:
+        """Wake `waiter` the next time that there may be room to write; None for nobody."""
+        self._writer = waiter
+
     def detach(self) -> NoReturn:
         """There is no file descriptor to hand out."""
         raise NotSimulated("a simulated socket has no file descriptor to detach")
@@ -136,8 +186,8 @@ class Endpoint(trio.socket.SocketType):
         self.closed = True
 
     @property
-    def waits_for(self) -> tuple[Task, str] | None:
-        """The task that waits here for an answer, and the machine that is to give it."""
+    def waits_for(self) -> tuple[object, str] | None:
+        """Who waits here for an answer, and the machine that is to give it."""
         return None
 
     def is_connected_to(self, machine: Host) -> bool:

@@ -7,12 +7,10 @@ what it needs in its own words, so that the two folders do not import each other
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from trio.lowlevel import Task
-
     from ostrakon.harness.sim.kernel.kernel import Kernel
     from ostrakon.harness.sim.network.datagram_socket import DatagramSocket
     from ostrakon.harness.sim.network.endpoint import Address, Endpoint
@@ -83,6 +81,10 @@ class Owner(Protocol):
     @property
     def sockets(self) -> dict[Endpoint, None]: ...
     @property
+    def socket_numbers(self) -> Iterator[int]:
+        """The file descriptors that its sockets show."""
+
+    @property
     def mailbox(self) -> Mailbox: ...
     @property
     def alive(self) -> bool: ...
@@ -90,5 +92,5 @@ class Owner(Protocol):
     def is_alone(self) -> bool:
         """Whether only the running task could run now; then it need not let others go first."""
 
-    def reschedule(self, task: Task, value: Any = None) -> None:
-        """Wake one of its tasks that is parked."""
+    def reschedule(self, waiter: Any, value: Any = None) -> None:
+        """Wake what waits in it: a task of Trio, or whatever an asyncio event loop has left at a socket."""

@@ -1,12 +1,13 @@
-"""Sockets of the standard library, with which programs get a listener ready before they hand it to Trio.
+"""Sockets of the standard library: what asyncio works with, and how programs get a listener ready for Trio.
 
     sock = socket.socket()
     sock.bind(("0.0.0.0", 8000))
     sock.listen()
     listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
 
-In a simulated process such a socket stands for one of the simulated network. What returns at once works;
-what could block is refused, for it would stop every program of the world.
+In a simulated process such a socket stands for one of the simulated network. What returns at once works, and
+so does everything on a socket that is not to block. What would block is refused, for it would stop every
+program of the world.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ostrakon.harness.sim.network.endpoint import Endpoint
 if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Owner
 
-_INSTEAD = "use trio.socket or trio's streams"
+_INSTEAD = "use trio.socket, loop.sock_recv() and its like, or streams"
 _endpoints: WeakKeyDictionary[socket.socket, Endpoint] = WeakKeyDictionary()
 
 
@@ -48,14 +49,24 @@ class PlainSocket(socket.socket):
 
     @property
     def timeout(self) -> Any:
-        """None, as if it could block."""
-        return None
+        """What was set; None at first, as if it could block."""
+        return _endpoints[self].timeout_s
+
+    def gettimeout(self) -> float | None:
+        """The same."""
+        return _endpoints[self].timeout_s
+
+    def getblocking(self) -> bool:
+        """Whether calls that cannot be done at once are to wait; here they are refused then."""
+        return _endpoints[self].timeout_s != 0
 
     def setblocking(self, flag: bool) -> None:
-        """Trio's sockets never block, whatever is said here."""
+        """Say whether calls may wait. What Trio has been handed never blocks, whatever is said here."""
+        _endpoints[self].timeout_s = None if flag else 0
 
     def settimeout(self, value: float | None) -> None:
-        """The same."""
+        """Say how long calls may wait."""
+        _endpoints[self].timeout_s = value
 
     def set_inheritable(self, inheritable: bool) -> None:
         """There is nobody to inherit it."""
@@ -96,6 +107,81 @@ class PlainSocket(socket.socket):
         """Close it; if Trio has it, for Trio as well."""
         _endpoints[self].close()
 
+    def accept(self) -> tuple[PlainSocket, Any]:
+        """The next connection. Raises: BlockingIOError; OSError; NotSimulated if it would block."""
+        endpoint, address = self._now("accept", _endpoints[self].accept_now)
+        return plain_view(endpoint), address
+
+    def connect(self, address: Any) -> None:
+        """Open a connection. Raises: BlockingIOError; OSError; NotSimulated if it would block."""
+        self._now("connect", _endpoints[self].connect_now, address)
+
+    def connect_ex(self, address: Any) -> int:
+        """As `connect`, but returns the number of the error. Raises: NotSimulated if it would block."""
+        try:
+            self.connect(address)
+        except OSError as error:
+            return error.errno or 0
+        return 0
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send some of the bytes. Raises: BlockingIOError; OSError; NotSimulated if it would block."""
+        sent: int = self._now("send", _endpoints[self].send_now, data, flags)
+        return sent
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of the bytes. Raises: BlockingIOError; OSError; NotSimulated if it would block."""
+        view = memoryview(data).cast("B")
+        while len(view):
+            view = view[self.send(view, flags) :]
+
+    def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None) -> int:
+        """Send the bytes of all buffers together, without ancillary data.
+
+        Raises: BlockingIOError; OSError; NotSimulated if it would block.
+        """
+        if ancdata:
+            raise NotSimulated(f"ancillary data are not simulated (sent by {_endpoints[self].process.name})")
+        data = b"".join(buffers)
+        return self.send(data, flags) if address is None else self.sendto(data, flags, address)
+
+    def sendto(self, *args: Any) -> int:
+        """Send a datagram. Raises: BlockingIOError; OSError; NotSimulated if it would block."""
+        sent: int = self._now("sendto", _endpoints[self].sendto_now, *args)
+        return sent
+
+    def recv(self, bufsize: int, flags: int = 0) -> bytes:
+        """Receive some bytes. Raises: BlockingIOError; OSError; NotSimulated if it would block."""
+        received: bytes = self._now("recv", _endpoints[self].recv_now, bufsize, flags)
+        return received
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """As `recv`, into a buffer."""
+        return self.recvfrom_into(buffer, nbytes, flags)[0]
+
+    def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        """Receive a datagram. Raises: BlockingIOError; OSError; NotSimulated if it would block."""
+        received: tuple[bytes, Any] = self._now("recvfrom", _endpoints[self].recvfrom_now, bufsize, flags)
+        return received
+
+    def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """As `recvfrom`, into a buffer."""
+        view = memoryview(buffer).cast("B")
+        data, sender = self.recvfrom(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data), sender
+
+    def _now(self, name: str, call: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return call(*args)
+        except BlockingIOError:
+            if self.timeout == 0:
+                raise
+        endpoint = _endpoints[self]
+        if name == "connect":
+            endpoint.close()
+        raise NotSimulated(f"socket.{name}() would block (called by {endpoint.process.name}): {_INSTEAD}")
+
 
 def make_ready(
     process: Owner,
@@ -121,8 +207,13 @@ def make_ready(
     _stand_for(endpoint, sock)
 
 
+def endpoint_of(sock: Any) -> Endpoint:
+    """The simulated socket that one of the standard library stands for. Raises: KeyError."""
+    return _endpoints[sock]
+
+
 def plain_view(endpoint: Endpoint) -> PlainSocket:
-    """A socket of the standard library for one that Trio has already, as anyio wants to see it."""
+    """A socket of the standard library for a simulated one."""
     sock = PlainSocket.__new__(PlainSocket)
     _stand_for(endpoint, sock)
     return sock
@@ -141,17 +232,13 @@ def _stand_for(endpoint: Endpoint, sock: Any) -> None:
     _endpoints[sock] = endpoint
 
 
-def _refuse(name: str) -> Callable[..., NoReturn]:
+def _refusal(name: str) -> Callable[..., NoReturn]:
     def refuse(self: PlainSocket, *args: Any, **kwargs: Any) -> NoReturn:
         process = _endpoints[self].process.name
-        raise NotSimulated(f"socket.{name}() could block (called by {process}): {_INSTEAD}")
+        raise NotSimulated(f"socket.{name}() is not simulated (called by {process}): {_INSTEAD}")
 
     return refuse
 
 
-for _name in (
-    *("accept", "connect", "connect_ex", "detach", "dup", "makefile"),
-    *("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into"),
-    *("send", "sendall", "sendto", "sendmsg", "sendfile"),
-):
-    setattr(PlainSocket, _name, _refuse(_name))
+for _name in ("detach", "dup", "makefile", "recvmsg", "recvmsg_into", "sendfile"):
+    setattr(PlainSocket, _name, _refusal(_name))

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from trio.lowlevel import Task, cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
+from trio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
 
 from ostrakon.harness.sim.network.endpoint import Address, Endpoint, fail, fail_as_busy
 from ostrakon.harness.sim.network.half_connection import WINDOW, HalfConnection, Mark, Segment
@@ -42,6 +42,7 @@ class StreamSocket(Endpoint):
         """Connections that wait to be accepted; None unless it listens."""
         self._backlog_limit = 0
         self._listener: StreamSocket | None = None
+        self._is_connecting = False
 
     # What the program calls.
 
@@ -110,6 +111,55 @@ class StreamSocket(Endpoint):
         if self._error is not None:
             error, self._error = self._error, None
             fail(error)
+
+    def accept_now(self) -> tuple[StreamSocket, Any]:
+        """As `accept`. Raises: BlockingIOError if it had to wait; OSError with EINVAL."""
+        self._require_open()
+        if self._backlog is None:
+            fail(errno.EINVAL)
+        if not self._backlog:
+            fail(errno.EAGAIN)
+        accepted = self._backlog.popleft()
+        return accepted, accepted.getpeername()
+
+    def connect_now(self, address: Any) -> None:
+        """As `connect`; how it ends is told by SO_ERROR when it is writable.
+
+        Raises: BlockingIOError; OSError with EISCONN or EALREADY.
+        """
+        self._require_open()
+        if self._remote is not None or self._is_connecting:
+            fail(errno.EISCONN if self._remote is not None else errno.EALREADY)
+        remote = self._resolve(address, LOOPBACK)
+        self._bind_towards(remote[0])
+        self._is_connecting = True
+        Handshake(self, remote).send_request()
+        fail(errno.EINPROGRESS)
+
+    def send_now(self, data: Any, flags: int = 0) -> int:
+        """As `send`. Raises: BlockingIOError if the window is full; OSError as `send` does."""
+        pipe = self._out
+        if pipe is None or self.closed or self._shut or self._error is not None or self.broken:
+            self._fail_to_send()
+        room = WINDOW - pipe.unread
+        if room <= 0:
+            fail(errno.EAGAIN)
+        sent = bytes(data) if len(data) <= room else bytes(data[:room])
+        if sent:
+            pipe.send(sent)
+        return len(sent)
+
+    def recv_now(self, bufsize: int, flags: int = 0) -> bytes:
+        """As `recv`. Raises: BlockingIOError if there is nothing yet; OSError as `recv` does."""
+        if not self._chunks and not self._at_end and self._error is None:
+            self._require_open()
+            fail(errno.EAGAIN if self._in is not None else errno.ENOTCONN)
+        self._require_open()
+        return self._take(bufsize, peek=bool(flags & socket.MSG_PEEK))
+
+    def recvfrom_now(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        """As `recv_now`, with no address: a stream has one peer."""
+        return self.recv_now(bufsize, flags), None
 
     async def send(self, data: Any, flags: int = 0) -> int:
         """Send at least one of the bytes; waits while the window is full.
@@ -200,6 +250,17 @@ class StreamSocket(Endpoint):
         """Whether `recv` or `accept` would return at once."""
         return bool(self._chunks or self._at_end or self._error is not None or self._backlog)
 
+    def is_writable(self) -> bool:
+        """Whether `send` would return at once, or connecting has ended."""
+        out = self._out
+        if out is None or self.broken or self._error is not None:
+            return self.broken or self._error is not None
+        return out.unread < WINDOW
+
+    def tell_reader(self, waiter: Any) -> None:
+        """Wake `waiter` the next time that there may be something to read; None for nobody."""
+        self._reader, self._reader_takes = waiter, 0
+
     async def wait_writable(self) -> None:
         """Wait until `send` would not block."""
         self._require_open()
@@ -225,8 +286,8 @@ class StreamSocket(Endpoint):
         self._wake_writer()
 
     @property
-    def waits_for(self) -> tuple[Task, str] | None:
-        """The task that waits here for an answer, and the machine that is to give it.
+    def waits_for(self) -> tuple[object, str] | None:
+        """Who waits here for an answer, and the machine that is to give it.
 
         Who has accepted a connection waits for questions, and so for nobody in particular.
         """

@@ -52,3 +52,6 @@ class Resident(network.Owner, disk.Owner, Protocol):
 
     @property
     def signal_handlers(self) -> dict[int, Any]: ...
+    @property
+    def event_loop(self) -> Any:
+        """Its event loop, if it runs asyncio."""

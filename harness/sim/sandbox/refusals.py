@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.sandbox.host import Resident
 
 _MACHINE = "start another machine in the world"
-_STREAMS = "use trio.socket or trio's streams"
-_INLINE = "trio.to_thread.run_sync() runs inline"
-_TASKS = "use trio.Event, trio.Condition or a memory channel between tasks"
-_TRIO = "only programs for Trio, or for anyio on Trio, can be"
+_STREAMS = "use trio.socket, or the sockets and streams of asyncio or Trio"
+_INLINE = "trio.to_thread.run_sync() and asyncio.to_thread() run inline"
+_TASKS = "use the events, conditions and channels or queues of Trio or asyncio between tasks"
 _FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
     (socket, "socketpair", "socket.socketpair()", _STREAMS),
     (threading.Thread, "start", "starting a thread", _INLINE),
@@ -40,8 +39,8 @@ _FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
     (subprocess.Popen, "__init__", "starting a process", _MACHINE),
     (os, "fork", "os.fork()", _MACHINE),
     (os, "system", "os.system()", _MACHINE),
-    (os, "pipe", "os.pipe()", "use a memory channel or trio's streams"),
-    (time, "sleep", "time.sleep()", "use trio.sleep()"),
+    (os, "pipe", "os.pipe()", "use a channel or a queue, or streams"),
+    (time, "sleep", "time.sleep()", "use trio.sleep() or asyncio.sleep()"),
     (select, "select", "select.select()", _STREAMS),
     (select, "poll", "select.poll()", _STREAMS),
     (select, "epoll", "select.epoll()", _STREAMS),
@@ -77,12 +76,7 @@ _FILES = "use open(), os and pathlib as they are when they are called, not as th
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
     """What stands in for the functions that are refused, for `sandbox.py` to install."""
-    # asyncio is not worth an import: who uses it has it.
-    loops = [sys.modules.get(name) for name in ("asyncio", "asyncio.events")]
-    for owner, name, called, instead in (
-        *_FUNCTIONS,
-        *((module, "new_event_loop", "asyncio", _TRIO) for module in loops),
-    ):
+    for owner, name, called, instead in _FUNCTIONS:
         real = getattr(owner, name, None)
         if real is not None:
             yield owner, name, simulated(real, refusal(called, instead))

@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,8 @@ _thread = 0
 """The thread that it runs in."""
 _enclosures = 0
 """How many ask for what is real to be out of the way."""
+_has_asyncio = False
+"""Whether what is in place covers asyncio."""
 _put_back = ExitStack()
 
 
@@ -50,9 +52,24 @@ def enclose() -> None:
     """Replace everything real for simulated processes, until `unclose` has been called as often as this."""
     global _enclosures
     if _enclosures == 0:
-        _put_back.enter_context(_stand_ins(len(sys.modules)).applied())
-        _put_back.enter_context(virtual_dates(_wall_time))
+        _put_in_place()
     _enclosures += 1
+
+
+def _put_in_place() -> None:
+    global _has_asyncio
+    _has_asyncio = "asyncio" in sys.modules
+    _put_back.enter_context(_stand_ins(len(sys.modules)).applied())
+    if _has_asyncio:
+        _put_back.enter_context(_other_loops().applied())
+    _put_back.enter_context(virtual_dates(_wall_time))
+
+
+def include_asyncio() -> None:
+    """asyncio has come into use, perhaps after the world was opened: put in place what it needs, too."""
+    if _enclosures and not _has_asyncio:
+        _put_back.close()
+        _put_in_place()
 
 
 def unclose() -> None:
@@ -80,7 +97,7 @@ def sealed(world: Surroundings) -> Iterator[None]:
     gc.disable()  # A finalizer that runs when memory happens to be short is a choice nobody recorded.
     enclose()
     try:
-        with _shared_randomness(world):
+        with _shared_randomness(world), _outer_loop_aside():
             yield
     finally:
         unclose()
@@ -123,7 +140,8 @@ def _wall_time() -> float | None:
 @functools.lru_cache(maxsize=8)
 def _stand_ins(modules: int) -> Patches:
     """All of them, for as many modules as are imported by now."""
-    return Patches((*_replacements(), *bound_early(_shown_and_drawn())))
+    asyncios = _asyncio() if "asyncio" in sys.modules else ()
+    return Patches((*_replacements(), *asyncios, *bound_early((*_shown_and_drawn(), *asyncios))))
 
 
 @functools.cache
@@ -140,6 +158,27 @@ def _replacements() -> tuple[Patch, ...]:
         *_sockets(),
         *((module, "run_sync", _run_sync) for module in RUN_IN_THREADS),
     )
+
+
+def _asyncio() -> tuple[Patch, ...]:
+    # Who has not imported asyncio has no use for it.
+    from ostrakon.harness.sim.runtimes.asyncio import patches
+
+    return tuple(patches.replacements(_simulated))
+
+
+def _other_loops() -> Patches:
+    from ostrakon.harness.sim.runtimes.asyncio import patches
+
+    return Patches(patches.other_loops(_simulated))
+
+
+def _outer_loop_aside() -> AbstractContextManager[None]:
+    if "asyncio" not in sys.modules:
+        return nullcontext()
+    from ostrakon.harness.sim.runtimes.asyncio.patches import outer_loop_aside
+
+    return outer_loop_aside()
 
 
 def _simulated(real: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:

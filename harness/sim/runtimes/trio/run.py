@@ -179,6 +179,17 @@ def _installed(order: BatchOrder) -> Iterator[None]:
         _CONTEXT.__dict__.update(context)
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """While the body runs, no Trio run is at work: for a process of another event loop."""
+    _CONTEXT.__dict__.clear()
+    _RUN.sniffio_library.name = None
+    try:
+        yield
+    finally:
+        _RUN.sniffio_library.name = "trio"
+
+
 def is_cancelled() -> bool:
     """Whether the next checkpoint of the running task would raise `Cancelled`."""
     cancelled: bool = _CONTEXT.task._cancel_status.effectively_cancelled

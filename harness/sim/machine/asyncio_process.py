@@ -1,0 +1,116 @@
+"""A simulated process that runs an asyncio program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from outcome import Outcome
+
+from ostrakon.harness.sim.kernel.kernel import Kernel
+from ostrakon.harness.sim.machine.process import Process, Program, Waits
+from ostrakon.harness.sim.runtimes.asyncio.run import AsyncioRun
+from ostrakon.harness.sim.runtimes.trio.run import aside
+from ostrakon.harness.sim.sandbox.sandbox import include_asyncio
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.machine.machine import Machine
+    from ostrakon.harness.sim.network.endpoint import Endpoint
+
+_PATIENCE_NS = 10**9
+"""How long a program that is unwound may take to end before it is cancelled once more."""
+
+
+class AsyncioProcess(Process):
+    """One real asyncio event loop."""
+
+    def __init__(
+        self, kernel: Kernel, machine: Machine, program: Program, incarnation: int, *, shuffle: bool = False
+    ) -> None:
+        super().__init__(kernel, machine, incarnation)
+        self.kernel, self.clock = kernel, machine.clock
+        include_asyncio()
+        self._run = AsyncioRun(self, program, shuffle=shuffle)
+        self.event_loop = self._run.loop
+        kernel.make_ready(self)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether only the running callback could run now."""
+        return not self._run.queue
+
+    @property
+    def is_being_unwound(self) -> bool:
+        """Whether the world is closing, and nothing that it does matters any more."""
+        return self.machine.world.closing
+
+    @property
+    def waits(self) -> Waits:
+        """Its tasks, in order of creation, and where they wait."""
+        return self._run.waits
+
+    def reschedule(self, waiter: Any, value: object = None) -> None:
+        """Tell the event loop that a socket may be ready, or give a future its result."""
+        self._run.wake(waiter, value)
+        if not self.queued and self.can_run:
+            self.queued = True
+            self._kernel.ready.append(self)
+
+    def wake(self) -> None:
+        """Let it run before time moves on, unless it is running."""
+        if self._kernel.current is not self:
+            self._kernel.make_ready(self)
+
+    def begin_pass(self) -> None:
+        """Count a moment at which it could die, and let it die if it was to do so here."""
+        self.passes = passes = self.passes + 1
+        if passes == self.crash_pass:
+            self.crash()
+
+    def socket_at(self, number: int) -> Endpoint:
+        """The open socket with this number. Raises: ValueError if there is none."""
+        for sock in self.sockets:
+            if sock.fileno() == number:
+                return sock
+        raise ValueError(f"Invalid file descriptor: {number}")
+
+    def run_inline(self, call: Callable[[], object]) -> tuple[object, int]:
+        """Call what a thread would call; returns what it returned and how long the disk takes, in ns."""
+        disk = self.machine.disk
+        syncs = disk.syncs
+        result = call()
+        return result, sum(disk.delay_ns() for _ in range(disk.syncs - syncs))
+
+    def unwind(self) -> None:
+        """End it after the fact, whatever state it is in; cancelled again and again if that takes long."""
+        super().unwind()
+        if self._outcome is None:
+            self._kernel.call_at(self._kernel.now_ns + _PATIENCE_NS, self.unwind)
+
+    def abandon(self) -> None:
+        """Give up on it, without a word from asyncio."""
+        self._run.abandon()
+
+    def _advance(self) -> None:
+        advance, goes = self._run.advance, 0
+        with aside():
+            while not advance():
+                goes += 1
+                if not self.can_run:
+                    return
+                if goes * self._run.passes_at_once > self.machine.world.passes_max:
+                    self._suspect_livelock()
+                    return
+        self._wait_until(self._clock.deadline_s)
+
+    def _within(self, call: Callable[[], object]) -> None:
+        with aside():
+            self._run.within(call)
+
+    def _cancel(self) -> None:
+        self._run.cancel()
+
+    def _result(self) -> Outcome[Any] | None:
+        result = self._run.outcome
+        self._run.take_apart()
+        return result

@@ -1,0 +1,121 @@
+"""A simulated process that runs a Trio program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import trio
+from outcome import Error, Outcome
+from trio.lowlevel import Task
+
+from ostrakon.harness.sim.kernel.errors import SimulationError
+from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
+from ostrakon.harness.sim.machine.process import Process, Program, Waits, contains
+from ostrakon.harness.sim.runtimes.trio.run import TrioRun
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.machine.machine import Machine
+
+
+class TrioProcess(Process):
+    """One real Trio run."""
+
+    def __init__(self, kernel: Kernel, machine: Machine, program: Program, incarnation: int) -> None:
+        super().__init__(kernel, machine, incarnation)
+        self.batch: list[Task] = []
+        """The tasks that still have to run in this pass; Trio takes them out one by one."""
+        self._program = program
+        self._stranded: list[Task] = []
+        self._scope = trio.CancelScope()
+        self._run = TrioRun(self._main, machine.clock, machine.socket_factory, machine.resolver)
+        self._ready, self._waiting_for_idle = self._run.queue, self._run.waiting_for_idle
+        kernel.make_ready(self)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether only the running task could run now; then it need not let others go first."""
+        return not self.batch and not self._ready
+
+    @property
+    def waits(self) -> Waits:
+        """Its tasks, in order of creation, and where they wait."""
+        return [(task, task.name, task.iter_await_frames()) for task in self._run.tasks]
+
+    def reschedule(self, waiter: Task, value: object = None) -> None:
+        """Wake a task of this process that is parked, from anywhere in the simulation."""
+        self._run.reschedule(waiter, value)
+        if not self.queued and self.can_run:
+            self.queued = True
+            self._kernel.ready.append(self)
+
+    def set_alarm(self) -> None:
+        """Have the kernel wake this process at its next deadline, or when someone waits for quiet."""
+        self._alarm_ns = NEVER_NS if self._deadline_s == inf else self._clock.true_ns(self._deadline_s)
+        cushion_s = self._run.cushion_s
+        if cushion_s is not None:
+            self._alarm_ns = min(self._alarm_ns, self._kernel.now_ns + int(cushion_s * 1e9))
+            self._deadline_s = -inf  # So that the next tick looks again.
+        if self._alarm_ns < self._scheduled_ns:
+            self._schedule_alarm()
+
+    def kill(self) -> None:
+        """SIGKILL: not another line of it runs."""
+        super().kill()
+        if self._kernel.current is self:
+            self._stranded = self.batch[:]
+            self.batch.clear()
+
+    def unwind(self) -> None:
+        """End it after the fact, whatever state it is in, so that no coroutine is left behind."""
+        if self._outcome is None:
+            self._run.put_back(self._stranded)
+            self._stranded = []
+        super().unwind()
+
+    def abandon(self) -> None:
+        """Give up on it; Trio would complain if it were thrown away."""
+        self._run.abandon()
+
+    def _advance(self) -> None:
+        advance, passes = self._run.advance, 0
+        try:
+            while not advance():
+                passes += 1
+                if not self.can_run:
+                    return
+                if passes > self.machine.world.passes_max:
+                    self._suspect_livelock()
+                    return
+        except trio.TrioInternalError as error:
+            self._give_up(error)
+            return
+        deadline_s = self._clock.deadline_s
+        if deadline_s != self._deadline_s or self._waiting_for_idle:
+            self._deadline_s = deadline_s
+            self.set_alarm()
+
+    def _within(self, call: Callable[[], object]) -> None:
+        self._run.within(call)
+
+    def _cancel(self) -> None:
+        self._run.within(self._scope.cancel)
+
+    def _result(self) -> Outcome[Any] | None:
+        result = self._run.outcome
+        self._run.take_apart()
+        return result
+
+    async def _main(self) -> object:
+        with self._scope:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            return await self._program()
+        return None
+
+    def _give_up(self, error: trio.TrioInternalError) -> None:
+        self._outcome = Error(error)
+        self.can_run = False
+        if error.__cause__ is not None and contains(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise SimulationError(f"Trio broke inside {self.name}: {error.__cause__ or error}") from error

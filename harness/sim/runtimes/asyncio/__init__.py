@@ -1,0 +1,1 @@
+"""asyncio in a simulated process: its own event loop, on simulated sockets and a simulated clock."""

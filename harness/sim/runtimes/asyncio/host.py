@@ -1,0 +1,55 @@
+"""What an event loop needs to know of the simulated process that it runs in.
+
+The class behind this protocol is in `sim/machine`, which is built on this folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.kernel.kernel import Kernel
+    from ostrakon.harness.sim.runtimes.asyncio.selector import Pollable
+
+
+class Clock(Protocol):
+    """The monotonic clock of the machine."""
+
+    deadline_s: float
+    """When the process has to be woken at the latest, by this clock."""
+
+    def current_time(self) -> float:
+        """Seconds, as `time.monotonic` shows them there."""
+
+
+class Process(Protocol):
+    """The process around an event loop."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def can_run(self) -> bool:
+        """Whether it may run another line: it is not stopped, killed or over."""
+
+    @property
+    def is_being_unwound(self) -> bool:
+        """Whether the world is closing, and nothing that it does matters any more."""
+
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def kernel(self) -> Kernel: ...
+    @property
+    def signal_handlers(self) -> dict[int, Any]: ...
+    def begin_pass(self) -> None:
+        """Count a moment at which it could die, and let it die if it was to do so here."""
+
+    def wake(self) -> None:
+        """Let it run before time moves on."""
+
+    def socket_at(self, number: int) -> Pollable:
+        """The open socket with this number. Raises: ValueError if there is none."""
+
+    def run_inline(self, call: Callable[[], object]) -> tuple[object, int]:
+        """Call what a thread would call; returns what it returned and how long the disk takes, in ns."""

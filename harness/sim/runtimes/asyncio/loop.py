@@ -1,0 +1,347 @@
+"""The event loop of a simulated process: asyncio's own, on simulated sockets and the machine's clock.
+
+Transports, servers, streams, TLS, tasks and futures are asyncio's. Here is what stands in for the operating
+system: the selector, the clock, threads, signals and processes. Nothing here waits: between two passes all
+of a loop's state is in its ready queue, its timers and its selector, and `run.py` makes the passes.
+
+Sets of tasks are iterated by the loop's own numbers instead of by address, so that two runs are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import signal
+import weakref
+from asyncio import events, exceptions, futures, selector_events, sslproto
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ostrakon.harness.sim.kernel.errors import NotSimulated
+from ostrakon.harness.sim.kernel.watchdog import EndlessLoop
+from ostrakon.harness.sim.runtimes.asyncio.selector import SimulatedSelector
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.runtimes.asyncio.host import Process
+
+_CANCELLED_TIMERS = 100
+"""How many timers may be cancelled before the heap is cleared of them, if they are the greater part."""
+_UNCATCHABLE = (signal.SIGKILL, signal.SIGSTOP)
+_EVENTS: Any = events
+_FUTURES: Any = futures
+_SSL: Any = sslproto
+_TRANSPORT: Any = vars(selector_events)["_SelectorSocketTransport"]
+_LOOP: Any = asyncio.SelectorEventLoop
+
+Timer = tuple[float, int, asyncio.TimerHandle]
+"""When it is due, on the machine's monotonic clock; the order of making; what is called."""
+
+
+class SimulatedTask(asyncio.Task[Any]):
+    """A task whose place in sets does not depend on its address."""
+
+    number: int
+
+    def __init__(
+        self, coro: Any, *, loop: SimulatedEventLoop, name: str | None = None, **options: Any
+    ) -> None:
+        loop.tasks_made = self.number = loop.tasks_made + 1
+        # asyncio counts the tasks of all loops of the interpreter; a process counts its own.
+        super().__init__(coro, loop=loop, name=name or f"Task-{self.number}", **options)
+
+    @property
+    def awaited(self) -> asyncio.Future[Any] | None:
+        """The future that it waits for."""
+        waiter: asyncio.Future[Any] | None = self._fut_waiter  # type: ignore[attr-defined]
+        return waiter
+
+    def __hash__(self) -> int:
+        return self.number
+
+
+class SimulatedTransport(_TRANSPORT):  # type: ignore[misc]
+    """A connection whose place in sets does not depend on its address."""
+
+    _sock_fd: int
+
+    def __hash__(self) -> int:
+        return self._sock_fd
+
+
+class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
+    """One process's event loop."""
+
+    _ready: Any
+    _debug: bool
+    _closed: bool
+    _stopping: bool
+    _thread_id: int | None
+    _selector: SimulatedSelector
+    _signal_handlers: dict[int, asyncio.Handle]
+    _task_factory: Any
+    _executor_shutdown_called: bool
+    _transports: Any
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._clock = process.clock
+        self.tasks_made = 0
+        """How many tasks were made so far; each has a number, from 1."""
+        self.timers: list[Timer] = []
+        """A heap of what is to be called later."""
+        self._timers_made = self._timers_cancelled = 0
+        super().__init__(SimulatedSelector(process.socket_at))
+        self._asyncgens = _OrderedWeakSet()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._process.name}>"
+
+    # Time and callbacks.
+
+    def time(self) -> float:
+        """The machine's monotonic clock, in seconds."""
+        return self._clock.current_time()
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        """In the next pass, behind everything that was to be called soon before it."""
+        if self._debug or self._closed:
+            handle: asyncio.Handle = super().call_soon(callback, *args, context=context)
+            return handle
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """At a time of the machine's monotonic clock."""
+        if when is None:
+            raise TypeError("when cannot be None")
+        self._check_closed()
+        if self._debug:
+            self._check_thread()
+            self._check_callback(callback, "call_at")
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        private: Any = timer
+        if private._source_traceback:
+            del private._source_traceback[-1]
+        private._scheduled = True
+        self._timers_made += 1
+        heappush(self.timers, (when, self._timers_made, timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        if not handle._scheduled:
+            return
+        self._timers_cancelled += 1
+        if self._timers_cancelled > _CANCELLED_TIMERS and 2 * self._timers_cancelled > len(self.timers):
+            self.timers[:] = [timer for timer in self.timers if not timer[2]._cancelled]
+            heapify(self.timers)
+            self._timers_cancelled = 0
+
+    def drop_timer(self) -> Timer:
+        """Take out the one that is due first."""
+        timer = heappop(self.timers)
+        handle: Any = timer[2]
+        handle._scheduled = False
+        self._timers_cancelled -= handle._cancelled
+        return timer
+
+    def close(self) -> None:
+        """Forget everything that was to happen. Raises: RuntimeError while it runs."""
+        super().close()
+        self.timers.clear()
+
+    # Tasks.
+
+    def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> Any:
+        """A task of this loop."""
+        factory = self._task_factory
+        if factory is not None and factory is not getattr(asyncio, "eager_task_factory", None):
+            return super().create_task(coro, name=name, **options)
+        self._check_closed()
+        if factory is not None:
+            options.setdefault("eager_start", True)
+        task: Any = SimulatedTask(coro, loop=self, name=name, **options)
+        if task._source_traceback:
+            del task._source_traceback[-1]
+        return task
+
+    # Threads, of which there are none.
+
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+        """Call the function inline, in the next pass; it takes no time but for what it syncs.
+
+        Raises: NotSimulated for a pool of processes.
+        """
+        self._check_closed()
+        if self._debug:
+            self._check_callback(func, "run_in_executor")
+        if executor is None:
+            self._check_default_executor()
+        elif any(kind.__name__ == "ProcessPoolExecutor" for kind in type(executor).__mro__):
+            self._refuse("a pool of processes", "use a pool of threads, or None, whose functions run inline")
+        future = self.create_future()
+        self.call_soon(self._run_inline, future, func, args, context=contextvars.Context())
+        return future
+
+    def _run_inline(self, future: Any, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if future.cancelled():
+            return
+        # A thread has no running loop.
+        _EVENTS._set_running_loop(None)
+        try:
+            result, delay_ns = self._process.run_inline(lambda: func(*args))
+        except (KeyboardInterrupt, EndlessLoop):
+            raise
+        except BaseException as error:
+            future.set_exception(error)
+            return
+        finally:
+            _EVENTS._set_running_loop(self)
+        if delay_ns:
+            kernel = self._process.kernel
+            kernel.call_at(kernel.now_ns + delay_ns, self._done_by_thread, future, result)
+        else:
+            future.set_result(result)
+
+    def _done_by_thread(self, future: Any, result: object) -> None:
+        if not self._closed:
+            self.call_soon_threadsafe(_FUTURES._set_result_unless_cancelled, future, result)
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Without effect: functions run inline."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """No more functions are taken on; none is under way."""
+        self._executor_shutdown_called = True
+
+    # Signals.
+
+    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        """Call the callback in the pass after the signal.
+
+        Raises: RuntimeError, ValueError and TypeError as asyncio's own loop does.
+        """
+        if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self._check_signal(sig)
+        self._check_closed()
+        if sig in _UNCATCHABLE:
+            raise RuntimeError(f"sig {sig} cannot be caught")
+        self._signal_handlers[sig] = asyncio.Handle(callback, args, self, None)
+        self._process.signal_handlers[sig] = self._signal_arrives
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Whether there was one. Raises: ValueError, TypeError."""
+        self._check_signal(sig)
+        if self._signal_handlers.pop(sig, None) is None:
+            return False
+        self._process.signal_handlers.pop(sig, None)
+        return True
+
+    def _signal_arrives(self, sig: int, frame: object) -> None:
+        self._handle_signal(sig)
+
+    # What asyncio asks of the operating system.
+
+    def _make_self_pipe(self) -> None:
+        """What wakes a loop from another thread; there is none."""
+        self._ssock = self._csock = None
+
+    def _close_self_pipe(self) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        self._process.wake()
+
+    def _make_socket_transport(
+        self, sock: Any, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
+    ) -> SimulatedTransport:
+        return SimulatedTransport(self, sock, protocol, waiter, extra, server)
+
+    def _make_ssl_transport(
+        self,
+        rawsock: Any,
+        protocol: Any,
+        sslcontext: Any,
+        waiter: Any = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        extra: Any = None,
+        server: Any = None,
+        **timeouts: Any,
+    ) -> Any:
+        tls = _SSL.SSLProtocol(self, protocol, sslcontext, waiter, server_side, server_hostname, **timeouts)
+        self._make_socket_transport(rawsock, tls, extra=extra, server=server)
+        return tls._app_transport
+
+    async def _sock_sendfile_native(self, *_: Any) -> NoReturn:
+        raise exceptions.SendfileNotAvailableError("a simulated file has no descriptor for os.sendfile")
+
+    # What is refused.
+
+    def subprocess_exec(self, *_: Any, **__: Any) -> Any:
+        """Raises: NotSimulated."""
+        self._refuse("starting a process", "start another machine in the world")
+
+    def subprocess_shell(self, *_: Any, **__: Any) -> Any:
+        """Raises: NotSimulated."""
+        self._refuse("starting a process", "start another machine in the world")
+
+    def connect_read_pipe(self, *_: Any, **__: Any) -> Any:
+        """Raises: NotSimulated."""
+        self._refuse("reading from a pipe", "use a connection or a queue")
+
+    def connect_write_pipe(self, *_: Any, **__: Any) -> Any:
+        """Raises: NotSimulated."""
+        self._refuse("writing to a pipe", "use a connection or a queue")
+
+    @property
+    def _nest_patched(self) -> bool:
+        # What nest_asyncio asks of a loop before it rewrites the class of the loop.
+        self._refuse("nest_asyncio, which runs a loop within itself,", "await what it was to run")
+
+    def _refuse(self, what: str, instead: str) -> NoReturn:
+        raise NotSimulated(f"{what} is not simulated (called by {self._process.name}): {instead}")
+
+
+class _OrderedWeakSet:
+    """The async generators that are being iterated, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._references: dict[int, weakref.ref[AsyncGenerator[Any, Any]]] = {}
+
+    def add(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self.discard(generator)  # A dead one may have had the same address, and another place in the order.
+        self._references[id(generator)] = weakref.ref(generator)
+
+    def discard(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._references.pop(id(generator), None)
+
+    def clear(self) -> None:
+        self._references.clear()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[AsyncGenerator[Any, Any]]:
+        for reference in list(self._references.values()):
+            if (generator := reference()) is not None:
+                yield generator
+
+
+def tasks_of(loop: SimulatedEventLoop) -> list[SimulatedTask]:
+    """The tasks that are not done, in order of creation."""
+    return sorted(asyncio.all_tasks(loop), key=hash)  # type: ignore[arg-type]
+
+
+Program = Callable[[], Awaitable[object]]

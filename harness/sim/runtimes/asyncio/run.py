@@ -1,0 +1,337 @@
+"""One asyncio program, advanced by hand, one pass of its event loop at a time.
+
+What happens around the program is what `asyncio.run` does: the program is the first task; when it is over,
+the other tasks are cancelled, the async generators that are left are closed, and then the loop is.
+
+The ready queue is first in, first out, as asyncio documents of `call_soon`. What comes from outside in one
+pass has no order of its own, and the schedule gives it one: sockets that are ready together, and timers that
+are due at the same time. With `shuffle`, the schedule also orders the steps of tasks within a pass, which
+asyncio happens to run in the order of their wake-ups and promises nothing about; callbacks stay in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from asyncio import events
+from collections.abc import Callable, Generator, Iterator
+from math import inf
+from threading import get_ident
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from outcome import Error, Outcome, Value
+
+from ostrakon.harness.sim.runtimes.asyncio.loop import (
+    Program,
+    SimulatedEventLoop,
+    SimulatedTask,
+    Timer,
+    tasks_of,
+)
+from ostrakon.harness.sim.runtimes.asyncio.selector import Interest
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.runtimes.asyncio.host import Process
+
+_EVENTS: Any = events
+_abandoned: list[AsyncioRun] = []
+
+
+class AsyncioRun:
+    """The program of one process."""
+
+    passes_at_once = 100
+    """How many passes `advance` makes at most before it returns, so that its caller can count them."""
+
+    def __init__(self, process: Process, program: Program, *, shuffle: bool = False) -> None:
+        self.loop = SimulatedEventLoop(process)
+        self.outcome: Outcome[Any] | None = None
+        """How the program ended; None while it has not."""
+        self._process, self._program, self._shuffles = process, program, shuffle
+        self._context = contextvars.Context()
+        self._main: SimulatedTask | None = None
+        self._is_cancelled = False
+        self._life = self._live()
+        self._is_started = False
+        self._selector = self.loop._selector
+        self.queue = self.loop._ready
+        """What is to be called in the next pass."""
+
+    def advance(self) -> bool:
+        """Make some passes. Returns whether there is nothing more to do before the next deadline.
+
+        Raises: StopIteration when the program is over.
+        """
+        return self._context.run(self._advance)
+
+    def within(self, call: Callable[[], object]) -> None:
+        """Call something that needs to be inside this loop, from anywhere."""
+        outer = _EVENTS._get_running_loop()
+        _EVENTS._set_running_loop(self.loop)
+        try:
+            self._context.run(call)
+        finally:
+            _EVENTS._set_running_loop(outer)
+
+    def wake(self, waiter: Any, value: object = None) -> None:
+        """What this loop waits for has happened: a socket may be ready, or a future has its result."""
+        if isinstance(waiter, asyncio.Future):
+            if not waiter.done():
+                waiter.set_result(value)
+        else:
+            self._selector.fired.append(waiter)
+
+    def cancel(self) -> None:
+        """Cancel the program, or if it is over, whatever still runs; again and again, if need be."""
+        self._is_cancelled = True
+        if self._main is None or not self._main.done():
+            if self._main is not None:
+                self.within(self._main.cancel)
+            return
+        for task in tasks_of(self.loop):
+            self.within(task.cancel)
+
+    def take_apart(self) -> None:
+        """It is over. What is left of it need not wait for the garbage collector."""
+        self._life.close()
+        self._main = None
+        for transport in list(self.loop._transports.values()):
+            transport._sock = None  # Or it would warn of a socket that was not closed.
+
+    def abandon(self) -> None:
+        """Give up on a program that will not end. asyncio is not to complain when it is thrown away."""
+        for task in tasks_of(self.loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        _abandoned.append(self)
+
+    @property
+    def waits(self) -> list[tuple[object, str, list[tuple[FrameType, int]]]]:
+        """Of each task that is not done, in order of creation: the interest in a socket that it waits for, or
+        itself; its name; and the frames in which it waits, outermost first, with their lines."""
+        interests = dict(self._awaited_at_sockets())
+        return [
+            (interests.get(id(task.awaited), task), task.get_name(), list(_await_frames(task.get_coro())))
+            for task in tasks_of(self.loop)
+        ]
+
+    def _awaited_at_sockets(self) -> Iterator[tuple[int, Interest]]:
+        """The ids of futures that are done when there is something to read, and whose reading that is."""
+        for interest in self._selector.readings:
+            handle: Any = interest.handle
+            owner = getattr(handle._callback, "__self__", None)
+            if isinstance(owner, asyncio.BaseTransport):  # Of a stream, or of TLS around one.
+                protocol: Any = owner.get_protocol()
+                protocol = getattr(protocol, "_app_protocol", protocol)
+                future = getattr(getattr(protocol, "_stream_reader", None), "_waiter", None)
+            else:  # Of `sock_recv` and its like.
+                future = handle._args[0] if handle._args else None
+            if future is not None:
+                yield id(future), interest
+
+    def _live(self) -> Generator[None, None, None]:
+        """Everything from the first line of the program to the end of the loop.
+
+        Yields whenever passes are to be made until the loop is told to stop.
+        """
+        loop = self.loop
+        if self._is_cancelled:
+            self.outcome = Value(None)
+            loop.close()
+            return
+        self._main = loop.create_task(self._program())
+        outcome = yield from self._until_done(self._main)
+        yield from self._cancel_rest()
+        for closing in (loop.shutdown_asyncgens, loop.shutdown_default_executor):
+            ended = yield from self._until_done(loop.create_task(closing()))
+            if isinstance(ended, Error) and isinstance(outcome, Value):
+                outcome = ended
+        loop._thread_id = None
+        loop.close()
+        has_obeyed = isinstance(outcome, Error) and isinstance(outcome.error, asyncio.CancelledError)
+        self.outcome = Value(None) if has_obeyed and self._is_cancelled else outcome
+
+    def _until_done(self, future: asyncio.Future[Any]) -> Generator[None, None, Outcome[Any]]:
+        future.add_done_callback(self._stop)
+        try:
+            yield
+        except BaseException as error:  # What is meant for the interpreter, not for the loop.
+            future.remove_done_callback(self._stop)
+            if future.done() and not future.cancelled():
+                future.exception()  # It is not to be logged as never retrieved.
+            return Error(error)
+        if not future.done():
+            future.remove_done_callback(self._stop)
+            return Error(RuntimeError("Event loop stopped before Future completed."))
+        try:
+            return Value(future.result())
+        except BaseException as error:
+            return Error(error)
+
+    def _stop(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled() and isinstance(future.exception(), SystemExit | KeyboardInterrupt):
+            return  # It has gone through the loop already.
+        self.loop.stop()
+
+    def _cancel_rest(self) -> Generator[None, None, None]:
+        loop = self.loop
+        rest = tasks_of(loop)
+        for task in rest:
+            task.cancel()
+        if not rest:
+            return
+        yield from self._until_done(asyncio.gather(*rest, return_exceptions=True))
+        for task in rest:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                loop.call_exception_handler(
+                    {
+                        "message": "unhandled exception during asyncio.run() shutdown",
+                        "exception": task.exception(),
+                        "task": task,
+                    }
+                )
+
+    def _advance(self) -> bool:
+        loop = self.loop
+        hooks = sys.get_asyncgen_hooks()
+        _EVENTS._set_running_loop(loop)
+        sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
+        if loop._debug:
+            loop._set_coroutine_origin_tracking(True)
+        try:
+            if not self._is_started:
+                self._is_started = True
+                loop._thread_id = get_ident()
+                next(self._life)
+            for _ in range(self.passes_at_once):
+                if self._pass():
+                    return True
+                if not self._process.can_run:
+                    return False
+            return False
+        finally:
+            if loop._coroutine_origin_tracking_enabled:
+                loop._set_coroutine_origin_tracking(False)
+            sys.set_asyncgen_hooks(*hooks)
+            _EVENTS._set_running_loop(None)
+
+    def _pass(self) -> bool:
+        """Make one. Returns whether there is nothing more to do before the next deadline."""
+        loop, process, ready = self.loop, self._process, self.queue
+        process.begin_pass()
+        if not process.can_run:
+            return False
+        still = self._collect_sockets() if self._selector.fired else ()
+        if loop.timers and loop.timers[0][0] <= loop.time():
+            self._collect_timers()
+        count = len(ready)
+        if self._shuffles and count > 1:
+            self._shuffle_steps()
+        try:
+            while count and ready:
+                count -= 1
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
+                    if not process.can_run:
+                        break
+        except (SystemExit, KeyboardInterrupt) as error:
+            loop._stopping = False
+            self._life.throw(error)
+        handle = None  # An exception that is kept keeps this frame, and with it what is named here.
+        if still:
+            self._look_again(still)
+        if loop._stopping:
+            loop._stopping = False
+            next(self._life)
+        if ready or self._selector.fired:
+            return False
+        timers = loop.timers
+        while timers and timers[0][2]._cancelled:
+            self.loop.drop_timer()
+        process.clock.deadline_s = deadline_s = timers[0][0] if timers else inf
+        return deadline_s > loop.time()
+
+    def _collect_sockets(self) -> list[Interest]:
+        """Queue the callbacks of what is ready, and return whose they are: they are to be looked at again."""
+        selector, ready = self._selector, self.queue
+        fired, selector.fired = selector.fired, []
+        found = []
+        for interest in fired:
+            if interest.handle is None:
+                continue
+            if interest.is_ready():
+                found.append(interest)
+            else:
+                interest.arm()
+        if len(found) > 1:
+            self._order("order of sockets", found, lambda interest: interest.fileno)
+        ready.extend(interest.handle for interest in found)
+        return found
+
+    def _look_again(self, still: list[Interest]) -> None:
+        for interest in still:
+            if interest.handle is None:
+                continue
+            if interest.is_ready():
+                self._selector.fired.append(interest)
+            else:
+                interest.arm()
+
+    def _collect_timers(self) -> None:
+        """Queue what is due, in the order of the times that were asked for."""
+        timers, now_s, due = self.loop.timers, self.loop.time(), list[Timer]()
+        while timers and timers[0][0] <= now_s:
+            timer = self.loop.drop_timer()
+            if due and due[-1][0] != timer[0]:
+                self._queue_timers(due)
+                due = []
+            if not timer[2]._cancelled:
+                due.append(timer)
+        self._queue_timers(due)
+
+    def _queue_timers(self, due: list[Timer]) -> None:
+        if len(due) > 1:
+            self._order("order of timers", due, lambda timer: timer[1])
+        self.queue.extend(timer[2] for timer in due)
+
+    def _shuffle_steps(self) -> None:
+        """Let the schedule say which of the tasks goes first that are to go on in this pass."""
+        handles = list(self.queue)
+        steps = [(at, task) for at, handle in enumerate(handles) if (task := _task_of(handle)) is not None]
+        if len(steps) < 2:
+            return
+        by_task = {task: handles[at] for at, task in steps}
+        if len(by_task) < len(steps):
+            return  # Something else than a step was asked of a task; leave them alone.
+        order = [task for _, task in steps]
+        self._order("order of tasks", order, lambda task: task.get_name())
+        for (at, _), task in zip(steps, order, strict=True):
+            handles[at] = by_task[task]
+        self.queue.clear()
+        self.queue.extend(handles)
+
+    def _order(self, what: str, batch: list[Any], shown: Callable[[Any], str | int]) -> None:
+        kernel = self._process.kernel
+        kernel.schedule.order(batch)
+        batch.reverse()  # A schedule puts last what goes first.
+        if kernel.choice_log is not None:
+            kernel.note_choice(what, *map(shown, batch))
+
+
+def _task_of(handle: Any) -> Any:
+    """The task that this callback steps or wakes; None if it is any other callback."""
+    owner = getattr(handle._callback, "__self__", None)
+    return owner if isinstance(owner, asyncio.Task) and not handle._cancelled else None
+
+
+def _await_frames(coroutine: Any) -> Iterator[tuple[FrameType, int]]:
+    while coroutine is not None:
+        kind = next((kind for kind in ("cr", "gi", "ag") if hasattr(coroutine, f"{kind}_frame")), None)
+        if kind is None:
+            return
+        frame = getattr(coroutine, f"{kind}_frame")
+        if frame is not None:
+            yield frame, frame.f_lineno
+        coroutine = getattr(coroutine, "gi_yieldfrom" if kind == "gi" else f"{kind}_await")
