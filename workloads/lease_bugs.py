@@ -50,7 +50,7 @@ class _GrantForgottenAtRestart(LogRules):
 
 
 class _ReadsBeforeItKnows(LogRules):
-    def is_current(self, upto: int, barrier: int) -> bool:
+    def is_current(self, commit_index: int, last_reported: int) -> bool:
         return True
 
 

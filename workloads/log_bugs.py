@@ -36,8 +36,8 @@ CORRECT = Breakage()
 
 
 class _PromiseOmitsChosen(LogRules):
-    def reported_from(self, ledger: Log, from_slot: int, upto: int) -> Sequence[tuple[int, Vote]]:
-        return super().reported_from(ledger, max(from_slot, upto + 1), upto)
+    def reported_from(self, log: Log, from_slot: int, commit_index: int) -> Sequence[tuple[int, Vote]]:
+        return super().reported_from(log, max(from_slot, commit_index + 1), commit_index)
 
 
 class _HolesNotFilled(LogRules):
@@ -46,7 +46,7 @@ class _HolesNotFilled(LogRules):
 
 
 class _AppliesPastHoles(LogRules):
-    def next_applied(self, ledger: Log, applied: int, learned: int) -> int | None:
+    def next_applied(self, log: Log, applied: int, learned: int) -> int | None:
         return learned if learned > applied else None
 
 
@@ -76,7 +76,7 @@ class _ReadsAnywhere(LogRules):
 
 
 class _ReadsWithoutQuorum(LogRules):
-    def heartbeat_for_read(self, beat: int) -> int:
+    def heartbeat_for_read(self, heartbeat: int) -> int:
         return 0
 
 

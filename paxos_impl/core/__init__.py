@@ -1,6 +1,6 @@
 """Basic Paxos without input or output: `Instance.step(event)` returns the next instance and its effects.
 
-Nothing in here awaits, reads a clock, draws randomness or iterates over a set. The paper is Leslie
+Nothing in this package awaits, reads a clock, draws randomness or iterates over a set. The paper is Leslie
 Lamport's *Paxos Made Simple* (2001), cited as PMS with the section.
 """
 

@@ -1,4 +1,4 @@
-"""The acceptor: what it has promised, what it has accepted, and how it answers a proposer."""
+"""The acceptor: what it has promised and accepted, and how it answers a proposer."""
 
 from __future__ import annotations
 

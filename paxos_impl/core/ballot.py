@@ -1,4 +1,4 @@
-"""Ballots, which order all proposals there will ever be, and votes, which are cast in them."""
+"""Ballots, which order all proposals, and votes, which acceptors cast in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 Value = Any
-"""What is decided upon: any plain data but None, which in messages and traces means that there is none."""
+"""What is decided: any plain data but None, which in messages and traces means "no value"."""
 
 
 class Ballot(NamedTuple):
@@ -32,5 +32,5 @@ class Vote(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def highest(*ballots: Ballot | None) -> Ballot | None:
-    """The highest of the ballots that there are."""
+    """The highest of these ballots; None if all of them are None."""
     return max((ballot for ballot in ballots if ballot is not None), default=None)

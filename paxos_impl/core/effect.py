@@ -1,8 +1,8 @@
-"""What an instance wants done; the driver carries effects out in their order.
+"""Effects: what an instance asks its driver to do. The driver carries them out in their order.
 
-`after=n` on an effect means that it must not be seen by anyone before `Persist` number n, and all
-before it, are durable; `after=None` that it need not wait. A message to oneself is delivered like any
-other, by the driver and no earlier than its `after`.
+`after=n` on an effect means that nobody may see it before `Persist` number n, and every one before it, is
+durable. `after=None` means that it need not wait. The driver delivers a message that an instance sends to
+itself like any other, and no earlier than its `after`: otherwise a vote could count before it is durable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ostrakon.paxos_impl.core.message import Message
 
 
 class Durable(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """All that an instance must find again after a restart."""
+    """What an instance must remember across restarts."""
 
     promised: Ballot | None = None
     accepted: Vote | None = None
@@ -25,7 +25,7 @@ class Durable(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Persist(msgspec.Struct, frozen=True, gc=False):
-    """Make this state durable. It replaces what was persisted before it."""
+    """Make this state durable, in place of what was persisted before it."""
 
     n: int
     """Counts from 1 in each incarnation."""
@@ -45,7 +45,7 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Chosen(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """This value is chosen, for ever; it was first known here to be so at this ballot."""
+    """This value is chosen, for ever. This instance learned it at this ballot."""
 
     value: Value
     ballot: Ballot
@@ -73,9 +73,9 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 
 
 class SetTimer(msgspec.Struct, frozen=True, gc=False):
-    """Fire `timer` after a while; an earlier setting of the same timer is void.
+    """Let `timer` fire after a while, and not when an earlier setting of the same timer says.
 
-    How long is the driver's to say, at random, and the longer the higher `attempt` (from 0) is.
+    The driver draws the length at random, and draws longer ones the higher `attempt` (from 0) is.
     """
 
     timer: Timer
@@ -83,7 +83,7 @@ class SetTimer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Learned(msgspec.Struct, frozen=True, gc=False):
-    """This instance now knows what is chosen."""
+    """This instance knows from now on what is chosen."""
 
     vote: Vote
     how: Literal["votes", "told"]
@@ -93,7 +93,7 @@ class Learned(msgspec.Struct, frozen=True, gc=False):
 
 
 class Restarted(msgspec.Struct, frozen=True, gc=False):
-    """The instance begins, with what it found on its disk."""
+    """The instance starts, with what it found on its disk."""
 
     state: Durable
     slot: int

@@ -1,4 +1,4 @@
-"""What can happen to an instance; every event is handled by one call of `Instance.step`."""
+"""Events: what can happen to an instance. One call of `Instance.step` handles one event."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ostrakon.paxos_impl.core.ballot import Value
 from ostrakon.paxos_impl.core.message import Message
 
 Timer = Literal["retransmit", "back_off", "pull"]
-"""`retransmit` re-drives what may have been lost, `back_off` ends a proposer's wait after it was
-refused, and `pull` asks another member what was chosen."""
+"""`retransmit` sends again what may have been lost, `back_off` ends the wait of a proposer that was refused,
+and `pull` asks another member what was chosen."""
 
 
 class Started(msgspec.Struct, frozen=True, gc=False):
-    """The process has begun to run, for the first time or again. Always the first event."""
+    """The process has started, for the first time or again. This is always the first event."""
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -24,14 +24,14 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     message: Message
     sender: int
     id: str
-    """The id under which it was sent."""
+    """The id of the `Send` that sent it."""
 
 
 class ProposeRequested(msgspec.Struct, frozen=True, gc=False):
-    """A client wants this value chosen, and to hear which value is."""
+    """A client wants this value chosen, and is answered with the value that is."""
 
     request: int
-    """Names the request in the reply; unique within an incarnation."""
+    """Identifies the request in the reply; unique within an incarnation."""
     value: Value
 
 
@@ -42,7 +42,7 @@ class GetRequested(msgspec.Struct, frozen=True, gc=False):
 
 
 class TimerFired(msgspec.Struct, frozen=True, gc=False):
-    """A timer that was set ran out."""
+    """A timer fired that was set before."""
 
     timer: Timer
 

@@ -1,7 +1,7 @@
 """One instance of Basic Paxos, proposer, acceptor and learner at once, as a pure state machine.
 
-What must always hold: whatever leaves an instance rests on durable state only, since it waits for the
-last `Persist` before it; and what an instance has learned never changes.
+What must always hold: a message leaves an instance only once the state that it rests on is durable, because
+it waits for the last `Persist` before it; and what an instance has learned never changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ostrakon.paxos_impl.core.transition import Transition, Waiting
 
 
 class Instance(msgspec.Struct, frozen=True, gc=False):
-    """All that one node knows of the decree. Build it with `recover`, then step it with `Started()`."""
+    """All that one node knows of the decree. Make one with `recover`, then step it with `Started()`."""
 
     server_id: int
     members: tuple[int, ...]
@@ -29,7 +29,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False):
     learner: Learner = Learner()
     waiting: tuple[Waiting, ...] = ()
     own_ballot: Ballot | None = None
-    """The ballot it used last in this incarnation."""
+    """The ballot that it used last in this incarnation."""
     pulls: int = 0
     """How often it has asked what was chosen."""
     persists: int = 0
@@ -46,7 +46,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False):
         state: Durable = Durable(),  # noqa: B008 - it is frozen
         rules: Rules = RULES,
     ) -> Instance:
-        """An instance as it finds itself at start-up, with what was last persisted."""
+        """An instance at start-up, with what was persisted last."""
         assert server_id in members, f"{server_id} is none of {members}"
         assert len(set(members)) == len(members), f"{members} would count someone twice"
         acceptor = Acceptor(state.promised, state.accepted)
@@ -54,7 +54,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def durable(self) -> Durable:
-        """What would have to be on disk by now."""
+        """What has to be durable by now."""
         return Durable(self.acceptor.promised, self.acceptor.accepted, self.learner.chosen)
 
     def step(self, event: Event) -> tuple[Instance, list[Effect]]:

@@ -1,4 +1,4 @@
-"""The learner: counts votes until a quorum has voted alike, or is told what was chosen."""
+"""The learner: counts votes until a quorum has voted alike, or is told what is chosen."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ if TYPE_CHECKING:
     from ostrakon.paxos_impl.core.rules import Rules
 
 BALLOTS_COUNTED = 8
-"""Of how many ballots votes are kept, the highest. Forgetting older ones delays learning at worst."""
+"""For how many ballots votes are counted, the highest ones. To drop an older one can only delay learning,
+because a proposer that is not answered tries a higher ballot."""
 
 
 class Tally(msgspec.Struct, frozen=True, gc=False):
-    """One value at one ballot, and the acceptors known to have voted for it."""
+    """A value at a ballot, and the acceptors that are known to have voted for it."""
 
     vote: Vote
     voters: tuple[int, ...]
 
 
 class Learner(msgspec.Struct, frozen=True, gc=False):
-    """What is known to be chosen, or the votes heard of until then."""
+    """What is known to be chosen, or the votes heard of so far."""
 
     chosen: Vote | None = None
     tallies: tuple[Tally, ...] = ()
@@ -48,6 +49,6 @@ class Learner(msgspec.Struct, frozen=True, gc=False):
         return Learner(None, tuple(tallies))
 
     def learn(self, vote: Vote) -> Learner:
-        """The learner once it knows what is chosen."""
+        """The learner when it knows what is chosen."""
         assert self.chosen is None or self.chosen.value == vote.value, f"{self.chosen} became {vote}"
         return Learner(self.chosen or vote)

@@ -1,4 +1,4 @@
-"""What instances say to one another; each message is also its own wire format."""
+"""Messages between instances. Each class is also the wire format of its message: an array after its tag."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ DECREE = 0
 
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 1a (PMS 2.2): will you promise to accept nothing below this ballot?"""
+    """Phase 1a (PMS 2.2): asks for a promise to accept nothing below this ballot."""
 
     ballot: Ballot
     slot: int = DECREE
 
 
 class Promise(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 1b: I will; and this is the vote of my highest ballot so far, if I have cast any."""
+    """Phase 1b: the promise, and the sender's vote of the highest ballot so far, if it has cast one."""
 
     ballot: Ballot
     accepted: Vote | None = None
@@ -26,7 +26,7 @@ class Promise(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class Propose(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 2a (the paper's "accept request"): vote for this value at this ballot."""
+    """Phase 2a (the paper's "accept request"): asks for a vote for this value at this ballot."""
 
     ballot: Ballot
     value: Value
@@ -34,7 +34,7 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 2b: I have voted. It goes to every member, since every member is a learner."""
+    """Phase 2b: the sender has voted. It goes to every member, since every member is a learner."""
 
     ballot: Ballot
     value: Value
@@ -42,7 +42,7 @@ class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False)
 
 
 class Nack(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """I refuse `ballot`, because I promised a higher one; it lets the proposer go above that (PMS 2.5)."""
+    """Refuses `ballot`, because a higher one is promised. The proposer can then go above that (PMS 2.5)."""
 
     ballot: Ballot
     promised: Ballot
@@ -50,15 +50,15 @@ class Nack(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """What do you know of this slot? Asked by who has not learned it yet."""
+    """Asks what the receiver knows of this slot. The sender has not learned it yet."""
 
     slot: int = DECREE
 
 
 class Tell(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """The answer to `Ask`: the vote I last cast, and what I know to be chosen.
+    """The response to `Ask`: the vote that the sender cast last, and what it knows to be chosen.
 
-    It is not a vote itself. That was cast, and sent, earlier; since then I may have promised more.
+    The message is not a vote itself: that was cast and sent earlier, and a higher promise may have followed.
     """
 
     accepted: Vote | None

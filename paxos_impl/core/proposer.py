@@ -1,4 +1,4 @@
-"""The proposer: seeks promises from a quorum, proposes the value that is safe, yields when refused."""
+"""The proposer: gathers promises of a quorum, proposes a safe value, and backs off when it is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Preparing(msgspec.Struct, frozen=True, gc=False):
     ballot: Ballot
     promisers: tuple[int, ...] = ()
     reports: tuple[Vote | None, ...] = ()
-    """What they reported, in the same order."""
+    """The vote that each promise reported, in the order of `promisers`."""
 
 
 class Proposing(msgspec.Struct, frozen=True, gc=False):
@@ -34,27 +34,27 @@ class Proposing(msgspec.Struct, frozen=True, gc=False):
 
 
 class BackingOff(msgspec.Struct, frozen=True, gc=False):
-    """Refused; waiting for a while, so that a rival may finish (PMS 2.4)."""
+    """Refused. Waits for a while, so that a rival can finish (PMS 2.4)."""
 
 
 Phase = Idle | Preparing | Proposing | BackingOff
 
 
 class Proposer(msgspec.Struct, frozen=True, gc=False):
-    """Where a proposer stands. Only promises and ballots seen matter to safety; the rest is progress."""
+    """The state of a proposer. Only the promises of its ballot matter to safety; the rest is for progress."""
 
     phase: Phase = Idle()
     highest: Ballot | None = None
-    """The highest ballot it has used or heard of."""
+    """The highest ballot that it has used or heard of."""
     attempts: int = 0
-    """How often it had to send again or begin again since it was idle."""
+    """How often it had to send or begin again since it was idle."""
 
     def prepare(self, ballot: Ballot) -> Proposer:
         """Begin a new ballot."""
         return Proposer(Preparing(ballot), highest(self.highest, ballot), self.attempts)
 
     def hear(self, reply: Promise | Nack, sender: int, members: int, wanted: Value, rules: Rules) -> Proposer:
-        """The proposer after a reply; `wanted` is what it proposes if it is free to."""
+        """The proposer after a reply. `wanted` is what it proposes if no promise reports a vote."""
         seen = highest(self.highest, reply.promised) if isinstance(reply, Nack) else self.highest
         match self.phase:
             case Preparing(ballot) as phase if rules.counts_promise(ballot, reply):
@@ -69,7 +69,7 @@ class Proposer(msgspec.Struct, frozen=True, gc=False):
         return Proposer(self.phase, seen, self.attempts)
 
     def again(self) -> Proposer:
-        """The proposer as it sends once more."""
+        """The proposer when it sends once more."""
         return Proposer(self.phase, self.highest, self.attempts + 1)
 
 

@@ -1,4 +1,7 @@
-"""The rules that Paxos stands on, each a small pure function with the line of the paper that demands it."""
+"""The rules of Paxos, each a small pure function with the line of the paper that demands it.
+
+Each can be overridden alone, so a seeded bug is one rule of the paper that is broken.
+"""
 
 from __future__ import annotations
 
@@ -11,36 +14,36 @@ from ostrakon.paxos_impl.core.message import Nack, Promise
 
 
 class Rules:
-    """Basic Paxos. Break any one of these and some schedule makes two nodes disagree, or none decide."""
+    """Basic Paxos. If any one is broken, some schedule makes two nodes disagree, or no node decide."""
 
     __slots__ = ()
 
     def quorum(self, members: int) -> int:
-        """How many members make a majority: any two majorities share a member (PMS 2.2)."""
+        """The size of a majority. Any two majorities share a member (PMS 2.2)."""
         return members // 2 + 1
 
     def next_ballot(
         self, server_id: int, own: Ballot | None, promised: Ballot | None, seen: Ballot | None
     ) -> Ballot:
-        """A ballot for a new proposal, higher than any this node ever used.
+        """A ballot for a new proposal, higher than any that this node ever used.
 
-        `own` was used last in this incarnation and is forgotten at a restart; `promised` is durable, and
-        since a proposer promises its own ballot before it sends it, this remembers the highest ballot it
-        tried (PMS 2.5). `seen` was heard of from others; going above it makes for progress only.
+        `own` was used last in this incarnation, and is forgotten at a restart. `promised` is durable, and a
+        proposer promises its own ballot before it sends it, so `promised` is at least the highest ballot that
+        it ever tried (PMS 2.5). `seen` was heard of from others; to go above it makes for progress only.
         """
         floor = highest(own, promised, seen)
         return Ballot(1 if floor is None else floor.round + 1, server_id)
 
     def may_promise(self, acceptor: Acceptor, ballot: Ballot) -> bool:
-        """Phase 1b. An equal ballot is the same prepare once more: its promise may have been lost."""
+        """Phase 1b. An equal ballot is the same prepare again, whose promise may have been lost."""
         return acceptor.promised is None or ballot >= acceptor.promised
 
     def promise(self, acceptor: Acceptor, ballot: Ballot) -> Acceptor:
-        """The acceptor once it has promised to accept nothing below `ballot`."""
+        """The acceptor after it has promised to accept nothing below `ballot`."""
         return Acceptor(ballot, acceptor.accepted)
 
     def reported(self, acceptor: Acceptor) -> Vote | None:
-        """What a promise tells: the accepted proposal of the highest ballot, if any (PMS 2.2, phase 1b)."""
+        """What a promise reports: the accepted proposal of the highest ballot, if any (PMS 2.2, phase 1b)."""
         return acceptor.accepted
 
     def may_accept(self, acceptor: Acceptor, ballot: Ballot) -> bool:
@@ -48,7 +51,7 @@ class Rules:
         return acceptor.promised is None or ballot >= acceptor.promised
 
     def accept(self, acceptor: Acceptor, vote: Vote) -> Acceptor:
-        """The acceptor once it has voted.
+        """The acceptor after it has voted.
 
         The promise rises too. An acceptor that had not seen the prepare could otherwise vote at a lower
         ballot later, and then report that lower vote as its highest.
@@ -56,17 +59,17 @@ class Rules:
         return Acceptor(vote.ballot, vote)
 
     def counts_promise(self, ballot: Ballot, reply: Promise | Nack) -> bool:
-        """Whether a reply promises `ballot`: a refusal never does, nor a promise made for another ballot."""
+        """Whether a reply promises `ballot`: no refusal does, and no promise of another ballot."""
         return isinstance(reply, Promise) and reply.ballot == ballot
 
     def with_voter(self, voters: tuple[int, ...], voter: int) -> tuple[int, ...]:
-        """The acceptors heard from, each once however often it is heard: a quorum is a set of acceptors."""
+        """The acceptors heard from, each counted once: a quorum is a set of acceptors, not of messages."""
         return voters if voter in voters else (*voters, voter)
 
     def safe_value(self, reports: Sequence[Vote | None], wanted: Value) -> Value:
         """P2c: the value of the highest-numbered proposal among those reported, or any if there is none.
 
-        `reports` has one entry for each acceptor of the quorum, in the order in which they came.
+        `reports` has one entry for each acceptor of the quorum, in the order of arrival.
         """
         votes = [vote for vote in reports if vote is not None]
         return max(votes, key=lambda vote: vote.ballot).value if votes else wanted
@@ -80,7 +83,7 @@ class Rules:
         return len(voters) >= self.quorum(members)
 
     def promised_after_learning(self, promised: Ballot | None, chosen: Vote) -> Ballot | None:
-        """Knowing what is chosen leaves every promise as it is, whatever ballot it was chosen at."""
+        """The promise after learning what is chosen: as before, whatever the ballot that it was chosen at."""
         return promised
 
     def durable(self, state: Durable) -> Durable:
@@ -91,10 +94,11 @@ class Rules:
         """Which persist a message waits for: the last one before it.
 
         "An acceptor records its intended response in stable storage before actually sending the response"
-        (PMS 2.5). What only repeats something durable would not have to wait, but it does not wait long.
+        (PMS 2.5). A message that repeats what is durable already need not wait. It does, because
+        that is simpler and the wait is short.
         """
         return persists or None
 
 
 RULES = Rules()
-"""The rules as the paper has them."""
+"""The rules as they are in the paper."""

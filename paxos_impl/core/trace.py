@@ -1,6 +1,7 @@
-"""Protocol events, which others can check against the paper, derived from the effects themselves.
+"""Protocol events, which a checker can compare with the paper, derived from the effects.
 
-What is traced is what is done: there is no second account that could differ from it.
+The driver carries out an effect and derives its event from the same object, so the trace cannot differ from
+what was done.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class TraceEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Counts the events of this incarnation, from 0."""
     event: str
     message: str | None = None
-    """The id of the message that carried it away."""
+    """The id of the message that made it observable."""
     cause: str | None = None
-    """The id of the message that was being handled."""
+    """The id of the message that the node was handling."""
     to: tuple[str, ...] = ()
     slot: int | None = None
     ballot: Ballot | None = None
@@ -38,7 +39,7 @@ class TraceEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     accepted: tuple[tuple[int, Ballot, Value], ...] = ()
     """The votes that a promise reports or a restart recovered: (slot, ballot, value)."""
     promised: Ballot | None = None
-    """What a nack points to, or a restart recovered."""
+    """The ballot that a nack names, or a restart recovered."""
     members: tuple[str, ...] = ()
     """The nodes that count towards quorums from `config_active` on."""
     how: str | None = None
@@ -47,12 +48,12 @@ class TraceEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 def node_name(server_id: int) -> str:
-    """What a server is called in traces and message ids."""
+    """The name of a server in traces and message ids."""
     return f"n{server_id}"
 
 
 def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> TraceEvent | None:
-    """The event that others see when `effect` is carried out; None if they see nothing."""
+    """The event that others observe when `effect` is carried out; None if they observe nothing."""
     me = (node_name(server_id), incarnation, seq)
     match effect:
         case Send(to, message, id, cause):

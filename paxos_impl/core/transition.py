@@ -1,4 +1,4 @@
-"""One step of an instance: from an event to what becomes of the instance and what it wants done."""
+"""One step of an instance: the parts that an event changes, and the effects that it causes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from ostrakon.paxos_impl.core.rules import Rules
 
 WAITING_MAX = 1000
-"""How many clients may wait for the decree; more are refused rather than held."""
+"""How many clients may wait for the decree. More are refused, so that memory stays bounded."""
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -61,7 +61,11 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transition(msgspec.Struct, gc=False):
-    """One step in the making: the parts of an instance, to be replaced, and the effects so far."""
+    """The parts of the next instance so far, and the effects so far.
+
+    It is changed in place: the model substrate runs little but such steps, and a new object for each change
+    would cost it time.
+    """
 
     before: Instance
     cause: str | None
@@ -78,10 +82,10 @@ class Transition(msgspec.Struct, gc=False):
     effects: list[Effect] = []
 
     def handle(self, event: Event) -> None:
-        """Do what the event asks for; called once."""
+        """Handle the event. Called once."""
         match event:
             case Received(message, sender):
-                # What strangers say counts for nothing, nor does what is said of another slot.
+                # Messages from servers that are no members do not count, nor do those about another slot.
                 if sender in self.before.members and message.slot == DECREE:
                     self._receive(message, sender)
             case ProposeRequested(request, value):
@@ -136,8 +140,8 @@ class Transition(msgspec.Struct, gc=False):
         )
         self.own_ballot = ballot
         self.proposer = self.proposer.prepare(ballot)
-        # Its own promise comes first: the prepare waits until that is durable, and so the ballot can't
-        # be used again after a restart (PMS 2.5).
+        # The proposer's own promise comes first. The prepare then leaves only once this promise is durable,
+        # so the ballot is not used again after a restart (PMS 2.5).
         self._answer(Prepare(ballot), self.before.server_id)
         if self._others:
             self._send(self._others, Prepare(ballot))
@@ -177,7 +181,7 @@ class Transition(msgspec.Struct, gc=False):
         if acceptor != self.acceptor:
             self.acceptor = acceptor
             self._persist()
-        # Every member is a learner, and hears of each vote directly (PMS 2.3).
+        # Every member is a learner, and each vote is sent to all of them (PMS 2.3).
         self._send(self.before.members if isinstance(reply, Accepted) else (sender,), reply)
 
     # The learner.

@@ -1,7 +1,12 @@
-"""Multi-Paxos without input or output: a log of decisions, `Replica.step(event)` by step.
+"""Multi-Paxos without input or output: `Replica.step(event)` returns the next replica and its effects.
 
-Each slot is decided as `ostrakon.paxos_impl.core` decides its one decree, with the very same rules; see
-`core.multi.rules` for what a log adds to them. PMS 3 is where the paper says how.
+Each slot of the log is decided by the rules of `ostrakon.paxos_impl.core`, which decides one decree (PMS 3).
+`rules` has what a log adds to them.
+
+Read `state` first (what a replica knows), then `dispatch` (which role acts on which event), then the roles:
+`acceptor`, `election`, `leader`, `learner`, `reading`, `reconfiguration`, `transfer`. Papers are cited as PMS
+(Lamport, *Paxos Made Simple*, 2001), Paxos Made Live (Chandra, Griesemer, Redstone, 2007) and Raft (Ongaro,
+*Consensus: Bridging Theory and Practice*, 2014), each with its section.
 """
 
 from ostrakon.paxos_impl.core.event import Started

@@ -1,4 +1,4 @@
-"""Commands, which clients have executed, and batches of them, which are what slots decide."""
+"""Commands, which clients submit, and batches of commands, which slots decide."""
 
 from __future__ import annotations
 
@@ -8,38 +8,38 @@ import msgspec
 
 
 class CommandId(NamedTuple):
-    """What tells a command from all others, however often it is sent and whoever proposes it."""
+    """Identifies a command, however often it is sent and whichever leader proposes it."""
 
     client: str
     number: int
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one client wants executed once."""
+    """Something that one client wants executed exactly once."""
 
     client: str
     """The client's name for this session; no two clients ever share one."""
     number: int
     """Counts the commands of the session, from 1. A command that is sent again keeps its number."""
     op: Any
-    """What is asked of the state machine: plain data."""
+    """The operation of the state machine, as plain data."""
 
     @property
     def id(self) -> CommandId:
-        """What it is recognised by."""
+        """The client and the number: equal for every copy of the command."""
         return CommandId(self.client, self.number)
 
 
 Batch = tuple[Command, ...]
-"""What a slot decides: commands to be executed in order."""
+"""The value of a slot: commands to be executed in order."""
 
 NOOP: Batch = ()
-"""Decided where a slot must not stay open and nobody has anything to propose in it."""
+"""The value of a slot that must not stay open although there is nothing to propose in it (PMS 3)."""
 
 
 class Queued(msgspec.Struct, frozen=True, gc=False):
-    """A command that has not been proposed yet."""
+    """A command that waits to be proposed."""
 
     command: Command
     size: int
-    """About how many bytes it has."""
+    """The approximate size of the command, in bytes."""

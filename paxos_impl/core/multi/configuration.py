@@ -1,7 +1,7 @@
-"""Configurations: who is a member, and whose votes count, from which slot on.
+"""Configurations: which servers are members, and whose votes count, from which slot on.
 
-The log itself says so: the state after slot s determines who decides slot s + ALPHA (PMS 3). Nobody proposes
-further ahead than that, so that whoever counts votes for a slot knows whose to count.
+The log itself changes them: the state after slot s determines who decides slot s + ALPHA (PMS 3). A leader
+proposes no further ahead than that, so it knows whose votes to count in every slot that it proposes in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.core.multi.log import FIRST
 
 ALPHA = 16
-"""How many slots after its own a change is in force; so many may be under way at once."""
+"""How many slots after its own slot a change is in force. As many slots may be open at once."""
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -22,57 +22,57 @@ class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     id: int
     address: str = ""
-    """Where it is found; the core passes it on."""
+    """Its network address. The core does not use it, and passes it on."""
     votes: bool = True
-    """Whether its votes count; a learner's don't: it only follows the log."""
+    """Whether its votes count. A member without a vote is a learner: it only follows the log."""
 
 
 class Configuration(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The members from a slot on."""
 
     version: int
-    """Counts the changes."""
+    """How many changes were made before this configuration."""
     members: tuple[Member, ...]
-    """In order of their ids; none at all where only later configurations are known."""
+    """In the order of their ids. Empty if this replica knows only later configurations."""
     next_id: int
-    """No member ever had this id or one above. An id is never given again: who had it may have made
-    promises that nobody else knows of."""
+    """The lowest id that no member ever had. An id is never given twice, because its former owner may have
+    made promises that nobody else knows of."""
     from_slot: int = FIRST
     """The first slot for which it is in force."""
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """All members."""
+        """The ids of all members."""
         return tuple(member.id for member in self.members)
 
     @property
     def voters(self) -> tuple[int, ...]:
-        """Those who count towards quorums."""
+        """The ids of the members that count towards quorums."""
         return tuple(member.id for member in self.members if member.votes)
 
-    # The members as they could be next.
+    # Members of a next configuration.
 
     def with_learner(self, address: str) -> tuple[Member, ...]:
-        """With another member, who has the next id that is free and no vote yet."""
+        """The members and a learner, which gets the next free id."""
         return (*self.members, Member(self.next_id, address, votes=False))
 
     def with_vote(self, id: int) -> tuple[Member, ...]:
-        """With a vote for one of them."""
+        """The members, with a vote for this one."""
         return tuple(Member(each.id, each.address, each.votes or each.id == id) for each in self.members)
 
     def without(self, id: int) -> tuple[Member, ...]:
-        """Without one of them."""
+        """The members without this one."""
         return tuple(each for each in self.members if each.id != id)
 
-    # What becomes of that.
+    # From one configuration to the next.
 
     def followed_by(self, members: Sequence[Member]) -> Configuration:
-        """The configuration after this one; its first slot is not known yet."""
+        """The configuration that follows this one. Its first slot is not known until it is decided."""
         ordered = tuple(sorted(members, key=lambda member: member.id))
         return Configuration(self.version + 1, ordered, max(self.next_id, ordered[-1].id + 1))
 
     def objection(self, members: Sequence[Member]) -> str | None:
-        """Why nothing like these could be the members next."""
+        """Why these can never be the next members; None if they can."""
         if len({member.id: None for member in members}) != len(members):
             return "a server can't be a member twice"
         if not any(member.votes for member in members):
@@ -86,13 +86,13 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def founded_by(ids: Sequence[int]) -> Configuration:
-    """What a cluster begins with: all of these vote."""
+    """The first configuration of a cluster: these servers, and all of them vote."""
     members = tuple(Member(id) for id in sorted(ids))
     return Configuration(0, members, max(ids, default=-1) + 1)
 
 
 def in_force(configurations: Sequence[Configuration], slot: int) -> Configuration:
-    """The configuration of a slot, out of all that are known, oldest first."""
+    """The configuration that decides a slot. `configurations` are those known, oldest first."""
     return next(
         (each for each in reversed(configurations) if each.from_slot <= slot),
         configurations[0],
@@ -100,35 +100,35 @@ def in_force(configurations: Sequence[Configuration], slot: int) -> Configuratio
 
 
 def since(configurations: Sequence[Configuration], slot: int) -> tuple[Configuration, ...]:
-    """Those of the configurations that are in force for this slot or for one above."""
+    """The configurations that are in force for this slot or for a later one."""
     first = in_force(configurations, slot)
     return tuple(each for each in configurations if each.from_slot >= first.from_slot)
 
 
 def members_of(configurations: Sequence[Configuration]) -> tuple[int, ...]:
-    """Everybody who is a member in any of these."""
+    """The ids of the members of any of these configurations, in order."""
     return tuple(sorted({id: None for each in configurations for id in each.ids}))
 
 
 # A change as a command of the log.
 
 CLUSTER = "//"
-"""How the names of those begin who propose changes; no client has such a name."""
+"""The client names of changes begin with this. No client has such a name."""
 
 
 def change_to(configuration: Configuration, proposer: str) -> Command:
-    """The command that puts a configuration into force. The proposer's name tells it from others' changes."""
+    """The command that asks for a configuration. The name of its proposer makes its id unique."""
     plain = msgspec.msgpack.decode(msgspec.msgpack.encode(configuration))
     return Command(CLUSTER + proposer, configuration.version, plain)
 
 
 def is_change(command: Command) -> bool:
-    """Whether a command is about the configuration, and not for the state machine."""
+    """Whether a command changes the configuration and is not for the state machine."""
     return command.client.startswith(CLUSTER)
 
 
 def changed_to(command: Command) -> Configuration | None:
-    """The configuration that a command is to put into force; None if it is no change, or makes no sense."""
+    """The configuration that a command asks for; None if it is no change, or is malformed."""
     if not is_change(command):
         return None
     try:

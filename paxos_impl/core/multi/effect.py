@@ -1,7 +1,7 @@
-"""What a replica wants done; the driver carries effects out in their order.
+"""Effects: what a replica asks its driver to do. The driver carries them out in their order.
 
-`after=n` on an effect means, as for Basic Paxos, that nobody may see it before `Persist` number n, and all
-before it, are durable.
+`after=n` on an effect means, as for Basic Paxos, that nobody may see the effect before `Persist` number n,
+and every one before it, is durable.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ostrakon.paxos_impl.core.multi.snapshot import Image
 
 
 class Promised(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """To be remembered: nothing below this ballot."""
+    """This replica promised to accept nothing below this ballot."""
 
     ballot: Ballot
 
 
 class Voted(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """To be remembered: this vote, and with it a promise of its ballot."""
+    """This replica voted, and by that promised the ballot of its vote."""
 
     entry: Entry
 
 
 class Chose(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Worth remembering: what this slot holds. Without an entry, it is what was voted for last."""
+    """A slot is known to be chosen. Without an entry, this replica's last vote in it is what was chosen."""
 
     slot: int
     entry: Entry | None = None
@@ -41,7 +41,7 @@ Fact = Promised | Voted | Chose
 
 
 class Persist(msgspec.Struct, frozen=True, gc=False):
-    """Make these facts durable, after all facts before them."""
+    """Make this fact durable, after all facts before it."""
 
     n: int
     """Counts from 1 in each incarnation."""
@@ -49,7 +49,7 @@ class Persist(msgspec.Struct, frozen=True, gc=False):
 
 
 class PersistLazily(msgspec.Struct, frozen=True, gc=False):
-    """Write this fact down before the next `Persist`. Nobody waits for it: it can be found out again."""
+    """Write this fact before the next `Persist`. Nothing waits for it, because it can be learned again."""
 
     fact: Fact
 
@@ -65,11 +65,11 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     """The id of the message that was answered."""
     after: int | None = None
     about: Batch | None = None
-    """What an `Accepted` votes for: the message leaves it out, a trace must not."""
+    """The batch that an `Accepted` votes for. The message leaves it out, and the trace needs it."""
 
 
 class Learned(msgspec.Struct, frozen=True, gc=False):
-    """This replica now knows what a slot holds."""
+    """This replica knows from now on what is chosen in a slot."""
 
     slot: int
     vote: Vote
@@ -78,12 +78,12 @@ class Learned(msgspec.Struct, frozen=True, gc=False):
 
 
 class Apply(msgspec.Struct, frozen=True, gc=False):
-    """Have the state machine execute a batch; slots come in order, without gaps."""
+    """Have the state machine execute a batch. Slots come in order, without gaps."""
 
     slot: int
     batch: Batch
     requests: tuple[tuple[int, ...], ...]
-    """For each command, the requests that wait for its result here."""
+    """For each command, the requests to be answered with its result."""
 
 
 class Changed(msgspec.Struct, frozen=True, gc=False):
@@ -91,21 +91,21 @@ class Changed(msgspec.Struct, frozen=True, gc=False):
 
     request: int
     slot: int
-    """The log up to this slot says so; the members of before decide none after it."""
+    """The last slot that the members of before decide."""
     is_made: bool
-    """Whether it is in force; if not, another change came before it, and it never will be."""
+    """Whether the change is in force. If not, another change was made first, and this one never will be."""
 
 
 class Configured(msgspec.Struct, frozen=True, gc=False):
-    """These are the members from a slot on."""
+    """A configuration is known, which is in force from its first slot on."""
 
     configuration: Configuration
 
 
 class TakeSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """Put the state machine as it is now, having executed this slot last, into a snapshot.
+    """Make a durable snapshot of the state machine as it is now, when it has executed this slot last.
 
-    Once it is durable, `SnapshotSaved` is to say so.
+    The driver answers with the event `SnapshotSaved`.
     """
 
     slot: int
@@ -113,96 +113,99 @@ class TakeSnapshot(msgspec.Struct, frozen=True, gc=False):
 
 
 class SaveSnapshot(msgspec.Struct, frozen=True, gc=False):
-    """Make a snapshot that was fetched durable; then `SnapshotSaved` is to say so."""
+    """Make a fetched snapshot durable. The driver answers with the event `SnapshotSaved`."""
 
     image: Image
 
 
 class SnapshotTaken(msgspec.Struct, frozen=True, gc=False):
-    """The newest durable snapshot goes up to this slot."""
+    """This replica's newest durable snapshot contains all slots up to this one."""
 
     slot: int
 
 
 class Install(msgspec.Struct, frozen=True, gc=False):
-    """Let the state machine be as this snapshot shows it; slots are executed from there on."""
+    """Replace the state of the state machine by this snapshot. Slots after it are executed next."""
 
     image: Image
 
 
 class Compacted(msgspec.Struct, frozen=True, gc=False):
-    """This slot and all below are gone."""
+    """This slot and all below it were dropped from the log."""
 
     commit_index: int
 
 
 class Query(msgspec.Struct, frozen=True, gc=False):
-    """Answer a request with what the state machine says now, having executed this slot last."""
+    """Answer a read from the state machine as it is now, when it has executed this slot last."""
 
     request: int
     op: Any
     slot: int
     how: ReadHow = "index"
     ballot: Ballot | None = None
-    """That of the leader whose lease allows it, if one does."""
+    """The ballot of the leader, if its lease is what allows the read."""
 
 
 class Decline(msgspec.Struct, frozen=True, gc=False):
-    """Answer a request: ask somebody else."""
+    """Answer a request: this replica does not lead."""
 
     request: int
     leader: int | None
-    """Whom to ask, if that is known."""
+    """The server that probably leads, if one is known."""
     maybe: bool
-    """Whether the command was proposed, and so may be executed yet. If not, it won't be by this attempt."""
+    """Whether the command was proposed, and may still be executed. If False, this attempt has no effect."""
 
 
 class Overloaded(msgspec.Struct, frozen=True, gc=False):
-    """Answer a request: too much waits already; it was not taken up and won't be."""
+    """Answer a request: too many wait already, and this one has no effect."""
 
     request: int
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """Answer a request: it can't be done. It was not taken up and won't be."""
+    """Answer a request: it cannot be done, and has no effect."""
 
     request: int
     why: str
     is_final: bool
-    """Whether it never can; if not, it is in vain only as things are."""
+    """Whether it never can be done. If False, it can perhaps be done later."""
 
 
 class Leads(msgspec.Struct, frozen=True, gc=False):
-    """This replica leads from now on."""
+    """This replica leads from now on, at this ballot."""
 
     ballot: Ballot
 
 
 class HoldsLease(msgspec.Struct, frozen=True, gc=False):
-    """This replica holds a lease from now on."""
+    """This leader holds a lease from now on."""
 
     ballot: Ballot
     slot: int
-    """It knows all slots up to this one."""
+    """Its commit index."""
 
 
 class SetTimer(msgspec.Struct, frozen=True, gc=False):
-    """Fire `timer` after a while; an earlier setting of the same timer is void."""
+    """Let `timer` fire after a while, and not when an earlier setting of the same timer says.
+
+    The driver knows how long, and draws it at random, so that replicas do not all time out at once.
+    """
 
     timer: Timer
     soon: bool = False
-    """Sooner than usual: a new attempt, where the wait before the first one was long."""
+    """Whether the wait is short: a new attempt, where the wait before the first one was long."""
     attempt: int = 1
-    """Which attempt is given that long. Each must be given longer than the one before: how long one takes
-    depends on the network, which nobody knows."""
+    """Which attempt this is, from 1. The wait must grow with it, because nobody knows how long an
+    attempt takes in this network."""
 
 
 class Restarted(msgspec.Struct, frozen=True, gc=False):
-    """The replica begins, with what it found on its disk."""
+    """The replica starts, with what it found on its disk."""
 
     promised: Ballot | None
     votes: tuple[Entry, ...]
-    """Those above the slots that it knows to be chosen."""
+    """The replica's votes in the slots above its commit index."""
     commit_index: int
 
 

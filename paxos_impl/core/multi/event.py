@@ -1,4 +1,4 @@
-"""What can happen to a replica; every event is handled by one call of `Replica.step`."""
+"""Events: what can happen to a replica. One call of `Replica.step` handles one event."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from ostrakon.paxos_impl.core.multi.message import Message
 from ostrakon.paxos_impl.core.multi.snapshot import Image
 
 Timer = Literal["election", "heartbeat"]
-"""`election` runs out when a leader was silent for too long, or, at a leader, its followers were; `heartbeat`
-is when a leader next says that it lives, and sends again what was lost."""
+"""`election` fires when no leader was heard for too long, or, at a leader, when it checks that a quorum has
+answered. `heartbeat` fires when a leader sends its next heartbeat."""
 
 
 ReadHow = Literal["lease", "index", "stale"]
-"""What makes sure that a read shows all that was done before it.
+"""What ensures that a read reflects all that was acknowledged before it.
 
-`lease`: nobody but the leader asked can lead; where that is not certain, it is as with `index`. `index`: a
-quorum still goes by the leader asked. `stale`: nothing does; anybody answers, from what may be long ago.
+`lease`: the leader's lease, under which nobody else can lead; without a lease it is as with `index`.
+`index`: a quorum has confirmed that it still follows the leader. `stale`: nothing; any replica answers, and
+the answer may be long out of date.
 """
 
 
@@ -31,21 +32,21 @@ class Received(msgspec.Struct, frozen=True, gc=False):
     message: Message
     sender: int
     id: str
-    """The id under which it was sent."""
+    """The id of the `Send` that sent it."""
 
 
 class Submitted(msgspec.Struct, frozen=True, gc=False):
     """A client wants a command executed."""
 
     request: int
-    """Names the request in the answer; unique within an incarnation."""
+    """Identifies the request in the answer; unique within an incarnation."""
     command: Command
     size: int
-    """About how many bytes the command has."""
+    """The approximate size of the command, in bytes."""
 
 
 class ReadRequested(msgspec.Struct, frozen=True, gc=False):
-    """A client wants to see the state, without a slot being spent on it."""
+    """A client wants to read the state, without a slot being decided for it."""
 
     request: int
     op: Any
@@ -53,32 +54,35 @@ class ReadRequested(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadsRequested(msgspec.Struct, frozen=True, gc=False):
-    """Several clients do, at once."""
+    """Several reads that came in together."""
 
     wanted: tuple[ReadRequested, ...]
 
 
 class ChangeRequested(msgspec.Struct, frozen=True, gc=False):
-    """Somebody wants these to be the members, by a decision of the log."""
+    """An operator wants these members, by a decision of the log."""
 
     request: int
     members: tuple[Member, ...]
 
 
 class TimerFired(msgspec.Struct, frozen=True, gc=False):
-    """A timer that was set ran out."""
+    """A timer fired that was set before."""
 
     timer: Timer
 
 
 class SnapshotSaved(msgspec.Struct, frozen=True, gc=False):
-    """A snapshot, taken here or fetched, is durable."""
+    """A snapshot is durable, which was taken here or fetched."""
 
     image: Image
 
 
 class Drained(msgspec.Struct, frozen=True, gc=False):
-    """All that had arrived is handled; what is done once for all of it is done now, before the next sync."""
+    """All events that had come in are handled, and the driver is about to sync its disk.
+
+    The replica now does what it does once for all of them, such as proposing a batch.
+    """
 
 
 Event = (

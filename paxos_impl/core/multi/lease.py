@@ -1,10 +1,11 @@
-"""Leases: for as long as a leader holds one nobody else can lead, and so it can answer reads by itself.
+"""Leases: while a leader holds one, nobody else can lead, so it can answer reads alone.
 
-A heartbeat asks every follower to promise no ballot to anybody else for a while, and the answer says whether
-it does. The follower counts from when it was asked. The leader counts from when it asked, which was earlier,
-and leaves out as much as the two clocks may drift apart meanwhile. They need not show the same time.
+A heartbeat asks each follower to promise no ballot to another candidate for a while, and the response says
+whether it does (Paxos Made Live, 5.2: master leases). The follower counts this time from when the heartbeat
+arrived. The leader counts from when it sent the heartbeat, which was earlier, and subtracts how far two
+clocks may drift apart meanwhile. So clocks need to run at nearly the same rate; they may show any time.
 
-What must always hold: while a leader holds its lease, no quorum has promised another one's higher ballot.
+What must always hold: while a leader holds its lease, no quorum has promised a higher ballot to another one.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ import msgspec
 
 
 class ClockReading(NamedTuple):
-    """What a replica's clocks show, in seconds."""
+    """What the clocks of a replica's machine show, in seconds."""
 
     monotonic_s: float = 0.0
-    """The monotonic clock. It is never set, but may stand still while a machine is suspended."""
+    """The monotonic clock. It is never set. It may stand still while the machine is suspended."""
     wall_s: float = 0.0
-    """The wall clock. It goes on, but may be set."""
+    """The wall clock. It goes on while the machine is suspended. It may be set."""
 
 
 class LeaseConfig(msgspec.Struct, frozen=True, gc=False):
-    """How long leases are and how far clocks are trusted; the same for all replicas of a cluster."""
+    """How long leases are, and how far clocks are trusted. Equal for all replicas of a cluster."""
 
     length_s: float
-    """For how long a follower is bound by what it grants."""
+    """How long a grant binds a follower."""
     drift: float
-    """By how much a clock may be too fast or too slow: at 0.05, in 20 seconds by one second."""
+    """How far the rate of a clock may be off: 0.05 means one second in 20."""
 
     def __post_init__(self) -> None:
         if not self.length_s > 0 or not 0 <= self.drift < 1:
@@ -40,21 +41,21 @@ class LeaseConfig(msgspec.Struct, frozen=True, gc=False):
 
 
 class Grant(msgspec.Struct, frozen=True, gc=False):
-    """What a follower has agreed to: to promise nothing to anybody but the holder until then."""
+    """A follower's agreement to promise nothing to any candidate but the holder until a certain time."""
 
     holder: int | None
-    """None if it was forgotten who that is; then it binds against everybody."""
+    """None if a restart has made the follower forget the holder. Then nobody is promised anything."""
     until_s: float
-    """By the monotonic clock: if that stands still, the follower is bound for longer."""
+    """A time of the monotonic clock. If that clock stands still, the follower is bound for longer."""
 
 
 class Lease(msgspec.Struct, frozen=True, gc=False):
-    """What a leader knows of the grants that it asked for at its ballot."""
+    """What a leader knows of the grants for its ballot."""
 
     asked: dict[int, ClockReading] = {}  # Never changed in place.
-    """By heartbeat, when it was sent."""
+    """By number of a heartbeat, when it was sent."""
     granted: dict[int, ClockReading] = {}  # Never changed in place.
-    """By follower, from when its last grant counts."""
+    """By follower, from when its newest grant counts."""
 
     def asked_for(self, heartbeat: int, now: ClockReading, config: LeaseConfig) -> Lease:
         """Heartbeat number `heartbeat` asks for grants; grants asked for too long ago are dropped."""
@@ -66,51 +67,55 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
         return Lease({**recent, heartbeat: now}, self.granted)
 
     def granted_by(self, follower: int, since: ClockReading) -> Lease:
-        """A follower has granted what counts from then on; answers may overtake each other."""
+        """The lease with a follower's grant. Responses may overtake each other, so the newest grant stays."""
         latest = max(since, self.granted.get(follower, since))
         return Lease(self.asked, {**self.granted, follower: latest})
 
 
 class LeaseRules:
-    """The rules of leases. Break any one of these, and some schedule has a leader show what is old."""
+    """The rules of leases. If any one is broken, some schedule makes a leader answer with old data."""
 
     __slots__ = ()
 
     # The leader.
 
     def counts_from(self, asked: ClockReading, heard: ClockReading) -> ClockReading:
-        """From when a grant counts for a leader that asked for it then, and has heard of it now.
+        """From when a grant counts, which the leader asked for at `asked` and heard of at `heard`.
 
-        The follower counts from somewhere in between.
+        It counts from `asked`: the follower counts from some moment between the two.
         """
         return asked
 
     def trusted_s(self, lease_config: LeaseConfig) -> float:
-        """For how long a leader relies on a grant: its clock may be slow, and the follower's fast."""
+        """How long a leader relies on a grant: its clock may be slow, and the follower's fast."""
         return lease_config.length_s * (1 - lease_config.drift) / (1 + lease_config.drift)
 
     def passed_s(self, since: ClockReading, now: ClockReading) -> float:
-        """How much time has passed for a leader: as much as either of its clocks says.
+        """How much time has passed for a leader: the larger of what its two clocks say.
 
-        The monotonic clock of a machine that was suspended does not know of that. The wall clock may have
-        been set forward instead: then the lease is given up for nothing, which costs a round trip.
+        The monotonic clock alone would be wrong after its machine was suspended. The wall clock may have been
+        set forward; then the lease is given up without need, which costs a round trip and is safe.
         """
         return max(now.monotonic_s - since.monotonic_s, now.wall_s - since.wall_s)
 
     def holds(self, passed_s: float, trusted_s: float) -> bool:
-        """Whether a leader still relies on a grant."""
+        """Whether a leader still relies on a grant of this age."""
         return passed_s < trusted_s
 
     # The follower.
 
     def may_grant(self, wanted_s: float, lease_config: LeaseConfig) -> bool:
-        """Whether a follower grants so much: no more than it waits for after a restart."""
+        """Whether a follower grants a lease of this length: none is longer than its wait at start-up."""
         return 0 < wanted_s <= lease_config.length_s
 
     def is_bound(self, grant: Grant | None, candidate: int, now: ClockReading) -> bool:
-        """Whether a follower may neither promise a ballot nor grant a lease to this candidate yet."""
+        """Whether a grant forbids a follower to promise a ballot or to grant a lease to this candidate."""
         return grant is not None and grant.holder != candidate and now.monotonic_s < grant.until_s
 
     def grant_at_start(self, incarnation: int, lease_config: LeaseConfig, now: ClockReading) -> Grant | None:
-        """What binds a replica that begins: it may have granted anything just before it was restarted."""
+        """The grant that binds a replica at start-up.
+
+        After a restart it may have granted a lease just before, to anybody. Grants are not durable: to wait
+        once is cheaper than to sync the disk at every heartbeat.
+        """
         return None if incarnation == 0 else Grant(None, now.monotonic_s + lease_config.length_s)

@@ -1,7 +1,7 @@
-"""The log: what a replica voted for, and knows to be chosen, in every slot. A value like any other.
+"""The log of one replica: by slot, its own vote and what it knows to be chosen.
 
-A changed log shares with the one before it all but one page and the table of pages. What lies at or below
-its base is gone: a snapshot has the state up to there.
+A log is a persistent data structure: a changed log shares all but one page, and the table of pages, with the
+one before it. So states can be kept and compared, and a change does not copy the whole log.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import msgspec
 from ostrakon.paxos_impl.core.ballot import Vote
 
 FIRST = 1
-"""The first slot of a log; 0 stands before it."""
+"""The first slot of a log. 0 is the slot before it."""
 
 _PAGE = 64
 
 
 class Cell(msgspec.Struct, frozen=True, gc=False):
-    """One slot."""
+    """What a replica knows of one slot."""
 
     accepted: Vote | None = None
-    """The own vote of the highest ballot."""
+    """The replica's own vote of the highest ballot."""
     chosen: Vote | None = None
 
 
@@ -32,18 +32,18 @@ _BLANK: _Page = (EMPTY,) * _PAGE
 
 
 class Log(msgspec.Struct, frozen=True, gc=False):
-    """Cells by slot; those never written are empty, and so are those that are gone."""
+    """Cells by slot. Cells that were never written, and cells that were dropped, are empty."""
 
     pages: tuple[_Page, ...] = ()
-    """From the page of the first slot above the base on."""
+    """The pages from that of the first slot above `base` on."""
     top: int = FIRST - 1
     """The highest slot ever written."""
     base: int = FIRST - 1
-    """Slots up to this one are gone."""
+    """The last slot that was dropped; a snapshot has what came of it."""
 
     @classmethod
     def of(cls, cells: Mapping[int, Cell], base: int = FIRST - 1) -> Log:
-        """A log of many cells at once; those up to `base` are left out."""
+        """A log of these cells. Those up to `base` are left out."""
         top, first = max(cells, default=base), _first_page(base)
         rows = [[EMPTY] * _PAGE for _ in range(first, top // _PAGE + 1 if top > base else first)]
         for slot, cell in cells.items():
@@ -66,14 +66,14 @@ class Log(msgspec.Struct, frozen=True, gc=False):
         return Log((*pages[:number], page, *pages[number + 1 :]), max(self.top, slot), self.base)
 
     def without(self, commit_index: int) -> Log:
-        """The log without this slot and all below."""
+        """The log without this slot and all below it."""
         if commit_index <= self.base:
             return self
         gone = _first_page(commit_index) - _first_page(self.base)
         return Log(self.pages[gone:], max(self.top, commit_index), commit_index)
 
     def votes_from(self, slot: int) -> Iterator[tuple[int, Vote]]:
-        """The own votes in this slot and all above, in order."""
+        """The replica's own votes in this slot and all above it, in order."""
         for each in range(max(slot, self.base + 1), self.top + 1):
             if (vote := self[each].accepted) is not None:
                 yield each, vote

@@ -1,4 +1,8 @@
-"""What replicas say to one another; each message is also its own wire format."""
+"""Messages between replicas. Each class is also the wire format of its message: an array after its tag.
+
+A tag that differs from the name of its class is an older name, which stays so that builds of different age
+understand each other.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from ostrakon.paxos_impl.core.multi.snapshot import SnapshotId
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A batch at a ballot in a slot: a vote that was cast, or what was chosen."""
+    """A batch at a ballot in a slot: a vote, or what is chosen."""
 
     slot: int
     ballot: Ballot
@@ -18,28 +22,28 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def vote(self) -> Vote:
-        """The same without its slot."""
+        """The entry without its slot."""
         return Vote(self.ballot, self.batch)
 
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 1a for this slot and all above at once (PMS 3)."""
+    """Phase 1a, for this slot and all above it at once (PMS 3)."""
 
     ballot: Ballot
     from_slot: int
 
 
 class Promise(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 1b: nothing below this ballot any more, in any slot; and these are my votes from there on."""
+    """Phase 1b: the sender accepts nothing below this ballot any more, in any slot, and reports its votes."""
 
     ballot: Ballot
     from_slot: int
     votes: tuple[Entry, ...] = ()
-    """For each slot from `from_slot` on in which it has voted, its vote of the highest ballot."""
+    """By slot from `from_slot` on, the sender's vote of the highest ballot, if it has voted there."""
 
 
 class Propose(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 2a in one slot."""
+    """Phase 2a in one slot: a request to vote for this batch."""
 
     ballot: Ballot
     slot: int
@@ -47,72 +51,76 @@ class Propose(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class Accepted(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Phase 2b: I have voted for what this ballot proposes in this slot. Only the leader needs to know."""
+    """Phase 2b: the sender has voted for what this ballot proposes in this slot.
+
+    It goes to the leader alone, which tells the others the commit index. In Basic Paxos every member counts
+    votes; here that would cost n messages a member instead of one.
+    """
 
     ballot: Ballot
     slot: int
 
 
 class Nack(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """I go by a higher ballot than this one."""
+    """The sender has promised a higher ballot, and refuses this one."""
 
     ballot: Ballot
     promised: Ballot
 
 
 class Heartbeat(msgspec.Struct, frozen=True, array_like=True, tag="Commit", gc=False):
-    """The leader of this ballot lives, and knows all slots up to this one to be chosen.
+    """The leader of this ballot lives, and tells its commit index.
 
-    It says nothing of what they hold; who voted at this very ballot knows that already.
+    It does not say what is chosen, because a follower that voted at this very ballot has that already.
     """
 
     ballot: Ballot
     commit_index: int
     number: int = 0
-    """Counts the heartbeats of this ballot; 0 asks for no answer."""
+    """Counts the heartbeats of this ballot, from 1. 0 asks for no response."""
     lease_s: float = 0.0
-    """For how long nobody else should be promised a ballot; 0 asks for no lease."""
+    """The length of the lease that the leader asks for; 0 asks for none."""
 
 
 class HeartbeatResponse(msgspec.Struct, frozen=True, array_like=True, tag="Heard", gc=False):
-    """The answer to a heartbeat: I go by no higher ballot."""
+    """The response to a heartbeat: the sender has promised no higher ballot."""
 
     ballot: Ballot
     heartbeat: int
     commit_index: int
-    """I know all slots up to this one."""
+    """The sender's commit index."""
     is_granted: bool = False
-    """And for as long as was asked for, I promise no ballot to anybody else."""
+    """Whether the sender grants the lease: it promises no ballot to anybody else for that long."""
 
 
 class Ask(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """What is chosen from this slot on?"""
+    """Asks what is chosen from this slot on."""
 
     from_slot: int
 
 
 class Tell(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Some slots that I know to be chosen, in order, and the last one up to which I know all."""
+    """The response to `Ask`: some slots that are chosen, in order, and the sender's commit index."""
 
     entries: tuple[Entry, ...]
     commit_index: int
 
 
 class Offer(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """The slots that you lack are gone; take this snapshot from me."""
+    """The slots that the receiver lacks are gone from the sender's log. It has this snapshot instead."""
 
     id: SnapshotId
 
 
 class Fetch(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """Send me the piece of this snapshot that begins here."""
+    """Asks for the chunk of a snapshot that begins at an offset, in bytes."""
 
     id: SnapshotId
     offset: int
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
-    """A piece of a snapshot."""
+    """A part of a snapshot, from an offset on."""
 
     id: SnapshotId
     offset: int
@@ -121,13 +129,13 @@ class Chunk(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
 
 class PreVote(msgspec.Struct, frozen=True, array_like=True, tag="Canvass", gc=False):
-    """Would you follow me? Asked by who misses a leader, before it disturbs anyone with a ballot."""
+    """Asks whether the receiver would follow the sender, before the sender uses a ballot (Raft, 9.6)."""
 
     number: int
 
 
 class PreVoteResponse(msgspec.Struct, frozen=True, array_like=True, tag="Support", gc=False):
-    """I hear of no leader either."""
+    """The response to a pre-vote: the sender has no leader either, and would follow."""
 
     number: int
 

@@ -16,71 +16,71 @@ from ostrakon.paxos_impl.core.multi.message import Promise
 
 
 class Following(msgspec.Struct, frozen=True, tag="following", gc=False):
-    """Votes and learns, and leaves proposing to others."""
+    """Votes and learns, and proposes nothing."""
 
 
 class PreVoting(msgspec.Struct, frozen=True, tag="canvassing", gc=False):
-    """Misses a leader, and finds out whether a quorum can be reached that misses one too."""
+    """Hears of no leader, and asks whether a quorum would follow."""
 
     responders: tuple[int, ...] = ()
 
 
 class Preparing(msgspec.Struct, frozen=True, tag="campaigning", gc=False):
-    """Phase 1, for all slots from one on."""
+    """Phase 1, for all slots from `from_slot` on."""
 
     ballot: Ballot
     from_slot: int
     promisers: tuple[int, ...] = ()
     promises: tuple[Promise, ...] = ()
-    """What they promised, in the same order."""
+    """The promises, in the order of `promisers`."""
 
 
 class Proposal(msgspec.Struct, frozen=True, gc=False):
-    """A slot in which something is proposed and not yet known to be chosen."""
+    """A batch that is proposed in a slot and not yet known to be chosen, and who has voted for it."""
 
     batch: Batch
     voters: tuple[int, ...] = ()
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):
-    """A client that wants to see the state, and what must have been heard before it may."""
+    """A read that waits until the leader knows that it still leads."""
 
     request: int
     op: Any
     heartbeat: int
-    """A quorum must have answered this heartbeat or a later one."""
+    """A quorum must answer this heartbeat or a later one."""
     by_lease: bool = False
-    """Or else the leader must hold its lease."""
+    """Whether a lease that the leader comes to hold is enough, too."""
 
 
 class Leading(msgspec.Struct, frozen=True, tag="leading", gc=False):
-    """Phase 2, slot after slot, for as long as no higher ballot is heard of."""
+    """Phase 2, slot after slot, until a higher ballot is heard of."""
 
     ballot: Ballot
     next_slot: int
     last_reported: int
-    """The last slot that the promises reported a vote in."""
+    """The last slot in which a promise reported a vote. Up to it, the leader proposes what was reported."""
     promisers: dict[int, int]  # Never changed in place.
-    """By who promised this ballot, the slot from which on its promise reports."""
+    """By member that has promised this ballot, the first slot that its promise is about."""
     reports: dict[int, tuple[Vote, ...]] = {}  # Never changed in place.
-    """By slot that nothing was proposed in yet, the votes that promises reported."""
+    """By slot in which nothing is proposed yet, the votes that promises reported."""
     proposals: dict[int, Proposal] = {}  # Never changed in place.
     resend_below: int = 0
-    """Flights below this slot were under way at the last heartbeat already: something was lost."""
+    """Proposals below this slot were under way at the last heartbeat already; the next one repeats them."""
     heartbeat: int = 0
     """The number of the last heartbeat."""
     answered: dict[int, int] = {}  # Never changed in place.
-    """By member, the last heartbeat that it answered."""
+    """By member, the number of the last heartbeat that it answered."""
     commit_indexes: dict[int, int] = {}  # Never changed in place.
-    """By member, up to which slot it said that it knows all."""
+    """By member, the commit index that it told last."""
     checked: int = 0
-    """The number of the last heartbeat when it was last seen to it that a quorum answers."""
+    """The number of the last heartbeat at the time when the leader last checked that a quorum answers."""
     lease: Lease = Lease()
     reads: tuple[Read, ...] = ()
     changes: tuple[int, ...] = ()
-    """The requests to be answered once the newest configuration is in force."""
+    """Requests to be answered once the newest configuration is in force."""
     announced_index: int = 0
-    """Up to which slot it has told its followers that all are chosen."""
+    """The commit index that the leader told its followers last."""
 
 
 Phase = Following | PreVoting | Preparing | Leading

@@ -1,8 +1,7 @@
-"""Recovery: what the facts on a disk amount to, read one after the other, in order.
+"""Recovery: computes the state of a replica from the facts on its disk, read in their order.
 
-A log that is long is executed while it is read, so that never more of it is in memory than what a snapshot
-may lag behind. What must always hold: it leaves what a replica would know that had kept all facts, but for
-slots that a snapshot shows.
+A long log is executed while it is read, so only a bounded part of it is in memory. What must always hold: the
+result equals the state of a replica that never stopped, except for slots that a snapshot contains.
 """
 
 from __future__ import annotations
@@ -23,18 +22,18 @@ from ostrakon.paxos_impl.core.multi.snapshot import Image, Snapshot
 
 
 class Recovered(msgspec.Struct, frozen=True, gc=False):
-    """What a disk remembers."""
+    """What the disk of a replica has kept."""
 
     promised: Ballot | None = None
     log: Log = Log()
     commit_index: int = FIRST - 1
-    """Up to where all slots are known to be chosen."""
+    """The last slot up to which all slots are known to be chosen."""
     image: Image | None = None
-    """The snapshot that the log goes on from."""
+    """The snapshot that the log continues."""
 
     @classmethod
     def of(cls, facts: Iterable[Fact], image: Image | None = None) -> Recovered:
-        """What these facts amount to, oldest first, on top of a snapshot."""
+        """The state after these facts, oldest first, on top of a snapshot."""
         recovery = Recovery()
         recovery.begin(image)
         recovery.add(facts)
@@ -42,35 +41,35 @@ class Recovered(msgspec.Struct, frozen=True, gc=False):
 
 
 class Executor(Protocol):
-    """A state machine, and the sessions of those who use it."""
+    """A state machine with the sessions of its clients."""
 
     def execute(self, command: Command) -> object:
-        """Execute what the log has come to."""
+        """Execute the next command of the log."""
 
     def snapshot(self) -> bytes:
-        """All that came of that."""
+        """The state, encoded."""
 
     def restore(self, snapshot: bytes) -> None:
-        """The inverse of `snapshot`."""
+        """Replace the state by an encoded one."""
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """How to execute what is read."""
+    """How to execute a log while it is read."""
 
     executor: Executor
-    """As at the first slot; nobody else's."""
+    """A state machine at its first state, which nobody else uses."""
     founders: Configuration
-    """The members that the log begins with."""
+    """The first configuration of the log."""
     every: int
-    """As soon as so many slots can be executed, they are, and so is every one after them."""
+    """Execution begins when this many slots can be executed."""
     rules: LogRules = LOG_RULES
 
 
 class Recovery:
-    """Have it `begin` with a snapshot, if there is one, then `add` facts, then see what is `recovered`."""
+    """Computes a state. Call `begin` with the snapshot, then `add` with facts, then `recovered`."""
 
     def __init__(self, replay: Replay | None = None) -> None:
-        """Without a `replay` all facts are kept."""
+        """Without a `replay` nothing is executed, and all facts stay in memory."""
         self._replay = replay
         self._image: Image | None = None
         self._base = self._applied = FIRST - 1
@@ -80,19 +79,22 @@ class Recovery:
         self._accepted: dict[int, Entry] = {}
         self._chosen: dict[int, Entry] = {}
         self.top = FIRST - 1
-        """The highest slot that facts have told of."""
+        """The highest slot of any fact so far."""
 
     def begin(self, image: Image | None) -> None:
-        """Facts will follow this snapshot, or nothing."""
+        """Start from a snapshot, or from an empty log."""
         self._image = image
         self._base = self._applied = FIRST - 1 if image is None else image.slot
 
     def add(self, facts: Iterable[Fact]) -> None:
-        """These facts are true too, and newer than those before. Raises: what the executor does."""
+        """Take these facts into account, which are newer than those before.
+
+        Raises: what the executor raises.
+        """
         applied, accepted, chosen = self._applied, self._accepted, self._chosen
         promised, top = self._promised, self.top
         for fact in facts:
-            if type(fact) is Voted:  # Millions of times, and several times as quick as `match`.
+            if type(fact) is Voted:  # Runs millions of times, and is several times faster than `match`.
                 entry = fact.entry
                 slot = entry.slot
                 promised = entry.ballot
@@ -111,16 +113,16 @@ class Recovery:
                 top = slot
         self._promised, self.top = promised, top
         if self._replay is not None and (self._is_long or len(chosen) >= self._replay.every):
-            self._is_long = True  # From now on at once, as long as what was read is still in the caches.
+            self._is_long = True  # From now on each batch of facts, while it is still in the cache.
             self._execute(self._replay)
 
     @property
     def has_facts(self) -> bool:
-        """Whether any were added."""
+        """Whether any fact was added."""
         return self._promised is not None or self.top >= FIRST
 
     def recovered(self) -> Recovered:
-        """All of it; the snapshot shows the slots that were executed."""
+        """The state after all facts. Its snapshot contains the slots that were executed."""
         if self._applied > self._base:
             assert self._replay is not None, "nobody has executed anything"
             state = self._replay.executor.snapshot()
@@ -134,7 +136,7 @@ class Recovery:
         return Recovered(self._promised, Log.of(cells, self._base), commit_index, self._image)
 
     def _execute(self, replay: Replay) -> None:
-        """Execute all slots that are known without gaps, and forget them."""
+        """Execute all slots that are known without gaps, and drop them."""
         if not self._configurations:
             self._prepare(replay)
         execute, slot = replay.executor.execute, self._applied + 1
@@ -151,7 +153,7 @@ class Recovery:
         self._applied = slot - 1
 
     def _prepare(self, replay: Replay) -> None:
-        """Have the executor be as the snapshot shows it."""
+        """Put the executor into the state of the snapshot."""
         if self._image is None:
             self._configurations = (replay.founders,)
         else:

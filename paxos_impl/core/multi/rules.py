@@ -1,4 +1,7 @@
-"""The rules of a log of decisions: those of Basic Paxos for each slot, and what many slots at once add."""
+"""The rules of Multi-Paxos: those of Basic Paxos for each slot, and those that a log adds.
+
+Each rule is a small pure function, so that a seeded bug can override one and break nothing else.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,14 @@ from ostrakon.paxos_impl.core.rules import Rules
 
 
 class LogRules(Rules, LeaseRules):
-    """Multi-Paxos (PMS 3). A slot's acceptor is the paper's, with one promise for all slots."""
+    """Multi-Paxos (PMS 3). The acceptor of a slot is that of the paper, with one promise for all slots."""
 
     __slots__ = ()
 
-    # What phase 1 for many slots adds.
+    # Phase 1 for many slots.
 
     def reported_from(self, log: Log, from_slot: int, commit_index: int) -> Sequence[tuple[int, Vote]]:
-        """What a promise tells: for each slot that the prepare covers, the own vote of the highest ballot.
+        """What a promise reports: by slot that the prepare is about, the vote of the highest ballot.
 
         Slots up to `commit_index` are reported too, because the new leader may not know that they are chosen.
         """
@@ -38,7 +41,7 @@ class LogRules(Rules, LeaseRules):
         ]
 
     def filler(self) -> Batch | None:
-        """What a new leader proposes in a slot that no promise reports a vote in, when later ones have some.
+        """What a new leader proposes in a slot that no promise reports a vote in, if a later slot has one.
 
         "It does this by proposing [...] a special no-op command that leaves the state unchanged" (PMS 3).
         """
@@ -47,112 +50,111 @@ class LogRules(Rules, LeaseRules):
     # Learning.
 
     def may_learn(self, cell: Cell, ballot: Ballot) -> bool:
-        """Whether one who is told that the leader of `ballot` knows a slot to be chosen knows what it holds.
+        """Whether a replica knows what is chosen in a slot, if the leader of `ballot` says that something is.
 
-        It does if it voted there at that very ballot, since a ballot proposes one value. An older vote may
-        be for anything.
+        It does if it voted there at that very ballot, since a ballot proposes one value in a slot. An older
+        vote may be for another value.
         """
         return cell.accepted is not None and cell.accepted.ballot == ballot
 
     def next_applied(self, log: Log, applied: int, learned: int) -> int | None:
-        """The slot to execute next, once `learned` is chosen: the one after the last, or none yet."""
+        """The slot to execute next, once `learned` is chosen: the one after `applied`, if it is known."""
         return applied + 1 if log[applied + 1].chosen is not None else None
 
     def catches_up(self) -> bool:
-        """Whether a replica that hears of slots it does not know asks what they hold."""
+        """Whether a replica asks for slots that it hears of and does not know."""
         return True
 
     # Leading.
 
     def may_go_on(self, is_answered: bool) -> bool:
-        """Whether a leader goes on leading: only if a quorum answers it.
+        """Whether a leader goes on leading: only if a quorum has answered it.
 
-        If it did not give up, those who hear it would wait for it in vain, though one of them may be able to
-        reach a quorum that it does not.
+        Otherwise its followers would wait for it for ever, although one of them may reach a quorum.
         """
         return is_answered
 
     def may_defer_to(self, deferred_to: tuple[int, ...], candidate: int) -> bool:
-        """Whether a replica waits with standing itself because it was asked for its support.
+        """Whether a replica puts off its own pre-vote after it has agreed to that of another candidate.
 
-        For each candidate once. If it did so every time, those who reach nobody else could keep the only one
-        from standing who reaches a quorum.
+        It does so once for each candidate. If it did so every time, candidates that reach no quorum could
+        keep the only one that does from ever trying.
         """
         return candidate not in deferred_to
 
     # Reading without a slot.
 
     def may_read(self, is_leader: bool) -> bool:
-        """Whether a replica takes up a request to read: only a leader knows how far it would have to be."""
+        """Whether a replica answers reads: only a leader can know how much its answer has to reflect."""
         return is_leader
 
     def heartbeat_for_read(self, heartbeat: int) -> int:
-        """Which heartbeat a quorum must have answered before a read that came after number `heartbeat`.
+        """Which heartbeat a quorum must answer before a read that came after heartbeat number `heartbeat`.
 
-        The next one. Who answers it has not promised a higher ballot by then, so no other leader had a
-        command chosen before the read came.
+        The next one: a follower that answers it has promised no higher ballot by then, so no other leader
+        has had a command chosen before the read came.
         """
         return heartbeat + 1
 
     def is_current(self, commit_index: int, last_reported: int) -> bool:
-        """Whether a leader's state holds all that was acknowledged before its time.
+        """Whether a leader's state contains all that was acknowledged before it led.
 
-        It does once it knows to be chosen what its promises reported: all up to `last_reported`.
+        It does once all slots are chosen that its promises reported: those up to `last_reported`.
         """
         return commit_index >= last_reported
 
     # Snapshots.
 
     def droppable(self, snapshot: int, keep: int, applied: int) -> int:
-        """Up to which slot the log may be dropped: where a durable snapshot covers it, and `keep` before."""
+        """The slot up to which the log may be dropped: `keep` slots below a durable snapshot."""
         return snapshot - keep
 
     def may_install(self, snapshot: int, applied: int) -> bool:
-        """Whether a snapshot is of use: not if what it shows was executed already."""
+        """Whether a snapshot is of use: not if its slots were executed already."""
         return snapshot > applied
 
     def hands_over(self) -> bool:
-        """Whether who asks for slots that are gone is offered the snapshot that has them."""
+        """Whether a replica that asks for dropped slots is offered the snapshot that contains them."""
         return True
 
     def continues(self, id: SnapshotId, size: int, chunk: Chunk) -> bool:
-        """Whether a piece is the next one of this very snapshot, of which `size` bytes are here."""
+        """Whether an undamaged chunk continues this very snapshot, of which `size` bytes are here."""
         return chunk.id == id and chunk.offset == size and checksum(chunk.data) == chunk.checksum
 
     def is_whole(self, id: SnapshotId, image: Image) -> bool:
-        """Whether the pieces together are what was offered."""
+        """Whether the chunks together are the snapshot that was offered."""
         return image.id == id
 
     # Membership.
 
     def in_force(self, configurations: Sequence[Configuration], slot: int) -> Configuration:
-        """Who decides a slot: whoever the log up to ALPHA slots before it says (PMS 3)."""
+        """The configuration that decides a slot: as the log up to ALPHA slots before it says (PMS 3)."""
         return in_force(configurations, slot)
 
     def in_force_from(self, slot: int) -> int:
-        """The first slot for which a change that is decided in `slot` is in force."""
+        """The first slot that a configuration decides which is decided in `slot`."""
         return slot + ALPHA
 
     def takes_effect(self, newest: Configuration, proposed: Configuration) -> bool:
-        """Whether a change that was decided is made: it is if it was meant to follow the newest one."""
+        """Whether a decided change is made: only if it was proposed to follow the newest configuration."""
         return proposed.version == newest.version + 1
 
     def counted(self, configuration: Configuration, voters: tuple[int, ...]) -> tuple[int, ...]:
-        """Whose promises and votes count."""
+        """Those of the voters whose promises and votes count: the ones with a vote in this configuration."""
         members = configuration.voters
         return tuple(voter for voter in voters if voter in members)
 
-    def may_vote_soon(self, commit_indexes: int, commit_index: int) -> bool:
-        """Whether a learner is near enough to the end of the log to be given a vote.
+    def may_vote_soon(self, reached: int, commit_index: int) -> bool:
+        """Whether a learner with commit index `reached` is near enough to the end of the log to get a vote.
 
-        If it were not, the cluster might have to wait for it.
+        If it is far behind, a quorum that needs it has to wait until it has caught up (Raft, 4.2.1).
         """
-        return commit_index - commit_indexes <= ALPHA
+        return commit_index - reached <= ALPHA
 
     # Stable storage.
 
     def remembered(self, fact: Fact) -> Fact | None:
-        """What of a fact goes to stable storage: all of it (PMS 2.5)."""
+        """What part of a fact goes to stable storage: all of it (PMS 2.5)."""
         return fact
 
 

@@ -1,7 +1,7 @@
-"""Snapshots: all that the log up to a slot amounts to, in place of it; and when to take one.
+"""Snapshots: the state that a log has led to, in place of the log; and when one is taken.
 
-What must always hold: a slot is dropped only once a snapshot that covers it is durable. Whoever lacks the
-slots that are gone is given the snapshot, piece by piece.
+What must always hold: a slot is dropped from the log only once a snapshot that contains it is durable. A
+replica that lacks dropped slots fetches the snapshot, in chunks (Paxos Made Live, 5.5).
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from ostrakon.paxos_impl.core.multi.configuration import Configuration
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a replica knows that has executed the log up to a slot, and nothing above."""
+    """The state of a replica that has executed the log up to a slot."""
 
     slot: int
     configurations: tuple[Configuration, ...]
-    """Those in force for the slots above."""
+    """The configurations of the slots after it."""
     state: bytes
-    """The state machine and its sessions, in a form that is theirs."""
+    """The state machine and its sessions, encoded by themselves."""
 
 
 class SnapshotId(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Which snapshot: replicas that executed the same have the same one."""
+    """Identifies a snapshot. Replicas that have executed the same slots make equal snapshots."""
 
     slot: int
     digest: str
@@ -35,64 +35,64 @@ class SnapshotId(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Image(msgspec.Struct, frozen=True, dict=True):
-    """A snapshot in bytes, as it is kept and sent."""
+    """A snapshot in bytes, as it is stored and sent."""
 
     slot: int
     data: bytes
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Image:
-        """The image of a snapshot."""
+        """The snapshot, encoded."""
         return cls(snapshot.slot, _encode(snapshot))
 
     @classmethod
     def read(cls, data: bytes) -> Image:
-        """The inverse of `data`.
+        """The image that has these bytes.
 
-        Raises: msgspec.DecodeError, if this is no image of a snapshot.
+        Raises: msgspec.DecodeError, if they encode no snapshot.
         """
         return cls(_decoder.decode(data).slot, data)
 
     @cached_property
     def id(self) -> SnapshotId:
-        """What tells it from others."""
+        """The slot, a digest of the bytes, and their number."""
         return SnapshotId(self.slot, digest(self.data), len(self.data))
 
     @cached_property
     def snapshot(self) -> Snapshot:
-        """What it shows."""
+        """The snapshot, decoded."""
         return _decoder.decode(self.data)
 
 
 class Fetching(msgspec.Struct, frozen=True, gc=False):
-    """A snapshot of which the beginning is here."""
+    """A snapshot that is being fetched, as far as it has come."""
 
     id: SnapshotId
     pieces: tuple[bytes, ...] = ()
     size: int = 0
-    """How long these are together."""
+    """The length of all pieces together, in bytes."""
 
 
 class Compaction(msgspec.Struct, frozen=True, gc=False):
-    """When to take a snapshot, how much of the log to keep all the same, and in which pieces."""
+    """When a snapshot is taken, how much of the log is kept, and how long chunks are."""
 
     every: int = 10_000
-    """How many slots are executed between two snapshots."""
+    """How many slots are executed from one snapshot to the next."""
     keep: int = 1_000
-    """How many slots below a snapshot stay, for replicas that lag by no more than these."""
+    """How many slots below a snapshot stay in the log, for replicas that are only a little behind."""
     chunk_bytes: int = 1 << 18
-    """The longest piece of a snapshot that is sent at once; it has to fit in a frame."""
+    """The length of a chunk, in bytes; it has to fit into a frame."""
     segment_bytes: int = 4 << 20
-    """How long a segment of the log on the disk gets before the next one is begun."""
+    """The length of a segment of the log on the disk, in bytes, before the next one is begun."""
 
 
 def digest(data: bytes) -> str:
-    """A hash that no accident leaves as it was."""
+    """A cryptographic hash of a snapshot."""
     return blake2b(data, digest_size=16).hexdigest()
 
 
 def checksum(data: bytes) -> int:
-    """What tells that a piece was damaged on its way."""
+    """A checksum that detects a chunk damaged on its way."""
     return crc32(data)
 
 

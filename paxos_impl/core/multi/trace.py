@@ -1,4 +1,7 @@
-"""Protocol events of a log, derived from the effects themselves; as those of Basic Paxos, slot by slot."""
+"""Protocol events of a replica, derived from its effects, in the format of Basic Paxos's events.
+
+The names of events and of details are a format that checkers read. They do not change when a class does.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +44,12 @@ _Me = tuple[str, int, int]
 
 
 def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> TraceEvent | None:
-    """The event that others see when `effect` is carried out; None if they see nothing.
+    """The event that others observe when `effect` is carried out; None if they observe nothing.
 
     Beside the events of Basic Paxos there are `leading`, `lease_held`, `lease_read`, `applied`,
     `commit_sent`, `snapshot_taken`, `snapshot_installed`, `compacted`, and `offer_sent`, `fetch_sent` and
-    `chunk_sent` of a snapshot under way. Heartbeats that tell nothing new, their answers and canvassing are
-    left out.
+    `chunk_sent` of a snapshot under way. Numbered
+    heartbeats, their responses and pre-votes are left out, because no rule is about them.
     """
     me = (node_name(server_id), incarnation, seq)
     match effect:
