@@ -28,7 +28,9 @@ def queue(history: History) -> Verdict:
 def total_queue(history: History) -> Verdict:
     """As `queue`, and what was acknowledged as enqueued came out: for runs that end by emptying the queue.
 
-    An enqueue of which nothing was heard may come out; it is counted as `recovered`.
+    An enqueue that was never answered may come out; it is counted as `recovered`. A `dequeue` that was never
+    answered may have taken any one element, and such a `drain` any number: what is missing and may have been
+    taken so is counted as `unaccounted` and makes the verdict unknown, since it may as well be lost.
     """
     if (other := misfit(history.where(f="drain", type="ok"), "a list of elements", is_list)) is not None:
         return other
@@ -36,7 +38,7 @@ def total_queue(history: History) -> Verdict:
     if not taken:
         return Verdict.unknown("nothing was ever dequeued, so what is left in the queue is not known")
     out = Counter(key for key, _, _ in taken)
-    lost: list[Anomaly] = []
+    missing: list[tuple[Op, Op]] = []
     unsure: Counter[Key] = Counter()
     sure: Counter[Key] = Counter()
     for op, done in _enqueued(history):
@@ -46,11 +48,45 @@ def total_queue(history: History) -> Verdict:
         elif done.type == "ok":
             sure[key] += 1
             if sure[key] > out[key]:
-                why = f"enqueuing {value_text(op.value)} was acknowledged, and it never came out again"
-                lost.append(Anomaly("lost element", why, (op, done)))
+                missing.append((op, done))
     recovered = sum(min(max(out[key] - sure[key], 0), times) for key, times in unsure.items())
-    details: dict[str, Any] = {"acknowledged": sure.total(), "lost": len(lost), "recovered": recovered}
-    return Verdict.of([*_wrongly_taken(history, taken), *lost], dequeued=len(taken), **details)
+    silent = [op for op, done in history.pairs if op.f in ("dequeue", "drain") and _is_silent(done)]
+    taken_unseen = len(missing) if any(op.f == "drain" for op in silent) else min(len(missing), len(silent))
+    details: dict[str, Any] = {
+        "acknowledged": sure.total(), "lost": len(missing) - taken_unseen, "unaccounted": taken_unseen,
+        "recovered": recovered, "dequeued": len(taken),
+    }  # fmt: skip
+    wrong = [*_wrongly_taken(history, taken), *_lost(missing, silent, taken_unseen)]
+    if not wrong and taken_unseen:
+        return Verdict.unknown(
+            f"{_named(missing)} never came out although enqueuing was acknowledged; a dequeue that was never "
+            f"answered (op {silent[0].index}) may have taken it, or it is lost",
+            **details,
+        )
+    return Verdict.of(wrong, **details)
+
+
+def _is_silent(done: Op | None) -> bool:
+    return done is None or done.type == "info"
+
+
+def _named(missing: list[tuple[Op, Op]]) -> str:
+    first = value_text(missing[0][0].value)
+    return first if len(missing) == 1 else f"{first}, as {len(missing) - 1} other elements,"
+
+
+def _lost(missing: list[tuple[Op, Op]], silent: list[Op], taken_unseen: int) -> Iterator[Anomaly]:
+    if not taken_unseen:
+        for op, done in missing:
+            why = f"enqueuing {value_text(op.value)} was acknowledged, and it never came out again"
+            yield Anomaly("lost element", why, (op, done))
+    elif taken_unseen < len(missing):
+        why = (
+            f"{len(missing)} acknowledged elements never came out, and the {len(silent)} dequeues that were "
+            "never answered can have taken only one each"
+        )
+        witness = sorted({op.index: op for pair in (*missing, silent) for op in pair}.items())
+        yield Anomaly("lost element", why, tuple(op for _, op in witness))
 
 
 def _taken(history: History) -> list[tuple[Key, Any, Op]]:

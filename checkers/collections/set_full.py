@@ -42,7 +42,9 @@ def set_full(history: History, *, linearizable: bool = False) -> Verdict:
 
     An op is `add` of an element, or `read` with a list. An element that a read misses and a later one has
     again was only stale, which is wrong if the set is to be `linearizable`; one that no later read has is
-    lost. `details` count elements by outcome; `stale_ms` says for how long stale ones were missed.
+    lost. `details` count elements by outcome; `stale_ms` says for how long stale ones were missed. Nothing is
+    known of an element that no read shows and that no read had to show (`never_read`); the verdict is unknown
+    if there are no others.
     """
     reads = [(op, done) for op, done in history.pairs if op.f == "read" and done and done.type == "ok"]
     if not reads:
@@ -51,9 +53,15 @@ def set_full(history: History, *, linearizable: bool = False) -> Verdict:
         return other
     adds = adds_of(history)
     elements = _followed(history, reads, adds)
-    return Verdict.of(
-        _anomalies(reads, adds, elements.values(), linearizable), **_outcomes(elements.values())
-    )
+    anomalies = list(_anomalies(reads, adds, elements.values(), linearizable))
+    outcomes = _outcomes(elements.values())
+    if not anomalies and not outcomes["stable"]:
+        return Verdict.unknown(
+            "no read shows an element, and none began after an add was acknowledged, so what became of the "
+            "elements is not known",
+            **outcomes,
+        )
+    return Verdict.of(anomalies, **outcomes)
 
 
 def _followed(history: History, reads: list[Read], adds: Adds) -> dict[Key, _Element]:

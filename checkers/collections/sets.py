@@ -19,7 +19,7 @@ def final_set(history: History) -> Verdict:
 
     An op is `add` of an element, or `read` with a list. Each `add` that was ok before that read began must be
     in it; one that failed must not; one of which nothing was heard may be, and is counted as `recovered`.
-    Unknown if no read was ok.
+    Unknown if no read was ok, or if the last read could neither miss an element nor show one.
     """
     reads = list(history.where(f="read", type="ok"))
     if not reads:
@@ -31,6 +31,11 @@ def final_set(history: History) -> Verdict:
     seen = {canonical(element) for element in read.value or ()}
     adds = adds_of(history)
     lost = list(_lost(read, asked, seen, adds))
+    if not seen and not any(_is_due(done, asked) for _, done in adds.values()):
+        return Verdict.unknown(
+            f"the last read shows nothing, and no add was acknowledged before it began (op {asked.index}), "
+            "so what became of the elements is not known"
+        )
     recovered = sum(1 for key, (_, done) in adds.items() if key in seen and (not done or done.type == "info"))
     return Verdict.of(
         [*strangers(read, adds), *repeated(read), *lost],
@@ -78,6 +83,11 @@ def repeated(read: Op) -> Iterator[Anomaly]:
 
 def _lost(read: Op, asked: Op, seen: set[Key], adds: Adds) -> Iterator[Anomaly]:
     for key, (op, done) in adds.items():
-        if done is not None and done.type == "ok" and done.index < asked.index and key not in seen:
+        if done is not None and _is_due(done, asked) and key not in seen:
             why = f"adding {value_text(op.value)} was acknowledged, and the last read does not have it"
             yield Anomaly("lost element", why, (op, done, asked, read))
+
+
+def _is_due(done: Op | None, asked: Op) -> bool:
+    """Whether an add was acknowledged before a read began, which then has to show the element."""
+    return done is not None and done.type == "ok" and done.index < asked.index

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ostrakon.checkers.shape import is_whole, misfit
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op
 
@@ -12,27 +13,39 @@ from ostrakon.harness.history import History, Op
 def bank(history: History, *, total: int | None = None, negative_balances: bool = False) -> Verdict:
     """Each `ok` read shows every account, whole numbers, the same total and no debts.
 
-    An op is `transfer`, whose value does not matter here, or `read` with {account: balance}. Without a
-    `total`, the first read sets it. Accounts are those of the first read.
+    An op is `transfer`, whose value does not matter here, or `read` with {account: balance} or with a list of
+    balances, whose accounts are the positions from 0. Without a `total`, the first read sets it. Accounts are
+    those of the first read.
     """
-    reads = [op for op in history.where(f="read", type="ok") if isinstance(op.value, Mapping)]
+    reads = [op for op in history.where(f="read", type="ok") if op.value is not None]
     if not reads:
         return Verdict.unknown("nobody ever saw the accounts")
-    accounts = set(map(str, reads[0].value))
+    if (other := misfit(reads, "{account: balance} or a list of balances", _is_view)) is not None:
+        return other
+    first = _balances(reads[0])
+    accounts = set(map(str, first))
     if total is None:
-        total = sum(balance for balance in reads[0].value.values() if isinstance(balance, int))
+        total = sum(balance for balance in first.values() if is_whole(balance))
     anomalies = [
         anomaly for read in reads for anomaly in _wrong(read, reads[0], accounts, total, negative_balances)
     ]
     return Verdict.of(anomalies, reads=len(reads), total=total, wrong=len(anomalies))
 
 
+def _is_view(value: Any) -> bool:
+    return isinstance(value, Mapping | list | tuple)
+
+
+def _balances(read: Op) -> Mapping[Any, Any]:
+    return read.value if isinstance(read.value, Mapping) else dict(enumerate(read.value))
+
+
 def _wrong(read: Op, first: Op, accounts: set[str], total: int, negative_balances: bool) -> Iterator[Anomaly]:
-    balances: Mapping[Any, Any] = read.value
+    balances = _balances(read)
     strange = [key for key in balances if str(key) not in accounts]
     missing = sorted(accounts - set(map(str, balances)))
-    empty = [key for key, balance in balances.items() if not isinstance(balance, int)]
-    debts = {key: balance for key, balance in balances.items() if isinstance(balance, int) and balance < 0}
+    empty = [key for key, balance in balances.items() if not is_whole(balance)]
+    debts = {key: balance for key, balance in balances.items() if is_whole(balance) and balance < 0}
     witness = (read,) if read is first else (first, read)
     if strange or missing:
         why = (

@@ -135,7 +135,7 @@ def test_a_reader_who_goes_away_is_no_verdict(elsewhere: Path) -> None:
         (["test", "membership", "--liveness", "30"], "when all are well"),
         (
             ["test", "decree", "--substrate", "model", "--check-determinism"],
-            "a tape of choices on 'sim' only",
+            "choices are logged on 'sim' only",
         ),
         (["test", "decree", "--bug", "quorum-haf"], "did you mean quorum-half"),
         (["test", "decree", "--nemesis", "partitoin"], "did you mean partition"),

@@ -11,6 +11,7 @@ from ostrakon.checkers.collections.queues import total_queue
 from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.checkers.collections.sets import final_set
 from ostrakon.checkers.consistency.adya import g2
+from ostrakon.checkers.consistency.bank import bank
 from ostrakon.checkers.consistency.causal import causal
 from ostrakon.checkers.consistency.causal_reverse import causal_reverse
 from ostrakon.checkers.consistency.long_fork import long_fork
@@ -265,3 +266,29 @@ def test_a_history_for_another_checker_is_told_by_its_first_misfit(
 
     assert verdict.valid == "unknown"
     assert verdict.why == expected
+
+
+def test_a_silent_dequeue_accounts_for_one_missing_element_and_not_for_two() -> None:
+    line = "0 enqueue 1 ok; 0 enqueue 2 ok; 0 enqueue 3 ok; 1 dequeue info; 2 drain ok [3]"
+
+    verdict = total_queue(history(line))
+
+    assert verdict.valid == "invalid"
+    assert [anomaly.name for anomaly in verdict.anomalies] == ["lost element"]
+    assert (verdict.details["lost"], verdict.details["unaccounted"]) == (1, 1)
+    assert "2 acknowledged elements never came out" in verdict.why
+
+
+def test_a_bank_may_be_read_as_a_list_of_balances() -> None:
+    verdict = bank(history("0 read ok [10,10,10,10,10]; 1 read ok [1,7,4,20,16]"))
+    missing = bank(history("0 read ok [10,10]; 1 read ok [20]"))
+
+    assert verdict.why == "all accounts hold 48 together, where it should be 50"
+    assert bank(history("0 read ok [10,10]; 1 read ok [4,16]")).valid == "valid"
+    assert [anomaly.name for anomaly in missing.anomalies] == ["unexpected accounts"]
+
+
+def test_true_is_no_balance() -> None:
+    verdict = bank(history("0 read ok [10,10]; 1 read ok [19,true]"))
+
+    assert [anomaly.name for anomaly in verdict.anomalies] == ["no balance"]
