@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ostrakon.harness.faults import FAULTS, Machine, Nemesis, UnknownFault, find_fault
-from ostrakon.harness.faults.fault import Links
+from ostrakon.harness.faults import (
+    Cluster,
+    Links,
+    Machine,
+    Nemesis,
+    UnknownFault,
+    find_fault,
+    find_kind,
+    kind_names,
+)
 from ostrakon.harness.history import Event
 from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.plan import BadPlan, Plan
@@ -18,12 +26,9 @@ def nemesis_for(
 ) -> Nemesis:
     """The nemesis of a trial, whose nodes report these events, more and more of them."""
     names = tuple(machines)
-    return Nemesis(
-        links,
-        machines,
-        find=lambda target: workload.targets[target](events, names),
-        kind_of=workload.vocabulary.kind_of if workload.vocabulary is not None else lambda message: "",
-    )
+    kind_of = workload.vocabulary.kind_of if workload.vocabulary is not None else lambda message: ""
+    cluster = Cluster.of(links, machines, kind_of)
+    return Nemesis(cluster, find=lambda target: workload.targets[target](events, names))
 
 
 def require_aims(plan: Plan, workload: Workload) -> None:
@@ -38,7 +43,7 @@ def require_aims(plan: Plan, workload: Workload) -> None:
 def _unknown_faults(plan: Plan, workload: Workload) -> Iterator[str]:
     shapes = {fault.shape for fault in plan.faults}
     for name in plan.nemesis:
-        if name not in shapes and name not in FAULTS:
+        if name not in shapes:
             try:
                 find_fault(name, workload.targets)
             except UnknownFault as error:
@@ -46,6 +51,11 @@ def _unknown_faults(plan: Plan, workload: Workload) -> Iterator[str]:
 
 
 def _unknown_aims(plan: Plan, workload: Workload) -> Iterator[str]:
+    for number, fault in enumerate(plan.faults):
+        if (kind := find_kind(fault.kind)) is None:
+            yield f"faults[{number}] is of kind {fault.kind!r}; {suggestion(fault.kind, kind_names())}"
+        else:
+            yield from (f"faults[{number}] {problem}" for problem in kind.problems(fault))
     known = workload.vocabulary.kinds if workload.vocabulary is not None else ()
     for number, fault in enumerate(plan.faults):
         if fault.target and fault.target not in workload.targets:

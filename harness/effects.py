@@ -19,9 +19,9 @@ def inert_faults(plan: Plan, applied: Sequence[AppliedFault]) -> list[Finding]:
     """A trial is no evidence about a fault that was asked for and changed nothing."""
     struck = {
         name
-        for applied in applied
-        if not applied.effect.is_inert
-        for name in (applied.fault.kind, applied.fault.shape, applied.fault.asked)
+        for one in applied
+        if not one.effect.is_inert
+        for name in (one.fault.kind, one.fault.shape, one.fault.asked)
     }
     return [
         Finding("inert fault", "unknown", f"the fault {kind} was asked for and changed nothing")
@@ -44,5 +44,7 @@ def _told(number: int, applied: AppliedFault) -> dict[str, Any]:
         **({"files": effect.files} if effect.files else {}),
         **({"connections": effect.connections} if effect.connections else {}),
         **({"clocks": list(effect.clocks)} if effect.clocks else {}),
+        **({"other": dict(effect.other)} if effect.other else {}),
         "inert": effect.is_inert,
+        **({"why_inert": applied.why_inert} if applied.why_inert else {}),
     }

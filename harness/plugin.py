@@ -135,7 +135,7 @@ class _Session:
 
 def _planned(subject: Plan | Workload | str, fields: dict[str, Any]) -> tuple[Plan, Workload | None]:
     from ostrakon.harness.catalogue import UnknownName, find_workload
-    from ostrakon.harness.faults.kinds import UnknownFault
+    from ostrakon.harness.faults import UnknownFault
     from ostrakon.harness.plan import BadPlan, Plan
     from ostrakon.harness.planning import plan_for
 

@@ -6,11 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard
 
+from ostrakon.harness.faults.registry import find_kind
 from ostrakon.harness.history import History, Op
 from ostrakon.reports import shown
-
-MACHINE_FAULTS = frozenset({"pause", "stop", "kill", "power_loss"})
-"""Faults of whole nodes; their bands lie on the lanes of these nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,10 @@ def _is_time(ms: Any) -> TypeGuard[int]:
 
 
 def _begun(kind: str, time: int, fault: Mapping[str, Any]) -> Band:
-    nodes = _names(fault.get("nodes")) if kind in MACHINE_FAULTS else ()
+    known = find_kind(kind)
+    # A node that is down throughout does nothing, so the band lies on its lane.
+    is_down = known is not None and known.downtime == "throughout"
+    nodes = _names(fault.get("nodes")) if is_down else ()
     return Band(shown.short(kind, 40), time, None, whom(fault), nodes)
 
 

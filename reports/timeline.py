@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from ostrakon.harness.faults.registry import colour_of
 from ostrakon.harness.history import History, Op
-from ostrakon.harness.plan import FAULT_COLOURS
 from ostrakon.reports import shown, tables
 from ostrakon.reports.bands import Band, rows
 from ostrakon.reports.markup import Drawing, element
@@ -178,7 +178,7 @@ def _band(band: Band, row: int, scale: Stretched, top: int, height: float) -> Ma
 
 def fault_class(kind: str) -> str:
     """The style of a kind of fault; kinds alike share one, and so do all that nobody foresaw."""
-    return f"fault-{FAULT_COLOURS.get(kind, 'other')}"
+    return f"fault-{colour_of(kind)}"
 
 
 def fault_legend(kinds: Iterable[str]) -> list[tuple[str, str]]:

@@ -41,11 +41,13 @@ def _has_changed(effect: Mapping[str, Any]) -> bool | None:
     if "inert" in effect:
         return not effect["inert"]
     counts = [effect[field] for field in _COUNTS if field in effect]
+    if isinstance(other := effect.get("other"), Mapping):
+        counts.extend(other.values())
     return any(counts) if counts else None
 
 
 _COUNTS = (
-    *("messages", "stopped", "operations", "clocks"),
+    *("messages", "stopped", "operations", "files", "connections", "clocks"),
     *("cut", "delayed", "dropped", "duplicated", "reordered"),
 )
-"""What effect reports count: messages, operations of disks, or the nodes that were stopped or misled."""
+"""What effect reports count; what faults of other packages count is in `other`, by name."""

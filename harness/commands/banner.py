@@ -50,7 +50,7 @@ def _setting(plan: Plan) -> Iterator[str]:
 
 def _rates(plan: Plan) -> Iterator[str]:
     """How often each kind of fault comes, and which of the usual ones never do."""
-    from ostrakon.harness.faults.kinds import SURVIVABLE
+    from ostrakon.harness.faults.registry import SURVIVABLE
 
     counts = Counter(fault.asked or fault.kind for fault in plan.faults)
     rates = (f"{name} {count / plan.time_limit_s:.2g}/s" for name, count in sorted(counts.items()))

@@ -53,8 +53,7 @@ def _list_workload(reference: str, workload: Workload) -> None:
 
 def _list_installed() -> None:
     from ostrakon.harness.catalogue import find_workload, model_names, scenarios, workload_names
-    from ostrakon.harness.faults import FAULTS, GROUPS, TARGETS
-    from ostrakon.harness.faults.aim import SIZES
+    from ostrakon.harness.faults import GROUPS, SIZES, TARGETS, all_faults
 
     for name in workload_names():
         _list_workload(name, find_workload(name))
@@ -63,7 +62,7 @@ def _list_installed() -> None:
         click.echo(f"    {scenario.name:<36} {scenario.about}")
         click.echo(f"    {'':<36} goes wrong with --bug {' | '.join(scenario.bugs)}")
     click.secho("faults for --nemesis", bold=True)
-    for kind in FAULTS.values():
+    for kind in all_faults().values():
         click.echo(f"    {kind.name:<36} {kind.about}")
     click.secho("groups of them", bold=True)
     for name, about in GROUPS.items():

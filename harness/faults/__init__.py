@@ -1,48 +1,60 @@
-"""Who brings the faults: their shapes, what each does and undoes, and when."""
+"""Faults: what each kind does and undoes, how faults are drawn and aimed, and the nemesis."""
 
-from ostrakon.harness.faults.apply import apply_fault
+from ostrakon.harness.faults.clock import jumped, skewed, suspended
+from ostrakon.harness.faults.clog import clogged
+from ostrakon.harness.faults.cluster import Cluster, Links
 from ostrakon.harness.faults.crash_point import crashed_at_await, crashed_at_sync
-from ostrakon.harness.faults.device_fault import (
-    decayed,
-    failing_disk,
-    full_disk,
-    jumped,
-    skewed,
-    slow_disk,
-    spoilt_disk,
-    suspended,
+from ostrakon.harness.faults.disk_damage import damaging_disk, decayed
+from ostrakon.harness.faults.disk_error import failing_disk, full_disk, slow_disk
+from ostrakon.harness.faults.draw import (
+    SIZES,
+    also,
+    between,
+    either_way,
+    fewer_than_half,
+    some_links,
+    some_messages,
+    some_pair,
+    victims,
 )
-from ostrakon.harness.faults.draw import draw_faults
-from ostrakon.harness.faults.effect import ActiveFault, Effect
-from ostrakon.harness.faults.fault import (
-    Links,
-    clogged,
+from ostrakon.harness.faults.effect import ActiveFault, Effect, settled
+from ostrakon.harness.faults.grudge import Grudge
+from ostrakon.harness.faults.kind import FaultKind, aim_at_links, aim_at_nodes
+from ostrakon.harness.faults.machine_control import Machine, MachineControl
+from ostrakon.harness.faults.messages import (
     corrupted,
     delayed,
     disturbed,
     dropped,
     duplicated,
-    killed,
-    partition,
-    paused,
-    powerless,
     reordered,
-    reset,
-    stopped,
 )
-from ostrakon.harness.faults.grudge import Grudge
-from ostrakon.harness.faults.kinds import FAULTS, GROUPS, FaultKind, UnknownFault, fault_kinds, find_fault
-from ostrakon.harness.faults.machine_control import Machine, MachineControl
 from ostrakon.harness.faults.nemesis import AppliedFault, Nemesis, schedule
-from ostrakon.harness.faults.package import Package, Scattered, Steady
+from ostrakon.harness.faults.package import Package, Scattered, Steady, draw_faults
+from ostrakon.harness.faults.partition import partition
+from ostrakon.harness.faults.process import killed, paused, powerless, stopped
+from ostrakon.harness.faults.registry import (
+    FAULTS,
+    GROUPS,
+    UnknownFault,
+    all_faults,
+    apply_fault,
+    fault_kinds,
+    find_fault,
+    find_kind,
+    kind_names,
+)
+from ostrakon.harness.faults.reset import reset
 from ostrakon.harness.faults.target import TARGETS, Target
 
 __all__ = [
     "FAULTS",
     "GROUPS",
+    "SIZES",
     "TARGETS",
     "ActiveFault",
     "AppliedFault",
+    "Cluster",
     "Effect",
     "FaultKind",
     "Grudge",
@@ -55,32 +67,46 @@ __all__ = [
     "Steady",
     "Target",
     "UnknownFault",
+    "aim_at_links",
+    "aim_at_nodes",
+    "all_faults",
+    "also",
     "apply_fault",
+    "between",
     "clogged",
     "corrupted",
     "crashed_at_await",
     "crashed_at_sync",
+    "damaging_disk",
     "decayed",
     "delayed",
     "disturbed",
     "draw_faults",
     "dropped",
     "duplicated",
+    "either_way",
     "failing_disk",
     "fault_kinds",
+    "fewer_than_half",
     "find_fault",
+    "find_kind",
     "full_disk",
     "jumped",
     "killed",
+    "kind_names",
     "partition",
     "paused",
     "powerless",
     "reordered",
     "reset",
     "schedule",
+    "settled",
     "skewed",
     "slow_disk",
-    "spoilt_disk",
+    "some_links",
+    "some_messages",
+    "some_pair",
     "stopped",
     "suspended",
+    "victims",
 ]

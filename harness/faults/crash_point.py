@@ -1,7 +1,7 @@
 """Crashes at the worst moment: between a write and its sync, or in place of one turn of a program's tasks.
 
 Such a fault waits for its moment while it lasts, and the node is started again at its end. If the moment does
-not come, it has done nothing.
+not come, the fault has no effect.
 """
 
 from __future__ import annotations
@@ -11,20 +11,24 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from ostrakon.harness.faults.devices import Operation
+from ostrakon.harness.faults.draw import also, between, victims
 from ostrakon.harness.faults.effect import ActiveFault, Effect
+from ostrakon.harness.faults.kind import FaultKind
 from ostrakon.harness.faults.machine_control import How, MachineControl
 
 
 @contextmanager
 def crashed_at_sync(machines: MachineControl, nodes: Collection[str], after: int) -> Iterator[ActiveFault]:
-    """Machines lose their power before their next sync but `after`, when what it was for has been written."""
+    """Machines lose their power at a sync, after its data were written; `after` syncs are spared first."""
     with ExitStack() as undo:
         fallen = _Fallen(machines, "power_loss", undo)
         for name in machines.equipped(nodes):
             watcher = _Watcher(partial(fallen.add, name), after)
             machines.devices(name).watch(watcher)
             undo.callback(machines.devices(name).ignore, watcher)
-        yield ActiveFault(fallen.effect)
+        yield ActiveFault(
+            fallen.effect, lambda: fallen.why_inert(nodes, f"synced fewer than {after + 1} times")
+        )
 
 
 @contextmanager
@@ -36,25 +40,31 @@ def crashed_at_await(machines: MachineControl, nodes: Collection[str], after: in
             crash = partial(fallen.add, name)
             machine.crash_after(after, crash)
             undo.callback(machine.spare, crash)
-        yield ActiveFault(fallen.effect)
+        yield ActiveFault(fallen.effect, lambda: fallen.why_inert(nodes, f"ran for fewer than {after} turns"))
 
 
 class _Fallen:
-    """The nodes whose moment has come."""
+    """The nodes that were struck because their moment came."""
 
     def __init__(self, machines: MachineControl, how: How, undo: ExitStack) -> None:
-        self._custody, self._how, self._undo = machines, how, undo
+        self._machines, self._how, self._undo = machines, how, undo
         self._names: list[str] = []
 
     def add(self, name: str) -> None:
-        """Strike a node down, until the fault is over."""
-        if self._custody.hold(name, self._how):
+        """Stop a node, until the fault is over."""
+        if self._machines.hold(name, self._how):
             self._names.append(name)
-        self._undo.callback(self._custody.release, name, self._how)
+        self._undo.callback(self._machines.release, name, self._how)
 
     def effect(self) -> Effect:
-        """Who was struck down."""
+        """The nodes that were stopped."""
         return Effect(stopped=tuple(sorted(self._names)))
+
+    def why_inert(self, nodes: Collection[str], what: str) -> str:
+        """Why no node was stopped: it was down, or its moment did not come."""
+        if not self._machines.equipped(nodes):
+            return "the machines of this substrate cannot be crashed at such a moment"
+        return ", ".join(f"{node} {self._machines.state(node) or what}" for node in sorted(nodes))
 
 
 class _Watcher:
@@ -68,3 +78,27 @@ class _Watcher:
             self._left -= 1
             if self._left == -1:
                 self._crash()
+
+
+CRASH_AT_SYNC = FaultKind(
+    "crash_at_sync",
+    "machines lose power between a write and its sync",
+    lambda fault, cluster: crashed_at_sync(cluster.machines, fault.nodes, fault.after),
+    also(victims, after=lambda rng: rng.choice((0, 0, 1, 2, 4))),
+    ms_min=100,
+    colour="power_loss",
+    downtime="possible",
+    substrates=("sim",),
+    groups=("all",),
+)
+CRASH_AT_AWAIT = FaultKind(
+    "crash_at_await",
+    "processes are killed in the middle of what they do",
+    lambda fault, cluster: crashed_at_await(cluster.machines, fault.nodes, fault.after),
+    also(victims, after=between(1, 100)),
+    ms_min=100,
+    colour="kill",
+    downtime="possible",
+    substrates=("sim",),
+    groups=("all",),
+)

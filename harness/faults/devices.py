@@ -1,7 +1,7 @@
-"""Clocks and disks as faults leave them, so that overlapping faults of one device do not undo each other.
+"""Clocks and disks under faults, so that overlapping faults of one device do not undo each other.
 
-Each fault is a complaint that a device has. While any are at work, clocks go by all skews together and a disk
-is as slow as the worst of them makes it; when the last is over, the device is as it was before the first.
+Each fault is an impairment of a device. While any are at work, clocks run by all skews together and a disk is
+as slow as the slowest of them makes it; when the last has ended, the device is as it was before the first.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from ostrakon.harness.substrates.latency import Exponential
+
 Operation = Literal["read", "write", "sync"]
 Watcher = Callable[[Operation, str], object]
-"""Told of an operation of a disk, and of its path, before it happens."""
+"""Called with an operation of a disk and its path, before the operation happens."""
 
 
 class Clock(Protocol):
-    """What can be done to a clock; the simulator's clocks are like this."""
+    """What faults can do to a clock; the simulator has such clocks."""
 
     wall_readings: int
     """How often the program has asked for the wall-clock time."""
 
     def set_rate(self, rate: float) -> None:
-        """Let so many seconds pass in one from now on."""
+        """Let the clock run by so many seconds a second from now on."""
 
     def step(self, seconds: float) -> None:
         """Set the wall clock forward, or back."""
@@ -33,11 +35,11 @@ class Clock(Protocol):
         """Let the monotonic clock stand still."""
 
     def thaw(self) -> object:
-        """Let it go on."""
+        """Let the monotonic clock go on."""
 
 
 class Disk(Protocol):
-    """What can be done to a disk; the simulator's disks are like this."""
+    """What faults can do to a disk; the simulator has such disks."""
 
     sync_latency: Any
     """How long the device takes, as a distribution."""
@@ -46,7 +48,7 @@ class Disk(Protocol):
     failing: MutableMapping[Any, int]
     """Operations that fail, with their errno."""
     on_operation: Callable[[Any, str], object] | None
-    """Told of each operation and its path before it happens."""
+    """Called with each operation and its path before the operation happens."""
     waits: int
     """How often a program has waited for the device."""
     refusals: int
@@ -55,18 +57,18 @@ class Disk(Protocol):
     faulty: Any
 
     def disturb(self, fault: Any) -> Any:
-        """Let data be spoiled from now on."""
+        """Damage data from now on."""
 
     def decay(self, kind: Any) -> int:
         """Damage one file where it lies; returns how many are damaged."""
 
     def settle(self, fault: Any) -> object:
-        """Spoil no more by this fault."""
+        """Stop damaging data by this fault."""
 
 
 @runtime_checkable
 class Equipped(Protocol):
-    """A machine that has clocks and a disk, and a program that can be struck at a turn of its tasks."""
+    """A machine that has clocks and a disk, and a program that can be crashed at a turn of its tasks."""
 
     @property
     def clock(self) -> Any:
@@ -78,7 +80,7 @@ class Equipped(Protocol):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """Another whenever its program has run in between."""
+        """A value that differs whenever the program has run in between."""
 
     def crash_after(self, turns: int, crash: Callable[[], object]) -> None:
         """Call `crash` in place of a turn of the program's tasks, so many turns from now."""
@@ -108,7 +110,7 @@ class Slow:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """What is there fits, and no more."""
+    """No file can grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Failing:
     operation: Operation
 
 
-Complaint = Skew | Frozen | Slow | Full | Failing
+Impairment = Skew | Frozen | Slow | Full | Failing
 
 
 class Devices:
@@ -127,27 +129,27 @@ class Devices:
     def __init__(self, machine: Equipped) -> None:
         self.clock: Clock = machine.clock
         self.disk: Disk = machine.disk
-        self._complaints: list[Complaint] = []
+        self._impairments: list[Impairment] = []
         self._watchers: list[Watcher] = []
         self._sync_latency = self.disk.sync_latency
 
-    def fall_ill(self, complaint: Complaint) -> None:
-        """One more fault is at work."""
-        self._complaints.append(complaint)
-        self._follow(complaint)
+    def impair(self, impairment: Impairment) -> None:
+        """Let one more fault begin."""
+        self._impairments.append(impairment)
+        self._follow(impairment)
 
-    def recover(self, complaint: Complaint) -> None:
-        """One fault less is at work."""
-        self._complaints.remove(complaint)
-        self._follow(complaint)
+    def restore(self, impairment: Impairment) -> None:
+        """Let one fault end."""
+        self._impairments.remove(impairment)
+        self._follow(impairment)
 
     def watch(self, watcher: Watcher) -> None:
-        """Have each operation of the disk told to someone, before it happens."""
+        """Call `watcher` before each operation of the disk."""
         self._watchers.append(watcher)
         self.disk.on_operation = self._tell
 
     def ignore(self, watcher: Watcher) -> None:
-        """Tell them no more."""
+        """Call `watcher` no more."""
         self._watchers.remove(watcher)
         if not self._watchers:
             self.disk.on_operation = None
@@ -156,9 +158,11 @@ class Devices:
         for watcher in self._watchers[:]:
             watcher(operation, path)
 
-    def _follow(self, changed: Complaint) -> None:
-        """Let the device be as all complaints of the kind that has changed would have it."""
-        alike: list[Any] = [complaint for complaint in self._complaints if type(complaint) is type(changed)]
+    def _follow(self, changed: Impairment) -> None:
+        """Make the device what all impairments of the changed kind together say."""
+        alike: list[Any] = [
+            impairment for impairment in self._impairments if type(impairment) is type(changed)
+        ]
         disk = self.disk
         match changed:
             case Skew():
@@ -175,7 +179,5 @@ class Devices:
                 del disk.failing[operation]
 
 
-def _about(ms: float) -> Any:
-    from ostrakon.harness.substrates.latency import Exponential
-
+def _about(ms: float) -> Exponential:
     return Exponential(mean_ms=ms, floor_ms=ms / 4)

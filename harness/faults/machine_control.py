@@ -1,33 +1,34 @@
-"""Who holds which machine, so that overlapping faults of machines do not undo each other.
+"""Counts which faults hold which machine, so that overlapping faults of machines do not undo each other.
 
-A machine is down while any fault holds it down, and stopped while any fault holds it stopped; it comes
-back when the last of them lets go. What to do at each change is decided by a pure function.
+A machine is down while any fault holds it down, and stopped while any fault holds it stopped. It comes back
+when the last of these faults ends. A pure function (`steps`) decides what to do at each change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 from msgspec.structs import replace
 
-from ostrakon.harness.faults.devices import Devices, Equipped
+from ostrakon.harness.faults.devices import Devices, Equipped, Impairment
 
 How = Literal["pause", "stop", "kill", "power_loss"]
 Step = Literal["pause", "resume", "stop", "kill", "power_off", "restart"]
 
 
 class Machine(Protocol):
-    """What can be done to a machine; the simulator's machines are like this."""
+    """What every fault of processes can do to a machine."""
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is there, even if stopped."""
+        """Whether it has a process, even a stopped one."""
 
     @property
     def is_paused(self) -> bool:
-        """Whether its process is there and stopped."""
+        """Whether it has a process and that process is stopped."""
 
     def pause(self) -> object:
         """SIGSTOP."""
@@ -39,7 +40,7 @@ class Machine(Protocol):
         """SIGKILL; what was written stays in the page cache."""
 
     def power_off(self) -> object:
-        """No more power, process or no process; what was not synced may be lost."""
+        """Cut the power, whether or not there is a process; what was not synced may be lost."""
 
     def restart(self) -> object:
         """Start the program again, as a new process."""
@@ -47,14 +48,14 @@ class Machine(Protocol):
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """A machine whose process can be told to end; one that is not like this is killed."""
+    """A machine whose process can be told to end; other machines are killed instead."""
 
     def stop(self) -> object:
         """SIGTERM."""
 
 
 class Hold(msgspec.Struct, frozen=True):
-    """How many faults hold one machine, and how."""
+    """How many faults hold one machine, by what they hold it with."""
 
     pause: int = 0
     stop: int = 0
@@ -63,17 +64,17 @@ class Hold(msgspec.Struct, frozen=True):
 
     @property
     def is_down(self) -> bool:
-        """Whether there is to be no process at all, at once or soon."""
+        """Whether the machine must have no process, at once or soon."""
         return self.stop > 0 or self.is_cut_short
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether there is to be none at once."""
+        """Whether the machine must have no process at once."""
         return self.kill + self.power_loss > 0
 
 
 class MachineControl:
-    """The machines of a cluster, held by faults; the one place through which faults touch them."""
+    """The machines of a cluster. Faults pause, stop and kill them through this object alone."""
 
     def __init__(self, machines: Mapping[str, Machine]) -> None:
         self._machines = machines
@@ -86,61 +87,87 @@ class MachineControl:
         return tuple(self._machines)
 
     def is_running(self, name: str) -> bool:
-        """Whether a machine's process is there, even if stopped. Raises: ValueError."""
-        return self._machine(name).is_running
+        """Whether a machine has a process, even a stopped one. Raises: ValueError."""
+        return self.machine(name).is_running
 
-    def hold(self, name: str, how: How) -> bool:
-        """One more fault holds a machine; returns whether a running process was stopped by it.
+    def state(self, name: str) -> str:
+        """What keeps a machine from acting, as a predicate: "was killed already"; empty if nothing does.
 
         Raises: ValueError, when there is no such machine.
         """
-        machine = self._machine(name)
+        hold, machine = self._holds.get(name, Hold()), self.machine(name)
+        if hold.power_loss:
+            return "had no power already"
+        if hold.kill:
+            return "was killed already"
+        if hold.stop:
+            return "was told to stop already"
+        if not machine.is_running:
+            return "had ended already"
+        return "was paused already" if machine.is_paused else ""
+
+    def hold(self, name: str, how: How) -> bool:
+        """Let one more fault hold a machine; returns whether this stopped a running process.
+
+        Raises: ValueError, when there is no such machine.
+        """
+        machine = self.machine(name)
         was_acting = machine.is_running and not machine.is_paused
         was_running = machine.is_running
         self._change(name, how, +1)
         return was_acting and machine.is_paused if how == "pause" else was_running and not machine.is_running
 
     def release(self, name: str, how: How) -> None:
-        """One fault less holds a machine."""
+        """Let one fault less hold a machine."""
         self._change(name, how, -1)
 
     def revive(self, name: str) -> None:
-        """Start a machine again whose process has ended by itself, unless a fault holds it down."""
-        hold, machine = self._holds.get(name, Hold()), self._machine(name)
+        """Restart a machine whose process has ended by itself, unless a fault holds the machine down."""
+        hold, machine = self._holds.get(name, Hold()), self.machine(name)
         if not hold.is_down and not machine.is_running:
             for step in steps(replace(hold, kill=1), hold):
                 _take(step, machine)
 
     def equipped(self, names: Collection[str]) -> dict[str, Equipped]:
-        """Those of these machines that have clocks and disks to be struck, by name and in order.
+        """Those of these machines that have clocks and disks, by name and in order.
 
         Raises: ValueError, when there is no such machine.
         """
-        machines: dict[str, Any] = {name: self._machine(name) for name in sorted(set(names))}
+        machines: dict[str, Any] = {name: self.machine(name) for name in sorted(set(names))}
         return {name: machine for name, machine in machines.items() if isinstance(machine, Equipped)}
 
     def devices(self, name: str) -> Devices:
-        """The clock and the disk of a machine that is equipped with them."""
+        """The clock and the disk of a machine that has them."""
         if name not in self._devices:
             self._devices[name] = Devices(self.equipped([name])[name])
         return self._devices[name]
 
+    @contextmanager
+    def impaired(self, names: Iterable[str], impairment: Impairment) -> Iterator[ExitStack]:
+        """The devices of these machines are impaired; the stack ends before they are restored."""
+        with ExitStack() as undo:
+            for name in names:
+                self.devices(name).impair(impairment)
+                undo.callback(self.devices(name).restore, impairment)
+            yield undo
+
     def _change(self, name: str, how: How, by: int) -> None:
         before = self._holds.get(name, Hold())
         after = replace(before, **{how: getattr(before, how) + by})
-        assert getattr(after, how) >= 0, f"{name} is let go by a fault ({how}) that did not hold it"
+        assert getattr(after, how) >= 0, f"a fault ({how}) releases {name} and did not hold it"
         for step in steps(before, after):
-            _take(step, self._machine(name))
+            _take(step, self.machine(name))
         self._holds[name] = after
 
-    def _machine(self, name: str) -> Machine:
+    def machine(self, name: str) -> Machine:
+        """The machine of this name. Raises: ValueError."""
         if (machine := self._machines.get(name)) is None:
             raise ValueError(f"there is no machine called {name!r}; there are: {', '.join(self._machines)}")
         return machine
 
 
 def steps(before: Hold, after: Hold) -> list[Step]:
-    """What to do to a machine when those who hold it change by one."""
+    """What to do to a machine when one fault more, or one less, holds it."""
     if after.power_loss and not before.power_loss:
         return ["power_off"]
     if after.is_cut_short:

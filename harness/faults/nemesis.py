@@ -1,14 +1,14 @@
-"""The nemesis: does the faults of a plan when its generator says so, and tells in the history what they did.
+"""The nemesis: applies the faults of a plan when its generator says so, and records what they did.
 
-Its ops are info, like all it does. `start-<kind>` carries the fault and an `id` and, when complete, whom the
-fault strikes, if that was not known before; `stop-<kind>` carries the `id` and, when complete, what the fault
-did; `heal` ends every fault that is still open.
+Its ops are always info. `start-<kind>` has the fault and an `id` and, when complete, what the fault
+strikes, if that was not known before. `stop-<kind>` has the `id` and, when complete, what the fault did.
+`heal` ends every fault that is still open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -16,11 +16,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ostrakon.harness.faults.apply import apply_fault
+from ostrakon.harness.faults.cluster import Cluster
 from ostrakon.harness.faults.effect import ActiveFault, Effect, FaultContext
-from ostrakon.harness.faults.fault import Links, nothing
-from ostrakon.harness.faults.machine_control import Machine, MachineControl
-from ostrakon.harness.faults.target import aimed
+from ostrakon.harness.faults.registry import apply_fault, find_kind
 from ostrakon.harness.generator import Generator, OpRequest, sequence
 from ostrakon.harness.generator import nemesis as by_nemesis
 from ostrakon.harness.history import Op
@@ -33,29 +31,23 @@ class AppliedFault:
 
     fault: Fault
     effect: Effect
+    why_inert: str = ""
+    """Why it has done nothing, if it has done nothing and can tell the reason."""
 
 
 class Nemesis:
     """Begins and ends faults; used as a context manager, at whose end every fault is over."""
 
-    def __init__(
-        self,
-        links: Links[Any, Any],
-        machines: Mapping[str, Machine],
-        *,
-        find: Callable[[str], Sequence[str]] = lambda target: (),
-        kind_of: Callable[[Any], str] = lambda message: "",
-    ) -> None:
-        """`find` finds the nodes that a fault's target means now; `kind_of` tells messages apart."""
-        self._links, self._custody = links, MachineControl(machines)
-        self._find, self._kind_of = find, kind_of
+    def __init__(self, cluster: Cluster, *, find: Callable[[str], Sequence[str]] = lambda target: ()) -> None:
+        """`find` finds the nodes that a fault's target means now."""
+        self._cluster, self._find = cluster, find
         self._begun: dict[int, tuple[Fault, ActiveFault]] = {}
         self._open: dict[int, tuple[str, FaultContext]] = {}
 
     async def apply(self, op: Op) -> Op:
-        """Do what an op says, and return it with what came of it.
+        """Do what an op says, and return the op completed.
 
-        Raises: ValueError, when it says nothing that a nemesis could do.
+        Raises: ValueError, when the op says nothing that a nemesis can do.
         """
         match op.f.partition("-"), op.value:
             case ("start", "-", kind), {"id": int(number), **fields} if number not in self._begun:
@@ -79,13 +71,13 @@ class Nemesis:
         ]
 
     def revive(self, name: str) -> None:
-        """Start a node again that has given up because of a fault, unless one holds it down."""
-        self._custody.revive(name)
+        """Restart a node that has given up because of a fault, unless another fault holds the node down."""
+        self._cluster.machines.revive(name)
 
     @property
     def applied(self) -> tuple[AppliedFault, ...]:
         """All faults that were begun, in that order, with what they have done so far."""
-        return tuple(AppliedFault(fault, active.effect()) for fault, active in self._begun.values())
+        return tuple(_applied(fault, active) for fault, active in self._begun.values())
 
     def __enter__(self) -> Nemesis:
         return self
@@ -95,24 +87,23 @@ class Nemesis:
     ) -> None:
         # Through a stack, so that a fault that cannot be undone does not keep the others from it.
         with ExitStack() as undo:
-            for _, active in self._open.values():
-                undo.push(active)
+            for _, context in self._open.values():
+                undo.push(context)
         self._open.clear()
 
     def _start(self, number: int, fault: Fault) -> Fault:
-        if fault.target:
-            fault = aimed(fault, self._find(fault.target), self._custody.names)
-        only = (lambda message: self._kind_of(message) == fault.message) if fault.message else None
-        # A target that is nobody, as when nobody leads, must not be taken for everybody.
-        active = nothing() if _is_aimless(fault) else apply_fault(fault, self._links, self._custody, only)
-        self._begun[number] = fault, active.__enter__()
-        self._open[number] = fault.kind, active
+        if fault.target and (kind := find_kind(fault.kind)) is not None:
+            fault = kind.aim(fault, self._find(fault.target), self._cluster.nodes)
+        # A target that is no node, as when no node leads, must not be taken for all nodes.
+        context = _aimless(fault) if _is_aimless(fault) else apply_fault(fault, self._cluster)
+        self._begun[number] = fault, context.__enter__()
+        self._open[number] = fault.kind, context
         return fault
 
     def _stop(self, number: int) -> dict[str, Any]:
         if number in self._open:
-            _, active = self._open.pop(number)
-            active.__exit__(None, None, None)
+            _, context = self._open.pop(number)
+            context.__exit__(None, None, None)
         effect = self._begun[number][1].effect()
         return {**_plain(effect), **({"inert": True} if effect.is_inert else {})}
 
@@ -150,6 +141,16 @@ def stop(number: int, fault: Fault) -> OpRequest:
     )
 
 
+@contextmanager
+def _aimless(fault: Fault) -> Iterator[ActiveFault]:
+    yield ActiveFault(Effect, lambda: f"no node was `{fault.target}` when it began")
+
+
+def _applied(fault: Fault, active: ActiveFault) -> AppliedFault:
+    effect = active.effect()
+    return AppliedFault(fault, effect, active.why_inert() if effect.is_inert else "")
+
+
 def _is_aimless(fault: Fault) -> bool:
     return bool(fault.target) and not (fault.nodes or fault.grudge or fault.links)
 
@@ -162,6 +163,6 @@ def _fault(kind: str, fields: Mapping[Any, Any]) -> Fault:
 
 
 def _plain(data: Fault | Effect) -> dict[str, Any]:
-    """Just what a reader of the history file will find."""
+    """The data as a reader of the history file finds them."""
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(data))
     return plain

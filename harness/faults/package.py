@@ -4,23 +4,24 @@
     network = Package(fault_kinds(["delay", "drop"], rng))
     faults = (leaders | network).draw(rng, nodes, time_limit_s=10)
 
-Each kind knows whom it strikes (`aim`), what it does and undoes (`Fault.kind`, of which `apply_fault` makes a
-context manager) and its colour in reports.
+`draw_faults` draws the faults of a trial by the names of their kinds.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from msgspec.structs import replace
 
 from ostrakon.harness.faults.grudge import majority_of
-from ostrakon.harness.faults.kinds import FAULTS, FaultKind
-from ostrakon.harness.plan import MESSAGE_KINDS, Fault
+from ostrakon.harness.faults.kind import FaultKind
+from ostrakon.harness.faults.registry import all_faults, fault_kinds
+from ostrakon.harness.faults.target import TARGETS
+from ostrakon.harness.plan import Fault
 
 _GAP_MS = 600
 """Mean time from the beginning of one fault to the next, if there is that much: they overlap at times, and at
@@ -92,7 +93,7 @@ class Package:
 
     @property
     def colours(self) -> Mapping[str, str]:
-        """The group whose colour each kind has in reports."""
+        """The colour that each kind has in reports, by name."""
         own = {kind.name: kind.colour for kind in self.kinds}
         return {name: colour for other in self.others for name, colour in other.colours.items()} | own
 
@@ -133,27 +134,50 @@ class Package:
             candidates = nodes
             if keep_majority and kind.takes_down:
                 candidates = _dispensable(faults, at_ms, nodes, rng)
-            fault = Fault(kind=kind.kind, at_ms=at_ms, for_ms=for_ms, **kind.aim(candidates, rng))
+            fault = Fault(kind=kind.kind, at_ms=at_ms, for_ms=for_ms, **kind.draw(candidates, rng))
             if kind.name != kind.kind:
                 fault = replace(fault, asked=kind.name)
-            if _strikes_someone(fault) and not (keep_majority and kind.takes_down and fault.target):
+            if _strikes_something(fault, kind) and not (keep_majority and kind.takes_down and fault.target):
                 faults.extend(kind.expand(fault, rng))
 
 
 def _dispensable(faults: Sequence[Fault], at_ms: int, nodes: Sequence[str], rng: random.Random) -> list[str]:
-    """Who is down at a time, or comes back at that very instant, and as many more as can be spared."""
+    """The nodes that are down at a time, or come back at that instant, and as many more as can be spared."""
+    known = all_faults()
     late = [fault for fault in faults if fault.at_ms + fault.for_ms >= at_ms]
-    down = sorted({node for fault in late if FAULTS[fault.kind].takes_down for node in fault.nodes})
+    down = sorted({node for fault in late if known[fault.kind].takes_down for node in fault.nodes})
     spare = max(0, len(nodes) - majority_of(nodes) - len(down))
     return down + rng.sample([node for node in nodes if node not in down], spare)
 
 
-def _strikes_someone(fault: Fault) -> bool:
-    """A cluster may be too small for that."""
+def _strikes_something(fault: Fault, kind: FaultKind) -> bool:
+    """Whether the draw found something to strike; a cluster may be too small for that."""
     aimed = fault.nodes or fault.grudge or fault.links or fault.target
-    return bool(aimed) or (fault.kind in MESSAGE_KINDS and fault.probability > 0)
+    return bool(aimed) or (kind.applies_to == "messages" and fault.probability > 0)
 
 
 def _in_turn(kinds: Sequence[FaultKind], rng: random.Random) -> Iterator[FaultKind]:
     while kinds:
         yield from rng.sample(kinds, len(kinds))
+
+
+def draw_faults(
+    rng: random.Random,
+    nodes: Sequence[str],
+    kinds: Sequence[str],
+    time_limit_s: float,
+    *,
+    begin_by_s: float = math.inf,
+    keep_majority: bool = False,
+    steady_s: float | None = None,
+    targets: Collection[str] = tuple(TARGETS),
+) -> tuple[Fault, ...]:
+    """Faults of these kinds and groups, by their names (see `registry`), drawn as by `Package.draw`.
+
+    With `steady_s`, faults come one at a time: each lasts so long, and before it there is none for as long.
+
+    Raises: UnknownFault.
+    """
+    rhythm = Scattered() if steady_s is None else Steady(steady_s)
+    package = Package(fault_kinds(kinds, rng, targets), rhythm)
+    return package.draw(rng, nodes, time_limit_s, begin_by_s=begin_by_s, keep_majority=keep_majority)

@@ -1,21 +1,16 @@
-"""Targets that only the course of a trial decides: who leads, who holds the newest value.
+"""Targets that are known only while a trial runs: the leader, the nodes that hold the newest value.
 
-A plan names such a target; when the fault begins, a pure function of what nodes have reported so far finds
-the nodes, and the history tells which. The same plan therefore strikes the same nodes again. These are for
-protocols that report ballots, as Paxos does; a workload of another kind brings its own.
+A plan names such a target. When the fault begins, a pure function of what nodes have reported so far finds
+the nodes, and the history says which they were. The same plan therefore strikes the same nodes again. The
+targets here are for protocols that report ballots, as Paxos does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import permutations
+from collections.abc import Callable, Mapping, Sequence
 
-from msgspec.structs import replace
-
-from ostrakon.harness.faults import grudge
-from ostrakon.harness.faults.grudge import Grudge, majority_of
+from ostrakon.harness.faults.grudge import majority_of
 from ostrakon.harness.history import Event
-from ostrakon.harness.plan import LINK_KINDS, Fault
 
 Target = Callable[[Sequence[Event], Sequence[str]], Sequence[str]]
 """Given all that nodes have reported so far, and the cluster's nodes: those that are meant, if any are."""
@@ -57,37 +52,6 @@ TARGETS: Mapping[str, Target] = {
     "behind": behind,
 }
 """The targets there are, by name."""
-
-
-def aimed(fault: Fault, struck: Sequence[str], nodes: Sequence[str]) -> Fault:
-    """The fault, now that it is known whom it strikes: nodes, their links, or their part of the cluster."""
-    struck = [node for node in nodes if node in struck]
-    if fault.kind == "partition":
-        return replace(fault, grudge=_parted(fault.shape, struck, nodes))
-    if fault.kind in LINK_KINDS:
-        return replace(fault, links=tuple(links_of(struck, nodes)))
-    return replace(fault, nodes=tuple(struck))
-
-
-def links_of(struck: Iterable[str], nodes: Sequence[str]) -> list[tuple[str, str]]:
-    """All links from and to these nodes, in order."""
-    struck = set(struck)
-    return [pair for pair in sorted(permutations(nodes, 2)) if struck.intersection(pair)]
-
-
-def _parted(shape: str, struck: Sequence[str], nodes: Sequence[str]) -> Grudge:
-    others = _but(nodes, struck)
-    match shape:
-        case _ if not struck or not others:
-            return {}
-        case "send-only":
-            return grudge.one_way(others, struck)
-        case "receive-only":
-            return grudge.one_way(struck, others)
-        case "bridge":
-            middle = len(others) // 2
-            return grudge.complete([others[:middle], others[middle:]])
-    return grudge.isolate(nodes, struck)
 
 
 def _but(nodes: Sequence[str], some: Sequence[str]) -> Sequence[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ostrakon.harness.faults.kinds import DISKS, SURVIVABLE
+from ostrakon.harness.faults.registry import DISKS, SURVIVABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import msgspec
 
 from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
 from ostrakon.harness.faults import draw_faults, find_fault
-from ostrakon.harness.faults.kinds import SURVIVABLE
+from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from ostrakon.harness.reference import is_reference
 from ostrakon.harness.search.recipe import RECIPES, Recipe

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from ostrakon.harness.faults import draw_faults
-from ostrakon.harness.faults.kinds import SURVIVABLE
+from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
 
 _LEFT_OUT, _MOVED = 0.1, 0.4

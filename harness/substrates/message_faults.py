@@ -71,6 +71,8 @@ class Disturbed:
         self.disturbance = disturbance
         self.messages = 0
         """How many messages it has struck."""
+        self.seen = 0
+        """How many messages it could have struck, by their kind and link."""
         self._spared = 0
         self._busy_until_ns: dict[tuple[str, str], int] = {}
 
@@ -79,6 +81,7 @@ class Disturbed:
         what = self.disturbance
         if what.only is not None and not what.only(message):
             return False
+        self.seen += 1
         if rng.random() >= what.probability or 0 < what.most <= self.messages:
             return False
         if self._spared < what.after:

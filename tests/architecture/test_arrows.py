@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "paxos_impl": ("paxos_impl",),
     "harness": ("harness",),
     "checkers": ("checkers", "harness.history"),
-    "reports": ("reports", "checkers", "harness.history", "harness.store", "harness.plan"),
+    "reports": ("reports", "checkers", "harness.history", "harness.store", "harness.plan", "harness.faults"),
     "workloads": OURS,
 }
 WITHOUT_TRIO = (

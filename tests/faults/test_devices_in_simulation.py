@@ -10,25 +10,25 @@ import pytest
 import trio
 
 from ostrakon.harness.faults import (
+    Cluster,
     MachineControl,
     apply_fault,
     clogged,
     corrupted,
     crashed_at_await,
     crashed_at_sync,
+    damaging_disk,
     decayed,
     failing_disk,
     full_disk,
     jumped,
     skewed,
     slow_disk,
-    spoilt_disk,
     suspended,
 )
-from ostrakon.harness.faults.device_fault import SPOILS
 from ostrakon.harness.plan import Fault
 from ostrakon.harness.sim import Constant, World
-from ostrakon.harness.sim.disk.disk_fault import Decay
+from ostrakon.harness.sim.disk.disk_fault import Decay, DiskFaultKind
 from ostrakon.harness.sim.kernel.clock import EPOCH_S
 from ostrakon.harness.substrates.errors import is_injected
 
@@ -242,9 +242,11 @@ def test_corrupted_messages_arrive_otherwise_than_they_were_sent(toy: Toy) -> No
     assert toy.is_well()
 
 
-@pytest.mark.parametrize("kind", ["lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes"])
-def test_spoilt_disks_say_that_all_is_well_and_lose_what_they_were_given(toy: Toy, kind: str) -> None:
-    with spoilt_disk(toy.machines, ["scribe"], SPOILS[kind], 1.0) as fault:
+@pytest.mark.parametrize("kind", ["lying sync", "lost write", "corrupt write", "misdirected write"])
+def test_damaging_disks_say_that_all_is_well_and_lose_what_they_were_given(
+    toy: Toy, kind: DiskFaultKind
+) -> None:
+    with damaging_disk(toy.machines, ["scribe"], kind, 1.0) as fault:
         assert 9 <= toy.notes(1.0) <= 10
         # For as long as this lasts, so that no later sync makes up for it.
         toy.scribe.power_off()
@@ -302,7 +304,7 @@ def test_reads_fall_short_and_are_whole_again_afterwards() -> None:
         world.machine("n1").start(ask_once_a_second)
         world.run(until_s=2.5)
         fault = Fault("short_reads", 0, 1, nodes=("n1",), probability=1.0)
-        with apply_fault(fault, world.network, MachineControl(world.machines)) as active:
+        with apply_fault(fault, Cluster.of(world.network, world.machines)) as active:
             world.run(until_s=5.5)
         world.run(until_s=7.5)
 
@@ -320,7 +322,7 @@ def test_faults_of_who_does_nothing_are_inert(toy: Toy) -> None:
         slow_disk(toy.machines, hermit, 5.0) as slow,
         full_disk(toy.machines, hermit) as full,
         failing_disk(toy.machines, hermit, "sync") as failing,
-        spoilt_disk(toy.machines, hermit, "stale read", 1.0) as spoilt,
+        damaging_disk(toy.machines, hermit, "stale read", 1.0) as spoilt,
         crashed_at_sync(toy.machines, hermit, 0) as crash,
         clogged(toy.world.network, [("hermit", "reader")]) as clog,
     ):

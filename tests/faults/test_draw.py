@@ -11,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.harness.faults import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds
-from ostrakon.harness.faults.expand import Expand, restart_loop, strobe, swizzle
+from ostrakon.harness.faults import FAULTS, GROUPS, UnknownFault, draw_faults, fault_kinds, kind_names
+from ostrakon.harness.faults.clock import strobe
+from ostrakon.harness.faults.clog import swizzle
 from ostrakon.harness.faults.grudge import majority_of
-from ostrakon.harness.faults.kinds import SURVIVABLE, UNSAFE
-from ostrakon.harness.plan import FAULT_KINDS, Fault, Plan, decode_plan, encode_plan
+from ostrakon.harness.faults.kind import Expand
+from ostrakon.harness.faults.process import restart_loop
+from ostrakon.harness.faults.registry import SURVIVABLE, UNSAFE
+from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
@@ -45,7 +48,7 @@ def test_faults_strike_this_clusters_nodes_in_a_way_that_a_plan_can_say(
 
     assert decode_plan(encode_plan(plan)) == plan
     for fault in faults:
-        assert fault.kind in FAULT_KINDS
+        assert fault.kind in kind_names()
         assert fault.nodes or fault.grudge or fault.links or fault.target or fault.probability > 0
 
 
@@ -138,7 +141,7 @@ def test_mixed_leaves_kinds_out_and_differs_from_seed_to_seed() -> None:
 
 def test_every_kind_has_a_line_about_it() -> None:
     assert all(kind.about and "\n" not in kind.about for kind in FAULTS.values())
-    assert set(FAULTS) >= {*FAULT_KINDS, "halves", "majorities-ring", "bridge", "one-way"}
+    assert set(FAULTS) >= {*kind_names(), "halves", "majorities-ring", "bridge", "one-way"}
 
 
 def test_groups_that_are_drawn_by_default_break_no_promise() -> None:

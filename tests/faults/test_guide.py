@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from ostrakon.harness.faults import FAULTS, TARGETS
-from ostrakon.harness.faults.aim import SIZES
+from ostrakon.harness.faults.draw import SIZES
 from ostrakon.harness.plan import Fault, Plan, node_names
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.trial import run

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ostrakon.harness import generator as gen
 from ostrakon.harness.faults import (
     ActiveFault,
+    Cluster,
     MachineControl,
     Nemesis,
     delayed,
@@ -289,7 +290,7 @@ def test_a_whole_plan_of_faults_runs_beside_clients_and_leaves_all_well(toy: Toy
     )
     history: list[Op] = []
     outcome: list[Interpretation] = []
-    nemesis = Nemesis(toy.world.network, toy.world.machines)
+    nemesis = Nemesis(Cluster.of(toy.world.network, toy.world.machines))
 
     async def control() -> None:
         with nemesis:

@@ -82,7 +82,7 @@ def test_power_fails_for_a_node_that_was_killed_before() -> None:
 def test_a_fault_cannot_let_go_of_what_it_does_not_hold() -> None:
     machines = MachineControl(toy_machines("n1"))
 
-    with pytest.raises(AssertionError, match=r"n1 is let go by a fault \(pause\)"):
+    with pytest.raises(AssertionError, match=r"a fault \(pause\) releases n1 and did not hold it"):
         machines.release("n1", "pause")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from ostrakon.harness import generator as gen
-from ostrakon.harness.faults import Nemesis, schedule
+from ostrakon.harness.faults import Cluster, Nemesis, schedule
 from ostrakon.harness.generator import OpRequest, play
 from ostrakon.harness.history import NEMESIS, Op
 from ostrakon.harness.interpreter import interpret
@@ -29,7 +29,7 @@ def op(f: str, value: object = None) -> Op:
 
 def nemesis_for_toys() -> tuple[Nemesis, ToyLinks]:
     links = ToyLinks()
-    return Nemesis(links, toy_machines(*NODES)), links
+    return Nemesis(Cluster.of(links, toy_machines(*NODES))), links
 
 
 def test_a_schedule_begins_and_ends_each_fault_at_its_time_and_then_heals() -> None:
@@ -66,7 +66,7 @@ def test_every_schedule_leaves_a_cluster_in_which_all_is_well(plan: list[Fault])
     history: list[Op] = []
 
     async def run() -> None:
-        with Nemesis(links, machines) as nemesis:
+        with Nemesis(Cluster.of(links, machines)) as nemesis:
             await interpret(
                 schedule(plan),
                 connect=lambda process: pytest.fail("no client is needed"),
@@ -130,7 +130,7 @@ async def test_heal_ends_what_is_open_and_a_stop_after_it_is_harmless() -> None:
 async def test_all_faults_end_with_the_nemesis_even_when_one_cannot_be_undone() -> None:
     links, machines = ToyLinks(), toy_machines(*NODES)
     machines["n2"].breaks_at = "restart"
-    nemesis = Nemesis(links, machines)
+    nemesis = Nemesis(Cluster.of(links, machines))
     await nemesis.apply(op("start-drop", {"id": 0, "probability": 0.5}))
     await nemesis.apply(op("start-kill", {"id": 1, "nodes": ["n1", "n2"]}))
     await nemesis.apply(op("start-pause", {"id": 2, "nodes": ["n3"]}))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ostrakon.harness.faults import (
     FAULTS,
     TARGETS,
+    FaultKind,
     Package,
     Steady,
     UnknownFault,
@@ -20,11 +21,11 @@ from ostrakon.harness.faults import (
     fault_kinds,
     find_fault,
 )
-from ostrakon.harness.faults.aim import SIZES
-from ostrakon.harness.faults.kinds import AIMED
-from ostrakon.harness.faults.target import aimed, behind, followers, leader, quorum
+from ostrakon.harness.faults.draw import SIZES
+from ostrakon.harness.faults.registry import AIMED
+from ostrakon.harness.faults.target import behind, followers, leader, quorum
 from ostrakon.harness.history import Event
-from ostrakon.harness.plan import LINK_KINDS, BadPlan, Fault
+from ostrakon.harness.plan import BadPlan, Fault
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.trial import run
 from tests.trial import toy
@@ -77,18 +78,18 @@ def test_the_quorum_is_the_first_majority_that_voted_for_the_newest_value() -> N
 def test_a_partition_parts_the_target_from_the_others_in_its_shape(shape: str, grudge: object) -> None:
     fault = Fault("partition", 0, 1, target="leader", shape=shape)
 
-    assert aimed(fault, ["n1"], NODES[:3]).grudge == grudge
-    assert aimed(fault, [], NODES[:3]).grudge == {}
+    assert FAULTS["partition"].aim(fault, ["n1"], NODES[:3]).grudge == grudge
+    assert FAULTS["partition"].aim(fault, [], NODES[:3]).grudge == {}
 
 
 @given(st.sampled_from(sorted(FAULTS.values(), key=lambda kind: kind.name)), st.lists(st.sampled_from(NODES)))
-def test_a_fault_strikes_its_target_and_nobody_else(kind: object, struck: list[str]) -> None:
-    fault = aimed(Fault(kind.kind, 0, 1, target="leader"), struck, NODES)  # type: ignore[attr-defined]
+def test_a_fault_strikes_its_target_and_nobody_else(kind: FaultKind, struck: list[str]) -> None:
+    fault = kind.aim(Fault(kind.kind, 0, 1, target="leader"), struck, NODES)
 
     if fault.kind == "partition":
         others = set(NODES) - set(struck)
         assert set(fault.grudge) == (set(NODES) if struck and others else set())
-    elif fault.kind in LINK_KINDS:
+    elif kind.applies_to != "nodes":
         assert all(set(struck) & set(link) for link in fault.links)
         assert {node for link in fault.links for node in link} == (set(NODES) if struck else set())
     else:
@@ -107,9 +108,9 @@ def test_every_kind_can_be_aimed_at_everyone(seed: int, name: str, whom: str, si
     for fault in draw_faults(random.Random(seed), nodes, [f"{name}:{whom}"], 5):
         assert fault.asked == f"{name}:{whom}"
         assert fault.target == (whom if whom in TARGETS else "")
-        if whom == "one" and not fault.target and fault.kind not in (*LINK_KINDS, "partition"):
+        if whom == "one" and not fault.target and FAULTS[name].applies_to == "nodes":
             assert len(fault.nodes) == 1
-        if whom == "all" and fault.kind not in (*LINK_KINDS, "partition"):
+        if whom == "all" and FAULTS[name].applies_to == "nodes":
             assert fault.nodes == tuple(nodes)
 
 

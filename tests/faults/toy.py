@@ -17,6 +17,7 @@ class Strike:
 
     shape: Grudge | Disturbance
     messages: int = 0
+    seen: int = 0
 
 
 @dataclass

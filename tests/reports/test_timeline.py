@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ostrakon.harness.faults import kind_names
 from ostrakon.harness.history import History, Op
-from ostrakon.harness.plan import FAULT_KINDS
 from ostrakon.reports import timeline
 from ostrakon.reports.bands import bands
 from tests.reports.reading import classed, svg, texts, titles
@@ -23,7 +23,7 @@ def test_an_empty_history_has_nothing_to_draw_and_says_so() -> None:
     assert (drawing.svg, drawing.summary) == ("", "No client did anything.")
 
 
-@pytest.mark.parametrize("kind", FAULT_KINDS)
+@pytest.mark.parametrize("kind", kind_names())
 def test_every_kind_of_fault_has_a_colour_on_light_ground_and_on_dark(kind: str) -> None:
     style = STYLE.read_text()
     group = timeline.fault_class(kind)

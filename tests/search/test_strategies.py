@@ -9,7 +9,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import workload_names
-from ostrakon.harness.faults.kinds import SURVIVABLE
+from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.history import History
 from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
 from ostrakon.harness.strategies import KINDS, TRIALS, fault_schedules, histories, plans, workloads

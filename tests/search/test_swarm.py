@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.faults import FAULTS, find_fault
-from ostrakon.harness.faults.kinds import SURVIVABLE
+from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.plan import decode_plan, encode_plan
 from ostrakon.harness.search.recipe import RECIPES, Recipe
 from ostrakon.harness.search.swarm import Swarm
@@ -37,9 +37,7 @@ def test_every_plan_can_be_run_and_comes_back_from_its_file(seed: int, kinds: li
 def test_only_faults_asked_for_are_drawn(seed: int, kinds: list[str] | None) -> None:
     plan = Swarm(workload="decree", kinds=tuple(kinds) if kinds else None).plan(seed)
 
-    assert {fault.kind for fault in plan.faults} <= {
-        find_fault(name).kind for name in (FAULTS if kinds is None else kinds)
-    }
+    assert {fault.kind for fault in plan.faults} <= {find_fault(name).kind for name in (kinds or FAULTS)}
 
 
 @given(SEEDS)

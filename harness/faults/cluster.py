@@ -1,0 +1,109 @@
+"""What faults can strike: the network between nodes, and the nodes' machines.
+
+Each substrate has a network and machines of its own. What a substrate cannot do, it does not have: a fault
+that needs `Holding` or `Equipped` has no effect where the network or the machine is not like that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from ostrakon.harness.faults.grudge import Grudge
+from ostrakon.harness.faults.machine_control import Machine, MachineControl
+from ostrakon.harness.plan import Fault
+from ostrakon.harness.substrates.message_faults import Disturbance
+
+
+class Counted(Protocol):
+    """What a fault of the network is while it lasts."""
+
+    @property
+    def messages(self) -> int:
+        """How many messages it has stopped or struck so far."""
+
+
+class Disturbing(Counted, Protocol):
+    """A disturbance of messages while it lasts."""
+
+    @property
+    def seen(self) -> int:
+        """How many messages it could have struck so far, by their kind and link."""
+
+
+CutT = TypeVar("CutT", bound=Counted)
+DisturbedT = TypeVar("DisturbedT", bound=Disturbing)
+
+
+class Links(Protocol[CutT, DisturbedT]):
+    """A network whose links can be cut and disturbed."""
+
+    def cut(self, grudge: Grudge) -> CutT:
+        """Drop the messages that a grudge names, until this cut is mended."""
+
+    def mend(self, cut: CutT) -> object:
+        """End this cut and no other."""
+
+    def disturb(self, disturbance: Disturbance) -> DisturbedT:
+        """Let a disturbance of messages begin."""
+
+    def settle(self, disturbed: DisturbedT) -> object:
+        """End this disturbance and no other."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A network whose messages can be kept back in flight."""
+
+    def hold(self, links: Collection[tuple[str, str]]) -> Any:
+        """Keep what goes from these senders to these receivers."""
+
+    def release(self, hold: Any) -> object:
+        """Let everything arrive that a hold has kept, in order."""
+
+
+@runtime_checkable
+class Resetting(Protocol):
+    """A network with connections that can be broken."""
+
+    def reset_connections(self, one: str, other: str) -> int:
+        """Break every connection between two machines; returns how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster of a trial, as a fault sees it."""
+
+    network: Links[Any, Any]
+    machines: MachineControl
+    kind_of: Callable[[Any], str] = lambda message: ""
+    """The name that the workload has for the kind of a message."""
+
+    @classmethod
+    def of(
+        cls,
+        network: Links[Any, Any],
+        machines: Mapping[str, Machine],
+        kind_of: Callable[[Any], str] = lambda message: "",
+    ) -> Cluster:
+        """A cluster of these machines, none of which any fault holds yet."""
+        return cls(network, MachineControl(machines), kind_of)
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the nodes."""
+        return self.machines.names
+
+    def machine(self, name: str) -> Any:
+        """A node's machine as its substrate has it: in simulation a `harness.sim.machine.Machine`.
+
+        Hold processes down through `machines` instead, so that faults that overlap do not undo each other.
+        Raises: ValueError, when there is no such machine.
+        """
+        return self.machines.machine(name)
+
+    def links(self, fault: Fault) -> tuple[tuple[str, str], ...]:
+        """The links that a fault names, as pairs of sender and receiver; all links if it names none."""
+        return fault.links or tuple(permutations(self.nodes, 2))

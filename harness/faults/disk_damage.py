@@ -1,0 +1,102 @@
+"""Disks that damage what a program was told is safe: they lie, lose, misplace, turn bits, show the past.
+
+Damaged data stay damaged when the fault ends. Hardly any system survives such faults on more than a minority.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from ostrakon.harness.faults.devices import Disk
+from ostrakon.harness.faults.draw import also, between, fewer_than_half
+from ostrakon.harness.faults.effect import ActiveFault, Effect, settled
+from ostrakon.harness.faults.kind import FaultKind
+from ostrakon.harness.faults.machine_control import MachineControl
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.disk.disk_fault import Decay, DiskFaultKind
+
+
+@contextmanager
+def damaging_disk(
+    machines: MachineControl, nodes: Collection[str], kind: DiskFaultKind, probability: float
+) -> Iterator[ActiveFault]:
+    """Some operations do something else than they report."""
+    from ostrakon.harness.sim.disk.disk_fault import DiskFault  # Loads the simulator, which drawing need not.
+
+    names = machines.equipped(nodes)
+    disks = [machines.devices(name).disk for name in names]
+    with ExitStack() as undo:
+        for disk in disks:
+            undo.callback(disk.settle, disk.disturb(DiskFault(kind, probability)))
+        yield settled(
+            undo,
+            counted(disks, lambda disk: disk.faulty.struck.get(kind, 0)),
+            lambda: idle_disks(machines, names, f"did nothing that a {kind} could strike, or was spared"),
+        )
+
+
+@contextmanager
+def decayed(machines: MachineControl, nodes: Collection[str], kind: Decay) -> Iterator[ActiveFault]:
+    """A file of each machine loses a bit or its end, once."""
+    names = machines.equipped(nodes)
+    damaged = sum(machines.devices(name).disk.decay(kind) for name in names)
+    yield ActiveFault(
+        lambda: Effect(files=damaged),
+        lambda: ", ".join(f"{name} has no file with anything in it" for name in names) or NO_DISKS,
+    )
+
+
+def counted(disks: Sequence[Disk], count: Callable[[Disk], int]) -> Callable[[], Effect]:
+    """An effect that is how much a count has grown since now."""
+    before = sum(map(count, disks))
+    return lambda: Effect(operations=sum(map(count, disks)) - before)
+
+
+def idle_disks(machines: MachineControl, names: Collection[str], what: str) -> str:
+    """Why a fault of disks did nothing: the machines did not act, or did nothing that it strikes."""
+    return ", ".join(f"{name} {machines.state(name) or what}" for name in sorted(names)) or NO_DISKS
+
+
+NO_DISKS = "the machines of this substrate have no disks of their own"
+
+
+def _damaging(name: str, about: str, kind: DiskFaultKind) -> FaultKind:
+    return FaultKind(
+        name,
+        about,
+        lambda fault, cluster: damaging_disk(cluster.machines, fault.nodes, kind, fault.probability),
+        also(fewer_than_half, probability=between(0.05, 1.0, 2)),
+        ms_min=200,
+        ms_max=2000,
+        colour="spoilt",
+        substrates=("sim",),
+        groups=("unsafe",),
+    )
+
+
+def _decaying(name: str, about: str, kind: Decay) -> FaultKind:
+    return FaultKind(
+        name,
+        about,
+        lambda fault, cluster: decayed(cluster.machines, fault.nodes, kind),
+        fewer_than_half,
+        ms_min=1,
+        ms_max=1,
+        colour="spoilt",
+        substrates=("sim",),
+        groups=("unsafe",),
+    )
+
+
+LYING_DISK = _damaging("lying_disk", "syncs that do nothing, and say they did", "lying sync")
+LOST_WRITES = _damaging("lost_writes", "writes that never reach the device", "lost write")
+CORRUPT_WRITES = _damaging("corrupt_writes", "writes with a bit turned", "corrupt write")
+MISDIRECTED_WRITES = _damaging(
+    "misdirected_writes", "writes that end up elsewhere in the file", "misdirected write"
+)
+STALE_READS = _damaging("stale_reads", "reads that show the past", "stale read")
+BIT_ROT = _decaying("bit_rot", "a bit turns in a file that nobody writes", "bit rot")
+CUT_FILES = _decaying("cut_files", "a file loses its last bytes", "cut short")
