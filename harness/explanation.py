@@ -396,6 +396,7 @@ def _span(number: int, begun: Op, end_ns: int | None, effect: Mapping[str, Any])
     fields = begun.value
     kind = str(fields.get("asked") or fields.get("kind", begun.f.removeprefix("start-")))
     did = [text.format(effect[name]) for name, text in _COUNTED.items() if effect.get(name)]
+    did += [f"{name} {count}" for name, count in effect.get("other", {}).items() if count]
     if fields.get("kind") in _CUTS:
         did = [text.replace("struck", "stopped") for text in did]
     nodes = [*effect.get("stopped", ()), *effect.get("clocks", ())]
@@ -405,7 +406,7 @@ def _span(number: int, begun: Op, end_ns: int | None, effect: Mapping[str, Any])
     if not did and nodes:
         did = ["took effect"]
     if effect and effect.get("inert"):
-        did = []
+        did = [f"changed nothing: {why}"] if (why := effect.get("why_inert")) else []
     return FaultSpan(
         number, kind, aim, begun.time, end_ns, ", ".join(did), str(fields.get("kind")) in _RESTARTS
     )
