@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.pointer import line_of
 
 FORMAT = 1
