@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostrakon.checkers.transactions import rw_register as rw_register
     from ostrakon.checkers.verdict import Anomaly as Anomaly
     from ostrakon.checkers.verdict import Verdict as Verdict
+    from ostrakon.harness import faults as faults
     from ostrakon.harness import generator as generator
     from ostrakon.harness import strategies as strategies
     from ostrakon.harness.catalogue import find_workload as find_workload
@@ -78,6 +79,7 @@ _MODULES = {
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 _SUBMODULES = {
+    "faults": "harness.faults",
     "generator": "harness.generator",
     "models": "checkers.models",
     "notation": "checkers.transactions.notation",
