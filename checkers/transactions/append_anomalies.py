@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from itertools import compress
 from operator import ne
 from typing import Any
 
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.lists import Appended
-from ostrakon.checkers.transactions.table import NotTransactions, Transactions
+from ostrakon.checkers.transactions.table import Transactions
 
 
-def drop_duplicated(known: Appended, findings: Findings) -> None:
-    """Where a list holds a value twice there is no telling what was read when."""
-    if len(set(known.longest)) == len(known.longest):
-        return
-    twice = next(value for value in known.longest if known.longest.count(value) > 1)
-    row = known.readers[known.reads.index(known.longest)]
-    why = "{} was read as {}, in which {} occurs more than once"
-    findings.add("duplicate-elements", [row], why, known.key, known.longest, twice)
-    known.readers, known.reads, known.lengths = [], [], []
-    known.writers, known.updates = {}, []
-    known.settle([])
+def find_duplicated(known: Appended, findings: Findings) -> None:
+    """Reads that show a value twice; a longest read never does, so they are no prefix of it."""
+    for row, read, length in zip(known.readers, known.reads, known.lengths, strict=True):
+        if length and len(set(read)) < length:
+            twice = next(value for value, count in Counter(read).items() if count > 1)
+            why = "{} was read as {}, in which {} occurs more than once"
+            findings.add("duplicate-elements", [row], why, known.key, read, twice)
 
 
 def drop_incompatible(known: Appended, table: Transactions, findings: Findings) -> Iterator[tuple[int, int]]:
@@ -33,13 +29,16 @@ def drop_incompatible(known: Appended, table: Transactions, findings: Findings) 
     differs = list(map(ne, known.reads, map(prefixes.__getitem__, known.lengths)))
     if not any(differs):
         return
+    find_duplicated(known, findings)
     wrong = [at for at, different in enumerate(differs) if different]
-    witness = known.readers[known.reads.index(longest)]
     for at in wrong:
         row, read = known.readers[at], known.reads[at]
-        why = "{} was read as {} and as {}, and neither is a prefix of the other"
-        findings.add("incompatible-order", [witness, row], why, known.key, longest, read)
-        _require_hashable(read, table, row)
+        known.disputed.update(read)
+        if len(set(read)) == len(read):
+            witness = known.readers[known.reads.index(longest)]
+            why = "{} was read as {} and as {}, and neither is a prefix of the other"
+            findings.add("incompatible-order", [witness, row], why, known.key, longest, read)
+            known.agreed = min(known.agreed, _common(longest, read))
         if (writer := known.writers.get(read[-1])) is not None and writer not in table.aborted:
             yield row, writer
         _blame_elements(known, row, read, table, findings)
@@ -49,11 +48,9 @@ def drop_incompatible(known: Appended, table: Transactions, findings: Findings) 
     known.lengths = list(compress(known.lengths, kept))
 
 
-def _require_hashable(read: list[Any], table: Transactions, row: int) -> None:
-    if not all(isinstance(value, Hashable) for value in read):
-        raise NotTransactions(
-            f"op {table.op(row).index}: expected a list of numbers or strings, got {read!r}"
-        )
+def _common(one: list[Any], other: list[Any]) -> int:
+    """How many values two lists begin with in common."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(other))
 
 
 def find_dirty(known: Appended, table: Transactions, findings: Findings) -> None:

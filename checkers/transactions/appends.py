@@ -6,44 +6,62 @@ Appends that nobody read come after all that somebody did (Elle, VLDB 2020, sect
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
 from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.transactions.append_anomalies import (
-    drop_duplicated,
     drop_incompatible,
     find_dirty,
     find_lost_updates,
 )
 from ostrakon.checkers.transactions.append_reason import append_reason
 from ostrakon.checkers.transactions.consistency import canonical
+from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import RW, WR, WW
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.judgement import STEPS, Inference, judge
-from ostrakon.checkers.transactions.lists import NOBODY, Appended, Lists, gather
+from ostrakon.checkers.transactions.judgement import Inference, certified, judge
+from ostrakon.checkers.transactions.lists import NOBODY, Appended, Lists, execution, gather
 from ostrakon.checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
+from ostrakon.checkers.transactions.version_order import CONFLICTS
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History
 
 
-def list_append(history: History, consistency: str = "strict-serializable", *, steps: int = STEPS) -> Verdict:
+def list_append(
+    history: History,
+    consistency: str = "strict-serializable",
+    *,
+    steps: int = STEPS,
+    conflicts: int = CONFLICTS,
+    every_model: bool | None = None,
+    certificate: Mapping[str, Any] | None = None,
+) -> Verdict:
     """Check transactions that append to lists and read lists against a consistency model.
 
     The value of each op is a list of micro-ops, `["append", key, value]` or `["r", key, list]`; null is
-    the empty list. No value may be appended to one key twice. Whatever model was asked for, `details` name
-    the strongest ones that were not `violated` under "satisfied", and the weakest that were. `steps`
-    limits the search for cycles.
+    the empty list. No value may be appended to one key twice.
+
+    Whatever model was asked for, `details` name the strongest models that are `satisfied`, each of which has
+    one of the `certificates` (see `ostrakon.checkers.transactions.certificate`), the weakest that are
+    `violated`, and all that are `undecided`. `steps` limits the search for cycles, in edges looked at, and
+    `conflicts` that for an order of versions. With `every_model` all models are decided, as they are for a
+    short history anyway.
+
+    Given a `certificate`, nothing is decided: it is replayed, and the verdict is unknown if it proves
+    nothing.
 
     Raises: UnknownModel for a model that is not in `ostrakon.checkers.transactions.consistency`.
 
     >>> from ostrakon.checkers.transactions.notation import history
     >>> verdict = list_append(history("x+1 y+1 | x:[1] y:[]"), "snapshot-isolation")
     >>> verdict.valid, verdict.details["violated"]
-    ('invalid', ['consistent-view', 'repeatable-read'])
+    ('invalid', ['monotonic-atomic-view'])
     >>> print(verdict.anomalies[0].details["story"])
     G-single-item: 2 transactions, none of which can be the first
       T1 (op 2, process 100): append x 1, append y 1
@@ -53,18 +71,20 @@ def list_append(history: History, consistency: str = "strict-serializable", *, s
       T2 < T1 (rw): T2 read 'y' as [], without the 1 that T1 appended
     """
     model = canonical(consistency)
+    if certificate is not None:
+        return certified(history, "list-append", model, certificate)
     with collection_paused():
-        return _judged(history, model, steps)
+        return _judged(history, model, steps=steps, conflicts=conflicts, every_model=every_model)
 
 
-def _judged(history: History, model: str, steps: int) -> Verdict:
+def _judged(history: History, model: str, **limits: Any) -> Verdict:
     table = transactions(history)
     findings = Findings(table)
     try:
         lists = gather(table, findings)
         if not findings.counts and not any(known.reads for known in lists.values()):
             return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
-        return judge(table, _infer(table, lists, findings), model, steps=steps)
+        return judge(table, _infer(table, lists, findings), model, **limits)
     except NotTransactions as error:
         return Verdict.unknown(str(error))
 
@@ -72,7 +92,6 @@ def _judged(history: History, model: str, steps: int) -> Verdict:
 def _infer(table: Transactions, lists: Lists, findings: Findings) -> Inference:
     edges = EdgeList(len(table))
     for known in lists.values():
-        drop_duplicated(known, findings)
         for reader, writer in drop_incompatible(known, table, findings):
             edges.add(writer, reader, WR)
         find_dirty(known, table, findings)
@@ -80,7 +99,9 @@ def _infer(table: Transactions, lists: Lists, findings: Findings) -> Inference:
         _add_unread(known, table, edges)
     _add_read(list(lists.values()), table, edges)
 
-    return Inference(edges, findings, partial(append_reason, table, lists))
+    return Inference(
+        "list-append", edges, findings, partial(append_reason, table, lists), partial(execution, table, lists)
+    )
 
 
 def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> None:
@@ -94,8 +115,11 @@ def _add_read(lists: list[Appended], table: Transactions, edges: EdgeList) -> No
     owners = chain.from_iterable(known.owners for known in lists)
     owner = np.fromiter(owners, np.int64, int(lengths.sum()))
     live = np.flatnonzero((owner != NOBODY) & (table.status[owner] != FAIL))
-    owner, key_at = owner[live], key_at[live]
-    follows = key_at[1:] == key_at[:-1]
+    agreed = np.arange(len(owner)) < np.repeat(
+        starts + np.array([known.agreed for known in lists], np.int64), lengths
+    )
+    owner, key_at, agreed = owner[live], key_at[live], agreed[live]
+    follows = (key_at[1:] == key_at[:-1]) & agreed[1:]
     edges.extend(owner[:-1][follows], owner[1:][follows], WW)
 
     reads = [len(known.readers) for known in lists]
@@ -116,7 +140,7 @@ def _add_unread(known: Appended, table: Transactions, edges: EdgeList) -> None:
     if not latest:
         return
     last = known.committed(table, range(len(known.longest) - 1, -1, -1))
-    if last is not None:
+    if last is not None and known.agreed == len(known.longest):
         edges.connect([last[1]], latest, WW)
     whole = len(known.longest)
     sources = [row for row, length in zip(known.readers, known.lengths, strict=True) if length == whole]

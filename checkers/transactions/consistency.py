@@ -1,30 +1,41 @@
 """The lattice of consistency models: which model forbids which anomaly, and which is stronger.
 
-Only models that can be told apart by anomalies found in a history are here. The levels PL-1 to PL-3 and
-PL-2+ are Adya's (1999), snapshot isolation and parallel snapshot isolation follow Cerone and Gotsman
-("Analysing Snapshot Isolation", PODC 2016), the strong session variants Daudjee and Salem (VLDB 2006).
-"""
+The levels PL-1 to PL-3 and PL-2+ are Adya's (1999); read atomic, update atomic, causal, prefix and the two
+snapshot isolations follow Cerone, Bernardi and Gotsman (CONCUR 2015, PODC 2016), the strong session variants
+Daudjee and Salem (VLDB 2006), monotonic atomic view Bailis and others (VLDB 2013). A plain model minds no
+order of time, with one exception: causal consistency is about the order of sessions, so `causal` has it, and
+`causal-cerone` is the same without."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
+from typing import Final
 
 from ostrakon.checkers.transactions.dependency import SUFFIXES, Suffix
 
 _WEAKER: dict[str, tuple[str, ...]] = {
     "read-uncommitted": (),
     "read-committed": ("read-uncommitted",),
+    "monotonic-atomic-view": ("read-committed",),
     "cursor-stability": ("read-committed",),
-    "consistent-view": ("cursor-stability",),
-    "parallel-snapshot-isolation": ("consistent-view",),
-    "snapshot-isolation": ("parallel-snapshot-isolation",),
-    "repeatable-read": ("cursor-stability",),
+    "read-atomic": ("monotonic-atomic-view",),
+    "update-atomic": ("read-atomic", "cursor-stability"),
+    "causal-cerone": ("read-atomic",),
+    "consistent-view": ("cursor-stability", "monotonic-atomic-view"),
+    "parallel-snapshot-isolation": ("consistent-view", "causal-cerone", "update-atomic"),
+    "prefix": ("causal-cerone",),
+    "snapshot-isolation": ("parallel-snapshot-isolation", "prefix"),
+    "repeatable-read": ("cursor-stability", "monotonic-atomic-view"),
     "serializable": ("snapshot-isolation", "repeatable-read"),
     "strong-session-read-uncommitted": ("read-uncommitted",),
     "strong-session-read-committed": ("read-committed", "strong-session-read-uncommitted"),
-    "strong-session-snapshot-isolation": ("snapshot-isolation", "strong-session-read-committed"),
+    "strong-session-monotonic-atomic-view": ("monotonic-atomic-view", "strong-session-read-committed"),
+    "strong-session-read-atomic": ("read-atomic", "strong-session-monotonic-atomic-view"),
+    "causal": ("causal-cerone", "strong-session-read-atomic"),
+    "strong-session-prefix": ("prefix", "causal"),
+    "strong-session-snapshot-isolation": ("snapshot-isolation", "strong-session-prefix"),
     "strong-session-serializable": ("serializable", "strong-session-snapshot-isolation"),
     "strong-read-uncommitted": ("strong-session-read-uncommitted",),
     "strong-read-committed": ("strong-session-read-committed", "strong-read-uncommitted"),
@@ -42,6 +53,9 @@ _ALIASES = {
     "PL-2+": "consistent-view",
     "PSI": "parallel-snapshot-isolation",
     "SI": "snapshot-isolation",
+    "MAV": "monotonic-atomic-view",
+    "RA": "read-atomic",
+    "strong-session-causal": "causal",
     "PL-SI": "snapshot-isolation",
     "PL-2.99": "repeatable-read",
     "PL-3": "serializable",
@@ -61,7 +75,7 @@ _FORBIDDEN: dict[str, frozenset[str]] = {
     ),
     "cursor-stability": frozenset({"lost-update"}),
     # Cerone and Gotsman's INT; a reread that finds a change is the fuzzy read of repeatable-read as well.
-    "parallel-snapshot-isolation": frozenset({"internal"}),
+    "read-atomic": frozenset({"internal"}),
     "repeatable-read": frozenset({"internal"}),
 }
 """What a model forbids beyond what those below it do, cycles aside."""
@@ -109,17 +123,26 @@ def violated(anomalies: Iterable[str]) -> frozenset[str]:
     return frozenset(model for model in MODELS if _forbidden(model) & found)
 
 
-def strongest_satisfied(anomalies: Iterable[str]) -> tuple[str, ...]:
-    """The strongest models that these anomalies leave standing."""
-    broken = violated(anomalies)
-    standing = [model for model in MODELS if model not in broken]
-    return tuple(m for m in standing if not any(m != other and as_strong(other, m) for other in standing))
+def strongest(models: Iterable[str]) -> tuple[str, ...]:
+    """Of some models those to which no other one is stronger."""
+    given = frozenset(models)
+    return tuple(m for m in MODELS if m in given and not any(m != o and as_strong(o, m) for o in given))
 
 
-def weakest_violated(anomalies: Iterable[str]) -> tuple[str, ...]:
-    """The weakest models that these anomalies break; all stronger ones are broken with them."""
-    broken = [model for model in MODELS if model in violated(anomalies)]
-    return tuple(m for m in broken if not any(m != other and as_strong(m, other) for other in broken))
+def weakest(models: Iterable[str]) -> tuple[str, ...]:
+    """Of some models those to which no other one is weaker."""
+    given = frozenset(models)
+    return tuple(m for m in MODELS if m in given and not any(m != o and as_strong(m, o) for o in given))
+
+
+def weaker(model: str) -> frozenset[str]:
+    """All models that a history satisfies if it satisfies this one, itself among them."""
+    return _closure(model)
+
+
+def stronger(model: str) -> frozenset[str]:
+    """All models that a history violates if it violates this one, itself among them."""
+    return frozenset(other for other in MODELS if as_strong(other, model))
 
 
 @cache
@@ -131,7 +154,12 @@ def _closure(model: str) -> frozenset[str]:
 def _forbidden(model: str) -> frozenset[str]:
     weaker = _closure(model)
     plain = frozenset[str]().union(*(_FORBIDDEN.get(name, frozenset()) for name in weaker))
-    return plain | {core + suffix for suffix in _suffixes(model) for core in _cores(weaker)}
+    cycles = {core + suffix for suffix in _suffixes(model) for core in _cores(weaker)}
+    return plain | cycles | {UNORDERED + name for name in weaker}
+
+
+UNORDERED: Final = "not-"
+"""Before the name of a model: an anomaly that no order of commits satisfies that model."""
 
 
 def _cores(models: Iterable[str]) -> set[str]:
@@ -140,6 +168,6 @@ def _cores(models: Iterable[str]) -> set[str]:
 
 def _suffixes(model: str) -> tuple[Suffix, ...]:
     """A strong session model minds the order of each process; a strong model minds real time as well."""
-    if model.startswith("strong-session-"):
+    if model.startswith("strong-session-") or model == "causal":
         return SUFFIXES[:2]
     return SUFFIXES if model.startswith(("strong-", "strict-")) else SUFFIXES[:1]

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ostrakon.checkers.transactions.story import word
 from ostrakon.checkers.transactions.table import Transactions
+from ostrakon.checkers.transactions.wording import told, word
 from ostrakon.checkers.verdict import Anomaly
 
 SHOWN = 8
@@ -24,7 +24,7 @@ class Findings:
     def add(self, name: str, rows: Sequence[int], why: str, *values: Any) -> None:
         """One anomaly, shown by these transactions; the values fill the braces in `why`."""
         if self.wants(name):
-            self.tell(name, rows, why.format(*(word(repr(value)) for value in values)))
+            self.tell(name, rows, why.format(*(word(told(value)) for value in values)))
         else:
             self.counts[name] += 1
 

@@ -2,137 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ostrakon.checkers.transactions import consistency as lattice
-from ostrakon.checkers.transactions.component import Component, component
-from ostrakon.checkers.transactions.cycle import Budget, OutOfBudget, Step, any_cycle, shortest_cycle
-from ostrakon.checkers.transactions.dependency import (
-    ALL_CYCLES,
-    CYCLE_TYPES,
-    DEPENDENCY,
-    RW_PREDICATE,
-    SUFFIXES,
-    CycleType,
-    Suffix,
-    added_by,
-    type_of,
-)
-from ostrakon.checkers.transactions.edges import EdgeList, Edges, add_process_order, add_realtime_order
+from ostrakon.checkers.transactions.assessment import Assessment
+from ostrakon.checkers.transactions.certificate import Model
+from ostrakon.checkers.transactions.cycle_anomalies import STEPS, find_cycles
+from ostrakon.checkers.transactions.edges import EdgeList
+from ostrakon.checkers.transactions.execution import Execution
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.scc import components, cyclic_parts
-from ostrakon.checkers.transactions.story import Reason, from_the_earliest, tell
+from ostrakon.checkers.transactions.replay import Replay
+from ostrakon.checkers.transactions.story import Reason
 from ostrakon.checkers.transactions.table import OK, Transactions
+from ostrakon.checkers.transactions.version_order import CONFLICTS
 from ostrakon.checkers.verdict import Verdict
-
-STEPS = 2_000_000
-"""How many edges all searches for cycles together may look at."""
+from ostrakon.harness.history import History
 
 
 @dataclass(frozen=True, slots=True)
 class Inference:
     """What a data type lets one conclude from a history."""
 
+    model: Model
     edges: EdgeList
     findings: Findings
     reason: Reason
+    execution: Callable[[], Execution]
+    """The history in the form in which levels are decided."""
     remark: str = ""
     """What had to be supposed."""
 
 
-def judge(table: Transactions, inferred: Inference, model: str, *, steps: int = STEPS) -> Verdict:
-    """Whether the history satisfies the model, and which models it satisfies and violates at all."""
+def judge(
+    table: Transactions,
+    inferred: Inference,
+    model: str,
+    *,
+    steps: int = STEPS,
+    conflicts: int = CONFLICTS,
+    every_model: bool | None = None,
+) -> Verdict:
+    """Whether the history satisfies the model, and which models it satisfies and violates at all.
+
+    Anomalies and cycles are inferred first. What they leave open is decided: for every model if
+    `every_model`, or if it is None and the history is short, otherwise for the model that was asked for."""
+    find_cycles(table, inferred.edges, inferred.findings, inferred.reason, steps=steps)
+    if every_model is None:
+        every_model = len(table) <= EVERY_MODEL
+    assessment = Assessment(table, inferred.model, inferred.execution, inferred.findings, conflicts)
+    assessment.decide(model)
+    if every_model:
+        assessment.decide_all()
+    assessment.tell_refutations()
+    return conclude(table, inferred.findings, assessment, model, inferred.remark)
+
+
+EVERY_MODEL = 2_000
+"""Up to so many transactions all models are decided, not only the one that was asked for."""
+
+
+def certified(history: History, model: Model, consistency: str, given: Mapping[str, Any]) -> Verdict:
+    """Whether a certificate that somebody keeps proves that a history satisfies a consistency model."""
+    shown = given.get("consistency")
+    if given.get("model") != model:
+        return Verdict.unknown(f"the certificate is for the model {given.get('model')!r}, not for {model!r}")
+    if shown not in lattice.MODELS or not lattice.as_strong(shown, consistency):
+        return Verdict.unknown(f"a certificate for {shown!r} says nothing of {consistency!r}")
+    if (fault := Replay(history).fault(given)) is not None:
+        return Verdict.unknown(f"the certificate proves nothing: {fault}")
+    why = f"the certificate shows an order of commits that satisfies {shown}"
+    return Verdict.passed(why, consistency=consistency, certificates={shown: dict(given)})
+
+
+def conclude(
+    table: Transactions, findings: Findings, assessment: Assessment, model: str, remark: str = ""
+) -> Verdict:
+    """The verdict, with what is known of every model."""
+    name = lattice.canonical(model)
     wrong = lattice.forbidden(model)
-    search = _Search(table, inferred, steps)
-    search.run()
-    findings = inferred.findings
-    details = {
-        "consistency": lattice.canonical(model),
+    details: dict[str, Any] = {
+        "consistency": name,
         "transactions": len(table),
         "committed": int(np.count_nonzero(table.status == OK)),
-        "satisfied": list(lattice.strongest_satisfied(findings.counts)),
-        "violated": list(lattice.weakest_violated(findings.counts)),
+        "satisfied": list(lattice.strongest(assessment.certificates)),
+        "violated": list(lattice.weakest(assessment.violated)),
+        "undecided": [other for other in lattice.MODELS if assessment.is_open(other)],
         "found": dict(findings.counts),
-        "tolerated": sorted(name for name in findings.counts if name not in wrong),
-        "undecided": sorted(search.undecided),
+        "tolerated": sorted(found for found in findings.counts if found not in wrong),
+        "certificates": assessment.certificates,
     }
     forbidden = [anomaly for anomaly in findings.anomalies if anomaly.name in wrong]
-    if not forbidden and (open_questions := search.undecided & wrong):
-        names = ", ".join(sorted(open_questions))
-        return Verdict.unknown(f"the search for {names} did not end within {steps} steps", **details)
-    passed = f"nothing that {lattice.canonical(model)} forbids was found"
-    return Verdict.of(forbidden, f"{passed}, {inferred.remark}" if inferred.remark else passed, **details)
-
-
-class _Search:
-    """For cycles, from those that need no order of time to those that need real time."""
-
-    def __init__(self, table: Transactions, inferred: Inference, steps: int) -> None:
-        self._table, self._inferred, self._budget = table, inferred, Budget(steps)
-        self.undecided: set[str] = set()
-        """The types of which it stayed open whether there are any."""
-
-    def run(self) -> None:
-        """Add the cycles to the findings."""
-        edges = self._inferred.edges
-        add_process_order(edges, self._table)
-        add_realtime_order(edges, self._table)
-        cyclic = cyclic_parts(edges.done())
-        counts = self._inferred.findings.counts
-        for suffix in SUFFIXES:
-            broken = lattice.violated(name for name in counts if name in ALL_CYCLES)
-            for part in components(_legal(cyclic, DEPENDENCY | added_by(suffix))):
-                self._search(part, suffix, broken)
-
-    def _search(self, part: Edges, suffix: Suffix, broken: frozenset[str]) -> None:
-        """One strongly connected component. Where a grave cycle has ruled models out, others are no news."""
-        if not self._has_several(part):
-            return
-        whole = component(part, self._table, suffix)
-        predicates = bool(np.any(part.kind & RW_PREDICATE))
-        types = [wanted for wanted in CYCLE_TYPES[suffix] if predicates or not wanted.predicate]
-        for at, wanted in enumerate(types):
-            if lattice.violated([wanted.name]) <= broken:
-                continue
-            for where in self._flows(part, wanted) if wanted.anti == "none" else (whole,):
-                try:
-                    cycle = shortest_cycle(where, wanted, self._budget)
-                except OutOfBudget:
-                    self._give_up(where, types[at:], broken)
-                    return
-                if cycle is not None:
-                    broken |= lattice.violated([self._add(cycle)])
-
-    def _flows(self, part: Edges, wanted: CycleType) -> Iterator[Component]:
-        """Without anti-dependencies, what is still strongly connected is sure to have a cycle."""
-        for flow in components(_legal(part, wanted.legal)):
-            if self._has_several(flow):
-                yield component(flow, self._table, wanted.suffix)
-
-    def _give_up(self, where: Component, open_types: list[CycleType], broken: frozenset[str]) -> None:
-        """Any cycle at all is soon found, and proof against the models that forbid all of them."""
-        if (cycle := any_cycle(where)) is not None:
-            broken |= lattice.violated([self._add(cycle)])
-        names = (wanted.name for wanted in open_types)
-        self.undecided.update(name for name in names if not lattice.violated([name]) <= broken)
-
-    def _has_several(self, edges: Edges) -> bool:
-        """Whether there is more than one transaction among the nodes, rather than bundles of edges."""
-        return int(np.count_nonzero(np.unique(edges.source) < len(self._table))) > 1
-
-    def _add(self, cycle: tuple[Step, ...]) -> str:
-        name, findings = type_of([step.kind for step in cycle]), self._inferred.findings
-        if findings.wants(name):
-            cycle = from_the_earliest(cycle)
-            why, details = tell(name, cycle, self._table, self._inferred.reason)
-            findings.tell(name, [step.earlier for step in cycle], why, details)
-        else:
-            findings.counts[name] += 1
-        return name
-
-
-def _legal(edges: Edges, bits: int) -> Edges:
-    return edges.where((edges.kind & ~bits) == 0)
+    if name in assessment.violated:
+        return Verdict.of(forbidden, **details)
+    if assessment.is_open(name):
+        return Verdict.unknown(
+            f"{name} is not violated as far as is known: {assessment.why_open(name)}", **details
+        )
+    passed = f"a certificate shows an order of commits that satisfies {assessment.proof_of(name)}"
+    return Verdict.of((), f"{passed}, {remark}" if remark else passed, **details)

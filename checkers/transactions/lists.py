@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Final
 
+from ostrakon.checkers.transactions.execution import NOBODY as FIRST
+from ostrakon.checkers.transactions.execution import Execution, Read, assemble
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
+from ostrakon.checkers.transactions.table import FAIL, OK, NotTransactions, Transactions, explain_malformed
+from ostrakon.checkers.transactions.wording import told
+from ostrakon.checkers.value import canonical
 
 _EXPECTED = '["append", key, value] or ["r", key, list or null]'
 
@@ -34,15 +38,21 @@ class Appended:
     updates: list[tuple[int, tuple[Any, ...]]] = field(default_factory=list)
     """Committed transactions that read it and then appended to it, with what they had read."""
     longest: list[Any] = field(default_factory=list)
-    """The longest read: the order of the versions."""
+    """The longest read that shows no value twice: the order of the versions."""
     owners: list[int] = field(default_factory=list)
     """The transactions that appended these values; NOBODY where none did."""
+    agreed: int = 0
+    """How many of these values all reads agree on: where two reads exclude each other, neither is
+    believed."""
+    disputed: set[Any] = field(default_factory=set)
+    """Values in reads that exclude the longest one: their place is not known, but somebody saw them."""
     touched_by: int = -1
     """The transaction that was last seen to read it or to append to it."""
 
     def settle(self, longest: list[Any]) -> None:
         """This is the order of the versions."""
         self.longest = longest
+        self.agreed = len(longest)
         self.owners = list(map(self.writers.get, longest, repeat(NOBODY)))
 
     def suspects(self, table: Transactions) -> list[Any]:
@@ -56,7 +66,7 @@ class Appended:
         """Transactions whose appends no read shows, except those that aborted."""
         if len(self.writers) == len(self.owners) and NOBODY not in self.owners:
             return []
-        values = self.writers.keys() - set(self.longest)
+        values = self.writers.keys() - set(self.longest) - self.disputed
         return sorted({self.writers[value] for value in values} - table.aborted)
 
     def committed(self, table: Transactions, positions: range) -> tuple[Any, int] | None:
@@ -81,6 +91,8 @@ def gather(table: Transactions, findings: Findings) -> Lists:
         for row, (micro_ops, ending) in enumerate(zip(table.micro_ops, table.status.tolist(), strict=True)):
             several = False
             for f, key, value in micro_ops:
+                if type(key) is not int and type(key) is not str:
+                    key = canonical(key)
                 known = lists.get(key)
                 if known is None:
                     known = lists[key] = Appended(key)
@@ -88,6 +100,8 @@ def gather(table: Transactions, findings: Findings) -> Lists:
                     several = True
                 known.touched_by = row
                 if f == "append":
+                    if type(value) is not int and type(value) is not str:
+                        value = canonical(value)
                     writers = known.writers
                     if value in writers:
                         raise _appended_twice(table, known, value, row)
@@ -96,13 +110,13 @@ def gather(table: Transactions, findings: Findings) -> Lists:
                     raise ValueError(f)
                 elif ending == OK:
                     known.readers.append(row)
-                    known.reads.append(value if type(value) is list else _as_list(value))
+                    known.reads.append(plain_list(value))
             if several:
                 _look_inside(row, ending == OK, micro_ops, lists, findings)
         for known in lists.values():
             known.lengths = list(map(len, known.reads))
             if known.reads:
-                known.settle(known.reads[known.lengths.index(max(known.lengths))])
+                known.settle(_longest(known))
     except NotTransactions:
         raise
     except (TypeError, ValueError):
@@ -110,28 +124,48 @@ def gather(table: Transactions, findings: Findings) -> Lists:
     return lists
 
 
-def _as_list(value: Any) -> list[Any]:
-    if not isinstance(value, list | tuple | None):
+_PLAIN = {int, str}
+
+
+def plain_list(value: Any) -> list[Any]:
+    """A list that was read, its elements in canonical form.
+
+    Raises: TypeError if it is neither a list nor null.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple):
         raise TypeError(value)
-    return list(value or ())
+    if _PLAIN.issuperset(map(type, value)):
+        return value if type(value) is list else list(value)
+    return list(map(canonical, value))
+
+
+def _longest(known: Appended) -> list[Any]:
+    """The longest read without a value twice; of several that exclude each other, always the same one."""
+    most = max(known.lengths)
+    longest = [read for read, length in zip(known.reads, known.lengths, strict=True) if length == most]
+    first = longest[0]
+    if any(read != first for read in longest):
+        first = min(longest, key=told)
+    if len(set(first)) == len(first):
+        return first
+    whole = [read for read in known.reads if len(set(read)) == len(read)]
+    return max(whole, key=lambda read: (len(read), told(read)), default=[])
 
 
 def _appended_twice(table: Transactions, known: Appended, value: Any, row: int) -> NotTransactions:
     first, second = table.op(known.writers[value]).index, table.op(row).index
     return NotTransactions(
-        f"ops {first} and {second} both append {value!r} to {known.key!r}; reads can be traced to "
+        f"ops {first} and {second} both append {told(value)} to {told(known.key)}; reads can be traced to "
         "transactions only if no value is appended to a key twice"
     )
 
 
 def _is_micro_op(micro_op: Any) -> bool:
     match micro_op:
-        case ["append", key, value]:
-            return isinstance(key, Hashable) and isinstance(value, Hashable)
-        case ["r", key, None]:
-            return isinstance(key, Hashable)
-        case ["r", key, list() | tuple() as value]:
-            return isinstance(key, Hashable) and all(isinstance(element, Hashable) for element in value)
+        case ["append", _, _] | ["r", _, None] | ["r", _, list() | tuple()]:
+            return True
         case _:
             return False
 
@@ -143,11 +177,15 @@ def _look_inside(
     appended: dict[Any, list[Any]] = {}
     read: dict[Any, list[Any]] = {}
     """The last list read of each key, with what was appended since."""
+    before: dict[Any, set[Any]] = {}
+    """All that it read of each key."""
     for f, key, value in micro_ops:
+        key = canonical(key)
         if f == "append":
+            value = canonical(value)
             mine = appended.setdefault(key, [])
             if committed and key in read:
-                if value in read[key]:
+                if value in before[key]:
                     why = (
                         "a transaction read {} from {} before it had appended that itself: it saw its future"
                     )
@@ -157,7 +195,7 @@ def _look_inside(
                 read[key] = [*read[key], value]
             mine.append(value)
         elif committed:
-            now, mine = list(value or ()), appended.get(key, [])
+            now, mine = plain_list(value), appended.get(key, [])
             if (key in read and now != read[key]) or now[len(now) - len(mine) :] != mine:
                 findings.add(
                     "internal",
@@ -168,5 +206,36 @@ def _look_inside(
                     read.get(key, ["...", *mine]),
                 )
             read[key] = now
+            before.setdefault(key, set()).update(now)
     for key, values in appended.items():
         lists[key].superseded.update((value, row) for value in values[:-1])
+
+
+def execution(table: Transactions, lists: Lists) -> Execution:
+    """The transactions that took effect, and what is known of the order of the versions."""
+    number = {key: at for at, key in enumerate(lists)}
+    status = table.status.tolist()
+    observed = {row for known in lists.values() for row in known.owners if row != NOBODY}
+    rows = [row for row, ending in enumerate(status) if ending == OK or (ending != FAIL and row in observed)]
+    members = set(rows)
+    chains, writers = [], []
+    for known in lists.values():
+        chain = list(dict.fromkeys(row for row in known.owners[: known.agreed] if row in members))
+        chains.append(chain)
+        writers.append(list(dict.fromkeys(row for row in known.writers.values() if row in members)))
+    reads: list[Read] = []
+    for row in rows:
+        if status[row] != OK:
+            continue
+        seen: set[tuple[int, int]] = set()
+        for f, key, value in table.micro_ops[row]:
+            if f != "r":
+                continue
+            known = lists[canonical(key)]
+            at, read = number[known.key], plain_list(value)
+            source = known.writers.get(read[-1], NOBODY) if read else FIRST
+            if source in (row, NOBODY) or source in table.aborted or (at, source) in seen:
+                continue
+            seen.add((at, source))
+            reads.append(Read(row, at, source))
+    return assemble(table, rows, [known.key for known in lists.values()], writers, chains, reads)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from ostrakon.checkers.transactions.execution import NOBODY, Execution, Read, assemble
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.table import OK, NotTransactions, Transactions, explain_malformed
+from ostrakon.checkers.transactions.table import (
+    FAIL,
+    OK,
+    NotTransactions,
+    Transactions,
+    explain_malformed,
+)
+from ostrakon.checkers.transactions.wording import told
+from ostrakon.checkers.value import canonical
 
 _EXPECTED = '["w", key, value], ["r", key, value or null] or ["rp", "true", {key: value, ...}]'
 
@@ -24,7 +33,7 @@ class Register:
     superseded: dict[Any, int] = field(default_factory=dict)
     """Values over which the transaction that wrote them wrote another one itself: they are no versions."""
     readers: dict[Any, Rows] = field(default_factory=dict)
-    """The committed transactions that read each value, before writing the register themselves."""
+    """The committed transactions that read each value from someone else."""
     scanners: dict[Any, Rows] = field(default_factory=dict)
     """The same for reads of all registers at once."""
     updates: list[tuple[int, Any, Any]] = field(default_factory=list)
@@ -55,7 +64,23 @@ class Register:
         yield from self.scanners.get(value, ())
 
 
-Registers = dict[Any, Register]
+class ValueRead(NamedTuple):
+    """A committed transaction read a value that it had not written itself."""
+
+    row: int
+    place: int
+    """The position of the micro-op in the transaction."""
+    key: Any
+    value: Any
+    predicate: bool
+
+
+@dataclass(slots=True)
+class Registers:
+    """All registers of a history, by key."""
+
+    by_key: dict[Any, Register] = field(default_factory=dict)
+    reads: list[ValueRead] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -63,8 +88,14 @@ class _Progress:
     """Where one transaction is: what it knows the registers to hold, and what it did to them."""
 
     read: dict[Any, Any] = field(default_factory=dict)
+    """The value that it read of each register before it wrote it."""
     written: dict[Any, Any] = field(default_factory=dict)
     current: dict[Any, Any] = field(default_factory=dict)
+    external: list[tuple[int, Register, Any]] = field(default_factory=list)
+    """Place, register and value of each read of what somebody else wrote."""
+
+
+_Scan = tuple[int, int, Mapping[Any, Any], frozenset[Any]]
 
 
 def gather(table: Transactions, findings: Findings) -> Registers:
@@ -72,33 +103,43 @@ def gather(table: Transactions, findings: Findings) -> Registers:
 
     Raises: NotTransactions.
     """
-    registers: Registers = {}
-    scans: list[tuple[int, Mapping[Any, Any], frozenset[Any]]] = []
+    registers = Registers()
+    by_key = registers.by_key
+    scans: list[_Scan] = []
     try:
         for row, (micro_ops, ending) in enumerate(zip(table.micro_ops, table.status.tolist(), strict=True)):
             progress = _Progress()
-            for f, key, value in micro_ops:
+            for place, (f, key, value) in enumerate(micro_ops):
                 if f == "rp":
                     if ending == OK:
-                        scans.append((row, dict(value or {}), frozenset(progress.current)))
+                        found = {_plain(name): _plain(held) for name, held in (value or {}).items()}
+                        scans.append((row, place, found, frozenset(progress.current)))
                     continue
-                register = registers.get(key)
+                if type(key) is not int and type(key) is not str:
+                    key = canonical(key)
+                if value is not None and type(value) is not int and type(value) is not str:
+                    value = canonical(value)
+                register = by_key.get(key)
                 if register is None:
-                    register = registers[key] = Register(key)
+                    register = by_key[key] = Register(key)
                 if f == "w":
                     _write(row, register, value, progress, table)
                 elif f != "r":
                     raise ValueError(f)
                 elif ending == OK:
-                    _read(row, register, value, progress, findings)
+                    _read(row, place, register, value, progress, findings)
             if ending == OK:
                 _conclude(row, registers, progress, findings)
         _scan(registers, scans)
     except NotTransactions:
         raise
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, AttributeError):
         raise explain_malformed(table, _EXPECTED, _is_micro_op) from None
     return registers
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None else canonical(value)
 
 
 def _write(row: int, register: Register, value: Any, progress: _Progress, table: Transactions) -> None:
@@ -108,8 +149,8 @@ def _write(row: int, register: Register, value: Any, progress: _Progress, table:
     if value in register.writers:
         first, second = table.op(register.writers[value]).index, table.op(row).index
         raise NotTransactions(
-            f"ops {first} and {second} both write {value!r} to {key!r}; reads can be traced to transactions "
-            "only if no value is written to a key twice"
+            f"ops {first} and {second} both write {told(value)} to {told(key)}; reads can be traced to "
+            "transactions only if no value is written to a key twice"
         )
     register.writers[value] = row
     if key in progress.written:
@@ -117,44 +158,91 @@ def _write(row: int, register: Register, value: Any, progress: _Progress, table:
     progress.written[key] = progress.current[key] = value
 
 
-def _read(row: int, register: Register, value: Any, progress: _Progress, findings: Findings) -> None:
+def _read(
+    row: int, place: int, register: Register, value: Any, progress: _Progress, findings: Findings
+) -> None:
     key = register.key
-    if key not in progress.current:
+    current = progress.current
+    if key not in current:
         progress.read[key] = value
-        register.readers.setdefault(value, []).append(row)
-    elif progress.current[key] != value:
+    elif current[key] == value:
+        return
+    else:
         why = "a transaction read {} as {}; by what it had done before, it should have been {}"
-        findings.add("internal", [row], why, key, value, progress.current[key])
-    progress.current[key] = value
+        findings.add("internal", [row], why, key, value, current[key])
+    current[key] = value
+    if value is None or register.writers.get(value) != row:
+        progress.external.append((place, register, value))
 
 
 def _conclude(row: int, registers: Registers, progress: _Progress, findings: Findings) -> None:
-    for key, value in progress.read.items():
-        register = registers[key]
-        if register.writers.get(value) == row:
+    """File the reads, now that all writes of the transaction are known."""
+    for place, register, value in progress.external:
+        key = register.key
+        if value is not None and register.writers.get(value) == row:
             why = "a transaction read {} from {} before it had written that itself: it saw its future"
             findings.add("future-read", [row], why, value, key)
-        elif key in progress.written:
+            continue
+        readers = register.readers.setdefault(value, [])
+        if not readers or readers[-1] != row:
+            readers.append(row)
+            registers.reads.append(ValueRead(row, place, key, value, False))
+        if key in progress.written and progress.read.get(key, progress) == value:
             register.updates.append((row, value, progress.written[key]))
 
 
-def _scan(registers: Registers, scans: Sequence[tuple[int, Mapping[Any, Any], frozenset[Any]]]) -> None:
-    for _, found, _ in scans:
+def _scan(registers: Registers, scans: list[_Scan]) -> None:
+    by_key = registers.by_key
+    for _, _, found, _ in scans:
         for key in found:
-            registers.setdefault(key, Register(key))
-    for row, found, known in scans:
-        for key, register in registers.items():
+            by_key.setdefault(key, Register(key))
+    for row, place, found, known in scans:
+        for key, register in by_key.items():
             if key not in known:
-                register.scanners.setdefault(found.get(key), []).append(row)
+                value = found.get(key)
+                register.scanners.setdefault(value, []).append(row)
+                registers.reads.append(ValueRead(row, place, key, value, True))
 
 
 def _is_micro_op(micro_op: Any) -> bool:
     match micro_op:
-        case ["w", key, value]:
-            return isinstance(key, Hashable) and isinstance(value, Hashable) and value is not None
-        case ["r", key, value]:
-            return isinstance(key, Hashable) and isinstance(value, Hashable)
-        case ["rp", _, dict() | None]:
+        case ["w", _, value]:
+            return value is not None
+        case ["r", _, _] | ["rp", _, dict() | None]:
             return True
         case _:
             return False
+
+
+def execution(table: Transactions, registers: Registers) -> Execution:
+    """The transactions that took effect. A value that nobody wrote has a writer outside the history."""
+    number = {key: at for at, key in enumerate(registers.by_key)}
+    strangers: dict[tuple[Any, Any], int] = {}
+    observed: set[int] = set()
+    reads: list[tuple[int, int, Read]] = []
+    for row, place, key, value, predicate in registers.reads:
+        register = registers.by_key[key]
+        if value is None:
+            source = NOBODY
+        elif (writer := register.writers.get(value)) is None:
+            source = strangers.setdefault((key, value), -1 - len(strangers))
+        elif writer in table.aborted or value in register.superseded or writer == row:
+            continue
+        else:
+            source = writer
+            observed.add(writer)
+        reads.append((row, place, Read(row, number[key], source, predicate)))
+    reads.sort(key=lambda read: read[:2])
+    status = table.status.tolist()
+    rows = [row for row, ending in enumerate(status) if ending == OK or (ending != FAIL and row in observed)]
+    members = set(rows)
+    writers = [
+        [row for _, row in register.versions(table) if row in members]
+        for register in registers.by_key.values()
+    ]
+    for (key, _), stranger in strangers.items():
+        writers[number[key]].append(stranger)
+    chains: list[list[int]] = [[] for _ in writers]
+    names = [register.key for register in registers.by_key.values()]
+    outside = {stranger: pair for pair, stranger in strangers.items()}
+    return assemble(table, [*outside, *rows], names, writers, chains, [read for _, _, read in reads], outside)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -83,3 +83,17 @@ def _tarjan(edges: Edges) -> Nodes:
     labels = np.arange(edges.nodes, dtype=np.int32)
     labels[list(label)] = list(label.values())
     return labels
+
+
+def strong_parts(nodes: int, pairs: Iterable[tuple[int, int]]) -> list[dict[int, list[int]]]:
+    """The successors within each strongly connected component that has a cycle, the smallest component
+    first."""
+    ends = np.array(list(pairs), np.int32).reshape(-1, 2)
+    edges = Edges(nodes, ends[:, 0], ends[:, 1], np.ones(len(ends), np.int16))
+    parts = []
+    for part in components(edges):
+        behind: dict[int, list[int]] = {}
+        for source, target in zip(part.source.tolist(), part.target.tolist(), strict=True):
+            behind.setdefault(source, []).append(target)
+        parts.append(behind)
+    return parts

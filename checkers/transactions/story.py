@@ -8,6 +8,7 @@ from typing import Any
 from ostrakon.checkers.transactions.cycle import Step
 from ostrakon.checkers.transactions.dependency import PROCESS, REALTIME, kind_name
 from ostrakon.checkers.transactions.table import Transactions
+from ostrakon.checkers.transactions.wording import shown
 
 Reason = Callable[[Step, str, str], str]
 """Why a dependency holds, given what to call the two transactions: "T1 appended 1 to x, T2 read it"."""
@@ -66,14 +67,3 @@ def _text(name: str, members: Mapping[str, Mapping[str, Any]], edges: Sequence[M
     for edge in edges:
         lines.append(f"  {edge['from']} < {edge['to']} ({edge['kind']}): {edge['why']}")
     return "\n".join(lines)
-
-
-def shown(micro_ops: Sequence[Sequence[Any]]) -> str:
-    """Micro-ops for people: "append x 1, r y [1, 2]"."""
-    return ", ".join(" ".join(word(part) for part in micro_op) for micro_op in micro_ops)
-
-
-def word(value: Any) -> str:
-    """A value for people, shortened in the middle."""
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"

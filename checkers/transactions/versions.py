@@ -88,7 +88,7 @@ already, which a few of them show as well as all."""
 
 def add_process_order(registers: Registers, table: Transactions, edges: EdgeList) -> None:
     """What a process saw of a register first is older than what it saw next."""
-    writers = {key: dict(register.versions(table)) for key, register in registers.items()}
+    writers = {key: dict(register.versions(table)) for key, register in registers.by_key.items()}
     touched = _touched(registers, writers)
     later: dict[tuple[Any, Any], set[int]] = defaultdict(set)
     latest: dict[tuple[int, Any], Any] = {}
@@ -100,7 +100,7 @@ def add_process_order(registers: Registers, table: Transactions, edges: EdgeList
                 later[key, before].add(writers[key][first])
             latest[process, key] = last
     for (key, value), rows in later.items():
-        _precede(registers[key], value, sorted(rows), BY_PROCESS, table, edges)
+        _precede(registers.by_key[key], value, sorted(rows), BY_PROCESS, table, edges)
 
 
 def _touched(
@@ -108,7 +108,7 @@ def _touched(
 ) -> dict[int, dict[Any, tuple[Any, Any]]]:
     """By transaction and key, the first and the last version that it read or wrote."""
     touched: dict[int, dict[Any, tuple[Any, Any]]] = defaultdict(dict)
-    for key, register in registers.items():
+    for key, register in registers.by_key.items():
         for value, writer in writers[key].items():
             touched[writer][key] = (value, value)
         for value in writers[key]:

@@ -10,6 +10,7 @@ from ostrakon.checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, W
 from ostrakon.checkers.transactions.registers import Register, Registers
 from ostrakon.checkers.transactions.table import OK, Transactions
 from ostrakon.checkers.transactions.versions import spans
+from ostrakon.checkers.transactions.wording import told
 from ostrakon.harness.history import Process
 
 
@@ -21,24 +22,26 @@ def write_reason(table: Transactions, registers: Registers, step: Step, earlier:
 
 
 def _read(registers: Registers, step: Step, earlier: str, later: str) -> Iterator[str]:
-    for register in registers.values():
+    for register in registers.by_key.values():
         for value in register.seen():
             if register.writers.get(value) == step.earlier and step.later in register.seen_by(value):
-                yield f"{later} read {register.key!r} as {value!r}, which {earlier} had written"
+                yield f"{later} read {told(register.key)} as {told(value)}, which {earlier} had written"
 
 
 def _overwritten(
     table: Transactions, registers: Registers, step: Step, earlier: str, later: str
 ) -> Iterator[str]:
     did = "wrote" if step.kind & WW else "read"
-    for register in registers.values():
+    for register in registers.by_key.values():
         for old in _versions_of(register, step):
             for new, writer in register.versions(table):
                 if writer == step.later and new != old and (how := _how(table, register, old, new, step)):
-                    key = repr(register.key)
+                    key = told(register.key)
                     if old is None:
-                        yield f"{earlier} read {key} before anyone had written it, and {later} wrote {new!r}"
-                    yield f"{earlier} {did} {key} as {old!r} and {later} wrote it as {new!r}, and {how}"
+                        before = f"{earlier} read {key} before anyone had written it"
+                        yield f"{before}, and {later} wrote {told(new)}"
+                    before = f"{earlier} {did} {key} as {told(old)}"
+                    yield f"{before} and {later} wrote it as {told(new)}, and {how}"
 
 
 def _versions_of(register: Register, step: Step) -> Iterator[Any]:
@@ -55,14 +58,16 @@ def _how(table: Transactions, register: Register, old: Any, new: Any, step: Step
         if old not in found or not found[old].done < found[new].begun:
             return None
         done, begun = table.op(found[old].first_done), table.invocation(found[new].last_begun)
-        return f"op {done.index} was done with {old!r} before op {begun.index} began, which saw {new!r}"
+        return (
+            f"op {done.index} was done with {told(old)} before op {begun.index} began, which saw {told(new)}"
+        )
     if step.kind & BY_PROCESS:
         process = _who_saw_both(table, register, old, new)
-        return None if process is None else f"process {process} saw {old!r} before {new!r}"
+        return None if process is None else f"process {process} saw {told(old)} before {told(new)}"
     if old is None:
         return "null comes first"
     over = any((row, read) == (step.later, old) for row, read, _ in register.updates)
-    return f"that was written over {old!r}" if over else None
+    return f"that was written over {told(old)}" if over else None
 
 
 def _who_saw_both(table: Transactions, register: Register, old: Any, new: Any) -> Process | None:

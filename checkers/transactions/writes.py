@@ -5,19 +5,22 @@ What a read does not tell is the order of the versions; that is pieced together 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.transactions.consistency import canonical
+from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import WR
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.judgement import STEPS, Inference, judge
-from ostrakon.checkers.transactions.registers import Register, Registers, gather
+from ostrakon.checkers.transactions.judgement import Inference, certified, judge
+from ostrakon.checkers.transactions.registers import Register, Registers, execution, gather
 from ostrakon.checkers.transactions.table import NotTransactions, Transactions, transactions
+from ostrakon.checkers.transactions.version_order import CONFLICTS
 from ostrakon.checkers.transactions.versions import add_known_order, add_process_order, add_realtime_order
+from ostrakon.checkers.transactions.wording import told
 from ostrakon.checkers.transactions.write_reason import write_reason
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History
@@ -27,19 +30,23 @@ def rw_register(
     history: History,
     consistency: str = "strict-serializable",
     *,
-    closed: bool | None = None,
+    outside_writers: bool = False,
     steps: int = STEPS,
+    conflicts: int = CONFLICTS,
+    every_model: bool | None = None,
+    certificate: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """Check transactions that write and read registers against a consistency model.
 
     The value of each op is a list of micro-ops, `["w", key, value]`, `["r", key, value]` or, for a read of
     all registers that hold anything, `["rp", "true", {key: value, ...}]`. No value may be written to one key
-    twice, and null never. `details` are as with `list_append`.
+    twice, and null never. `details` and the limits are as with `list_append`.
 
-    A read of a value that nobody wrote is a garbage-read if the history is `closed`: if all who write are in
-    it. Otherwise someone else may have written it, and nothing is concluded from it. Left open, a history
-    counts as closed if any register was seen to start as null; and of two such values of one register, one is
-    always garbage.
+    A read of a value that nobody wrote is a garbage-read, unless there are `outside_writers`, whose
+    transactions the history does not have: then it is a version by a writer of whom nothing else is known.
+
+    Given a `certificate`, nothing is decided: it is replayed, and the verdict is unknown if it proves
+    nothing.
 
     Raises: UnknownModel for a model that is not in `ostrakon.checkers.transactions.consistency`.
 
@@ -49,31 +56,34 @@ def rw_register(
     ('invalid', 'G-single-item-realtime', ['strong-session-serializable', 'strong-read-committed'])
     """
     model = canonical(consistency)
+    if certificate is not None:
+        return certified(history, "rw-register", model, certificate)
+    limits = {"steps": steps, "conflicts": conflicts, "every_model": every_model}
     with collection_paused():
-        return _judged(history, model, closed, steps)
+        return _judged(history, model, outside_writers, limits)
 
 
-def _judged(history: History, model: str, closed: bool | None, steps: int) -> Verdict:
+def _judged(history: History, model: str, outside_writers: bool, limits: dict[str, Any]) -> Verdict:
     table = transactions(history)
     findings = Findings(table)
     try:
         registers = gather(table, findings)
     except NotTransactions as error:
         return Verdict.unknown(str(error))
-    read = any(register.readers or register.scanners for register in registers.values())
+    read = any(register.readers or register.scanners for register in registers.by_key.values())
     if not read and not findings.counts:
         return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
-    return judge(table, _infer(table, registers, findings, closed), model, steps=steps)
+    return judge(table, _infer(table, registers, findings, outside_writers), model, **limits)
 
 
-def _infer(table: Transactions, registers: Registers, findings: Findings, closed: bool | None) -> Inference:
+def _infer(table: Transactions, registers: Registers, findings: Findings, outside_writers: bool) -> Inference:
     edges = EdgeList(len(table))
-    if closed is None and any(None in r.readers or None in r.scanners for r in registers.values()):
-        closed = True
     foreign: list[str] = []
-    for register in registers.values():
-        foreign += _drop_foreign(register, closed)
-        _find_garbage(register, findings)
+    for register in registers.by_key.values():
+        if outside_writers:
+            foreign += (f"{told(value)} to {told(register.key)}" for value in register.unwritten())
+        else:
+            _find_garbage(register, findings)
         _find_dirty(register, table, findings)
         _find_lost_updates(register, findings)
         _drop_cyclic(register, findings)
@@ -82,11 +92,24 @@ def _infer(table: Transactions, registers: Registers, findings: Findings, closed
         add_realtime_order(register, table, edges)
     add_process_order(registers, table, edges)
     return Inference(
+        "rw-register",
         edges,
         findings,
         partial(write_reason, table, registers),
-        remark=f"supposing that someone outside the history wrote {', '.join(foreign)}" if foreign else "",
+        partial(execution, table, registers),
+        remark=_supposed(foreign),
     )
+
+
+def _supposed(foreign: list[str]) -> str:
+    if not foreign:
+        return ""
+    more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+    return f"supposing that someone outside the history wrote {', '.join(foreign[:_SHOWN])}{more}"
+
+
+_SHOWN = 8
+"""How many suppositions are told."""
 
 
 def _add_reads(register: Register, table: Transactions, edges: EdgeList) -> None:
@@ -94,17 +117,6 @@ def _add_reads(register: Register, table: Transactions, edges: EdgeList) -> None
         if (writer := register.writer(value, table)) is not None:
             for row in register.seen_by(value):
                 edges.add(writer, row, WR)
-
-
-def _drop_foreign(register: Register, closed: bool | None) -> Iterator[str]:
-    """Forget reads of values that someone outside the history may have written; yielded is what they saw."""
-    unwritten = register.unwritten()
-    if closed or (closed is None and len(unwritten) > 1):
-        return
-    for value in unwritten:
-        register.readers.pop(value, None)
-        register.scanners.pop(value, None)
-        yield f"{value!r} to {register.key!r}"
 
 
 def _find_garbage(register: Register, findings: Findings) -> None:

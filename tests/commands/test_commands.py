@@ -310,7 +310,7 @@ def test_a_cycle_of_transactions_is_told_as_a_story_and_with_what_it_breaks(
 
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "INVALID  history.json"
-    assert "the weakest it violates: consistent-view, repeatable-read" in said[1]
+    assert "the weakest it violates: monotonic-atomic-view" in said[1]
     assert said[2] == "  G-single-item: 2 transactions, none of which can be the first"
     assert said[-1] == "    T2 < T1 (rw): T2 read 'y' as [], without the 1 that T1 appended"
 

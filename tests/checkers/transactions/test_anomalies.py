@@ -66,12 +66,12 @@ WITH_COMPANY = {
 
 @pytest.mark.parametrize(("name", "line"), LISTS.items(), ids=LISTS.keys())
 def test_the_smallest_history_of_lists_shows_its_anomaly_and_no_other(name: str, line: str) -> None:
-    assert found(list_append(history(line))) == {name}
+    assert inferred(list_append(history(line))) == {name}
 
 
 @pytest.mark.parametrize(("name", "line"), REGISTERS.items(), ids=REGISTERS.keys())
 def test_the_smallest_history_of_registers_shows_its_anomaly_and_no_other(name: str, line: str) -> None:
-    assert found(rw_register(history(line))) == {name}
+    assert inferred(rw_register(history(line))) == {name}
 
 
 @pytest.mark.parametrize(("name", "example"), WITH_COMPANY.items(), ids=WITH_COMPANY.keys())
@@ -157,7 +157,7 @@ def test_a_register_that_a_process_sees_go_back_and_forth_breaks_its_session() -
     verdict = rw_register(history("x=1 | x=2 | 0/x:1 | 0/x:2 | 0/x:1"), "strong-session-serializable")
 
     assert verdict.valid == "invalid"
-    assert found(verdict) == {"G-single-item-process"}
+    assert inferred(verdict) == {"G-single-item-process"}
 
 
 def test_two_reads_show_the_order_of_writes_that_ran_at_the_same_time() -> None:
@@ -166,6 +166,11 @@ def test_two_reads_show_the_order_of_writes_that_ran_at_the_same_time() -> None:
 
 def test_a_value_that_was_never_a_version_has_no_place_among_them() -> None:
     assert found(rw_register(history("0/x: x=1 x=2 | 0/x:1 | 0/x:2"))) == {"G1b"}
+
+
+def inferred(verdict: Verdict) -> set[str]:
+    """The anomalies found, but for those that say of a model that no order of commits satisfies it."""
+    return {name for name in found(verdict) if not name.startswith("not-")}
 
 
 def found(verdict: Verdict) -> set[str]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ostrakon.checkers.transactions import scc
 from ostrakon.checkers.transactions.consistency import violated
+from ostrakon.checkers.transactions.cycle_anomalies import find_cycles
 from ostrakon.checkers.transactions.dependency import (
     PROCESS,
     REALTIME,
@@ -23,7 +24,6 @@ from ostrakon.checkers.transactions.dependency import (
 )
 from ostrakon.checkers.transactions.edges import EdgeList, Edges
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.judgement import Inference, judge
 from ostrakon.checkers.transactions.scc import labelled
 from ostrakon.checkers.transactions.table import NEVER, Transactions, transactions
 from ostrakon.harness.history import History, Op, OpType
@@ -93,7 +93,7 @@ def searched(table: Transactions, edges: Drawn) -> dict[str, int]:
     for source, target, kind in edges:
         given_edges.add(source, target, kind)
     findings = Findings(table)
-    judge(table, Inference(given_edges, findings, lambda step, earlier, later: ""), "strict-serializable")
+    find_cycles(table, given_edges, findings, lambda step, earlier, later: "")
     lengths: dict[str, int] = {}
     for anomaly in findings.anomalies:
         length = len(anomaly.details["cycle"])

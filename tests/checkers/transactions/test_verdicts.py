@@ -97,14 +97,13 @@ def test_of_many_anomalies_of_one_name_a_few_are_told_and_all_are_counted() -> N
     assert verdict.details["found"] == {"garbage-read": 50}
 
 
-def test_a_search_that_must_give_up_says_what_it_leaves_open() -> None:
+def test_a_search_for_cycles_that_must_give_up_leaves_the_verdict_as_it_is() -> None:
     line = "x:[] y+1 | y:[] z+1 | z:[] x+1"
 
     assert list_append(history(line)).valid == "invalid"
     assert list_append(history(line), "snapshot-isolation").valid == "valid"
     short = list_append(history(line), "snapshot-isolation", steps=3)
-    assert short.valid == "unknown"
-    assert "did not end within 3 steps" in short.why
+    assert short.valid == "valid", "levels are decided without the search for cycles"
     assert list_append(history(line), "serializable", steps=3).valid == "invalid", "any cycle is proof enough"
 
 
@@ -124,7 +123,7 @@ def test_a_register_written_twice_with_one_value_cannot_be_traced() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [7, None, "text", [7], [["append", "x"]], [["add", "x", 1]], [["r", "x", 7]], [["append", [], 1]]],
+    [7, None, "text", [7], [["append", "x"]], [["add", "x", 1]], [["r", "x", 7]]],
 )
 def test_what_is_no_transaction_of_appends_is_named(value: Any) -> None:
     good = [["append", "x", 1]]
@@ -136,7 +135,7 @@ def test_what_is_no_transaction_of_appends_is_named(value: Any) -> None:
     assert verdict.why.startswith("op 3: expected")
 
 
-@pytest.mark.parametrize("value", [7, [["w", "x", None]], [["append", "x", 1]], [["r", "x", [1]]]])
+@pytest.mark.parametrize("value", [7, [["w", "x", None]], [["append", "x", 1]]])
 def test_what_is_no_transaction_of_writes_is_named(value: Any) -> None:
     verdict = rw_register(History([_op(0, "invoke", value), _op(1, "ok", value)]))
 
@@ -144,14 +143,15 @@ def test_what_is_no_transaction_of_writes_is_named(value: Any) -> None:
     assert verdict.why.startswith("op 1: expected")
 
 
-def test_a_list_of_lists_is_named_even_where_no_longer_one_was_read() -> None:
+def test_compound_keys_and_values_are_keys_and_values() -> None:
     ops = [
-        _op(0, "ok", [["r", "x", [[1]]]]),
-        _op(1, "ok", [["append", "x", 1]]),
-        _op(2, "ok", [["r", "x", [1, 2]]]),
+        _op(0, "ok", [["append", ["x", 1], {"a": [1]}]]),
+        _op(1, "ok", [["append", ["x", 2], [2]]]),
+        _op(2, "ok", [["r", ["x", 1], [{"a": [1]}]], ["r", ["x", 2], [[2]]]]),
     ]
 
-    assert list_append(History(ops)).why.startswith("op 0: expected a list of numbers or strings")
+    assert list_append(History(ops)).valid == "valid"
+    assert list_append(History([*ops[:2], _op(2, "ok", [["r", ["x", 1], [{"a": [2]}]]])])).valid == "invalid"
 
 
 def test_a_completion_without_an_invocation_counts_as_both() -> None:
@@ -172,15 +172,29 @@ def test_what_the_nemesis_does_is_no_transaction() -> None:
     assert list_append(History(ops)).valid == "valid"
 
 
-def test_a_writer_outside_the_history_is_supposed_only_where_nothing_speaks_against_it() -> None:
-    partial = history("x=2 ; x:3")
+def test_a_value_that_nobody_wrote_is_garbage_unless_others_write_too() -> None:
+    for line in ("x=2 ; x:3", "x=2 ; x:3 | x:4", "y: ; x:3"):
+        partial = history(line)
+        assert rw_register(partial).anomalies[0].name == "garbage-read"
+        assert rw_register(partial, outside_writers=True).valid == "valid"
+    supposing = rw_register(history("x=2 ; x:3"), outside_writers=True)
+    assert "supposing that someone outside the history wrote 3 to 'x'" in supposing.why
+    assert ["outside", "x", 3] in supposing.details["certificates"]["strict-serializable"]["order"]
 
-    assert rw_register(partial).valid == "valid"
-    assert "supposing that someone outside the history wrote 3 to 'x'" in rw_register(partial).why
-    assert rw_register(partial, closed=True).anomalies[0].name == "garbage-read"
-    assert rw_register(history("x=2 ; x:3 | x:4"), closed=False).valid == "valid"
-    assert rw_register(history("x=2 ; x:3 | x:4")).anomalies[0].name == "garbage-read"
-    assert rw_register(history("y: ; x:3")).anomalies[0].name == "garbage-read"
+
+def test_what_no_writer_whatever_could_have_caused_is_invalid_though_others_write_too() -> None:
+    back_and_forth = rw_register(history("0/x=1 | 0/x:2 | 0/x:1"), outside_writers=True)
+
+    assert back_and_forth.valid == "invalid"
+    assert back_and_forth.details["violated"] == ["causal"]
+
+
+def test_of_many_suppositions_a_few_are_told() -> None:
+    reads = " ".join(f"k{number}:7" for number in range(100))
+
+    why = rw_register(history(f"{reads} y:"), outside_writers=True).why
+
+    assert why.endswith("and 92 more")
 
 
 def test_a_model_that_is_misspelt_is_guessed() -> None:
@@ -211,7 +225,7 @@ def test_no_two_models_forbid_the_same() -> None:
         ("G1a", ["read-committed"]),
         ("lost-update", ["cursor-stability"]),
         ("G-single", ["consistent-view"]),
-        ("internal", ["parallel-snapshot-isolation", "repeatable-read"]),
+        ("internal", ["read-atomic", "repeatable-read"]),
         ("G-single-item", ["consistent-view", "repeatable-read"]),
         ("G-nonadjacent", ["snapshot-isolation"]),
         ("G2-item", ["repeatable-read"]),
@@ -223,7 +237,7 @@ def test_no_two_models_forbid_the_same() -> None:
 def test_the_weakest_model_that_an_anomaly_violates_is_that_of_the_literature(
     anomaly: str, violated: list[str]
 ) -> None:
-    assert list(consistency.weakest_violated([anomaly])) == violated
+    assert list(consistency.weakest(consistency.violated([anomaly]))) == violated
 
 
 def test_models_go_by_adyas_names_too() -> None:

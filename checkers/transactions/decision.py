@@ -1,0 +1,111 @@
+"""Whether a history satisfies a level: an order that shows it, or transactions that exclude every order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ostrakon.checkers.transactions.execution import Execution
+from ostrakon.checkers.transactions.levels import STATIC, Level
+from ostrakon.checkers.transactions.polygraph import Polygraph, certain
+from ostrakon.checkers.transactions.saturation import involved, saturate, seen_through
+from ostrakon.checkers.transactions.version_order import CONFLICTS, Found, GaveUp, find_order
+
+Event = tuple[Literal["start", "commit"], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """The level holds: the members commit, and where the level tells the two apart start, in this order."""
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refuted:
+    """The level does not hold, and would not if there had been only these members."""
+
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """The budget did not suffice."""
+
+    why: str
+
+
+Decision = Proven | Refuted | Undecided
+
+
+def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) -> Decision:
+    """Decide a level for the reads and writes of an execution.
+
+    What no order can mend, such as reads of aborted transactions, is not in an execution and not looked at.
+    """
+    graph = certain(execution, level)
+    if graph.refuted:
+        return Refuted(tuple(sorted(seen_through(graph, *graph.refuted[0]))))
+    saturated = saturate(graph, _ranks(graph))
+    if saturated.order is None:
+        return Refuted(tuple(sorted(involved(saturated))))
+    if level.rule in STATIC:
+        return Proven(_events(graph, saturated.order))
+    match find_order(graph, saturated.order, conflicts=conflicts):
+        case Found(nodes):
+            return Proven(_events(graph, nodes))
+        case GaveUp(why):
+            return Undecided(why)
+        case impossible:
+            return Refuted(tuple(sorted(impossible.members)))
+
+
+def _ranks(graph: Polygraph) -> list[int]:
+    """What comes first where the edges leave a choice: what was invoked first; a node that bundles at
+    once."""
+    ranks = [0] * graph.nodes
+    for member in range(len(graph.execution)):
+        ranks[graph.start(member)] = ranks[graph.commit(member)] = member + 1
+    return ranks
+
+
+def _events(graph: Polygraph, nodes: list[int]) -> tuple[Event, ...]:
+    events: list[Event] = []
+    for node in nodes:
+        member = graph.member(node)
+        if member >= 0:
+            events.append(("commit" if node == graph.commit(member) else "start", member))
+    return tuple(events)
+
+
+TRIALS = 400
+"""How many smaller executions are tried at most when a refutation is shrunk."""
+
+
+def smallest(execution: Execution, level: Level, members: tuple[int, ...]) -> tuple[int, ...]:
+    """Leave members out as long as the level stays refuted; without any one of those left it would hold.
+
+    Halves are tried before single members, so that a large set shrinks soon.
+    """
+    left = list(members)
+    trials = 0
+    size = max(1, len(left) // 2)
+    while True:
+        at = 0
+        shrunk = False
+        while at < len(left) and trials < TRIALS:
+            candidate = left[:at] + left[at + size :]
+            smaller, numbers = execution.restrict(candidate)
+            trials += 1
+            decision = decide(smaller, level, conflicts=2_000)
+            if isinstance(decision, Refuted):
+                kept = [numbers[member] for member in decision.members]
+                at = sum(member < left[at] for member in kept) if at < len(left) else len(kept)
+                left, shrunk = sorted(kept), True
+            else:
+                at += size
+        if size == 1 and not shrunk:
+            return tuple(left)
+        if trials >= TRIALS:
+            return tuple(left)
+        size = max(1, min(size, len(left)) // 2) if not shrunk or size > 1 else 1
