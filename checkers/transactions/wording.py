@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from ostrakon.harness.history.value import thaw
+
 _LONGEST = 60
 
 
@@ -25,7 +27,7 @@ def told(value: Any) -> str:
 
 def original(value: Any) -> Any:
     """The value that a canonical form stands for, as JSON has it."""
-    return msgspec.json.decode(value) if isinstance(value, bytes) else value
+    return msgspec.json.decode(value) if isinstance(value, bytes) else thaw(value)
 
 
 def word(value: Any) -> str:
