@@ -54,5 +54,11 @@ class Owner(Protocol):
     def files(self) -> dict[int, SimFile | None]: ...
     @property
     def alive(self) -> bool: ...
+    def block(self, until_ns: int) -> None:
+        """Stand still in the middle of the code at work, up to a true time; NEVER_NS for good."""
+
+    def require_alive(self) -> None:
+        """Raises: OSError if it was killed or its world is closing: nothing of it may show."""
+
     def reschedule(self, task: Task, value: Any = None) -> None:
         """Wake one of its tasks that is parked."""

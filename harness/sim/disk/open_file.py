@@ -106,8 +106,9 @@ class SimFile(io.RawIOBase):
         return len(written)
 
     def sync(self) -> None:
-        """Make it durable; a directory, its names. Raises: OSError."""
+        """Make it durable, which takes its time; a directory, its names. Raises: OSError."""
         require_alive(self.process)
+        self.process.block(self.process.machine.world.kernel.now_ns + self._disk.delay_ns())
         if self.inode is None:
             self._disk.check("sync")
             self._disk.directory.commit()

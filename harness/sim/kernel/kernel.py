@@ -2,13 +2,21 @@
 
 Time stands still while something is ready. Then all events of the next instant happen, in the order in
 which they were scheduled, before any process runs again.
+
+**Blocking.** A process may block in the middle of ordinary code, as `os.fsync` does, while the world goes on.
+Its stack then has to stay as it is. So the loop below runs in a greenlet: a process that blocks keeps the
+greenlet that it is in, and a new greenlet runs the loop. To go on, the process is switched to, and when its
+tick is over its old greenlet ends. Threads could do the same, at ten times the cost and with locks.
 """
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
 
 from ostrakon.harness.sim.kernel.choice_log import ChoiceLog
 from ostrakon.harness.sim.kernel.schedule import Schedule
@@ -33,8 +41,8 @@ class Kernel:
     """Knows what happens next. It has no opinion on what a process or a network is."""
 
     __slots__ = (
-        *("_heap", "_seq", "current", "fingerprint"),
-        *("halted", "now_ns", "ready", "schedule", "choice_log"),
+        *("_caller", "_heap", "_seq", "_stop", "_until_ns", "choice_log", "current", "fingerprint"),
+        *("halted", "is_resuming", "now_ns", "ready", "schedule"),
     )
 
     def __init__(self, schedule: Schedule, choice_log: ChoiceLog | None = None) -> None:
@@ -47,6 +55,11 @@ class Kernel:
         """A running hash of everything that happened."""
         self.halted = False
         """Set to have `run` return as soon as everything waits."""
+        self.is_resuming = False
+        """Whether the tick under way belongs to a process that had blocked, and runs in its old greenlet."""
+        self._caller: greenlet | None = None
+        """The greenlet that called `run`."""
+        self._until_ns, self._stop = NEVER_NS, _never
         self._heap: list[tuple[int, int, Callable[..., object], tuple[Any, ...]]] = []
         self._seq = 0
 
@@ -72,7 +85,41 @@ class Kernel:
 
         `stop` is asked whenever everything waits.
         """
+        self._until_ns, self._stop = until_ns, stop or _never
+        self._caller = getcurrent()
+        return bool(self._new_loop().switch())
+
+    def block(self) -> None:
+        """Let the world go on, and return when the process that is at work now has its next tick.
+
+        To be called in that process's code.
+        """
+        if self.is_resuming:
+            # The loop that gave this process its tick waits for the end of it.
+            self.is_resuming = False
+            loop = getcurrent().parent
+        else:
+            loop = self._new_loop()
+        assert loop is not None
+        loop.switch()
+
+    def resume(self, process: Runnable, blocked: greenlet) -> None:
+        """Go on with a process that has blocked, in its greenlet, until its tick ends or it blocks again."""
+        self.fingerprint = hash((self.fingerprint, self.now_ns, process.name))
+        if self.choice_log is not None:
+            self.note_choice("resume", process.name)
+        blocked.parent = getcurrent()
+        self.is_resuming = True
+        blocked.switch()
+
+    def _new_loop(self) -> greenlet:
+        loop = greenlet(self._loop, parent=self._caller)
+        loop.gr_context = contextvars.copy_context()
+        return loop
+
+    def _loop(self) -> bool:
         heap, ready, pick = self._heap, self.ready, self.schedule.pick
+        until_ns, stop = self._until_ns, self._stop
         while True:
             while ready:
                 if len(ready) == 1:
@@ -84,7 +131,10 @@ class Kernel:
                 process.queued = False
                 if process.can_run:
                     process.tick()
-            if self.halted or (stop is not None and stop()):
+                    if self.is_resuming:
+                        self.is_resuming = False
+                        return False  # To the loop that gave the tick, which goes on.
+            if self.halted or stop():
                 return True
             if not heap or heap[0][0] > until_ns:
                 return False
@@ -95,3 +145,7 @@ class Kernel:
             while heap and heap[0][0] <= at_ns:
                 _, _, call, args = heappop(heap)
                 call(*args)
+
+
+def _never() -> bool:
+    return False

@@ -10,7 +10,7 @@ from outcome import Outcome
 from ostrakon.harness.sim.kernel.kernel import Kernel
 from ostrakon.harness.sim.machine.process import Process, Program, Waits
 from ostrakon.harness.sim.runtimes.asyncio.run import AsyncioRun
-from ostrakon.harness.sim.runtimes.trio.run import aside
+from ostrakon.harness.sim.runtimes.trio.run import aside, step_back
 from ostrakon.harness.sim.sandbox.sandbox import include_asyncio
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class AsyncioProcess(Process):
         self, kernel: Kernel, machine: Machine, program: Program, incarnation: int, *, shuffle: bool = False
     ) -> None:
         super().__init__(kernel, machine, incarnation)
-        self.kernel, self.clock = kernel, machine.clock
+        self.clock = machine.clock
         include_asyncio()
         self._run = AsyncioRun(self, program, shuffle=shuffle)
         self.event_loop = self._run.loop
@@ -74,13 +74,6 @@ class AsyncioProcess(Process):
                 return sock
         raise ValueError(f"Invalid file descriptor: {number}")
 
-    def run_inline(self, call: Callable[[], object]) -> tuple[object, int]:
-        """Call what a thread would call; returns what it returned and how long the disk takes, in ns."""
-        disk = self.machine.disk
-        syncs = disk.syncs
-        result = call()
-        return result, sum(disk.delay_ns() for _ in range(disk.syncs - syncs))
-
     def unwind(self) -> None:
         """End it after the fact, whatever state it is in; cancelled again and again if that takes long."""
         super().unwind()
@@ -106,6 +99,20 @@ class AsyncioProcess(Process):
     def _within(self, call: Callable[[], object]) -> None:
         with aside():
             self._run.within(call)
+
+    def leave_loop(self) -> Callable[[], None]:
+        """Hide the loop from the code at work, as in a thread; call what this returns to show it again."""
+        return self._run.suspend()
+
+    def _suspend(self) -> Callable[[], None]:
+        go_on = self._run.suspend()
+        return_aside = step_back()
+
+        def go_on_here() -> None:
+            return_aside()
+            go_on()
+
+        return go_on_here
 
     def _cancel(self) -> None:
         self._run.cancel()

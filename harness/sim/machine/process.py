@@ -9,6 +9,7 @@ What is the same for every event loop is here; `trio_process.py` and `asyncio_pr
 
 from __future__ import annotations
 
+import errno
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
@@ -16,9 +17,11 @@ from math import inf
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from greenlet import getcurrent, greenlet
 from outcome import Error, Outcome, Value
 
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
+from ostrakon.harness.sim.kernel.threads import SimThread
 from ostrakon.harness.sim.network.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -55,7 +58,14 @@ class Process:
         """How often a batch of its tasks was run; each is a moment at which it could have died."""
         self.crash_pass = 0
         self.crash: Callable[[], object] = machine.kill
-        self._kernel = kernel
+        self.thread: SimThread | None = None
+        """The function that runs as if in a thread of this process just now."""
+        self.threads: dict[SimThread, None] = {}
+        """All such functions that have begun and have not ended."""
+        self.kernel = self._kernel = kernel
+        self._blocked: greenlet | None = None
+        """Where its code stands if it has blocked, and whether it may go on there."""
+        self._may_go_on = False
         self._clock = machine.clock
         self._paused = self._killed = False
         self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
@@ -126,6 +136,10 @@ class Process:
 
     def tick(self) -> None:
         """Run until every task waits. Called by the kernel."""
+        if self._blocked is not None:
+            blocked, self._blocked = self._blocked, None
+            self._kernel.resume(self, blocked)
+            return
         kernel = self._kernel
         kernel.current = self
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self.machine.number))
@@ -148,6 +162,24 @@ class Process:
         if self._alarm_ns < self._scheduled_ns:
             self._schedule_alarm()
 
+    def block(self, until_ns: int) -> None:
+        """Stand still in the middle of the code at work, up to a true time; NEVER_NS for good.
+
+        Of a function that runs as if in a thread only that function stands still, else the whole process.
+
+        Raises: OSError if the process is being unwound: nothing of it may show.
+        """
+        if self.thread is not None:
+            self.thread.block(until_ns)
+        else:
+            self._block(until_ns)
+        self.require_alive()
+
+    def require_alive(self) -> None:
+        """Raises: OSError if the process was killed or its world is closing: nothing of it may show."""
+        if self._killed or self.machine.world.closing:
+            raise OSError(errno.EIO, f"{self.name} is gone")
+
     def pause(self) -> None:
         """SIGSTOP."""
         self._paused, self.can_run = True, False
@@ -155,7 +187,7 @@ class Process:
     def resume(self) -> None:
         """SIGCONT. What arrived meanwhile is seen before the timeouts that expired meanwhile."""
         if self._paused and self.alive:
-            self._paused, self.can_run = False, True
+            self._paused, self.can_run = False, self._blocked is None or self._may_go_on
             self._kernel.make_ready(self)
 
     def signal(self, number: int) -> bool:
@@ -211,6 +243,14 @@ class Process:
         """Call something that needs to be inside the event loop."""
         raise NotImplementedError
 
+    def leave_loop(self) -> Callable[[], None]:
+        """Hide the event loop from the code at work, as in a thread; call what this returns to undo that."""
+        raise NotImplementedError
+
+    def _suspend(self) -> Callable[[], None]:
+        """Let other processes use the thread in the middle of a step; call what this returns to go on."""
+        raise NotImplementedError
+
     def _cancel(self) -> None:
         """Cancel the program, whether it has begun or not."""
         raise NotImplementedError
@@ -220,6 +260,23 @@ class Process:
         raise NotImplementedError
 
     # Below.
+
+    def _block(self, until_ns: int) -> None:
+        kernel = self._kernel
+        go_on = self._suspend()
+        blocked = self._blocked = getcurrent()
+        self.can_run = self._may_go_on = False
+        kernel.current = None
+        if until_ns < NEVER_NS:
+            kernel.call_at(until_ns, self._unblock, blocked)
+        kernel.block()
+        kernel.current = self
+        go_on()
+
+    def _unblock(self, blocked: greenlet) -> None:
+        if self._blocked is blocked and not self._killed:
+            self._may_go_on, self.can_run = True, not self._paused
+            self._kernel.make_ready(self)
 
     def _wait_until(self, deadline_s: float) -> None:
         """Everything waits, and nothing is to be done before this time of the machine's clock."""
@@ -248,6 +305,9 @@ class Process:
         self._kernel.call_at(self._kernel.now_ns, self._kernel.make_ready, self)
 
     def _end(self) -> None:
+        # Python would end them when it finds them as garbage, at a moment that nobody has chosen.
+        for thread in list(self.threads):
+            thread.stop()
         self._outcome = self._result()
         self.can_run = False
         error = self.error

@@ -99,6 +99,13 @@ class TrioProcess(Process):
     def _within(self, call: Callable[[], object]) -> None:
         self._run.within(call)
 
+    def leave_loop(self) -> Callable[[], None]:
+        """Hide the run from the code at work, as in a thread; call what this returns to show it again."""
+        return self._run.hide()
+
+    def _suspend(self) -> Callable[[], None]:
+        return self._run.suspend()
+
     def _cancel(self) -> None:
         self._run.within(self._scope.cancel)
 

@@ -2,6 +2,7 @@
 
 Replacing `time.monotonic` does not reach a module that holds on to the function itself, and replacing
 anything in `datetime` does not reach the classes, which are written in C. Both are found and replaced here.
+A name that is bound while a world runs is bound to ours, which does as the real one outside of worlds.
 """
 
 from __future__ import annotations
@@ -10,27 +11,89 @@ import ctypes
 import datetime
 import functools
 import gc
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from types import FunctionType
 from typing import Any
 
 from ostrakon.harness.sim.sandbox.patches import Patch
 
 
-def bound_early(patches: tuple[Patch, ...]) -> Iterator[Patch]:
-    """The same in every other module that has imported one of these functions by name.
+def bound_early(patches: Iterable[Patch]) -> Iterator[Patch]:
+    """The same patches wherever else a module holds one of the functions that they replace.
 
-    To be asked while the real ones are in place.
+    That is by name (`from time import monotonic`), as an attribute of a class, as a default argument, or in a
+    closure (`dataclasses.field(default_factory=time.time)`). To be asked while nothing is patched.
     """
-    real = ((vars(owner).get(name), patch) for owner, name, patch in patches)
+    known = list(patches)
+    real = ((_attribute(owner, name), patch) for owner, name, patch in known)
     ours = {id(function): patch for function, patch in real if callable(function)}
-    owners = {id(owner) for owner, _, _ in patches}
+    owners = {id(owner) for owner, _, _ in known}
+    finder = _Finder(ours, owners)
     for module in list(sys.modules.values()):
+        name = getattr(module, "__name__", "")
         attributes = getattr(module, "__dict__", None)
-        if id(module) not in owners and isinstance(attributes, dict):
-            held = [(name, ours[id(value)]) for name, value in attributes.items() if id(value) in ours]
-            yield from ((module, name, patch) for name, patch in held)
+        # Python's own machinery for imports must go on reading the real disk.
+        if isinstance(attributes, dict) and name not in _NEVER and not str(name).startswith("importlib."):
+            yield from finder.in_namespace(module, attributes)
+
+
+_NEVER = frozenset(sys.builtin_module_names) - {"__main__"} | {"zipimport", "_frozen_importlib_external"}
+_OURS = f"{os.sep}harness{os.sep}sim{os.sep}"
+_HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
+"""Flags of classes: made at run time; not to be changed."""
+
+
+class _Finder:
+    """Looks for references to functions, in each class and function once."""
+
+    def __init__(self, ours: Mapping[int, Any], owners: Container[int]) -> None:
+        self._ours, self._owners = ours, owners
+        self._seen: set[int] = set()
+
+    def in_namespace(self, owner: Any, attributes: Mapping[str, Any]) -> Iterator[Patch]:
+        """Within a module or a class; of an owner of patched names only what is below them."""
+        ours, is_owner = self._ours, id(owner) in self._owners
+        for name, value in list(attributes.items()):
+            inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+            if id(inner) in ours and not is_owner:
+                patch = ours[id(inner)]
+                yield owner, name, patch if inner is value else type(value)(patch)
+            elif isinstance(inner, FunctionType):
+                yield from self._in_function(inner)
+            elif isinstance(value, type) and id(value) not in self._seen:
+                self._seen.add(id(value))
+                if value.__flags__ & _HEAP_TYPE and not value.__flags__ & _IMMUTABLE_TYPE:
+                    yield from self.in_namespace(value, vars(value))
+
+    def _in_function(self, function: FunctionType) -> Iterator[Patch]:
+        if id(function) in self._seen or _OURS in function.__code__.co_filename:
+            return  # Ours hold the real functions on purpose.
+        self._seen.add(id(function))
+        ours = self._ours
+        if (defaults := function.__defaults__) and any(id(value) in ours for value in defaults):
+            yield function, "__defaults__", tuple(ours.get(id(value), value) for value in defaults)
+        if (named := function.__kwdefaults__) and any(id(value) in ours for value in named.values()):
+            yield (
+                function,
+                "__kwdefaults__",
+                {key: ours.get(id(value), value) for key, value in named.items()},
+            )
+        for cell in function.__closure__ or ():
+            try:
+                held = cell.cell_contents
+            except ValueError:
+                continue  # Nothing is in it yet.
+            if id(held) in ours:
+                yield cell, "cell_contents", ours[id(held)]
+            elif isinstance(held, FunctionType):
+                yield from self._in_function(held)
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    return vars(owner).get(name) if hasattr(owner, "__dict__") else None
 
 
 @contextmanager

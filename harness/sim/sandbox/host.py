@@ -6,6 +6,7 @@ The classes behind these protocols are in `sim/machine`, which is built on the s
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ostrakon.harness.sim.disk import host as disk
@@ -13,6 +14,7 @@ from ostrakon.harness.sim.network import host as network
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.kernel.kernel import Kernel
+    from ostrakon.harness.sim.kernel.threads import SimThread
     from ostrakon.harness.sim.network.network import Network
 
 
@@ -50,6 +52,18 @@ class Resident(network.Owner, disk.Owner, Protocol):
     def rng(self) -> random.Random:
         """Its own randomness."""
 
+    thread: SimThread | None
+    """The function that runs as if in a thread of it just now."""
+
+    @property
+    def threads(self) -> dict[SimThread, None]:
+        """All such functions that have begun and have not ended."""
+
+    def leave_loop(self) -> Callable[[], None]:
+        """Hide the event loop from the code that runs now; call what this returns to show it again."""
+
+    @property
+    def kernel(self) -> Kernel: ...
     @property
     def signal_handlers(self) -> dict[int, Any]: ...
     @property

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,6 @@ _FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
     (os, "fork", "os.fork()", _MACHINE),
     (os, "system", "os.system()", _MACHINE),
     (os, "pipe", "os.pipe()", "use a channel or a queue, or streams"),
-    (time, "sleep", "time.sleep()", "use trio.sleep() or asyncio.sleep()"),
     (select, "select", "select.select()", _STREAMS),
     (select, "poll", "select.poll()", _STREAMS),
     (select, "epoll", "select.epoll()", _STREAMS),

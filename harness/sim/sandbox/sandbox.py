@@ -27,7 +27,7 @@ from ostrakon.harness.sim.disk import filesystem
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.network.plain_socket import handed_to_trio, make_ready
 from ostrakon.harness.sim.network.resolver import address_info
-from ostrakon.harness.sim.runtimes.trio.run import RUN_IN_THREADS
+from ostrakon.harness.sim.runtimes.trio import threads
 from ostrakon.harness.sim.sandbox import identity, refusals
 from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
 from ostrakon.harness.sim.sandbox.patches import Patch, Patches
@@ -141,22 +141,20 @@ def _wall_time() -> float | None:
 def _stand_ins(modules: int) -> Patches:
     """All of them, for as many modules as are imported by now."""
     asyncios = _asyncio() if "asyncio" in sys.modules else ()
-    return Patches((*_replacements(), *asyncios, *bound_early((*_shown_and_drawn(), *asyncios))))
-
-
-@functools.cache
-def _shown_and_drawn() -> tuple[Patch, ...]:
-    return *_time(), *_randomness(), *identity.replacements(_simulated)
+    known = (*_replacements(), *asyncios)
+    return Patches((*known, *bound_early(known)))
 
 
 @functools.cache
 def _replacements() -> tuple[Patch, ...]:
     return (
-        *_shown_and_drawn(),
+        *_time(),
+        *_randomness(),
+        *identity.replacements(_simulated),
         *refusals.replacements(_simulated),
         *filesystem.replacements(_simulated),
         *_sockets(),
-        *((module, "run_sync", _run_sync) for module in RUN_IN_THREADS),
+        *_threads(),
     )
 
 
@@ -309,15 +307,28 @@ def _gethostbyname(process: Resident, host: str) -> str:
     return found
 
 
-async def _run_sync(sync_fn: Callable[..., Any], *args: Any, **_: Any) -> Any:
-    """Stands in for `trio.to_thread.run_sync`: the function runs inline, in no time but for syncing files."""
-    await trio.lowlevel.checkpoint()
-    process = running_process()
-    assert process is not None
-    disk = process.machine.disk
-    syncs = disk.syncs
-    try:
-        return sync_fn(*args)
-    finally:
-        for _sync in range(disk.syncs - syncs):
-            await disk.wait()
+def _threads() -> Iterator[Patch]:
+    real = trio.to_thread.run_sync
+
+    @functools.wraps(real)
+    async def run_sync(*args: Any, **kwargs: Any) -> Any:
+        process = running_process()
+        if process is None:
+            return await real(*args, **kwargs)
+        return await threads.run_sync(process, *args, **kwargs)
+
+    yield trio.to_thread, "run_sync", run_sync
+    for name, ours in (
+        ("run", threads.await_in_loop),
+        ("run_sync", threads.call_in_loop),
+        ("check_cancelled", threads.check_cancelled),
+    ):
+        yield trio.from_thread, name, _simulated(getattr(trio.from_thread, name), ours)
+    yield time, "sleep", _simulated(time.sleep, _sleep)
+
+
+def _sleep(process: Resident, seconds: float) -> None:
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    clock = process.machine.clock
+    process.block(clock.true_ns(clock.current_time() + seconds))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.kernel.kernel import Kernel
+    from ostrakon.harness.sim.kernel.threads import SimThread
     from ostrakon.harness.sim.runtimes.asyncio.selector import Pollable
 
 
@@ -51,5 +52,12 @@ class Process(Protocol):
     def socket_at(self, number: int) -> Pollable:
         """The open socket with this number. Raises: ValueError if there is none."""
 
-    def run_inline(self, call: Callable[[], object]) -> tuple[object, int]:
-        """Call what a thread would call; returns what it returned and how long the disk takes, in ns."""
+    thread: SimThread | None
+    """The function that runs as if in a thread of it just now."""
+
+    @property
+    def threads(self) -> dict[SimThread, None]:
+        """All such functions that have begun and have not ended."""
+
+    def leave_loop(self) -> Callable[[], None]:
+        """Hide the event loop from the code at work; call what this returns to show it again."""

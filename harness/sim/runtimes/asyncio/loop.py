@@ -18,7 +18,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from outcome import Error, Value
+
 from ostrakon.harness.sim.kernel.errors import NotSimulated
+from ostrakon.harness.sim.kernel.kernel import NEVER_NS
+from ostrakon.harness.sim.kernel.threads import SimThread, Sleep
 from ostrakon.harness.sim.kernel.watchdog import EndlessLoop
 from ostrakon.harness.sim.runtimes.asyncio.selector import SimulatedSelector
 
@@ -174,10 +178,10 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
             del task._source_traceback[-1]
         return task
 
-    # Threads, of which there are none.
+    # Threads, which are functions that block on virtual time.
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
-        """Call the function inline, in the next pass; it takes no time but for what it syncs.
+        """Call the function as if in a thread, from the next pass on.
 
         Raises: NotSimulated for a pool of processes.
         """
@@ -187,34 +191,34 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         if executor is None:
             self._check_default_executor()
         elif any(kind.__name__ == "ProcessPoolExecutor" for kind in type(executor).__mro__):
-            self._refuse("a pool of processes", "use a pool of threads, or None, whose functions run inline")
+            self._refuse("a pool of processes", "use a pool of threads, or None")
         future = self.create_future()
-        self.call_soon(self._run_inline, future, func, args, context=contextvars.Context())
+        thread = SimThread(self._process, func, args, context=contextvars.Context())
+        self.call_soon(self._start_thread, future, thread, context=contextvars.Context())
         return future
 
-    def _run_inline(self, future: Any, func: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        if future.cancelled():
-            return
-        # A thread has no running loop.
-        _EVENTS._set_running_loop(None)
-        try:
-            result, delay_ns = self._process.run_inline(lambda: func(*args))
-        except (KeyboardInterrupt, EndlessLoop):
-            raise
-        except BaseException as error:
-            future.set_exception(error)
-            return
-        finally:
-            _EVENTS._set_running_loop(self)
-        if delay_ns:
-            kernel = self._process.kernel
-            kernel.call_at(kernel.now_ns + delay_ns, self._done_by_thread, future, result)
-        else:
-            future.set_result(result)
+    def _start_thread(self, future: Any, thread: SimThread) -> None:
+        if not future.cancelled():
+            self._advance_thread(future, thread)
 
-    def _done_by_thread(self, future: Any, result: object) -> None:
+    def _advance_thread(self, future: Any, thread: SimThread) -> None:
+        thread.advance()
+        if isinstance(thread.request, Sleep):
+            if thread.request.until_ns < NEVER_NS:
+                self._process.kernel.call_at(thread.request.until_ns, self._thread_wakes, future, thread)
+            return
+        if not future.done():
+            match thread.outcome:
+                case Value(value):
+                    future.set_result(value)
+                case Error(error) if isinstance(error, KeyboardInterrupt | EndlessLoop):
+                    raise error
+                case Error(error):
+                    future.set_exception(error)
+
+    def _thread_wakes(self, future: Any, thread: SimThread) -> None:
         if not self._closed:
-            self.call_soon_threadsafe(_FUTURES._set_result_unless_cancelled, future, result)
+            self.call_soon_threadsafe(self._advance_thread, future, thread)
 
     def set_default_executor(self, executor: Any) -> None:
         """Without effect: functions run inline."""

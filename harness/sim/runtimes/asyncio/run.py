@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sys
-from asyncio import events
+from asyncio import events, tasks
 from collections.abc import Callable, Generator, Iterator
 from math import inf
 from threading import get_ident
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.runtimes.asyncio.host import Process
 
 _EVENTS: Any = events
+_TASKS: Any = tasks
 _abandoned: list[AsyncioRun] = []
 
 
@@ -74,6 +75,21 @@ class AsyncioRun:
             self._context.run(call)
         finally:
             _EVENTS._set_running_loop(outer)
+
+    def suspend(self) -> Callable[[], None]:
+        """Leave the step at work, because its code blocks; call what this returns to go on with it."""
+        loop = self.loop
+        task = asyncio.current_task(loop)
+        if task is not None:
+            _TASKS._leave_task(loop, task)
+        _EVENTS._set_running_loop(None)
+
+        def go_on() -> None:
+            _EVENTS._set_running_loop(loop)
+            if task is not None:
+                _TASKS._enter_task(loop, task)
+
+        return go_on
 
     def wake(self, waiter: Any, value: object = None) -> None:
         """What this loop waits for has happened: a socket may be ready, or a future has its result."""

@@ -20,7 +20,6 @@ import outcome
 import trio
 import trio._core._run as _run
 import trio._core._traps as _traps
-import trio._path as _path
 import trio._socket as _socket
 from outcome import Error
 from trio.lowlevel import Task
@@ -33,9 +32,6 @@ from ostrakon.harness.sim.runtimes.trio.shortcuts import shortcuts
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
-
-RUN_IN_THREADS: tuple[Any, ...] = (trio.to_thread, _path)
-"""The modules whose `run_sync` is called to run something in a thread."""
 
 Trap = _traps.WaitTaskRescheduled
 """What a task yields to wait; made from its abort function, and good for any number of waits."""
@@ -97,6 +93,23 @@ class TrioRun:
                 del _CONTEXT.runner
             else:
                 _CONTEXT.runner = surrounding
+
+    def hide(self) -> Callable[[], None]:
+        """Let the code at work see no event loop, as in a thread; call what this returns to show it again."""
+        context = _CONTEXT.__dict__
+        shown = dict(context)
+        context.clear()
+        return lambda: context.update(shown)
+
+    def suspend(self) -> Callable[[], None]:
+        """Leave the step at work, because its code blocks; call what this returns to go on with it."""
+        context = _CONTEXT.__dict__
+        task = context.pop("task")
+
+        def go_on() -> None:
+            _CONTEXT.runner, _CONTEXT.task = self.runner, task
+
+        return go_on
 
     def take_apart(self) -> None:
         """It is over. What is left of it need not wait for the garbage collector."""
@@ -188,6 +201,17 @@ def aside() -> Iterator[None]:
         yield
     finally:
         _RUN.sniffio_library.name = "trio"
+
+
+def step_back() -> Callable[[], None]:
+    """Within the body of `aside`: let Trio runs be at work; call what this returns to stand aside again."""
+    _RUN.sniffio_library.name = "trio"
+
+    def stand_aside() -> None:
+        _CONTEXT.__dict__.clear()
+        _RUN.sniffio_library.name = None
+
+    return stand_aside
 
 
 def is_cancelled() -> bool:

@@ -1,0 +1,105 @@
+"""Functions that run as if in a thread of their own, on virtual time.
+
+`trio.to_thread.run_sync` and its like hand a function to a thread so that it may block. Here it runs in a
+greenlet: up to where it blocks it runs at once, then its process goes on, and the function goes on when its
+time has come. No two functions of a world ever run at the same moment, so every run is the same.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from greenlet import GreenletExit, getcurrent, greenlet
+from outcome import Outcome, capture
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """The function blocks up to this true time."""
+
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The function asks the event loop to call something, and waits for its outcome."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    is_async: bool
+    """Whether what it returns is to be awaited."""
+
+
+class Host(Protocol):
+    """The process that such a function belongs to."""
+
+    thread: SimThread | None
+    """The function that runs just now."""
+
+    @property
+    def threads(self) -> dict[SimThread, None]:
+        """Those that have begun and have not ended."""
+
+    def leave_loop(self) -> Callable[[], None]:
+        """Hide the event loop from the code that runs now; call what this returns to show it again."""
+
+
+class SimThread:
+    """One call of a function, advanced by the event loop of its process."""
+
+    def __init__(
+        self,
+        process: Host,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None = None,
+    ) -> None:
+        self.outcome: Outcome[Any] | None = None
+        """How the function ended; None while it has not."""
+        self.request: Sleep | Call | None = None
+        """What it waits for; None if it has not begun or has ended."""
+        self._process = process
+        self._greenlet = greenlet(lambda _: capture(function, *args))
+        self._greenlet.gr_context = context or contextvars.copy_context()
+
+    def advance(self, answer: Outcome[Any] | None = None) -> None:
+        """Run the function up to where it blocks or ends. `answer` is the outcome of a `Call`."""
+        self._switch(self._greenlet.switch, answer)
+
+    def stop(self) -> None:
+        """End the function where it blocks, because its process is over."""
+        while not self._greenlet.dead:
+            self._switch(self._greenlet.throw, GreenletExit)
+
+    def _switch(self, switch: Callable[[Any], Any], value: object) -> None:
+        process = self._process
+        process.threads[self] = None
+        self._greenlet.parent = getcurrent()
+        return_to_loop = process.leave_loop()
+        process.thread = self
+        try:
+            told = switch(value)
+        finally:
+            process.thread = None
+            return_to_loop()
+        if isinstance(told, Sleep | Call):
+            self.request = told
+        else:
+            del process.threads[self]
+            self.request, self.outcome = None, told
+
+    def block(self, until_ns: int) -> None:
+        """Wait up to this time. To be called by the function."""
+        self._ask(Sleep(until_ns))
+
+    def call(self, function: Callable[..., Any], *args: Any, is_async: bool = False) -> Any:
+        """Let the event loop call something; return or raise as that does. To be called by the function."""
+        return self._ask(Call(function, args, is_async)).unwrap()
+
+    def _ask(self, request: Sleep | Call) -> Any:
+        loop = self._greenlet.parent
+        assert loop is not None
+        return loop.switch(request)
