@@ -73,7 +73,8 @@ def _about_the_whole(verdict: Verdict, history: History, origin: list[int]) -> V
             replace(
                 anomaly,
                 witness=tuple(
-                    history[origin[seen.index]] if isinstance(seen, Op) else seen for seen in anomaly.witness
+                    history.op(origin[seen.index]) if isinstance(seen, Op) else seen
+                    for seen in anomaly.witness
                 ),
             )
             for anomaly in verdict.anomalies

@@ -72,7 +72,7 @@ def _told(op: Operation) -> dict[str, Any]:
 
 def _witness(history: History, ops: list[Operation]) -> Iterator[Op]:
     positions = {op.invoked for op in ops} | {op.returned for op in ops if op.known}
-    return (history[at] for at in sorted(positions))
+    return (history.op(index) for index in sorted(positions))
 
 
 def _plain(value: Any) -> str:

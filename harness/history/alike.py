@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 from ostrakon.harness.history.edn import EdnReader
-from ostrakon.harness.history.entry import op_of
+from ostrakon.harness.history.entry import numbering, op_of
 from ostrakon.harness.history.history import History
 from ostrakon.harness.history.op import NEMESIS, Op, Process
 
@@ -39,7 +39,7 @@ def alike(text: str) -> History | None:
         return None
     processes, body = _taken_out(body, ":process", _PROCESS)
     times, body = _taken_out(body, ":time", _TIME)
-    _, body = _taken_out(body, ":index", _INDEX)
+    indexes, body = _taken_out(body, ":index", _INDEX)
     *told, rest = body.split("}")
     if rest.strip(_BLANK) or len(processes) != len(told) or len(times) not in (0, len(told)):
         return None
@@ -48,25 +48,30 @@ def alike(text: str) -> History | None:
     numbers = {name: NEMESIS if name[0] == ":" else int(name) for name in set(processes)}
     process = list(map(numbers.__getitem__, processes))
     time = list(map(int, times)) if times else range(len(told))
+    index: Sequence[int] = range(len(told))
+    if len(indexes) == len(told):
+        index = numbering(list(map(int, indexes))) or index
     ops = [
         Op(index, time, kind.type, process, kind.f, kind.value, kind.error)
-        for index, time, kind, process in zip(
-            range(len(told)), time, map(kinds.__getitem__, told), process, strict=True
-        )
+        for index, time, kind, process in zip(index, time, map(kinds.__getitem__, told), process, strict=True)
     ]
-    return History(ops, columns=partial(_columns, told, kinds, process, time))
+    return History(ops, columns=partial(_columns, told, kinds, process, time, index))
 
 
 def _columns(
-    told: Sequence[str], kinds: dict[str, Op], process: Sequence[Process], time: Sequence[int]
+    told: Sequence[str],
+    kinds: dict[str, Op],
+    process: Sequence[Process],
+    time: Sequence[int],
+    at: Sequence[int],
 ) -> Columns:
     """The columns of ops of these kinds."""
     from ostrakon.harness.history.columns import Columns
 
-    at: Sequence[int] = range(len(told))
     if NEMESIS in process:
-        at = [index for index in at if process[index] != NEMESIS]
-        told, process, time = [told[i] for i in at], [process[i] for i in at], [time[i] for i in at]
+        rows = [row for row in range(len(told)) if process[row] != NEMESIS]
+        told, process = [told[row] for row in rows], [process[row] for row in rows]
+        time, at = [time[row] for row in rows], [at[row] for row in rows]
     number = {text: n for n, text in enumerate(dict.fromkeys(told))}
     return Columns.of_alike(
         at, time, process, list(map(number.__getitem__, told)), list(map(kinds.__getitem__, number))

@@ -28,13 +28,16 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _CLOSING: Final = {"[": "]", "(": ")", "{": "}", "#{": "}"}
-_INTEGER: Final = re.compile(r"[+-]?\d+N?")
-_DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?M?")
+_INTEGER: Final = re.compile(r"[+-]?\d+N?", re.ASCII)
+_DECIMAL: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?M?", re.ASCII)
 _CONSTANTS: Final = {
     "nil": None, "true": True, "false": False, "##Inf": inf, "##-Inf": -inf,
     "##NaN": nan,
 }  # fmt: skip
 TOO_LONG: Final = "a number of more digits than can be read"
+_CHARACTERS: Final = {
+    "newline": "\n", "return": "\r", "space": " ", "tab": "\t", "formfeed": "\f", "backspace": "\b"
+}  # fmt: skip
 _ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
@@ -127,8 +130,11 @@ class EdnReader:
         return {_key(key): value for key, value in zip(elements[::2], elements[1::2], strict=True)}
 
     def _next(self, expected: str) -> Any:
+        """The next form. Forms to ignore may come before it, and each `#_` among these ignores one more."""
         for token in self._rest:
-            if token[0] != ";":
+            if token == "#_":
+                self._next("a form to ignore")
+            elif token[0] != ";":
                 return self._form(token)
         raise self._damaged(f"the text breaks off: expected {expected}")
 
@@ -146,7 +152,18 @@ def _atom(token: str) -> Any:
             raise ValueError(TOO_LONG) from None
     if _DECIMAL.fullmatch(token):
         return float(token.rstrip("M"))
-    return token[1:] if token[0] == "\\" else token
+    return _character(token[1:]) if token[0] == "\\" else token
+
+
+def _character(name: str) -> str:
+    if len(name) == 5 and name[0] == "u":
+        try:
+            return chr(int(name[1:], 16))
+        except ValueError:
+            pass
+    if len(name) != 1 and name not in _CHARACTERS:
+        raise ValueError(f"expected a character, found `\\{name}`")
+    return _CHARACTERS.get(name, name)
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class History(Sequence[Op]):
     """An immutable sequence of ops.
 
-    An op is looked up by its position; `invocation` and `completion` find its other half. An op that
-    never completed has no completion: it stays concurrent with everything after it.
+    An op is looked up by its position, or with `op` by its index; `invocation` and `completion` find its
+    other half. An op that never completed has no completion: it stays concurrent with everything after it.
     """
 
     def __init__(self, ops: Iterable[Op] = (), *, columns: Callable[[], Columns] | None = None) -> None:
@@ -47,6 +47,15 @@ class History(Sequence[Op]):
 
     def __repr__(self) -> str:
         return f"<History of {len(self._ops)} ops>"
+
+    def op(self, index: int) -> Op:
+        """The op with this index, which is its position unless the history is a part of another.
+
+        Raises: KeyError.
+        """
+        if index < len(self._ops) and self._ops[index].index == index:
+            return self._ops[index]
+        return self._by_index[index]
 
     def where(self, *, f: str | None = None, type: OpType | None = None) -> Iterator[Op]:
         """The clients' ops that have this `f` and this `type`; what is not given is not asked for."""
@@ -84,6 +93,10 @@ class History(Sequence[Op]):
         from ostrakon.harness.history.columns import Columns
 
         return Columns.of(self._ops) if self._columns is None else self._columns()
+
+    @cached_property
+    def _by_index(self) -> dict[int, Op]:
+        return {op.index: op for op in self._ops}
 
     @cached_property
     def _pairs(self) -> tuple[dict[int, Op], dict[int, Op]]:

@@ -24,7 +24,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
 
     index: int
-    """Position in the history, dense from 0."""
+    """Its number: the position in the history from 0, or, of a part of a history, that in the whole."""
     time: int
     """Nanoseconds since the trial began."""
     type: OpType

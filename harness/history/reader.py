@@ -1,4 +1,4 @@
-"""Any history file: ours, Jepsen's EDN or JSON, or a log of Porcupine's, told apart by how they begin."""
+"""Any history file, told apart by how it begins: ours, Jepsen's in EDN, JSON or text, or Porcupine's."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ import msgspec
 from ostrakon.harness.history.alike import alike
 from ostrakon.harness.history.contradiction import contradiction
 from ostrakon.harness.history.edn import TOO_LONG, EdnReader
-from ostrakon.harness.history.entry import op_of
+from ostrakon.harness.history.entry import numbering, op_of, renumbered
 from ostrakon.harness.history.history import History
+from ostrakon.harness.history.jepsen_text import TextReader, is_history_text, is_log
 from ostrakon.harness.history.jsonl import TOO_DEEP, DamagedFile, not_text, read_history
 from ostrakon.harness.history.op import Op
 from ostrakon.harness.history.porcupine import EtcdReader
 
-Format = Literal["ostrakon", "jepsen-edn", "jepsen-json", "porcupine-etcd", "porcupine-kv"]
+Format = Literal[
+    "ostrakon", "jepsen-edn", "jepsen-json", "jepsen-text", "jepsen-log", "porcupine-etcd", "porcupine-kv"
+]
 FailMeans = Literal["did not happen", "compared unequal"]
 """What the recorder meant by `fail` of an op that compares, such as cas.
 
@@ -31,7 +34,8 @@ one it expected, which is a thing seen and must be accounted for. Of other ops i
 _FAIL_MEANS: Final[dict[Format, FailMeans]] = {"porcupine-etcd": "compared unequal"}
 _OURS: Final = ("index", "time", "type", "process", "f")
 _EXPECTED: Final = (
-    "a history: JSON objects or EDN maps with type, process, f and value, or a log of Porcupine's"
+    "a history: JSON objects or EDN maps with type, process, f and value, Jepsen's history.txt or log, "
+    "or a log of Porcupine's"
 )
 
 
@@ -105,6 +109,7 @@ class _Entries(Protocol):
 def _read(path: Path, format: Format, keep_undamaged: bool) -> History:
     entries: _Entries | None = None
     ops: list[Op] = []
+    indexes: list[Any] = []
     try:
         text = _text(path, keep_undamaged)
         if format == "jepsen-edn" and (history := alike(text)) is not None:
@@ -112,11 +117,12 @@ def _read(path: Path, format: Format, keep_undamaged: bool) -> History:
         entries = _entries(text, format)
         for entry in entries:
             ops.append(op_of(entry, len(ops)))
+            indexes.append(entry.get("index"))
     except (ValueError, RecursionError) as error:
         if not keep_undamaged:
             why = TOO_DEEP if isinstance(error, RecursionError) else str(error)
             raise DamagedFile(str(path), entries.line if entries else 1, why) from None
-    return History(ops)
+    return History(ops if (index := numbering(indexes)) is None else renumbered(ops, index))
 
 
 def _text(path: Path, keep_undamaged: bool) -> str:
@@ -135,6 +141,8 @@ def _entries(text: str, format: Format) -> _Entries:
     match format:
         case "porcupine-etcd":
             return EtcdReader(text)
+        case "jepsen-text" | "jepsen-log":
+            return TextReader(text, log=format == "jepsen-log")
         case "jepsen-json":
             return _JsonList(text) if text.lstrip().startswith("[") else _JsonLines(text)
         case _:
@@ -238,6 +246,10 @@ def _told(path: Path) -> Format:
         return "ostrakon"
     if start.startswith("INFO"):
         return "porcupine-etcd"
+    if is_history_text(start):
+        return "jepsen-text"
+    if is_log(start):
+        return "jepsen-log"
     if inside.startswith('"') or (start[0] == "[" and inside.startswith("]")):
         return "jepsen-json"
     if inside.startswith((":", "#", ";", "]", ")")):
