@@ -6,8 +6,9 @@ that needs `Holding` or `Equipped` has no effect where the network or the machin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -72,6 +73,10 @@ class Resetting(Protocol):
         """Break every connection between two machines; returns how many."""
 
 
+_ABSENT = object()
+"""In place of an attribute that the object itself did not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """The cluster of a trial, as a fault sees it."""
@@ -80,6 +85,7 @@ class Cluster:
     machines: MachineControl
     kind_of: Callable[[Any], str] = lambda message: ""
     """The name that the workload has for the kind of a message."""
+    _replaced: dict[tuple[int, str], list[Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -103,6 +109,32 @@ class Cluster:
         Raises: ValueError, when there is no such machine.
         """
         return self.machines.machine(name)
+
+    @contextmanager
+    def replaced(self, target: Any, attribute: str, value: Any) -> Iterator[None]:
+        """Within this context an attribute of an object is `value`.
+
+        Of replacements that overlap, the one begun last counts; when the last has ended, the attribute is what
+        it was before the first, in whatever order they end.
+        """
+        own: dict[str, Any] | None = getattr(target, "__dict__", None)
+        is_own = own is None or attribute in own
+        values = self._replaced.setdefault(
+            (id(target), attribute), [getattr(target, attribute) if is_own else _ABSENT]
+        )
+        mine = [value]  # A list of its own, because two faults may put the same value in place.
+        values.append(mine)
+        setattr(target, attribute, value)
+        try:
+            yield
+        finally:
+            values[:] = [one for one in values if one is not mine]
+            if len(values) > 1:
+                setattr(target, attribute, values[-1][0])
+            elif self._replaced.pop((id(target), attribute))[0] is _ABSENT:
+                delattr(target, attribute)
+            else:
+                setattr(target, attribute, values[0])
 
     def links(self, fault: Fault) -> tuple[tuple[str, str], ...]:
         """The links that a fault names, as pairs of sender and receiver; all links if it names none."""

@@ -205,3 +205,25 @@ def test_every_kind_of_a_plan_can_be_applied_and_no_other() -> None:
     assert {fault.kind for fault in FAULTS} == set(kind_names())
     with pytest.raises(ValueError, match="of kind 'quake'; known are partition, pause"):
         apply_fault(Fault("quake", 0, 1), Cluster.of(ToyLinks(), {}))
+
+
+@given(st.permutations(range(4)), st.booleans())
+def test_an_attribute_that_faults_replace_is_as_before_when_the_last_has_ended(
+    order: list[int], is_own: bool
+) -> None:
+    class Resolver:
+        host = "of the class"
+
+    resolver, cluster = Resolver(), Cluster.of(ToyLinks(), {})
+    if is_own:
+        resolver.host = "its own"
+    before = dict(vars(resolver))
+    faults = [cluster.replaced(resolver, "host", value) for value in ("a", "b", "b", "c")]
+    for fault in faults:
+        fault.__enter__()
+
+    assert resolver.host == "c"
+    for left, number in enumerate(order):
+        assert vars(resolver).get("host") != "of the class", left
+        faults[number].__exit__(None, None, None)
+    assert vars(resolver) == before

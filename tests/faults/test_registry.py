@@ -25,12 +25,6 @@ from dataclasses import replace
 from ostrakon.harness.faults import Effect, FaultKind, settled, victims
 
 
-def release(resolver):
-    resolver.held -= 1
-    if not resolver.held:
-        del resolver.held, resolver.getaddrinfo
-
-
 @contextmanager
 def lost_names(fault, cluster):
     lookups = 0
@@ -43,10 +37,7 @@ def lost_names(fault, cluster):
     with ExitStack() as undo:
         for name in fault.nodes:
             resolver = cluster.machine(name).resolver
-            # Two such faults of one node may overlap, and end in any order.
-            resolver.held = getattr(resolver, "held", 0) + 1
-            resolver.getaddrinfo = getaddrinfo
-            undo.callback(release, resolver)
+            undo.enter_context(cluster.replaced(resolver, "getaddrinfo", getaddrinfo))
         for pair in cluster.links(fault):
             cluster.network.reset_connections(*pair)
         yield settled(undo, lambda: Effect(other={"lookups": lookups}), lambda: "no name was looked up")
