@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.model import Size
 from ostrakon.harness.model.heap import Heap
 from ostrakon.harness.plan import Plan
+from ostrakon.harness.resolution import resolve
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.trial import run
 from ostrakon.paxos_impl.core import (
@@ -182,7 +182,7 @@ STEPS: Mapping[str, Callable[[], int]] = {
 
 def on_model(plan: Plan) -> int:
     """Runs a plan without judging it; returns how many events nodes and clients recorded."""
-    recording = run_on_model(plan, find_workload(plan.workload), None, None)
+    recording = run_on_model(resolve(plan), None)
     return len(recording.trace) + len(recording.history)
 
 

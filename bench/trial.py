@@ -19,6 +19,7 @@ from unittest.mock import patch
 from ostrakon.harness import simulation
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.planning import plan_for
+from ostrakon.harness.resolution import resolve
 from ostrakon.harness.sim import ChoiceLog
 from ostrakon.harness.store import Store
 from ostrakon.harness.trial import run
@@ -55,12 +56,14 @@ def _print_recording_costs(plans: list[Plan], repeat: int = 10) -> None:
             patch.object(simulation._Recorder, "op", lambda recorder, op: None),
             patch.object(simulation._Recorder, "event", lambda recorder, told: None),
         ):
-            return simulation.simulate(plan, DECREE)
+            return simulation.simulate(resolve(plan, DECREE))
 
     ways: dict[str, Callable[[Plan], object]] = {
         "nothing": unrecorded,
-        "history and trace": lambda plan: simulation.simulate(plan, DECREE),
-        "history, trace and choices": lambda plan: simulation.simulate(plan, DECREE, choice_log=ChoiceLog()),
+        "history and trace": lambda plan: simulation.simulate(resolve(plan, DECREE)),
+        "history, trace and choices": lambda plan: simulation.simulate(
+            resolve(plan, DECREE), choice_log=ChoiceLog()
+        ),
     }
     best = dict.fromkeys(ways, 0.0)
     for plan in plans:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ostrakon.harness.faults import AppliedFault
 from ostrakon.harness.plan import Plan
-from ostrakon.harness.trial import Finding
+from ostrakon.harness.recording import Finding
 
 
 def told_effects(applied: Sequence[AppliedFault]) -> tuple[dict[str, Any], ...]:

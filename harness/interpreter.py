@@ -21,6 +21,7 @@ from ostrakon.harness.client import OVER, ClientThread, Connect
 from ostrakon.harness.generator import Source, Thread
 from ostrakon.harness.generator.scheduler import Scheduler
 from ostrakon.harness.history import NEMESIS, Op
+from ostrakon.harness.recording import Finding
 
 CRASHES_KEPT = 16
 """How many of the clients' own faults are told; one is enough to look into."""
@@ -182,3 +183,17 @@ async def _obey(nemesis: Nemesis, floor: _Floor, orders: trio.MemoryReceiveChann
                 floor.end(replace(op, type="info", error=f"nemesis crashed: {type(error).__name__}: {error}"))
                 raise
             floor.end(replace(op, type="info", value=ended.value, error=ended.error))
+
+
+def client_crashes(interpretation: Interpretation | None) -> list[Finding]:
+    """A client whose own code is at fault makes the history evidence of nothing."""
+    return [
+        Finding(
+            "client crashed",
+            "unknown",
+            f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.error}",
+            is_ours=True,
+            traceback=crash.traceback,
+        )
+        for crash in (interpretation.crashes[:1] if interpretation is not None else ())
+    ]

@@ -17,9 +17,9 @@ from ostrakon.harness.faults import grudge
 from ostrakon.harness.faults.grudge import Grudge, majority_of
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Fault, Plan
+from ostrakon.harness.recording import Finding
 from ostrakon.harness.substrates.no_progress import Waiting, circle, who_waits
 from ostrakon.harness.substrates.seeds import substream
-from ostrakon.harness.trial import Finding
 
 _QUIET_S = 5.0
 """Who exchanges no message, or waits for an answer, for so long is not about to get on."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ostrakon.harness.faults import GROUPS, draw_faults
+from ostrakon.harness.faults import GROUPS, can_act, draw_faults
 from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.plan import BadPlan, Fault, Plan, require_sense
 from ostrakon.harness.substrates.seeds import substream
@@ -57,6 +57,4 @@ def plan_for(
 
 def _possible_live(faults: Iterable[Fault], named: Collection[str]) -> Iterator[Fault]:
     """What a group has and cannot be done here is left out; what was asked for by name is refused."""
-    from ostrakon.harness.live import is_possible_live
-
-    return (fault for fault in faults if is_possible_live(fault) or {fault.kind, fault.asked} & set(named))
+    return (fault for fault in faults if can_act(fault, "live") or {fault.kind, fault.asked} & set(named))

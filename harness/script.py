@@ -8,23 +8,22 @@ from ostrakon.harness.faults import schedule
 from ostrakon.harness.faults.nemesis import start
 from ostrakon.harness.generator import Generator, any_of, clients, phases, sequence, time_limit
 from ostrakon.harness.generator import nemesis as by_nemesis
-from ostrakon.harness.liveness_phase import liveness_phase_of
-from ostrakon.harness.plan import Plan
-from ostrakon.harness.workload import Workload
+from ostrakon.harness.resolution import ResolvedPlan
 
 FINAL_PHASE_S = 60.0
 """How much time the final phase gets before the trial counts as making no progress."""
 
 
-def script(plan: Plan, workload: Workload, rng: random.Random) -> Generator:
+def script(resolved: ResolvedPlan, rng: random.Random) -> Generator:
     """Clients act while faults come and go; when all are healed, the final phase.
 
     In a trial of liveness, some faults begin before that and never end.
     """
+    plan, workload = resolved.plan, resolved.workload
     busy = clients(time_limit(plan.time_limit_s, workload.generator(plan, rng)))
     final = workload.final(plan, rng) if workload.final is not None else sequence()
     acting = any_of(busy, schedule(plan.faults))
-    if (phase := liveness_phase_of(plan)) is None:
+    if (phase := resolved.liveness_phase) is None:
         return phases(acting, clients(final))
     lasting = (start(number, fault) for number, fault in enumerate(phase.faults, len(plan.faults)))
     return phases(acting, by_nemesis(sequence(*lasting)), clients(final))

@@ -12,26 +12,24 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ostrakon.harness.aiming import nemesis_for
-from ostrakon.harness.catalogue import find_bug
 from ostrakon.harness.effects import inert_faults, told_effects
 from ostrakon.harness.history import NEMESIS, Event, History, Op
 from ostrakon.harness.history.trace import stamped
-from ostrakon.harness.interpreter import Interpretation, interpret
-from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness, liveness_phase_of
-from ostrakon.harness.plan import Plan
+from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
+from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness
 from ostrakon.harness.quiescence import wait_quiescent
+from ostrakon.harness.recording import Finding, Recording
+from ostrakon.harness.resolution import ResolvedPlan
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.sim import ChoiceLog, Crash, Deviation, Machine, StopReason, Waiting, World
 from ostrakon.harness.sim.kernel.errors import NotSimulated, SimulationError
 from ostrakon.harness.sim.network.network import Message
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import is_injected, root_cause
-from ostrakon.harness.substrates.latency import planned_latency
 from ostrakon.harness.substrates.no_progress import who_waits
-from ostrakon.harness.trial import Finding, Recording
-from ostrakon.harness.workload import Monitor, Site, Workload
+from ostrakon.harness.workload import Monitor, Site
 
 RESTART_S = 0.1
 """After what time a supervisor starts a node again that a fault has made give up."""
@@ -39,8 +37,7 @@ _SHORTLY_S = 0.001
 
 
 def simulate(
-    plan: Plan,
-    workload: Workload,
+    resolved: ResolvedPlan,
     folder: RunFolder | None = None,
     *,
     watch: bool = False,
@@ -54,13 +51,14 @@ def simulate(
     with an op `stopped` of the nemesis. `tap` is told of every message between nodes when it arrives or is
     lost, with its number. `choice_log` records or compares all choices.
 
-    Raises: UnknownName, if there is no such bug; whatever the harness itself does wrong.
+    Raises: whatever the harness itself does wrong.
     """
+    plan, workload = resolved.plan, resolved.workload
     with ExitStack() as stack:
         world = stack.enter_context(
             World(
                 plan.seed,
-                latency=planned_latency(plan.latency),
+                latency=resolved.latency,
                 framing=workload.framing,
                 choice_log=choice_log,
                 buggify=plan.buggify,
@@ -71,7 +69,7 @@ def simulate(
         world.network.on_message = tap
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor))
-        recording = _Simulation(plan, workload, world, recorder).run()
+        recording = _Simulation(resolved, world, recorder).run()
         return replace(recording, findings=(*recording.findings, *_endless(world)))
 
 
@@ -151,20 +149,21 @@ class _Recorder:
 class _Simulation:
     """One plan in one world."""
 
-    def __init__(self, plan: Plan, workload: Workload, world: World, recorder: _Recorder) -> None:
-        self._plan, self._workload, self._world, self._recorder = plan, workload, world, recorder
-        breakage = find_bug(workload, plan.bug).breakage if plan.bug is not None else None
+    def __init__(self, resolved: ResolvedPlan, world: World, recorder: _Recorder) -> None:
+        plan, workload = resolved.plan, resolved.workload
+        self._resolved, self._plan, self._workload = resolved, plan, workload
+        self._world, self._recorder = world, recorder
+        self._phase = resolved.liveness_phase
         for name in plan.names:
             machine = world.machine(name)
-            machine.start(partial(workload.program, self._site(machine, breakage)))
+            machine.start(partial(workload.program, self._site(machine, resolved.breakage)))
         world.network.deviations = {
             deviation.message: Deviation(deviation.action, deviation.ms) for deviation in plan.deviations
         }
         self._control = world.machine(CONTROL, is_node=False)
         nodes = {name: world.machines[name] for name in plan.names}
-        self._nemesis = nemesis_for(workload, world.network, nodes, recorder.events)
+        self._nemesis = resolved.nemesis(world.network, nodes, recorder.events)
         world.on_crash = self._supervise
-        self._phase = liveness_phase_of(plan)
         self._traffic: list[Traffic] = []
         self._interpretation: Interpretation | None = None
         self._waiting: list[Waiting] = []
@@ -215,7 +214,7 @@ class _Simulation:
         plan, workload = self._plan, self._workload
         with self._nemesis:
             self._interpretation = await interpret(
-                script(plan, workload, self._world.rng("workload")),
+                script(self._resolved, self._world.rng("workload")),
                 connect=lambda process: workload.connect(self._clients_site(), process),
                 concurrency=plan.concurrency,
                 record=self._recorder.op,
@@ -326,15 +325,15 @@ class _Simulation:
         return {"messages": self._world.network.messages}
 
 
-def client_crashes(interpretation: Interpretation | None) -> list[Finding]:
-    """A client whose own code is at fault makes the history evidence of nothing."""
-    return [
-        Finding(
-            "client crashed",
-            "unknown",
-            f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.error}",
-            is_ours=True,
-            traceback=crash.traceback,
-        )
-        for crash in (interpretation.crashes[:1] if interpretation is not None else ())
-    ]
+class _Sim:
+    """The substrate `sim`."""
+
+    def require(self, plan: ResolvedPlan) -> None:
+        """Refuse nothing: whatever a plan can say can be simulated."""
+
+    def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
+        """Run a plan in a world of its own."""
+        return simulate(plan, folder, watch=watch)
+
+
+SUBSTRATE: Substrate = _Sim()

@@ -6,61 +6,22 @@ import shlex
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ostrakon.harness.aiming import require_aims
-from ostrakon.harness.catalogue import find_bug, find_report, find_workload, require_options
+from ostrakon.harness.catalogue import find_report
 from ostrakon.harness.explanation import Explanation, FaultSpan, explain, fault_spans
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.history.fruitless import fruitless
 from ostrakon.harness.history.verdict import as_json, worst
-from ostrakon.harness.plan import BadPlan, Plan, plan_digest, require_sense
-from ostrakon.harness.store import RunFolder, Store
+from ostrakon.harness.plan import Plan, plan_digest
+from ostrakon.harness.recording import Finding, Recording
+from ostrakon.harness.resolution import resolve
+from ostrakon.harness.store import Store
+from ostrakon.harness.substrate import find_substrate
 from ostrakon.harness.version import VERSION
 from ostrakon.harness.workload import Judgement, Workload
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What the harness itself has to say about a trial, beside the checkers."""
-
-    name: str
-    valid: str
-    """`unknown` or `invalid`."""
-    why: str
-    is_ours: bool = False
-    """Whether the client's code, or ours, is at fault, so that the recording convicts nobody."""
-    traceback: str = ""
-    """Where that code failed, if it did."""
-
-    def to_json(self) -> dict[str, Any]:
-        """What `results.json` has of it."""
-        told = {"name": self.name, "valid": as_json(self.valid), "why": self.why}
-        return {**told, "traceback": self.traceback} if self.traceback else told
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What a substrate brings back from running a plan."""
-
-    history: History
-    trace: Trace
-    effects: tuple[dict[str, Any], ...] = ()
-    """What each fault did, as plain data."""
-    findings: tuple[Finding, ...] = ()
-    network: dict[str, Any] = field(default_factory=dict)
-    """How many messages were sent, delivered, dropped, ..."""
-    crashes: tuple[dict[str, Any], ...] = ()
-    """Nodes that failed by themselves: node, incarnation, traceback."""
-    virtual_s: float = 0.0
-    digest: str = ""
-    """A hash of everything that happened; equal plans give equal digests."""
-    stopped: str = ""
-    """Why a monitor stopped the trial before its end; empty if none did."""
-    sometimes: dict[str, dict[str, int]] = field(default_factory=dict)
-    """How often each rare branch was reached and taken, by name: see `ostrakon.harness.sim.sometimes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,20 +186,13 @@ def run(
 
     Raises: UnknownName, BadPlan, OSError.
     """
-    require_sense(plan)
-    workload = workload or find_workload(plan.reference)
-    require_aims(plan, workload)
-    require_options(workload, plan.options)
-    if workload.is_live_only and plan.substrate != "live":
-        raise BadPlan(f"the nodes of {workload.name!r} are programs that only the substrate 'live' can run")
-    if plan.substrate == "live":
-        from ostrakon.harness.live import require_live
-
-        require_live(plan, workload)
+    resolved = resolve(plan, workload)
+    substrate = find_substrate(plan.substrate)
+    substrate.require(resolved)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
     began = time.perf_counter()
-    recording = _record(plan, workload, folder, watch)
-    judgement, findings = _judge(plan, workload, recording)
+    recording = substrate.run(resolved, folder, watch=watch)
+    judgement, findings = _judge(plan, resolved.workload, recording)
     trial = Trial(
         plan,
         recording,
@@ -253,23 +207,6 @@ def run(
         if report:
             find_report("run")(folder.path)
     return trial
-
-
-def _record(plan: Plan, workload: Workload, folder: RunFolder | None, watch: bool) -> Recording:
-    if plan.substrate == "sim":
-        from ostrakon.harness.simulation import simulate
-
-        return simulate(plan, workload, folder, watch=watch)
-    if plan.substrate == "model":
-        if workload.model is None:
-            raise BadPlan(
-                f"the workload {workload.name!r} has no bare core for the substrate 'model'; try 'sim'"
-            )
-        breakage = find_bug(workload, plan.bug).breakage if plan.bug is not None else None
-        return workload.model(plan, workload, breakage, folder)
-    from ostrakon.harness.live import run_live
-
-    return run_live(plan, workload, folder)
 
 
 def _judge(

@@ -22,8 +22,9 @@ from ostrakon.harness.substrates.framing import Framing
 
 if TYPE_CHECKING:
     from ostrakon.harness.model import Explore
+    from ostrakon.harness.recording import Recording
+    from ostrakon.harness.resolution import ResolvedPlan
     from ostrakon.harness.store import RunFolder
-    from ostrakon.harness.trial import Recording
 
 
 class Refused(Exception):
@@ -211,9 +212,9 @@ class Workload:
     """For how long from the start there is something for faults to strike; they begin within that time."""
     timeout_s: float = 1.0
     """How long a client waits for an answer before it calls it silence."""
-    model: Callable[[Plan, Workload, Any, RunFolder | None], Recording] | None = None
-    """Runs a plan on the bare core: of this workload or one made from it, with what its bug breaks, and where
-    to keep the run. None if it has no such core. Raises: BadPlan."""
+    model: Callable[[ResolvedPlan, RunFolder | None], Recording] | None = None
+    """Runs a plan on bare nodes, and keeps the run in the folder if there is one; None if there are no bare
+    nodes. Raises: BadPlan."""
     explore: Explore | None = None
     """Tries everything that can happen in a small world; None if there is none."""
     targets: Mapping[str, Target] = field(default_factory=lambda: TARGETS)

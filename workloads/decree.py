@@ -49,8 +49,9 @@ from ostrakon.workloads.vocabulary import OF_INSTANCES, WIDTH
 
 if TYPE_CHECKING:
     from ostrakon.harness.model import Found, Size
+    from ostrakon.harness.recording import Recording
+    from ostrakon.harness.resolution import ResolvedPlan
     from ostrakon.harness.store import RunFolder
-    from ostrakon.harness.trial import Recording
 
 PORT = 7000
 FINAL_TRIES_MAX = 30
@@ -190,9 +191,9 @@ def check(plan: Plan, history: History, trace: Trace) -> Verdict:
     return Verdict.compose(parts)
 
 
-def run_on_model(plan: Plan, workload: Workload, breakage: Any, folder: RunFolder | None) -> Recording:
+def run_on_model(resolved: ResolvedPlan, folder: RunFolder | None) -> Recording:
     """Run a plan on bare instances: as a schedule, step by step, if it has one. Raises: BadPlan."""
-    rules = breakage or RULES
+    plan, rules = resolved.plan, resolved.breakage or RULES
     if "schedule" in plan.options:
         from ostrakon.workloads.small_world.trial import run_schedule
 
@@ -201,8 +202,7 @@ def run_on_model(plan: Plan, workload: Workload, breakage: Any, folder: RunFolde
     from ostrakon.workloads.bare_instance import BareInstance
 
     return run_bare(
-        plan,
-        workload,
+        resolved,
         lambda bare, name: BareInstance(bare, name, rules, completed),
         asked_by=lambda process: asked_by(process, plan.names),
         folder=folder,

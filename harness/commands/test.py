@@ -157,10 +157,12 @@ def _divergence(plan: Plan, workload: Workload) -> str:
     """Where two runs of a plan part ways, with what led there; empty if they do not."""
     if plan.substrate != "sim":
         raise UserError(f"--check-determinism: choices are logged on 'sim' only, not on {plan.substrate!r}")
+    from ostrakon.harness.resolution import resolve
     from ostrakon.harness.sim import check_determinism
     from ostrakon.harness.simulation import simulate
 
-    diverged = check_determinism(lambda choice_log: simulate(plan, workload, choice_log=choice_log))
+    resolved = resolve(plan, workload)
+    diverged = check_determinism(lambda choice_log: simulate(resolved, choice_log=choice_log))
     return str(diverged or "")
 
 

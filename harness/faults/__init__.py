@@ -39,10 +39,12 @@ from ostrakon.harness.faults.registry import (
     UnknownFault,
     all_faults,
     apply_fault,
+    can_act,
     fault_kinds,
     find_fault,
     find_kind,
     kind_names,
+    kinds_on,
 )
 from ostrakon.harness.faults.reset import reset
 from ostrakon.harness.faults.target import TARGETS, Target
@@ -73,6 +75,7 @@ __all__ = [
     "also",
     "apply_fault",
     "between",
+    "can_act",
     "clogged",
     "corrupted",
     "crashed_at_await",
@@ -94,6 +97,7 @@ __all__ = [
     "jumped",
     "killed",
     "kind_names",
+    "kinds_on",
     "partition",
     "paused",
     "powerless",

@@ -114,8 +114,8 @@ class Cluster:
     def replaced(self, target: Any, attribute: str, value: Any) -> Iterator[None]:
         """Within this context an attribute of an object is `value`.
 
-        Of replacements that overlap, the one begun last counts; when the last has ended, the attribute is what
-        it was before the first, in whatever order they end.
+        Of replacements that overlap, the one begun last counts. When the last has ended, the attribute is
+        what it was before the first, in whatever order they end.
         """
         own: dict[str, Any] | None = getattr(target, "__dict__", None)
         is_own = own is None or attribute in own

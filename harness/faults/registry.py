@@ -54,7 +54,7 @@ from ostrakon.harness.faults.process import KILL, PAUSE, POWER_LOSS, RESTART_LOO
 from ostrakon.harness.faults.reset import RESET
 from ostrakon.harness.faults.target import TARGETS
 from ostrakon.harness.history.suggestion import suggestion
-from ostrakon.harness.plan import Fault
+from ostrakon.harness.plan import Fault, Substrate
 
 _KINDS = (
     PARTITION,
@@ -168,6 +168,21 @@ def apply_fault(fault: Fault, cluster: Cluster) -> FaultContext:
     if (kind := find_kind(fault.kind)) is None:
         raise ValueError(f"a plan's fault is of kind {fault.kind!r}; known are {', '.join(kind_names())}")
     return kind.apply(fault, cluster)
+
+
+def kinds_on(substrate: Substrate) -> list[str]:
+    """The kinds that can act on a substrate."""
+    return [name for name in kind_names() if substrate in all_faults()[name].substrates]
+
+
+def can_act(fault: Fault, substrate: Substrate) -> bool:
+    """Whether a fault can be applied on a substrate, as it is aimed.
+
+    What nodes report and which messages they send is not known live before the end.
+    """
+    kind = find_kind(fault.kind)
+    is_aimed = bool(fault.target or fault.message)
+    return kind is not None and substrate in kind.substrates and not (is_aimed and substrate == "live")
 
 
 def colour_of(kind: str) -> str:

@@ -4,7 +4,3 @@ All that nodes say goes through a proxy in the harness's own process, which does
 done to messages. Everything listens on the loopback interface alone, and no privileges are needed. It is the
 truth about one machine, and never the same twice.
 """
-
-from ostrakon.harness.live.cluster import LIVE_KINDS, is_possible_live, require_live, run_live
-
-__all__ = ["LIVE_KINDS", "is_possible_live", "require_live", "run_live"]

@@ -12,34 +12,28 @@ from typing import Any
 
 import trio
 
-from ostrakon.harness.aiming import nemesis_for
 from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.effects import inert_faults, told_effects
-from ostrakon.harness.faults import AppliedFault, Nemesis
+from ostrakon.harness.faults import AppliedFault, Nemesis, can_act, kinds_on
 from ostrakon.harness.history import History, Op, Trace, read_trace
-from ostrakon.harness.interpreter import Interpretation, interpret
+from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
 from ostrakon.harness.live.disk import LiveDisk
 from ostrakon.harness.live.job import NodeJob
 from ostrakon.harness.live.machine import Exit, LiveMachine
 from ostrakon.harness.live.proxy import Proxy
 from ostrakon.harness.live.sockets import install
-from ostrakon.harness.plan import BadPlan, Fault, Plan
+from ostrakon.harness.plan import BadPlan
 from ostrakon.harness.quiescence import wait_quiescent
+from ostrakon.harness.recording import Finding, Recording
+from ostrakon.harness.resolution import ResolvedPlan
 from ostrakon.harness.script import FINAL_PHASE_S, script
-from ostrakon.harness.simulation import client_crashes
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import root_cause
-from ostrakon.harness.substrates.latency import planned_latency
 from ostrakon.harness.substrates.seeds import substream
-from ostrakon.harness.trial import Finding, Recording
-from ostrakon.harness.workload import Site, Workload
+from ostrakon.harness.workload import Site
 
-LIVE_KINDS = (
-    *("partition", "pause", "kill", "stop", "clog", "reset"),
-    *("delay", "reorder", "drop", "duplicate", "corrupt", "throttle"),
-)
-"""The kinds of fault that need no privileges and leave nothing behind."""
 _SIM_ONLY = ("deviations", "liveness_s", "buggify")
 """Fields of a plan that only a simulation can honour."""
 _READY_S = 15.0
@@ -48,54 +42,56 @@ _LOOK_S = 0.05
 """How often it is looked whether every process is still there."""
 
 
-def is_possible_live(fault: Fault) -> bool:
-    """Whether a fault can be done to real processes, and without hearing what they report."""
-    return fault.kind in LIVE_KINDS and not (fault.target or fault.message)
+class _LiveSubstrate:
+    """The substrate `live`."""
 
-
-def require_live(plan: Plan, workload: Workload) -> None:
-    """Refuse a plan that says what cannot be done to real processes. Raises: BadPlan."""
-    for number, fault in enumerate(plan.faults):
-        if fault.kind not in LIVE_KINDS:
+    def require(self, plan: ResolvedPlan) -> None:
+        """Refuse a plan that says what cannot be done to real processes. Raises: BadPlan."""
+        for number, fault in enumerate(plan.plan.faults):
+            if fault.target or fault.message:
+                raise BadPlan(
+                    f"faults[{number}] is aimed by what nodes report, and that is heard in simulation only"
+                )
+            if not can_act(fault, "live"):
+                raise BadPlan(
+                    f"faults[{number}] is a {fault.kind}, and that happens in simulation only; "
+                    f"live there are {', '.join(kinds_on('live'))}"
+                )
+        for name in _SIM_ONLY:
+            if getattr(plan.plan, name):
+                raise BadPlan(f"{name} is for simulation: live, nothing counts messages or takes branches")
+        try:
+            known = find_workload(plan.plan.reference)
+        except UnknownName:
+            known = None
+        if known is not plan.workload:
             raise BadPlan(
-                f"faults[{number}] is a {fault.kind}, and that happens in simulation only; "
-                f"live there are {', '.join(LIVE_KINDS)}"
+                f"live nodes are processes of their own, and must be able to import their workload: give "
+                f"{plan.plan.workload!r} a name at the top level of a module, or an entry point in the group "
+                "ostrakon.workloads"
             )
-        if fault.target or fault.message:
-            raise BadPlan(
-                f"faults[{number}] is aimed by what nodes report, and that is heard in simulation only"
-            )
-    for name in _SIM_ONLY:
-        if getattr(plan, name):
-            raise BadPlan(f"{name} is for simulation: live, nothing counts messages or takes branches")
-    try:
-        known = find_workload(plan.reference)
-    except UnknownName:
-        known = None
-    if known is not workload:
-        raise BadPlan(
-            f"live nodes are processes of their own, and must be able to import their workload: give "
-            f"{plan.workload!r} a name at the top level of a module, or an entry point in the group "
-            "ostrakon.workloads"
-        )
+
+    def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
+        """Run a plan on processes of this machine; it never stops early.
+
+        No process outlives this call, whatever happens. Raises: whatever the harness itself does wrong.
+        """
+        if folder is not None:
+            return _Live(plan, folder.path, folder).run()
+        with tempfile.TemporaryDirectory() as place:
+            return _Live(plan, Path(place), None).run()
 
 
-def run_live(plan: Plan, workload: Workload, folder: RunFolder | None = None) -> Recording:
-    """Run a plan that `require_live` lets pass on processes of this machine; with a folder, all is kept.
-
-    No process outlives this call, whatever happens. Raises: whatever the harness itself does wrong.
-    """
-    if folder is not None:
-        return _Live(plan, workload, folder.path, folder).run()
-    with tempfile.TemporaryDirectory() as place:
-        return _Live(plan, workload, Path(place), None).run()
+SUBSTRATE: Substrate = _LiveSubstrate()
 
 
 class _Live:
     """One plan on one machine."""
 
-    def __init__(self, plan: Plan, workload: Workload, place: Path, folder: RunFolder | None) -> None:
-        self._plan, self._workload, self._place = plan, workload, place
+    def __init__(self, resolved: ResolvedPlan, place: Path, folder: RunFolder | None) -> None:
+        plan, workload = resolved.plan, resolved.workload
+        self._resolved, self._place = resolved, place
+        self._plan, self._workload = plan, workload
         self._journals = folder.journals() if folder is not None else None
         self._begin_ns = time.monotonic_ns()
         self._ops: list[Op] = []
@@ -104,7 +100,7 @@ class _Live:
         self._interpretation: Interpretation | None = None
         self._proxy = Proxy(
             plan.names,
-            latency=planned_latency(plan.latency),
+            latency=resolved.latency,
             framing=workload.framing,
             rng=lambda *path: substream(plan.seed, *path),
         )
@@ -184,7 +180,7 @@ class _Live:
     async def _interpret(self) -> None:
         plan, workload = self._plan, self._workload
         disk = LiveDisk(self._place / "nodes" / CONTROL)
-        nemesis = nemesis_for(workload, self._proxy, self._machines, ())
+        nemesis = self._resolved.nemesis(self._proxy, self._machines, ())
 
         def site(process: int) -> Site:
             rng = substream(plan.seed, "client", process)
@@ -193,7 +189,7 @@ class _Live:
         try:
             with nemesis:
                 self._interpretation = await interpret(
-                    script(plan, workload, substream(plan.seed, "workload")),
+                    script(self._resolved, substream(plan.seed, "workload")),
                     connect=lambda process: workload.connect(site(process), process),
                     concurrency=plan.concurrency,
                     record=self._record,

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from ostrakon.harness.history import Event, History, Op
+from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.store import RunFolder
-from ostrakon.harness.trial import Finding, Recording
 
 
 def recording(

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from ostrakon.harness.aiming import nemesis_for
 from ostrakon.harness.client import OVER
 from ostrakon.harness.effects import inert_faults, told_effects
 from ostrakon.harness.faults import Machine, Nemesis
@@ -22,13 +21,14 @@ from ostrakon.harness.history import Event, Op
 from ostrakon.harness.model.heap import Heap
 from ostrakon.harness.model.recording import recording
 from ostrakon.harness.model.wires import Wires
-from ostrakon.harness.plan import Plan
+from ostrakon.harness.plan import BadPlan, Plan
+from ostrakon.harness.recording import Finding, Recording
+from ostrakon.harness.resolution import ResolvedPlan
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.seeds import substream
-from ostrakon.harness.trial import Finding, Recording
-from ostrakon.harness.workload import Workload
 
 Answer = Callable[[Op], None]
 """Takes an op as it ended."""
@@ -63,8 +63,7 @@ NodeFactory = Callable[[Bare, str], Node]
 
 
 def run_bare(
-    plan: Plan,
-    workload: Workload,
+    plan: ResolvedPlan,
     make_node: NodeFactory,
     *,
     asked_by: Callable[[int], str],
@@ -74,24 +73,25 @@ def run_bare(
 
     Raises: whatever a node, the generator or the nemesis raises.
     """
-    return _Run(plan, workload, make_node, asked_by).run(folder)
+    return _Run(plan, make_node, asked_by).run(folder)
 
 
 class _Run:
     """One trial; the `Bare` that its nodes are given."""
 
     def __init__(
-        self, plan: Plan, workload: Workload, make_node: NodeFactory, asked_by: Callable[[int], str]
+        self, resolved: ResolvedPlan, make_node: NodeFactory, asked_by: Callable[[int], str]
     ) -> None:
-        self.plan, self.heap = plan, Heap()
-        self.wires = Wires(plan, self.heap)
+        plan = self.plan = resolved.plan
+        self.heap = Heap()
+        self.wires = Wires(plan, resolved.latency, self.heap)
         self.events: list[Event] = []
         self.ops: list[Op] = []
         self.nodes: Mapping[str, Node] = {name: make_node(self, name) for name in plan.names}
         self.wires.join({name: node.receive for name, node in self.nodes.items()})
-        self._asked_by, self._timeout_ns = asked_by, int(workload.timeout_s * 1e9)
-        generator = script(plan, workload, substream(plan.seed, "workload"))
-        self._nemesis = nemesis_for(workload, self.wires, self.nodes, self.events)
+        self._asked_by, self._timeout_ns = asked_by, int(resolved.workload.timeout_s * 1e9)
+        generator = script(resolved, substream(plan.seed, "workload"))
+        self._nemesis = resolved.nemesis(self.wires, self.nodes, self.events)
         self._conductor = _Conductor(self, generator, self._nemesis)
         self._connected: set[int] = set()
 
@@ -203,3 +203,22 @@ def _at_once(work: Coroutine[Any, Any, Op]) -> Op:
         ended: Op = done.value
         return ended
     raise AssertionError("the nemesis waited")
+
+
+class _ModelSubstrate:
+    """The substrate `model`, for workloads that bring bare nodes."""
+
+    def require(self, plan: ResolvedPlan) -> None:
+        """Refuse the plan of a workload that has no bare nodes. Raises: BadPlan."""
+        if plan.workload.model is None:
+            raise BadPlan(
+                f"the workload {plan.workload.name!r} has no bare core for the substrate 'model'; try 'sim'"
+            )
+
+    def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
+        """Run a plan on the workload's bare nodes; it never stops early. Raises: BadPlan."""
+        assert plan.workload.model is not None, "required"
+        return plan.workload.model(plan, folder)
+
+
+SUBSTRATE: Substrate = _ModelSubstrate()

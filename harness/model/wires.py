@@ -14,7 +14,7 @@ from typing import Any
 from ostrakon.harness.faults import Grudge
 from ostrakon.harness.model.heap import Heap
 from ostrakon.harness.plan import Deviation, Plan
-from ostrakon.harness.substrates.latency import planned_latency
+from ostrakon.harness.substrates.latency import Latency
 from ostrakon.harness.substrates.message_faults import Disturbance, Disturbed
 from ostrakon.harness.substrates.seeds import substream
 
@@ -44,12 +44,12 @@ class Holding:
 class Wires:
     """Every directed link there is; the nemesis's `Links`."""
 
-    def __init__(self, plan: Plan, heap: Heap) -> None:
+    def __init__(self, plan: Plan, latency: Latency, heap: Heap) -> None:
         self.messages = 0
         """How many messages were sent between nodes."""
         self.delivered = 0
         self._heap, self._seed = heap, plan.seed
-        self._latency = planned_latency(plan.latency)
+        self._latency = latency
         self._deviations: dict[int, Deviation] = {d.message: d for d in plan.deviations}
         self._wires: dict[tuple[str, str], _Wire] = {}
         self._everywhere: list[Disturbed] = []

@@ -14,10 +14,11 @@ import pytest
 from msgspec.structs import replace
 
 from ostrakon.harness.faults import grudge
-from ostrakon.harness.live import require_live
 from ostrakon.harness.plan import BadPlan, Deviation, Fault, Plan
 from ostrakon.harness.planning import plan_for
+from ostrakon.harness.resolution import resolve
 from ostrakon.harness.store import Store
+from ostrakon.harness.substrate import find_substrate
 from ostrakon.harness.trial import run
 from ostrakon.workloads.decree import DECREE
 
@@ -111,12 +112,12 @@ def eventually(happens: Any, otherwise: str) -> None:
         ),
         (a_plan(Fault("kill", 0, 10, target="leader")), "aimed by what nodes report"),
         (replace(a_plan(), deviations=(Deviation(1, "drop"),)), "deviations is for simulation"),
-        (replace(a_plan(), workload="mine"), "offer 'mine' in the group ostrakon.workloads"),
+        (replace(a_plan(), workload="mine"), "give 'mine' a name at the top level of a module"),
     ],
 )
 def test_what_cannot_be_done_live_is_refused(plan: Plan, told: str) -> None:
     with pytest.raises(BadPlan, match=told):
-        require_live(plan, DECREE)
+        find_substrate("live").require(resolve(plan, DECREE))
 
 
 def test_of_a_group_only_what_can_be_done_live_is_drawn() -> None:
@@ -124,4 +125,4 @@ def test_of_a_group_only_what_can_be_done_live_is_drawn() -> None:
 
     for plan in plans:
         assert plan.faults
-        require_live(plan, DECREE)
+        find_substrate("live").require(resolve(plan, DECREE))

@@ -7,6 +7,7 @@ import trio
 from ostrakon.harness.commands.banner import banner
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
 from ostrakon.harness.planning import plan_for
+from ostrakon.harness.resolution import resolve
 from ostrakon.harness.sim import check_determinism
 from ostrakon.harness.simulation import simulate
 from ostrakon.harness.workload import Site
@@ -15,9 +16,9 @@ from tests.trial.toy import answer, plan, toy
 
 
 def test_a_deterministic_system_makes_the_same_choices_twice() -> None:
-    drawn = plan_for(DECREE, seed=4, nemesis="all")
+    drawn = resolve(plan_for(DECREE, seed=4, nemesis="all"), DECREE)
 
-    assert check_determinism(lambda choice_log: simulate(drawn, DECREE, choice_log=choice_log)) is None
+    assert check_determinism(lambda choice_log: simulate(drawn, choice_log=choice_log)) is None
 
 
 def test_what_a_program_remembers_from_an_earlier_run_is_found_out() -> None:
@@ -29,8 +30,9 @@ def test_what_a_program_remembers_from_an_earlier_run_is_found_out() -> None:
         await answer(site)
 
     workload = toy(remember)
+    resolved = resolve(plan(workload), workload)
 
-    diverged = check_determinism(lambda choice_log: simulate(plan(workload), workload, choice_log=choice_log))
+    diverged = check_determinism(lambda choice_log: simulate(resolved, choice_log=choice_log))
 
     assert diverged is not None
     assert diverged.first != diverged.second

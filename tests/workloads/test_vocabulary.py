@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.plan import BadPlan, Fault, Plan
 from ostrakon.harness.planning import plan_for
+from ostrakon.harness.resolution import resolve
 from ostrakon.harness.sim.network.network import Message
 from ostrakon.harness.simulation import simulate
 from ostrakon.harness.trial import run
@@ -24,7 +25,8 @@ def spoken(workload: str) -> Counter[str]:
         assert found.vocabulary is not None
         counts[found.vocabulary.kind_of(message.payload)] += 1
 
-    simulate(plan_for(found, seed=3, nemesis="partition,kill", nodes=3, time_limit_s=1.0), found, tap=listen)
+    plan = plan_for(found, seed=3, nemesis="partition,kill", nodes=3, time_limit_s=1.0)
+    simulate(resolve(plan, found), tap=listen)
     return counts
 
 

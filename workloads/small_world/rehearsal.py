@@ -19,6 +19,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
+from ostrakon.harness.resolution import resolve
 from ostrakon.harness.sim.network.network import Message as Sent
 from ostrakon.harness.simulation import simulate
 from ostrakon.harness.trial import run
@@ -66,7 +67,7 @@ def _rehearse(
     wanted = _wanted(schedule, times_ms)
     for _ in range(REHEARSALS_MAX):
         sent: list[Sent] = []
-        simulate(rehearsed, workload, tap=sent.append)
+        simulate(resolve(rehearsed, workload), tap=sent.append)
         decided = _decide(sorted(sent), rehearsed, wanted, until_ms=times_ms[-1])
         if decided == rehearsed.deviations:
             break

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ostrakon.harness.model.recording import recording
 from ostrakon.harness.plan import BadPlan, Plan
+from ostrakon.harness.recording import Recording
 from ostrakon.harness.store import RunFolder
-from ostrakon.harness.trial import Recording
 from ostrakon.paxos_impl.core import Rules
 from ostrakon.workloads.small_world.enactment import STEP_NS, decode_schedule, enact
 

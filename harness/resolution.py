@@ -1,0 +1,101 @@
+"""Resolves a plan: looks up everything that it names, once, and refuses what cannot be run.
+
+Substrates are given a `ResolvedPlan`. They look up nothing themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ostrakon.harness.catalogue import find_bug, find_workload, require_options
+from ostrakon.harness.faults import (
+    Cluster,
+    Links,
+    Machine,
+    Nemesis,
+    UnknownFault,
+    find_fault,
+    find_kind,
+    kind_names,
+)
+from ostrakon.harness.history import Event
+from ostrakon.harness.history.suggestion import suggestion
+from ostrakon.harness.liveness_phase import LivenessPhase, liveness_phase_of
+from ostrakon.harness.plan import BadPlan, Plan, require_sense
+from ostrakon.harness.substrates.latency import Latency, planned_latency
+from ostrakon.harness.workload import SeededBug, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPlan:
+    """A plan, and what it names."""
+
+    plan: Plan
+    workload: Workload
+    bug: SeededBug | None
+    latency: Latency
+    """How long messages take, as a distribution to draw from."""
+    liveness_phase: LivenessPhase | None
+    """How a trial of liveness ends; None if it is no such trial."""
+
+    @property
+    def breakage(self) -> Any:
+        """What the seeded bug breaks in each node; None for none."""
+        return self.bug.breakage if self.bug is not None else None
+
+    def nemesis(
+        self, network: Links[Any, Any], machines: Mapping[str, Machine], events: Sequence[Event]
+    ) -> Nemesis:
+        """The nemesis of the trial; `events` grows with what the nodes report."""
+        vocabulary = self.workload.vocabulary
+        kind_of = vocabulary.kind_of if vocabulary is not None else lambda message: ""
+        targets, names = self.workload.targets, tuple(machines)
+        cluster = Cluster.of(network, machines, kind_of)
+        return Nemesis(cluster, find=lambda target: targets[target](events, names))
+
+
+def resolve(plan: Plan, workload: Workload | None = None) -> ResolvedPlan:
+    """A plan with everything that it names; the workload is found by the plan's name unless it is given.
+
+    Raises: UnknownName, when there is no such workload, bug or option; BadPlan, when the plan cannot be
+    run, with every reason.
+    """
+    require_sense(plan)
+    workload = workload or find_workload(plan.reference)
+    bug = find_bug(workload, plan.bug) if plan.bug is not None else None
+    require_options(workload, plan.options)
+    if problems := [*_unknown_faults(plan, workload), *_bad_faults(plan), *_unknown_targets(plan, workload)]:
+        raise BadPlan(f"the plan cannot be run: {'; '.join(problems)}")
+    if workload.is_live_only and plan.substrate != "live":
+        raise BadPlan(f"the nodes of {workload.name!r} are programs that only the substrate 'live' can run")
+    return ResolvedPlan(plan, workload, bug, planned_latency(plan.latency), liveness_phase_of(plan))
+
+
+def _unknown_faults(plan: Plan, workload: Workload) -> Iterator[str]:
+    shapes = {fault.shape for fault in plan.faults}
+    for name in plan.nemesis:
+        if name not in shapes:
+            try:
+                find_fault(name, workload.targets)
+            except UnknownFault as error:
+                yield f"nemesis: {error}"
+
+
+def _bad_faults(plan: Plan) -> Iterator[str]:
+    for number, fault in enumerate(plan.faults):
+        if (kind := find_kind(fault.kind)) is None:
+            yield f"faults[{number}] is of kind {fault.kind!r}; {suggestion(fault.kind, kind_names())}"
+        else:
+            yield from (f"faults[{number}] {problem}" for problem in kind.problems(fault))
+
+
+def _unknown_targets(plan: Plan, workload: Workload) -> Iterator[str]:
+    known = workload.vocabulary.kinds if workload.vocabulary is not None else ()
+    for number, fault in enumerate(plan.faults):
+        if fault.target and fault.target not in workload.targets:
+            near = suggestion(fault.target, workload.targets)
+            yield f"faults[{number}] has the target {fault.target!r}; {near}"
+        if fault.message and fault.message not in known:
+            yield f"faults[{number}] is about messages {fault.message!r}; {suggestion(fault.message, known)}"

@@ -1,0 +1,41 @@
+"""The interface of the three substrates: each runs the same resolved plans and returns the same recordings.
+
+`sim` runs programs in virtual time, `model` bare nodes on an event heap, `live` processes of this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Protocol
+
+from ostrakon.harness.plan import Substrate as SubstrateName
+from ostrakon.harness.recording import Recording
+from ostrakon.harness.resolution import ResolvedPlan
+from ostrakon.harness.store import RunFolder
+
+
+class Substrate(Protocol):
+    """Where a plan is run."""
+
+    def require(self, plan: ResolvedPlan) -> None:
+        """Refuse a plan that asks for what cannot be done here. Raises: BadPlan."""
+
+    def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
+        """Run a plan that `require` accepts; with a folder, history and trace are kept there.
+
+        With `watch`, a substrate that can stop early does so when the workload's monitor sees a violation.
+        """
+
+
+_MODULES: Mapping[SubstrateName, str] = {
+    "sim": "ostrakon.harness.simulation",
+    "model": "ostrakon.harness.model.run",
+    "live": "ostrakon.harness.live.cluster",
+}
+
+
+def find_substrate(name: SubstrateName) -> Substrate:
+    """The substrate of this name; it is imported when first used, because some are slow to import."""
+    substrate: Substrate = import_module(_MODULES[name]).SUBSTRATE
+    return substrate
