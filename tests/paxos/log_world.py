@@ -10,6 +10,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -92,8 +93,13 @@ class Node:
     up: bool = True
 
 
+M_co = TypeVar("M_co", covariant=True)
+Answered: TypeAlias = Query | Decline | Overloaded | Rejected | Changed
+"""The effects that answer a request."""
+
+
 @dataclass(frozen=True)
-class Flight:
+class Flight(Generic[M_co]):
     """A message on its way."""
 
     send: Send
@@ -101,8 +107,8 @@ class Flight:
     to: int
 
     @property
-    def message(self) -> Message:
-        return self.send.message
+    def message(self) -> M_co:
+        return cast(M_co, self.send.message)
 
 
 class LogWorld:
@@ -122,11 +128,11 @@ class LogWorld:
             lease_config,
         )
         self.founders = founded_by(members)
-        self.flights: list[Flight] = []
+        self.flights: list[Flight[Message]] = []
         self.votes: list[tuple[int, Entry]] = []
         self.learned: list[tuple[int, Learned]] = []
         self.submitted: list[Command] = []
-        self.answers: list[Effect] = []
+        self.answers: list[Answered] = []
         self.installed: list[tuple[int, int]] = []
         self.executed: dict[int, int] = {}
         """By request, the slot in which its command was executed."""
@@ -168,14 +174,14 @@ class LogWorld:
             del self.nodes[node].timers[timer]
             self.step(node, TimerFired(timer))
 
-    def deliver(self, flight: Flight, *, keep: bool = False, sync: bool = True) -> None:
+    def deliver(self, flight: Flight[Message], *, keep: bool = False, sync: bool = True) -> None:
         """Hand over a message; with `keep` a copy stays in flight, without `sync` its answer waits."""
         if not keep:
             self.flights.remove(flight)
         if self.nodes[flight.to].up:
             self.step(flight.to, Received(flight.message, flight.sender, flight.send.id), sync=sync)
 
-    def drop(self, *flights: Flight) -> None:
+    def drop(self, *flights: Flight[Message]) -> None:
         for flight in flights:
             self.flights.remove(flight)
 
@@ -237,9 +243,9 @@ class LogWorld:
             else:
                 self.deliver(flight)
 
-    def sent(self, kind: type) -> list[Flight]:
+    def sent(self, kind: type[M_co]) -> list[Flight[M_co]]:
         """The messages of a kind that are in flight."""
-        return [flight for flight in self.flights if isinstance(flight.message, kind)]
+        return [cast(Flight[M_co], flight) for flight in self.flights if isinstance(flight.message, kind)]
 
     def ops(self, node: int) -> list[object]:
         """What a node has executed, in order."""
@@ -329,7 +335,7 @@ class LogWorld:
         for node, entry in self.votes:
             voters.setdefault((entry.slot, entry.ballot), {})[node] = entry.batch
         chosen: dict[int, list[Batch]] = {}
-        configurations = (self.founders,)
+        configurations: tuple[Configuration, ...] = (self.founders,)
         for slot, ballot in sorted(voters):
             votes = voters[slot, ballot]
             batch = next(iter(votes.values()))
@@ -350,9 +356,9 @@ class LogWorld:
             assert len(batches) <= 1, f"slot {slot} holds {batches}"
         for node, learned in self.learned:
             assert [learned.vote.value] == chosen[learned.slot], f"{node} learned {learned}"
-        for node in self.nodes.values():
-            assert [slot for slot, _ in node.applied] == list(range(1, len(node.applied) + 1))
-            for slot, batch in node.applied:
+        for replica in self.nodes.values():
+            assert [slot for slot, _ in replica.applied] == list(range(1, len(replica.applied) + 1))
+            for slot, batch in replica.applied:
                 assert [batch] == chosen[slot], f"executed {batch} in slot {slot}, which holds {chosen[slot]}"
         for answer in self.answers:
             if isinstance(answer, Query):

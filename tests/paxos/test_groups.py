@@ -18,7 +18,8 @@ from ostrakon.paxos_impl.kv.machine import BadOperation
 from ostrakon.paxos_impl.kv.placement import group_of, group_of_key
 from ostrakon.paxos_impl.server.dispatcher import Dispatcher
 from ostrakon.paxos_impl.server.groups_server import GroupEvent, GroupsServer
-from ostrakon.paxos_impl.server.metrics_endpoint import rendered, server_samples
+from ostrakon.paxos_impl.server.metrics import rendered
+from ostrakon.paxos_impl.server.metrics_endpoint import server_samples
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.wire.decree import Envelope, Hello, cluster_tag, framed
 from ostrakon.paxos_impl.wire.replica import (

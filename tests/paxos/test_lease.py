@@ -8,18 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import (
     LOG_RULES,
     ClockReading,
     Decline,
     LeaseConfig,
     Query,
+    Received,
     Replica,
     Started,
 )
 from ostrakon.paxos_impl.core.multi.message import (
     Heartbeat,
     HeartbeatResponse,
+    Message,
+    Nack,
     Prepare,
     PreVote,
     PreVoteResponse,
@@ -188,7 +192,7 @@ def test_reads_that_wait_are_answered_as_soon_as_there_is_a_lease() -> None:
 
 def test_who_granted_a_lease_promises_nothing_to_others_until_it_has_run_out_by_its_own_clock() -> None:
     world = led_by(1)
-    prepare = Prepare(world.nodes[1].replica.own_ballot._replace(round=9, server_id=3), 1)
+    prepare = Prepare(_ballot_of(world, 1)._replace(round=9, server_id=3), 1)
 
     world.wait(TERMS.length_s * 0.99)
     world.step(2, _received(prepare, 3))
@@ -212,7 +216,7 @@ def test_who_granted_a_lease_neither_supports_others_nor_stands_itself() -> None
 
 def test_the_holder_itself_is_promised_a_higher_ballot() -> None:
     world = led_by(1)
-    higher = world.nodes[1].replica.own_ballot._replace(round=9)
+    higher = _ballot_of(world, 1)._replace(round=9)
 
     world.step(2, _received(Prepare(higher, 1), 1))
 
@@ -223,7 +227,7 @@ def test_a_grant_to_one_leader_is_not_forgotten_for_another() -> None:
     """One that was deposed, and does not know, may still ask."""
     world = led_by(1)
     [before] = {node.replica.grant for number, node in world.nodes.items() if number == 2}
-    deposed = world.nodes[1].replica.own_ballot._replace(round=2, server_id=3)
+    deposed = _ballot_of(world, 1)._replace(round=2, server_id=3)
 
     world.step(2, _received(Heartbeat(deposed, 0, 1, TERMS.length_s), 3))
 
@@ -236,7 +240,7 @@ def test_after_a_restart_a_replica_promises_nothing_for_a_whole_lease() -> None:
     world = led_by(1)
     world.crash(2)
     world.restart(2)
-    prepare = Prepare(world.nodes[1].replica.own_ballot._replace(round=9, server_id=3), 1)
+    prepare = Prepare(_ballot_of(world, 1)._replace(round=9, server_id=3), 1)
 
     world.step(2, _received(prepare, 3))
     assert not world.sent(Promise)
@@ -253,7 +257,7 @@ def test_nobody_waits_before_its_first_promise() -> None:
 
 def test_more_than_a_restart_waits_for_is_not_granted() -> None:
     world = led_by(1)
-    ballot = world.nodes[1].replica.own_ballot
+    ballot = _ballot_of(world, 1)
 
     world.step(2, _received(Heartbeat(ballot, 0, 7, TERMS.length_s * 2), 1))
 
@@ -297,14 +301,16 @@ def test_without_terms_no_lease_is_asked_for_and_reads_ask_a_quorum() -> None:
     assert world.nodes[2].replica.grant is None
 
 
-def _received(message: object, sender: int) -> object:
-    from ostrakon.paxos_impl.core.multi import Received
-
-    return Received(message, sender, f"n{sender}.0.0")  # type: ignore[arg-type]
+def _received(message: Message, sender: int) -> Received:
+    return Received(message, sender, f"n{sender}.0.0")
 
 
-def _nack_of(world: TimedWorld, node: int) -> object:
-    from ostrakon.paxos_impl.core.multi.message import Nack
-
-    ballot = world.nodes[node].replica.own_ballot
+def _nack_of(world: TimedWorld, node: int) -> Received:
+    ballot = _ballot_of(world, node)
     return _received(Nack(ballot, ballot._replace(round=99)), 2)
+
+
+def _ballot_of(world: TimedWorld, node: int) -> Ballot:
+    ballot = world.nodes[node].replica.own_ballot
+    assert ballot is not None, f"n{node} never stood for election"
+    return ballot

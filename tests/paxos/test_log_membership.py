@@ -183,10 +183,10 @@ def test_whoever_is_removed_can_be_switched_off_as_soon_as_that_is_done(seed: in
     world.nodes = {member: world.nodes[member] for member in world.members}
 
     for _ in range(100):
-        for member in world.members:
-            if not world.nodes[member].up:
-                world.restart(member)
-            world.fire(member, "election")
+        for left in world.members:
+            if not world.nodes[left].up:
+                world.restart(left)
+            world.fire(left, "election")
         world.settle()
         if world.leaders:
             break

@@ -161,6 +161,7 @@ def test_commands_that_come_together_are_decided_together() -> None:
     _, effects = replica.step(Drained())
 
     [send] = [effect for effect in effects if isinstance(effect, Send)]
+    assert isinstance(send.message, Propose)
     assert [command.op for command in send.message.batch] == [0, 1, 2]
 
 
@@ -429,7 +430,7 @@ def test_the_wait_of_candidates_doubles_up_to_a_limit() -> None:
 def test_support_for_an_earlier_canvass_does_not_count() -> None:
     world = LogWorld()
     world.fire(1, "election")
-    late: list[Flight] = []
+    late: list[Flight[PreVote]] = []
     for flight in world.sent(PreVote):
         world.deliver(flight)
     late = world.sent(PreVoteResponse)

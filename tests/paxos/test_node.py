@@ -32,6 +32,7 @@ from ostrakon.paxos_impl.wire.decree import (
     ClientPropose,
     Envelope,
     Hello,
+    Status,
     cluster_tag,
     framed,
 )
@@ -138,7 +139,7 @@ async def test_the_decree_outlives_a_power_failure_of_all() -> None:
             await three.start(server_id)
 
         assert [await known(three.address(n)) for n in three.ids] == ["x", "x", "x"]
-        assert (await status(three.address(1), timeout_s=LONG_S)).incarnation == 1
+        assert (await status_of(three.address(1))).incarnation == 1
 
 
 async def test_a_majority_is_enough_and_the_one_that_was_down_catches_up() -> None:
@@ -264,14 +265,14 @@ async def test_who_makes_no_sense_is_cut_off_with_a_reason_and_nobody_else_is(sa
 
         assert any(why in line for line in three.log), three.log
         assert await get([three.address(1)], timeout_s=LONG_S) == Unknown()
-        assert (await status(three.address(1), timeout_s=LONG_S)).promised is None, "it believed a stranger"
+        assert (await status_of(three.address(1))).promised is None, "it believed a stranger"
 
 
 async def test_a_hello_from_before_a_restart_is_refused() -> None:
     async with cluster(up=(1,)) as three:
         async with await trio.open_tcp_stream(*three.address(1)) as new:
             await new.send_all(framed(Hello(PROTOCOL, "blue", 2, 1, 5)) + PREPARE)
-            while (await status(three.address(1), timeout_s=LONG_S)).promised is None:
+            while (await status_of(three.address(1))).promised is None:
                 await trio.sleep(0.005)
             async with await trio.open_tcp_stream(*three.address(1)) as old:
                 await old.send_all(framed(Hello(PROTOCOL, "blue", 2, 1, 4)) + PREPARE)
@@ -287,7 +288,7 @@ async def test_a_hello_and_messages_that_come_twice_do_no_harm() -> None:
         while len([e for e in three.trace if e.event == "promise_sent"]) < 2:
             await trio.sleep(0.005)
 
-        assert (await status(three.address(1), timeout_s=LONG_S)).promised == Ballot(99, 2)
+        assert (await status_of(three.address(1))).promised == Ballot(99, 2)
 
 
 @pytest.mark.parametrize(
@@ -370,3 +371,10 @@ def test_waits_grow_up_to_a_limit_and_differ() -> None:
     assert all(0 < wait <= QUICK.max_s for wait in waits)
     assert max(waits[:2]) < max(waits[5:])
     assert len(set(waits)) == len(waits)
+
+
+async def status_of(address: Address) -> Status:
+    """What an instance says of itself once it knows its peers."""
+    told = await status(address, timeout_s=LONG_S)
+    assert isinstance(told, Status), f"{address} still waits for its peers"
+    return told

@@ -181,7 +181,8 @@ def test_a_proposal_has_one_value_however_often_it_is_sent() -> None:
     world.propose(1, "second")
     world.fire(1, "retransmit")
 
-    proposed = {(f.send.message.ballot, f.send.message.value) for f in world.flights if _is_propose(f)}
+    messages = [flight.send.message for flight in world.flights]
+    proposed = {(sent.ballot, sent.value) for sent in messages if isinstance(sent, Propose)}
 
     assert proposed == {(Ballot(1, 1), "first")}
 

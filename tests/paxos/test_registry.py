@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Any
 
 import pytest
 import trio
@@ -187,7 +188,8 @@ async def test_registrations_at_the_same_moment_get_different_ids() -> None:
 
 
 async def test_a_registry_that_lost_power_goes_on_where_it_was() -> None:
-    disk, ids, log = MemoryDisk(), cluster_ids(), []
+    disk, ids = MemoryDisk(), cluster_ids()
+    log: list[Any] = []
     async with running(disk, ids) as address:
         first = await ask_registry(address, Register(*A, "a", 2))
     disk.lose_power()

@@ -31,7 +31,8 @@ from ostrakon.paxos_impl.server.decree_handler import answer_before_cluster
 from ostrakon.paxos_impl.server.decree_node import DecreeServer, NodeConfig, serve
 from ostrakon.paxos_impl.server.dispatcher import Dispatcher
 from ostrakon.paxos_impl.server.log_record import LogRecord, no_log
-from ostrakon.paxos_impl.server.metrics_endpoint import Sample, rendered, serve_metrics, server_samples
+from ostrakon.paxos_impl.server.metrics import Sample, rendered
+from ostrakon.paxos_impl.server.metrics_endpoint import serve_metrics, server_samples
 from ostrakon.paxos_impl.server.peers import Identity, Peers
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_handler import (

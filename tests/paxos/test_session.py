@@ -59,7 +59,10 @@ async def session_with(replicas: Mapping[Address, tuple[float, Answer]]) -> Asyn
 async def test_a_leader_that_is_slower_than_was_thought_is_heard_out_in_the_end(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    slow = {ANNE: (3 * ATTEMPT_S, Done(7, "done")), BOB: (0.0, Elsewhere(ANNE, maybe=False))}
+    slow: dict[Address, tuple[float, Answer]] = {
+        ANNE: (3 * ATTEMPT_S, Done(7, "done")),
+        BOB: (0.0, Elsewhere(ANNE, maybe=False)),
+    }
 
     async with session_with(slow) as session:
         done = await session.execute(["put", "k", 1], timeout_s=2.0)
@@ -70,7 +73,7 @@ async def test_a_leader_that_is_slower_than_was_thought_is_heard_out_in_the_end(
 async def test_what_was_learned_of_slowness_counts_for_the_next_operation_too(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    slow = {ANNE: (1.5 * ATTEMPT_S, Done(7, "done"))}
+    slow: dict[Address, tuple[float, Answer]] = {ANNE: (1.5 * ATTEMPT_S, Done(7, "done"))}
 
     async with session_with(slow) as session:
         took_s = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -13,7 +14,7 @@ from ostrakon.harness.sim import World
 from ostrakon.paxos_impl.client import decree as paxos
 from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
 from ostrakon.paxos_impl.client.replica import ReplicaClient
-from ostrakon.paxos_impl.core import Chosen
+from ostrakon.paxos_impl.core import Chosen, Refused
 from ostrakon.paxos_impl.registry.server import GetMembership, View, ask_registry, serve_registry
 from ostrakon.paxos_impl.server.decree_node import NodeConfig, serve
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
@@ -76,7 +77,7 @@ async def test_members_and_clients_with_certificates_decide(authority: Authority
                 config = NodeConfig(
                     n, membership, timing=QUICK, transport=authority.transport(f"server{n}.example")
                 )
-                nursery.start_soon(lambda config=config, n=n: serve(config, disk=MemoryDisk(), rng=Random(n)))
+                nursery.start_soon(partial(serve, config, disk=MemoryDisk(), rng=Random(n)))
             mine = authority.transport("client.example")
             addresses = [membership.members[n] for n in membership.ids]
             while True:
@@ -161,9 +162,7 @@ async def ask(address: Address, transport: Transport) -> object:
         await connection.drop()
 
 
-def without_certificate(authority: Authority) -> object:
-    import ssl
-
+def without_certificate(authority: Authority) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.load_verify_locations(authority.certificate)
@@ -182,7 +181,7 @@ def test_in_simulation_instances_speak_tls_as_well(authority: Authority) -> None
     names = ("n1", "n2", "n3")
     membership = Membership({n: Address(name, 7000) for n, name in enumerate(names, start=1)}, "blue")
     transport = authority.transport("simulated.example")
-    outcomes = []
+    outcomes: list[Chosen | Refused] = []
 
     async def ask() -> None:
         outcomes.append(
@@ -193,11 +192,9 @@ def test_in_simulation_instances_speak_tls_as_well(authority: Authority) -> None
         for n, name in enumerate(names, start=1):
             machine = world.machine(name)
             config = NodeConfig(n, membership, listen=Address("0.0.0.0", 7000), transport=transport)
-            machine.start(
-                lambda config=config, machine=machine, n=n: serve(config, disk=machine.disk, rng=Random(n))
-            )
+            machine.start(partial(serve, config, disk=machine.disk, rng=Random(n)))
         world.run(until_s=0.1)
         client = world.machine("client").start(ask)
         world.run(until_s=60, stop=lambda: client.done)
 
-    assert [outcome.value for outcome in outcomes] == ["x"]
+    assert [getattr(outcome, "value", outcome) for outcome in outcomes] == ["x"]

@@ -77,7 +77,7 @@ def test_a_message_is_read_as_it_was_sent(message: Any) -> None:
 
 
 @given(responses)
-def test_a_response_is_read_as_it_was_sent(response: Response) -> None:
+def test_a_response_is_read_as_it_was_sent(response: Response[Any]) -> None:
     assert read_response(body(response)) == response
 
 

@@ -33,7 +33,9 @@ from ostrakon.paxos_impl.core import (
     TimerFired,
     Vote,
 )
+from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.event import Timer
+from ostrakon.paxos_impl.core.message import Accepted, Prepare
 
 
 @dataclass
@@ -75,7 +77,7 @@ class World:
         self.flights: list[Flight] = []
         self.learned: list[tuple[int, Vote]] = []
         self.votes: list[tuple[int, Vote]] = []
-        self.ballots: dict[int, list[object]] = {member: [] for member in members}
+        self.ballots: dict[int, list[Ballot]] = {member: [] for member in members}
         self.replies: list[tuple[int, int, Outcome]] = []
         self.proposed: list[object] = []
         self.requests = 0
@@ -177,10 +179,9 @@ class World:
         self.watch(node, effect)
         match effect:
             case Send(to, message):
-                name = type(message).__name__
-                if name == "Prepare":
+                if isinstance(message, Prepare):
                     self.ballots[node].append(message.ballot)
-                elif name == "Accepted":
+                elif isinstance(message, Accepted):
                     self.votes.append((node, Vote(message.ballot, message.value)))
                 self.flights.extend(Flight(effect, node, peer) for peer in to)
             case Reply(request, outcome):
