@@ -42,7 +42,7 @@ from ostrakon.paxos_impl.core.multi.message import (
 )
 from ostrakon.paxos_impl.core.multi.phase import Following
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
-from tests.paxos.log_world import Flight, LogWorld
+from tests.paxos.log_world import LogWorld
 
 
 def led_by(node: int, members: tuple[int, ...] = (1, 2, 3)) -> LogWorld:
@@ -427,17 +427,16 @@ def test_the_wait_of_candidates_doubles_up_to_a_limit() -> None:
     assert [wait / factor for wait in waits] == pytest.approx([0.05, 0.1, 0.2, 1.0, 1.0])
 
 
-def test_support_for_an_earlier_canvass_does_not_count() -> None:
+def test_a_response_to_an_earlier_pre_vote_does_not_count() -> None:
     world = LogWorld()
     world.fire(1, "election")
-    late: list[Flight[PreVote]] = []
-    for flight in world.sent(PreVote):
-        world.deliver(flight)
+    for request in world.sent(PreVote):
+        world.deliver(request)
     late = world.sent(PreVoteResponse)
     world.fire(1, "election")
 
-    for flight in late:
-        world.deliver(flight)
+    for response in late:
+        world.deliver(response)
 
     assert not world.sent(Prepare)
 
