@@ -38,7 +38,7 @@ def components_apart(edges: Edges) -> Iterator[Edges]:
 
     Each node is there twice, reached by an anti-dependency or not; an anti-dependency leads only from the
     node that was not reached by one. So the strongly connected components are those of walks without two in
-    a row. """
+    a row."""
     anti, via = (edges.kind & ANTI) != 0, edges.kind == VIA
     again = edges.nodes
     pairs = [

@@ -135,7 +135,7 @@ def test_a_cycle_with_one_anti_dependency_through_a_thousand_writes_is_no_snapsh
     """Each of 1,000 overwrites the one before it, and the last has not seen the first.
 
     Beside that there are write skews with parts of the ring, which lead a search that starts from them
-    around it. """
+    around it."""
     length = 1_000
     ring = [f"k{at}+2 k{at + 1}+1" for at in range(length)]
     ring[0] += " z+1"
@@ -153,6 +153,16 @@ def test_a_cycle_with_one_anti_dependency_through_a_thousand_writes_is_no_snapsh
 
     assert verdict.valid == "invalid"
     assert len(verdict.anomalies[0].details["cycle"]) == length
+
+
+def test_a_transaction_order_that_is_given_orders_the_versions() -> None:
+    line = "x=1 | x=2 ; x:1"
+
+    assert rw_register(history(line), transaction_order={2: 2.0, 3: 1.0}).valid == "valid"
+    other = rw_register(history(line), "serializable", transaction_order={2: 1.0, 3: 2.0})
+    assert other.valid == "valid"
+    assert other.details["violated"] == ["strong-snapshot-isolation"]
+    assert "in the transaction order given" in other.why
 
 
 def ops(*transactions: list[list[object]]) -> History:
