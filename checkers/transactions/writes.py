@@ -31,7 +31,6 @@ def rw_register(
     consistency: str = "strict-serializable",
     *,
     outside_writers: bool = False,
-    transaction_order: Mapping[int, float] | None = None,
     steps: int = STEPS,
     conflicts: int = CONFLICTS,
     every_model: bool | None = None,
@@ -45,9 +44,6 @@ def rw_register(
 
     A read of a value that nobody wrote is a garbage-read, unless there are `outside_writers`, whose
     transactions the history does not have: then it is a version by a writer of whom nothing else is known.
-
-    `transaction_order` gives transactions a number by the index of their completion, such as a database's own
-    order of commits. The versions of a key whose writers all have one are then in that order.
 
     Given a `certificate`, nothing is decided: it is replayed, and the verdict is unknown if it proves
     nothing.
@@ -64,16 +60,10 @@ def rw_register(
         return certified(history, "rw-register", model, certificate)
     limits = {"steps": steps, "conflicts": conflicts, "every_model": every_model}
     with collection_paused():
-        return _judged(history, model, outside_writers, transaction_order or {}, limits)
+        return _judged(history, model, outside_writers, limits)
 
 
-def _judged(
-    history: History,
-    model: str,
-    outside_writers: bool,
-    transaction_order: Mapping[int, float],
-    limits: dict[str, Any],
-) -> Verdict:
+def _judged(history: History, model: str, outside_writers: bool, limits: dict[str, Any]) -> Verdict:
     table = transactions(history)
     findings = Findings(table)
     try:
@@ -83,18 +73,10 @@ def _judged(
     read = any(register.readers or register.scanners for register in registers.by_key.values())
     if not read and not findings.counts:
         return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
-    return judge(
-        table, _infer(table, registers, findings, outside_writers, transaction_order), model, **limits
-    )
+    return judge(table, _infer(table, registers, findings, outside_writers), model, **limits)
 
 
-def _infer(
-    table: Transactions,
-    registers: Registers,
-    findings: Findings,
-    outside_writers: bool,
-    transaction_order: Mapping[int, float],
-) -> Inference:
+def _infer(table: Transactions, registers: Registers, findings: Findings, outside_writers: bool) -> Inference:
     edges = EdgeList(len(table))
     foreign: list[str] = []
     for register in registers.by_key.values():
@@ -114,19 +96,16 @@ def _infer(
         edges,
         findings,
         partial(write_reason, table, registers),
-        partial(execution, table, registers, transaction_order),
-        remark=_supposed(foreign, transaction_order),
+        partial(execution, table, registers),
+        remark=_supposed(foreign),
     )
 
 
-def _supposed(foreign: list[str], transaction_order: Mapping[int, float]) -> str:
-    supposed = []
-    if foreign:
-        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
-        supposed.append(f"that someone outside the history wrote {', '.join(foreign[:_SHOWN])}{more}")
-    if transaction_order:
-        supposed.append("that versions were installed in the transaction order given")
-    return f"supposing {' and '.join(supposed)}" if supposed else ""
+def _supposed(foreign: list[str]) -> str:
+    if not foreign:
+        return ""
+    more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+    return f"supposing that someone outside the history wrote {', '.join(foreign[:_SHOWN])}{more}"
 
 
 _SHOWN = 8

@@ -9,8 +9,10 @@ from outcome import Outcome
 
 from ostrakon.harness.sim.kernel.kernel import Kernel
 from ostrakon.harness.sim.machine.process import Process, Program, Waits
+from ostrakon.harness.sim.network.plain_socket import endpoint_of
 from ostrakon.harness.sim.runtimes.asyncio.run import AsyncioRun
-from ostrakon.harness.sim.runtimes.trio.run import aside, step_back
+from ostrakon.harness.sim.runtimes.asyncio.selector import Interest
+from ostrakon.harness.sim.runtimes.trio.run import forget_hooks, step_aside, step_back
 from ostrakon.harness.sim.sandbox.sandbox import include_asyncio
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class AsyncioProcess(Process):
         include_asyncio()
         self._run = AsyncioRun(self, program, shuffle=shuffle)
         self.event_loop = self._run.loop
+        self._selector = self._run.selector
         kernel.make_ready(self)
 
     @property
@@ -51,7 +54,10 @@ class AsyncioProcess(Process):
 
     def reschedule(self, waiter: Any, value: object = None) -> None:
         """Tell the event loop that a socket may be ready, or give a future its result."""
-        self._run.wake(waiter, value)
+        if type(waiter) is Interest:
+            self._selector.fired.append(waiter)
+        elif not waiter.done():
+            waiter.set_result(value)
         if not self.queued and self.can_run:
             self.queued = True
             self._kernel.ready.append(self)
@@ -61,11 +67,9 @@ class AsyncioProcess(Process):
         if self._kernel.current is not self:
             self._kernel.make_ready(self)
 
-    def begin_pass(self) -> None:
-        """Count a moment at which it could die, and let it die if it was to do so here."""
-        self.passes = passes = self.passes + 1
-        if passes == self.crash_pass:
-            self.crash()
+    def endpoint_of(self, sock: Any) -> Any:
+        """The simulated socket that one of the standard library stands for."""
+        return endpoint_of(sock)
 
     def socket_at(self, number: int) -> Endpoint:
         """The open socket with this number. Raises: ValueError if there is none."""
@@ -76,6 +80,8 @@ class AsyncioProcess(Process):
 
     def unwind(self) -> None:
         """End it after the fact, whatever state it is in; cancelled again and again if that takes long."""
+        if self._outcome is None:
+            self._within(self._run.lose_connections)
         super().unwind()
         if self._outcome is None:
             self._kernel.call_at(self._kernel.now_ns + _PATIENCE_NS, self.unwind)
@@ -85,20 +91,28 @@ class AsyncioProcess(Process):
         self._run.abandon()
 
     def _advance(self) -> None:
-        advance, goes = self._run.advance, 0
-        with aside():
-            while not advance():
+        run, goes = self._run, 0
+        step_aside(run.hooks)
+        try:
+            while not run.advance():
                 goes += 1
                 if not self.can_run:
                     return
-                if goes * self._run.passes_at_once > self.machine.world.passes_max:
+                if goes * run.passes_at_once > self.machine.world.passes_max:
                     self._suspect_livelock()
                     return
-        self._wait_until(self._clock.deadline_s)
+        finally:
+            step_back()
+        if self._clock.deadline_s != self._deadline_s:
+            self._deadline_s = self._clock.deadline_s
+            self.set_alarm()
 
     def _within(self, call: Callable[[], object]) -> None:
-        with aside():
+        step_aside(self._run.hooks)
+        try:
             self._run.within(call)
+        finally:
+            step_back()
 
     def leave_loop(self) -> Callable[[], None]:
         """Hide the loop from the code at work, as in a thread; call what this returns to show it again."""
@@ -106,18 +120,19 @@ class AsyncioProcess(Process):
 
     def _suspend(self) -> Callable[[], None]:
         go_on = self._run.suspend()
-        return_aside = step_back()
+        step_back()
 
         def go_on_here() -> None:
-            return_aside()
+            step_aside(self._run.hooks)
             go_on()
 
         return go_on_here
 
     def _cancel(self) -> None:
-        self._run.cancel()
+        self._within(self._run.cancel)
 
     def _result(self) -> Outcome[Any] | None:
         result = self._run.outcome
         self._run.take_apart()
+        forget_hooks(self._run.hooks)
         return result

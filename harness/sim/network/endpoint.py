@@ -165,13 +165,30 @@ class Endpoint(trio.socket.SocketType):
         """Whether sending would take something at once, or connecting has ended."""
         return True
 
-    def tell_reader(self, waiter: Any) -> None:
-        """Wake `waiter` the next time that there may be something to read; None for nobody."""
+    def poll_read(self, waiter: Any) -> bool:
+        """Whether there may be something to read; if not, wake `waiter` as soon as there may be."""
+        if self.closed:
+            return False
+        if self.is_readable():
+            return True
         self._reader = waiter
+        return False
 
-    def tell_writer(self, waiter: Any) -> None:
-        """Wake `waiter` the next time that there may be room to write; None for nobody."""
+    def poll_write(self, waiter: Any) -> bool:
+        """Whether there may be room to write; if not, wake `waiter` as soon as there may be."""
+        if self.closed:
+            return False
+        if self.is_writable():
+            return True
         self._writer = waiter
+        return False
+
+    def forget(self, waiter: Any) -> None:
+        """Do not wake it any more."""
+        if self._reader is waiter:
+            self._reader = None
+        if self._writer is waiter:
+            self._writer = None
 
     def detach(self) -> NoReturn:
         """There is no file descriptor to hand out."""

@@ -197,7 +197,8 @@ class HalfConnection:
     def _deliver(self, segment: Segment, message: Message | None) -> None:
         link, kernel = self.link, self._kernel
         link.delivered += 1
-        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number, _check_sum(segment)))
+        check_sum = crc32(segment) if type(segment) is bytes else _check_sum(segment)
+        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number, check_sum))
         if message is not None:
             is_received = not (self.sink.closed or self.sink.broken)
             self._report(message._replace(received_ns=kernel.now_ns) if is_received else message)

@@ -40,10 +40,15 @@ class Resolver(trio.abc.HostnameResolver):
     async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
         """The name of the machine that has this address, or the address."""
         await trio.lowlevel.checkpoint()
-        ip, port = sockaddr[:2]
-        machine = self._network.machine_at(ip)
-        name = machine.name if machine is not None and not flags & socket.NI_NUMERICHOST else ip
-        return name, str(port)
+        return name_info(self._network, sockaddr, flags)
+
+
+def name_info(network: Network, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+    """What `getnameinfo` answers in this world: the name of the machine with this address, and the port."""
+    ip, port = sockaddr[:2]
+    machine = network.machine_at(ip)
+    name = machine.name if machine is not None and not flags & socket.NI_NUMERICHOST else ip
+    return name, str(port)
 
 
 def address_info(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host, Owner
 
 
+_PEEK = int(socket.MSG_PEEK)
+"""Flags of an enum cost more to look at than to receive some bytes."""
+
+
 class StreamSocket(Endpoint):
     """One end of a connection, or a listener."""
 
@@ -155,7 +159,7 @@ class StreamSocket(Endpoint):
             self._require_open()
             fail(errno.EAGAIN if self._in is not None else errno.ENOTCONN)
         self._require_open()
-        return self._take(bufsize, peek=bool(flags & socket.MSG_PEEK))
+        return self._take(bufsize, peek=bool(flags and flags & _PEEK))
 
     def recvfrom_now(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
         """As `recv_now`, with no address: a stream has one peer."""
@@ -257,9 +261,35 @@ class StreamSocket(Endpoint):
             return self.broken or self._error is not None
         return out.unread < WINDOW
 
-    def tell_reader(self, waiter: Any) -> None:
-        """Wake `waiter` the next time that there may be something to read; None for nobody."""
-        self._reader, self._reader_takes = waiter, 0
+    def poll_read(self, waiter: Any) -> bool:
+        """Whether there may be something to read; if not, wake `waiter` as soon as there may be."""
+        if self._chunks or self._at_end or self._error is not None or self._backlog:
+            return not self.closed
+        if not self.closed:
+            self._reader, self._reader_takes = waiter, 0
+        return False
+
+    def send_whole(self, data: bytes) -> bool:
+        """Send all of the bytes, or none if that is not possible at once. Nothing is raised here."""
+        pipe = self._out
+        if pipe is None or self.closed or self._shut or self._error is not None or self.broken:
+            return False
+        if pipe.unread + len(data) > WINDOW:
+            return False
+        pipe.send(data)
+        return True
+
+    def take_whole(self, most: int) -> bytes:
+        """All that has come, if there is something, up to `most` bytes; else nothing, whatever the reason."""
+        chunks = self._chunks
+        if not chunks:
+            return b""
+        if len(chunks) > 1 or len(chunks[0]) > most:
+            return self._take(most, peek=False)
+        data = chunks.pop()
+        assert self._in is not None
+        self._in.taken(len(data))
+        return data
 
     async def wait_writable(self) -> None:
         """Wait until `send` would not block."""
@@ -330,7 +360,9 @@ class StreamSocket(Endpoint):
                 self.process.reschedule(reader, segment)
             else:
                 self._chunks.append(segment)
-                self._wake_reader()
+                if reader is not None:
+                    self._reader = None
+                    self.process.reschedule(reader)
         elif segment is Mark.FIN:
             self._at_end = True
             self._wake_reader()

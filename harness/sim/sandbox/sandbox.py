@@ -26,7 +26,7 @@ import trio
 from ostrakon.harness.sim.disk import filesystem
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.network.plain_socket import handed_to_trio, make_ready
-from ostrakon.harness.sim.network.resolver import address_info
+from ostrakon.harness.sim.network.resolver import address_info, name_info
 from ostrakon.harness.sim.runtimes.trio import threads
 from ostrakon.harness.sim.sandbox import identity, refusals
 from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
@@ -291,6 +291,7 @@ def _sockets() -> Iterator[Patch]:
     yield socket.socket, "__init__", make
     yield socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)
     yield socket, "gethostbyname", _simulated(socket.gethostbyname, _gethostbyname)
+    yield socket, "getnameinfo", _simulated(socket.getnameinfo, _getnameinfo)
     handed = trio.socket.from_stdlib_socket
     yield trio.socket, "from_stdlib_socket", _simulated(handed, handed_to_trio)
 
@@ -300,6 +301,10 @@ def _getaddrinfo(
 ) -> Any:
     name = host.decode() if isinstance(host, bytes) else host
     return address_info(process.machine.world.network, name, port, family, type, proto, flags)
+
+
+def _getnameinfo(process: Resident, sockaddr: Any, flags: int) -> tuple[str, str]:
+    return name_info(process.machine.world.network, sockaddr, flags)
 
 
 def _gethostbyname(process: Resident, host: str) -> str:

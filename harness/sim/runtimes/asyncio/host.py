@@ -24,11 +24,32 @@ class Clock(Protocol):
         """Seconds, as `time.monotonic` shows them there."""
 
 
+class Stream(Protocol):
+    """A simulated connection, as far as a transport takes a short way to it."""
+
+    def send_whole(self, data: bytes) -> bool:
+        """Send all of the bytes, or none if that is not possible at once. Nothing is raised here."""
+
+    def take_whole(self, most: int) -> bytes:
+        """All that has come, if there is something, up to `most` bytes; else nothing, whatever the reason."""
+
+
 class Process(Protocol):
     """The process around an event loop."""
 
+    passes: int
+    """How many passes its event loop has made; each is a moment at which it could have died."""
+
     @property
     def name(self) -> str: ...
+    @property
+    def crash_pass(self) -> int:
+        """In place of which pass it is to die."""
+
+    @property
+    def crash(self) -> Callable[[], object]:
+        """Lets it die."""
+
     @property
     def can_run(self) -> bool:
         """Whether it may run another line: it is not stopped, killed or over."""
@@ -43,11 +64,11 @@ class Process(Protocol):
     def kernel(self) -> Kernel: ...
     @property
     def signal_handlers(self) -> dict[int, Any]: ...
-    def begin_pass(self) -> None:
-        """Count a moment at which it could die, and let it die if it was to do so here."""
-
     def wake(self) -> None:
         """Let it run before time moves on."""
+
+    def endpoint_of(self, sock: Any) -> Stream:
+        """The simulated socket that one of the standard library stands for."""
 
     def socket_at(self, number: int) -> Pollable:
         """The open socket with this number. Raises: ValueError if there is none."""

@@ -13,7 +13,7 @@ import asyncio
 import contextvars
 import signal
 import weakref
-from asyncio import events, exceptions, futures, selector_events, sslproto
+from asyncio import events, exceptions, format_helpers, selector_events, sslproto
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -33,7 +33,7 @@ _CANCELLED_TIMERS = 100
 """How many timers may be cancelled before the heap is cleared of them, if they are the greater part."""
 _UNCATCHABLE = (signal.SIGKILL, signal.SIGSTOP)
 _EVENTS: Any = events
-_FUTURES: Any = futures
+_FORMAT: Any = format_helpers
 _SSL: Any = sslproto
 _TRANSPORT: Any = vars(selector_events)["_SelectorSocketTransport"]
 _LOOP: Any = asyncio.SelectorEventLoop
@@ -64,13 +64,65 @@ class SimulatedTask(asyncio.Task[Any]):
         return self.number
 
 
+class SimulatedHandle(asyncio.Handle):
+    """A callback to be called soon; made without a look at whether the loop is in debug mode."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, callback: Any, args: Any, loop: SimulatedEventLoop, context: contextvars.Context | None
+    ) -> None:
+        # The fields of asyncio's.
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
+
+
 class SimulatedTransport(_TRANSPORT):  # type: ignore[misc]
-    """A connection whose place in sets does not depend on its address."""
+    """A connection. Where nothing is in the way, bytes go to and from the simulated socket directly.
+
+    Its place in sets does not depend on its address.
+    """
 
     _sock_fd: int
 
+    def __init__(self, loop: SimulatedEventLoop, sock: Any, *args: Any) -> None:
+        self._stream = loop.process.endpoint_of(sock)
+        super().__init__(loop, sock, *args)
+
     def __hash__(self) -> int:
         return self._sock_fd
+
+    def write(self, data: Any) -> None:
+        """Send now if all of it can be sent, else as asyncio does. Raises: TypeError, RuntimeError."""
+        if (
+            self._buffer
+            or self._conn_lost
+            or self._eof
+            or type(data) is not bytes
+            or not data
+            or self._empty_waiter is not None
+            or not self._stream.send_whole(data)
+        ):
+            super().write(data)
+
+    def set_protocol(self, protocol: Any) -> None:
+        """Hand over to another protocol."""
+        super().set_protocol(protocol)
+        self._takes_bytes = not isinstance(protocol, asyncio.BufferedProtocol)
+
+    def _read_ready(self) -> None:
+        data = self._stream.take_whole(self.max_size) if self._takes_bytes and not self._conn_lost else b""
+        if not data:
+            super()._read_ready()
+            return
+        try:
+            self._protocol.data_received(data)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._fatal_error(error, "Fatal error: protocol.data_received() call failed.")
 
 
 class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
@@ -88,7 +140,8 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
     _transports: Any
 
     def __init__(self, process: Process) -> None:
-        self._process = process
+        self.process = process
+        """The process that it runs in."""
         self._clock = process.clock
         self.tasks_made = 0
         """How many tasks were made so far; each has a number, from 1."""
@@ -99,7 +152,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         self._asyncgens = _OrderedWeakSet()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self._process.name}>"
+        return f"<{type(self).__name__} of {self.process.name}>"
 
     # Time and callbacks.
 
@@ -114,9 +167,17 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         if self._debug or self._closed:
             handle: asyncio.Handle = super().call_soon(callback, *args, context=context)
             return handle
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = SimulatedHandle(callback, args, self, context)
         self._ready.append(handle)
         return handle
+
+    def callback_failed(self, handle: Any, error: BaseException) -> None:
+        """A callback has raised an exception; `asyncio.Handle._run` says the same."""
+        source = _FORMAT._format_callback_source(handle._callback, handle._args)
+        told = {"message": f"Exception in callback {source}", "exception": error, "handle": handle}
+        if handle._source_traceback:
+            told["source_traceback"] = handle._source_traceback
+        self.call_exception_handler(told)
 
     def call_at(
         self,
@@ -163,6 +224,11 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         super().close()
         self.timers.clear()
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Tell the program, or its log, of an exception that nobody takes; not while it is unwound."""
+        if not self.process.is_being_unwound:
+            super().call_exception_handler(context)
+
     # Tasks.
 
     def create_task(self, coro: Any, *, name: str | None = None, **options: Any) -> Any:
@@ -193,7 +259,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         elif any(kind.__name__ == "ProcessPoolExecutor" for kind in type(executor).__mro__):
             self._refuse("a pool of processes", "use a pool of threads, or None")
         future = self.create_future()
-        thread = SimThread(self._process, func, args, context=contextvars.Context())
+        thread = SimThread(self.process, func, args, context=contextvars.Context())
         self.call_soon(self._start_thread, future, thread, context=contextvars.Context())
         return future
 
@@ -205,7 +271,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         thread.advance()
         if isinstance(thread.request, Sleep):
             if thread.request.until_ns < NEVER_NS:
-                self._process.kernel.call_at(thread.request.until_ns, self._thread_wakes, future, thread)
+                self.process.kernel.call_at(thread.request.until_ns, self._thread_wakes, future, thread)
             return
         if not future.done():
             match thread.outcome:
@@ -241,14 +307,14 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         if sig in _UNCATCHABLE:
             raise RuntimeError(f"sig {sig} cannot be caught")
         self._signal_handlers[sig] = asyncio.Handle(callback, args, self, None)
-        self._process.signal_handlers[sig] = self._signal_arrives
+        self.process.signal_handlers[sig] = self._signal_arrives
 
     def remove_signal_handler(self, sig: int) -> bool:
         """Whether there was one. Raises: ValueError, TypeError."""
         self._check_signal(sig)
         if self._signal_handlers.pop(sig, None) is None:
             return False
-        self._process.signal_handlers.pop(sig, None)
+        self.process.signal_handlers.pop(sig, None)
         return True
 
     def _signal_arrives(self, sig: int, frame: object) -> None:
@@ -264,7 +330,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         pass
 
     def _write_to_self(self) -> None:
-        self._process.wake()
+        self.process.wake()
 
     def _make_socket_transport(
         self, sock: Any, protocol: Any, waiter: Any = None, *, extra: Any = None, server: Any = None
@@ -315,7 +381,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         self._refuse("nest_asyncio, which runs a loop within itself,", "await what it was to run")
 
     def _refuse(self, what: str, instead: str) -> NoReturn:
-        raise NotSimulated(f"{what} is not simulated (called by {self._process.name}): {instead}")
+        raise NotSimulated(f"{what} is not simulated (called by {self.process.name}): {instead}")
 
 
 class _OrderedWeakSet:

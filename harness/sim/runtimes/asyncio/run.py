@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 from asyncio import events, tasks
 from collections.abc import Callable, Generator, Iterator
 from math import inf
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 _EVENTS: Any = events
 _TASKS: Any = tasks
+_set_running_loop: Callable[[Any], None] = _EVENTS._set_running_loop
 _abandoned: list[AsyncioRun] = []
 
 
@@ -44,7 +44,7 @@ class AsyncioRun:
     """The program of one process."""
 
     passes_at_once = 100
-    """How many passes `advance` makes at most before it returns, so that its caller can count them."""
+    """How many passes `advance` makes at most before it returns, so that its caller can notice a livelock."""
 
     def __init__(self, process: Process, program: Program, *, shuffle: bool = False) -> None:
         self.loop = SimulatedEventLoop(process)
@@ -55,8 +55,11 @@ class AsyncioRun:
         self._main: SimulatedTask | None = None
         self._is_cancelled = False
         self._life = self._live()
+        self.hooks = self.loop._asyncgen_firstiter_hook, self.loop._asyncgen_finalizer_hook
+        """What Python is to call for async generators while this loop is at work."""
         self._is_started = False
-        self._selector = self.loop._selector
+        self.selector = self.loop._selector
+        """What its sockets tell that they may be ready."""
         self.queue = self.loop._ready
         """What is to be called in the next pass."""
 
@@ -65,16 +68,82 @@ class AsyncioRun:
 
         Raises: StopIteration when the program is over.
         """
-        return self._context.run(self._advance)
+        # One function, for much time of a simulation is spent here: two passes for each line that comes.
+        loop, process, ready, selector = self.loop, self._process, self.queue, self.selector
+        timers, clock, shuffles = loop.timers, process.clock, self._shuffles
+        now_s = clock.current_time()  # Time stands still while a process runs.
+        _set_running_loop(loop)
+        try:
+            if loop._debug:
+                loop._set_coroutine_origin_tracking(True)
+            if not self._is_started:
+                self._is_started = True
+                loop._thread_id = get_ident()
+                self._go_on()
+            for _ in range(self.passes_at_once):
+                process.passes = passes = process.passes + 1
+                if passes == process.crash_pass:
+                    process.crash()
+                if not process.can_run:
+                    return False
+                polled: list[Interest] | tuple[()] = ()
+                if selector.fired:
+                    polled, selector.fired = selector.fired, []
+                    if len(polled) > 1:
+                        self._order("order of sockets", polled, _number_of)
+                    for interest in polled:
+                        if interest.handle is not None:
+                            ready.append(interest.handle)
+                if timers and timers[0][0] <= now_s:
+                    self._collect_timers(now_s)
+                count = len(ready)
+                if shuffles and count > 1:
+                    self._shuffle_steps()
+                try:
+                    while count and ready:
+                        count -= 1
+                        handle = ready.popleft()
+                        if handle._cancelled:
+                            continue
+                        try:
+                            handle._context.run(handle._callback, *handle._args)
+                        except (SystemExit, KeyboardInterrupt):
+                            raise
+                        except BaseException as error:
+                            loop.callback_failed(handle, error)
+                        if not process.can_run:
+                            break
+                except (SystemExit, KeyboardInterrupt) as error:
+                    loop._stopping = False
+                    self._go_on(error)
+                handle = None  # An exception that is kept keeps this frame, and with it what is named here.
+                for interest in polled:
+                    # Level-triggered, as epoll is for asyncio: what is still ready has another turn.
+                    if interest.handle is not None and interest.poll(interest):
+                        selector.fired.append(interest)
+                if loop._stopping:
+                    loop._stopping = False
+                    self._go_on()
+                if not ready and not selector.fired:
+                    while timers and timers[0][2]._cancelled:
+                        loop.drop_timer()
+                    clock.deadline_s = deadline_s = timers[0][0] if timers else inf
+                    if deadline_s > now_s:
+                        return True
+            return False
+        finally:
+            if loop._coroutine_origin_tracking_enabled:
+                loop._set_coroutine_origin_tracking(False)
+            _set_running_loop(None)
 
     def within(self, call: Callable[[], object]) -> None:
         """Call something that needs to be inside this loop, from anywhere."""
         outer = _EVENTS._get_running_loop()
-        _EVENTS._set_running_loop(self.loop)
+        _set_running_loop(self.loop)
         try:
             self._context.run(call)
         finally:
-            _EVENTS._set_running_loop(outer)
+            _set_running_loop(outer)
 
     def suspend(self) -> Callable[[], None]:
         """Leave the step at work, because its code blocks; call what this returns to go on with it."""
@@ -82,39 +151,39 @@ class AsyncioRun:
         task = asyncio.current_task(loop)
         if task is not None:
             _TASKS._leave_task(loop, task)
-        _EVENTS._set_running_loop(None)
+        _set_running_loop(None)
 
         def go_on() -> None:
-            _EVENTS._set_running_loop(loop)
+            _set_running_loop(loop)
             if task is not None:
                 _TASKS._enter_task(loop, task)
 
         return go_on
 
-    def wake(self, waiter: Any, value: object = None) -> None:
-        """What this loop waits for has happened: a socket may be ready, or a future has its result."""
-        if isinstance(waiter, asyncio.Future):
-            if not waiter.done():
-                waiter.set_result(value)
-        else:
-            self._selector.fired.append(waiter)
-
     def cancel(self) -> None:
-        """Cancel the program, or if it is over, whatever still runs; again and again, if need be."""
+        """Cancel the program, or if it is over, whatever still runs."""
         self._is_cancelled = True
         if self._main is None or not self._main.done():
             if self._main is not None:
-                self.within(self._main.cancel)
+                self._main.cancel()
             return
         for task in tasks_of(self.loop):
-            self.within(task.cancel)
+            task.cancel()
+
+    def lose_connections(self) -> None:
+        """The operating system has closed them, so that nothing is left to wait for there."""
+        for transport in list(self.loop._transports.values()):
+            transport.abort()
 
     def take_apart(self) -> None:
         """It is over. What is left of it need not wait for the garbage collector."""
         self._life.close()
         self._main = None
+        # The operating system closes what it has left open. Nobody needs to be warned of that.
         for transport in list(self.loop._transports.values()):
-            transport._sock = None  # Or it would warn of a socket that was not closed.
+            if (tls := getattr(transport.get_protocol(), "_app_transport", None)) is not None:
+                tls._closed = True
+            transport._closing, transport._sock = True, None
 
     def abandon(self) -> None:
         """Give up on a program that will not end. asyncio is not to complain when it is thrown away."""
@@ -134,7 +203,7 @@ class AsyncioRun:
 
     def _awaited_at_sockets(self) -> Iterator[tuple[int, Interest]]:
         """The ids of futures that are done when there is something to read, and whose reading that is."""
-        for interest in self._selector.readings:
+        for interest in self.selector.readings:
             handle: Any = interest.handle
             owner = getattr(handle._callback, "__self__", None)
             if isinstance(owner, asyncio.BaseTransport):  # Of a stream, or of TLS around one.
@@ -208,96 +277,16 @@ class AsyncioRun:
                     }
                 )
 
-    def _advance(self) -> bool:
-        loop = self.loop
-        hooks = sys.get_asyncgen_hooks()
-        _EVENTS._set_running_loop(loop)
-        sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
-        if loop._debug:
-            loop._set_coroutine_origin_tracking(True)
-        try:
-            if not self._is_started:
-                self._is_started = True
-                loop._thread_id = get_ident()
-                next(self._life)
-            for _ in range(self.passes_at_once):
-                if self._pass():
-                    return True
-                if not self._process.can_run:
-                    return False
-            return False
-        finally:
-            if loop._coroutine_origin_tracking_enabled:
-                loop._set_coroutine_origin_tracking(False)
-            sys.set_asyncgen_hooks(*hooks)
-            _EVENTS._set_running_loop(None)
+    def _go_on(self, error: BaseException | None = None) -> None:
+        """The loop was told to stop, or an error has gone through it: what comes next?"""
+        if error is None:
+            self._context.run(next, self._life)
+        else:
+            self._context.run(self._life.throw, error)
 
-    def _pass(self) -> bool:
-        """Make one. Returns whether there is nothing more to do before the next deadline."""
-        loop, process, ready = self.loop, self._process, self.queue
-        process.begin_pass()
-        if not process.can_run:
-            return False
-        still = self._collect_sockets() if self._selector.fired else ()
-        if loop.timers and loop.timers[0][0] <= loop.time():
-            self._collect_timers()
-        count = len(ready)
-        if self._shuffles and count > 1:
-            self._shuffle_steps()
-        try:
-            while count and ready:
-                count -= 1
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    handle._run()
-                    if not process.can_run:
-                        break
-        except (SystemExit, KeyboardInterrupt) as error:
-            loop._stopping = False
-            self._life.throw(error)
-        handle = None  # An exception that is kept keeps this frame, and with it what is named here.
-        if still:
-            self._look_again(still)
-        if loop._stopping:
-            loop._stopping = False
-            next(self._life)
-        if ready or self._selector.fired:
-            return False
-        timers = loop.timers
-        while timers and timers[0][2]._cancelled:
-            self.loop.drop_timer()
-        process.clock.deadline_s = deadline_s = timers[0][0] if timers else inf
-        return deadline_s > loop.time()
-
-    def _collect_sockets(self) -> list[Interest]:
-        """Queue the callbacks of what is ready, and return whose they are: they are to be looked at again."""
-        selector, ready = self._selector, self.queue
-        fired, selector.fired = selector.fired, []
-        found = []
-        for interest in fired:
-            if interest.handle is None:
-                continue
-            if interest.is_ready():
-                found.append(interest)
-            else:
-                interest.arm()
-        if len(found) > 1:
-            self._order("order of sockets", found, lambda interest: interest.fileno)
-        ready.extend(interest.handle for interest in found)
-        return found
-
-    def _look_again(self, still: list[Interest]) -> None:
-        for interest in still:
-            if interest.handle is None:
-                continue
-            if interest.is_ready():
-                self._selector.fired.append(interest)
-            else:
-                interest.arm()
-
-    def _collect_timers(self) -> None:
+    def _collect_timers(self, now_s: float) -> None:
         """Queue what is due, in the order of the times that were asked for."""
-        timers, now_s, due = self.loop.timers, self.loop.time(), list[Timer]()
+        timers, due = self.loop.timers, list[Timer]()
         while timers and timers[0][0] <= now_s:
             timer = self.loop.drop_timer()
             if due and due[-1][0] != timer[0]:
@@ -334,6 +323,10 @@ class AsyncioRun:
         batch.reverse()  # A schedule puts last what goes first.
         if kernel.choice_log is not None:
             kernel.note_choice(what, *map(shown, batch))
+
+
+def _number_of(interest: Interest) -> int:
+    return interest.fileno
 
 
 def _task_of(handle: Any) -> Any:

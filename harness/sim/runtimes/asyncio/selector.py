@@ -7,7 +7,7 @@ reported again in the next pass of the loop.
 from __future__ import annotations
 
 import selectors
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -19,82 +19,32 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 class Pollable(Protocol):
     """A simulated socket, as far as a selector looks at it."""
 
-    @property
-    def closed(self) -> bool:
-        """Whether it is gone."""
+    def poll_read(self, waiter: Any) -> bool:
+        """Whether there may be something to read; if not, wake `waiter` as soon as there may be."""
 
-    def is_readable(self) -> bool:
-        """Whether reading from it, or accepting, would return at once."""
+    def poll_write(self, waiter: Any) -> bool:
+        """Whether there may be room to write; if not, wake `waiter` as soon as there may be."""
 
-    def is_writable(self) -> bool:
-        """Whether sending would take something at once, or connecting has ended."""
-
-    def tell_reader(self, waiter: Any) -> None:
-        """Wake `waiter` the next time that there may be something to read; None for nobody."""
-
-    def tell_writer(self, waiter: Any) -> None:
-        """Wake `waiter` the next time that there may be room to write; None for nobody."""
+    def forget(self, waiter: Any) -> None:
+        """Do not wake it any more."""
 
 
 class Interest:
     """The event loop's interest in one side of one socket."""
 
-    __slots__ = ("fileno", "handle", "sock")
+    __slots__ = ("fileno", "handle", "poll", "sock")
 
-    def __init__(self, sock: Pollable, fileno: int, handle: Handle) -> None:
+    def __init__(self, sock: Pollable, fileno: int, poll: Callable[[Any], bool], handle: Handle) -> None:
         self.sock, self.fileno = sock, fileno
+        self.poll = poll
+        """Whether it is ready, given this interest; if not, the socket tells when it may be."""
         self.handle: Handle | None = handle
         """What the event loop calls; None when it has lost interest."""
 
-    def is_ready(self) -> bool:
-        """Whether it is to be called now."""
-        raise NotImplementedError
-
-    def arm(self) -> None:
-        """Have the socket wake the process when this may have become ready."""
-        raise NotImplementedError
-
     def end(self) -> None:
         """The event loop has lost interest."""
-        raise NotImplementedError
-
-
-class Reading(Interest):
-    """It wants to read, or to accept."""
-
-    __slots__ = ()
-
-    def is_ready(self) -> bool:
-        """Whether there is something to read."""
-        return self.sock.is_readable() and not self.sock.closed
-
-    def arm(self) -> None:
-        """Wait for something to read."""
-        self.sock.tell_reader(self)
-
-    def end(self) -> None:
-        """Do not wait any more."""
         self.handle = None
-        self.sock.tell_reader(None)
-
-
-class Writing(Interest):
-    """It wants to write, or to hear how connecting has ended."""
-
-    __slots__ = ()
-
-    def is_ready(self) -> bool:
-        """Whether there is room."""
-        return self.sock.is_writable() and not self.sock.closed
-
-    def arm(self) -> None:
-        """Wait for room."""
-        self.sock.tell_writer(self)
-
-    def end(self) -> None:
-        """Do not wait any more."""
-        self.handle = None
-        self.sock.tell_writer(None)
+        self.sock.forget(self)
 
 
 class SimulatedSelector(selectors.BaseSelector):
@@ -150,7 +100,7 @@ class SimulatedSelector(selectors.BaseSelector):
         """What is ready now; never waits."""
         found = []
         for fileno, key in self._keys.items():
-            ready = [interest is not None and interest.is_ready() for interest in self._interests[fileno]]
+            ready = [interest is not None and interest.poll(interest) for interest in self._interests[fileno]]
             if events := READ * ready[0] | WRITE * ready[1]:
                 found.append((key, events))
         return found
@@ -160,8 +110,8 @@ class SimulatedSelector(selectors.BaseSelector):
         return self._keys[_number(fileobj)]
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        """All that is registered, by number."""
-        return self._keys
+        """All that is registered, by number or by what has a number."""
+        return _Registered(self._keys)
 
     def close(self) -> None:
         """Forget everything."""
@@ -177,16 +127,20 @@ class SimulatedSelector(selectors.BaseSelector):
         events: int,
         data: tuple[Handle | None, Handle | None],
     ) -> tuple[Interest | None, Interest | None]:
-        reading = self._side(Reading, before[0], fileno, sock, data[0] if events & READ else None)
-        writing = self._side(Writing, before[1], fileno, sock, data[1] if events & WRITE else None)
+        handles = data[0] if events & READ else None, data[1] if events & WRITE else None
+        polls = sock.poll_read, sock.poll_write
+        reading, writing = (
+            self._side(interest, fileno, sock, poll, handle)
+            for interest, poll, handle in zip(before, polls, handles, strict=True)
+        )
         return reading, writing
 
     def _side(
         self,
-        kind: type[Interest],
         interest: Interest | None,
         fileno: int,
         sock: Pollable,
+        poll: Callable[[Any], bool],
         handle: Handle | None,
     ) -> Interest | None:
         if handle is None:
@@ -196,12 +150,26 @@ class SimulatedSelector(selectors.BaseSelector):
         if interest is not None:
             interest.handle = handle
             return interest
-        interest = kind(sock, fileno, handle)
-        if interest.is_ready():
+        interest = Interest(sock, fileno, poll, handle)
+        if poll(interest):
             self.fired.append(interest)
-        else:
-            interest.arm()
         return interest
+
+
+class _Registered(Mapping[Any, selectors.SelectorKey]):
+    """What is registered."""
+
+    def __init__(self, keys: Mapping[int, selectors.SelectorKey]) -> None:
+        self._keys = keys
+
+    def __getitem__(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._keys[_number(fileobj)]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _number(fileobj: Any) -> int:

@@ -19,6 +19,8 @@ _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _Hooks = tuple[Any, Any]
 _outer_hooks: _Hooks = (None, None)
 """The hooks of whoever runs the world."""
+others_hooks: _Hooks | None = None
+"""The hooks of the event loop that is at work and is none of Trio's."""
 _owners: dict[int, _Hooks] = {}
 """The hooks of the run that each async generator was first iterated in, by its id."""
 
@@ -49,8 +51,13 @@ class AsyncGenerators(_asyncgens.AsyncGenerators):
     def close(self) -> None:
         """Forget them; the hooks of the thread stay as they are."""
         if self.hooks is not None:
-            for generator in [generator for generator, hooks in _owners.items() if hooks is self.hooks]:
-                del _owners[generator]
+            forget_hooks(self.hooks)
+
+
+def forget_hooks(hooks: _Hooks) -> None:
+    """An event loop has ended, and with it what it keeps of async generators."""
+    for generator in [generator for generator, owner in _owners.items() if owner is hooks]:
+        del _owners[generator]
 
 
 @contextmanager
@@ -69,7 +76,7 @@ def generators_apart() -> Iterator[None]:
 
 def _first_iteration(generator: AsyncGenerator[Any, Any]) -> None:
     runner = _CONTEXT.__dict__.get("runner")
-    hooks = _outer_hooks if runner is None else runner.asyncgens.hooks_of(runner)
+    hooks = runner.asyncgens.hooks_of(runner) if runner is not None else others_hooks or _outer_hooks
     _owners[id(generator)] = hooks
     if hooks[0] is not None:
         hooks[0](generator)

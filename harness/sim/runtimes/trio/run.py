@@ -25,6 +25,8 @@ from outcome import Error
 from trio.lowlevel import Task
 
 from ostrakon.harness.sim.kernel.errors import UnsupportedTrio
+from ostrakon.harness.sim.runtimes.trio import generators
+from ostrakon.harness.sim.runtimes.trio.generators import forget_hooks as forget_hooks
 from ostrakon.harness.sim.runtimes.trio.generators import generators_apart
 from ostrakon.harness.sim.runtimes.trio.passes import passes
 from ostrakon.harness.sim.runtimes.trio.runner import new_runner
@@ -192,26 +194,19 @@ def _installed(order: BatchOrder) -> Iterator[None]:
         _CONTEXT.__dict__.update(context)
 
 
-@contextmanager
-def aside() -> Iterator[None]:
-    """While the body runs, no Trio run is at work: for a process of another event loop."""
-    _CONTEXT.__dict__.clear()
+def step_aside(hooks: tuple[Any, Any]) -> None:
+    """Until `step_back`, no Trio run is at work, but an event loop with these hooks for async generators."""
+    context = _CONTEXT.__dict__
+    if context:
+        context.clear()
     _RUN.sniffio_library.name = None
-    try:
-        yield
-    finally:
-        _RUN.sniffio_library.name = "trio"
+    generators.others_hooks = hooks
 
 
-def step_back() -> Callable[[], None]:
-    """Within the body of `aside`: let Trio runs be at work; call what this returns to stand aside again."""
+def step_back() -> None:
+    """That event loop has ended its work."""
+    generators.others_hooks = None
     _RUN.sniffio_library.name = "trio"
-
-    def stand_aside() -> None:
-        _CONTEXT.__dict__.clear()
-        _RUN.sniffio_library.name = None
-
-    return stand_aside
 
 
 def is_cancelled() -> bool:
