@@ -14,6 +14,7 @@ from ostrakon.checkers.linearizability.decision import Budget, Impossible, Linea
 from ostrakon.checkers.linearizability.explanation import anomaly_of
 from ostrakon.checkers.linearizability.parts import Parts, parts_of
 from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
+from ostrakon.checkers.linearizability.small import decide_small
 from ostrakon.checkers.linearizability.wgl import Refereed, wing_gong_lowe
 from ostrakon.checkers.models.model import Model, operations
 from ostrakon.checkers.verdict import Verdict
@@ -25,7 +26,7 @@ _SHOWN_AT_MOST: Final = 10_000
 _REPLAYED_AS_ARRAYS: Final = 5_000
 _REFEREE_STEPS: Final = 200_000
 _CORE_NODES: Final = 20_000
-_CORE_SECONDS: Final = 3.0
+_CORE_CONFLICTS: Final = 2_000
 _CONTRADICTION: Final = "the checker contradicts itself; please report this"
 
 
@@ -51,6 +52,8 @@ def linearizable(
     from ostrakon.checkers.models.named import named
 
     model = named(model) if isinstance(model, str) else model
+    if isinstance(history, History) and (verdict := decide_small(history, model, fail_means)) is not None:
+        return verdict
     budget = budget or Budget()
     columns = history if isinstance(history, Columns) else history.columns
     with collection_paused():
@@ -64,7 +67,7 @@ def _verdict(history: History | Columns, parts: Parts, model: Model, budget: Bud
     decisions = decide(parts, model, budget)
     details = _details(parts, decisions)
     if (part := decisions.impossible) is not None:
-        return _invalid(history, parts, part, decisions, model, budget, details)
+        return _invalid(history, parts, part, decisions, model, details)
     if decisions.gave_up:
         open_parts = len(parts.keys) - len(decisions.by_part)
         return Verdict.unknown(
@@ -125,15 +128,14 @@ def _invalid(
     part: int,
     decisions: Decisions,
     model: Model,
-    budget: Budget,
     details: dict[str, Any],
 ) -> Verdict:
     found = decisions.by_part[part]
     assert isinstance(found, Impossible)
     rows = parts.rows()[part]
     here = replace(found, rows=np.flatnonzero(np.isin(rows, found.rows)))
-    each = Budget(nodes=_CORE_NODES, seconds=_CORE_SECONDS, clock=budget.clock)
-    core = minimal_core(parts.columns.take(rows), model, here, each, seconds=_CORE_SECONDS)
+    each = Budget(nodes=_CORE_NODES, conflicts=_CORE_CONFLICTS)
+    core = minimal_core(parts.columns.take(rows), model, here, each)
     refereed = wing_gong_lowe(list(operations(core)), model, max_steps=_REFEREE_STEPS)
     if refereed.linearizable:
         return Verdict.unknown(f"{_CONTRADICTION}: the core of an impossible history is possible", **details)

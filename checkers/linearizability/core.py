@@ -25,21 +25,27 @@ from ostrakon.checkers.linearizability.weakening import (
 from ostrakon.checkers.models.model import Model, operations
 from ostrakon.harness.history.columns import INFO, Columns, Ints, Mask
 
+EFFORT: Final = 4_000_000
+"""Operations looked at and choices tried while a core is made smaller: some seconds, whatever the machine."""
+
 
 def minimal_core(
-    columns: Columns, model: Model, found: Impossible, each: Budget, *, seconds: float
+    columns: Columns, model: Model, found: Impossible, each: Budget, *, effort: int | None = EFFORT
 ) -> Columns:
     """A weakened history of one object that has no linearization, and loses that if weakened further.
 
     `found` says where to look first. A weakening that can't be decided within the budget `each` is not
-    used, and none is tried any more once the time is up.
+    used, and none is tried any more once `effort` is spent: operations looked at, and ten for each choice.
     """
-    deadline = each.clock() + seconds
+    spent = 0
 
     def still_impossible(weaker: Columns) -> bool:
-        if each.clock() > deadline:
+        nonlocal spent
+        if effort is not None and spent > effort:
             return False
-        return decide(whole(weaker, model), model, each).impossible is not None
+        decisions = decide(whole(weaker, model), model, each)
+        spent += len(weaker) + 10 * decisions.nodes
+        return decisions.impossible is not None
 
     core, first = _window(columns, model, found, still_impossible)
     if first is None:

@@ -148,7 +148,7 @@ def _by_method(parts: Parts, rows: list[Ints], model: Model, decisions: Decision
 
 class _Searching(Protocol):
     nodes: int
-    configurations: int
+    remembered: int
 
     def run(self, nodes: int) -> Decision | None: ...
 
@@ -168,8 +168,8 @@ def _race(searches: dict[int, _Searching], rows: list[Ints], budget: Budget, dec
                 decisions.add(part, _of_all_rows(decision, rows[part]), "search")
                 if isinstance(decision, Impossible):
                     return
-            configurations = sum(each.configurations for each in running.values())
-            if running and (spent := _spent(budget, decisions.nodes, configurations, budget.clock() - begun)):
+            remembered = sum(each.remembered for each in running.values())
+            if running and (spent := _spent(budget, decisions.nodes, remembered, budget.clock() - begun)):
                 decisions.gave_up = spent
                 return
         turn = min(2 * turn, _LONGEST_TURN)
@@ -181,11 +181,11 @@ def _of_all_rows(decision: Decision, rows: Ints) -> Decision:
     return replace(decision, rows=rows[decision.rows])
 
 
-def _spent(budget: Budget, nodes: int, configurations: int, seconds: float) -> str:
+def _spent(budget: Budget, nodes: int, remembered: int, seconds: float) -> str:
     if budget.nodes is not None and nodes >= budget.nodes:
         return f"{nodes:,} choices were tried, and no more were allowed"
-    if budget.configurations is not None and configurations >= budget.configurations:
-        return f"{configurations:,} configurations had to be remembered, and no more were allowed"
+    if budget.memory_mb is not None and remembered >= budget.memory_mb << 20:
+        return f"the search remembered {remembered >> 20:,} MB of where it had been, and no more were allowed"
     if budget.seconds is not None and seconds >= budget.seconds:
-        return f"{budget.seconds:g} s were allowed for the search"
+        return f"{budget.seconds:g} CPU seconds were allowed for the search"
     return ""

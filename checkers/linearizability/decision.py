@@ -34,11 +34,19 @@ Decision = Linearized | Impossible
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much may be spent on one history before its verdict is `unknown`. None is without limit."""
+    """How much may be spent on one history before its verdict is `unknown`. None is without limit.
 
-    nodes: int | None = None
-    """Choices tried, over all parts."""
-    seconds: float | None = 60.0
-    configurations: int | None = 5_000_000
-    """Configurations remembered, over all parts, at some 200 to 400 bytes each."""
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    By default the limits are counts of steps and of bytes, so that the same history gets the same verdict on
+    a busy machine as on an idle one. `seconds` are CPU seconds of this process.
+
+        linearizable(history, "stack", budget=Budget(nodes=10_000_000, memory_mb=2_000))
+    """
+
+    nodes: int | None = 3_000_000
+    """Choices tried, over all parts: some 10 to 30 CPU seconds."""
+    memory_mb: int | None = 400
+    """What the searches may remember of where they have been, over all parts, as estimated."""
+    conflicts: int | None = 200_000
+    """Conflicts of the SAT solver, which is asked about what searches leave open."""
+    seconds: float | None = None
+    clock: Callable[[], float] = field(default=time.process_time, repr=False)

@@ -25,6 +25,8 @@ from ostrakon.checkers.linearizability.pending import UNKNOWN_WRITE, Pending, Ti
 from ostrakon.checkers.linearizability.tally import Tally
 from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
 
+_BYTES_EACH: Final = 350
+"""Bytes of a configuration: five numbers, a tuple and an entry of a table."""
 _COMPARED_MOST: Final = 48
 """Configurations that a new one is compared with: rule 6 saves work and needn't save all."""
 
@@ -69,7 +71,8 @@ class RegisterSearch:
         self._story: list[tuple[int, int]] = []
         self._seen: dict[tuple[int, int, int], list[_Seen]] = {}
         self.nodes = 0
-        self.configurations = 0
+        self.remembered = 0
+        """Bytes that what was seen takes, as estimated."""
 
     def run(self, nodes: int) -> Decision | None:
         """Go on for that many nodes. None: not decided yet."""
@@ -138,7 +141,7 @@ class RegisterSearch:
                 ) and (its_used == used or within(its_used, used)):
                     return False
             alike.append(_Seen(looked, absorbed, written, unwritten, used))
-        self.configurations += 1
+        self.remembered += _BYTES_EACH
         return True
 
     def _branch(self, op: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from sys import getsizeof
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from ostrakon.checkers.linearizability.tally import Tally
 from ostrakon.checkers.models.model import ILLEGAL, Model, Operation, State
 
 _COMPARED_MOST: Final = 48
+_BYTES_EACH: Final = 300
+"""Bytes of a configuration without its state: a key, a list and an entry of a table."""
 
 
 class _Fork(NamedTuple):
@@ -50,7 +53,8 @@ class Search:
         self._order: list[int] = []
         self._seen: dict[tuple[int, State, int], list[int]] = {}
         self.nodes = 0
-        self.configurations = 0
+        self.remembered = 0
+        """Bytes that what was seen takes: an estimate, so that it is the same for the same history."""
 
     def run(self, nodes: int) -> Decision | None:
         """Go on for that many nodes. None: not decided yet."""
@@ -89,7 +93,7 @@ class Search:
         if any(self._tally.within(used, self._used) for used in alike[-_COMPARED_MOST:]):
             return False
         alike.append(self._used)
-        self.configurations += 1
+        self.remembered += _BYTES_EACH + getsizeof(self._state)
         return True
 
     def _branch(self, returning: int) -> bool:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +125,11 @@ def _read(file: Path, keep_undamaged: bool, as_is: bool) -> Recording:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
 
 
+@cache  # Of thousands of files, each is judged by the same function.
+def _parameters(judge: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(judge).parameters)
+
+
 def _accepted(
     judge: Callable[..., Any],
     model: str,
@@ -132,7 +138,7 @@ def _accepted(
     fail_means: str | None,
 ) -> dict[str, Any]:
     """What this judge wants to know beside the history. What was asked for in vain is a user's mistake."""
-    known = inspect.signature(judge).parameters
+    known = _parameters(judge)
     meaning: FailMeans = recording.fail_means if fail_means is None else _FAIL_MEANS[fail_means]  # type: ignore[assignment]
     accepted: dict[str, Any] = {}
     if "fail_means" in known:
