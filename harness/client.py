@@ -157,10 +157,21 @@ class Misbehaved(Exception):
 
 def _require_completion(op: Op, ended: object) -> Op:
     if not isinstance(ended, Op) or ended.type == "invoke":
-        raise Misbehaved(f"the client was to return {op} completed, and returned {ended!r}")
+        raise Misbehaved(
+            f"apply({op.f} {op.value!r}) must return the op with type ok, fail or info; {_told(ended)}"
+        )
     if (ended.process, ended.f) != (op.process, op.f):
-        raise Misbehaved(f"the client was to complete {op}, and completed another: {ended!r}")
+        raise Misbehaved(
+            f"apply({op.f} {op.value!r}) of process {op.process} must complete that op, and completed "
+            f"{ended.f} {ended.value!r} of process {ended.process}"
+        )
     return ended
+
+
+def _told(ended: object) -> str:
+    if isinstance(ended, Op):
+        return f"it returned the op as it was, with type {ended.type}"
+    return f"it returned {ended!r}"
 
 
 def _is_made_of(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:

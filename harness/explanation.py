@@ -224,8 +224,10 @@ class _Lost:
     observer: _Operation
     operations: Sequence[_Operation]
     """Those of the witness."""
+    tried: Sequence[_Operation]
+    """All about the same object."""
     others: Sequence[_Operation]
-    """All that were answered about the same object."""
+    """Those of them that were done."""
     faults: Sequence[FaultSpan]
 
     @classmethod
@@ -253,8 +255,8 @@ class _Lost:
         if not before:
             return None
         acknowledged = max(before, key=lambda op: (not op.is_read, op.end_ns or 0))
-        others = [op for op in _all_operations(history, observer.key) if op.is_ok]
-        return cls(acknowledged, observer, operations, others, faults)
+        tried = list(_all_operations(history, observer.key))
+        return cls(acknowledged, observer, operations, tried, [op for op in tried if op.is_ok], faults)
 
     @property
     def headline(self) -> str:
@@ -286,18 +288,24 @@ class _Lost:
             return f"{seen.f} ignored {lost.f}"
         if not self._was_written:
             return f"{seen.f} of what nobody wrote"
-        if lost.is_read:
-            return f"{seen.f} went back in time"
-        return f"stale {seen.f} after {lost.f}" if self.seen_later else f"lost {lost.f}"
+        f = self._lost_f
+        return f"stale {seen.f} after {f}" if self.seen_later else f"lost {f}"
+
+    @property
+    def _lost_f(self) -> str:
+        """The kind of operation that was lost; what an earlier answer showed was written by one, too."""
+        lost = self.acknowledged
+        if not lost.is_read:
+            return lost.f
+        written = (op.f for op in self.others if not op.is_read and op.shown == lost.result)
+        return next(written, "write")
 
     @property
     def _was_written(self) -> bool:
         value = self.observer.result
-        if value is None:
+        if not value:  # Nothing, 0 and the like are what is there before anybody writes.
             return True
-        return any(op.shown == value for op in self.others if not op.is_read) or any(
-            op.shown == value for op in self.operations if not op.is_read
-        )
+        return any(op.shown == value for op in (*self.tried, *self.operations) if not op.is_read)
 
     @cached_property
     def seen_later(self) -> _Operation | None:

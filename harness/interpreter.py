@@ -17,11 +17,12 @@ from typing import Literal, Protocol
 import trio
 from msgspec.structs import replace
 
-from ostrakon.harness.client import OVER, ClientThread, Connect
+from ostrakon.harness.client import OVER, ClientThread, Connect, Misbehaved
 from ostrakon.harness.generator import Source, Thread
 from ostrakon.harness.generator.scheduler import Scheduler
 from ostrakon.harness.history import NEMESIS, Op
 from ostrakon.harness.recording import Finding
+from ostrakon.harness.user_code import at, place_in, place_of
 
 CRASHES_KEPT = 16
 """How many of the clients' own faults are told; one is enough to look into."""
@@ -159,7 +160,9 @@ class _Floor:
     def crashed(self, op: Op, error: BaseException) -> None:
         """A client's own code is at fault."""
         if len(self.crashes) < CRASHES_KEPT:
-            told = traceback.format_exception_only(error)[-1].strip()
+            # What a client returned is told by our own error, whose name says nothing more.
+            is_ours = isinstance(error, Misbehaved)
+            told = str(error) if is_ours else traceback.format_exception_only(error)[-1].strip()
             self.crashes.append(ClientCrash(op, told, "".join(traceback.format_exception(error))))
 
     @contextmanager
@@ -185,13 +188,16 @@ async def _obey(nemesis: Nemesis, floor: _Floor, orders: trio.MemoryReceiveChann
             floor.end(replace(op, type="info", value=ended.value, error=ended.error))
 
 
-def client_crashes(interpretation: Interpretation | None) -> list[Finding]:
+def client_crashes(interpretation: Interpretation | None, connect: object) -> list[Finding]:
     """A client whose own code is at fault makes the history evidence of nothing."""
     return [
         Finding(
             "client crashed",
             "unknown",
-            f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.error}",
+            at(
+                place_in(crash.traceback) or place_of(connect),
+                f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.error}",
+            ),
             is_ours=True,
             traceback=crash.traceback,
         )

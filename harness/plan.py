@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from math import inf
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 
@@ -222,13 +222,39 @@ def require_sense(plan: Plan) -> None:
 
 def _problems(plan: Plan) -> Iterator[str]:
     """What is wrong, each sentence beginning with the field that it is about."""
+    if wrong := list(mistyped({name: getattr(plan, name) for name in Plan.__struct_fields__})):
+        yield from wrong
+        return
     yield from _nonsense(plan)
     yield from _misplaced_faults(plan)
     yield from _misplaced_deviations(plan)
 
 
+def is_name(name: object) -> bool:
+    """Whether a workload can have this name: a folder of the store has it too."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def mistyped(fields: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the types of these fields of a plan, a sentence each; others are passed over."""
+    for name, value in fields.items():
+        if name in (types := _types()) and value is not msgspec.UNSET:
+            try:
+                msgspec.convert(value, types[name])
+            except msgspec.ValidationError as error:
+                told = str(error).replace("`", "")
+                yield f"{name} is {value!r}: {told[:1].lower()}{told[1:]}"
+
+
+@lru_cache(maxsize=1)
+def _types() -> dict[str, Any]:
+    return get_type_hints(Plan)
+
+
 def _nonsense(plan: Plan) -> Iterator[str]:
-    if not _NAME.fullmatch(plan.workload):
+    if plan.seed < 0:
+        yield f"seed is {plan.seed}, expected 0 or more"
+    if not is_name(plan.workload):
         yield (
             f"workload is {plan.workload!r}, expected a name of letters, digits, '-', '_' and '.' that "
             "begins with a letter or digit: a folder of the store has this name"

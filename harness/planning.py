@@ -10,10 +10,10 @@ import msgspec
 
 from ostrakon.harness.faults import GROUPS, can_act, draw_faults
 from ostrakon.harness.history.suggestion import suggestion
-from ostrakon.harness.plan import BadPlan, Fault, Plan, require_sense
+from ostrakon.harness.plan import BadPlan, Fault, Plan, mistyped, require_sense
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.version import VERSION
-from ostrakon.harness.workload import Workload
+from ostrakon.harness.workload import Workload, require_workload
 
 
 def plan_for(
@@ -28,7 +28,13 @@ def plan_for(
     for name in fields:
         if name not in Plan.__struct_fields__:
             raise BadPlan(f"a plan has no field {name!r}; {suggestion(name, Plan.__struct_fields__)}")
+    require_workload(workload)
+    if not isinstance(nemesis, str):
+        each = ",".join(map(str, nemesis)) if isinstance(nemesis, list | tuple | set) else "kill,pause"
+        raise BadPlan(f"nemesis is {nemesis!r}, expected names of faults in one text, by comma: {each!r}")
     given = {name: value for name, value in fields.items() if value is not None}
+    if wrong := list(mistyped({"seed": seed, **given})):
+        raise BadPlan(f"the plan cannot be run: {'; '.join(wrong)}")
     bug = workload.bugs.get(given.get("bug", ""))
     usual = {**workload.defaults, **(bug.plan if bug is not None else {})}
     plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**usual, **given})

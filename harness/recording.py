@@ -21,6 +21,8 @@ class Finding:
     """Whether the client's code, or ours, is at fault, so that the recording convicts nobody."""
     traceback: str = ""
     """Where that code failed, if it did."""
+    manner: str = ""
+    """What tells it from others of its name, in words that are the same whatever the seed."""
 
     def to_json(self) -> dict[str, Any]:
         """The finding as `results.json` has it."""

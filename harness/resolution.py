@@ -25,7 +25,7 @@ from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.liveness_phase import LivenessPhase, liveness_phase_of
 from ostrakon.harness.plan import BadPlan, Plan, require_sense
 from ostrakon.harness.substrates.latency import Latency, planned_latency
-from ostrakon.harness.workload import SeededBug, Workload
+from ostrakon.harness.workload import SeededBug, Workload, require_workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def resolve(plan: Plan, workload: Workload | None = None) -> ResolvedPlan:
     """
     require_sense(plan)
     workload = workload or find_workload(plan.reference)
+    require_workload(workload)
     bug = find_bug(workload, plan.bug) if plan.bug is not None else None
     require_options(workload, plan.options)
     if problems := [*_unknown_faults(plan, workload), *_bad_faults(plan), *_unknown_targets(plan, workload)]:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from ostrakon.harness.faults import schedule
 from ostrakon.harness.faults.nemesis import start
-from ostrakon.harness.generator import Generator, any_of, clients, phases, sequence, time_limit
+from ostrakon.harness.generator import (
+    GENERATOR_NOTES,
+    Generator,
+    any_of,
+    clients,
+    lift,
+    phases,
+    sequence,
+    time_limit,
+)
 from ostrakon.harness.generator import nemesis as by_nemesis
+from ostrakon.harness.plan import Plan
 from ostrakon.harness.resolution import ResolvedPlan
 
 FINAL_PHASE_S = 60.0
@@ -20,10 +31,19 @@ def script(resolved: ResolvedPlan, rng: random.Random) -> Generator:
     In a trial of liveness, some faults begin before that and never end.
     """
     plan, workload = resolved.plan, resolved.workload
-    busy = clients(time_limit(plan.time_limit_s, workload.generator(plan, rng)))
-    final = workload.final(plan, rng) if workload.final is not None else sequence()
+    busy = clients(time_limit(plan.time_limit_s, _made(workload.generator, plan, rng)))
+    final = _made(workload.final, plan, rng) if workload.final is not None else sequence()
     acting = any_of(busy, schedule(plan.faults))
     if (phase := resolved.liveness_phase) is None:
         return phases(acting, clients(final))
     lasting = (start(number, fault) for number, fault in enumerate(phase.faults, len(plan.faults)))
     return phases(acting, by_nemesis(sequence(*lasting)), clients(final))
+
+
+def _made(make: Callable[[Plan, random.Random], Generator], plan: Plan, rng: random.Random) -> Generator:
+    """What a workload's function makes, as a generator; an error says that it comes from there."""
+    try:
+        return lift(make(plan, rng))
+    except Exception as error:
+        error.add_note(f"{GENERATOR_NOTES[0]} for the first time")
+        raise

@@ -29,6 +29,7 @@ from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import is_injected, root_cause
 from ostrakon.harness.substrates.no_progress import who_waits
+from ostrakon.harness.user_code import at, place_in, place_of
 from ostrakon.harness.workload import Monitor, Site
 
 RESTART_S = 0.1
@@ -192,8 +193,9 @@ class _Simulation:
                 *inert_faults(self._plan, self._nemesis.applied),
             ]
         findings = [
-            *client_crashes(self._interpretation),
+            *client_crashes(self._interpretation, self._workload.connect),
             *self._node_crashes(),
+            *self._nodes_ended(),
             *self._monitor_crashes(),
             *ending,
         ]
@@ -296,10 +298,24 @@ class _Simulation:
             error = root_cause(crash.error)
             told = f"{type(error).__name__}: {error}"
             if isinstance(error, NotSimulated):
-                why = f"{crash.machine} did what cannot be simulated: {told}"
+                why = at(place_in(crash.traceback), f"{crash.machine} did what cannot be simulated: {told}")
                 return [Finding("not simulated", "unknown", why, is_ours=True)]
-            return [Finding("node crashed", "invalid", f"{crash.machine} failed by itself: {told}")]
+            why = at(place_in(crash.traceback), f"{crash.machine} failed by itself: {told}")
+            place = place_in(crash.traceback)
+            manner = " at ".join(filter(None, (type(error).__name__, place)))
+            return [Finding("node crashed", "invalid", why, manner=manner)]
         return []
+
+    def _nodes_ended(self) -> list[Finding]:
+        """A program that returns leaves nobody to answer, which explains that nothing ever succeeded."""
+        processes = [self._world.machines[name].process for name in self._plan.names]
+        ended = [one.ended_ns for one in processes if one is not None and one.state == "ended"]
+        if len(ended) < len(processes):
+            return []
+        at_s = max(ns for ns in ended if ns is not None) / 1e9
+        which = "the node" if len(ended) == 1 else "all nodes"
+        why = f"{which} ended at {at_s:.1f} s: a program must run until it is stopped, and this one returned"
+        return [Finding("nodes ended", "unknown", at(place_of(self._workload.program), why), is_ours=True)]
 
     def _monitor_crashes(self) -> list[Finding]:
         failure = self._recorder.failure

@@ -6,12 +6,14 @@ import shlex
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ostrakon.harness.catalogue import find_report
 from ostrakon.harness.explanation import Explanation, FaultSpan, explain, fault_spans
+from ostrakon.harness.generator import GENERATOR_NOTES, ImpossibleGenerator
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.history.fruitless import fruitless
 from ostrakon.harness.history.verdict import as_json, worst
@@ -20,8 +22,9 @@ from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.resolution import resolve
 from ostrakon.harness.store import Store
 from ostrakon.harness.substrate import find_substrate
+from ostrakon.harness.user_code import at, place_of, place_of_error
 from ostrakon.harness.version import VERSION
-from ostrakon.harness.workload import Judgement, Workload
+from ostrakon.harness.workload import BadWorkload, Judgement, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,11 @@ class Trial:
         """What failed, in a few words that are the same for failures of one kind; empty when valid."""
         if self.valid == "valid":
             return ""
-        named = [finding.name for finding in self.findings if finding.valid == self.valid]
+        named = [
+            ": ".join(filter(None, (finding.name, finding.manner)))
+            for finding in self.findings
+            if finding.valid == self.valid
+        ]
         return " · ".join(list(dict.fromkeys([*named, *self._kinds()]))[:2]) or self.why
 
     @property
@@ -191,7 +198,8 @@ def run(
     substrate.require(resolved)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None
     began = time.perf_counter()
-    recording = substrate.run(resolved, folder, watch=watch)
+    with _generator_named(resolved.workload):
+        recording = substrate.run(resolved, folder, watch=watch)
     judgement, findings = _judge(plan, resolved.workload, recording)
     trial = Trial(
         plan,
@@ -209,20 +217,44 @@ def run(
     return trial
 
 
+@contextmanager
+def _generator_named(workload: Workload) -> Iterator[None]:
+    """Say of a mistake in the workload's generator where it is. Raises: BadWorkload."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, ImpossibleGenerator) and not any(
+            note.startswith(GENERATOR_NOTES) for note in getattr(error, "__notes__", ())
+        ):
+            raise
+        place = place_of_error(error) or place_of(workload.generator)
+        told = str(error) if isinstance(error, ImpossibleGenerator | TypeError) else repr(error)
+        problem = f"the generator of {workload.name!r} is at fault: {told}"
+    else:
+        return
+    raise BadWorkload(at(place, problem))
+
+
 def _judge(
     plan: Plan, workload: Workload, recording: Recording
 ) -> tuple[Judgement | None, tuple[Finding, ...]]:
     # No pass without evidence, whatever the workload's checkers content themselves with.
-    missing = (Finding("no evidence", "unknown", why) for why in fruitless(recording.history))
+    missing = (
+        Finding("no evidence", "unknown", why if tried else at(place_of(workload.generator), why))
+        for tried in [any(recording.history.clients)]
+        for why in fruitless(recording.history)
+    )
     findings = (*recording.findings, *missing)
     try:
         judgement = workload.check(plan, recording.history, recording.trace)
     except Exception as error:
         why = f"the checkers of {workload.name!r} crashed: {type(error).__name__}: {error}"
+        why = at(place_of_error(error) or place_of(workload.check), why)
         told = "".join(traceback.format_exception(error))
         return None, (*findings, Finding("checker crashed", "unknown", why, is_ours=True, traceback=told))
     if not hasattr(judgement, "to_json"):
-        why = f"the checkers of {workload.name!r} were to return a Verdict, and returned {judgement!r}"
+        why = f"the checkers of {workload.name!r} must return a Verdict, and returned {judgement!r}"
+        why = at(place_of(workload.check), why)
         return None, (*findings, Finding("no verdict", "unknown", why, is_ours=True))
     return judgement, findings
 

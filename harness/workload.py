@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,14 +17,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ostrakon.harness.faults.target import TARGETS, Target
 from ostrakon.harness.generator import Generator
 from ostrakon.harness.history import Event, History, Op, Trace
-from ostrakon.harness.plan import Plan
+from ostrakon.harness.history.suggestion import suggestion
+from ostrakon.harness.plan import BadPlan, Plan, is_name, mistyped
 from ostrakon.harness.substrates.framing import Framing
+from ostrakon.harness.user_code import at, place_of
 
 if TYPE_CHECKING:
     from ostrakon.harness.model import Explore
     from ostrakon.harness.recording import Recording
     from ostrakon.harness.resolution import ResolvedPlan
     from ostrakon.harness.store import RunFolder
+
+
+class BadWorkload(BadPlan):
+    """A workload is not what it must be; the message says which part, where it is and what would be right."""
 
 
 class Refused(Exception):
@@ -230,3 +236,35 @@ class Workload:
     """Whether its checkers allow for nodes that are never well again."""
     watch: Callable[[Plan], Monitor] | None = None
     """Looks on while a trial runs, so that it can be stopped at the first violation; None if nothing can."""
+
+
+def require_workload(workload: Workload) -> None:
+    """Nothing, if every part of the workload is of the kind that it must be.
+
+    Raises: BadWorkload, naming all that are not.
+    """
+    if not isinstance(workload, Workload):
+        raise BadWorkload(
+            f"{workload!r} is a {type(workload).__name__}; expected a Workload or the name of one"
+        )
+    if problems := list(_problems(workload)):
+        place = next(filter(None, map(place_of, (workload.program, workload.generator))), "")
+        raise BadWorkload(at(place, f"the workload {workload.name!r}: {'; '.join(problems)}"))
+
+
+def _problems(workload: Workload) -> Iterator[str]:
+    if not is_name(workload.name):
+        yield (
+            f"name is {workload.name!r}, expected letters, digits, '-', '_' and '.', the first a letter or "
+            "digit: a folder of the store has this name"
+        )
+    for part in ("program", "connect", "generator", "check"):
+        if not callable(value := getattr(workload, part)):
+            yield f"{part} is {value!r}, expected a function"
+    fields = Plan.__struct_fields__
+    for name in workload.defaults:
+        if name not in fields:
+            yield f"defaults has {name!r}, which is no field of a plan; {suggestion(name, fields)}"
+    yield from (f"defaults: {problem}" for problem in mistyped(workload.defaults))
+    if not workload.timeout_s > 0:
+        yield f"timeout_s is {workload.timeout_s!r}, expected seconds, more than 0"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ostrakon.harness.user_code import users_part
+
 if TYPE_CHECKING:
     from ostrakon.harness.explanation import Explanation
     from ostrakon.harness.trial import Trial
@@ -47,7 +49,14 @@ def story(trial: Trial) -> list[str]:
         f"{len(trial.trace)} events, {lasted}",
     ]
     lines += _told_effects(trial)
-    lines += [f"  {finding.valid}: {finding.name}: {finding.why}" for finding in trial.findings]
+    # Where a user's own code failed, that nothing succeeded is what comes of it.
+    mistakes = [finding for finding in trial.findings if finding.is_ours]
+    lines += [
+        f"  {finding.valid}: {finding.name}: {finding.why}"
+        for finding in mistakes or trial.findings
+        # Where something is wrong, that other things were not seen is beside the point.
+        if trial.valid != "invalid" or finding.name != "no evidence"
+    ]
     lines += [line for told in _tracebacks(trial) for line in ("", *told)]
     for anomaly, explained in list(zip(trial.anomalies, trial.explanations, strict=True))[:3]:
         lines += ["", *(told_anomaly(anomaly) if explained is None else _explained(anomaly, explained))]
@@ -66,7 +75,7 @@ def _tracebacks(trial: Trial) -> Iterator[list[str]]:
     told = [str(crash["traceback"]) for crash in crashes[:1]]
     told += [finding.traceback for finding in trial.findings]
     for text in filter(None, told):
-        yield [f"    {line}" for line in text.splitlines()[-_TRACEBACK:]]
+        yield [f"    {line}" for line in users_part(text).splitlines()[-_TRACEBACK:]]
 
 
 def _shown(trial: Trial) -> str:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ostrakon.harness.commands.outcome import show
 from ostrakon.harness.status import INVALID, UNKNOWN, VALID, UserError
 
 if TYPE_CHECKING:
     from ostrakon.harness.plan import Plan
-    from ostrakon.harness.search.outcome import Trial
+    from ostrakon.harness.search.shrunk import Shrunk
+    from ostrakon.harness.trial import Trial
 
 
 @click.command()
@@ -34,11 +36,11 @@ def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int
     """
     from ostrakon.harness.catalogue import UnknownName
     from ostrakon.harness.plan import BadPlan, read_plan
-    from ostrakon.harness.search.outcome import load_run
+    from ostrakon.harness.trial import run
 
     try:
         plan = read_plan(plan_or_run)
-        failing = load_run()(plan)
+        failing = run(plan)
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is not there: a run folder holds a plan.json") from None
     except (UnknownName, BadPlan) as error:
@@ -47,67 +49,50 @@ def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int
         why = failing.why or "nothing that happened in it is forbidden"
         click.echo(f"there is nothing to shrink: the plan is {failing.valid}: {why}", err=True)
         return VALID if failing.valid == "valid" else UNKNOWN
-    found, runs = _search(failing, seconds)
-    _keep(found, failing.reason, runs, plan, store, as_json)
+    _tell(_search(failing, seconds), store, as_json)
     return INVALID
 
 
-def _search(failing: Trial, seconds: float) -> tuple[Plan, int]:
-    """The simplest plan found, and after how many runs."""
+def _search(failing: Trial, seconds: float) -> Shrunk:
+    """The simplest plan found, with the progress shown."""
     from rich.console import Console
     from rich.status import Status
 
-    from ostrakon.harness.search.allowance import Allowance
     from ostrakon.harness.search.complexity import size_line
-    from ostrakon.harness.search.failure import simplest_alike
-    from ostrakon.harness.search.outcome import load_run
+    from ostrakon.harness.search.shrunk import shrink_trial
 
-    run, runs = load_run(), 0
-
-    def run_counted(plan: Plan) -> Trial:
-        nonlocal runs
-        runs += 1
-        return run(plan)
-
-    def tell(simpler: Plan) -> None:
+    def show_size(runs: int, simpler: Plan) -> None:
         status.update(f"{runs} runs, now {size_line(simpler)}")
 
     with Status(f"shrinking {size_line(failing.plan)}", console=Console(stderr=True)) as status:
-        return simplest_alike(failing, run_counted, Allowance.of(seconds), tell), runs
+        return shrink_trial(failing, seconds, note=show_size)
 
 
-def _keep(found: Plan, reason: str, runs: int, plan: Plan, store: Path, as_json: bool) -> None:
+def _tell(shrunk: Shrunk, store: Path, as_json: bool) -> None:
     """Record a run of the result, with its test beside it, and tell of it."""
     import msgspec
 
     from ostrakon.harness.search.complexity import size_line
-    from ostrakon.harness.search.regression import regression_test, slug
-    from ostrakon.harness.store import Store, write_whole
-    from ostrakon.harness.trial import run
+    from ostrakon.harness.search.shrunk import keep_shrunk
+    from ostrakon.harness.store import Store
 
-    name = "-".join(filter(None, ("shrunk", plan.bug, f"seed-{plan.seed}")))
-    trial = run(found, store=Store(store), name=name, report=True)
-    assert trial.reason == reason, f"it failed for {reason!r}, and run once more for {trial.reason!r}"
-    assert trial.folder is not None
-    test = trial.folder / f"test_{slug(plan.workload, reason)}.py"
-    write_whole(test, regression_test(found, reason=reason, why=trial.why).encode())
+    trial, test = keep_shrunk(shrunk, Store(store))
     if as_json:
-        told = {
+        result = {
             "valid": False,
-            "reason": reason,
+            "reason": shrunk.reason,
             "why": trial.why,
-            "runs": runs,
+            "headline": trial.headline,
+            "runs": shrunk.runs,
             "folder": str(trial.folder),
             "test": str(test),
             "replay": trial.replay,
-            "plan": msgspec.to_builtins(found),
+            "plan": msgspec.to_builtins(shrunk.plan),
         }
-        click.echo(msgspec.json.encode(told))
+        click.echo(msgspec.json.encode(result))
         return
-    click.echo(f"{click.style('INVALID', fg='red', bold=True)}  {trial.why}")
-    click.echo(f"  reason: {reason}")
-    click.echo(f"  was:    {size_line(plan)}")
-    click.echo(f"  now:    {size_line(found)}, after {runs} runs")
+    show(trial, as_json=False)
+    click.echo(f"  reason: {shrunk.reason}")
+    click.echo(f"  was:    {size_line(shrunk.original)}")
+    click.echo(f"  now:    {size_line(shrunk.plan)}, after {shrunk.runs} runs")
     click.echo(f"  test:   {test}")
-    click.echo(f"  report: {trial.folder / 'report.html'}")
-    click.echo(f"  replay: {trial.replay}")

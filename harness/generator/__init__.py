@@ -22,7 +22,7 @@ from ostrakon.harness.generator.bounds import (
 from ostrakon.harness.generator.change import f_map, filter_ops, map_ops, on_update
 from ostrakon.harness.generator.choice import any_of, flip_flop, mix, shortest_of
 from ostrakon.harness.generator.context import Context, Thread
-from ostrakon.harness.generator.malformed import MalformedOp, validate
+from ostrakon.harness.generator.malformed import GENERATOR_NOTES, MalformedOp, validate
 from ostrakon.harness.generator.op_request import (
     PENDING,
     Generator,
@@ -38,6 +38,7 @@ from ostrakon.harness.generator.threads import clients, each_process, each_threa
 from ostrakon.harness.generator.timing import delay, log, not_before, sleep, stagger
 
 __all__ = [
+    "GENERATOR_NOTES",
     "PENDING",
     "Context",
     "Generator",

@@ -9,12 +9,16 @@ from ostrakon.harness.generator.op_request import PENDING, Generator, Impossible
 from ostrakon.harness.generator.source import Source, lift
 from ostrakon.harness.history import NEMESIS, Op
 
+GENERATOR_NOTES = ("while the generator was asked", "while the generator was told")
+"""How the notes begin that an error carries which a generator raised."""
+
 
 class MalformedOp(ImpossibleGenerator):
     """A generator asked for something that cannot be done; `problems` lists all that is wrong with it."""
 
     def __init__(self, asked: object, problems: list[str]) -> None:
-        super().__init__(f"the generator asked for {asked!r}: {'; '.join(problems)}")
+        request = asked[0] if isinstance(asked, tuple) and asked else asked
+        super().__init__(f"the generator asked for {request!r}: {'; '.join(problems)}")
         self.problems = problems
 
 
@@ -36,7 +40,7 @@ class Validate(msgspec.Struct, frozen=True):
         try:
             asked = self.source.next_op(ctx)
         except Exception as error:
-            error.add_note(f"while the generator was asked at {ctx}")
+            error.add_note(f"{GENERATOR_NOTES[0]} at {ctx}")
             raise
         if asked is None:
             return None
@@ -49,7 +53,7 @@ class Validate(msgspec.Struct, frozen=True):
         try:
             source = self.source.update(event)
         except Exception as error:
-            error.add_note(f"while the generator was told of {event}")
+            error.add_note(f"{GENERATOR_NOTES[1]} of {event}")
             raise
         return self if source is self.source else Validate(source)
 
@@ -64,7 +68,7 @@ def _problems(asked: object, ctx: Context) -> list[str]:
         return ["expected an OpRequest or PENDING"]
     problems = []
     if not isinstance(request.f, str) or not request.f:
-        problems.append("f is to be a name")
+        problems.append(f"f is {request.f!r}, expected a name")
     if not isinstance(request.time_ns, int):
         problems.append("time_ns is to be a whole number of nanoseconds")
     elif request.time_ns < ctx.time_ns:

@@ -26,6 +26,7 @@ from ostrakon.harness.search.shrink import shrink
 from ostrakon.harness.search.small_world import broken_properties, small_world_plans
 from ostrakon.harness.search.smallest import calm_plans, struck_plans
 from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.workload import Workload
 
 _SEEDS = 12
 """With how many seeds a plan is tried on another substrate, where what is drawn is drawn otherwise."""
@@ -43,18 +44,25 @@ _DOWN, _BACK = 0.5, 0.5
 
 
 def simplest_alike(
-    failing: Trial, run: Run, allowance: Allowance, note: Callable[[Plan], object] = lambda plan: None
+    failing: Trial,
+    run: Run,
+    allowance: Allowance,
+    note: Callable[[Plan], object] = lambda plan: None,
+    *,
+    workload: Workload | None = None,
 ) -> Plan:
     """The simplest plan found that ends as this trial did: with the same verdict, for the same reason.
 
-    `note` is told of each simpler plan that does.
+    `note` is told of each simpler plan that does. The workload is the plan's unless it is given.
     """
-    return _Failure(failing, run, note).simplest(allowance)
+    found = workload or find_workload(failing.plan.reference)
+    return _Failure(failing, found, run, note).simplest(allowance)
 
 
 @dataclass(slots=True)
 class _Failure:
     trial: Trial
+    workload: Workload
     run: Run
     note: Callable[[Plan], object]
     explored: list[Plan] = field(default_factory=list, init=False)
@@ -74,8 +82,7 @@ class _Failure:
 
     @property
     def _has_model(self) -> bool:
-        plan = self.trial.plan
-        return plan.substrate == "sim" and find_workload(plan.reference).model is not None
+        return self.trial.plan.substrate == "sim" and self.workload.model is not None
 
     def _guesses(self) -> Iterator[Plan]:
         """Simpler plans than that of the trial: of a small world, or just shorter ones."""
@@ -156,7 +163,7 @@ class _Failure:
         yield from self.explored
         if self.exploring is None:
             properties = broken_properties(self.trial.anomalies, self.trial.reason)
-            self.exploring = small_world_plans(self.trial.plan, properties)
+            self.exploring = small_world_plans(self.trial.plan, self.workload, properties)
         for plan in self.exploring:
             self.explored.append(plan)
             yield plan
@@ -169,7 +176,7 @@ class _Failure:
 
     @property
     def _message_kinds(self) -> Sequence[str]:
-        vocabulary = find_workload(self.trial.plan.reference).vocabulary
+        vocabulary = self.workload.vocabulary
         return vocabulary.kinds if vocabulary is not None else ()
 
     def _is_alike(self, plan: Plan) -> bool:

@@ -12,21 +12,21 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.model import CannotExplore, Size
 from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Workload
 
 WORLDS = (Size(), Size(proposers=1, acceptors=4, timeouts=1), Size(crashes=1), Size(timeouts=1))
 """Where it is sought, one after the other, the smallest worlds first."""
 _STATES_MAX = 20_000
 
 
-def small_world_plans(plan: Plan, properties: Sequence[str]) -> Iterator[Plan]:
+def small_world_plans(plan: Plan, workload: Workload, properties: Sequence[str]) -> Iterator[Plan]:
     """Plans on a plan's substrate, of fewer nodes than it has, that break the last of these properties.
 
     What harms most is named first, and mostly follows from the others.
     """
-    explore = find_workload(plan.reference).explore
+    explore = workload.explore
     if explore is None or not properties:
         return
     for size in (size for size in WORLDS if size.acceptors < plan.nodes):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -16,7 +18,8 @@ def test_decree(trial, seed):
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> pytest.Pytester:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("COLUMNS", "200")  # So that no line of pytest's short summary is cut.
     pytester.makeini("[pytest]\nfilterwarnings = error\ntrio_mode = true\n")
     return pytester
 
@@ -53,17 +56,17 @@ def test_runs_are_kept_where_asked(project: pytest.Pytester) -> None:
 
 
 def test_a_failure_tells_seed_witness_report_and_how_to_replay(project: pytest.Pytester) -> None:
-    result = run(project, "--trials", "1", more=", bug='learn-on-first-accepted'")
+    result = run(project, "--trials", "1", "--shrink", "1s", more=", bug='learn-on-first-accepted'")
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
             "INVALID *",
-            "*seed 0, 3 nodes*",
+            "*test_decree?0?, shrunk: *",
             "*P4 learned but not chosen*",
             "*accept_sent*",
-            "*report: *store/decree/test_decree-0/report.html",
-            "*replay: ostrakon replay *store/decree/test_decree-0",
+            "*report: *store/decree/shrunk-*/report.html",
+            "*replay of the first trial: ostrakon replay *store/decree/test_decree-0",
             "1 trials: 0 valid, 0 unknown, 1 invalid",
         ]
     )
@@ -110,9 +113,9 @@ def test_the_marks_and_options_are_explained(project: pytest.Pytester) -> None:
     [
         (
             ", nemesis='partiton'",
-            "UnknownFault: there is no fault called 'partiton'; did you mean*",
+            "test_*.py:5: there is no fault called 'partiton'; did you mean*",
         ),
-        (", node=3", "BadPlan: a plan has no field 'node'; did you mean nodes*"),
+        (", node=3", "test_*.py:5: a plan has no field 'node'; did you mean nodes*"),
     ],
     ids=["fault", "field"],
 )
@@ -124,6 +127,217 @@ def test_a_mistake_in_a_test_is_a_sentence_without_a_traceback(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([said])
     result.stdout.no_fnmatch_line("*harness/planning.py*")
+    result.stdout.no_fnmatch_line("*During handling of the above exception*")
+
+
+SERVER = """
+import pytest
+import trio
+
+from ostrakon import Fault, Verdict, Workload, linearizable, lines_to, models, reads_and_writes
+
+
+async def serve():
+    held = 0
+
+    async def handle(stream):
+        nonlocal held
+        async for line in stream:
+            if line.startswith(b"write "):
+                held = int(line.split()[1])
+            await stream.send_all(b"%d\\n" % held)
+
+    await trio.serve_tcp(handle, 4000)
+
+
+async def returns():
+    pass
+
+
+def workload(**parts):
+    whole = dict(
+        name="mine",
+        program=lambda site: serve(),
+        connect=lines_to(4000, ask=lambda op: f"{op.f} {op.value}", answer=int),
+        generator=reads_and_writes,
+        check=lambda plan, history, trace: linearizable(history, models.register(initial=0)),
+        defaults={"nodes": 1},
+    )
+    return Workload(**{**whole, **parts})
+
+
+MINE = workload()
+FORGETFUL = workload(name="forgetful")
+"""
+"""A register in memory, which a restart empties; what follows it begins on line 38."""
+
+KILLED = """
+@pytest.mark.chaos(trials=6)
+def test_killed(trial, seed):
+    trial(FORGETFUL, seed=seed, nemesis="kill")
+"""
+
+
+def run_server(project: pytest.Pytester, test: str, *arguments: str) -> pytest.RunResult:
+    project.makepyfile(test_mine=SERVER + test)
+    return project.runpytest_subprocess("-m", "chaos", *arguments)
+
+
+def test_one_bug_is_told_once_and_the_other_failures_are_a_line_each(project: pytest.Pytester) -> None:
+    result = run_server(project, KILLED, "--shrink", "1s")
+    lines = result.stdout.lines
+    begin = next(at for at, line in enumerate(lines) if line.startswith("INVALID"))
+    others = next(at for at, line in enumerate(lines) if line.startswith("  the same in"))
+
+    assert sum(line.startswith("INVALID") for line in lines) == 1
+    assert others - begin <= 40
+    assert "FAILURES" not in result.stdout.str()
+    assert "n1 answered read with 0" in lines[begin]
+    told = [line for line in lines if line.startswith("    test_mine.py::test_killed[")]
+    assert len(told) == result.parseoutcomes()["failed"] - 1 > 0
+    assert all("ostrakon replay store/forgetful/test_killed-" in line for line in told)
+    result.stdout.fnmatch_lines(["FAILED test_mine.py::test_killed* - INVALID  n1 answered read*"])
+
+
+def test_what_a_run_printed_works_as_printed(project: pytest.Pytester) -> None:
+    result = run_server(project, KILLED, "--trials", "2", "--shrink", "1s")
+
+    for name in ("replay: ", "shrink on: "):
+        command = next(line.split(name)[1] for line in result.stdout.lines if line.strip().startswith(name))
+        options = ["--seconds", "1"] if name.startswith("shrink") else []
+        again = project.run(sys.executable, "-m", *command.split(), *options)
+        assert again.ret == 1
+        again.stdout.fnmatch_lines(["INVALID *"])
+
+
+def test_failures_are_told_as_found_if_asked(project: pytest.Pytester) -> None:
+    result = run_server(project, KILLED, "--no-shrink")
+
+    result.stdout.fnmatch_lines(["INVALID *", "*shrink: ostrakon shrink store/forgetful/test_killed-*"])
+    assert not list((project.path / "store/forgetful").glob("shrunk*"))
+
+
+def test_workers_of_xdist_change_nothing_of_the_summary(project: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    alone = run_server(project, KILLED, "--no-shrink", "--store", "here")
+    both = run_server(project, KILLED, "--no-shrink", "--store", "there", "-n", "2")
+
+    def summary(result: pytest.RunResult) -> list[str]:
+        kept = ("FAILED", "report: ", "6 trials: ")
+        return sorted(line.replace("there", "here") for line in result.stdout.lines if line.startswith(kept))
+
+    assert summary(alone) == summary(both)
+    assert sum(line.startswith("INVALID") for line in both.stdout.lines) == 1
+
+
+def test_a_workload_that_only_a_test_knows_is_replayed_by_its_test(project: pytest.Pytester) -> None:
+    project.makeini("[pytest]\naddopts = -m 'not chaos'\n")
+    test = """
+@pytest.mark.chaos(trials=2)
+@pytest.mark.parametrize("what", ["a b"])
+def test_it(trial, seed, what):
+    wrong = lambda plan, history, trace: linearizable(history, models.register(initial=5))
+    trial(workload(name="hidden", check=wrong), seed=seed)
+"""
+    result = run_server(project, test, "--no-shrink")
+
+    command = next(line for line in result.stdout.lines if line.startswith("  replay: ")).split(": ", 1)[1]
+    assert command.startswith("pytest 'test_mine.py::test_it[")
+    again = project.run("sh", "-c", f"{sys.executable} -m {command}")
+    assert again.parseoutcomes() == {"failed": 1}
+
+
+def test_tests_beside_shrunk_plans_are_not_collected_by_the_way(project: pytest.Pytester) -> None:
+    run_server(project, KILLED, "--shrink", "1s")
+    (written,) = (project.path / "store").glob("forgetful/shrunk*/test_*.py")
+
+    result = project.runpytest_subprocess("-m", "not chaos", ".")
+    assert result.parseoutcomes() == {"deselected": 6}
+
+    named = project.runpytest_subprocess(str(written.relative_to(project.path)))
+    named.assert_outcomes(failed=1)
+
+
+RARE = """
+@pytest.mark.chaos(trials={trials})
+def test_rare(trial, seed):
+    kill = Fault(kind="kill", at_ms=100, for_ms=500, nodes=("n1",))
+    pause = Fault(kind="pause", at_ms=1000 if seed == 2 else 200, for_ms=50, nodes=("n1",))
+    trial(workload(check=lambda *_: Verdict.of([])), seed=seed, faults=(kill, pause))
+"""
+
+
+def test_a_fault_that_acts_in_one_trial_of_a_test_is_evidence_for_all(project: pytest.Pytester) -> None:
+    result = run_server(project, RARE.format(trials=3), "-x")
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["3 trials: *0 unknown*", "2 of the valid ones lacked evidence*"])
+
+
+def test_a_fault_that_never_acts_leaves_the_test_unknown(project: pytest.Pytester) -> None:
+    result = run_server(project, RARE.format(trials=2))
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["UNKNOWN *", "2 trials: *", "FAILED *UNKNOWN  in none of 2 trials: *pause*"])
+
+
+MISTAKES = {
+    "chaos(5)": ("", "*test_mine.py:*: @pytest.mark.chaos(5): write chaos(trials=5)"),
+    "chaos(trials='many')": ("", "*: @pytest.mark.chaos(trials='many'): expected a whole number, 1 or more"),
+    "chaos(trial=3)": ("", "*: @pytest.mark.chaos has no 'trial'; did you mean trials?"),
+    "nodes": ("MINE, seed=1, nodes='3'", "test_mine.py:40: *nodes is '3': expected int, got str"),
+    "nemesis": (
+        "MINE, seed=1, nemesis=['kill']",
+        "test_mine.py:40: nemesis is ?'kill'?, expected names*'kill'",
+    ),
+    "seed": ("MINE", "test_mine.py:40: a trial needs a seed*"),
+    "negative": ("MINE, seed=-1", "test_mine.py:40: *seed is -1, expected 0 or more"),
+    "subject": ("42, seed=1", "test_mine.py:40: trial(42): expected a Workload*"),
+    "expect": ("MINE, seed=1, expect='ok'", "test_mine.py:40: expect is 'ok', expected valid*"),
+    "string": (
+        "workload(generator=lambda p, r: 'read'), seed=1",
+        "test_mine.py:40: the generator of 'mine' is at fault: 'read' is not a source of ops*",
+    ),
+    "raises": (
+        "workload(generator=lambda p, r: 1 / 0), seed=1",
+        "test_mine.py:40: the generator of 'mine' is at fault: ZeroDivisionError*",
+    ),
+    "defaults": (
+        "workload(defaults={'nods': 3}), seed=1",
+        "test_mine.py:*: the workload 'mine': defaults has 'nods', which is no field*did you mean nodes*",
+    ),
+    "name": ("workload(name='../evil/x'), seed=1", "*: the workload '../evil/x': name is '../evil/x'*"),
+    "returns": (
+        "workload(program=lambda site: returns()), seed=1",
+        "UNKNOWN  test_mine.py:40: the node ended at 0.0 s: a program must run until it is stopped*",
+    ),
+    "verdict": (
+        "workload(check=lambda p, h, t: True), seed=1",
+        "UNKNOWN  test_mine.py:40: the checkers of 'mine' must return a Verdict, and returned True",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_ends_in_a_sentence_at_the_users_line(project: pytest.Pytester, mistake: str) -> None:
+    call, said = MISTAKES[mistake]
+    mark = mistake if mistake.startswith("chaos") else "chaos"
+    test = f"@pytest.mark.{mark}\ndef test_it(trial, seed):\n    trial({call or 'MINE, seed=seed'})\n"
+
+    result = run_server(project, test, "--no-shrink")
+
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) + outcomes.get("errors", 0) == 1
+    result.stdout.fnmatch_lines([said])
+    result.stdout.no_fnmatch_line("*During handling of the above exception*")
+    result.stdout.no_fnmatch_line("*ostrakon/harness/*.py*")
+
+
+def test_a_seed_below_zero_is_refused(project: pytest.Pytester) -> None:
+    result = run(project, "--seed=-5")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--seed -5: expected 0 or more"])
 
 
 def test_no_trials_at_all_are_no_way_to_pass(project: pytest.Pytester) -> None:

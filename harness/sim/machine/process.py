@@ -70,6 +70,8 @@ class Process:
         self._paused = self._killed = False
         self._deadline_s, self._alarm_ns, self._scheduled_ns = inf, NEVER_NS, NEVER_NS
         self._outcome: Outcome[Any] | None = None
+        self.ended_ns: int | None = None
+        """When its program returned or raised."""
         self._rng: random.Random | None = None
         self._mailbox: Mailbox | None = None
 
@@ -310,6 +312,7 @@ class Process:
             thread.stop()
         self._outcome = self._result()
         self.can_run = False
+        self.ended_ns = self._kernel.now_ns
         error = self.error
         if error is not None and contains(error, KeyboardInterrupt):
             raise KeyboardInterrupt from error

@@ -1,0 +1,79 @@
+"""Where a user's code is: the place of a function, and of an error, as `path:line`.
+
+An error in a generator, a client or a checker is the user's to mend, so that what is said of it begins with a
+line of theirs and not with one of ours.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Any
+
+import ostrakon
+
+_OURS = tuple(
+    f"{folder}/"
+    for folder in (
+        str(Path(ostrakon.__file__).parent),
+        *(str(path.resolve()) for path in Path(ostrakon.__file__).parent.iterdir() if path.is_symlink()),
+    )
+)
+_LIBRARY = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_CODE = re.compile(r"^[\s|]*    \S")
+"""A line of code below a frame, or the marks below that."""
+_FRAME = re.compile(r'^\s*(?:[|+-]\s*)*File "([^"]+)", line (\d+)', re.MULTILINE)
+
+
+def place_of(function: Any) -> str:
+    """Where a function or class is defined, `tests/test_bank.py:12`; empty if it is not written in Python."""
+    function = inspect.unwrap(function) if callable(function) else function
+    function = inspect.unwrap(function) if callable(function) else function
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    return _place(code.co_filename, code.co_firstlineno) if code is not None else ""
+
+
+def place_of_error(error: BaseException) -> str:
+    """The innermost line of a user's code that an error came through; empty if there is none."""
+    return place_in("".join(traceback.format_exception(error)))
+
+
+def place_in(told: str) -> str:
+    """The innermost line of a user's code in the text of a traceback; empty if there is none."""
+    frames = [(path, int(line)) for path, line in _FRAME.findall(told) if _is_users(path)]
+    return _place(*frames[-1]) if frames else ""
+
+
+def users_part(told: str) -> str:
+    """The text of a traceback without the frames that are ours; as it is if there are no others."""
+    if not any(_is_users(path) for path, _ in _FRAME.findall(told)):
+        return told
+    kept, is_kept = [], True
+    for line in told.splitlines():
+        frame = _FRAME.match(line)
+        if frame is not None:
+            is_kept = _is_users(frame[1])
+        elif not _CODE.match(line):
+            is_kept = True
+        if is_kept:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def at(place: str, sentence: str) -> str:
+    """A sentence about what is at a place."""
+    return f"{place}: {sentence}" if place else sentence
+
+
+def _is_users(path: str) -> bool:
+    return not path.startswith((*_OURS, *_LIBRARY, "<"))
+
+
+def _place(path: str, line: int) -> str:
+    try:
+        return f"{Path(path).resolve().relative_to(Path.cwd()).as_posix()}:{line}"
+    except ValueError:
+        return f"{path}:{line}"
