@@ -120,7 +120,7 @@ def test_all_problems_of_a_malformed_op_are_told_at_once() -> None:
         play(Saying(OpRequest("", process=17, time_ns=-1, action="dance")))  # type: ignore[arg-type]
 
     assert len(refused.value.problems) == 4
-    assert "f is to be a name" in str(refused.value)
+    assert "f is '', expected a name" in str(refused.value)
     assert "does not act yet" in str(refused.value)
 
 

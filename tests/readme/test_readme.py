@@ -59,9 +59,16 @@ def test_the_chaos_test_of_the_readme_fails_when_processes_are_killed(example: P
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert "INVALID" in ran.stdout
     assert "not linearizable" in ran.stdout
-    replay = re.search(r"replay: pytest '(\S+)' --seed (\d+) --trials 1", ran.stdout)
+    replay = re.search(r"^  replay: ostrakon (replay \S+)", ran.stdout, re.MULTILINE)
     assert replay, ran.stdout
-    again = run_pytest(example, replay[1], "--seed", replay[2], "--trials", "1")
+    again = subprocess.run(
+        [sys.executable, "-m", "ostrakon", *replay[1].split()],
+        cwd=example,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert again.returncode == 1
     assert "INVALID" in again.stdout
 
