@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ostrakon.harness.faults import Package as Package
     from ostrakon.harness.faults import Steady as Steady
     from ostrakon.harness.faults import fault_kinds as fault_kinds
-    from ostrakon.harness.generator import OpRequest as OpRequest
     from ostrakon.harness.history import Event as Event
     from ostrakon.harness.history import History as History
     from ostrakon.harness.history import Op as Op
@@ -59,7 +58,6 @@ _MODULES = {
     "checkers": ("linearizable",),
     "checkers.transactions": ("list_append", "rw_register"),
     "checkers.verdict": ("Anomaly", "Verdict"),
-    "harness.generator": ("OpRequest",),
     "harness.history": ("Event", "History", "Op", "Trace", "read_any"),
     "harness.lines": ("lines_to", "reads_and_writes"),
     "harness.catalogue": ("find_workload",),
