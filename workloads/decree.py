@@ -198,13 +198,13 @@ def run_on_model(resolved: ResolvedPlan, folder: RunFolder | None) -> Recording:
         from ostrakon.workloads.small_world.trial import run_schedule
 
         return run_schedule(plan, rules, folder)
-    from ostrakon.harness.model.run import run_bare
+    from ostrakon.harness.model.run import asking, run_bare
     from ostrakon.workloads.bare_instance import BareInstance
 
     return run_bare(
         resolved,
         lambda bare, name: BareInstance(bare, name, rules, completed),
-        asked_by=lambda process: asked_by(process, plan.names),
+        asking(lambda process: asked_by(process, plan.names)),
         folder=folder,
     )
 

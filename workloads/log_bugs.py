@@ -6,6 +6,7 @@ The bugs of Basic Paxos are here too, wherever a log has the same rule in every 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -18,6 +19,13 @@ from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Sessions
 from ostrakon.paxos_impl.server.groups_server import GroupsServer
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
+
+
+@runtime_checkable
+class ReadsClock(Protocol):
+    """A state machine that reads the clock of its machine, which none should."""
+
+    now_s: Callable[[], float]
 
 
 class Breakage(msgspec.Struct, frozen=True):

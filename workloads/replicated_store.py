@@ -6,10 +6,10 @@ The workloads over it differ in what clients ask for and in what that must satis
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec.structs import replace
 
@@ -33,7 +33,7 @@ from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Site, Unavailable, Workload
 from ostrakon.paxos_impl.client.decree import NoAnswer
 from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient, Unsure, status
-from ostrakon.paxos_impl.core.multi import Compaction, Configuration, LeaseConfig, Member
+from ostrakon.paxos_impl.core.multi import Compaction, Configuration, LeaseConfig, Member, ReadHow
 from ostrakon.paxos_impl.kv.operation import Operation, plain
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
@@ -54,6 +54,11 @@ from ostrakon.workloads.store_groups import (
     properties_by_group,
 )
 from ostrakon.workloads.vocabulary import OF_REPLICAS, WIDTH
+
+if TYPE_CHECKING:
+    from ostrakon.harness.recording import Recording
+    from ostrakon.harness.resolution import ResolvedPlan
+    from ostrakon.harness.store import RunFolder
 
 PORT = 7100
 CONVERGED_WITHIN_S = 1.5
@@ -92,20 +97,8 @@ from it by then."""
 async def run_replica(site: Site, *, lease: LeaseConfig | None, founders: int | None) -> None:
     """One replica; the others are where their names say."""
     breakage: Breakage = site.breakage or CORRECT
-    founding = {number: address_of(name) for number, name in enumerate(site.nodes[:founders], start=1)}
-    me = site.nodes.index(site.name) + 1
-    config = ReplicaConfig(
-        server_id=me,
-        membership=Membership(
-            founding if me in founding else {me: address_of(site.name)}, cluster_id="trial"
-        ),
-        joins=me not in founding,
-        listen=Address("0.0.0.0", PORT),
-        timing=IMPATIENT if sometimes("impatient replica") else TIMING,
-        compaction=COMPACTION,
-        lease=lease_of(site.options, lease),
-        groups=groups_of(site.options),
-    )
+    timing = IMPATIENT if sometimes("impatient replica") else TIMING
+    config = config_of(site.name, site.nodes, site.options, lease=lease, founders=founders, timing=timing)
     several = partial(breakage.node.recover, journal=breakage.journal)
     recover = ReplicaServer.recover if config.groups == 1 else several
     node = await recover(
@@ -120,17 +113,69 @@ async def run_replica(site: Site, *, lease: LeaseConfig | None, founders: int | 
     await serve_node(node, config.address)
 
 
+def config_of(
+    name: str,
+    nodes: Sequence[str],
+    options: Mapping[str, Any],
+    *,
+    lease: LeaseConfig | None,
+    founders: int | None,
+    timing: ReplicaTiming,
+) -> ReplicaConfig:
+    """The configuration of the replica on this node, of a cluster of all nodes. Raises: BadPlan."""
+    founding = {number: address_of(node) for number, node in enumerate(nodes[:founders], start=1)}
+    me = nodes.index(name) + 1
+    return ReplicaConfig(
+        server_id=me,
+        membership=Membership(founding if me in founding else {me: address_of(name)}, cluster_id="trial"),
+        joins=me not in founding,
+        listen=Address("0.0.0.0", PORT),
+        timing=timing,
+        compaction=COMPACTION,
+        lease=lease_of(options, lease),
+        groups=groups_of(options),
+    )
+
+
 def address_of(node: str) -> Address:
     """Where a replica is found."""
     return Address(node, PORT)
 
 
+class StoreClient(Protocol):
+    """Does what a `ReplicaClient` does."""
+
+    async def execute(self, op: Any, *, timeout_s: float) -> Done:
+        """Execute an operation through the log. Raises: NotDone, Unsure."""
+
+    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
+        """The result of an operation that only reads. Raises: NotDone."""
+
+    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
+        """Change the members. Raises: NotDone, Unsure."""
+
+
+AskStatusOf = Callable[[str], Awaitable[object]]
+"""Asks a node for its status. Raises: NoAnswer."""
+
+
+async def _ask_status(node: str) -> object:
+    return await status(address_of(node), timeout_s=ATTEMPT_S)
+
+
 class Session:
     """What one client process has with the store."""
 
-    def __init__(self, client: ReplicaClient, nodes: Sequence[str], process: int) -> None:
+    def __init__(
+        self,
+        client: StoreClient,
+        nodes: Sequence[str],
+        process: int,
+        ask_status: AskStatusOf = _ask_status,
+    ) -> None:
         self.nodes, self.process = nodes, process
         self._client, self._how = client, READS[process % len(READS)]
+        self._ask_status = ask_status
 
     async def execute(self, operation: Operation) -> Done:
         """Have an operation executed.
@@ -158,7 +203,7 @@ class Session:
         told = []
         for node in self.nodes:
             with suppress(NoAnswer):
-                told.append(await status(address_of(node), timeout_s=ATTEMPT_S))
+                told.append(await self._ask_status(node))
         known = [it.configuration for it in told if isinstance(it, Status) and it.configuration is not None]
         if not known:
             raise NotDone("nobody tells who the members are")
@@ -280,6 +325,19 @@ def store_workload(
         )
         return Verdict.compose(excused(verdicts, plan, lease, resting=("M7", "M13", *checks(plan, history))))
 
+    def run_on_model(resolved: ResolvedPlan, folder: RunFolder | None) -> Recording:
+        from ostrakon.workloads.bare_store import run_bare_store
+
+        plan = resolved.plan
+
+        def client_of(replicas: StoreClient, process: int, ask_status: AskStatusOf) -> Client:
+            return _Told(client(Session(replicas, plan.names, process, ask_status)))
+
+        def config(node: str, timing: ReplicaTiming) -> ReplicaConfig:
+            return config_of(node, plan.names, plan.options, lease=lease, founders=founders, timing=timing)
+
+        return run_bare_store(resolved, config, client_of, (TIMING, IMPATIENT), ATTEMPT_S, folder)
+
     return Workload(
         name=name,
         about=about,
@@ -293,6 +351,7 @@ def store_workload(
         vocabulary=OF_REPLICAS,
         points=("impatient replica",),
         bugs=bugs,
+        model=run_on_model,
         options={**(LEASE_OPTION if lease is not None else {}), **(GROUPS_OPTION if spreads else {})},
         defaults={**DEFAULTS, **(defaults or {})},
         leeway=LEEWAY,

@@ -75,7 +75,7 @@ CLOCK_SKEW = FaultKind(
     ms_min=200,
     ms_max=2000,
     colour="clock",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("clocks",),
 )
 CLOCK_JUMP = FaultKind(
@@ -86,7 +86,7 @@ CLOCK_JUMP = FaultKind(
     ms_max=2000,
     problems=lambda fault: iter(()),  # A clock may be set back.
     colour="clock",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("clocks",),
 )
 STROBE = replace(
@@ -106,6 +106,6 @@ SUSPEND = FaultKind(
     ms_max=2000,
     colour="clock",
     downtime="throughout",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("clocks",),
 )

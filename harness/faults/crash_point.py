@@ -88,7 +88,7 @@ CRASH_AT_SYNC = FaultKind(
     ms_min=100,
     colour="power_loss",
     downtime="possible",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("all",),
 )
 CRASH_AT_AWAIT = FaultKind(
@@ -99,6 +99,6 @@ CRASH_AT_AWAIT = FaultKind(
     ms_min=100,
     colour="kill",
     downtime="possible",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("all",),
 )

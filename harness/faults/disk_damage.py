@@ -72,7 +72,7 @@ def _damaging(name: str, about: str, kind: DiskFaultKind) -> FaultKind:
         ms_min=200,
         ms_max=2000,
         colour="spoilt",
-        substrates=("sim",),
+        substrates=("model", "sim"),
         groups=("unsafe",),
     )
 
@@ -86,7 +86,7 @@ def _decaying(name: str, about: str, kind: Decay) -> FaultKind:
         ms_min=1,
         ms_max=1,
         colour="spoilt",
-        substrates=("sim",),
+        substrates=("model", "sim"),
         groups=("unsafe",),
     )
 

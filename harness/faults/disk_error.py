@@ -59,7 +59,7 @@ SLOW_DISK = FaultKind(
     also(victims, ms=between(10, 500, 1)),
     ms_min=100,
     colour="disk",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("all", "disks"),
 )
 FULL_DISK = FaultKind(
@@ -69,7 +69,7 @@ FULL_DISK = FaultKind(
     victims,
     colour="disk",
     downtime="possible",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("all", "disks"),
 )
 FAILING_DISK = replace(FULL_DISK, name="failing_disk", about="writes fail (EIO)", apply=_failing("write"))
@@ -87,6 +87,6 @@ SHORT_READS = FaultKind(
     lambda fault, cluster: damaging_disk(cluster.machines, fault.nodes, "short read", fault.probability),
     also(victims, probability=between(0.05, 1.0, 2)),
     colour="disk",
-    substrates=("sim",),
+    substrates=("model", "sim"),
     groups=("more",),
 )

@@ -6,6 +6,7 @@ heap. What it leaves out is what only real programs have: tasks, sockets, frames
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -28,7 +29,13 @@ from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.store import RunFolder
 from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
+from ostrakon.harness.substrates.errors import is_injected
 from ostrakon.harness.substrates.seeds import substream
+
+RESTART_S = 0.1
+"""After what time a supervisor starts a node again that a fault has made give up."""
+_LOOK_EVERY_NS = 50_000_000
+"""How often it is looked whether nodes are quiescent."""
 
 Answer = Callable[[Op], None]
 """Takes an op as it ended."""
@@ -57,43 +64,87 @@ class Bare(Protocol):
     events: list[Event]
     """Where it records what others can see of it."""
 
+    def crashed(self, name: str, incarnation: int, error: BaseException) -> None:
+        """The program of a node has failed by itself; the node is not running any more."""
+
 
 NodeFactory = Callable[[Bare, str], Node]
 """Makes the node of this name."""
 
 
+class Clients(Protocol):
+    """All client processes of a trial."""
+
+    def begin(self, op: Op, end: Answer) -> None:
+        """Have the op's process do it; `end` is called, once or more, with how it ended. The first call
+        counts. Silence is allowed."""
+
+    def give_up(self, op: Op) -> None:
+        """Nobody waits for this op any more."""
+
+
+ClientsFactory = Callable[[Bare, Mapping[str, Any]], Clients]
+"""Makes the clients, given all nodes by name."""
+
+
 def run_bare(
     plan: ResolvedPlan,
     make_node: NodeFactory,
+    make_clients: ClientsFactory,
     *,
-    asked_by: Callable[[int], str],
     folder: RunFolder | None = None,
 ) -> Recording:
-    """Run a plan; `asked_by` says which node a process asks.
+    """Run a plan.
 
-    Raises: whatever a node, the generator or the nemesis raises.
+    Raises: whatever a node, a client, the generator or the nemesis raises.
     """
-    return _Run(plan, make_node, asked_by).run(folder)
+    return _Run(plan, make_node, make_clients).run(folder)
+
+
+def asking(asked_by: Callable[[int], str]) -> ClientsFactory:
+    """Clients that send each op to one node, and end it as the node answers; `asked_by` says to which."""
+    return lambda bare, nodes: _AskingClients(bare, nodes, asked_by)
+
+
+class _AskingClients:
+    def __init__(self, bare: Bare, nodes: Mapping[str, Node], asked_by: Callable[[int], str]) -> None:
+        self._heap, self._wires, self._nodes, self._asked_by = bare.heap, bare.wires, nodes, asked_by
+        self._connected: set[int] = set()
+
+    def begin(self, op: Op, end: Answer) -> None:
+        assert isinstance(op.process, int)
+        node = self._asked_by(op.process)
+        # A new client's request is behind a handshake, there and back.
+        trips = 1 if op.process in self._connected else 3
+        self._connected.add(op.process)
+        delay_ns = sum(self._wires.latency_ns(CONTROL, node) for _ in range(trips))
+        self._heap.call_in(delay_ns, self._nodes[node].request, op, partial(self._answer, node, end))
+
+    def give_up(self, op: Op) -> None:
+        pass
+
+    def _answer(self, node: str, end: Answer, ended: Op) -> None:
+        self._heap.call_in(self._wires.latency_ns(node, CONTROL), end, ended)
 
 
 class _Run:
     """One trial; the `Bare` that its nodes are given."""
 
-    def __init__(
-        self, resolved: ResolvedPlan, make_node: NodeFactory, asked_by: Callable[[int], str]
-    ) -> None:
+    def __init__(self, resolved: ResolvedPlan, make_node: NodeFactory, make_clients: ClientsFactory) -> None:
         plan = self.plan = resolved.plan
         self.heap = Heap()
         self.wires = Wires(plan, resolved.latency, self.heap)
         self.events: list[Event] = []
         self.ops: list[Op] = []
+        self._crashes: list[tuple[str, int, int, BaseException]] = []
         self.nodes: Mapping[str, Node] = {name: make_node(self, name) for name in plan.names}
         self.wires.join({name: node.receive for name, node in self.nodes.items()})
-        self._asked_by, self._timeout_ns = asked_by, int(resolved.workload.timeout_s * 1e9)
+        self._quiescence = resolved.workload.quiescence
+        self._timeout_ns = int(resolved.workload.timeout_s * 1e9)
+        self._clients = make_clients(self, self.nodes)
         generator = script(resolved, substream(plan.seed, "workload"))
         self._nemesis = resolved.nemesis(self.wires, self.nodes, self.events)
         self._conductor = _Conductor(self, generator, self._nemesis)
-        self._connected: set[int] = set()
 
     def run(self, folder: RunFolder | None) -> Recording:
         """Run to the end, and gather what there is to be told."""
@@ -104,6 +155,8 @@ class _Run:
         with self._nemesis:
             self.heap.run(int((self.plan.time_limit_s + FINAL_PHASE_S) * 1e9), lambda: conductor.is_over)
             findings = [] if conductor.is_over else [self._no_progress()]
+            if conductor.is_over:
+                self._wait_quiescent()
             conductor.break_off()
         applied = self._nemesis.applied
         return recording(
@@ -112,24 +165,45 @@ class _Run:
             folder,
             now_ns=self.heap.now_ns,
             effects=told_effects(applied),
-            findings=[*findings, *inert_faults(self.plan, applied)],
+            findings=[*self._node_crashes(), *findings, *inert_faults(self.plan, applied)],
             network={"messages": self.wires.messages, "delivered": self.wires.delivered},
+            crashes=[_told(*crash) for crash in self._crashes],
         )
 
     def begin(self, op: Op, end: Answer) -> None:
-        """Have a client do an op; it ends as the node answers, or in silence."""
-        assert isinstance(op.process, int)
-        node = self._asked_by(op.process)
-        # A new client's request is behind a handshake, there and back.
-        trips = 1 if op.process in self._connected else 3
-        self._connected.add(op.process)
-        delay_ns = sum(self.wires.latency_ns(CONTROL, node) for _ in range(trips))
-        self.heap.call_in(delay_ns, self.nodes[node].request, op, partial(self._answer, node, end))
-        silence = replace(op, type="info", error=f"no answer within {self._timeout_ns / 1e9:g} s")
-        self.heap.call_in(self._timeout_ns, end, silence)
+        """Have a client do an op; it ends as the client says, or in silence."""
+        self._clients.begin(op, end)
+        self.heap.call_in(self._timeout_ns, self._silence, op, end)
 
-    def _answer(self, node: str, end: Answer, ended: Op) -> None:
-        self.heap.call_in(self.wires.latency_ns(node, CONTROL), end, ended)
+    def _silence(self, op: Op, end: Answer) -> None:
+        self._clients.give_up(op)
+        end(replace(op, type="info", error=f"no answer within {self._timeout_ns / 1e9:g} s"))
+
+    def crashed(self, name: str, incarnation: int, error: BaseException) -> None:
+        """The program of a node has failed by itself."""
+        self._crashes.append((name, incarnation, self.heap.now_ns, error))
+        # A node that gives up because its disk was made to fail is right to do so, and is started again.
+        if is_injected(error):
+            self.heap.call_in(int(RESTART_S * 1e9), self._nemesis.revive, name)
+
+    def _wait_quiescent(self) -> None:
+        """Let nodes that are behind catch up, until none is or the time for that is over."""
+        quiescence, heap = self._quiescence, self.heap
+        if quiescence is None:
+            return
+        held_up_ns = max(heap.now_ns, self.wires.held_up_until_ns)
+        end_ns = held_up_ns + int(quiescence.most_s * 1e9)
+        while heap.now_ns < end_ns and not quiescence.is_over(self.plan, self.events):
+            until_ns = min(heap.now_ns + _LOOK_EVERY_NS, end_ns)
+            heap.call_at(until_ns, lambda: None)
+            heap.run(until_ns, lambda: False)
+
+    def _node_crashes(self) -> list[Finding]:
+        for name, _, _, error in self._crashes:
+            if not is_injected(error):
+                why = f"{name} failed by itself: {type(error).__name__}: {error}"
+                return [Finding("node crashed", "invalid", why)]
+        return []
 
     def _no_progress(self) -> Finding:
         why = f"not over {FINAL_PHASE_S:.0f} s after the time limit"
@@ -193,6 +267,17 @@ class _Conductor:
         if at_ns == self._alarm_ns:
             self._alarm_ns = None
             self.move()
+
+
+def _told(name: str, incarnation: int, time_ns: int, error: BaseException) -> dict[str, Any]:
+    return {
+        "node": name,
+        "incarnation": incarnation,
+        "time": time_ns,
+        "inflicted": is_injected(error),
+        "error": f"{type(error).__name__}: {error}",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
 
 
 def _at_once(work: Coroutine[Any, Any, Op]) -> Op:

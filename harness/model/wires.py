@@ -48,6 +48,8 @@ class Wires:
         self.messages = 0
         """How many messages were sent between nodes."""
         self.delivered = 0
+        self.held_up_until_ns = 0
+        """When the last message arrives that a fault has made late."""
         self._heap, self._seed = heap, plan.seed
         self._latency = latency
         self._deviations: dict[int, Deviation] = {d.message: d for d in plan.deviations}
@@ -79,7 +81,9 @@ class Wires:
             extra_ns += int(deviation.ms * 1e6) if deviation.action == "delay" else 0
         for copy in range(copies):
             late_ns = int(deviation.ms * 1e6) if copy and deviation is not None else 0
-            self._heap.call_in(after_ns + wire.draw_ns() + extra_ns + late_ns, self._end, wire, message)
+            delay_ns = after_ns + wire.draw_ns() + extra_ns + late_ns
+            self.held_up_until_ns = max(self.held_up_until_ns, self._heap.now_ns + delay_ns)
+            self._heap.call_in(delay_ns, self._end, wire, message)
 
     def cut(self, grudge: Grudge) -> Cutting:
         """Drop, at each receiver, what comes from these senders; also what is under way."""

@@ -9,7 +9,7 @@ from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.machine import BadOperation
 from ostrakon.paxos_impl.server.client_connection import ClientConnection
-from ostrakon.paxos_impl.server.replica_node import ReplicaNode, now
+from ostrakon.paxos_impl.server.replica_node import ReplicaNode
 from ostrakon.paxos_impl.server.request_handler import OVERLOADED, is_plain
 from ostrakon.paxos_impl.wire.decree import Waiting
 from ostrakon.paxos_impl.wire.frame import BadFrame
@@ -118,7 +118,7 @@ class ReplicaHandler:
             replica.applied,
             replica.log.top,
             replica.configurations[-1],
-            _lease_left_s(replica, now()),
+            _lease_left_s(replica, node.now()),
         )
 
 

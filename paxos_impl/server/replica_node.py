@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from time import time
 from typing import Any
@@ -81,7 +81,11 @@ class ReplicaNode:
         rng: Random,
         rules: LogRules,
         log: LogSink,
+        clock: Callable[[], ClockReading] | None = None,
     ) -> None:
+        """`clock` reads the clocks; None reads those of this machine."""
+        self.now = clock or now
+        """Reads the clocks."""
         self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
         self._machine, self._sessions, self._clock = machine, sessions, LogClock()
         self._facts: list[Fact] = []
@@ -178,7 +182,7 @@ class ReplicaNode:
 
     def _step(self, event: Event) -> None:
         driver = self._driver
-        self.replica, effects = self.replica.step(event, now())
+        self.replica, effects = self.replica.step(event, self.now())
         for effect in effects:
             if type(effect) is Query:  # By far the most frequent effect where clients mostly read.
                 self._answer(effect)
@@ -202,7 +206,7 @@ class ReplicaNode:
         phase = self.replica.phase
         if not isinstance(event, Submitted) or not isinstance(phase, Leading):
             return event
-        own_ms = int(1000 * trio.current_time())
+        own_ms = int(1000 * self.now().monotonic_s)
         self._clock = self._clock.at(phase.ballot, own_ms, self._machine.reached_ms)
         op = self._machine.stamped(event.command.op, self._clock.stamp(own_ms))
         return replace(event, command=replace(event.command, op=op))

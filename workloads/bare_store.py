@@ -1,0 +1,258 @@
+"""The store on the model substrate: bare replicas, and clients that find the leader, on the event heap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ostrakon.harness.client import NOT_AVAILABLE
+from ostrakon.harness.history import Op
+from ostrakon.harness.model.run import Answer, Bare, run_bare
+from ostrakon.harness.model.task import Future, Sleep, Task
+from ostrakon.harness.plan import BadPlan
+from ostrakon.harness.recording import Recording
+from ostrakon.harness.resolution import ResolvedPlan
+from ostrakon.harness.store import RunFolder
+from ostrakon.harness.substrates import CONTROL
+from ostrakon.harness.substrates.seeds import substream
+from ostrakon.harness.workload import Client, Refused, Unavailable
+from ostrakon.paxos_impl.client.connection import NoAnswer
+from ostrakon.paxos_impl.client.session import NotDone, Unsure
+from ostrakon.paxos_impl.core.multi import Member, ReadHow
+from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+from ostrakon.paxos_impl.server.timing import ReplicaTiming
+from ostrakon.paxos_impl.wire.replica import AskStatus, Change, Done, Elsewhere, Execute, Read, read_incoming
+from ostrakon.paxos_impl.wire.replica import Refused as RefusedByReplica
+from ostrakon.workloads.bare_replica import BareReplica, NoResponse
+from ostrakon.workloads.log_bugs import CORRECT
+
+_PAUSE_S_FIRST, _PAUSE_S_MAX, _PATIENCE_MAX = 0.02, 0.08, 4
+"""As those of `paxos_impl.client.session`."""
+_IMPATIENT = 0.25
+"""How often a replica is impatient where plans ask for rare branches, as `sometimes` has it."""
+
+AskStatusOf = Callable[[str], Any]
+ClientOf = Callable[["BareClient", int, AskStatusOf], Client]
+"""Makes a process's client of what does its requests, of its number, and of what asks for a status."""
+
+
+def run_bare_store(
+    resolved: ResolvedPlan,
+    config_of: Callable[[str, ReplicaTiming], ReplicaConfig],
+    client_of: ClientOf,
+    timings: tuple[ReplicaTiming, ReplicaTiming],
+    attempt_s: float,
+    folder: RunFolder | None,
+) -> Recording:
+    """Run a plan on bare replicas.
+
+    `timings` are those of a replica and of an impatient one. Raises: BadPlan.
+    """
+
+    plan, breakage = resolved.plan, resolved.breakage or CORRECT
+
+    def make_node(bare: Bare, name: str) -> BareReplica:
+        rng = substream(plan.seed, "sometimes", name)
+        is_impatient = rng.random() < plan.buggify and rng.random() < _IMPATIENT
+        config = config_of(name, timings[is_impatient])
+        if config.groups > 1:
+            raise BadPlan("options.groups is for the substrate 'sim': the model runs one group")
+        return BareReplica(bare, name, config, breakage)
+
+    def make_clients(bare: Bare, nodes: Mapping[str, Any]) -> _Clients:
+        return _Clients(bare, nodes, client_of, attempt_s)
+
+    return run_bare(resolved, make_node, make_clients, folder=folder)
+
+
+class _Clients:
+    """All client processes: each op is a coroutine of its process's client."""
+
+    def __init__(
+        self, bare: Bare, nodes: Mapping[str, BareReplica], client_of: ClientOf, attempt_s: float
+    ) -> None:
+        self._bare, self._nodes, self._client_of, self._attempt_s = bare, nodes, client_of, attempt_s
+        self._clients: dict[int, Client] = {}
+        self._tasks: dict[int, Task[Op]] = {}
+
+    def begin(self, op: Op, end: Answer) -> None:
+        """Have the op's process do it."""
+        assert isinstance(op.process, int)
+        client = self._clients.get(op.process)
+        if client is None:
+            client = self._clients[op.process] = self._connect(op.process)
+
+        def ended(done: Op | None, error: Exception | None) -> None:
+            self._tasks.pop(op.index, None)
+            end(_outcome(op, done, error))
+
+        task = Task(client.apply(op), self._bare.heap.call_in, ended)
+        if not task.is_over:
+            self._tasks[op.index] = task
+
+    def give_up(self, op: Op) -> None:
+        """Nobody waits for this op any more."""
+        if (task := self._tasks.pop(op.index, None)) is not None:
+            task.cancel()
+
+    def _connect(self, process: int) -> Client:
+        names = self._bare.plan.names
+        first = process % len(names)
+        order = (*names[first:], *names[:first])
+        requests = BareClient(self._bare, self._nodes, order, f"p{process}", self._attempt_s)
+        return self._client_of(requests, process, requests.status)
+
+
+def _outcome(op: Op, done: Op | None, error: Exception | None) -> Op:
+    """How an op ended, as `harness.client.complete` has it. Raises: the client's own errors."""
+    match error:
+        case None:
+            assert done is not None
+            return done
+        case Unavailable():
+            return replace(op, type="fail", error=f"{NOT_AVAILABLE}: {error}")
+        case Refused():
+            return replace(op, type="fail", error=str(error) or "refused")
+    raise error
+
+
+class BareClient:
+    """Finds the leader, tries again, and tells the outcome, as `paxos_impl.client.session.Session` does."""
+
+    def __init__(
+        self,
+        bare: Bare,
+        nodes: Mapping[str, BareReplica],
+        order: Sequence[str],
+        name: str,
+        attempt_s: float,
+    ) -> None:
+        self._heap, self._wires, self._nodes = bare.heap, bare.wires, nodes
+        self._order, self._name, self._attempt_s = order, name, attempt_s
+        self._patience_s, self._pause_s = attempt_s, _PAUSE_S_FIRST
+        self._node = order[0]
+        self._is_open = self._is_sent_on = False
+        self._requests = self._number = self._sessions = 0
+
+    async def execute(self, op: Any, *, timeout_s: float) -> Done:
+        """Execute an operation through the log. Raises: NotDone, Unsure."""
+        self._number += 1
+        session, number = f"{self._name}.{self._sessions}", self._number
+        try:
+            return await self._insist(lambda request: Execute(request, session, number, op), timeout_s)
+        except (NotDone, Unsure):
+            # The replicas know a session only after its first command was executed, so begin a new one.
+            self._sessions, self._number = self._sessions + 1, 0
+            raise
+
+    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
+        """The result of an operation that only reads. Raises: NotDone."""
+        try:
+            return await self._insist(lambda request: Read(request, op, how), timeout_s)
+        except Unsure as error:
+            raise NotDone(str(error)) from error
+
+    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
+        """Change the members. Raises: NotDone, Unsure."""
+        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
+
+    async def status(self, node: str) -> object:
+        """The status of a replica. Raises: NoAnswer."""
+        until_ns = self._heap.now_ns + int(self._attempt_s * 1e9)
+        answer = await self._ask(node, AskStatus(1), False, until_ns)
+        if isinstance(answer, NoResponse | _Silence):
+            raise NoAnswer(f"{node}: no answer")
+        return answer
+
+    async def _insist(self, request: Callable[[int], Any], timeout_s: float) -> Done:
+        maybe, why = False, "nobody answered in time"
+        self._pause_s = _PAUSE_S_FIRST
+        end_ns = self._heap.now_ns + int(timeout_s * 1e9)
+        while (now_ns := self._heap.now_ns) < end_ns:
+            self._requests += 1
+            before = maybe
+            patience_ns = now_ns + int(self._patience_s * 1e9)
+            answer = await self._ask(
+                self._node, request(self._requests), self._is_open, min(patience_ns, end_ns)
+            )
+            if isinstance(answer, NoResponse):
+                maybe = maybe or answer is NoResponse.LOST
+                why = f"no connection to {self._node}"
+                await self._turn_away(end_ns)
+                continue
+            if answer is _SILENCE:
+                maybe = True
+                if self._heap.now_ns >= end_ns:
+                    break
+                why = f"{self._node} did not answer within {self._patience_s:g} s"
+                self._patience_s = min(2 * self._patience_s, _PATIENCE_MAX * self._attempt_s)
+                await self._turn_away(end_ns)
+                continue
+            maybe = self._is_open = True
+            match answer:
+                case Done():
+                    self._is_sent_on = False
+                    if self._heap.now_ns - now_ns < self._attempt_s * 1e9:
+                        self._patience_s = max(self._patience_s / 2, self._attempt_s)
+                    return answer
+                case Elsewhere(leader, perhaps):
+                    maybe = before or perhaps
+                    why = "there was no leader" if leader is None else f"{leader} was said to lead"
+                    await self._turn_to(None if leader is None else leader.host, end_ns)
+                case RefusedByReplica(why, is_final):
+                    maybe = before
+                    if is_final:
+                        break
+                    await self._pause(end_ns)
+        raise (Unsure if maybe else NotDone)(why)
+
+    async def _ask(self, node: str, request: Any, is_open: bool, until_ns: int) -> Any:
+        """The answer of a node, or why there is none."""
+        heap, wires = self._heap, self._wires
+        answer: Future[Any] = Future()
+        trips = 1 if is_open else 3  # A new connection is a handshake, there and back, and then the request.
+        delay_ns = sum(wires.latency_ns(CONTROL, node) for _ in range(trips))
+        body = _encode(request)
+        received = read_incoming(body)  # A replica gets what the wire makes of a request: tuples are lists.
+
+        def respond(outcome: object) -> None:
+            if isinstance(outcome, Done) and isinstance(outcome.result, list | dict | tuple):
+                # A copy, as the wire makes one: the state machine may change its own later.
+                outcome = Done(outcome.slot, _decode(_encode(outcome.result)))
+            heap.call_in(wires.latency_ns(node, CONTROL), answer.set, outcome)
+
+        heap.call_in(delay_ns, self._nodes[node].serve, received, len(body), respond)
+        heap.call_at(max(until_ns, heap.now_ns), answer.set, _SILENCE)
+        return await answer
+
+    async def _turn_to(self, leader: str | None, end_ns: int) -> None:
+        if leader is None or leader == self._node:
+            await self._turn_away(end_ns)
+            return
+        if self._is_sent_on:  # The replicas disagree about the leader, and need time to elect one.
+            await self._pause(end_ns)
+        self._is_sent_on = True
+        self._node, self._is_open = leader, False
+
+    async def _turn_away(self, end_ns: int) -> None:
+        at = self._order.index(self._node)
+        self._node, self._is_open = self._order[(at + 1) % len(self._order)], False
+        await self._pause(end_ns)
+
+    async def _pause(self, end_ns: int) -> None:
+        """Wait; longer each time within one request."""
+        self._is_sent_on = False
+        await Sleep(max(0, min(int(self._pause_s * 1e9), end_ns - self._heap.now_ns)))
+        self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
+
+
+class _Silence:
+    """That no answer came in time."""
+
+
+_SILENCE = _Silence()
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
