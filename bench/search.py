@@ -29,8 +29,8 @@ from ostrakon.harness.search.benchmark import run_benchmark
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.complexity import NODES_READABLE, is_readable, proposals
 from ostrakon.harness.search.conviction import Hunt, Hunted, hunt
-from ostrakon.harness.search.errand import warm_modules
 from ostrakon.harness.search.failure import simplest_alike
+from ostrakon.harness.search.job import warm_modules
 from ostrakon.harness.search.outcome import load_run
 from ostrakon.harness.search.soak import Limits, Progress, soak
 from ostrakon.harness.search.swarm import Swarm

@@ -134,7 +134,7 @@ def _watched(jobs: list[Hunt | Control], workers: int) -> Benchmark:
     from rich.progress import Progress
 
     from ostrakon.harness.search.benchmark import run_benchmark
-    from ostrakon.harness.search.errand import warm_modules
+    from ostrakon.harness.search.job import warm_modules
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -76,8 +76,8 @@ def soak(
     the smallest plan of each is kept in a run folder.
     """
     from ostrakon.harness.search.campaign import BadCampaign, newest_path, sole_use
-    from ostrakon.harness.search.crew import CannotHire, CrewFailed
     from ostrakon.harness.search.soak import Limits
+    from ostrakon.harness.search.worker_pool import CannotStart, PoolFailed
 
     if cluster is not None and workers is not None:
         raise UserError("--workers are processes here, and --cluster has workers elsewhere: name one of them")
@@ -94,12 +94,12 @@ def soak(
         with sole_use(store), _newest(store) if resume else _begin(store, *drawn) as campaign:
             try:
                 return _run(campaign, store, limits, workers or os.cpu_count() or 1, cluster, as_json)
-            except CannotHire:
+            except CannotStart:
                 campaign.withdraw()
                 raise
-    except (BadCampaign, CannotHire) as error:
+    except (BadCampaign, CannotStart) as error:
         raise UserError(str(error)) from None
-    except CrewFailed as error:
+    except PoolFailed as error:
         click.echo(f"the soak was given up: {error}", err=True)
         return OWN_FAILURE
 
@@ -181,7 +181,7 @@ def _run(
 ) -> int:
     from rich.console import Console
 
-    from ostrakon.harness.search.errand import warm_modules
+    from ostrakon.harness.search.job import warm_modules
     from ostrakon.harness.search.soak import soak as run_soak
     from ostrakon.harness.search.summary import summarize
     from ostrakon.harness.search.view import PageView, watched

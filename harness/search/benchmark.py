@@ -1,4 +1,4 @@
-"""The seeded-bug benchmark: hunts and control trials on a crew of workers, and the table they make."""
+"""The seeded-bug benchmark: hunts and control trials on a pool of workers, and the table they make."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from statistics import median
 from typing import Any
 
 from ostrakon.harness.search.conviction import Control, Controlled, Hunt, Hunted, do_job
-from ostrakon.harness.search.crew import Crew, Done, Failed
 from ostrakon.harness.search.oracle import Convicted, Oracle, tally
+from ostrakon.harness.search.worker import from_fork_server
+from ostrakon.harness.search.worker_pool import Done, Failed, WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,16 @@ def run_benchmark(
     hunted: list[Hunted] = []
     controlled = Controlled()
     failures: list[str] = []
-    with Crew[Hunt | Control, Hunted | Controlled](
-        do_job, min(workers, len(jobs)), limit_s=limit_s, warm=("ostrakon.harness.search.conviction", *warm)
-    ) as crew:
-        while waiting or crew.pending:
-            while waiting and crew.room:
-                crew.give(waiting.popleft())
-            for answer in crew.wait(0.5):
+    with WorkerPool[Hunt | Control, Hunted | Controlled](
+        do_job,
+        min(workers, len(jobs)),
+        start=from_fork_server(("ostrakon.harness.search.conviction", *warm)),
+        limit_s=limit_s,
+    ) as pool:
+        while waiting or pool.pending:
+            while waiting and pool.room:
+                pool.give(waiting.popleft())
+            for answer in pool.wait(0.5):
                 match answer:
                     case Done(_, Hunted() as result):
                         hunted.append(result)
@@ -82,7 +86,7 @@ def run_benchmark(
                         controlled += part
                     case Failed(job, _, why):
                         failures.append(f"{job.swarm.bug or 'the correct system'}: {why}")
-            note(len(jobs) - len(waiting) - crew.pending, len(jobs))
+            note(len(jobs) - len(waiting) - pool.pending, len(jobs))
     kinds = dict.fromkeys((job.swarm.bug, job.swarm.recipe) for job in jobs if isinstance(job, Hunt))
     rows = [_row([hunt for hunt in hunted if (hunt.bug, hunt.only) == kind]) for kind in kinds]
     return Benchmark(tuple(row for row in rows if row is not None), controlled, tuple(failures))

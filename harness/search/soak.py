@@ -1,4 +1,4 @@
-"""A soak: seeds are tried by a crew of workers until the time or the number is up, or a person says stop.
+"""A soak: seeds are tried by a pool of workers until the time or the number is up, or a person says stop.
 
 What to try next is decided by `Agenda`, which is pure; `soak` waits for answers and writes them down.
 """
@@ -15,11 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ostrakon.harness.search.campaign import Campaign
-from ostrakon.harness.search.crew import Crew, Done, Failed
-from ostrakon.harness.search.errand import (
+from ostrakon.harness.search.job import (
     Answer,
-    Errand,
-    Errands,
     Keep,
     Kept,
     Prove,
@@ -27,23 +24,27 @@ from ostrakon.harness.search.errand import (
     Rechecked,
     Shrink,
     Shrunk,
+    TrialJob,
+    TrialJobs,
     Try,
-    stays_home,
+    must_stay_here,
 )
 from ostrakon.harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
 from ostrakon.harness.search.portfolio import Portfolio
 from ostrakon.harness.search.recipe import find_recipe
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Finding, Tally
+from ostrakon.harness.search.worker import from_fork_server
+from ostrakon.harness.search.worker_pool import Done, Failed, WorkerPool
 
 if TYPE_CHECKING:
-    from ostrakon.harness.search.cluster import Cluster
+    from ostrakon.harness.search.dask_pool import DaskPool
 
 _RERUN_EVERY = 20
 """One seed in so many is run twice, to see that the simulator is deterministic."""
 _DRAIN_S = 5.0
 """How long a soak that was told to stop waits for what is at work."""
-_OURS = "ostrakon.harness.search.errand"
+_OURS = "ostrakon.harness.search.job"
 _OWN_FAILURES_MAX = 10
 """After so many failures of the harness itself there is no use in going on."""
 
@@ -94,26 +95,26 @@ class View(Protocol):
         """A failure was recorded, for the first time or by a smaller plan, or is found to be mended."""
 
 
-class Workforce(Protocol):
-    """Whoever does the errands: a crew of processes, or a cluster of machines."""
+class Pool(Protocol):
+    """Whoever does the jobs: a pool of processes, or a cluster of machines."""
 
     @property
     def size(self) -> int:
-        """How many errands are done at a time."""
+        """How many jobs are done at a time."""
 
     @property
     def room(self) -> int:
-        """How many more errands are wanted now, to keep everyone busy."""
+        """How many more jobs are wanted now, to keep everyone busy."""
 
     @property
     def pending(self) -> int:
         """How many were given and not answered yet."""
 
-    def give(self, job: Errand) -> None:
-        """Have an errand done."""
+    def give(self, job: TrialJob) -> None:
+        """Have an job done."""
 
-    def wait(self, timeout_s: float) -> list[Done[Errand, Answer] | Failed[Errand]]:
-        """What was answered since the last time, or comes in time. Raises: CrewFailed."""
+    def wait(self, timeout_s: float) -> list[Done[TrialJob, Answer] | Failed[TrialJob]]:
+        """What was answered since the last time, or comes in time. Raises: PoolFailed."""
 
 
 @dataclass(slots=True)
@@ -134,8 +135,8 @@ class Agenda:
     shrinking: int = 0
     """How many plans are being shrunk."""
 
-    def next(self, size: int) -> Errand | None:
-        """The next errand for so many workers; None when there is nothing left to begin."""
+    def next(self, size: int) -> TrialJob | None:
+        """The next job for so many workers; None when there is nothing left to begin."""
         if self.known:
             finding = self.known.pop(0)
             return Recheck((finding.valid, finding.reason), finding.plan)
@@ -187,24 +188,26 @@ def soak(
     the work instead of `workers` processes here. `runner` names the function that runs a plan, as
     `module:function`; `warm` names modules that trials need, so that they are imported once for all workers.
 
-    Raises: BadCampaign, CrewFailed.
+    Raises: BadCampaign, PoolFailed.
     """
     tally = campaign.tally()
     seen, reasons = set(tally.coverage.shapes), {finding.reason for finding in tally.failures}
     portfolio = Portfolio(campaign.swarm, tally.merits, seen, reasons)
     agenda = Agenda(campaign.untried(), limits.trials, store, portfolio, known=tally.failures)
     with ExitStack() as stack:
-        work = Errands(campaign.swarm, runner)
+        work = TrialJobs(campaign.swarm, runner)
         at_hand = 1 if cluster is not None else workers
-        crew: Workforce = stack.enter_context(
-            Crew[Errand, Answer](work, at_hand, limit_s=trial_limit_s, warm=(_OURS, *warm))
+        pool: Pool = stack.enter_context(
+            WorkerPool[TrialJob, Answer](
+                work, at_hand, start=from_fork_server((_OURS, *warm)), limit_s=trial_limit_s
+            )
         )
         if cluster is not None:
-            assert isinstance(crew, Crew)
-            crew = stack.enter_context(_far(cluster, work, crew, campaign.first, trial_limit_s))
+            assert isinstance(pool, WorkerPool)
+            pool = stack.enter_context(_far(cluster, work, pool, campaign.first, trial_limit_s))
         told_to_stop = stack.enter_context(_told_to_stop())
-        progress = Progress(tally, limits, crew.size, tally.trials, portfolio)
-        at_work = _Soak(campaign, crew, agenda, progress, view, clock, clock())
+        progress = Progress(tally, limits, pool.size, tally.trials, portfolio)
+        at_work = _Soak(campaign, pool, agenda, progress, view, clock, clock())
         at_work.until_done(told_to_stop)
         at_work.drain()
     return progress
@@ -213,7 +216,7 @@ def soak(
 @dataclass(slots=True)
 class _Soak:
     campaign: Campaign
-    crew: Workforce
+    pool: Pool
     agenda: Agenda
     progress: Progress
     view: View
@@ -221,14 +224,14 @@ class _Soak:
     began: float
 
     def until_done(self, told_to_stop: Callable[[], bool]) -> None:
-        """Hand out errands and take in answers."""
+        """Hand out jobs and take in answers."""
         progress = self.progress
         while not told_to_stop() and len(progress.own_failures) < _OWN_FAILURES_MAX:
             if progress.elapsed_s >= progress.limits.seconds:
                 self.agenda.end()
-            while self.crew.room and (errand := self.agenda.next(self.crew.size)) is not None:
-                self.crew.give(errand)
-            if self.crew.pending == 0:
+            while self.pool.room and (job := self.agenda.next(self.pool.size)) is not None:
+                self.pool.give(job)
+            if self.pool.pending == 0:
                 return
             self.take_in()
         progress.stopped = True
@@ -236,7 +239,7 @@ class _Soak:
     def drain(self) -> None:
         """Give what is at work a moment to end, so that it need not be done again."""
         until = self.clock() + _DRAIN_S
-        while self.crew.pending and self.clock() < until:
+        while self.pool.pending and self.clock() < until:
             self.take_in()
         self.agenda.portfolio.settle()
         self.campaign.record((), (), self.agenda.portfolio.merits)
@@ -245,7 +248,7 @@ class _Soak:
         """Wait a little for answers, and write them down."""
         outcomes: list[Outcome] = []
         changed: list[Finding] = []
-        for answer in self.crew.wait(0.25):
+        for answer in self.pool.wait(0.25):
             match answer:
                 case Done(_, Outcome() as outcome):
                     outcomes.append(outcome)
@@ -260,16 +263,16 @@ class _Soak:
                     self.agenda.shrinking -= 1  # The plan that failed is kept as it is.
                 case Failed(Try(seed, recipe), "died", why):
                     outcomes.append(_lost(self.campaign.swarm, seed, recipe, why))
-                case Failed(errand, _, why):
-                    if isinstance(errand, Try):
-                        self.agenda.portfolio.forget(errand.seed)
-                    self.progress.own_failures.append(f"seed {_seed(errand)}: {why}")
+                case Failed(job, _, why):
+                    if isinstance(job, Try):
+                        self.agenda.portfolio.forget(job.seed)
+                    self.progress.own_failures.append(f"seed {_seed(job)}: {why}")
         for outcome in outcomes:
             changed += self.note_outcome(outcome)
         if outcomes or changed:
             self.campaign.record(outcomes, changed, self.agenda.portfolio.merits)
         self.progress.elapsed_s = self.clock() - self.began
-        self.progress.workers = self.crew.size
+        self.progress.workers = self.pool.size
         self.view.show(self.progress)
 
     def note_outcome(self, outcome: Outcome) -> Iterator[Finding]:
@@ -316,15 +319,15 @@ class _Soak:
 
 
 def _far(
-    address: str, work: Errands, home: Crew[Errand, Answer], seed: int, limit_s: float
-) -> Cluster[Errand, Answer]:
-    from ostrakon.harness.search.cluster import Cluster
+    address: str, work: TrialJobs, home: WorkerPool[TrialJob, Answer], seed: int, limit_s: float
+) -> DaskPool[TrialJob, Answer]:
+    from ostrakon.harness.search.dask_pool import DaskPool
 
-    return Cluster(address, work, home, proof=Prove(seed), stays_home=stays_home, limit_s=limit_s)
+    return DaskPool(address, work, home, proof=Prove(seed), must_stay_here=must_stay_here, limit_s=limit_s)
 
 
-def _seed(errand: Errand) -> int:
-    match errand:
+def _seed(job: TrialJob) -> int:
+    match job:
         case Try(seed) | Prove(seed):
             return seed
         case Keep(_, plan) | Recheck(_, plan) | Shrink(_, plan):

@@ -89,11 +89,6 @@ def cycles(graph: nx.DiGraph[str]) -> list[list[str]]:
     return sorted(sorted(group) for group in nx.strongly_connected_components(graph) if len(group) > 1)
 
 
-# To be removed as each folder gets there; `--runxfail` shows what is left.
-NOT_YET = pytest.mark.xfail(reason="still has import cycles", strict=False)
-
-
-@NOT_YET
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_modules_import_each_other_at_run_time(folder: str) -> None:
     graph = import_graph(folder, types=False)
@@ -102,7 +97,6 @@ def test_no_modules_import_each_other_at_run_time(folder: str) -> None:
     assert cycles(graph) == []
 
 
-@NOT_YET
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_folders_import_each_other_even_for_types(folder: str) -> None:
     graph = import_graph(folder, types=True)

@@ -14,7 +14,7 @@ import pytest
 
 from ostrakon.harness.plan import Plan, read_plan
 from ostrakon.harness.search.campaign import Campaign
-from ostrakon.harness.search.errand import Keep, Shrink, Try
+from ostrakon.harness.search.job import Keep, Shrink, Try
 from ostrakon.harness.search.portfolio import Portfolio
 from ostrakon.harness.search.soak import Agenda, Limits, Progress, soak
 from ostrakon.harness.search.summary import judge, summarize
@@ -221,9 +221,9 @@ def test_half_of_the_workers_at_most_shrink_as_long_as_there_are_seeds_to_try() 
     for reason in ("P7", "P8", "P9"):
         agenda.wants(Finding("invalid", reason, 1, 3, "why", Plan(workload="decree", seed=3), folder="kept"))
 
-    errands = [agenda.next(4) for _ in range(5)]
+    jobs = [agenda.next(4) for _ in range(5)]
 
-    assert [type(errand).__name__ for errand in errands] == ["Shrink", "Shrink", "Try", "Shrink", "NoneType"]
+    assert [type(job).__name__ for job in jobs] == ["Shrink", "Shrink", "Try", "Shrink", "NoneType"]
 
 
 def agenda_of(trials: float) -> Agenda:

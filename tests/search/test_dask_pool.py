@@ -18,10 +18,10 @@ import pytest
 pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
 from ostrakon.harness.cli import run as run_command
-from ostrakon.harness.search import cluster as cluster_module
+from ostrakon.harness.search import dask_pool as dask_module
 from ostrakon.harness.search.campaign import Campaign
-from ostrakon.harness.search.crew import CrewFailed
 from ostrakon.harness.search.soak import Limits, Progress, soak
+from ostrakon.harness.search.worker_pool import PoolFailed
 from tests.search.test_soak import SWARM, Watcher, seeds_in
 
 HERE = Path(__file__).parent
@@ -175,7 +175,7 @@ def test_a_worker_that_cannot_take_part_is_told_of_in_a_sentence(
 ) -> None:
     machines.start_worker(make(tmp_path / "strange"))
 
-    with pytest.raises(CrewFailed, match=complaint):
+    with pytest.raises(PoolFailed, match=complaint):
         soaked(campaign, machines, 10, "run_all_valid")
 
 
@@ -185,7 +185,7 @@ def test_a_scheduler_that_goes_away_ends_the_soak_and_leaves_what_was_recorded(
     machines.start_worker()
     assert machines.scheduler is not None
 
-    with pytest.raises(CrewFailed, match="then resume"):
+    with pytest.raises(PoolFailed, match="then resume"):
         soaked(campaign, machines, 10_000, "run_slowly", view=Watcher(20, machines.scheduler.kill))
 
     tried = seeds_in(campaign)
@@ -207,7 +207,7 @@ def soak_here(campaign: Campaign, trials: int) -> Progress:
 def test_where_nobody_schedules_one_is_told_how_to_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cluster_module, "_CONNECT_S", 0.2)
+    monkeypatch.setattr(dask_module, "_CONNECT_S", 0.2)
     arguments = ["--trials", "1", "--cluster", "tcp://127.0.0.1:9", "--store", str(tmp_path)]
 
     assert run_command(["soak", *arguments]) == 254

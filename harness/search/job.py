@@ -111,20 +111,20 @@ class Proved:
     why: str
 
 
-Errand = Try | Keep | Recheck | Shrink | Prove
+TrialJob = Try | Keep | Recheck | Shrink | Prove
 Answer = Outcome | Kept | Rechecked | Shrunk | Proved
 
 
 @dataclass(frozen=True, slots=True)
-class Errands:
-    """Does the errands of a campaign; sent to the workers, hence plain data."""
+class TrialJobs:
+    """Does the jobs of a campaign; sent to the workers, hence plain data."""
 
     swarm: Swarm
     runner: str = TRIAL_RUNNER
 
-    def __call__(self, errand: Errand) -> Answer:
+    def __call__(self, job: TrialJob) -> Answer:
         """Do one."""
-        match errand:
+        match job:
             case Try(seed, recipe, twice):
                 return self._try(seed, recipe, twice)
             case Shrink(finding, plan):
@@ -156,9 +156,9 @@ class Errands:
         return simplest_alike(trial, run, Allowance.of(_SHRINKING_S))
 
 
-def stays_home(errand: Errand) -> bool:
-    """Whether an errand leaves files behind, which nobody here would find on another machine."""
-    return isinstance(errand, Keep)
+def must_stay_here(job: TrialJob) -> bool:
+    """Whether an job leaves files behind, which nobody here would find on another machine."""
+    return isinstance(job, Keep)
 
 
 def warm_modules(workload: str) -> tuple[str, ...]:
