@@ -32,8 +32,8 @@ COMMANDS = {
 """Where each subcommand lives; a module is imported only when its command is asked for."""
 
 
-_OF_USERS = (FileExistsError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
-"""What the world says to a path that a user gave."""
+_COMPLETE = "_OSTRAKON_COMPLETE"
+"""The environment variable by which a shell asks for completions, as click names it."""
 
 
 class _LazyGroup(click.Group):
@@ -58,7 +58,7 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not ctx.resilient_parsing and not args[0].startswith("-") and args[0] not in COMMANDS:
             from ostrakon.harness.catalogue import UnknownName
 
             raise UserError(str(UnknownName("command", args[0], COMMANDS)))
@@ -77,6 +77,9 @@ def ostrakon() -> None:
 
     Trials run a system under faults; checkers judge what was recorded; reports show what went wrong.
     Exit status: 0 valid, 1 invalid, 2 unknown, 254 bad arguments, 255 our own failure.
+
+    Completion in a shell: eval "$(_OSTRAKON_COMPLETE=bash_source ostrakon)", or zsh_source; in fish:
+    _OSTRAKON_COMPLETE=fish_source ostrakon | source.
     """
 
 
@@ -87,6 +90,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command; returns its exit status. No traceback for a user's mistake."""
+    if arguments is None and (instruction := os.environ.get(_COMPLETE)):
+        from click.shell_completion import shell_complete
+
+        return shell_complete(ostrakon, {}, "ostrakon", _COMPLETE, instruction)
     try:
         # Not `ostrakon.main`, which exits with 1 when nobody reads its output any more; and 1 means invalid.
         with ostrakon.make_context(

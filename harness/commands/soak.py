@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ostrakon.harness.commands.completion import complete_workload
 from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 
 
 @click.command()
-@click.argument("workloads", metavar="[WORKLOAD[,WORKLOAD...]]", required=False)
+@click.argument(
+    "workloads", metavar="[WORKLOAD[,WORKLOAD...]]", required=False, shell_complete=complete_workload
+)
 @click.option("--for", "seconds", callback=_seconds, metavar="TIME", help="How long: 90s, 10m, 8h, 1h30m.")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="How many trials.")
 @click.option(

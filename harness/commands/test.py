@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ostrakon.harness.commands.completion import complete_nemesis, complete_workload
 from ostrakon.harness.commands.outcome import show
 from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("workload")
+@click.argument("workload", shell_complete=complete_workload)
 @click.option(
     "--seed", type=click.IntRange(min=0), help="What to draw everything from; a random one if not given."
 )
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--nemesis",
     metavar="A,B",
+    shell_complete=complete_nemesis,
     default="mixed",
     show_default=True,
     help="Kinds of fault, by comma: see `ostrakon list`. `none` for none, `mixed` for some of all; "
