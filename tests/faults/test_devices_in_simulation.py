@@ -165,7 +165,7 @@ def test_writes_fail_while_the_disk_does(toy: Toy) -> None:
     assert toy.is_well()
 
 
-def test_what_a_failed_sync_was_to_keep_is_never_kept(toy: Toy) -> None:
+def test_what_a_failed_sync_was_to_keep_may_be_there_after_a_power_loss_or_not(toy: Toy) -> None:
     with failing_disk(toy.machines, ["scribe"], "sync") as fault:
         assert toy.notes(1.0) == 0
     assert toy.is_well()
@@ -177,7 +177,8 @@ def test_what_a_failed_sync_was_to_keep_is_never_kept(toy: Toy) -> None:
     assert set(toy.refused) == {errno.EIO}
     assert fault.effect().operations == len(toy.refused) >= 9
     kept = [int(number) for number in toy.found[-1].replace(b"\0", b" ").split()]
-    assert kept[: len(noted)] == noted, "there are holes where syncs have failed"
+    assert set(noted) <= set(kept), "what was synced is there"
+    assert set(kept) - set(noted), "some of what a sync failed to keep is there, too"
 
 
 def test_power_fails_between_a_write_and_its_sync(toy: Toy) -> None:

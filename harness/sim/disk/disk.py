@@ -16,15 +16,16 @@ import os
 import random
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import trio
 from trio.lowlevel import Abort
 
-from ostrakon.harness.sim.disk.directory import Directory
 from ostrakon.harness.sim.disk.disk_fault import Decay, DiskFault, FaultyDisk, decay
 from ostrakon.harness.sim.disk.file_locks import FileLocks
-from ostrakon.harness.sim.disk.inode import Inode, Resize, Write, survivors
+from ostrakon.harness.sim.disk.inode import Inode, Resize, Write
+from ostrakon.harness.sim.disk.names import Names
+from ostrakon.harness.sim.kernel.kernel import NEVER_NS
 from ostrakon.harness.sim.runtimes.trio.run import Trap, park
 from ostrakon.harness.substrates.errors import injected_error
 from ostrakon.harness.substrates.latency import Exponential, Latency
@@ -37,11 +38,17 @@ _UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
 _FOR_EVER = Trap(lambda _: Abort.SUCCEEDED)
 
 
+class Sync(NamedTuple):
+    """A sync under way: the files, and how many changes of each, and of the names, it makes durable."""
+
+    files: tuple[tuple[Inode, int], ...]
+    entries: int
+
+
 class SimDisk:
     """The disk as its machine's program uses it, and as the nemesis spoils it."""
 
     def __init__(self, machine: Host) -> None:
-        self.directory = Directory()
         self.sync_latency: Latency = Exponential(mean_ms=1.0, floor_ms=0.2)
         """How long it takes to make something durable; slow disks have another."""
         self.capacity: int | None = None
@@ -90,57 +97,55 @@ class SimDisk:
         await self._begin("write", path)
         inode = self.inode(path)
         inode.change(Resize(size))
+        begun = self.begin_sync(inode)
         await self.wait()
-        self.sync_inode(inode)
+        self.end_sync(begun)
 
     async def sync(self, path: str) -> None:
         """Make a file and its name durable. Raises: FileNotFoundError, OSError."""
         await self._begin("sync", path)
-        inode = self.inode(path)
+        begun = self.begin_sync(self.inode(path))
         await self.wait()
-        self.sync_inode(inode)
+        self.end_sync(begun)
 
     async def replace(self, path: str, data: bytes) -> None:
         """Put new content in the place of a file, at once and durably. Raises: OSError."""
         await self._begin("write", path, len(data))
         await self.wait()
         self.check("sync")
-        self.directory.link(path, Inode.holding(data))
-        self.directory.commit()
+        inode = self.names.new()
+        inode.cached[:] = inode.durable[:] = data
+        self.names.link(path, inode)
+        self.names.commit()
         self.syncs += 1
 
     async def remove(self, path: str) -> None:
         """Remove a file, durably. Raises: FileNotFoundError, OSError."""
         await self._begin("write", path)
         self.inode(path)
-        self.directory.unlink(path)
-        self.directory.commit()
+        self.names.unlink(path)
+        self.names.commit()
 
     async def exists(self, path: str) -> bool:
         """Whether there is such a file."""
         await self._begin("read", path)
-        return path in self.directory.names
+        return path in self.names.files
 
     async def list(self, directory: str = "") -> list[str]:
         """The paths of the files below a directory, sorted."""
         await self._begin("read", directory)
         prefix = directory.rstrip("/") + "/" if directory else ""
-        return sorted(path for path in self.directory.names if path.startswith(prefix))
+        return sorted(path for path in self.names.files if path.startswith(prefix))
 
     # What happens to it.
 
     def power_off(self) -> None:
         """Lose what was not synced, or some of it."""
-        before = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
-        self.directory.power_off(self._rng)
-        left: dict[Inode, Inode] = {}  # A file that has several names is still one.
-        for path in sorted(self.directory.names):
-            inode = self.directory.names[path]
-            if inode not in left:
-                left[inode] = Inode.holding(survivors(inode, self._rng), inode.modified_s)
-            self.directory.names[path] = left[inode]
-        self.directory.restart()
-        after = {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
+        before = self.files
+        self.names.power_off(self._rng)
+        for _, inode in sorted(self._each_file().items()):
+            inode.lose_power(self._rng)
+        after = self.files
         self.lost_writes += sum(after.get(path) != content for path, content in before.items())
 
     def fail(self, operation: Operation, error: int = errno.EIO) -> None:
@@ -160,7 +165,7 @@ class SimDisk:
     def decay(self, kind: Decay) -> int:
         """Damage a file where it lies, for good. Returns how many are damaged: none, if all are empty."""
         rng = self._machine.world.rng("decay", self._machine.name, self.decayed)
-        damaged = decay(kind, [inode for _, inode in sorted(self.directory.names.items())], rng)
+        damaged = decay(kind, [inode for _, inode in sorted(self.names.files.items())], rng)
         self.decayed += damaged
         return damaged
 
@@ -178,23 +183,23 @@ class SimDisk:
     @property
     def files(self) -> dict[str, bytes]:
         """What programs see, by path."""
-        return {path: bytes(inode.cached) for path, inode in self.directory.names.items()}
+        return {path: bytes(inode.cached) for path, inode in self.names.files.items()}
 
     @property
     def used(self) -> int:
         """Bytes in all files."""
-        return sum(len(inode.cached) for inode in dict.fromkeys(self.directory.names.values()))
+        return sum(len(inode.cached) for inode in self._each_file().values())
 
     # What both ports are made of.
 
     def inode(self, path: str, *, create: bool = False) -> Inode:
         """The file of this name. Raises: FileNotFoundError, unless it is to be created."""
-        inode = self.directory.names.get(path)
+        inode = self.names.inodes.get(path)
         if inode is None:
             if not create:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-            inode = Inode()
-            self.directory.link(path, inode)
+            inode = self.names.new()
+            self.names.link(path, inode)
         return inode
 
     def content(self, path: str) -> bytes:
@@ -215,17 +220,45 @@ class SimDisk:
             is_lost = self.faulty.strikes("lost write")
         inode.change(write, reaches_device=not is_lost)
 
-    def sync_inode(self, inode: Inode) -> None:
-        """Make a file and all names durable. Raises: OSError."""
+    def begin_sync(self, *inodes: Inode) -> Sync:
+        """Files are to be made durable, with all names: what is written from now on need not be."""
+        return Sync(tuple((inode, inode.changes) for inode in inodes), self.names.entries)
+
+    def end_sync(self, begun: Sync) -> None:
+        """What was there when the sync began is durable now. Raises: OSError."""
         try:
             self.check("sync")
         except OSError:
-            inode.fail_to_sync()
+            for inode, changes in begun.files:
+                inode.fail_to_sync(self._rng, changes)
             raise
         if not (self._has_faults and self.faulty.strikes("lying sync")):
-            inode.sync()
-            self.directory.commit()
+            for inode, changes in begun.files:
+                inode.sync(changes)
+            self.names.commit(begun.entries)
         self.syncs += 1
+
+    def sync_for(self, process: Owner, path: str, *inodes: Inode) -> None:
+        """As `sync`, for ordinary code of a process, which blocks meanwhile. Raises: OSError."""
+        self.begin(process, "sync", path)
+        begun = self.begin_sync(*inodes)
+        process.block(self._kernel.now_ns + self.delay_ns())
+        self.end_sync(begun)
+
+    def begin(self, process: Owner, operation: Operation, path: str, growth: int = 0) -> None:
+        """Ordinary code of a process is about to do something; `growth` is how many bytes it would add.
+
+        Raises: OSError, if that fails these days, does not fit, or the process is gone.
+        """
+        process.require_alive()
+        if self._kernel.choice_log is not None:
+            self._kernel.note_choice("disk", operation, path, growth)
+        if self.on_operation is not None:
+            self.on_operation(operation, path)
+            if not process.alive:
+                process.block(NEVER_NS)
+        if operation != "sync":  # That fails when it is tried, after its time.
+            self.check(operation, growth)
 
     def check(self, operation: Operation, growth: int = 0) -> None:
         """Raises: OSError, if the operation fails these days or so many more bytes do not fit."""
@@ -251,6 +284,16 @@ class SimDisk:
         return delay_ns
 
     # Below.
+
+    @cached_property
+    def names(self) -> Names:
+        """The names of all files. Made when they are first needed, for most machines have none."""
+        return Names()
+
+    def _each_file(self) -> dict[str, Inode]:
+        """Each regular file once, by the first of its names."""
+        first = {inode: path for path, inode in sorted(self.names.files.items(), reverse=True)}
+        return {path: inode for inode, path in first.items()}
 
     def _shown(self, inode: Inode) -> bytes | bytearray:
         is_stale = bool(self._has_faults and inode.unsynced and self.faulty.strikes("stale read"))

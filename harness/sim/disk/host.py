@@ -50,6 +50,14 @@ class Owner(Protocol):
     def name(self) -> str: ...
     @property
     def machine(self) -> Host: ...
+
+    umask: int
+    """Permissions that new files do not get."""
+
+    @property
+    def rng(self) -> random.Random:
+        """Its own randomness."""
+
     @property
     def files(self) -> dict[int, SimFile | None]: ...
     @property

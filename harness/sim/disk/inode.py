@@ -1,8 +1,12 @@
-"""One file: what programs see of it, what a power failure leaves, and the way from this to that."""
+"""One file: what programs see of it, what a power failure leaves, and the way from this to that.
+
+Directories, UNIX sockets and devices are inodes, too; they have no content.
+"""
 
 from __future__ import annotations
 
 import random
+import stat
 from dataclasses import dataclass, field
 
 
@@ -26,7 +30,7 @@ Change = Write | Resize
 
 @dataclass(slots=True, eq=False)
 class Inode:
-    """The content of a file, in the page cache and on the device."""
+    """A file, by whatever names it is known, with its content in the page cache and on the device."""
 
     cached: bytearray = field(default_factory=bytearray)
     """What programs see."""
@@ -34,29 +38,67 @@ class Inode:
     """What is on the device for certain."""
     unsynced: list[Change] = field(default_factory=list)
     """What leads from there to what programs see."""
-    modified_s: float | None = None
-    """When a program wrote last, in Unix seconds; None if it was before the simulation."""
+    changes: int = 0
+    """How many changes there have been that are to reach the device."""
+    number: int = 0
+    """What `os.stat` shows as `st_ino`; it stays the same for the life of the file."""
+    mode: int = stat.S_IFREG | 0o644
+    """The kind of file, and the permissions, which nobody enforces."""
+    links: int = 0
+    """How many names it has."""
+    device: str = ""
+    """Which device it is: `null`, `zero`, `full` or `urandom`; empty for anything else."""
+    modified_ns: int | None = None
+    """When a program wrote last, in Unix nanoseconds; None if it was before the simulation."""
+    accessed_ns: int | None = None
+    changed_ns: int | None = None
 
     @classmethod
-    def holding(cls, content: bytes, modified_s: float | None = None) -> Inode:
+    def holding(cls, content: bytes) -> Inode:
         """A file with this content, durably."""
-        return cls(bytearray(content), bytearray(content), modified_s=modified_s)
+        return cls(bytearray(content), bytearray(content))
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a regular file."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return stat.S_ISDIR(self.mode)
 
     def change(self, change: Change, *, reaches_device: bool = True) -> None:
         """Change what programs see; a lost write is seen until the cache is gone, and never is durable."""
         apply(self.cached, change)
         if reaches_device:
+            self.changes += 1
             self.unsynced.append(change)
 
-    def sync(self) -> None:
-        """Make what was written durable."""
-        for change in self.unsynced:
+    def sync(self, upto: int | None = None) -> None:
+        """Make the changes durable that were made up to change number `upto`; None for all."""
+        for change in self._take(upto):
             apply(self.durable, change)
-        self.unsynced.clear()
 
-    def fail_to_sync(self) -> None:
-        """Drop what was to be written, as Linux does: the next sync succeeds without these bytes."""
-        self.unsynced.clear()
+    def fail_to_sync(self, rng: random.Random, upto: int | None = None) -> None:
+        """A sync has failed: forget what was to be written, of which some part has reached the device.
+
+        So does Linux: the pages count as clean, the next sync succeeds without them, and nobody knows which
+        of them are on the device (Rebello et al.: Can applications recover from fsync failures?, 2020).
+        """
+        self.durable[:] = survivors(self.durable, self._take(upto), rng)
+
+    def lose_power(self, rng: random.Random) -> None:
+        """Keep what was durable, and of what was not an arbitrary first part."""
+        left = survivors(self.durable, self.unsynced, rng)
+        self.cached, self.durable = bytearray(left), bytearray(left)
+        self.unsynced = []
+
+    def _take(self, upto: int | None) -> list[Change]:
+        newer = 0 if upto is None else self.changes - upto
+        count = max(0, len(self.unsynced) - newer)
+        taken, self.unsynced = self.unsynced[:count], self.unsynced[count:]
+        return taken
 
 
 def apply(content: bytearray, change: Change) -> None:
@@ -70,14 +112,14 @@ def apply(content: bytearray, change: Change) -> None:
             content[offset : offset + len(data)] = data
 
 
-def survivors(inode: Inode, rng: random.Random) -> bytes:
-    """What a power failure leaves: what was durable and some first changes since, the last perhaps torn."""
-    content = bytearray(inode.durable)
-    kept = rng.randrange(len(inode.unsynced) + 1)
-    for change in inode.unsynced[:kept]:
+def survivors(durable: bytearray, unsynced: list[Change], rng: random.Random) -> bytes:
+    """What is left where not all is synced: the durable and some first changes, the last perhaps torn."""
+    content = bytearray(durable)
+    kept = rng.randrange(len(unsynced) + 1)
+    for change in unsynced[:kept]:
         apply(content, change)
-    if kept < len(inode.unsynced) and rng.random() < 0.5:
-        match inode.unsynced[kept]:
+    if kept < len(unsynced) and rng.random() < 0.5:
+        match unsynced[kept]:
             case Write(offset, data):
                 apply(content, Write(offset, data[: rng.randrange(len(data) + 1)]))
             case Resize():

@@ -51,6 +51,8 @@ class Process:
         """The file descriptors that its sockets show; each is used once."""
         self.files: dict[int, SimFile | None] = {}
         """Open files by their descriptor; None where one was closed."""
+        self.umask = 0o022
+        """Permissions that the files it makes do not get."""
         self.signal_handlers: dict[int, Any] = {}
         self.event_loop: Any = None
         """Its event loop, if it runs asyncio."""
@@ -318,6 +320,7 @@ class Process:
             raise KeyboardInterrupt from error
         if isinstance(error, SystemExit) and not error.code:
             self._outcome = Value(None)
+        self._kernel.current = None  # What is told of its end is told by the harness, not by the program.
         self.machine.process_ended(self)
 
 

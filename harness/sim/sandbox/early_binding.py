@@ -35,12 +35,13 @@ def bound_early(patches: Iterable[Patch]) -> Iterator[Patch]:
     for module in list(sys.modules.values()):
         name = getattr(module, "__name__", "")
         attributes = getattr(module, "__dict__", None)
-        # Python's own machinery for imports must go on reading the real disk.
-        if isinstance(attributes, dict) and name not in _NEVER and not str(name).startswith("importlib."):
+        # Python's own machinery for imports must go on reading the real disk, and so must we.
+        if isinstance(attributes, dict) and name not in _NEVER and not str(name).startswith(_NEVER_BELOW):
             yield from finder.in_namespace(module, attributes)
 
 
 _NEVER = frozenset(sys.builtin_module_names) - {"__main__"} | {"zipimport", "_frozen_importlib_external"}
+_NEVER_BELOW = ("importlib.", "ostrakon.harness.sim.")
 _OURS = f"{os.sep}harness{os.sep}sim{os.sep}"
 _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
 """Flags of classes: made at run time; not to be changed."""

@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from ostrakon.harness.sim.disk.filesystem import WRITING, is_installed
@@ -109,10 +110,23 @@ def _judge(process: Resident, event: str, args: tuple[Any, ...]) -> None:
         if args[0] >= FIRST_DESCRIPTOR:
             refuse(process, "mmap of a file", "read and write it")
     elif event == "open":
-        if args[2] & WRITING and not _is_cache(args[0]):
-            refuse(process, f"writing to the real file {args[0]}", _FILES)
+        writes = bool(args[2] & WRITING)
+        if not _is_cache(args[0]) and (writes or not _is_import()):
+            refuse(process, f"{'writing to' if writes else 'reading'} the real file {args[0]}", _FILES)
     elif not _is_cache(args[0]):
         refuse(process, f"{event}({args[0]!r})", _FILES)
+
+
+def _is_import() -> bool:
+    """Whether Python reads something to import it; that may be anywhere, and is the same for all machines."""
+    frame: FrameType | None = sys._getframe(3)
+    for _ in range(4):
+        if frame is None:
+            return False
+        if frame.f_code.co_filename.startswith(("<frozen importlib.", "<frozen zipimport")):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_cache(path: Any) -> bool:

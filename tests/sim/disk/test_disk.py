@@ -59,7 +59,7 @@ def test_some_power_failures_tear_the_last_write() -> None:
         file = Inode()
         for _ in range(3):
             file.change(Write(len(file.cached), b"0123456789"))
-        return len(survivors(file, random.Random(seed))) % 10
+        return len(survivors(file.durable, file.unsynced, random.Random(seed))) % 10
 
     assert len({tail(seed) for seed in range(50)}) > 5
 
@@ -81,7 +81,7 @@ def test_what_survives_is_what_was_durable_and_a_prefix_of_the_rest(
     for change in unsynced:
         file.change(change)
 
-    left = survivors(file, random.Random(seed))
+    left = survivors(file.durable, file.unsynced, random.Random(seed))
 
     assert left in _possible(bytes(file.durable), unsynced)
 

@@ -193,6 +193,8 @@ def test_each_process_has_a_random_stream_of_its_own() -> None:
     assert last_of_b(1) == last_of_b(5)
 
 
+FILE_IO: list[Callable[..., Any]] = [io.FileIO]
+OPEN: list[Callable[..., Any]] = [os.open]
 REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("descriptor", lambda: socket.socket(fileno=0), "use trio.socket"),
     ("subclass", lambda: type("Mine", (socket.socket,), {})(), "use trio.socket"),
@@ -222,7 +224,13 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("symbolic link", lambda: os.symlink("/a", "/b"), "os.link"),
     ("other directory", lambda: os.chdir("/"), "whole paths"),
     ("lock of records", lambda: fcntl.lockf(os.open("/f", os.O_RDWR | os.O_CREAT), 1), "fcntl.flock"),
-    ("file by another door", lambda: io.FileIO(REAL, "w"), "as they are when they are called"),
+    ("file by another door", lambda: FILE_IO[0](REAL, "w"), "as they are when they are called"),
+    ("reading by another door", lambda: FILE_IO[0]("/etc/passwd"), "as they are when they are called"),
+    (
+        "reading by descriptor",
+        lambda: OPEN[0]("/etc/passwd", os.O_RDONLY),
+        "as they are when they are called",
+    ),
     ("removal by another door", lambda: remove_bound_before(path=REAL), "as they are when they are called"),
 ]
 REAL = "/tmp/of-the-real-machine"
