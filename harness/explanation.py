@@ -27,6 +27,7 @@ _COUNTED = {
     "operations": "struck {} operations of the disk",
     "files": "damaged {} files",
 }
+_INERT = "changed nothing"
 _CUTS = ("partition", "drop", "clog")
 _OPS_MAX, _FAULTS_MAX, _VALUE_MAX = 8, 6, 100
 
@@ -47,9 +48,14 @@ class FaultSpan:
     """What it changed, in words."""
     is_restart: bool
 
+    @property
+    def has_effect(self) -> bool:
+        """Whether it changed anything."""
+        return bool(self.did) and not self.did.startswith(_INERT)
+
     def line(self) -> str:
         """`partition n1 | n2 n3, 0.40–1.10 s, stopped 12 messages`."""
-        return ", ".join((f"{self.kind} {self.aim}".strip(), self.when, self.did or "changed nothing"))
+        return ", ".join((f"{self.kind} {self.aim}".strip(), self.when, self.did or _INERT))
 
     @property
     def when(self) -> str:
@@ -119,7 +125,7 @@ class _Between:
 
 def _between(faults: Sequence[FaultSpan], begin_ns: int, end_ns: int) -> list[_Between]:
     """The faults that were active in this time and did something."""
-    active = [span for span in faults if span.overlaps(begin_ns, end_ns) and span.did]
+    active = [span for span in faults if span.overlaps(begin_ns, end_ns) and span.has_effect]
     return [
         _Between(
             span.begin_ns,
@@ -337,7 +343,10 @@ class _Lost:
     @property
     def _restart(self) -> Iterator[str]:
         begin_ns, end_ns = self.acknowledged.begin_ns, self.observer.end_ns or self.observer.begin_ns
-        if any(span.is_restart and begin_ns <= span.begin_ns <= end_ns and span.did for span in self.faults):
+        if any(
+            span.is_restart and begin_ns <= span.begin_ns <= end_ns and span.has_effect
+            for span in self.faults
+        ):
             yield "after a restart"
 
     def lines(self) -> Iterator[str]:
@@ -414,7 +423,7 @@ def _span(number: int, begun: Op, end_ns: int | None, effect: Mapping[str, Any])
     if not did and nodes:
         did = ["took effect"]
     if effect and effect.get("inert"):
-        did = [f"changed nothing: {why}"] if (why := effect.get("why_inert")) else []
+        did = [f"{_INERT}: {why}"] if (why := effect.get("why_inert")) else []
     return FaultSpan(
         number, kind, aim, begun.time, end_ns, ", ".join(did), str(fields.get("kind")) in _RESTARTS
     )

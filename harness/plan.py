@@ -105,6 +105,17 @@ class Deviation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     """How much later it (or its copy) arrives."""
 
 
+class PlannedOp(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One operation of a client that a plan asks for itself."""
+
+    at_ms: float
+    """When it begins, in milliseconds of virtual time, or as soon after that as the client is free."""
+    client: int
+    """Which of the concurrent clients does it, counted from 0."""
+    f: str
+    value: Any = None
+
+
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything a trial depends on."""
 
@@ -125,6 +136,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Operations that clients start per second of virtual time, all together."""
     time_limit_s: float = 5.0
     """How long clients act before the final phase begins."""
+    ops: tuple[PlannedOp, ...] | msgspec.UnsetType = msgspec.UNSET
+    """The operations of all clients, in the place of those that the workload's generators make."""
     options: Mapping[str, Any] = {}
     """What the workload wants to know beyond this."""
     latency: Latency = Latency()
@@ -266,6 +279,11 @@ def _nonsense(plan: Plan) -> Iterator[str]:
         yield f"rate is {plan.rate}, expected a number above 0, and {RATE_MAX:,} at most"
     if not 0 < plan.time_limit_s < inf:
         yield f"time_limit_s is {plan.time_limit_s}, expected a number above 0"
+    for number, op in enumerate(plan.ops if plan.ops is not msgspec.UNSET else ()):
+        if not 0 <= op.at_ms < inf:
+            yield f"ops[{number}].at_ms is {op.at_ms}, expected 0 or more"
+        if not 0 <= op.client < plan.concurrency:
+            yield f"ops[{number}].client is {op.client}, expected 0 to {plan.concurrency - 1}"
     if plan.liveness_s is not None and not 0 < plan.liveness_s < inf:
         yield f"liveness_s is {plan.liveness_s}, expected more than 0, or none at all"
     if not 0 <= plan.buggify <= 1:

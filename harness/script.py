@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import eq
+
+from msgspec import UNSET
 
 from ostrakon.harness.faults import schedule
 from ostrakon.harness.faults.nemesis import start
 from ostrakon.harness.generator import (
     GENERATOR_NOTES,
     Generator,
+    OpRequest,
     any_of,
     clients,
     lift,
+    not_before,
+    on,
     phases,
     sequence,
     time_limit,
 )
 from ostrakon.harness.generator import nemesis as by_nemesis
-from ostrakon.harness.plan import Plan
+from ostrakon.harness.plan import Plan, PlannedOp
 from ostrakon.harness.resolution import ResolvedPlan
 
 FINAL_PHASE_S = 60.0
@@ -31,13 +38,24 @@ def script(resolved: ResolvedPlan, rng: random.Random) -> Generator:
     In a trial of liveness, some faults begin before that and never end.
     """
     plan, workload = resolved.plan, resolved.workload
-    busy = clients(time_limit(plan.time_limit_s, _made(workload.generator, plan, rng)))
-    final = _made(workload.final, plan, rng) if workload.final is not None else sequence()
+    if plan.ops is not UNSET:
+        busy, final = clients(_planned(plan.ops)), sequence()
+    else:
+        busy = clients(time_limit(plan.time_limit_s, _made(workload.generator, plan, rng)))
+        final = _made(workload.final, plan, rng) if workload.final is not None else sequence()
     acting = any_of(busy, schedule(plan.faults))
     if (phase := resolved.liveness_phase) is None:
         return phases(acting, clients(final))
     lasting = (start(number, fault) for number, fault in enumerate(phase.faults, len(plan.faults)))
     return phases(acting, by_nemesis(sequence(*lasting)), clients(final))
+
+
+def _planned(ops: Sequence[PlannedOp]) -> Generator:
+    """Each operation by its client at its time, or as soon after that as the client is free."""
+    by_client: dict[int, list[Generator]] = {}
+    for op in ops:
+        by_client.setdefault(op.client, []).append(not_before(op.at_ms / 1000, OpRequest(op.f, op.value)))
+    return any_of(*(on(partial(eq, client), sequence(*each)) for client, each in sorted(by_client.items())))
 
 
 def _made(make: Callable[[Plan, random.Random], Generator], plan: Plan, rng: random.Random) -> Generator:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.plan import Fault as Fault
     from ostrakon.harness.plan import Latency as Latency
     from ostrakon.harness.plan import Plan as Plan
+    from ostrakon.harness.plan import PlannedOp as PlannedOp
     from ostrakon.harness.planning import plan_for as plan_for
     from ostrakon.harness.sim import NotSimulated as NotSimulated
     from ostrakon.harness.sim import World as World
@@ -62,7 +63,7 @@ _MODULES = {
     "harness.lines": ("lines_to", "reads_and_writes"),
     "harness.catalogue": ("find_workload",),
     "harness.faults": ("Package", "Steady", "fault_kinds"),
-    "harness.plan": ("BadPlan", "Deviation", "Fault", "Latency", "Plan"),
+    "harness.plan": ("BadPlan", "Deviation", "Fault", "Latency", "Plan", "PlannedOp"),
     "harness.planning": ("plan_for",),
     "harness.sim": ("NotSimulated", "World", "check_determinism", "sometimes"),
     "harness.store": ("Store",),

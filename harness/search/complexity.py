@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from ostrakon.harness.plan import Fault, Latency, Plan
@@ -22,6 +24,8 @@ def complexity(plan: Plan) -> Complexity:
         plan.time_limit_s,
         plan.latency.low_ms,
         plan.latency.high_ms,
+        *(op.at_ms for op in (plan.ops if isinstance(plan.ops, tuple) else ())),
+        *_planned_values(plan),
         *(number for fault in faults for number in _numbers_of(fault)),
         *(number for deviation in deviations for number in (deviation.message, deviation.ms)),
     ]
@@ -31,6 +35,7 @@ def complexity(plan: Plan) -> Complexity:
         len(plan.nemesis),
         plan.buggify,
         sum(map(_size_of_option, plan.options.values())),
+        _ops_and_clients(plan),
         plan.concurrency,
         plan.rate * plan.time_limit_s,
         plan.time_limit_s,
@@ -55,7 +60,11 @@ def is_readable(plan: Plan, *, nodes_max: int = NODES_READABLE) -> bool:
 def proposals(plan: Plan) -> int:
     """How many things clients ask for before the end, about: each one begins with one, unless the plan says
     itself who is asked for what."""
-    return len(plan.options.get("asks", ())) or plan.concurrency + round(plan.rate * plan.time_limit_s)
+    return (
+        planned_ops(plan)
+        or len(plan.options.get("asks", ()))
+        or plan.concurrency + round(plan.rate * plan.time_limit_s)
+    )
 
 
 def size_line(plan: Plan) -> str:
@@ -67,8 +76,21 @@ def size_line(plan: Plan) -> str:
         (len(plan.deviations), "deviation"),
     )
     words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
-    ops = max(1, round(plan.rate * plan.time_limit_s))
-    return f"{', '.join(words)}, about {ops} op{'' if ops == 1 else 's'} in {plan.time_limit_s:g} s"
+    ops = planned_ops(plan) or max(1, round(plan.rate * plan.time_limit_s))
+    about, lasts_s = "about ", plan.time_limit_s
+    if isinstance(plan.ops, tuple) and plan.ops:
+        about, lasts_s = "", max(op.at_ms for op in plan.ops) / 1000
+    return f"{', '.join(words)}, {about}{ops} op{'' if ops == 1 else 's'} in {lasts_s:g} s"
+
+
+def planned_ops(plan: Plan) -> int:
+    """How many operations the plan lists; 0 if it leaves them to the workload's generators."""
+    return len(plan.ops) if isinstance(plan.ops, tuple) else 0
+
+
+def _ops_and_clients(plan: Plan) -> float:
+    # A person reads a list of operations; what a generator makes of a seed nobody can see in the plan.
+    return planned_ops(plan) if isinstance(plan.ops, tuple) else math.inf
 
 
 def _numbers_of(fault: Fault) -> tuple[float, ...]:
@@ -83,6 +105,20 @@ def _size_of_option(value: Any) -> int:
 
 def _complexity_of_latency(latency: Latency) -> int:
     return _LATENCIES.index(latency.kind)
+
+
+def _planned_values(plan: Plan) -> Iterator[float]:
+    """The numbers in the values of listed operations."""
+
+    def numbers(value: Any) -> Iterator[float]:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield abs(value)
+        elif isinstance(value, list | tuple):
+            for part in value:
+                yield from numbers(part)
+
+    for op in plan.ops if isinstance(plan.ops, tuple) else ():
+        yield from numbers(op.value)
 
 
 def _digits(number: float) -> int:

@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.history import History
 from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.search.aftermath import without_aftermath
 from ostrakon.harness.search.allowance import Allowance
 from ostrakon.harness.search.complexity import NODES_READABLE, complexity, is_readable
 from ostrakon.harness.search.outcome import Run, Trial, reason_of
-from ostrakon.harness.search.passes import PASSES, QUICK_PASSES, aimed_faults
+from ostrakon.harness.search.passes import PASSES, QUICK_PASSES, aimed_faults, without_faults
+from ostrakon.harness.search.scripted import SCRIPT_PASSES, scripted_plans
 from ostrakon.harness.search.shrink import shrink
 from ostrakon.harness.search.small_world import broken_properties, small_world_plans
 from ostrakon.harness.search.smallest import calm_plans, struck_plans
@@ -70,6 +73,8 @@ class _Failure:
 
     def simplest(self, allowance: Allowance) -> Plan:
         plan = self.trial.plan
+        if not self._has_model and plan.substrate == "sim":
+            return self._by_script(allowance)
         found = self._by_model(allowance) if self._has_model else None
         return shrink(
             found or plan,
@@ -79,6 +84,35 @@ class _Failure:
             note=self.note,
             guesses=() if found is not None else self._guesses(),
         )
+
+    def _by_script(self, allowance: Allowance) -> Plan:
+        """The simplest plan found that lists its operations, or one that does not if none of those fails."""
+        plan = self.trial.plan
+        history = History(self.trial.history)
+        guesses = scripted_plans(plan, history, self.trial.anomalies) if plan.ops is UNSET else iter(())
+        for guess in _until(allowance, guesses):
+            if (alike := self._alike(guess)) is not None:
+                self.note(guess)
+                # Now that it is known what is needed for the failure, the rest is looked for once more.
+                again = scripted_plans(guess, History(alike.history), alike.anomalies)
+                plan = next(
+                    (smaller for smaller in _until(allowance, again) if self._is_smaller(smaller, guess)),
+                    guess,
+                )
+                self.note(plan)
+                break
+        passes = (*SCRIPT_PASSES, *QUICK_PASSES) if plan.ops is not UNSET else PASSES
+        return shrink(
+            plan,
+            self._is_alike,
+            passes=(*passes[:1], without_faults, *passes[1:]),
+            enough=allowance.is_spent,
+            note=self.note,
+            guesses=self._guesses() if plan.ops is UNSET else (),
+        )
+
+    def _is_smaller(self, plan: Plan, than: Plan) -> bool:
+        return complexity(plan) < complexity(than) and self._is_alike(plan)
 
     @property
     def _has_model(self) -> bool:

@@ -108,7 +108,7 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 def _names_in(plan: Plan) -> list[str]:
     """What has to be imported to spell the plan."""
     spelled = spell(plan)
-    return [name for name in ("Deviation", "Fault", "Latency", "Plan") if f"{name}(" in spelled]
+    return [name for name in ("Deviation", "Fault", "Latency", "Plan", "PlannedOp") if f"{name}(" in spelled]
 
 
 def _as_docstring(text: str) -> str:

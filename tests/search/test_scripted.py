@@ -1,0 +1,138 @@
+"""Plans that list their operations, and what can be left out of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace as with_parts
+
+import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.generator import OpRequest, limit, numbered
+from ostrakon.harness.history import History, Trace
+from ostrakon.harness.plan import BadPlan, Plan, PlannedOp, decode_plan, encode_plan, require_sense
+from ostrakon.harness.search.complexity import complexity, size_line
+from ostrakon.harness.search.scripted import (
+    fewer_planned_clients,
+    fewer_planned_ops,
+    rounder_planned_times,
+    scripted_plans,
+    smaller_planned_values,
+)
+from ostrakon.harness.search.shrunk import shrink_trial
+from ostrakon.harness.trial import run
+from ostrakon.harness.workload import Workload
+from ostrakon.workloads.register import REGISTER
+from tests.trial.toy import toy
+
+OPS = (
+    PlannedOp(12.3, 1, "write", 40),
+    PlannedOp(34.5, 4, "read"),
+    PlannedOp(56.7, 4, "write", 70),
+    PlannedOp(78.9, 2, "cas", [40, 70]),
+)
+LISTED = Plan(workload="toy", seed=1, ops=OPS)
+DRAWN = Plan(workload="toy", seed=1)
+
+
+def test_a_plan_that_lists_its_operations_runs_those_and_no_others() -> None:
+    ops = (PlannedOp(5.0, 0, "add", 7), PlannedOp(9.5, 1, "add", 8), PlannedOp(9.5, 0, "add", 9))
+    plan = Plan(workload="toy", seed=1, nodes=1, concurrency=2, ops=ops)
+
+    begun = list(run(plan, workload=toy()).history.where(type="invoke"))
+
+    assert [(op.time, op.process, op.f, op.value) for op in begun[:2]] == [
+        (5_000_000, 0, "add", 7),
+        (9_500_000, 1, "add", 8),
+    ]
+    assert [op.value for op in begun] == [7, 8, 9]
+
+
+def test_a_plan_made_of_a_history_goes_the_same_way() -> None:
+    plan = Plan(workload="register", seed=3, nodes=3, time_limit_s=1.0)
+    first = run(plan, workload=REGISTER)
+    *_, whole = scripted_plans(plan, first.history, ())
+
+    again = run(whole, workload=REGISTER)
+
+    def begun(history: History) -> list[tuple[object, ...]]:
+        # Trio's clock counts in floating-point seconds: whole nanoseconds are not kept.
+        return [(op.time // 1000, op.process, op.f, op.value) for op in history.where(type="invoke")]
+
+    assert begun(again.history) == begun(first.history)
+
+
+def test_listed_operations_are_kept_in_a_plans_text_and_others_add_nothing_to_it() -> None:
+    assert decode_plan(encode_plan(LISTED)) == LISTED
+    assert b'"ops"' not in encode_plan(DRAWN)
+
+
+@pytest.mark.parametrize("op", [PlannedOp(-1.0, 0, "read"), PlannedOp(0.0, 5, "read")])
+def test_an_operation_that_cannot_be_done_is_refused(op: PlannedOp) -> None:
+    with pytest.raises(BadPlan, match=r"ops\[0\]"):
+        require_sense(Plan(workload="toy", seed=1, ops=(op,)))
+
+
+def test_any_single_operation_is_left_out() -> None:
+    left = [plan.ops for plan in fewer_planned_ops(LISTED)]
+
+    for gone in range(len(OPS)):
+        assert (*OPS[:gone], *OPS[gone + 1 :]) in left
+
+
+def test_clients_get_small_numbers() -> None:
+    first = next(fewer_planned_clients(LISTED))
+
+    assert isinstance(first.ops, tuple)
+    assert [op.client for op in first.ops] == [0, 2, 2, 1]
+    assert first.concurrency == 3
+
+
+def test_values_get_small_names_that_stay_different() -> None:
+    first = next(smaller_planned_values(LISTED))
+
+    assert isinstance(first.ops, tuple)
+    assert [op.value for op in first.ops] == [0, None, 1, [0, 1]]
+
+
+def test_times_become_round() -> None:
+    first = next(rounder_planned_times(LISTED))
+
+    assert isinstance(first.ops, tuple)
+    assert [op.at_ms for op in first.ops] == [0.0, 0.0, 100.0, 100.0]
+
+
+def test_a_list_is_simpler_than_a_seed_and_the_shorter_list_the_simpler() -> None:
+    assert complexity(LISTED) < complexity(DRAWN)
+    assert complexity(replace(LISTED, ops=OPS[:2])) < complexity(LISTED)
+    assert "2 ops" in size_line(replace(LISTED, ops=OPS[:2]))
+    assert "about" in size_line(DRAWN)
+
+
+def test_passes_for_lists_propose_nothing_for_other_plans() -> None:
+    assert DRAWN.ops is UNSET
+    for each in (fewer_planned_ops, fewer_planned_clients, smaller_planned_values, rounder_planned_times):
+        assert list(each(DRAWN)) == []
+
+
+def test_a_failure_that_two_operations_show_is_shrunk_to_two() -> None:
+    def two_alike(plan: Plan, history: History, trace: Trace) -> Verdict:
+        """Wrong: a value of 3 or more was added before an even one was."""
+        done = list(history.where(f="add", type="ok"))
+        found = [
+            (a, b) for a in done for b in done if a.index < b.index and a.value >= 3 and b.value % 2 == 0
+        ]
+        return Verdict.of([Anomaly("out of order", "an even value came late", pair) for pair in found[:1]])
+
+    adds = numbered(lambda number: OpRequest("add", number))
+    workload: Workload = with_parts(toy(), check=two_alike, generator=lambda plan, rng: limit(20, adds))
+    failing = run(Plan(workload="toy", seed=2, nodes=3), workload=workload)
+    assert failing.valid == "invalid"
+
+    shrunk = shrink_trial(failing, 20.0, workload=workload).plan
+
+    assert isinstance(shrunk.ops, tuple)
+    assert len(shrunk.ops) == 2
+    assert (shrunk.nodes, shrunk.faults) == (1, ())
+    assert max(op.client for op in shrunk.ops) <= 1
