@@ -32,7 +32,7 @@ from ostrakon.harness.search.conviction import Hunt, Hunted, hunt
 from ostrakon.harness.search.failure import simplest_alike
 from ostrakon.harness.search.job import warm_modules
 from ostrakon.harness.search.outcome import load_run
-from ostrakon.harness.search.soak import Limits, Progress, soak
+from ostrakon.harness.search.soak import Limits, Progress, Workers, soak
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Finding
 
@@ -172,10 +172,8 @@ def soaked(
             campaign,
             path.parent / "store",
             Limits(trials=trials),
-            workers=workers,
+            Workers(workers, address, warm=warm_modules(WORKLOAD)),
             view=watcher,
-            cluster=address,
-            warm=warm_modules(WORKLOAD),
         )
         assert campaign.tally().trials == progress.tried == trials, progress.own_failures
     return watcher.trials_per_s(progress)

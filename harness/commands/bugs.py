@@ -82,7 +82,7 @@ def bugs(
     import msgspec
 
     from ostrakon.harness.search.benchmark import to_json
-    from ostrakon.harness.search.conviction import benchmark_jobs
+    from ostrakon.harness.search.conviction import BenchmarkSettings, benchmark_jobs
     from ostrakon.harness.search.swarm import Swarm
 
     found = _workload(workload, names)
@@ -91,9 +91,7 @@ def bugs(
     if substrate == "model" and found.model is None:
         raise UserError(f"the workload {workload!r} has no bare core for --substrate model; try sim")
     swarm = Swarm(workload=workload, substrate=substrate)
-    jobs = benchmark_jobs(
-        swarm,
-        names or tuple(found.bugs),
+    settings = BenchmarkSettings(
         first=seed,
         hunts=hunts,
         control=control,
@@ -103,6 +101,7 @@ def bugs(
         all_oracles=oracles,
         recipes=[recipe.name for recipe in swarm.recipes] if recipes else (None,),
     )
+    jobs = benchmark_jobs(swarm, names or tuple(found.bugs), settings)
     benchmark = _watched(jobs, workers or os.cpu_count() or 1)
     if as_json:
         expected = {name: bug.convicted_by for name, bug in found.bugs.items()}

@@ -185,6 +185,7 @@ def _run(
     from rich.console import Console
 
     from ostrakon.harness.search.job import warm_modules
+    from ostrakon.harness.search.soak import Workers
     from ostrakon.harness.search.soak import soak as run_soak
     from ostrakon.harness.search.summary import summarize
     from ostrakon.harness.search.view import PageView, watched
@@ -198,7 +199,8 @@ def _run(
 
     with watched(console) as view:
         page = PageView(view, write_page)
-        progress = run_soak(campaign, store, limits, workers=workers, view=page, cluster=cluster, warm=warm)
+        processes = Workers(workers, cluster, warm=warm)
+        progress = run_soak(campaign, store, limits, processes, view=page)
     summary = summarize(campaign, progress, resume=resume)
     _write_page(campaign, summary)
     _write_index(store)

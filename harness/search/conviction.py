@@ -96,32 +96,46 @@ class Controlled:
         )
 
 
-def benchmark_jobs(
-    swarm: Swarm,
-    bugs: Sequence[str],
-    *,
-    first: int,
-    hunts: int,
-    control: int,
-    trials_max: int,
-    cpu_s_max: float,
-    store: Path,
-    runner: str = TRIAL_RUNNER,
-    all_oracles: bool = False,
-    recipes: Sequence[str | None] = (None,),
-) -> list[Hunt | Control]:
-    """The benchmark in jobs: so many hunts for each bug, and so many trials of the correct system.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkSettings:
+    """How much a benchmark of seeded bugs tries."""
 
-    Each bug is hunted by each recipe alone; by None, with all of them.
-    """
+    first: int
+    """The first seed."""
+    hunts: int
+    """How many hunts for each bug."""
+    control: int
+    """How many trials of the correct system."""
+    trials_max: int
+    cpu_s_max: float
+    """When a hunt gives up: after so many trials, or so many seconds of CPU time."""
+    store: Path
+    """Where failing runs are kept."""
+    runner: str = TRIAL_RUNNER
+    """The function that runs a plan, as `module:function`."""
+    all_oracles: bool = False
+    """Whether a hunt goes on until each oracle has convicted the bug."""
+    recipes: Sequence[str | None] = (None,)
+    """The recipes by each of which every bug is hunted; None stands for all of them together."""
+
+
+def benchmark_jobs(swarm: Swarm, bugs: Sequence[str], settings: BenchmarkSettings) -> list[Hunt | Control]:
+    """The jobs of a benchmark: hunts for each bug, and trials of the correct system."""
+    first, control, runner = settings.first, settings.control, settings.runner
 
     def hunt_for(bug: str, recipe: str | None, number: int) -> Hunt:
         hunted = replace_in(swarm, bug=bug, recipe=recipe)
         start = first + number * _FAR_APART
-        return Hunt(hunted, start, trials_max, cpu_s_max, store, runner, all_oracles)
+        limits = settings.trials_max, settings.cpu_s_max
+        return Hunt(hunted, start, *limits, settings.store, runner, settings.all_oracles)
 
     return [
-        *(hunt_for(bug, recipe, number) for bug in bugs for recipe in recipes for number in range(hunts)),
+        *(
+            hunt_for(bug, recipe, number)
+            for bug in bugs
+            for recipe in settings.recipes
+            for number in range(settings.hunts)
+        ),
         *(
             Control(replace_in(swarm, bug=None), range(start, min(start + 100, first + control)), runner)
             for start in range(first, first + control, 100)

@@ -168,25 +168,32 @@ class Agenda:
         self.unshrunk.clear()
 
 
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Which processes run the trials of a soak, and how."""
+
+    count: int
+    """How many processes on this machine; with a `cluster`, one of them records failures."""
+    cluster: str | None = None
+    """The address of a Dask scheduler whose workers run the trials instead."""
+    runner: str = TRIAL_RUNNER
+    """The function that runs a plan, as `module:function`."""
+    warm: Sequence[str] = ()
+    """Modules that trials need; they are imported once for all workers."""
+    trial_limit_s: float = 120.0
+    """The wall time of one trial. A trial that takes longer is tried once more, and then it is `unknown`."""
+
+
 def soak(
     campaign: Campaign,
     store: Path,
     limits: Limits,
+    workers: Workers,
     *,
-    workers: int,
     view: View,
-    cluster: str | None = None,
-    runner: str = TRIAL_RUNNER,
-    warm: Sequence[str] = (),
-    trial_limit_s: float = 120.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Progress:
-    """Try seeds until a limit is reached, or SIGINT or SIGTERM arrives; every outcome is recorded.
-
-    A trial that takes more than `trial_limit_s` of wall time, or ends its worker otherwise, is tried once
-    more and then counted as unknown. `cluster` is the address of a Dask scheduler whose workers are to do
-    the work instead of `workers` processes here. `runner` names the function that runs a plan, as
-    `module:function`; `warm` names modules that trials need, so that they are imported once for all workers.
+    """Run trials until a limit is reached, or SIGINT or SIGTERM arrives; every outcome is recorded at once.
 
     Raises: BadCampaign, PoolFailed.
     """
@@ -195,16 +202,17 @@ def soak(
     portfolio = Portfolio(campaign.swarm, tally.merits, seen, reasons)
     agenda = Agenda(campaign.untried(), limits.trials, store, portfolio, known=tally.failures)
     with ExitStack() as stack:
-        work = TrialJobs(campaign.swarm, runner)
-        at_hand = 1 if cluster is not None else workers
+        work = TrialJobs(campaign.swarm, workers.runner)
+        here = 1 if workers.cluster is not None else workers.count
+        limit_s = workers.trial_limit_s
         pool: Pool = stack.enter_context(
             WorkerPool[TrialJob, Answer](
-                work, at_hand, start=from_fork_server((_OURS, *warm)), limit_s=trial_limit_s
+                work, here, start=from_fork_server((_OURS, *workers.warm)), limit_s=limit_s
             )
         )
-        if cluster is not None:
+        if workers.cluster is not None:
             assert isinstance(pool, WorkerPool)
-            pool = stack.enter_context(_far(cluster, work, pool, campaign.first, trial_limit_s))
+            pool = stack.enter_context(_far(workers.cluster, work, pool, campaign.first, limit_s))
         told_to_stop = stack.enter_context(_told_to_stop())
         progress = Progress(tally, limits, pool.size, tally.trials, portfolio)
         at_work = _Soak(campaign, pool, agenda, progress, view, clock, clock())

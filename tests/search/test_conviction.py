@@ -9,6 +9,7 @@ import pytest
 
 from ostrakon.harness.search.benchmark import run_benchmark, to_json
 from ostrakon.harness.search.conviction import (
+    BenchmarkSettings,
     Control,
     Controlled,
     Hunt,
@@ -26,9 +27,8 @@ BUGGY = Swarm(workload="decree", bug="quorum-half")
 
 def jobs(tmp_path: Path, **options: Any) -> list[Hunt | Control]:
     given = {"first": 0, "hunts": 1, "control": 0, "trials_max": 100, "cpu_s_max": 60.0, "store": tmp_path}
-    return benchmark_jobs(
-        SWARM, ["quorum-half", "count-replies"], **{**given, "runner": "fake_trial:run", **options}
-    )
+    settings = BenchmarkSettings(**{**given, "runner": "fake_trial:run", **options})
+    return benchmark_jobs(SWARM, ["quorum-half", "count-replies"], settings)
 
 
 def a_hunt(tmp_path: Path, **options: Any) -> Hunt:

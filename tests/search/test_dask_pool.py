@@ -20,7 +20,7 @@ pytest.importorskip("distributed", reason="the extra `cluster` is not installed"
 from ostrakon.harness.cli import run as run_command
 from ostrakon.harness.search import dask_pool as dask_module
 from ostrakon.harness.search.campaign import Campaign
-from ostrakon.harness.search.soak import Limits, Progress, soak
+from ostrakon.harness.search.soak import Limits, Progress, Workers, soak
 from ostrakon.harness.search.worker_pool import PoolFailed
 from tests.search.test_soak import SWARM, Watcher, seeds_in
 
@@ -83,17 +83,19 @@ def campaign(tmp_path: Path) -> Iterator[Campaign]:
 
 
 def soaked(
-    campaign: Campaign, machines: Machines, trials: float, run: str = "run", **options: Any
+    campaign: Campaign,
+    machines: Machines,
+    trials: float,
+    run: str = "run",
+    view: Watcher | None = None,
+    **options: Any,
 ) -> Progress:
     return soak(
         campaign,
         campaign.path.parent / "store",
         Limits(trials=trials),
-        workers=1,
-        cluster=machines.address,
-        view=options.pop("view", Watcher()),
-        runner=f"fake_trial:{run}",
-        **options,
+        Workers(1, machines.address, runner=f"fake_trial:{run}", **options),
+        view=view or Watcher(),
     )
 
 
@@ -198,9 +200,8 @@ def soak_here(campaign: Campaign, trials: int) -> Progress:
         campaign,
         campaign.path.parent / "store",
         Limits(trials=trials),
-        workers=1,
+        Workers(1, runner="fake_trial:run_all_valid"),
         view=Watcher(),
-        runner="fake_trial:run_all_valid",
     )
 
 

@@ -16,7 +16,7 @@ from ostrakon.harness.plan import Plan, read_plan
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.job import Keep, Shrink, Try
 from ostrakon.harness.search.portfolio import Portfolio
-from ostrakon.harness.search.soak import Agenda, Limits, Progress, soak
+from ostrakon.harness.search.soak import Agenda, Limits, Progress, Workers, soak
 from ostrakon.harness.search.summary import judge, summarize
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Finding
@@ -53,9 +53,8 @@ def soaked(campaign: Campaign, trials: float = float("inf"), run: str = "run", *
         campaign,
         campaign.path.parent / "store",
         options.pop("limits", Limits(trials=trials)),
-        workers=2,
+        Workers(2, runner=f"fake_trial:{run}", trial_limit_s=options.pop("trial_limit_s", 120.0)),
         view=options.pop("view", Watcher()),
-        runner=f"fake_trial:{run}",
         **options,
     )
 
