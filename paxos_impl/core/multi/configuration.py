@@ -7,6 +7,7 @@ proposes no further ahead than that, so it knows whose votes to count in every s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -27,7 +28,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Whether its votes count. A member without a vote is a learner: it only follows the log."""
 
 
-class Configuration(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Configuration(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """The members from a slot on."""
 
     version: int
@@ -45,7 +46,7 @@ class Configuration(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """The ids of all members."""
         return tuple(member.id for member in self.members)
 
-    @property
+    @cached_property
     def voters(self) -> tuple[int, ...]:
         """The ids of the members that count towards quorums."""
         return tuple(member.id for member in self.members if member.votes)
@@ -93,6 +94,8 @@ def founded_by(ids: Sequence[int]) -> Configuration:
 
 def in_force(configurations: Sequence[Configuration], slot: int) -> Configuration:
     """The configuration that decides a slot. `configurations` are those known, oldest first."""
+    if len(configurations) == 1:  # Nearly always, and this is asked for every vote.
+        return configurations[0]
     return next(
         (each for each in reversed(configurations) if each.from_slot <= slot),
         configurations[0],

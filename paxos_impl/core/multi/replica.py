@@ -19,7 +19,7 @@ from ostrakon.paxos_impl.core.multi.state import State
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
 
-class Replica(State, frozen=True):
+class Replica(State, frozen=True, gc=False):
     """All that one replica knows of the log. Make one with `recover`, then step it with `Started()`.
 
     >>> replica = Replica.recover(1, (1, 2, 3))

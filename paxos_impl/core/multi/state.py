@@ -18,7 +18,7 @@ from ostrakon.paxos_impl.core.multi.rules import LOG_RULES, LogRules
 from ostrakon.paxos_impl.core.multi.snapshot import Compaction, Fetching, Image
 
 
-class State(msgspec.Struct, frozen=True):
+class State(msgspec.Struct, frozen=True, gc=False):
     """All that one replica knows. `Replica` adds how a state is made and how it steps."""
 
     server_id: int
