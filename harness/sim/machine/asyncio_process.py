@@ -26,6 +26,8 @@ _PATIENCE_NS = 10**9
 class AsyncioProcess(Process):
     """One real asyncio event loop."""
 
+    segment_gap_ns = 0  # An event loop reads all that is there, and so what has caught up arrives together.
+
     def __init__(
         self, kernel: Kernel, machine: Machine, program: Program, incarnation: int, *, shuffle: bool = False
     ) -> None:

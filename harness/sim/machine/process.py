@@ -39,6 +39,9 @@ first, and their lines."""
 class Process:
     """One incarnation of a machine's program."""
 
+    segment_gap_ns = 1
+    """How much later than the one before it a segment arrives that has caught up with it."""
+
     def __init__(self, kernel: Kernel, machine: Machine, incarnation: int) -> None:
         self.machine, self.incarnation = machine, incarnation
         self.name = f"{machine.name}#{incarnation}"

@@ -48,6 +48,7 @@ class HalfConnection:
     __slots__ = (
         "_end_ns",
         "_first",
+        "_gap_ns",
         "_kernel",
         "_last_ns",
         "_lost",
@@ -76,6 +77,7 @@ class HalfConnection:
         """What has to be sent again, and what must wait behind it."""
         self._lost_since_ns, self._rto_ns = 0, RTO_NS
         self._first = True
+        self._gap_ns = sink.process.segment_gap_ns
         framing = network.framing
         self._splitter: Splitter | None = (
             framing.splitter() if framing is not None and link.is_between_nodes else None
@@ -85,9 +87,14 @@ class HalfConnection:
         """Take bytes from the source's program."""
         self.unread += len(data)
         if self._splitter is None:
-            if self.link.is_between_nodes:
+            link, network = self.link, self._network
+            if not link.is_between_nodes:
+                self._launch(data)
+            elif link.disturbed or network.deviations or network.on_message is not None:
                 self._send_message(data)
             else:
+                link.sent += 1
+                network.messages += 1
                 self._launch(data)
         else:
             for frame in self._splitter.feed(data):
@@ -166,7 +173,7 @@ class HalfConnection:
             at_ns = max(at_ns, self._end_ns + 1)
         if not may_be_overtaken:
             if at_ns <= self._last_ns:
-                at_ns = self._last_ns + 1
+                at_ns = self._last_ns + self._gap_ns
             self._last_ns = at_ns
         if at_ns > self._end_ns:
             self._end_ns = at_ns

@@ -81,6 +81,10 @@ class Owner(Protocol):
     @property
     def sockets(self) -> dict[Endpoint, None]: ...
     @property
+    def segment_gap_ns(self) -> int:
+        """How much later than the one before it a segment arrives that has caught up with it. 0: together."""
+
+    @property
     def socket_numbers(self) -> Iterator[int]:
         """The file descriptors that its sockets show."""
 

@@ -286,9 +286,11 @@ class StreamSocket(Endpoint):
             return b""
         if len(chunks) > 1 or len(chunks[0]) > most:
             return self._take(most, peek=False)
-        data = chunks.pop()
-        assert self._in is not None
-        self._in.taken(len(data))
+        data, half = chunks.pop(), self._in
+        assert half is not None
+        half.unread -= len(data)
+        if half.source._writer is not None:
+            half.taken(0)  # Its program waits for room.
         return data
 
     async def wait_writable(self) -> None:
