@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import permutations
@@ -30,8 +30,10 @@ from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import is_injected, root_cause
 from ostrakon.harness.substrates.no_progress import who_waits
 from ostrakon.harness.user_code import at, place_in, place_of
-from ostrakon.harness.workload import Monitor, Site
+from ostrakon.harness.workload import Client, Monitor, Site
 
+ASYNCIO_CLIENTS = "clients"
+"""The machine that clients run on which are written for asyncio."""
 RESTART_S = 0.1
 """After what time a supervisor starts a node again that a fault has made give up."""
 _SHORTLY_S = 0.001
@@ -157,11 +159,13 @@ class _Simulation:
         self._phase = resolved.liveness_phase
         for name in plan.names:
             machine = world.machine(name)
-            machine.start(partial(workload.program, self._site(machine, resolved.breakage)))
+            program = partial(workload.program, self._site(machine, resolved.breakage))
+            machine.start(program, runtime=workload.node_loop)
         world.network.deviations = {
             deviation.message: Deviation(deviation.action, deviation.ms) for deviation in plan.deviations
         }
         self._control = world.machine(CONTROL, is_node=False)
+        self._connect = self._connector()
         nodes = {name: world.machines[name] for name in plan.names}
         self._nemesis = resolved.nemesis(world.network, nodes, recorder.events)
         world.on_crash = self._supervise
@@ -173,7 +177,7 @@ class _Simulation:
     def run(self) -> Recording:
         """Run to the end, or to the first violation, and gather what there is to be told."""
         world, recorder = self._world, self._recorder
-        control = self._control.start(self._interpret)
+        control = self._control.start(self._interpret, runtime="trio")
         world.call_later(self._deadline_s - _SHORTLY_S, self._look_who_waits)
         if self._phase is not None:
             for second in range(int(self._deadline_s)):
@@ -217,7 +221,7 @@ class _Simulation:
         with self._nemesis:
             self._interpretation = await interpret(
                 script(self._resolved, self._world.rng("workload")),
-                connect=lambda process: workload.connect(self._clients_site(), process),
+                connect=self._connect,
                 concurrency=plan.concurrency,
                 record=self._recorder.op,
                 now_ns=lambda: self._world.now_ns,
@@ -241,6 +245,16 @@ class _Simulation:
     def _look_who_waits(self) -> None:
         # At the deadline itself those who waited are sent away, and nothing is left to be seen.
         self._waiting = self._world.waiting()
+
+    def _connector(self) -> Callable[[int], AbstractAsyncContextManager[Client]]:
+        """What opens a client of a number; those for asyncio are at work on a machine of their own."""
+        connect, loop = self._workload.connect, self._workload.client_loop
+        if loop == "trio":
+            return lambda process: connect(self._clients_site(), process)
+        from ostrakon.harness.sim.machine.asyncio_clients import AsyncioClients
+
+        clients = AsyncioClients(self._world.machine(ASYNCIO_CLIENTS, is_node=False), loop)
+        return lambda process: clients.connect(lambda: connect(self._clients_site(), process))
 
     def _clients_site(self) -> Site:
         """Where a client runs that connects now: when some nodes are struck for good, it asks the others."""
@@ -345,7 +359,8 @@ class _Sim:
     """The substrate `sim`."""
 
     def require(self, plan: ResolvedPlan) -> None:
-        """Refuse nothing: whatever a plan can say can be simulated."""
+        """Refuse programs of which it cannot be told what they run on. Raises: BadPlan."""
+        _ = plan.workload.node_loop, plan.workload.client_loop
 
     def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
         """Run a plan in a world of its own."""

@@ -20,6 +20,7 @@ from ostrakon.harness.history import Event, History, Op, Trace
 from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.plan import BadPlan, Plan, is_name, mistyped
 from ostrakon.harness.substrates.framing import Framing
+from ostrakon.harness.substrates.runtime import RUNTIMES, Runtime, UnknownRuntime, runtime_of
 from ostrakon.harness.user_code import at, place_of
 
 if TYPE_CHECKING:
@@ -104,10 +105,13 @@ class Client(Protocol):
 
 
 Program = Callable[[Site], Awaitable[None]]
-"""What a node runs; it returns only when it is done for good, and raises only when it crashes."""
+"""What a node runs; it returns only when it is done for good, and raises only when it crashes.
+
+An async function for Trio or for asyncio; see `ostrakon.harness.substrates.runtime` for how that is told.
+"""
 
 Connect = Callable[[Site, int], AbstractAsyncContextManager[Client]]
-"""Opens a client for a process of this number."""
+"""Opens a client for a process of this number; for Trio or for asyncio, as a program is."""
 
 
 class Judgement(Protocol):
@@ -236,6 +240,26 @@ class Workload:
     """Whether its checkers allow for nodes that are never well again."""
     watch: Callable[[Plan], Monitor] | None = None
     """Looks on while a trial runs, so that it can be stopped at the first violation; None if nothing can."""
+    runtime: Runtime | None = None
+    """The event loop that `program` is for; None if its code tells."""
+    client_runtime: Runtime | None = None
+    """The event loop that `connect` is for; None if its code tells."""
+
+    @property
+    def node_loop(self) -> Runtime:
+        """The event loop that nodes run on. Raises: BadPlan if it is not told."""
+        return self.runtime or self._told_by(self.program, "runtime")
+
+    @property
+    def client_loop(self) -> Runtime:
+        """The event loop that clients run on. Raises: BadPlan if it is not told."""
+        return self.client_runtime or self._told_by(self.connect, "client_runtime")
+
+    def _told_by(self, function: object, where: str) -> Runtime:
+        try:
+            return runtime_of(function)
+        except UnknownRuntime as error:
+            raise BadPlan(f"workload {self.name!r}: {error} ({where} of the workload)") from error
 
 
 def require_workload(workload: Workload) -> None:
@@ -266,5 +290,8 @@ def _problems(workload: Workload) -> Iterator[str]:
         if name not in fields:
             yield f"defaults has {name!r}, which is no field of a plan; {suggestion(name, fields)}"
     yield from (f"defaults: {problem}" for problem in mistyped(workload.defaults))
+    for part in ("runtime", "client_runtime"):
+        if (value := getattr(workload, part)) not in (None, *RUNTIMES):
+            yield f"{part} is {value!r}; {suggestion(str(value), RUNTIMES)}"
     if not workload.timeout_s > 0:
         yield f"timeout_s is {workload.timeout_s!r}, expected seconds, more than 0"

@@ -60,6 +60,10 @@ class _LiveSubstrate:
         for name in _SIM_ONLY:
             if getattr(plan.plan, name):
                 raise BadPlan(f"{name} is for simulation: live, nothing counts messages or takes branches")
+        if {plan.workload.node_loop, plan.workload.client_loop} != {"trio"}:
+            raise BadPlan(
+                "nodes and clients for asyncio run in simulation only: live, they meet through Trio's sockets"
+            )
         try:
             known = find_workload(plan.plan.reference)
         except UnknownName:

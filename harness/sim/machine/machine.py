@@ -16,10 +16,10 @@ from ostrakon.harness.sim.disk.disk import SimDisk
 from ostrakon.harness.sim.kernel.clock import Clock
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.machine.process import Process, Program
-from ostrakon.harness.sim.machine.runtime import Runtime, runtime_of
 from ostrakon.harness.sim.machine.trio_process import TrioProcess
 from ostrakon.harness.sim.network.resolver import ANY, Resolver
 from ostrakon.harness.sim.network.socket_factory import SocketFactory
+from ostrakon.harness.substrates.runtime import Runtime, runtime_of
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.machine.world import World

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ostrakon.harness.sim import World
-from ostrakon.harness.sim.machine.runtime import Runtime
+from ostrakon.harness.substrates.runtime import Runtime
 
 
 def run_alone(

@@ -1,8 +1,9 @@
 """Which event loop a program is written for.
 
-**The rule.** A program is for asyncio if its own code names asyncio and not Trio: the function, those of its
-module that it calls, and the classes there that it makes. What names both has to be told. If none of that
-names either, it is for asyncio if its module has imported asyncio and not Trio, and runs on Trio else.
+**The rule.** The nearest code that names asyncio or Trio decides: the program's own first, then that of the
+functions and classes which it refers to, then what those refer to, and so on, but for installed packages. If
+none of it names either, the imports of the program's module decide: asyncio if it has that and not Trio, else
+Trio. Where asyncio and Trio are named equally near, it has to be said.
 
     async def node() -> None:            # asyncio: `asyncio.start_server` is asyncio's
         server = await asyncio.start_server(serve, "0.0.0.0", 4000)
@@ -13,20 +14,24 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import sys
+import sysconfig
 from collections.abc import Iterator
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from ostrakon.harness.sim.kernel.errors import SimulationError
-
 Runtime = Literal["trio", "asyncio", "asyncio-shuffle"]
 """`asyncio-shuffle` is asyncio with the tasks of a pass in an order that the schedule chooses."""
 RUNTIMES: tuple[Runtime, ...] = ("trio", "asyncio", "asyncio-shuffle")
 _LIBRARIES = ("trio", "asyncio")
+_LOOKED_AT_MOST = 1000
+"""How many functions, classes and values are looked at before it is given up."""
+_INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "purelib", "platlib")})
 
 
-class UnknownRuntime(SimulationError):
+class UnknownRuntime(ValueError):
     """It cannot be told which event loop a program is written for."""
 
 
@@ -41,14 +46,14 @@ def runtime_of(program: Any) -> Runtime:
     if (known := _known.get(function)) is not None:
         return known
     owner = _owner(program)
-    named = _named_by(function, [function] if owner is None else [function, owner])
+    named = _named_by([function] if owner is None else [function, owner])
     if not named:
         imported = {_library(value) for value in function.__globals__.values()}
         named = {"asyncio"} if "asyncio" in imported and "trio" not in imported else set()
     if len(named) > 1:
         raise UnknownRuntime(
-            f"{function.__module__}.{function.__qualname__}, or what it calls there, names both asyncio and "
-            'trio, so it cannot be told which of them it runs on: say runtime="asyncio" or runtime="trio"'
+            f"{function.__module__}.{function.__qualname__}, or what it calls, names both asyncio and trio: "
+            'say runtime="asyncio" or runtime="trio" for the one that it runs on'
         )
     runtime = _known[function] = "asyncio" if "asyncio" in named else "trio"
     return runtime
@@ -78,21 +83,24 @@ def _function(program: Any) -> FunctionType | None:
     return program if isinstance(program, FunctionType) else None
 
 
-def _named_by(function: FunctionType, ahead: list[Any]) -> set[str]:
-    """The libraries that this code names, and that of the function's module which it refers to."""
-    seen: list[Any] = []
-    found: set[str] = set()
-    while ahead:
-        value = ahead.pop()
-        if any(value is one for one in seen):
-            continue
-        seen.append(value)
-        library = _library(value)
-        if library:
-            found.add(library)
-        elif getattr(value, "__module__", None) == function.__module__:
-            ahead.extend(_referred_to(value))
-    return found
+def _named_by(ahead: list[Any]) -> set[str]:
+    """The libraries that the nearest code names which names any: of these, or of what they refer to."""
+    seen: dict[int, Any] = {}
+    while ahead and len(seen) < _LOOKED_AT_MOST:
+        seen.update((id(value), value) for value in ahead)
+        referred = [value for one in ahead for value in _referred_to(one)]
+        if found := {library for value in referred if (library := _library(value))}:
+            return found
+        further = {id(value): value for value in referred if id(value) not in seen and _is_followed(value)}
+        ahead = list(further.values())
+    return set()
+
+
+def _is_followed(value: Any) -> bool:
+    """Whether it is code that may be somebody's program, and not a package that programs use."""
+    module = sys.modules.get(str(getattr(value, "__module__", None)))
+    file = getattr(module, "__file__", None)
+    return file is not None and not file.startswith(_INSTALLED)
 
 
 def _referred_to(value: Any) -> Iterator[Any]:
