@@ -8,15 +8,16 @@ in any of these can show here too.
 from __future__ import annotations
 
 import enum
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
 from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.model.devices import BareDisk, bare_clock
 from ostrakon.harness.model.run import Bare
-from ostrakon.harness.model.task import Task
+from ostrakon.harness.model.task import HeapEvent, Task
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.paxos_impl.core import TraceEvent, persisted_event
 from ostrakon.paxos_impl.core.multi import (
@@ -31,12 +32,17 @@ from ostrakon.paxos_impl.core.multi import (
 )
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
-from ostrakon.paxos_impl.server.driver import Driver
+from ostrakon.paxos_impl.server.driver import Driver, Tracer
+from ostrakon.paxos_impl.server.groups_handler import GroupsHandler
+from ostrakon.paxos_impl.server.groups_server import group_tracer
 from ostrakon.paxos_impl.server.log_record import no_log
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_handler import ReplicaHandler
 from ostrakon.paxos_impl.server.replica_node import ReplicaNode
 from ostrakon.paxos_impl.server.replica_server import recover_state
+from ostrakon.paxos_impl.storage.disk import Disk
+from ostrakon.paxos_impl.storage.group_journal import GroupJournal
+from ostrakon.paxos_impl.storage.group_storage import GroupStorages
 from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage, StableStorage
 from ostrakon.paxos_impl.wire.decree import EnvelopeHeader
 from ostrakon.paxos_impl.wire.membership import Address
@@ -170,6 +176,10 @@ class BareReplica:
         if self._life == life and not task.is_over:
             self._tasks[task] = None
 
+    def call_in(self, delay_ns: int, call: Callable[[], object]) -> None:
+        """Call a function of the process after a while."""
+        self.heap.call_in(delay_ns, self._guarded, self._life, call)
+
     def call_at(self, at_ns: int, call: Callable[[], object]) -> None:
         """Call a function of the process at a time."""
         self.heap.call_at(max(at_ns, self.heap.now_ns), self._guarded, self._life, call)
@@ -182,7 +192,7 @@ class BareReplica:
             else:
                 call()
 
-    def send(self, host: str, message: tuple[str, Any]) -> None:
+    def send(self, host: str, message: tuple[str, Any, int]) -> None:
         """Send a message to another server. The first one waits for a handshake, there and back."""
         wires, now_ns = self._bare.wires, self.heap.now_ns
         if host not in self._open_ns:
@@ -196,6 +206,8 @@ class BareReplica:
 
     def fail(self, error: BaseException) -> None:
         """The server has given up."""
+        if not self.is_running:
+            return  # Another task of it had given up already.
         server, incarnation = self._server, self._lives - 1
         if server is not None:
             incarnation = server.incarnation
@@ -214,14 +226,14 @@ class BareReplica:
 
     # What arrives.
 
-    def receive(self, sender: str, message: tuple[str, Any]) -> None:
+    def receive(self, sender: str, message: tuple[str, Any, int]) -> None:
         """A message of another server; lost where none is there."""
         server = self._server
         if server is not None:
-            id, body = message
+            id, body, group = message
             number = self._ids[sender]
             server.peers.add(number, Address(sender, self._config.address.port))
-            self._guarded(self._life, partial(server.driver.receive, body, number, id))
+            self._guarded(self._life, partial(server.receive, group, body, number, id))
 
     def request(self, op: object, answer: object) -> None:
         """Bare stores have clients of their own, which call `serve`."""
@@ -246,21 +258,12 @@ class BareReplica:
     # From the disk.
 
     async def _recover(self) -> _Server:
-        config, breakage = self._config, self._breakage
-        machine = (breakage.machine or Store)()
-        if isinstance(machine, ReadsClock):
-            machine.now_s = self.clock.current_time
-        sessions = (breakage.sessions or Sessions)(machine)
-        disk = cast(Any, self.disk) if breakage.disk is None else breakage.disk(cast(Any, self.disk))
-        recover = partial(
-            ReplicaStorage.recover,
-            disk,
-            config.founders,
-            config.server_id,
-            segment_bytes=config.compaction.segment_bytes,
+        disk = cast(
+            Any, self.disk if self._breakage.disk is None else self._breakage.disk(cast(Any, self.disk))
         )
-        storage = await recover_state(config, sessions, breakage.rules, recover)
-        return _Server(self, config, storage, machine, sessions, breakage)
+        server = _Server(self, self._config, self._breakage)
+        await (server.recover(disk) if self._config.groups == 1 else server.recover_groups(disk))
+        return server
 
     def _recovered(self, server: _Server | None, error: Exception | None) -> None:
         if error is not None:
@@ -268,32 +271,96 @@ class BareReplica:
             return
         assert server is not None
         self._server = server
-        server.driver.submit(Started())
+        server.start()
 
     def _clock_changed(self) -> None:
         if self._server is not None:
-            self._server.driver.clock_changed()
+            self._server.clock_changed()
 
 
 class _Server:
-    """One life of the server."""
+    """One life of the server: a node for each group, and what they share."""
 
-    def __init__(
-        self,
-        machine: BareReplica,
-        config: ReplicaConfig,
-        storage: StableStorage,
-        store: Any,
-        sessions: Sessions,
-        breakage: Breakage,
-    ) -> None:
-        self.incarnation = storage.incarnation
-        self.driver = _BareDriver(machine, config.server_id, storage.incarnation)
+    def __init__(self, machine: BareReplica, config: ReplicaConfig, breakage: Breakage) -> None:
+        self._machine, self._config, self._breakage = machine, config, breakage
+        self.incarnation = 0
         self.peers = _BarePeers(config)
-        self.node = _BareNode(
+        self._nodes: list[_BareNode] = []
+        self._drivers: list[_BareDriver] = []
+        self._receivers: Sequence[Any] = self._drivers
+        """What messages are handed to, by group; a seeded bug may hand some to another group, too."""
+        self._handler: ReplicaHandler | GroupsHandler
+        self._journal: GroupJournal | None = None
+
+    async def recover(self, disk: Disk) -> None:
+        """Read the state of one group. Raises: what storage raises."""
+        config = self._config
+        recover = partial(
+            ReplicaStorage.recover,
+            disk,
+            config.founders,
+            config.server_id,
+            segment_bytes=config.compaction.segment_bytes,
+        )
+        await self._recover_group(0, recover, self._machine.record)
+        self._handler = ReplicaHandler(self._nodes[0])
+
+    async def recover_groups(self, disk: Disk) -> None:
+        """Read the state of all groups, and what they share. Raises: what storage raises."""
+        config = self._config
+        storages = await GroupStorages.recover(
+            disk,
+            config.founders,
+            config.server_id,
+            config.groups,
+            bytes_max=config.compaction.segment_bytes,
+            journal=partial(self._breakage.journal, loop=_HeapLoop(self._machine)),
+        )
+        numbers = itertools.count()
+        for group in range(config.groups):
+            tracer = group_tracer(group, self._machine.record, storages.incarnation, numbers)
+            await self._recover_group(group, partial(storages.recover_group, group), tracer)
+        await storages.begin()
+        self._journal = storages.journal
+        server = self._breakage.node(self._nodes, cast(Any, self.peers), storages.journal)
+        self._receivers, self._handler = server.drivers, server.handler
+
+    def start(self) -> None:
+        """Begin to handle events."""
+        if self._journal is not None:
+            self._machine.spawn(self._journal.run(), self._journal_ended)
+        for driver in self._drivers:
+            driver.submit(Started())
+
+    def receive(self, group: int, message: Any, sender: int, id: str) -> None:
+        """A message has arrived."""
+        if self._machine.is_running:
+            self._receivers[group].receive(message, sender, id)
+
+    def serve(self, request: Any, size: int, respond: Respond) -> None:
+        """Begin to serve a request."""
+        self._handler.serve(cast(Any, _BareConnection(respond)), request, size)
+
+    def clock_changed(self) -> None:
+        """Timeouts fall at other times than before."""
+        for driver in self._drivers:
+            driver.clock_changed()
+
+    async def _recover_group(
+        self, group: int, recover: Callable[..., Awaitable[StableStorage]], tracer: Tracer
+    ) -> None:
+        machine, config, breakage = self._machine, self._config, self._breakage
+        store = (breakage.machine or Store)()
+        if isinstance(store, ReadsClock):
+            store.now_s = machine.clock.current_time
+        sessions = (breakage.sessions or Sessions)(store)
+        storage = await recover_state(config, sessions, breakage.rules, recover)
+        self.incarnation = storage.incarnation
+        driver = _BareDriver(machine, config.server_id, storage.incarnation, tracer, group)
+        node = _BareNode(
             config,
             storage,
-            self.driver,
+            driver,
             cast(Any, self.peers),
             store,
             sessions,
@@ -302,13 +369,44 @@ class _Server:
             log=no_log,
             clock=machine.now,
         )
-        self.node.write_snapshots(machine)
-        self.driver.drive(self.node, self.peers)
-        self._handler = ReplicaHandler(self.node)
+        node.write_snapshots(machine)
+        driver.drive(node, self.peers)
+        self._nodes.append(node)
+        self._drivers.append(driver)
 
-    def serve(self, request: Any, size: int, respond: Respond) -> None:
-        """Begin to serve a request."""
-        self._handler.serve(cast(Any, _BareConnection(respond)), request, size)
+    def _journal_ended(self, _: object, error: Exception | None) -> None:
+        assert error is not None, "a journal runs for ever"
+        self._machine.fail(error)
+
+
+class _HeapLoop:
+    """The event loop of a bare server's storage. An `EventLoop`."""
+
+    def __init__(self, machine: BareReplica) -> None:
+        self._machine = machine
+
+    def event(self) -> HeapEvent:
+        return HeapEvent(self._machine.call_in)
+
+    def now_s(self) -> float:
+        return self._machine.clock.current_time()
+
+    async def run_all(self, works: list[Callable[[], Awaitable[None]]]) -> None:
+        ended = [self.event() for _ in works]
+
+        async def run(work: Callable[[], Awaitable[None]], event: HeapEvent) -> None:
+            await work()
+            event.set()
+
+        for work, event in zip(works, ended, strict=True):
+            self._machine.spawn(run(work, event), lambda _, error: _raised(error))
+        for event in ended:
+            await event.wait()
+
+
+def _raised(error: Exception | None) -> None:
+    if error is not None:
+        raise error
 
 
 class _BareConnection:
@@ -329,6 +427,7 @@ class _BarePeers:
 
     def __init__(self, config: ReplicaConfig) -> None:
         self.addresses = dict(config.membership.members)
+        self.links: Mapping[int, Any] = {}
 
     def add(self, id: int, address: Address) -> None:
         self.addresses.setdefault(id, address)
@@ -374,17 +473,19 @@ class _BareSnapshotWriter:
 class _BareDriver(Driver[Event, Effect]):
     """The driver of a bare node: its loop is called when something happens, instead of waiting for it."""
 
-    def __init__(self, machine: BareReplica, server_id: int, incarnation: int) -> None:
+    def __init__(
+        self, machine: BareReplica, server_id: int, incarnation: int, tracer: Tracer, group: int
+    ) -> None:
         super().__init__(
             server_id,
             incarnation,
             {},
-            EnvelopeHeader(0, 0),
-            machine.record,
+            EnvelopeHeader(0, group),
+            tracer,
             received=Received,
             fired=TimerFired,
         )
-        self._machine, self._clock = machine, machine.clock
+        self._machine, self._clock, self._group = machine, machine.clock, group
         self._node: _BareNode | None = None
         self._peers: _BarePeers | None = None
         self._is_saving = self._is_working = False
@@ -417,7 +518,7 @@ class _BareDriver(Driver[Event, Effect]):
             if peer == self._me:
                 self._inbox.append(Received(message, self._me, id))
             elif (address := self._peers.addresses.get(peer)) is not None:
-                self._machine.send(address.host, (id, message))
+                self._machine.send(address.host, (id, message, self._group))
 
     def _work(self) -> None:
         """Handle what there is, as `Driver.run` does."""

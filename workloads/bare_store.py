@@ -12,7 +12,6 @@ from ostrakon.harness.client import NOT_AVAILABLE
 from ostrakon.harness.history import Op
 from ostrakon.harness.model.run import Answer, Bare, run_bare
 from ostrakon.harness.model.task import Future, Sleep, Task
-from ostrakon.harness.plan import BadPlan
 from ostrakon.harness.recording import Recording
 from ostrakon.harness.resolution import ResolvedPlan
 from ostrakon.harness.store import RunFolder
@@ -22,9 +21,20 @@ from ostrakon.harness.workload import Client, Refused, Unavailable
 from ostrakon.paxos_impl.client.connection import NoAnswer
 from ostrakon.paxos_impl.client.session import NotDone, Unsure
 from ostrakon.paxos_impl.core.multi import Member, ReadHow
+from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.placement import group_of
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
-from ostrakon.paxos_impl.wire.replica import AskStatus, Change, Done, Elsewhere, Execute, Read, read_incoming
+from ostrakon.paxos_impl.wire.replica import (
+    AskStatus,
+    Change,
+    Done,
+    Elsewhere,
+    Execute,
+    InGroup,
+    Read,
+    read_incoming,
+)
 from ostrakon.paxos_impl.wire.replica import Refused as RefusedByReplica
 from ostrakon.workloads.bare_replica import BareReplica, NoResponse
 from ostrakon.workloads.log_bugs import CORRECT
@@ -35,7 +45,7 @@ _IMPATIENT = 0.25
 """How often a replica is impatient where plans ask for rare branches, as `sometimes` has it."""
 
 AskStatusOf = Callable[[str], Any]
-ClientOf = Callable[["BareClient", int, AskStatusOf], Client]
+ClientOf = Callable[[Any, int, AskStatusOf], Client]
 """Makes a process's client of what does its requests, of its number, and of what asks for a status."""
 
 
@@ -53,17 +63,15 @@ def run_bare_store(
     """
 
     plan, breakage = resolved.plan, resolved.breakage or CORRECT
+    groups = config_of(plan.names[0], timings[0]).groups
 
     def make_node(bare: Bare, name: str) -> BareReplica:
         rng = substream(plan.seed, "sometimes", name)
         is_impatient = rng.random() < plan.buggify and rng.random() < _IMPATIENT
-        config = config_of(name, timings[is_impatient])
-        if config.groups > 1:
-            raise BadPlan("options.groups is for the substrate 'sim': the model runs one group")
-        return BareReplica(bare, name, config, breakage)
+        return BareReplica(bare, name, config_of(name, timings[is_impatient]), breakage)
 
     def make_clients(bare: Bare, nodes: Mapping[str, Any]) -> _Clients:
-        return _Clients(bare, nodes, client_of, attempt_s)
+        return _Clients(bare, nodes, client_of, attempt_s, groups)
 
     return run_bare(resolved, make_node, make_clients, folder=folder)
 
@@ -72,8 +80,14 @@ class _Clients:
     """All client processes: each op is a coroutine of its process's client."""
 
     def __init__(
-        self, bare: Bare, nodes: Mapping[str, BareReplica], client_of: ClientOf, attempt_s: float
+        self,
+        bare: Bare,
+        nodes: Mapping[str, BareReplica],
+        client_of: ClientOf,
+        attempt_s: float,
+        groups: int,
     ) -> None:
+        self._groups = groups
         self._bare, self._nodes, self._client_of, self._attempt_s = bare, nodes, client_of, attempt_s
         self._clients: dict[int, Client] = {}
         self._tasks: dict[int, Task[Op]] = {}
@@ -102,7 +116,14 @@ class _Clients:
         names = self._bare.plan.names
         first = process % len(names)
         order = (*names[first:], *names[:first])
-        requests = BareClient(self._bare, self._nodes, order, f"p{process}", self._attempt_s)
+
+        def session(group: int | None) -> BareSession:
+            return BareSession(self._bare, self._nodes, order, f"p{process}", self._attempt_s, group)
+
+        if self._groups == 1:
+            only = session(None)
+            return self._client_of(only, process, only.status)
+        requests = _GroupsClient([session(group) for group in range(self._groups)])
         return self._client_of(requests, process, requests.status)
 
 
@@ -119,7 +140,32 @@ def _outcome(op: Op, done: Op | None, error: Exception | None) -> Op:
     raise error
 
 
-class BareClient:
+class _GroupsClient:
+    """Asks the group that each operation is for, as `paxos_impl.client.replica.ReplicaClient` does."""
+
+    def __init__(self, sessions: Sequence[BareSession]) -> None:
+        self._sessions = sessions
+
+    async def execute(self, op: Any, *, timeout_s: float) -> Done:
+        return await self._session(op).execute(op, timeout_s=timeout_s)
+
+    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
+        return await self._session(op).read(op, how=how, timeout_s=timeout_s)
+
+    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
+        raise NotDone("on the model, members are changed where there is one group")
+
+    async def status(self, node: str) -> object:
+        return await self._sessions[0].status(node)
+
+    def _session(self, op: Any) -> BareSession:
+        try:
+            return self._sessions[group_of(op, len(self._sessions))]
+        except BadOperation as error:
+            raise NotDone(str(error)) from error
+
+
+class BareSession:
     """Finds the leader, tries again, and tells the outcome, as `paxos_impl.client.session.Session` does."""
 
     def __init__(
@@ -129,7 +175,10 @@ class BareClient:
         order: Sequence[str],
         name: str,
         attempt_s: float,
+        group: int | None,
     ) -> None:
+        """`group` is None where there is only one."""
+        self._group = group
         self._heap, self._wires, self._nodes = bare.heap, bare.wires, nodes
         self._order, self._name, self._attempt_s = order, name, attempt_s
         self._patience_s, self._pause_s = attempt_s, _PAUSE_S_FIRST
@@ -215,7 +264,7 @@ class BareClient:
         answer: Future[Any] = Future()
         trips = 1 if is_open else 3  # A new connection is a handshake, there and back, and then the request.
         delay_ns = sum(wires.latency_ns(CONTROL, node) for _ in range(trips))
-        body = _encode(request)
+        body = _encode(request if self._group is None else InGroup(self._group, request))
         received = read_incoming(body)  # A replica gets what the wire makes of a request: tuples are lists.
 
         def respond(outcome: object) -> None:

@@ -40,7 +40,7 @@ class _WaitsForOneGroup(GroupJournal):
     def _batch_to_wait_for(self) -> Batch:
         if len(self._next.saved) == 1:
             return self._next
-        durable = Batch()
+        durable = self._batch()
         durable.is_over.set()
         return durable
 

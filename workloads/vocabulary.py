@@ -25,7 +25,7 @@ def _vocabulary(messages: UnionType, read: Callable[[bytes], object]) -> Vocabul
             except BadFrame:
                 return ""
         else:
-            _, sent = message  # Bare instances send each message with its id.
+            _, sent, *_ = message  # Bare nodes send each message with its id, and perhaps its group.
         return _name(type(sent))
 
     return Vocabulary(tuple(map(_name, get_args(messages))), kind_of)

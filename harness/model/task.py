@@ -8,6 +8,7 @@ behind a disk, runs on the model unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -102,3 +103,31 @@ class Task(Generic[T]):
         was_over, self.is_over, self._is_stepping = self.is_over, True, False
         if not was_over:
             self._ended(value, error)
+
+
+class HeapEvent:
+    """Something that happens once; any number of coroutines may wait for it.
+
+    They go on after `set` has returned, as they do on an event loop: code between `set` and the next `await`
+    may rely on nobody having acted in between.
+    """
+
+    __slots__ = ("_call_in", "_futures", "_is_set")
+
+    def __init__(self, call_in: CallIn) -> None:
+        self._call_in, self._is_set = call_in, False
+        self._futures: list[Future[None]] = []
+
+    def set(self) -> None:
+        """It has happened."""
+        self._is_set = True
+        futures, self._futures = self._futures, []
+        for future in futures:
+            self._call_in(0, partial(future.set, None))
+
+    async def wait(self) -> None:
+        """Return when it has happened."""
+        if not self._is_set:
+            future = Future[None]()
+            self._futures.append(future)
+            await future

