@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ostrakon.checkers import linearizable as linearizable
     from ostrakon.checkers import models as models
+    from ostrakon.checkers.collections.queues import total_queue as total_queue
+    from ostrakon.checkers.coordination.leases import client_leases as client_leases
     from ostrakon.checkers.transactions import list_append as list_append
     from ostrakon.checkers.transactions import notation as notation
     from ostrakon.checkers.transactions import rw_register as rw_register
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "checkers": ("linearizable",),
+    "checkers.collections.queues": ("total_queue",),
+    "checkers.coordination.leases": ("client_leases",),
     "checkers.transactions": ("list_append", "rw_register"),
     "checkers.verdict": ("Anomaly", "Verdict"),
     "harness.history": ("Event", "History", "Op", "Trace", "read_any"),

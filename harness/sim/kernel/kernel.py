@@ -87,7 +87,9 @@ class Kernel:
         """
         self._until_ns, self._stop = until_ns, stop or _never
         self._caller = getcurrent()
-        return bool(self._new_loop().switch())
+        while (ended := self._new_loop().switch()) is _BLOCKED:
+            pass
+        return bool(ended)
 
     def block(self) -> None:
         """Let the world go on, and return when the process that is at work now has its next tick.
@@ -98,10 +100,13 @@ class Kernel:
             # The loop that gave this process its tick waits for the end of it.
             self.is_resuming = False
             loop = getcurrent().parent
+            assert loop is not None
+            loop.switch()
         else:
-            loop = self._new_loop()
-        assert loop is not None
-        loop.switch()
+            # The caller of `run` starts the next loop: by Python's count a greenlet begins as deep in the
+            # stack as who starts it, so each loop would otherwise begin deeper than the one before.
+            assert self._caller is not None
+            self._caller.switch(_BLOCKED)
 
     def resume(self, process: Runnable, blocked: greenlet) -> None:
         """Go on with a process that has blocked, in its greenlet, until its tick ends or it blocks again."""
@@ -145,6 +150,10 @@ class Kernel:
             while heap and heap[0][0] <= at_ns:
                 _, _, call, args = heappop(heap)
                 call(*args)
+
+
+_BLOCKED = object()
+"""What `run` is told when the loop has blocked in the midst of a tick, and another has to go on."""
 
 
 def _never() -> bool:

@@ -166,3 +166,26 @@ def test_a_thread_sees_no_event_loop_and_the_limiter_limits() -> None:
 
     assert told == [2]
     assert threading.active_count() < 20
+
+
+def test_processes_may_block_in_turn_for_as_long_as_they_like() -> None:
+    """Each time another loop goes on; none may begin deeper in the stack than the one before."""
+    done: list[str] = []
+
+    async def program(name: str, pause_s: float) -> None:
+        async def blocks() -> None:
+            for _ in range(400):
+                time.sleep(pause_s)
+                await trio.sleep(0.003)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(3):
+                nursery.start_soon(blocks)
+        done.append(name)
+
+    with World(1) as world:
+        for number in range(1, 6):
+            world.machine(f"n{number}").start(partial(program, f"n{number}", 0.001 * number))
+        world.run()
+
+    assert sorted(done) == ["n1", "n2", "n3", "n4", "n5"]
