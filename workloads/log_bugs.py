@@ -15,7 +15,7 @@ from ostrakon.paxos_impl.core.ballot import Vote
 from ostrakon.paxos_impl.core.multi import LOG_RULES, Batch, Cell, Fact, Log, LogRules, Promised, Voted
 from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.kv.machine import StateMachine
-from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Sessions
+from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Sessions
 from ostrakon.paxos_impl.server.groups_server import GroupsServer
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
@@ -112,6 +112,8 @@ class _ExecutesRetriesAgain(Sessions):
     """Knows nothing but what it executed last, as a leader would that kept its sessions to itself."""
 
     def execute(self, command: Command) -> Execution:
+        if command.number == OPENING or self._machine.is_query(self._machine.parse(command.op)):
+            return super().execute(command)
         return Executed(self._machine.execute(command.op))
 
 

@@ -16,16 +16,22 @@ from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.operation import Cas, Get, Guarded, Simple
-from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Sessions
+from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Session, Sessions
 from ostrakon.paxos_impl.kv.store import Store
 from ostrakon.workloads.log_bugs import Breakage
 
 # Sessions.
 
 
-class _RemembersTwo(Sessions):
+class _TakesUnknownForNew(Sessions):
+    """Remembers two sessions, and takes the first command of a forgotten one for that of a new one."""
+
     def __init__(self, machine: StateMachine) -> None:
         super().__init__(machine, limit=2)
+
+    def _known(self, command: Command) -> Session | None:
+        known = super()._known(command)
+        return Session(0, None) if known is None and command.number == 1 else known
 
 
 class _KnowsCommandsByValue(Sessions):
@@ -34,6 +40,8 @@ class _KnowsCommandsByValue(Sessions):
     _last: tuple[Any, Execution] | None = None
 
     def execute(self, command: Command) -> Execution:
+        if command.number == OPENING:
+            return super().execute(command)
         if self._last is None or self._last[0] != command.op:
             self._last = command.op, super().execute(command)
         return self._last[1]
@@ -187,7 +195,7 @@ SET_BUGS = _by_name(
     _sessions(
         "sessions-forgotten-early",
         "only two sessions are remembered, and the first command of a forgotten one is executed again",
-        _RemembersTwo,
+        _TakesUnknownForNew,
         *("set", "M4"),
     )
 )

@@ -19,6 +19,10 @@ class NoAnswer(Exception):
     """No answer arrived. The request may have been executed, may be executed later, or never."""
 
 
+class Unsendable(ValueError):
+    """The request can't be sent to any server; it was not sent."""
+
+
 class NotReady(NoAnswer):
     """The cluster is not complete yet, and nothing was done."""
 
@@ -41,6 +45,8 @@ class Connection(Generic[_A]):
         self._read_response, self._transport = read_response, transport
         self._stream: trio.abc.Stream | None = None
         self._reader = FrameReader()
+        self.is_sent = False
+        """Whether any part of the last request may have left."""
 
     async def open(self) -> None:
         """Connect, if there is no connection.
@@ -57,11 +63,19 @@ class Connection(Generic[_A]):
     async def ask(self, request: Request) -> _A:
         """Send a request and wait for its answer, without a time limit.
 
-        Raises: NoAnswer, when the connection breaks; the request may have been executed all the same.
+        Raises: NoAnswer, when the connection breaks; the request may have been executed if it `is_sent`;
+        Unsendable.
         """
         assert self._stream is not None, "open it first"
+        self.is_sent = False
         try:
-            await self._stream.send_all(framed(request))
+            frame = framed(request)
+        except (BadFrame, TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise Unsendable(str(error)) from error
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self.is_sent = True
+            await self._stream.send_all(frame)
             while chunk := await self._stream.receive_some():
                 for body in self._reader.feed(chunk):
                     response = self._read_response(body)

@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.client.connection import Connection, NoAnswer, Unsendable
 from ostrakon.paxos_impl.core.multi import Member, ReadHow
 from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.paxos_impl.wire.replica import (
@@ -23,6 +23,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Execute,
     Groups,
     InGroup,
+    OpenSession,
     Read,
     Refused,
     Status,
@@ -36,7 +37,7 @@ not load replicas that are electing a leader."""
 _PATIENCE_MAX = 4
 """Maximum time for an answer, in multiples of `attempt_s`."""
 
-_Asked = Execute | Read | Change | AskStatus
+_Asked = Execute | OpenSession | Read | Change | AskStatus
 
 
 class NotDone(Exception):
@@ -78,7 +79,9 @@ class Session:
         # `_turn_away` looks for the last address in this list, so no address may be in it twice.
         self._addresses, self._name = tuple(dict.fromkeys(addresses)), name
         self._connection = self._connect_to(self._addresses[0])
-        self._requests = self._number = self._sessions = 0
+        self._requests = self._number = self._opened = 0
+        self._session: str | None = None
+        """Its id, once it is open."""
         self._pause_s = _PAUSE_S_FIRST
         self._is_sent_on = False
         """Whether another replica named the one that is asked now, without a pause since."""
@@ -89,14 +92,25 @@ class Session:
 
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log. Raises: NotDone; Unsure."""
+        deadline = trio.current_time() + timeout_s
+        session = await self._open(timeout_s)
         self._number += 1
-        session, number = f"{self._name}.{self._sessions}", self._number
-        try:
-            return await self._insist(lambda request: Execute(request, session, number, op), timeout_s)
-        except (NotDone, Unsure):
-            # The replicas know a session only after its first command was executed, so begin a new one.
-            self._sessions, self._number = self._sessions + 1, 0
-            raise
+        number = self._number
+        return await self._insist(
+            lambda request: Execute(request, session, number, op), deadline - trio.current_time()
+        )
+
+    async def _open(self, timeout_s: float) -> str:
+        """The id of the session, which is opened if it is not open yet. Raises: NotDone."""
+        if self._session is None:
+            self._opened += 1
+            name = f"{self._name}.{self._opened}"
+            try:
+                done = await self._insist(lambda request: OpenSession(request, name), timeout_s)
+            except Unsure as error:  # A session that no client knows of does no harm.
+                raise NotDone(str(error)) from error
+            self._session, self._number = str(done.result), 0
+        return self._session
 
     async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
         """The result of an operation that only reads. Raises: NotDone."""
@@ -144,14 +158,19 @@ class Session:
                 try:
                     with self._patiently():
                         await self._connection.open()
-                    maybe = True
-                    with self._patiently():
-                        begun_s = trio.current_time()
-                        answer = await self._connection.ask(asked)
+                    begun_s = trio.current_time()
+                    try:
+                        with self._patiently():
+                            answer = await self._connection.ask(asked)
+                    finally:
+                        maybe = maybe or self._connection.is_sent
                 except NoAnswer as error:
                     why = str(error)
                     await self._turn_away()
                     continue
+                except Unsendable as error:
+                    why = str(error)
+                    break
                 match answer:
                     case Done():
                         self._is_sent_on = False
@@ -164,9 +183,15 @@ class Session:
                         await self._turn_to(leader)
                     case Groups(count):
                         raise OtherGroups(count)
-                    case Refused(why, is_final):
-                        maybe = before
+                    case Refused(why, is_final, is_unsure):
+                        maybe = before or is_unsure
+                        if is_unsure:
+                            self._session = None  # It is forgotten: the next command opens another one.
                         if is_final:
+                            if before and not is_unsure:
+                                why = (
+                                    f"the last attempt was refused ({why}), but an earlier one got no answer"
+                                )
                             break
                         await self._pause()
         raise (Unsure if maybe else NotDone)(why)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol, runtime_checkable
+
+ANSWER_BYTES_MAX = 4 << 20
+"""Maximum length of an answer in bytes; a client's connection carries no longer one."""
 
 
 class BadOperation(ValueError):
     """Not an operation of this machine; the message says why."""
+
+
+class NotExecuted(ValueError):
+    """The operation was refused when its turn came, and changed nothing; the message says why.
+
+    A machine may raise it from `execute` and `carry_out`, and must raise it at all replicas or at none.
+    """
 
 
 class BadState(ValueError):
@@ -50,6 +61,27 @@ class StateMachine(Protocol):
 
     def restore(self, state: Any) -> None:
         """Replace the state by one that `state` returned, here or at another replica.
+
+        Raises: BadState.
+        """
+
+
+@runtime_checkable
+class PartwiseMachine(Protocol):
+    """A machine with a state so large that encoding it at once would stop the replica for too long.
+
+    A `StateMachine` that has these two methods as well is snapshotted in parts, while it goes on executing.
+    """
+
+    def parts(self) -> Iterator[Any]:
+        """The state as it is now, as plain data in parts, each of which is quick to make.
+
+        The machine executes further operations while the parts are read; they must not change what is read.
+        An iterator that was not read to its end is dropped when `parts` is called again.
+        """
+
+    def restore_parts(self, parts: Iterable[Any]) -> None:
+        """Replace the state by the parts that `parts` returned, here or at another replica.
 
         Raises: BadState.
         """

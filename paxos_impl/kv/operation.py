@@ -1,115 +1,159 @@
-"""What can be asked of a store: each operation one struct, as plain data on the wire and in the log.
+"""The operations of the store: each one a struct, and plain data on the wire and in the log.
 
-Values are whatever JSON can carry; None stands for having none.
+Values are any data that JSON can carry; None stands for no value. Every number and length in an operation is
+bounded here, so that every state that operations can lead to can be written to a snapshot.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from ostrakon.paxos_impl.kv.machine import BadOperation
 
+KEY_LENGTH_MAX = 4096
+"""Maximum length of a key, of the name of a lock and of its holder, in characters."""
+LEASE_MS_MAX = 366 * 24 * 3600 * 1000
+"""Longest lease, in milliseconds: a year."""
+PAGE_ITEMS_MAX = 1000
+"""Maximum number of items in one answer to a `Range`."""
+
+Key = Annotated[str, msgspec.Meta(max_length=KEY_LENGTH_MAX)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Token = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=LEASE_MS_MAX)]
+
 
 class Put(msgspec.Struct, frozen=True, array_like=True, tag="put", gc=False):
-    """Let a key have a value."""
+    """Set a key to a value."""
 
-    key: str
+    key: Key
     value: Any
 
 
 class Get(msgspec.Struct, frozen=True, array_like=True, tag="get", gc=False):
     """The value of a key; None if it has none."""
 
-    key: str
+    key: Key
 
 
 class Delete(msgspec.Struct, frozen=True, array_like=True, tag="delete", gc=False):
-    """Let a key have no value; answers whether it had one."""
+    """Delete the value of a key; answers whether there was one."""
 
-    key: str
+    key: Key
 
 
 class Cas(msgspec.Struct, frozen=True, array_like=True, tag="cas", gc=False):
-    """Let a key have the value `new` if it has the value `old`; answers whether it had."""
+    """Set a key to `new` if its value is `old`; answers whether it was."""
 
-    key: str
+    key: Key
     old: Any
     new: Any
 
 
 class Append(msgspec.Struct, frozen=True, array_like=True, tag="append", gc=False):
-    """Add an element to the list that a key has, or to an empty one; answers the length.
+    """Append an element to the list at a key, or to an empty list; answers the new length.
 
-    What is no list becomes the first element of one.
+    A value that is no list becomes the first element of a list.
     """
 
-    key: str
+    key: Key
     element: Any
 
 
 class Add(msgspec.Struct, frozen=True, array_like=True, tag="add", gc=False):
-    """Add to the whole number that a key has, or to 0; answers the sum.
+    """Add to the integer at a key, or to 0; answers the sum.
 
-    What is no whole number stays as it is, and so does what would not fit in 64 bits; the answer is None.
+    A value that is no integer stays as it is, and so does one whose sum would not fit in 64 bits; then the
+    answer is None.
     """
 
-    key: str
-    amount: int
+    key: Key
+    amount: Int64
+
+
+class Range(msgspec.Struct, frozen=True, array_like=True, tag="range", gc=False):
+    """The keys from `start` up to, but not including, `end`, in order; None for `end` means all that follow.
+
+    Answers a page: `{"items": [[key, value], ...], "next": key}`. `next` is the `start` of the next page, or
+    None if there is none. A page has at most `limit` items, and is shorter if its values are long. Each page
+    shows one state of the store; different pages may show different states.
+    """
+
+    start: Key = ""
+    end: Key | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_ITEMS_MAX)] = 100
+    keys_only: bool = False
+    """Whether the values are left out; then items are `[key, None]`."""
 
 
 Simple = Put | Get | Delete | Cas | Append | Add
-"""What is about one key, and what a transaction may be made of."""
+"""An operation on one key; a transaction consists of these."""
 
 
 class Transaction(msgspec.Struct, frozen=True, array_like=True, tag="txn", gc=False):
-    """Do several things at once, if certain keys have certain values; answers the results, in order.
+    """Execute several operations at once, if certain keys have certain values; answers the results in order.
 
-    If one of them has another value nothing is done, and the answer is None.
+    If one of the keys has another value, nothing is done and the answer is None.
     """
 
-    given: tuple[tuple[str, Any], ...]
-    """The keys that matter, each with the value it must have."""
+    given: tuple[tuple[Key, Any], ...]
+    """The keys to check, each with the value that it must have."""
     ops: tuple[Simple, ...]
-    """Each sees what those before it did."""
+    """Each sees the effects of those before it."""
 
 
 class Acquire(msgspec.Struct, frozen=True, array_like=True, tag="acquire", gc=False):
-    """Have a lock for a while, if nobody has it; answers the fencing token, or None if somebody else has it.
+    """Get a lock for a time, if it is free; answers the fencing token, or None if another holder has the
+    lock.
 
-    Each grant has a token higher than all before. Who has the lock already keeps its token and has it for
-    `lease_ms` from now on.
+    Each grant has a higher token than all before. A holder that has the lock already keeps its token and has
+    the lock for `lease_ms` from now on.
     """
 
-    lock: str
-    holder: str
-    """Who wants it; no two clients ever share a name."""
-    lease_ms: int
+    lock: Key
+    holder: Key
+    """The client that wants it; no two clients may use the same name."""
+    lease_ms: Milliseconds
     at_ms: int = 0
-    """The time by the log, put in by the leader, whatever the client says."""
+    """The time of the log, set by the leader, whatever the client says."""
 
 
 class Release(msgspec.Struct, frozen=True, array_like=True, tag="release", gc=False):
-    """Give a lock back; answers whether the grant of this token was still the last one."""
+    """Release a lock; answers whether the grant of this token was still the last one."""
 
-    lock: str
-    token: int
+    lock: Key
+    token: Token
 
 
 class Guarded(msgspec.Struct, frozen=True, array_like=True, tag="guarded", gc=False):
-    """Do something as the holder of a lock; answers a list of its result.
+    """Execute an operation as the holder of a lock; answers a list of its result.
 
-    If the lock has been granted again since, or given back, nothing is done, and the answer is None. That
-    the lease has run out does no harm as long as nobody else has had the lock.
+    If the lock was granted again since, or released, nothing is done and the answer is None. An expired lease
+    does no harm as long as no other holder has had the lock.
     """
 
-    lock: str
-    token: int
+    lock: Key
+    token: Token
     op: Simple
 
 
-Operation = Simple | Transaction | Acquire | Release | Guarded
+Operation = Simple | Range | Transaction | Acquire | Release | Guarded
+
+
+def prefix_range(prefix: str, *, limit: int = 100, keys_only: bool = False) -> Range:
+    """The range of all keys that begin with `prefix`.
+
+    >>> prefix_range("user/")
+    Range(start='user/', end='user0', limit=100, keys_only=False)
+    """
+    stem = prefix.rstrip("\U0010ffff")
+    end = None
+    if stem:
+        after = ord(stem[-1]) + 1
+        end = stem[:-1] + chr(0xE000 if after == 0xD800 else after)  # Surrogates are no text.
+    return Range(prefix, end, limit, keys_only)
 
 
 def plain(operation: Operation) -> list[Any]:
@@ -118,7 +162,7 @@ def plain(operation: Operation) -> list[Any]:
 
 
 class _Parsed(msgspec.Struct, array_like=True, gc=False):
-    """An operation in a struct: what a struct has to look like, msgspec works out once and not each time."""
+    """An operation in a struct, because msgspec prepares the type of a struct once and not for each call."""
 
     operation: Operation
 
@@ -131,13 +175,15 @@ def parse(op: Any) -> Operation:
     try:
         return msgspec.convert((op,), _Parsed).operation
     except msgspec.ValidationError as error:
-        raise BadOperation(f"{op!r} is no operation of a key-value store: {error}") from None
+        shown = repr(op)
+        shown = shown if len(shown) <= 200 else f"{shown[:200]} ..."
+        raise BadOperation(f"{shown} is no operation of a key-value store: {error}") from None
 
 
 def only_looks(operation: Operation) -> bool:
-    """Whether it leaves everything as it is."""
+    """Whether an operation only reads."""
     match operation:
-        case Get():
+        case Get() | Range():
             return True
         case Transaction(_, ops):
             return all(isinstance(op, Get) for op in ops)

@@ -9,7 +9,7 @@ from typing import Any
 from zlib import crc32
 
 from ostrakon.paxos_impl.kv.machine import BadOperation
-from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Operation, Release, Transaction, parse
+from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Operation, Range, Release, Transaction, parse
 
 
 def group_of(op: Any, groups: int) -> int:
@@ -46,5 +46,7 @@ def _names(operation: Operation) -> tuple[str, ...]:
             return (lock,)
         case Guarded(lock, op=op):
             return (lock, op.key)
+        case Range():
+            return ()
         case simple:
             return (simple.key,)

@@ -1,15 +1,17 @@
-"""The store: values and locks by name, and what each operation does to them."""
+"""The store: values and locks by name, and the effect of each operation on them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from ostrakon.paxos_impl.kv.key_map import KeyMap
 from ostrakon.paxos_impl.kv.lock import Lock
-from ostrakon.paxos_impl.kv.machine import BadState
+from ostrakon.paxos_impl.kv.machine import ANSWER_BYTES_MAX, BadState, NotExecuted
 from ostrakon.paxos_impl.kv.operation import (
     Acquire,
     Add,
@@ -19,6 +21,7 @@ from ostrakon.paxos_impl.kv.operation import (
     Get,
     Guarded,
     Put,
+    Range,
     Release,
     Simple,
     Transaction,
@@ -29,7 +32,7 @@ from ostrakon.paxos_impl.kv.operation import (
 
 
 class _State(msgspec.Struct, frozen=True):
-    """All of it."""
+    """The whole state."""
 
     values: dict[str, Any]
     locks: dict[str, Lock]
@@ -37,26 +40,29 @@ class _State(msgspec.Struct, frozen=True):
 
 
 _SUM_MIN, _SUM_MAX = -(2**63), 2**63 - 1
-"""No answer, and no snapshot, could carry a sum beyond these."""
+"""Sums outside these bounds would fit in no answer and no snapshot."""
+_PAGE_BYTES_MAX = 1 << 20
+"""Length at which a page of a range ends, in bytes."""
+_PART_ITEMS = 1000
 
 
 class Store:
-    """The state machine. Values are compared as JSON is: 1, 1.0 and true all differ."""
+    """The state machine of the store. Values are compared as JSON text: 1, 1.0 and true all differ."""
 
     def __init__(self) -> None:
-        self._values: dict[str, Any] = {}
+        self._values = KeyMap()
         self._locks: dict[str, Lock] = {}
         self._reached_ms = 0
 
     parse = staticmethod(parse)
-    """See `StateMachine`."""
+    """Parse an operation. Raises: BadOperation."""
 
     is_query = staticmethod(only_looks)
-    """See `StateMachine`."""
+    """Whether an operation only reads."""
 
     def stamped(self, op: Any, at_ms: int) -> Any:
-        """See `StateMachine`."""
-        if op[0] != "acquire":  # Which is told sooner than by reading it.
+        """The operation with the time of the log, if it is an `Acquire`."""
+        if op[0] != "acquire":  # Quicker than parsing each operation.
             return op
         operation = parse(op)
         assert isinstance(operation, Acquire), op
@@ -64,21 +70,24 @@ class Store:
 
     @property
     def reached_ms(self) -> int:
-        """See `StateMachine`."""
+        """The latest time of the log that it knows, in milliseconds."""
         return self._reached_ms
 
     def execute(self, op: Any) -> Any:
-        """See `StateMachine`."""
+        """Execute an operation. Raises: BadOperation; NotExecuted."""
         operation: Any = parse(op)
         return self._execute(operation) if type(operation) in _BY_TYPE else self.carry_out(operation)
 
     def carry_out(self, operation: Any) -> Any:
-        """See `StateMachine`."""
-        if type(operation) in _BY_TYPE:  # Which is quicker than `match`, and by far the most frequent.
+        """Execute a parsed operation. Raises: NotExecuted, if the answer is too long; then nothing has
+        changed."""
+        if type(operation) in _BY_TYPE:  # Quicker than `match`, and by far the most frequent.
             return self._execute(operation)
         match operation:
             case Transaction(given, ops):
-                return self._transact(given, ops)
+                return self._transact_bounded(given, ops)
+            case Range():
+                return self._range(operation)
             case Acquire(lock, holder, lease_ms, at_ms):
                 return self._acquire(lock, holder, lease_ms, at_ms)
             case Release(lock, token):
@@ -87,17 +96,36 @@ class Store:
                 return [self._execute(inner)] if self._lock(lock).is_held_by(token) else None
 
     def state(self) -> dict[str, Any]:
-        """See `StateMachine`."""
-        locks = {name: list(msgspec.to_builtins(lock)) for name, lock in self._locks.items()}
-        return {"values": dict(self._values), "locks": locks, "reached_ms": self._reached_ms}
+        """The whole state, as plain data."""
+        return {"values": dict(self._values), "locks": self._plain_locks(), "reached_ms": self._reached_ms}
+
+    def _plain_locks(self) -> dict[str, list[Any]]:
+        return {name: list(msgspec.to_builtins(lock)) for name, lock in sorted(self._locks.items())}
+
+    def parts(self) -> Iterator[Any]:
+        """The state as it is now, in parts; see `PartwiseMachine`."""
+        return _parts(self._reached_ms, self._plain_locks(), self._values.freeze())
+
+    def restore_parts(self, parts: Iterable[Any]) -> None:
+        """Replace the state by the parts that `parts` returned. Raises: BadState."""
+        remaining = iter(parts)
+        try:
+            reached_ms, locks = msgspec.convert(next(remaining, None), tuple[int, dict[str, Lock]])
+            values = dict[str, Any]()
+            for page in remaining:
+                values.update(page)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise BadState(f"not the state of a key-value store: {error}") from None
+        self._values, self._locks, self._reached_ms = KeyMap(values), locks, reached_ms
 
     def restore(self, state: Any) -> None:
-        """See `StateMachine`."""
+        """Replace the state by one that `state` returned. Raises: BadState."""
         try:
-            told = msgspec.convert(state, _State)
+            found = msgspec.convert(state, _State)
         except msgspec.ValidationError as error:
             raise BadState(f"not the state of a key-value store: {error}") from None
-        self._values, self._locks, self._reached_ms = told.values, told.locks, told.reached_ms
+        self._values, self._locks = KeyMap(found.values), found.locks
+        self._reached_ms = found.reached_ms
 
     # One key.
 
@@ -140,6 +168,30 @@ class Store:
 
     # Several keys.
 
+    def _range(self, op: Range) -> dict[str, Any]:
+        items: list[list[Any]] = []
+        size = 0
+        for key, value in self._values.items(op.start, op.end):
+            size += 0 if op.keys_only else len(_encode(value))
+            if len(items) == op.limit or (items and size > _PAGE_BYTES_MAX):
+                return {"items": items, "next": key}
+            items.append([key, None if op.keys_only else value])
+        return {"items": items, "next": None}
+
+    def _transact_bounded(
+        self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]
+    ) -> list[Any] | None:
+        """Execute a transaction; if its answer would be too long, undo it and raise NotExecuted."""
+        if not any(type(op) is Get for op in ops):  # The other results are short.
+            return self._transact(given, ops)
+        before = [(op.key, self._values.get(op.key)) for op in ops if type(op) is not Get]
+        results = self._transact(given, ops)
+        if results is not None and len(_encode_answer(results)) > ANSWER_BYTES_MAX:
+            for key, value in before:
+                self._set(key, value)
+            raise NotExecuted(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
+        return results
+
     def _transact(self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]) -> list[Any] | None:
         if all(_same(self._values.get(key), value) for key, value in given):
             return [self._execute(op) for op in ops]
@@ -173,11 +225,18 @@ _BY_TYPE: Mapping[type, Callable[[Store, Any], Any]] = {
     Append: Store._append,
     Add: Store._add,
 }
-"""What does each operation about one key."""
+"""The method for each operation on one key."""
 
 
 def _same(left: Any, right: Any) -> bool:
     return left is right or _encode(left) == _encode(right)
 
 
+def _parts(reached_ms: int, locks: dict[str, list[Any]], values: Iterator[tuple[str, Any]]) -> Iterator[Any]:
+    yield (reached_ms, locks)
+    while page := list(islice(values, _PART_ITEMS)):
+        yield page
+
+
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_encode_answer = msgspec.msgpack.Encoder().encode

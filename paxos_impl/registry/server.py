@@ -12,7 +12,8 @@ import msgspec
 import trio
 
 from ostrakon.paxos_impl.registry.state import Denied, Entry, Granted, Registration, RegistryState
-from ostrakon.paxos_impl.server.listener import FIRST_REQUEST_S, Listener, listen_at
+from ostrakon.paxos_impl.server.limits import LIMITS
+from ostrakon.paxos_impl.server.listener import Listener, listen_at
 from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink, no_log
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WriteAheadLog, WrongStorage
@@ -178,10 +179,10 @@ class Registry:
 
 async def _next_chunk(stream: trio.abc.Stream) -> bytes | bytearray:
     try:
-        with trio.fail_after(FIRST_REQUEST_S):
+        with trio.fail_after(LIMITS.first_request_s):
             return await stream.receive_some(_CHUNK_BYTES)
     except trio.TooSlowError:
-        raise NotAuthenticated(f"it sent no request within {FIRST_REQUEST_S:g} s") from None
+        raise NotAuthenticated(f"it sent no request within {LIMITS.first_request_s:g} s") from None
 
 
 _encode = msgspec.msgpack.Encoder().encode

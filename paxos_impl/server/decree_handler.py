@@ -61,6 +61,10 @@ class DecreeHandler:
         """The message in a frame. Raises: BadFrame."""
         return read_incoming(body)
 
+    def refusal(self, why: str) -> Refused:
+        """The answer to a request that is refused for good."""
+        return Refused(why)
+
     def refuse(self, client: ClientConnection, request: object, why: str) -> None:
         """Refuse a request; one for the status is served all the same. Raises: BadFrame."""
         match request:

@@ -27,6 +27,7 @@ from ostrakon.paxos_impl.core import (
 from ostrakon.paxos_impl.core.effect import Durable
 from ostrakon.paxos_impl.server.decree_handler import DecreeHandler
 from ostrakon.paxos_impl.server.driver import Driver, Tracer
+from ostrakon.paxos_impl.server.limits import LIMITS, Limits
 from ostrakon.paxos_impl.server.log_record import LogSink, no_log
 from ostrakon.paxos_impl.server.metrics import Sample, sync_samples
 from ostrakon.paxos_impl.server.peers import Identity, Peers
@@ -58,6 +59,7 @@ async def serve(
     rules: Rules = RULES,
     tracer: Tracer | None = None,
     log: LogSink = no_log,
+    limits: Limits = LIMITS,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run an instance until cancelled; `task_status` gets the address once it listens.
@@ -67,7 +69,9 @@ async def serve(
     """
     server = await DecreeServer.recover(config, disk, rng=rng, rules=rules, tracer=tracer, log=log)
     listen = config.listen or config.membership.members[config.server_id]
-    await serve_node(server, listen, log=log, transport=config.transport, task_status=task_status)
+    await serve_node(
+        server, listen, log=log, transport=config.transport, limits=limits, task_status=task_status
+    )
 
 
 class DecreeNode:

@@ -6,23 +6,21 @@ Memory kept for connections is bounded, however many there are and whatever they
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import trio
 
-from ostrakon.paxos_impl.server.client_connection import CHUNK_BYTES, ClientConnection
+from ostrakon.paxos_impl.server.client_connection import CHUNK_BYTES, ClientConnection, Usage
 from ostrakon.paxos_impl.server.driver import Driver
-from ostrakon.paxos_impl.server.listener import FIRST_REQUEST_S, Listener, TooManyConnections
+from ostrakon.paxos_impl.server.limits import LIMITS, Limits
+from ostrakon.paxos_impl.server.listener import Listener, TooManyConnections
 from ostrakon.paxos_impl.server.log_record import LogSink
 from ostrakon.paxos_impl.server.request_handler import RequestHandler
 from ostrakon.paxos_impl.wire.decree import Envelope, Hello, cluster_tag
-from ostrakon.paxos_impl.wire.frame import BadFrame, FrameReader
+from ostrakon.paxos_impl.wire.frame import PEER_FRAME_MAX, BadFrame, FrameReader
 from ostrakon.paxos_impl.wire.transport import PLAIN, NotAuthenticated, Transport
 
-CLIENTS_MAX = 1000
-"""Maximum number of clients; a further one is refused."""
 SHUTDOWN_GRACE_S = 3.0
 """Time that clients have to receive their answers when the server stops, in seconds."""
 
@@ -51,16 +49,22 @@ class Dispatcher:
     Until `open`, peers wait. Clients wait until `serve_clients` or `open`.
     """
 
-    def __init__(self, handler: RequestHandler, log: LogSink, transport: Transport = PLAIN) -> None:
+    def __init__(
+        self,
+        handler: RequestHandler,
+        log: LogSink,
+        transport: Transport = PLAIN,
+        limits: Limits = LIMITS,
+    ) -> None:
         """`handler` serves clients until `open` replaces it with the backend's."""
         self._handler = handler
         self._serves_clients, self._opened = trio.Event(), trio.Event()
         self._backend: Backend | None = None
         self._clients: dict[ClientConnection, None] = {}
         self._is_closing = False
-        self.answered: Counter[type] = Counter()
-        """Number of answers by type."""
-        self.listener = Listener(self._receive, log, transport)
+        self.usage = Usage(limits)
+        """What clients use of the limits."""
+        self.listener = Listener(self._receive, log, transport, limits)
 
     @property
     def clients(self) -> int:
@@ -87,19 +91,21 @@ class Dispatcher:
     async def _receive(self, stream: trio.abc.Stream) -> None:
         """The first message shows whether a peer or a client has connected."""
         reader, bodies = FrameReader(), list[bytes]()
+        first_s = self.usage.limits.first_request_s
         try:
-            with trio.fail_after(FIRST_REQUEST_S):
+            with trio.fail_after(first_s):
                 while not bodies:
                     if not (chunk := await stream.receive_some(CHUNK_BYTES)):
                         return
                     bodies = reader.feed(chunk)
         except trio.TooSlowError:
-            raise NotAuthenticated(f"it sent no message within {FIRST_REQUEST_S:g} s") from None
+            raise NotAuthenticated(f"it sent no message within {first_s:g} s") from None
         match self._handler.read(bodies[0]):
             case Hello() as hello:
                 await self._opened.wait()
                 assert self._backend is not None, "it was opened"
                 self._backend.check(hello)
+                reader.limit = PEER_FRAME_MAX
                 await self._serve_peer(self._backend, stream, reader, bodies[1:], hello)
             case Envelope():
                 raise BadFrame("a message from a server that did not say hello")
@@ -136,9 +142,9 @@ class Dispatcher:
     async def _serve_client(
         self, stream: trio.abc.Stream, reader: FrameReader, bodies: list[bytes], request: object
     ) -> None:
-        client = ClientConnection(self._serve, self.answered)
-        if len(self._clients) >= CLIENTS_MAX:
-            why = f"{CLIENTS_MAX} clients are connected already"
+        client = ClientConnection(self._serve, self._handler.refusal, self.usage)
+        if len(self._clients) >= self.usage.limits.clients:
+            why = f"{self.usage.limits.clients} clients are connected already"
             self._handler.refuse(client, request, why)
             await client.send_queued(stream)
             raise TooManyConnections(why)
@@ -148,11 +154,10 @@ class Dispatcher:
         finally:
             del self._clients[client]
 
-    def _serve(self, client: ClientConnection, bodies: Sequence[bytes]) -> None:
-        handler, read = self._handler, self._handler.read
-        for body in bodies:
-            request = read(body)
-            if self._is_closing:
-                handler.refuse(client, request, "this server is about to stop")
-            else:
-                handler.serve(client, request, len(body))
+    def _serve(self, client: ClientConnection, body: bytes) -> None:
+        handler = self._handler
+        request = handler.read(body)
+        if self._is_closing:
+            handler.refuse(client, request, "this server is about to stop")
+        else:
+            handler.serve(client, request, len(body))

@@ -16,12 +16,15 @@ import trio
 from ostrakon.paxos_impl.core import TraceEvent, persisted_event
 from ostrakon.paxos_impl.server.link import Link
 from ostrakon.paxos_impl.wire.decree import Envelope, EnvelopeHeader, framed
+from ostrakon.paxos_impl.wire.frame import PEER_FRAME_MAX
 
 Tracer = Callable[[TraceEvent], None]
 """Takes every protocol event at the moment it becomes observable to other servers."""
 
 BACKLOG_MAX = 10_000
 """Maximum number of unhandled events; beyond it messages are dropped and clients refused."""
+PENDING_BYTES_MAX = 64 << 20
+"""Maximum length of all requests in progress, in bytes; beyond it clients are refused."""
 
 _Event = TypeVar("_Event")
 _Event_in = TypeVar("_Event_in", contravariant=True)
@@ -76,6 +79,8 @@ class Driver(Generic[_Event, _Effect]):
         self._persisting = self._durable = 0
         self._held: deque[_Effect] = deque()
         self._clients: dict[int, Callable[[Any], None]] = {}
+        self._sizes: dict[int, int] = {}
+        self._pending_bytes = 0
         self.requests = self.handled = self.dropped = self.syncs = 0
         """Number of submitted requests, of handled events, of messages dropped under overload, of syncs."""
         self.syncing_s = 0.0
@@ -109,14 +114,20 @@ class Driver(Generic[_Event, _Effect]):
 
     def receive(self, message: Any, sender: int, id: str) -> None:
         """Queue the event that a message arrived; under overload, drop the message."""
-        if self.is_overloaded:
+        if len(self._inbox) >= BACKLOG_MAX:
             self.dropped += 1
         else:
             self.submit(self._received(message, sender, id))
 
-    def ask(self, event: Callable[[int], _Event], answer: Callable[[Any], None]) -> int:
-        """Queue a request, which `event` makes from its number; `answer` is called with the outcome."""
+    def ask(self, event: Callable[[int], _Event], answer: Callable[[Any], None], size: int = 0) -> int:
+        """Queue a request, which `event` makes from its number; `answer` is called with the outcome.
+
+        `size` is its length in bytes.
+        """
         self.requests += 1
+        if size:
+            self._sizes[self.requests] = size
+            self._pending_bytes += size
         self._clients[self.requests] = answer
         self.submit(event(self.requests))
         return self.requests
@@ -124,6 +135,7 @@ class Driver(Generic[_Event, _Effect]):
     def forget(self, request: int) -> None:
         """Drop the answer to this request, because its client is gone."""
         self._clients.pop(request, None)
+        self._pending_bytes -= self._sizes.pop(request, 0)
 
     @property
     def backlog(self) -> int:
@@ -133,7 +145,7 @@ class Driver(Generic[_Event, _Effect]):
     @property
     def is_overloaded(self) -> bool:
         """Whether no further request should be submitted."""
-        return len(self._inbox) >= BACKLOG_MAX
+        return len(self._inbox) >= BACKLOG_MAX or self._pending_bytes >= PENDING_BYTES_MAX
 
     # Output.
 
@@ -159,13 +171,14 @@ class Driver(Generic[_Event, _Effect]):
             if peer == self._me:
                 self._inbox.append(self._received(message, self._me, id))
             else:
-                frame = frame or framed(Envelope(id, message, *self._header))
+                frame = frame or framed(Envelope(id, message, *self._header), PEER_FRAME_MAX)
                 if (link := self._links.get(peer)) is not None:  # Without a link its address is unknown.
                     link.send(frame)
 
     def answer(self, request: int, outcome: Any) -> None:
         """Answer a request, if its client still waits."""
         if (give := self._clients.pop(request, None)) is not None:
+            self._pending_bytes -= self._sizes.pop(request, 0)
             give(outcome)
 
     @property

@@ -16,6 +16,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Groups,
     Incoming,
     InGroup,
+    OpenSession,
     Read,
     Refused,
     read_incoming,
@@ -32,6 +33,10 @@ class GroupsHandler:
         """The message in a frame. Raises: BadFrame."""
         return read_incoming(body)
 
+    def refusal(self, why: str) -> Refused:
+        """The answer to a request that is refused for good."""
+        return Refused(why, is_final=True)
+
     def serve(self, client: ClientConnection, request: object, size: int) -> None:
         """Begin to serve a request. Raises: BadFrame."""
         match request:
@@ -40,7 +45,7 @@ class GroupsHandler:
                     client.answer(asked.request, Refused(why, is_final=True))
                 else:
                     self._handlers[group].serve(client, asked, size)
-            case InGroup() | Execute() | Read() | Change() | AskStatus():
+            case InGroup() | Execute() | OpenSession() | Read() | Change() | AskStatus():
                 client.answer(request.request, Groups(len(self._handlers)))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
@@ -53,10 +58,12 @@ class GroupsHandler:
             case _:
                 self.serve(client, request, 0)
 
-    def _objection(self, group: int, asked: Execute | Read | Change | AskStatus) -> str:
+    def _objection(self, group: int, asked: Execute | OpenSession | Read | Change | AskStatus) -> str:
         """Why a request is not for this group; empty if it is."""
         if not isinstance(asked, Execute | Read):
             return ""
+        if type(asked.op) is list and asked.op[:1] == ["range"]:
+            return ""  # Each group has a part of the keys.
         try:
             home = group_of(asked.op, len(self._handlers))
         except BadOperation as error:

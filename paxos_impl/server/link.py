@@ -15,6 +15,8 @@ from ostrakon.paxos_impl.wire.transport import PLAIN, Transport
 
 QUEUED_MAX = 256
 """Maximum number of messages of each group that wait for one peer."""
+QUEUED_BYTES_MAX = 64 << 20
+"""Maximum length of all messages that wait for one peer, in bytes, unless it is one message."""
 
 _CONNECT_TIMEOUT_S = 0.5
 """A few times the longest usual round trip, but less than TCP waits before it sends its first packet
@@ -42,7 +44,7 @@ class Link:
         """`groups` is the number of groups that share the link."""
         self._address, self._hello, self._transport = address, hello, transport
         self._rng, self._log = rng, log
-        self._queue = SendQueue(QUEUED_MAX * groups)
+        self._queue = SendQueue(QUEUED_MAX * groups, QUEUED_BYTES_MAX)
         self._connected: trio.CancelScope | None = None
 
     @property

@@ -7,15 +7,11 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from ostrakon.paxos_impl.server.limits import LIMITS, Limits
 from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink
 from ostrakon.paxos_impl.wire.frame import BadFrame
 from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.paxos_impl.wire.transport import NotAuthenticated, Transport
-
-CONNECTIONS_MAX = 2000
-"""Maximum number of connections; a further one is closed at once."""
-FIRST_REQUEST_S = 10.0
-"""Time a new connection has for its first message, in seconds."""
 
 
 class TooManyConnections(Exception):
@@ -29,9 +25,14 @@ class Listener:
     """
 
     def __init__(
-        self, receive: Callable[[trio.abc.Stream], Awaitable[None]], log: LogSink, transport: Transport
+        self,
+        receive: Callable[[trio.abc.Stream], Awaitable[None]],
+        log: LogSink,
+        transport: Transport,
+        limits: Limits = LIMITS,
     ) -> None:
-        self._receive, self._log, self._transport = receive, log, transport
+        self._receive, self._log, self._transport, self._limits = receive, log, transport, limits
+        self._by_host: Counter[str] = Counter()
         self.open_connections = 0
         """Number of connections now."""
         self.closed: Counter[str] = Counter()
@@ -39,23 +40,30 @@ class Listener:
 
     async def serve_connection(self, connection: trio.SocketStream) -> None:
         """Serve one connection until it ends."""
-        remote = _remote_address(connection)
+        host, remote = _remote_address(connection)
         self.open_connections += 1
+        self._by_host[host] += 1
         try:
             async with connection:
-                kind, why = await self._serve(connection)
+                kind, why = await self._serve(connection, host)
                 self.closed[kind] += 1
                 line = f"closed a connection from {remote}: {why}"
                 is_debug = kind == "left"
                 self._log(LogRecord(line, is_debug, event="closed", remote=remote, kind=kind, why=why))
         finally:
             self.open_connections -= 1
+            self._by_host[host] -= 1
+            if not self._by_host[host]:
+                del self._by_host[host]
 
-    async def _serve(self, connection: trio.SocketStream) -> tuple[str, str]:
+    async def _serve(self, connection: trio.SocketStream, host: str) -> tuple[str, str]:
         """Serve a connection; return the kind of reason for which it must be closed, and a sentence."""
         try:
-            if self.open_connections > CONNECTIONS_MAX:
-                raise TooManyConnections(f"there are {CONNECTIONS_MAX} connections already")
+            limits = self._limits
+            if self.open_connections > limits.connections:
+                raise TooManyConnections(f"there are {limits.connections} connections already")
+            if self._by_host[host] > limits.connections_per_host and not _is_loopback(host):
+                raise TooManyConnections(f"{host} has {limits.connections_per_host} connections already")
             await self._receive(await self._transport.take(connection))
         except BadFrame as error:
             return "bad frame", str(error)
@@ -76,9 +84,14 @@ async def listen_at(address: Address) -> list[trio.SocketListener]:
         raise OSError(error.errno, f"cannot listen on {address}: {error.strerror or error}") from error
 
 
-def _remote_address(connection: trio.SocketStream) -> str:
+def _remote_address(connection: trio.SocketStream) -> tuple[str, str]:
+    """The peer's host, and its address as text."""
     try:
         host, port, *_ = connection.socket.getpeername()
     except OSError:
-        return "a peer that is gone"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return "", "a peer that is gone"
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "::1" or host.startswith("127.")

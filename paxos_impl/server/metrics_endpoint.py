@@ -57,9 +57,13 @@ def server_samples(dispatcher: Dispatcher, server: Server | None) -> Iterator[Sa
 
 
 def _answers(dispatcher: Dispatcher) -> Iterator[Sample]:
-    counts = sorted((kind.__name__.lower(), count) for kind, count in dispatcher.answered.items())
+    counts = sorted((kind.__name__.lower(), count) for kind, count in dispatcher.usage.answered.items())
     for kind, count in counts:
         yield Sample("paxos_answers_total", "counter", "Answers to clients.", count, (("kind", kind),))
+    about = "Answers replaced by a refusal because they could not be sent."
+    yield Sample("paxos_unsendable_answers_total", "counter", about, dispatcher.usage.unsendable)
+    about = "Length of all answers that clients have not read."
+    yield Sample("paxos_unread_answer_bytes", "gauge", about, dispatcher.usage.unread_bytes)
 
 
 def _connections(listener: Listener) -> Iterator[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from ostrakon.paxos_impl.core.multi import Compaction, LeaseConfig
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
@@ -12,6 +13,13 @@ from ostrakon.paxos_impl.wire.transport import PLAIN, Transport
 LEASE = LeaseConfig(length_s=0.25, drift=0.05)
 """No longer than a leader may be silent before others try to lead, so that elections need not wait for
 leases."""
+
+
+COMMAND_BYTES_MAX = (1 << 20) + (1 << 14)
+"""Default of the longest command: a value of 1 MiB, and what an operation has besides."""
+COMMAND_BYTES_LIMIT = 4 << 20
+"""The highest value of that option: as many commands as a promise may have to report still fit in the longest
+message between servers."""
 
 
 class ReplicaConfig(msgspec.Struct, frozen=True):
@@ -30,6 +38,8 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
     """The same for all replicas; None if every read must ask a quorum."""
     compaction: Compaction = Compaction()
     transport: Transport = PLAIN
+    command_bytes_max: int = COMMAND_BYTES_MAX
+    """Maximum length of a command that this replica accepts from a client, in bytes."""
     groups: int = 1
     """Number of independent logs over which the keys are spread; the same for all replicas, for ever."""
 
@@ -37,6 +47,13 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
     def address(self) -> Address:
         """Where to listen."""
         return self.listen or self.membership.members[self.server_id]
+
+    @property
+    def snapshots(self) -> Compaction:
+        """When this replica takes snapshots: each replica at other slots, so that not all are busy at
+        once."""
+        every = self.compaction.every
+        return replace(self.compaction, every=every + every * (self.server_id % 8) // 16)
 
     @property
     def founders(self) -> Membership:

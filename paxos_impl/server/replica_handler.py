@@ -8,9 +8,10 @@ from ostrakon.paxos_impl.core.multi import ChangeRequested, Command, ReadRequest
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.sessions import OPENING
 from ostrakon.paxos_impl.server.client_connection import ClientConnection
 from ostrakon.paxos_impl.server.replica_node import ReplicaNode
-from ostrakon.paxos_impl.server.request_handler import OVERLOADED, is_plain
+from ostrakon.paxos_impl.server.request_handler import DEPTH_MAX, OVERLOADED, is_plain
 from ostrakon.paxos_impl.wire.decree import Waiting
 from ostrakon.paxos_impl.wire.frame import BadFrame
 from ostrakon.paxos_impl.wire.replica import (
@@ -21,14 +22,17 @@ from ostrakon.paxos_impl.wire.replica import (
     Groups,
     Incoming,
     InGroup,
+    OpenSession,
     Read,
     Refused,
     Status,
     read_incoming,
 )
 
-COMMAND_BYTES_MAX = 8192
-"""Maximum length of a command in bytes: as many as a promise may have to report still fit in a frame."""
+NUMBER_MAX = 2**62
+"""Highest number of a command in a session."""
+NAME_LENGTH_MAX = 256
+"""Maximum length of the id or name of a session, in characters."""
 
 
 def answer_before_cluster(client: ClientConnection, request: object, waiting: Waiting) -> None:
@@ -36,7 +40,7 @@ def answer_before_cluster(client: ClientConnection, request: object, waiting: Wa
     match request:
         case AskStatus(number):
             client.answer(number, waiting)
-        case Execute(number) | Read(number) | Change(number):
+        case Execute(number) | OpenSession(number) | Read(number) | Change(number):
             client.answer(number, Refused(str(waiting), is_final=False))
         case InGroup(_, asked):
             answer_before_cluster(client, asked, waiting)
@@ -54,10 +58,14 @@ class ReplicaHandler:
         """The message in a frame. Raises: BadFrame."""
         return read_incoming(body)
 
+    def refusal(self, why: str) -> Refused:
+        """The answer to a request that is refused for good."""
+        return Refused(why, is_final=True)
+
     def refuse(self, client: ClientConnection, request: object, why: str) -> None:
         """Send the client to another replica; a request for the status is served. Raises: BadFrame."""
         match request:
-            case Execute(number) | Read(number) | Change(number):
+            case Execute(number) | OpenSession(number) | Read(number) | Change(number):
                 client.answer(number, Elsewhere(None, maybe=False))
             case _:
                 self.serve(client, request, 0)
@@ -65,7 +73,7 @@ class ReplicaHandler:
     def serve(self, client: ClientConnection, request: object, size: int) -> None:
         """Begin to serve a request. Raises: BadFrame."""
         match request:
-            case Read() | Execute():
+            case Read() | Execute() | OpenSession():
                 try:
                     self._submit(client, request, size)
                 except BadOperation as error:
@@ -81,28 +89,48 @@ class ReplicaHandler:
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
 
-    def _submit(self, client: ClientConnection, request: Read | Execute, size: int) -> None:
+    def _submit(self, client: ClientConnection, request: Read | Execute | OpenSession, size: int) -> None:
         """Submit a read or a command. Raises: BadOperation."""
         number, driver = request.request, self._driver
         if driver.is_overloaded:
             client.answer(number, _OVERLOADED)
             return
-        operation = self._parsed(request.op, size)
-        if isinstance(request, Execute):
-            command = Command(request.client, request.number, request.op)
-            client.submit(number, driver, lambda n: Submitted(n, command, size))
-        elif self._node.machine.is_query(operation):
-            client.submit(number, driver, lambda n: ReadRequested(n, operation, request.how))
-        else:
-            raise BadOperation("this operation does more than look; have it executed instead")
+        match request:
+            case OpenSession(_, name):
+                _require_short(name)
+                opening = Command(name, OPENING, None)
+                client.submit(number, driver, lambda n: Submitted(n, opening, size), size)
+            case Execute(_, session, count, op):
+                _require_short(session)
+                if not 1 <= count <= NUMBER_MAX:
+                    raise BadOperation(
+                        f"commands of a session are numbered from 1 to {NUMBER_MAX}, not {count}"
+                    )
+                self._parsed(op, size)
+                command = Command(session, count, op)
+                client.submit(number, driver, lambda n: Submitted(n, command, size), size)
+            case Read(_, op, how):
+                operation = self._parsed(op, size)
+                if not self._node.machine.is_query(operation):
+                    raise BadOperation("this operation changes the state; have it executed instead")
+                client.submit(number, driver, lambda n: ReadRequested(n, operation, how), size)
 
     def _parsed(self, op: Any, size: int) -> Any:
         """An operation as the state machine takes it. Raises: BadOperation."""
-        if size > COMMAND_BYTES_MAX:
-            raise BadOperation(f"the command is too long: {size} bytes, of at most {COMMAND_BYTES_MAX}")
+        limit = self._node.command_bytes_max
+        if size > limit:
+            raise BadOperation(f"the command is too long: {size} bytes, of at most {limit}")
         if not is_plain(op):
-            raise BadOperation("the operation is not plain data, such as JSON can carry")
-        return self._node.machine.parse(op)
+            raise BadOperation(
+                "the operation is not plain data, such as JSON can carry, of a depth of at most "
+                f"{DEPTH_MAX} and with integers of at most 64 bits"
+            )
+        try:
+            return self._node.machine.parse(op)
+        except BadOperation:
+            raise
+        except Exception as error:  # The machine may be anyone's, and must not end the server.
+            raise BadOperation(f"the state machine can't parse it: {error}") from error
 
     def _status(self) -> Status:
         replica, node = self._node.replica, self._node
@@ -123,6 +151,12 @@ class ReplicaHandler:
 
 
 _OVERLOADED = Refused(OVERLOADED, is_final=False)
+
+
+def _require_short(name: str) -> None:
+    """Check the name of a session. Raises: BadOperation."""
+    if len(name) > NAME_LENGTH_MAX:
+        raise BadOperation(f"the name of a session has at most {NAME_LENGTH_MAX} characters")
 
 
 def _lease_left_s(replica: Replica, now: ClockReading) -> float | None:

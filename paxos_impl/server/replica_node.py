@@ -38,7 +38,6 @@ from ostrakon.paxos_impl.core.multi import (
     SaveSnapshot,
     Send,
     SetTimer,
-    Snapshot,
     SnapshotSaved,
     Submitted,
     TakeSnapshot,
@@ -47,8 +46,17 @@ from ostrakon.paxos_impl.core.multi import (
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.clock import LogClock
-from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
-from ostrakon.paxos_impl.kv.sessions import Executed, Execution, Outdated, Sessions
+from ostrakon.paxos_impl.kv.machine import BadState, NotExecuted, StateMachine
+from ostrakon.paxos_impl.kv.sessions import (
+    OPENING,
+    Executed,
+    Execution,
+    Looked,
+    Opened,
+    Outdated,
+    Refusal,
+    Sessions,
+)
 from ostrakon.paxos_impl.server.driver import Driver
 from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink
 from ostrakon.paxos_impl.server.metrics import Sample
@@ -96,11 +104,13 @@ class ReplicaNode:
             UNKNOWN if config.joins else founders_of(self.membership),
             incarnation=storage.incarnation,
             state=storage.state,
-            compaction=config.compaction,
+            compaction=config.snapshots,
             lease_config=config.lease,
             rules=rules,
         )
-        self._snapshots = SnapshotWriter(storage, lambda image: driver.submit(SnapshotSaved(image)))
+        self._snapshots = SnapshotWriter(storage, lambda image: driver.submit(SnapshotSaved(image)), log)
+        self.command_bytes_max = config.command_bytes_max
+        """Maximum length of a command of a client, in bytes."""
 
     @property
     def driver(self) -> Driver[Event, Effect]:
@@ -172,7 +182,14 @@ class ReplicaNode:
             self._reads.append(event)
         else:
             self._step_reads()
-            self._step(self._stamped(event))
+            if isinstance(event, Submitted) and isinstance(self.replica.phase, Leading):
+                try:
+                    event = self._stamped(event, self.replica.phase)
+                except Exception as error:  # The machine may be anyone's, and must not end the replica.
+                    why = f"the state machine failed: {type(error).__name__}: {error}"
+                    self._driver.answer(event.request, Refused(why, is_final=True))
+                    return
+            self._step(event)
 
     def _step_reads(self) -> None:
         """Serve the reads that have arrived."""
@@ -201,10 +218,9 @@ class ReplicaNode:
                 case _:
                     self.carry_out(effect)
 
-    def _stamped(self, event: Event) -> Event:
-        """The event; a command that needs the time gets it from the leader before it enters the log."""
-        phase = self.replica.phase
-        if not isinstance(event, Submitted) or not isinstance(phase, Leading):
+    def _stamped(self, event: Submitted, phase: Leading) -> Submitted:
+        """The command with the time of the log, if it needs the time."""
+        if event.command.number == OPENING:
             return event
         own_ms = int(1000 * self.now().monotonic_s)
         self._clock = self._clock.at(phase.ballot, own_ms, self._machine.reached_ms)
@@ -249,8 +265,7 @@ class ReplicaNode:
             case Configured(configuration):
                 self._meet_members(configuration)
             case TakeSnapshot(slot, configurations):
-                snapshot = Snapshot(slot, configurations, self._sessions.snapshot())
-                self._snapshots.save(Image.of(snapshot))
+                self._snapshots.take(slot, configurations, self._sessions.parts)
             case SaveSnapshot(image):
                 self._snapshots.save(image)
 
@@ -258,7 +273,11 @@ class ReplicaNode:
         """Answer a read from the state."""
         if self._driver.is_traced:
             self._driver.trace(lambda *me: trace_event(query, *me))
-        self._driver.answer(query.request, Done(query.slot, self._machine.carry_out(query.op)))
+        try:
+            answer: Answer = Done(query.slot, self._sessions.look(query.op))
+        except NotExecuted as error:
+            answer = Refused(str(error), is_final=True)
+        self._driver.answer(query.request, answer)
 
     def _apply(self, apply: Apply) -> None:
         executions = [self._sessions.execute(command) for command in apply.batch]
@@ -274,7 +293,7 @@ class ReplicaNode:
         try:
             self._sessions.restore(image.snapshot.state)
         except BadState as error:
-            raise StorageFailed(f"the snapshot up to slot {image.slot} is of no use: {error}") from error
+            raise StorageFailed(f"the snapshot up to slot {image.slot} can't be used: {error}") from error
         detail = {"state_hash": self._sessions.digest()}
 
         def event(*me: int) -> TraceEvent | None:
@@ -326,9 +345,12 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 def _answer_to(execution: Execution, slot: int) -> Answer:
     match execution:
-        case Executed(result):
+        case Executed(result) | Looked(result) | Opened(result):
             return Done(slot, result)
+        case Refusal(why):
+            return Refused(why, is_final=True)
         case Outdated():
             return Refused("the session has gone on to a later command", is_final=True)
         case _:
-            return Refused("the session is not known, or not any more", is_final=True)
+            why = "the session is not known, or was forgotten because many others were used since"
+            return Refused(why, is_final=True, is_unsure=True)

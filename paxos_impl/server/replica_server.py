@@ -122,6 +122,6 @@ async def recover_state(
     """
     members = UNKNOWN if config.joins else founders_of(config.membership)
     try:
-        return await recover(replay=Replay(sessions, members, config.compaction.every, rules))
+        return await recover(replay=Replay(sessions, members, config.snapshots.every, rules))
     except BadState as error:
         raise StorageFailed(f"the snapshot can't be used: {error}") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Protocol
 
-import msgspec
-
-from ostrakon.paxos_impl.core import Value
 from ostrakon.paxos_impl.server.client_connection import ClientConnection
 
+DEPTH_MAX = 64
+"""How deeply lists and objects of a value may be nested."""
 OVERLOADED = "too much to do; try again later"
 """The refusal of a server whose backlog is full."""
 
@@ -28,6 +28,9 @@ class RequestHandler(Protocol):
         Raises: BadFrame.
         """
 
+    def refusal(self, why: str) -> object:
+        """The answer to any request that is refused for good."""
+
     def refuse(self, client: ClientConnection, request: Any, why: str) -> None:
         """Answer that nothing was done for this request and that another server should be asked.
 
@@ -35,14 +38,24 @@ class RequestHandler(Protocol):
         """
 
 
-def is_plain(value: Value) -> bool:
-    """Whether a value can be traced, shown and put into a snapshot; msgpack can carry more than that."""
-    try:
-        _encode_plain(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
+def is_plain(value: Any, depth: int = DEPTH_MAX) -> bool:
+    """Whether a value is data that JSON can carry, and can be traced, shown and put into a snapshot.
 
-
-_encode_plain = msgspec.json.Encoder(order="deterministic").encode
-"""Refuses keys that are not text: one dictionary must be the same dictionary at all replicas."""
+    Numbers that JSON has no form for are refused, and so are dictionary keys that are not text: one value
+    must be the same value at all replicas, however it is encoded. Depth is bounded because every encoder
+    recurses.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return bool(-(2**63) <= value < 2**64)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is list:
+        return depth > 0 and all(is_plain(each, depth - 1) for each in value)
+    if kind is dict:
+        return depth > 0 and all(
+            type(key) is str and is_plain(each, depth - 1) for key, each in value.items()
+        )
+    return False

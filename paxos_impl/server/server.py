@@ -9,6 +9,7 @@ import trio
 
 from ostrakon.paxos_impl.server.dispatcher import Dispatcher
 from ostrakon.paxos_impl.server.driver import Driver
+from ostrakon.paxos_impl.server.limits import LIMITS, Limits
 from ostrakon.paxos_impl.server.link import Link
 from ostrakon.paxos_impl.server.listener import listen_at
 from ostrakon.paxos_impl.server.log_record import LogSink, no_log
@@ -57,13 +58,14 @@ async def serve_node(
     *,
     log: LogSink = no_log,
     transport: Transport = PLAIN,
+    limits: Limits = LIMITS,
     task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run a server until cancelled; `task_status` gets the address once the server listens.
 
     Raises: StorageFailed, when a disk operation fails; OSError, when it can't listen.
     """
-    dispatcher = Dispatcher(server.handler, log, transport)
+    dispatcher = Dispatcher(server.handler, log, transport, limits)
     dispatcher.open(server)
     listeners = await listen_at(listen)
     async with trio.open_nursery() as nursery:

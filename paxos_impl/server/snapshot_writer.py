@@ -1,42 +1,128 @@
-"""Makes snapshots durable while the replica goes on."""
+"""Encodes snapshots in slices and makes them durable while the replica goes on.
+
+What must always hold: a snapshot shows the state after one slot, although the state changes while it is
+encoded; and a snapshot that can't be encoded is an alarm in the log, not the end of the replica.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
 
+import msgspec
 import trio
 
-from ostrakon.paxos_impl.core.multi import Image
+from ostrakon.paxos_impl.core.multi import Configuration, Image
+from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink
 from ostrakon.paxos_impl.storage.replica_storage import StableStorage
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
 
+SLICE_BYTES = 64 << 10
+"""Length after which encoding pauses and lets other tasks run, in bytes: about a millisecond of work."""
+_LARGE_BYTES = 4 << 20
+"""Beyond this, hashing a snapshot is left to a thread."""
+
 
 class SnapshotWriter:
-    """Saves one snapshot at a time; of those that wait, only the newest is saved."""
+    """Encodes and saves one snapshot at a time; of those that wait, only the newest is saved."""
 
-    def __init__(self, storage: StableStorage, saved: Callable[[Image], None]) -> None:
-        self._storage, self._saved = storage, saved
+    def __init__(self, storage: StableStorage, saved: Callable[[Image], None], log: LogSink) -> None:
+        self._storage, self._saved, self._log = storage, saved, log
         self._waiting: Image | None = None
+        self._taking: tuple[int, tuple[Configuration, ...], Iterator[bytes]] | None = None
         self._arrived = trio.Event()
         self.failure: StorageFailed | None = None
         """Why `run` has ended."""
+        self.taken = self.failed = 0
+        """Number of snapshots that were encoded, and of those that could not be."""
+        self.last_bytes = 0
+        """Length of the last snapshot."""
+        self.last_s = 0.0
+        """Time that the last one took to be encoded and saved, in seconds."""
+
+    def take(
+        self, slot: int, configurations: tuple[Configuration, ...], parts: Callable[[], Iterator[bytes]]
+    ) -> None:
+        """Begin to encode a snapshot; `parts` freezes the state as it is now.
+
+        If another one is still being encoded, that one is dropped.
+        """
+        try:
+            self._taking = slot, configurations, parts()
+        except Exception as error:
+            self._alarm(slot, error)
+            return
+        self._arrived.set()
 
     def save(self, image: Image) -> None:
-        """Queue a snapshot; `saved` is called once it is durable."""
+        """Queue a snapshot that was received; `saved` is called once it is durable."""
         if self._waiting is None or image.slot > self._waiting.slot:
             self._waiting = image
         self._arrived.set()
 
     async def run(self, stop: trio.CancelScope) -> None:
-        """Save queued snapshots; if a disk operation fails, cancel `stop`."""
+        """Encode and save snapshots; if a disk operation fails, cancel `stop`."""
         try:
             while True:
                 await self._arrived.wait()
                 self._arrived = trio.Event()
+                begun_s = trio.current_time()
+                if self._taking is not None:
+                    taken = await self._encode()
+                    if taken is not None and (self._waiting is None or taken.slot > self._waiting.slot):
+                        self._waiting = taken
                 image, self._waiting = self._waiting, None
-                assert image is not None, "nothing to save"
-                await self._storage.save_snapshot(image)
-                self._saved(image)
+                if image is not None:
+                    await self._storage.save_snapshot(image)
+                    self.last_bytes, self.last_s = len(image.data), trio.current_time() - begun_s
+                    self._saved(image)
         except StorageFailed as error:
             self.failure = error
             stop.cancel()
+
+    async def _encode(self) -> Image | None:
+        """The image of the snapshot that was begun last; None if it can't be encoded."""
+        while (taking := self._taking) is not None:
+            slot, configurations, parts = taking
+            data = _head(slot, configurations)
+            at, pause = len(data), len(data) + SLICE_BYTES
+            try:
+                for part in parts:
+                    data += part
+                    if len(data) > pause:
+                        pause = len(data) + SLICE_BYTES
+                        await trio.lowlevel.checkpoint()
+                        if self._taking is not taking:
+                            break
+            except Exception as error:
+                self._alarm(slot, error)
+                if self._taking is taking:
+                    self._taking = None
+                    return None
+            if self._taking is taking:
+                self._taking = None
+                _BIN_LENGTH.pack_into(data, at - _BIN_LENGTH.size, len(data) - at)
+                self.taken += 1
+                image = Image(slot, data)  # type: ignore[arg-type]  # Not copied: it may be long.
+                if len(data) > _LARGE_BYTES:
+                    await trio.to_thread.run_sync(getattr, image, "id")  # Hashes it.
+                return image
+        return None
+
+    def _alarm(self, slot: int, error: Exception) -> None:
+        self.failed += 1
+        line = f"ALARM: the snapshot up to slot {slot} can't be encoded: {type(error).__name__}: {error}"
+        self._log(LogRecord(line, event="snapshot_failed", slot=slot, why=str(error)))
+
+
+_BIN_LENGTH = struct.Struct(">I")
+
+
+def _head(slot: int, configurations: tuple[Configuration, ...]) -> bytearray:
+    """The encoded snapshot up to its state, whose length is not known yet.
+
+    This is `Image.of` without a copy of the state: an array of three, the last of which is bytes.
+    """
+    pair = msgspec.msgpack.encode((slot, configurations))
+    assert pair[0] == 0x92, "an array of two"
+    return bytearray(b"\x93" + pair[1:] + b"\xc6" + b"\0\0\0\0")

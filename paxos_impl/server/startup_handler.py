@@ -29,6 +29,10 @@ class StartupHandler:
         """The message in a frame. Raises: BadFrame."""
         return self._read(body)
 
+    def refusal(self, why: str) -> object:
+        """The cluster is not complete, whatever the reason."""
+        return self.waiting
+
     def serve(self, client: ClientConnection, request: object, size: int) -> None:
         """Answer that the cluster is not complete. Raises: BadFrame."""
         self._answer(client, request, self.waiting)

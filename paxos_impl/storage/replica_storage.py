@@ -43,8 +43,8 @@ from ostrakon.paxos_impl.storage.write_ahead_log import (
 )
 from ostrakon.paxos_impl.wire.membership import Membership
 
-_FORMAT = "paxos-replica-2"
-OF_GROUPS = "paxos-groups-1"
+_FORMAT = "paxos-replica-3"
+OF_GROUPS = "paxos-groups-2"
 """The format where the logs of several groups share a directory: see `group_storage`."""
 
 

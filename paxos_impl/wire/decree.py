@@ -15,7 +15,7 @@ import msgspec
 from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
 from ostrakon.paxos_impl.core.effect import Chosen, Refused, Unknown
 from ostrakon.paxos_impl.core.message import Message
-from ostrakon.paxos_impl.wire.frame import BadFrame, frame
+from ostrakon.paxos_impl.wire.frame import FRAME_MAX, BadFrame, frame
 from ostrakon.paxos_impl.wire.membership import Address
 
 PROTOCOL = 2
@@ -122,12 +122,12 @@ _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
 _response: msgspec.msgpack.Decoder[Response[Answer]] = msgspec.msgpack.Decoder(Response[Answer])
 
 
-def framed(message: object) -> bytes:
+def framed(message: object, limit: int = FRAME_MAX) -> bytes:
     """A message in its frame.
 
-    Raises: BadFrame, when it is too long.
+    Raises: BadFrame, when it is longer than `limit`.
     """
-    return frame(_encode(message))
+    return frame(_encode(message), limit)
 
 
 def decoded(body: bytes, decoder: msgspec.msgpack.Decoder[_M], what: str) -> _M:

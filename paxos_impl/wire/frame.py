@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import struct
 
-FRAME_MAX = 1 << 20
-"""Maximum length of a message in bytes; a longer frame is a mistake or an attack."""
+FRAME_MAX = 8 << 20
+"""Maximum length of a request or an answer, in bytes; a longer frame is a mistake or an attack."""
+PEER_FRAME_MAX = 512 << 20
+"""Maximum length of a message between servers, in bytes: a promise may have to report as many votes as `core`
+allows to be open, each with a command of the largest size."""
 
 _LENGTH = struct.Struct(">I")
 _WIDTH = _LENGTH.size
@@ -16,42 +19,57 @@ class BadFrame(Exception):
     """The received bytes are no message of this protocol, so the rest of the connection can't be read."""
 
 
-def frame(body: bytes) -> bytes:
+def frame(body: bytes, limit: int = FRAME_MAX) -> bytes:
     """A message with its length before it.
 
-    Raises: BadFrame, when it is too long for the receiver.
+    Raises: BadFrame, when it is longer than the receiver accepts.
     """
-    if len(body) > FRAME_MAX:
-        raise BadFrame(f"a message of {len(body)} bytes is longer than {FRAME_MAX}")
+    if len(body) > limit:
+        raise BadFrame(f"a message of {len(body)} bytes is longer than {limit}")
     return _LENGTH.pack(len(body)) + body
 
 
 class FrameReader:
     """Collects received bytes and returns the messages that are complete."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_missing", "limit")
 
-    def __init__(self) -> None:
-        self._buffer = b""
+    def __init__(self, limit: int = FRAME_MAX) -> None:
+        self._buffer = bytearray()
+        self._missing = 0
+        self.limit = limit
+        """Maximum length of a message in bytes."""
 
     def feed(self, data: bytes | bytearray) -> list[bytes]:
         """The messages that `data` completes.
 
-        Raises: BadFrame, when a length is beyond `FRAME_MAX`.
+        Raises: BadFrame, when a length is beyond `limit`.
         """
-        buffer = bytes(self._buffer + data if self._buffer else data)
+        buffer = self._buffer
+        buffer += data
+        size = len(buffer)
+        if size < self._missing:  # A long message arrives in many pieces; look at it once, at its end.
+            return []
         bodies: list[bytes] = []
-        at, size = 0, len(buffer)
-        while size - at >= _WIDTH:
-            (length,) = _LENGTH.unpack_from(buffer, at)
-            if length > FRAME_MAX:
-                raise BadFrame(f"a frame says it is {length} bytes long; at most {FRAME_MAX} are allowed")
-            end = at + _WIDTH + length
-            if end > size:
-                break
-            bodies.append(buffer[at + _WIDTH : end])
-            at = end
-        self._buffer = buffer[at:]
+        at = self._missing = 0
+        view = memoryview(buffer)
+        try:
+            while size - at >= _WIDTH:
+                (length,) = _LENGTH.unpack_from(buffer, at)
+                if length > self.limit:
+                    raise BadFrame(
+                        f"a frame says it is {length} bytes long; at most {self.limit} are allowed"
+                    )
+                end = at + _WIDTH + length
+                if end > size:
+                    self._missing = end - at
+                    break
+                bodies.append(bytes(view[at + _WIDTH : end]))
+                at = end
+        finally:
+            view.release()
+        if at:
+            del buffer[:at]
         return bodies
 
     @property

@@ -15,7 +15,7 @@ from ostrakon.paxos_impl.core.multi import Configuration, Member, Message, ReadH
 from ostrakon.paxos_impl.wire.decree import Envelope, Hello, Response, Waiting, decoded
 from ostrakon.paxos_impl.wire.membership import Address
 
-PROTOCOL = 1002
+PROTOCOL = 1003
 """Raised when the wire format changes; replicas of different protocols do not talk."""
 
 
@@ -24,8 +24,18 @@ class Execute(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
     request: int
     client: str
+    """The id of its session."""
     number: int
+    """Counts the commands of the session, from 1."""
     op: Any
+
+
+class OpenSession(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Opens a session, whose id is the result: the `client` of the commands to be executed in it."""
+
+    request: int
+    name: str
+    """Different for each request to open one."""
 
 
 class Read(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -53,7 +63,7 @@ class InGroup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A request for one group of a cluster that has several."""
 
     group: int
-    asked: Execute | Read | Change | AskStatus
+    asked: Execute | OpenSession | Read | Change | AskStatus
 
     @property
     def request(self) -> int:
@@ -84,6 +94,8 @@ class Refused(msgspec.Struct, frozen=True, tag=True, gc=False):
     why: str
     is_final: bool
     """Whether another attempt, at any replica, would be refused too."""
+    is_unsure: bool = False
+    """Whether an earlier attempt may have been executed: the session is forgotten, and nobody can tell."""
 
 
 class Status(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -119,7 +131,7 @@ class Groups(msgspec.Struct, frozen=True, tag=True, gc=False):
 Answer = Done | Elsewhere | Refused | Status | Waiting | Groups
 
 
-Request = Execute | Read | Change | AskStatus | InGroup
+Request = Execute | OpenSession | Read | Change | AskStatus | InGroup
 Incoming = Hello | Envelope[Message] | Request
 
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)

@@ -29,6 +29,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Execute,
     Groups,
     InGroup,
+    OpenSession,
     Read,
     Refused,
     Request,
@@ -217,7 +218,9 @@ async def test_who_does_not_know_of_the_groups_is_told() -> None:
         assert await asked(three, Read(1, put[:2])) == Groups(FOUR)
         assert await asked(three, InGroup(FOUR, Execute(1, "b", 1, put))) == Groups(FOUR)
         assert await asked(three, InGroup(-1, Execute(1, "b", 1, put))) == Groups(FOUR)
-        assert isinstance(await asked(three, InGroup(0, Execute(1, "b", 1, put))), Done)
+        opened = await asked(three, InGroup(0, OpenSession(1, "b")))
+        assert isinstance(opened, Done)
+        assert isinstance(await asked(three, InGroup(0, Execute(1, opened.result, 1, put))), Done)
         wrong = await asked(three, InGroup(0, Execute(1, "b", 1, elsewhere)))
         assert wrong == Refused("that is for group 1, not for group 0", is_final=True)
         refused = await asked(three, InGroup(0, Execute(1, "b", 1, apart)))

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.core.multi import Command
 from ostrakon.paxos_impl.kv.machine import BadOperation, BadState
 from ostrakon.paxos_impl.kv.operation import (
     Acquire,
@@ -26,7 +25,6 @@ from ostrakon.paxos_impl.kv.operation import (
     parse,
     plain,
 )
-from ostrakon.paxos_impl.kv.sessions import Executed, Forgotten, Outdated, Sessions
 from ostrakon.paxos_impl.kv.store import Store
 
 keys = st.sampled_from(["x", "y", ""])
@@ -174,22 +172,6 @@ def test_what_is_no_state_is_refused_in_words(state: object) -> None:
 # Sessions.
 
 
-def add(client: str, number: int) -> Command:
-    return Command(client, number, ["append", "x", f"{client}{number}"])
-
-
-def test_a_command_that_comes_again_gets_its_first_result_and_does_nothing() -> None:
-    store = Store()
-    sessions = Sessions(store)
-
-    first = sessions.execute(add("a", 1))
-    sessions.execute(add("b", 1))
-    again = sessions.execute(add("a", 1))
-
-    assert (first, again) == (Executed(1), Executed(1, again=True))
-    assert store.execute(["get", "x"]) == ["a1", "b1"]
-
-
 def test_a_sum_that_would_not_fit_in_64_bits_is_not_made() -> None:
     """No answer could carry it, nor could a snapshot."""
     store = Store()
@@ -199,85 +181,3 @@ def test_a_sum_that_would_not_fit_in_64_bits_is_not_made() -> None:
 
     assert answers == [2**63 - 1, None]
     assert store.execute(["get", "x"]) == 2**63 - 1
-
-
-commands = st.lists(
-    st.builds(
-        Command,
-        st.sampled_from(("a", "b", "c")),
-        st.integers(1, 4),
-        st.one_of(
-            st.builds(lambda key, value: ["put", key, value], st.sampled_from("xy"), st.text(max_size=2)),
-            st.builds(lambda key: ["append", key, 1], st.sampled_from("xy")),
-        ),
-    ),
-    max_size=12,
-)
-
-
-@given(commands, commands)
-def test_who_goes_on_from_a_snapshot_is_as_who_has_executed_it_all(
-    before: list[Command], after: list[Command]
-) -> None:
-    whole, other = Sessions(Store(), limit=2), Sessions(Store(), limit=2)
-    for command in before:
-        whole.execute(command)
-    other.restore(whole.snapshot())
-
-    outcomes = [(whole.execute(command), other.execute(command)) for command in after]
-
-    assert all(one == two for one, two in outcomes)
-    assert whole.snapshot() == other.snapshot()
-
-
-@pytest.mark.parametrize("snapshot", [b"", b"\xc1", b"\x92\x90\x90", b"\x91\x90"])
-def test_what_is_no_snapshot_is_refused(snapshot: bytes) -> None:
-    with pytest.raises(BadState):
-        Sessions(Store()).restore(snapshot)
-
-
-def test_replicas_that_executed_the_same_have_the_same_digest_and_others_have_not() -> None:
-    one, two, three = (Sessions(Store()) for _ in range(3))
-    for sessions in (one, two):
-        sessions.execute(add("a", 1))
-        sessions.execute(add("b", 1))
-    three.execute(add("b", 1))
-    three.execute(add("a", 1))
-
-    assert one.digest() == two.digest() != three.digest()
-
-
-def test_a_command_whose_session_has_gone_on_is_not_executed_any_more() -> None:
-    store = Store()
-    sessions = Sessions(store)
-    sessions.execute(add("a", 1))
-    sessions.execute(add("a", 3))
-
-    assert sessions.execute(add("a", 2)) == Outdated()
-    assert store.execute(["get", "x"]) == ["a1", "a3"]
-
-
-def test_a_session_unused_for_longest_is_forgotten_and_says_so() -> None:
-    sessions = Sessions(Store(), limit=2)
-    for client in ("a", "b"):
-        sessions.execute(add(client, 1))
-    sessions.execute(add("a", 2))
-    sessions.execute(add("c", 1))
-
-    assert sessions.execute(add("b", 2)) == Forgotten()
-    assert sessions.execute(add("a", 3)) == Executed(5)
-
-
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 4)), max_size=30))
-def test_however_often_commands_come_each_is_executed_at_most_once(sent: list[tuple[str, int]]) -> None:
-    store = Store()
-    sessions = Sessions(store)
-
-    for client, number in sent:
-        sessions.execute(add(client, number))
-
-    executed = store.execute(["get", "x"]) or []
-    assert len(executed) == len(set(executed))
-    for client in "ab":
-        own = [element for element in executed if element.startswith(client)]
-        assert own == sorted(own), "a session went back"

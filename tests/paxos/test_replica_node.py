@@ -18,8 +18,7 @@ from ostrakon.paxos_impl.core import TraceEvent
 from ostrakon.paxos_impl.core.multi import Command, Compaction, Configuration
 from ostrakon.paxos_impl.server.groups_server import GroupsServer
 from ostrakon.paxos_impl.server.link import QUEUED_MAX
-from ostrakon.paxos_impl.server.replica_config import LEASE, ReplicaConfig
-from ostrakon.paxos_impl.server.replica_handler import COMMAND_BYTES_MAX
+from ostrakon.paxos_impl.server.replica_config import COMMAND_BYTES_MAX, LEASE, ReplicaConfig
 from ostrakon.paxos_impl.server.replica_server import ReplicaServer
 from ostrakon.paxos_impl.server.server import Server, serve_node
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
@@ -31,6 +30,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Done,
     Elsewhere,
     Execute,
+    OpenSession,
     Read,
     Refused,
     Status,
@@ -211,8 +211,10 @@ async def test_a_lock_whose_lease_has_run_out_is_had_by_the_next_with_a_higher_t
 
 async def test_a_command_that_is_sent_again_to_another_leader_has_its_first_result() -> None:
     async with cluster() as three:
-        command = Execute(1, "a", 1, ["append", "x", 1])
         first = await three.leader()
+        opened = await ask(three.membership.members[first], OpenSession(1, "a"))
+        assert isinstance(opened, Done)
+        command = Execute(1, opened.result, 1, ["append", "x", 1])
         answered = await ask(three.membership.members[first], command)
         await three.kill(first)
         again = await ask(three.membership.members[await three.leader()], command)
@@ -266,12 +268,20 @@ async def test_an_address_that_is_given_twice_is_passed_like_any_other() -> None
     [
         (Execute(1, "a", 1, ["drop", "x"]), "no operation"),
         (Execute(1, "a", 1, ["put", "x", "v" * COMMAND_BYTES_MAX]), "too long"),
+        (Execute(1, "a", 1, ["put", "x", float("nan")]), "plain data"),
+        (Execute(1, "a", 1, ["put", "x", b"bytes"]), "plain data"),
+        (Execute(1, "a", 1, ["acquire", "x", "a", 2**63 - 1]), "no operation"),
+        (Execute(1, "a", 0, ["put", "x", 1]), "numbered from 1"),
+        (Execute(1, "a" * 300, 1, ["put", "x", 1]), "256 characters"),
+        (OpenSession(1, "a" * 300), "256 characters"),
         (Execute(1, "a", 1, ["put", "x", {1: 2}]), "plain data"),
         (Execute(1, "a", 2, ["put", "x", 1]), "session"),
-        (Read(1, ["put", "x", 1]), "more than look"),
+        (Read(1, ["put", "x", 1]), "changes the state"),
     ],
 )
-async def test_what_makes_no_sense_is_refused_in_words(request_: Execute | Read, why: str) -> None:
+async def test_what_makes_no_sense_is_refused_in_words(
+    request_: Execute | Read | OpenSession, why: str
+) -> None:
     async with cluster(1) as one:
         answer = await ask(one.membership.members[await one.leader()], request_)
 

@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -25,11 +25,12 @@ from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
 from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient
 from ostrakon.paxos_impl.core import Refused, Unknown
 from ostrakon.paxos_impl.registry.enrollment import enroll
-from ostrakon.paxos_impl.server import dispatcher, driver, listener
+from ostrakon.paxos_impl.server import driver
 from ostrakon.paxos_impl.server.client_connection import UNANSWERED_MAX, ClientConnection
 from ostrakon.paxos_impl.server.decree_handler import answer_before_cluster
 from ostrakon.paxos_impl.server.decree_node import DecreeServer, NodeConfig, serve
 from ostrakon.paxos_impl.server.dispatcher import Dispatcher
+from ostrakon.paxos_impl.server.limits import LIMITS, Limits
 from ostrakon.paxos_impl.server.log_record import LogRecord, no_log
 from ostrakon.paxos_impl.server.metrics import Sample, rendered
 from ostrakon.paxos_impl.server.metrics_endpoint import serve_metrics, server_samples
@@ -67,10 +68,10 @@ from tests.ports import LONG_S, free_ports
 
 
 @asynccontextmanager
-async def instance(log: list[str]) -> AsyncIterator[Address]:
+async def instance(log: list[str], limits: Limits = LIMITS) -> AsyncIterator[Address]:
     """An instance that is a cluster by itself."""
     config = NodeConfig(1, Membership({1: Address("127.0.0.1", 0)}, "blue"), timing=QUICK)
-    run = partial(serve, config, disk=MemoryDisk(), rng=Random(1), log=log.append)
+    run = partial(serve, config, disk=MemoryDisk(), rng=Random(1), log=log.append, limits=limits)
     async with trio.open_nursery() as nursery:
         address = await nursery.start(run)
         with trio.fail_after(LONG_S):
@@ -91,10 +92,13 @@ async def connected(address: Address) -> AsyncIterator[Connection[Any]]:
 # How much of it there is.
 
 
-async def test_one_client_too_many_is_told_so_and_shown_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatcher, "CLIENTS_MAX", 1)
+async def test_one_client_too_many_is_told_so_and_shown_out() -> None:
     log: list[str] = []
-    async with instance(log) as address, connected(address) as first, connected(address) as second:
+    async with (
+        instance(log, Limits(clients=1)) as address,
+        connected(address) as first,
+        connected(address) as second,
+    ):
         assert await first.ask(ClientGet(1)) == Unknown()
         refused = await second.ask(ClientPropose(1, "x"))
         with pytest.raises(NoAnswer):
@@ -105,10 +109,9 @@ async def test_one_client_too_many_is_told_so_and_shown_out(monkeypatch: pytest.
     assert any("1 clients are connected already" in line for line in log)
 
 
-async def test_connections_are_limited_whoever_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "CONNECTIONS_MAX", 1)
+async def test_connections_are_limited_whoever_makes_them() -> None:
     log: list[str] = []
-    async with instance(log) as address, connected(address) as first:
+    async with instance(log, Limits(connections=1)) as address, connected(address) as first:
         await first.ask(ClientGet(1))
         async with await trio.open_tcp_stream(*address) as another:
             assert await another.receive_some() == b""
@@ -134,17 +137,16 @@ def test_who_says_nothing_is_shown_out() -> None:
         client = world.machine("client").start(keep_silent)
         world.run(until_s=60, stop=lambda: client.done)
 
-    assert [(round(after_s), chunk) for after_s, chunk in heard] == [(listener.FIRST_REQUEST_S, b"")]
+    assert [(round(after_s), chunk) for after_s, chunk in heard] == [(LIMITS.first_request_s, b"")]
     assert "it sent no message within 10 s" in log[-1]
 
 
 async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> None:
     taken: list[bytes] = []
 
-    def take(client: ClientConnection, bodies: Sequence[bytes]) -> None:
-        for body in bodies:
-            taken.append(body)
-            client.answer(len(taken), "x" * 1000)
+    def take(client: ClientConnection, body: bytes) -> None:
+        taken.append(body)
+        client.answer(len(taken), "x" * 1000)
 
     async def ask_and_ask(stream: trio.abc.Stream) -> None:
         while True:
@@ -152,7 +154,7 @@ async def test_who_does_not_read_its_answers_is_not_listened_to_for_ever() -> No
 
     ours, theirs = trio.testing.lockstep_stream_pair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(ClientConnection(take).serve, ours, FrameReader(), [])
+        nursery.start_soon(ClientConnection(take, Refused).serve, ours, FrameReader(), [])
         nursery.start_soon(ask_and_ask, theirs)
         await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()
@@ -189,6 +191,9 @@ class RequestHandler:
 
     def refuse(self, client: ClientConnection, request: Any, why: str) -> None:
         self.serve(client, request, 0)
+
+    def refusal(self, why: str) -> object:
+        return Refused(why)
 
 
 class Host:
@@ -290,15 +295,14 @@ async def test_who_waits_when_a_server_stops_is_answered_and_who_comes_then_is_s
     async def ask(number: int) -> None:
         connection = Connection(address, read_of_clients)
         await connection.open()
-        answers.append(await connection.ask(Execute(1, f"c{number}", 1, ["put", "x", number])))
+        answers.append(await connection.ask(Execute(1, "1", number + 1, ["put", "x", number])))
         await connection.drop()
 
     with trio.fail_after(LONG_S):
         async with trio.open_nursery() as nursery:
             await nursery.start(partial(serve_when_complete, dispatching, join, address, stop=stop))
-            while not answers or isinstance(answers[-1], NotTakenUp | Elsewhere):
-                await ask(0)
-            answers.clear()
+            async with ReplicaClient([address], "opens the first session") as client:
+                await client.execute(["put", "x", 0], timeout_s=LONG_S)
             disk.gate = gate = trio.Event()
             nursery.start_soon(ask, 1)
             while gate.statistics().tasks_waiting == 0:

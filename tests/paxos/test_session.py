@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 import trio
@@ -12,9 +12,18 @@ import trio.testing
 
 from ostrakon.paxos_impl.client.session import NotDone, Session, Unsure
 from ostrakon.paxos_impl.wire.decree import Response, framed
-from ostrakon.paxos_impl.wire.frame import FrameReader
+from ostrakon.paxos_impl.wire.frame import FRAME_MAX, FrameReader
 from ostrakon.paxos_impl.wire.membership import Address
-from ostrakon.paxos_impl.wire.replica import Answer, Done, Elsewhere, Execute, Read, read_incoming
+from ostrakon.paxos_impl.wire.replica import (
+    Answer,
+    Done,
+    Elsewhere,
+    Execute,
+    OpenSession,
+    Read,
+    Refused,
+    read_incoming,
+)
 from ostrakon.paxos_impl.wire.transport import Transport
 
 ANNE, BOB = Address("anne", 1), Address("bob", 1)
@@ -27,6 +36,8 @@ class Switchboard(Transport):
 
     nursery: trio.Nursery
     replicas: Mapping[Address, tuple[float, Answer]]
+    opened: list[str] = field(default_factory=list)
+    """Names of the sessions that were opened."""
 
     async def dial(self, address: Address) -> trio.abc.Stream:
         ours, theirs = trio.testing.memory_stream_pair()
@@ -39,6 +50,10 @@ class Switchboard(Transport):
             while chunk := await stream.receive_some():
                 for body in reader.feed(chunk):
                     asked = read_incoming(body)
+                    if isinstance(asked, OpenSession):
+                        self.opened.append(asked.name)
+                        await stream.send_all(framed(Response(asked.request, Done(1, asked.name))))
+                        continue
                     assert isinstance(asked, Execute | Read)
                     await trio.sleep(delay_s)
                     await stream.send_all(framed(Response(asked.request, answer)))
@@ -108,3 +123,48 @@ async def test_without_a_leader_nothing_was_done_for_sure(autojump_clock: trio.t
     async with session_with({ANNE: (0.0, Elsewhere(None, maybe=False))}) as session:
         with pytest.raises(NotDone, match="there was no leader"):
             await session.execute(["put", "k", 1], timeout_s=1.0)
+
+
+async def test_a_refusal_after_an_attempt_without_an_answer_says_both(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    refused = Refused("it is too long", is_final=True)
+    async with session_with({ANNE: (1e9, Done(1, None)), BOB: (0.0, refused)}) as session:
+        with pytest.raises(Unsure, match=r"refused .it is too long., but an earlier one got no answer"):
+            await session.execute(["put", "k", 1], timeout_s=5.0)
+
+
+async def test_a_refusal_of_the_first_attempt_means_not_done(autojump_clock: trio.testing.MockClock) -> None:
+    async with session_with({ANNE: (0.0, Refused("it is too long", is_final=True))}) as session:
+        with pytest.raises(NotDone, match=r"^it is too long$"):
+            await session.execute(["put", "k", 1], timeout_s=5.0)
+
+
+async def test_a_forgotten_session_leaves_the_outcome_open_and_the_next_command_opens_another(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    forgotten = Refused("the session is forgotten", is_final=True, is_unsure=True)
+    async with session_with({ANNE: (0.0, forgotten)}) as session:
+        for _ in range(2):
+            with pytest.raises(Unsure, match="forgotten"):
+                await session.execute(["put", "k", 1], timeout_s=5.0)
+        opened = session._transport.opened  # type: ignore[attr-defined]
+
+    assert opened == ["s.1", "s.2"]
+
+
+@pytest.mark.parametrize("value", ["v" * (FRAME_MAX + 1), object(), 2**70])
+async def test_what_can_not_be_sent_is_not_done(
+    autojump_clock: trio.testing.MockClock, value: object
+) -> None:
+    async with session_with({ANNE: (0.0, Done(1, None))}) as session:
+        with trio.fail_after(0.5), pytest.raises(NotDone):
+            await session.execute(["put", "k", value], timeout_s=5.0)
+
+
+async def test_what_was_never_sent_is_not_done(autojump_clock: trio.testing.MockClock) -> None:
+    """The time is over when the connection is made, before anything was written to it."""
+    async with session_with({ANNE: (0.0, Done(1, None))}) as session:
+        await session.execute(["put", "k", 1], timeout_s=5.0)
+        with pytest.raises(NotDone):
+            await session.execute(["put", "k", 2], timeout_s=0.0)
