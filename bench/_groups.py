@@ -18,7 +18,7 @@ from ostrakon.paxos_impl.client.connection import NoAnswer
 from ostrakon.paxos_impl.client.replica import statuses
 from ostrakon.paxos_impl.kv.placement import group_of_key
 from ostrakon.paxos_impl.wire.membership import Address
-from ostrakon.paxos_impl.wire.replica import Execute, InGroup, Request
+from ostrakon.paxos_impl.wire.replica import Execute, InGroup, OpenSession, Request
 
 GROUPS = 8
 NODES = 3
@@ -74,7 +74,8 @@ async def _load_all(town: Town, leaders: list[Address], sessions: int, seconds: 
     done = Load(lasted_s=seconds)
 
     async def load_one(group: int, leader: Address) -> None:
-        one = await load(leader, _Writer(group, town.groups), sessions=sessions, seconds=seconds)
+        writer = _Writer(group, town.groups)
+        one = await load(leader, writer, sessions=sessions, seconds=seconds, opening=writer.opening)
         done.took_s += one.took_s
         done.failed += one.failed
 
@@ -90,6 +91,11 @@ class _Writer:
     def __init__(self, group: int, groups: int) -> None:
         self._group, self._is_alone = group, groups == 1
         self._keys = [f"k{n}" for n in range(groups * KEYS) if group_of_key(f"k{n}", groups) == group]
+
+    def opening(self, number: int, name: str) -> Request:
+        """The request that opens a session with the group."""
+        request = OpenSession(number, name)
+        return request if self._is_alone else InGroup(self._group, request)
 
     def __call__(self, number: int, session: str, nth: int) -> Request:
         key = self._keys[(61 * number + nth) % len(self._keys)]

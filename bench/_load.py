@@ -16,7 +16,7 @@ import trio
 from ostrakon.paxos_impl.wire.decree import framed
 from ostrakon.paxos_impl.wire.frame import FrameReader
 from ostrakon.paxos_impl.wire.membership import Address
-from ostrakon.paxos_impl.wire.replica import Done, Execute, Read, Request, read_response
+from ostrakon.paxos_impl.wire.replica import Done, Execute, OpenSession, Read, Request, read_response
 
 CONNECTIONS = 4
 KEYS = 1000
@@ -69,17 +69,42 @@ class Load:
 
 
 async def load(
-    leader: Address, operation: Operation, *, sessions: int, seconds: float, rate: float | None = None
+    leader: Address,
+    operation: Operation,
+    *,
+    sessions: int,
+    seconds: float,
+    rate: float | None = None,
+    opening: Callable[[int, str], Request] = OpenSession,
 ) -> Load:
-    """Have sessions do this for so long: as fast as they can, or so many in all a second, at random times."""
+    """Have sessions do this for so long: as fast as they can, or so many in all a second, at random times.
+
+    `opening` makes the request that opens a session, from a number and a name.
+    """
+    names = await _open_sessions(leader, sessions, opening)
     done, begun = Load(), trio.current_time()
     async with trio.open_nursery() as nursery:
         for number in range(CONNECTIONS):
-            share = [f"bench{next(_names)}" for _ in range(number, sessions, CONNECTIONS)]
+            share = names[number::CONNECTIONS]
             pace = None if rate is None else rate / CONNECTIONS
             nursery.start_soon(_Connection(done, operation, share, pace, begun + seconds).run, leader)
     done.lasted_s = seconds
     return done
+
+
+async def _open_sessions(leader: Address, count: int, opening: Callable[[int, str], Request]) -> list[str]:
+    """The ids of new sessions."""
+    ids: list[str] = []
+    reader = FrameReader()
+    async with await trio.open_tcp_stream(*leader) as stream:
+        for number in range(count):
+            await stream.send_all(framed(opening(number, f"bench{next(_names)}")))
+            while len(ids) <= number:
+                for body in reader.feed(await stream.receive_some(CHUNK_BYTES)):
+                    answer = read_response(body).answer
+                    assert isinstance(answer, Done), answer
+                    ids.append(answer.result)
+    return ids
 
 
 class _Connection:

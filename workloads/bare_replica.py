@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import itertools
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -22,10 +22,12 @@ from ostrakon.harness.substrates.seeds import substream
 from ostrakon.paxos_impl.core import TraceEvent, persisted_event
 from ostrakon.paxos_impl.core.multi import (
     ClockReading,
+    Configuration,
     Effect,
     Event,
     Image,
     Received,
+    Snapshot,
     SnapshotSaved,
     Started,
     TimerFired,
@@ -418,8 +420,8 @@ class _BareConnection:
     def answer(self, request: int, answer: object) -> None:
         self._respond(answer)
 
-    def submit(self, request: int, queue: _BareDriver, event: Callable[[int], Any]) -> None:
-        queue.ask(event, self._respond)
+    def submit(self, request: int, queue: _BareDriver, event: Callable[[int], Any], size: int = 0) -> None:
+        queue.ask(event, self._respond, size)
 
 
 class _BarePeers:
@@ -449,6 +451,11 @@ class _BareSnapshotWriter:
         self._machine, self._storage, self._saved = machine, storage, saved
         self._waiting: Image | None = None
         self._is_saving = False
+
+    def take(
+        self, slot: int, configurations: tuple[Configuration, ...], parts: Callable[[], Iterator[bytes]]
+    ) -> None:
+        self.save(Image.of(Snapshot(slot, configurations, b"".join(parts()))))
 
     def save(self, image: Image) -> None:
         if self._waiting is None or image.slot > self._waiting.slot:

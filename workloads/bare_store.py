@@ -21,8 +21,9 @@ from ostrakon.harness.workload import Client, Refused, Unavailable
 from ostrakon.paxos_impl.client.connection import NoAnswer
 from ostrakon.paxos_impl.client.session import NotDone, Unsure
 from ostrakon.paxos_impl.core.multi import Member, ReadHow
-from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.machine import BadOperation, StateMachine
 from ostrakon.paxos_impl.kv.placement import group_of
+from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
 from ostrakon.paxos_impl.wire.replica import (
@@ -32,6 +33,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Elsewhere,
     Execute,
     InGroup,
+    OpenSession,
     Read,
     read_incoming,
 )
@@ -56,14 +58,17 @@ def run_bare_store(
     timings: tuple[ReplicaTiming, ReplicaTiming],
     attempt_s: float,
     folder: RunFolder | None,
+    sessions: Callable[[StateMachine], Sessions] = Sessions,
 ) -> Recording:
-    """Run a plan on bare replicas.
+    """Run a plan on bare replicas; `sessions` makes the table of sessions unless a bug does.
 
     `timings` are those of a replica and of an impatient one. Raises: BadPlan.
     """
 
     plan, breakage = resolved.plan, resolved.breakage or CORRECT
     groups = config_of(plan.names[0], timings[0]).groups
+    if breakage.sessions is None:
+        breakage = replace(breakage, sessions=sessions)
 
     def make_node(bare: Bare, name: str) -> BareReplica:
         rng = substream(plan.seed, "sometimes", name)
@@ -155,6 +160,10 @@ class _GroupsClient:
     async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
         raise NotDone("on the model, members are changed where there is one group")
 
+    def renew(self) -> None:
+        for session in self._sessions:
+            session.renew()
+
     async def status(self, node: str) -> object:
         return await self._sessions[0].status(node)
 
@@ -184,18 +193,32 @@ class BareSession:
         self._patience_s, self._pause_s = attempt_s, _PAUSE_S_FIRST
         self._node = order[0]
         self._is_open = self._is_sent_on = False
-        self._requests = self._number = self._sessions = 0
+        self._requests = self._number = self._opened = 0
+        self._session: str | None = None
 
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log. Raises: NotDone, Unsure."""
+        end_ns = self._heap.now_ns + int(timeout_s * 1e9)
+        session = await self._open(timeout_s)
         self._number += 1
-        session, number = f"{self._name}.{self._sessions}", self._number
-        try:
-            return await self._insist(lambda request: Execute(request, session, number, op), timeout_s)
-        except (NotDone, Unsure):
-            # The replicas know a session only after its first command was executed, so begin a new one.
-            self._sessions, self._number = self._sessions + 1, 0
-            raise
+        number, left_s = self._number, (end_ns - self._heap.now_ns) / 1e9
+        return await self._insist(lambda request: Execute(request, session, number, op), left_s)
+
+    def renew(self) -> None:
+        """Open another session for the next operation."""
+        self._session = None
+
+    async def _open(self, timeout_s: float) -> str:
+        """The id of the session, which is opened if it is not open yet. Raises: NotDone."""
+        if self._session is None:
+            self._opened += 1
+            name = f"{self._name}.{self._opened}"
+            try:
+                done = await self._insist(lambda request: OpenSession(request, name), timeout_s)
+            except Unsure as error:
+                raise NotDone(str(error)) from error
+            self._session, self._number = str(done.result), 0
+        return self._session
 
     async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
         """The result of an operation that only reads. Raises: NotDone."""
@@ -251,8 +274,10 @@ class BareSession:
                     maybe = before or perhaps
                     why = "there was no leader" if leader is None else f"{leader} was said to lead"
                     await self._turn_to(None if leader is None else leader.host, end_ns)
-                case RefusedByReplica(why, is_final):
-                    maybe = before
+                case RefusedByReplica(why, is_final, is_unsure):
+                    maybe = before or is_unsure
+                    if is_unsure:
+                        self._session = None
                     if is_final:
                         break
                     await self._pause(end_ns)

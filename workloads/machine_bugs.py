@@ -199,6 +199,14 @@ SET_BUGS = _by_name(
         *("set", "M4"),
     )
 )
+AT_MOST_ONCE_BUGS = _by_name(
+    _sessions(
+        "unknown-session-is-new",
+        "the first command of a session that is not known is taken for that of a new one, and executed",
+        _TakesUnknownForNew,
+        *("set", "M4"),
+    )
+)
 COUNTER_BUGS = _by_name(
     _sessions(
         "commands-known-by-value",

@@ -34,6 +34,7 @@ from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Sit
 from ostrakon.paxos_impl.client.decree import NoAnswer
 from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient, Unsure, status
 from ostrakon.paxos_impl.core.multi import Compaction, Configuration, LeaseConfig, Member, ReadHow
+from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.operation import Operation, plain
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
@@ -94,7 +95,13 @@ LEEWAY = Leeway(ops=(12, 80), time_limit_s_min=0.6, latency_ms_max=15.0)
 from it by then."""
 
 
-async def run_replica(site: Site, *, lease: LeaseConfig | None, founders: int | None) -> None:
+async def run_replica(
+    site: Site,
+    *,
+    lease: LeaseConfig | None,
+    founders: int | None,
+    sessions: Callable[[StateMachine], Sessions],
+) -> None:
     """One replica; the others are where their names say."""
     breakage: Breakage = site.breakage or CORRECT
     timing = IMPATIENT if sometimes("impatient replica") else TIMING
@@ -106,7 +113,7 @@ async def run_replica(site: Site, *, lease: LeaseConfig | None, founders: int | 
         site.disk if breakage.disk is None else breakage.disk(site.disk),
         rng=site.rng,
         machine=breakage.machine or Store,
-        sessions=breakage.sessions or Sessions,
+        sessions=breakage.sessions or sessions,
         rules=breakage.rules,
         tracer=site.record,
     )
@@ -154,6 +161,9 @@ class StoreClient(Protocol):
     async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
         """Change the members. Raises: NotDone, Unsure."""
 
+    def renew(self) -> None:
+        """Open another session for the next operation."""
+
 
 AskStatusOf = Callable[[str], Awaitable[object]]
 """Asks a node for its status. Raises: NoAnswer."""
@@ -183,6 +193,10 @@ class Session:
         Raises: NotDone, Unsure.
         """
         return await self._client.execute(plain(operation), timeout_s=PATIENCE_S)
+
+    def renew(self) -> None:
+        """Have the next operation open another session with the replicas."""
+        self._client.renew()
 
     async def look(self, operation: Operation) -> Done:
         """The result of an operation that only looks.
@@ -283,6 +297,7 @@ def store_workload(
     lease: LeaseConfig | None = LEASE,
     founders: int | None = None,
     spreads: bool = False,
+    sessions: Callable[[StateMachine], Sessions] = Sessions,
 ) -> Workload:
     """A workload over the store; `checks` are of what clients have a right to.
 
@@ -336,12 +351,12 @@ def store_workload(
         def config(node: str, timing: ReplicaTiming) -> ReplicaConfig:
             return config_of(node, plan.names, plan.options, lease=lease, founders=founders, timing=timing)
 
-        return run_bare_store(resolved, config, client_of, (TIMING, IMPATIENT), ATTEMPT_S, folder)
+        return run_bare_store(resolved, config, client_of, (TIMING, IMPATIENT), ATTEMPT_S, folder, sessions)
 
     return Workload(
         name=name,
         about=about,
-        program=partial(run_replica, lease=lease, founders=founders),
+        program=partial(run_replica, lease=lease, founders=founders, sessions=sessions),
         connect=connect,
         generator=clients,
         final=final,

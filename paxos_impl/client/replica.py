@@ -60,6 +60,11 @@ class ReplicaClient:
     ) -> None:
         await self._drop()
 
+    def renew(self) -> None:
+        """Open another session for the next operation, as after a restart of the client."""
+        for session in self._sessions.values():
+            session.renew()
+
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log.
 

@@ -90,6 +90,10 @@ class Session:
         """Close the connection at once."""
         await self._connection.drop()
 
+    def renew(self) -> None:
+        """Open another session for the next command."""
+        self._session = None
+
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log. Raises: NotDone; Unsure."""
         deadline = trio.current_time() + timeout_s

@@ -410,7 +410,7 @@ async def test_a_replica_whose_disk_fails_stops_and_says_so() -> None:
     assert "Input/output error" in str(failures)
 
 
-async def ask(address: Address, request: Execute | Read) -> object:
+async def ask(address: Address, request: Execute | OpenSession | Read) -> object:
     """One request to one replica; it must answer."""
     connection = Connection(address, read_response)
     try:

@@ -17,7 +17,19 @@ from ostrakon.harness.trial import run
 from ostrakon.workloads.log_bugs import LOG_BUGS
 from tests.workloads.hunt import convicting, hunt
 
-NAMES = ("append", "bank", "counter", "lock", "long-fork", "membership", "registry", "set", "unique-ids")
+NAMES = (
+    "append",
+    "at-most-once",
+    "bank",
+    "counter",
+    "hostile-clients",
+    "lock",
+    "long-fork",
+    "membership",
+    "registry",
+    "set",
+    "unique-ids",
+)
 TRIALS_MAX = 60
 RARE = ("membership", "change-in-force-at-once")
 """Takes a leader that falls with slots under way on both sides of a change. Random schedules of bare
