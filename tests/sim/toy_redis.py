@@ -49,7 +49,7 @@ async def _answer(command: list[bytes], counters: dict[bytes, int], log: Any) ->
                 "mode": "standalone",
             }
             return b"%%%d\r\n" % len(told) + b"".join(_told(key) + _told(told[key]) for key in told)
-        case [b"INCR", key]:
+        case [b"INCR", key] | [b"INCRBY", key, b"1"]:
             await log.write(key + b"\n")
             await log.flush()
             counters[key] = counters.get(key, 0) + 1

@@ -13,6 +13,7 @@ likes, itself included.
 from __future__ import annotations
 
 import gc
+import logging
 import random
 import signal
 import threading
@@ -200,7 +201,7 @@ class World:
             process.unwind()
         if left:
             self.kernel.choice_log = None
-            with self._in_charge():
+            with self._in_charge(), _silent_logs():
                 self._loop(self.now_ns + _UNWINDING_NS, lambda: all(process.unwound for process in left))
         self._closed = True
         if stubborn := [process for process in left if not process.unwound]:
@@ -257,6 +258,17 @@ class World:
 
         with handled(signal.SIGINT, interrupt):
             yield
+
+
+@contextmanager
+def _silent_logs() -> Iterator[None]:
+    """Let programs log nothing: what they say of being unwound is no news of the simulation."""
+    logs = logging.root.manager
+    before, logs.disable = logs.disable, logging.CRITICAL
+    try:
+        yield
+    finally:
+        logs.disable = before
 
 
 class _Batches:
