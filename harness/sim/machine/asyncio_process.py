@@ -12,7 +12,7 @@ from ostrakon.harness.sim.machine.process import Process, Program, Waits
 from ostrakon.harness.sim.network.plain_socket import endpoint_of
 from ostrakon.harness.sim.runtimes.asyncio.run import AsyncioRun
 from ostrakon.harness.sim.runtimes.asyncio.selector import Interest
-from ostrakon.harness.sim.runtimes.trio.run import forget_hooks, step_aside, step_back
+from ostrakon.harness.sim.runtimes.trio.run import aside, forget_hooks, step_aside, step_back
 from ostrakon.harness.sim.sandbox.sandbox import include_asyncio
 
 if TYPE_CHECKING:
@@ -110,11 +110,8 @@ class AsyncioProcess(Process):
             self.set_alarm()
 
     def _within(self, call: Callable[[], object]) -> None:
-        step_aside(self._run.hooks)
-        try:
+        with aside(self._run.hooks):
             self._run.within(call)
-        finally:
-            step_back()
 
     def leave_loop(self) -> Callable[[], None]:
         """Hide the loop from the code at work, as in a thread; call what this returns to show it again."""

@@ -209,6 +209,19 @@ def step_back() -> None:
     _RUN.sniffio_library.name = "trio"
 
 
+@contextmanager
+def aside(hooks: tuple[Any, Any]) -> Iterator[None]:
+    """The same for the body, whatever is at work around it, be it a run that is none of a world's."""
+    shown, library = dict(_CONTEXT.__dict__), _RUN.sniffio_library.name
+    step_aside(hooks)
+    try:
+        yield
+    finally:
+        step_back()
+        _RUN.sniffio_library.name = library
+        _CONTEXT.__dict__.update(shown)
+
+
 def is_cancelled() -> bool:
     """Whether the next checkpoint of the running task would raise `Cancelled`."""
     cancelled: bool = _CONTEXT.task._cancel_status.effectively_cancelled
