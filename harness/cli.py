@@ -20,6 +20,7 @@ COMMANDS = {
     "test": "ostrakon.harness.commands.test:test",
     "replay": "ostrakon.harness.commands.replay:replay",
     "shrink": "ostrakon.harness.commands.shrink:shrink",
+    "explain": "ostrakon.harness.commands.explain:explain",
     "soak": "ostrakon.harness.commands.soak:soak",
     "bugs": "ostrakon.harness.commands.bugs:bugs",
     "explore": "ostrakon.harness.commands.explore:explore",

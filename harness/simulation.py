@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import permutations
 from typing import Any, TypeVar
@@ -39,6 +39,16 @@ RESTART_S = 0.1
 _SHORTLY_S = 0.001
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Moments at which somebody may fork this process, so that a trial has several futures."""
+
+    at_ns: tuple[int, ...]
+    begin: Callable[[int, Any], object]
+    """Called at each moment, outside of every process, with the time and a `_Simulation`. In a child it calls
+    `branch_off` of that, and returns there, too."""
+
+
 def simulate(
     resolved: ResolvedPlan,
     folder: RunFolder | None = None,
@@ -46,13 +56,15 @@ def simulate(
     watch: bool = False,
     tap: Callable[[Message], object] | None = None,
     choice_log: ChoiceLog | None = None,
+    branch: Branch | None = None,
 ) -> Recording:
     """Run a plan in a world of its own; with a folder, history and trace are written as they grow.
 
     With `watch`, the workload's monitor looks on, and the world stops when it says that something is wrong:
     as soon as everything waits, so that all that happens at that moment is recorded. The history then ends
     with an op `stopped` of the nemesis. `tap` is told of every message between nodes when it arrives or is
-    lost, with its number. `choice_log` records or compares all choices.
+    lost, with its number. `choice_log` records or compares all choices. `branch` names moments at which the
+    process may be forked; a trial that is not forked goes on as if there were none.
 
     Raises: whatever the harness itself does wrong.
     """
@@ -72,7 +84,11 @@ def simulate(
         world.network.on_message = tap
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor))
-        recording = _Simulation(resolved, world, recorder).run()
+        simulation = _Simulation(resolved, world, recorder)
+        if branch is not None:
+            for at_ns in branch.at_ns:
+                world.call_at(at_ns, branch.begin, at_ns, simulation)
+        recording = simulation.run()
         return replace(recording, findings=(*recording.findings, *_endless(world)))
 
 
@@ -215,6 +231,12 @@ class _Simulation:
             stopped or "",
             world.sometimes.counts(),
         )
+
+    def branch_off(self, salt: str) -> None:
+        """Let the rest of this trial go otherwise: chance is drawn anew, and no further fault begins."""
+        self._world.reseed(salt)
+        self._world.network.deviations = {}
+        self._nemesis.begin_no_more()
 
     async def _interpret(self) -> None:
         plan, workload = self._plan, self._workload

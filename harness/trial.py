@@ -200,7 +200,7 @@ def run(
     began = time.perf_counter()
     with _generator_named(resolved.workload):
         recording = substrate.run(resolved, folder, watch=watch)
-    judgement, findings = _judge(plan, resolved.workload, recording)
+    judgement, findings = judge(plan, resolved.workload, recording)
     trial = Trial(
         plan,
         recording,
@@ -235,9 +235,10 @@ def _generator_named(workload: Workload) -> Iterator[None]:
     raise BadWorkload(at(place, problem))
 
 
-def _judge(
+def judge(
     plan: Plan, workload: Workload, recording: Recording
 ) -> tuple[Judgement | None, tuple[Finding, ...]]:
+    """What the workload's checkers say of a recording, and what the harness itself finds wrong with it."""
     # No pass without evidence, whatever the workload's checkers content themselves with.
     missing = (
         Finding("no evidence", "unknown", why if tried else at(place_of(workload.generator), why))

@@ -43,6 +43,7 @@ class Nemesis:
         self._cluster, self._find = cluster, find
         self._begun: dict[int, tuple[Fault, ActiveFault]] = {}
         self._open: dict[int, tuple[str, FaultContext]] = {}
+        self._begins = True
 
     async def apply(self, op: Op) -> Op:
         """Do what an op says, and return the op completed.
@@ -62,6 +63,10 @@ class Nemesis:
             "expected start-<kind> with a fault and a new id, "
             "stop-<kind> with the id of a fault that was started, or heal"
         )
+
+    def begin_no_more(self) -> None:
+        """Leave out every fault that has not begun; the open ones end at their time."""
+        self._begins = False
 
     def heal(self) -> list[dict[str, Any]]:
         """End every fault that is still open, the latest first; returns what each of them did."""
@@ -95,7 +100,13 @@ class Nemesis:
         if fault.target and (kind := find_kind(fault.kind)) is not None:
             fault = kind.aim(fault, self._find(fault.target), self._cluster.nodes)
         # A target that is no node, as when no node leads, must not be taken for all nodes.
-        context = _aimless(fault) if _is_aimless(fault) else apply_fault(fault, self._cluster)
+        context: FaultContext
+        if not self._begins:
+            context = _idle("it was left out")
+        elif _is_aimless(fault):
+            context = _idle(f"no node was `{fault.target}` when it began")
+        else:
+            context = apply_fault(fault, self._cluster)
         self._begun[number] = fault, context.__enter__()
         self._open[number] = fault.kind, context
         return fault
@@ -142,8 +153,8 @@ def stop(number: int, fault: Fault) -> OpRequest:
 
 
 @contextmanager
-def _aimless(fault: Fault) -> Iterator[ActiveFault]:
-    yield ActiveFault(Effect, lambda: f"no node was `{fault.target}` when it began")
+def _idle(why: str) -> Iterator[ActiveFault]:
+    yield ActiveFault(Effect, lambda: why)
 
 
 def _applied(fault: Fault, active: ActiveFault) -> AppliedFault:

@@ -23,6 +23,7 @@ from enum import Enum
 from math import inf
 from types import TracebackType
 from typing import Any
+from weakref import ReferenceType, ref
 
 from trio.lowlevel import Task
 
@@ -43,7 +44,7 @@ from ostrakon.harness.sim.sandbox.sandbox import enclose, sealed, unclose
 from ostrakon.harness.substrates.framing import Framing
 from ostrakon.harness.substrates.latency import Latency, Uniform
 from ostrakon.harness.substrates.no_progress import Waiting
-from ostrakon.harness.substrates.seeds import substream
+from ostrakon.harness.substrates.seeds import stream_seed, substream
 
 _UNWINDING_NS = 3600 * 10**9
 """How much virtual time programs get to end when a world is closed."""
@@ -74,6 +75,8 @@ class World:
         buggify: float = 0.0,
     ) -> None:
         self.seed = seed
+        self._streams: list[tuple[tuple[str | int, ...], ReferenceType[random.Random]]] = []
+        """Every random stream that was handed out, in order, as long as somebody holds it."""
         self.kernel = Kernel(schedule or RandomSchedule(self.rng("schedule")), choice_log)
         self.crashes: list[Crash] = []
         """The programs that were ended by an exception of their own, in order."""
@@ -141,7 +144,18 @@ class World:
 
     def rng(self, *path: str | int) -> random.Random:
         """The random stream called `path`, which depends on nothing but that and the seed."""
-        return substream(self.seed, *path)
+        stream = substream(self.seed, *path)
+        self._streams.append((path, ref(stream)))
+        return stream
+
+    def reseed(self, salt: str) -> None:
+        """Draw all chance from other streams from now on, as in a trial with another seed and the same
+        past.
+        """
+        self.seed = stream_seed(self.seed, "future", salt)
+        for path, reference in self._streams:
+            if (stream := reference()) is not None:
+                stream.seed(stream_seed(self.seed, *path))
 
     def machine(self, name: str, *, is_node: bool = True) -> Machine:
         """A new machine, switched on and idle.
