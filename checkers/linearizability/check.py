@@ -14,6 +14,7 @@ from ostrakon.checkers.linearizability.decision import Budget, Impossible, Linea
 from ostrakon.checkers.linearizability.explanation import anomaly_of
 from ostrakon.checkers.linearizability.parts import Parts, parts_of
 from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
+from ostrakon.checkers.linearizability.sat import decide_by_sat
 from ostrakon.checkers.linearizability.small import decide_small
 from ostrakon.checkers.linearizability.wgl import Refereed, wing_gong_lowe
 from ostrakon.checkers.models.model import Model, operations
@@ -26,7 +27,8 @@ _SHOWN_AT_MOST: Final = 10_000
 _REPLAYED_AS_ARRAYS: Final = 5_000
 _REFEREE_STEPS: Final = 200_000
 _CORE_NODES: Final = 20_000
-_CORE_CONFLICTS: Final = 2_000
+_CORE_NODES_BESIDE_SAT: Final = 1_000
+_CORE_CONFLICTS: Final = 3_000
 _CONTRADICTION: Final = "the checker contradicts itself; please report this"
 
 
@@ -83,6 +85,7 @@ def _details(parts: Parts, decisions: Decisions) -> dict[str, Any]:
         "objects": len(parts.keys),
         "methods": {method: methods.count(method) for method in sorted(set(methods))},
         "nodes": decisions.nodes,
+        **({"conflicts": decisions.conflicts} if decisions.conflicts else {}),
     }
 
 
@@ -134,12 +137,19 @@ def _invalid(
     assert isinstance(found, Impossible)
     rows = parts.rows()[part]
     here = replace(found, rows=np.flatnonzero(np.isin(rows, found.rows)))
-    each = Budget(nodes=_CORE_NODES, conflicts=_CORE_CONFLICTS)
-    core = minimal_core(parts.columns.take(rows), model, here, each)
+    by_sat = decisions.methods[part] == "sat"
+    each = Budget(nodes=_CORE_NODES_BESIDE_SAT if by_sat else _CORE_NODES, conflicts=_CORE_CONFLICTS)
+    core, details["core_is_minimal"] = minimal_core(parts.columns.take(rows), model, here, each)
     refereed = wing_gong_lowe(list(operations(core)), model, max_steps=_REFEREE_STEPS)
     if refereed.linearizable:
         return Verdict.unknown(f"{_CONTRADICTION}: the core of an impossible history is possible", **details)
     details["referee"] = _confirmation(refereed)
+    if refereed.linearizable is None and by_sat and model.method is not None:
+        # What is too long for a plain search, another solver confirms.
+        again = decide_by_sat(list(operations(core)), model.method, conflicts=None, solver="cd153").decision
+        if not isinstance(again, Impossible):
+            return Verdict.unknown(f"{_CONTRADICTION}: two SAT solvers disagree", **details)
+        details["referee"] = "a second SAT solver found no order of the core either"
     return Verdict.of([anomaly_of(history, core, model, parts.keys[part], found.why)], **details)
 
 

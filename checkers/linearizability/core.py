@@ -26,16 +26,16 @@ from ostrakon.checkers.models.model import Model, operations
 from ostrakon.harness.history.columns import INFO, Columns, Ints, Mask
 
 EFFORT: Final = 4_000_000
-"""Operations looked at and choices tried while a core is made smaller: some seconds, whatever the machine."""
+"""What may be spent on making a core smaller: some CPU seconds, counted in steps."""
 
 
 def minimal_core(
     columns: Columns, model: Model, found: Impossible, each: Budget, *, effort: int | None = EFFORT
-) -> Columns:
-    """A weakened history of one object that has no linearization, and loses that if weakened further.
+) -> tuple[Columns, bool]:
+    """A weakened history of one object that has no linearization, and whether it would if weakened further.
 
     `found` says where to look first. A weakening that can't be decided within the budget `each` is not
-    used, and none is tried any more once `effort` is spent: operations looked at, and ten for each choice.
+    used, and none is tried any more once `effort` is spent: operations, choices and clauses, by weight.
     """
     spent = 0
 
@@ -44,7 +44,7 @@ def minimal_core(
         if effort is not None and spent > effort:
             return False
         decisions = decide(whole(weaker, model), model, each)
-        spent += len(weaker) + 10 * decisions.nodes
+        spent += len(weaker) + 10 * decisions.nodes + decisions.clauses + 100 * decisions.conflicts
         return decisions.impossible is not None
 
     core, first = _window(columns, model, found, still_impossible)
@@ -56,7 +56,7 @@ def minimal_core(
     completed = (core.outcome != INFO) & (core.invoked != first)
     core = _without_each(core, completed, forget, still_impossible)
     core = _without_each(core, looks(core, model), leave_out, still_impossible)
-    return core.take(~unobservable(core, model))
+    return core.take(~unobservable(core, model)), effort is None or spent <= effort
 
 
 _RECENT: Final = 1000

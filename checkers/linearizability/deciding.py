@@ -18,6 +18,7 @@ from ostrakon.checkers.linearizability.queue_order import decide_queue
 from ostrakon.checkers.linearizability.register_search import RegisterSearch
 from ostrakon.checkers.linearizability.register_zones import place_registers
 from ostrakon.checkers.linearizability.replay import fault_of
+from ostrakon.checkers.linearizability.sat import Undecided, decide_by_sat
 from ostrakon.checkers.linearizability.search import Search
 from ostrakon.checkers.linearizability.stack_order import decide_stack
 from ostrakon.checkers.linearizability.zones import settle
@@ -26,7 +27,7 @@ from ostrakon.checkers.models.model import Model, operations
 from ostrakon.checkers.models.register_operations import Registers
 from ostrakon.harness.history.columns import INFO, Columns, Ints
 
-Method = Literal["log", "blocks", "search"]
+Method = Literal["log", "blocks", "search", "sat"]
 
 _FIRST_TURN: Final = 256
 _LONGEST_TURN: Final = 16_384
@@ -39,6 +40,10 @@ class Decisions:
     by_part: dict[int, Decision] = field(default_factory=dict)
     methods: dict[int, Method] = field(default_factory=dict)
     nodes: int = 0
+    conflicts: int = 0
+    """Of the SAT solver."""
+    clauses: int = 0
+    """What it was given to begin with."""
     gave_up: str = ""
     """Why parts were left undecided, if any were."""
 
@@ -62,7 +67,7 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
         _by_blocks_of_registers(registers, parts, decisions)
     elif parts.appends is not None:
         _by_blocks_of_appends(parts.appends, parts, decisions)
-    elif model.method is not None:
+    elif model.method in _METHODS:
         _by_method(parts, rows, model, decisions)
     if decisions.impossible is None:
         searches: dict[int, _Searching] = {}
@@ -73,8 +78,46 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
                     if registers is not None
                     else Search(list(operations(parts.columns.take(of_part))), model)
                 )
+        if model.method is not None and budget.conflicts != 0:
+            first = min(budget.nodes or _BEFORE_SAT, _BEFORE_SAT)
+            _race(searches, rows, replace(budget, nodes=first), decisions)
+            _ask_the_solver(searches, parts, rows, model, budget, decisions)
         _race(searches, rows, budget, decisions)
     return decisions
+
+
+_BEFORE_SAT: Final = 60_000
+"""Choices that are tried before a SAT solver is asked: half a second, in which most are decided."""
+
+
+def _ask_the_solver(
+    searches: dict[int, _Searching],
+    parts: Parts,
+    rows: list[Ints],
+    model: Model,
+    budget: Budget,
+    decisions: Decisions,
+) -> None:
+    """Put what the searches have left open to a SAT solver; what it leaves open, too, they go on with."""
+    assert model.method is not None
+    if decisions.impossible is not None:
+        return
+    conflicts = budget.conflicts
+    for part in [part for part in searches if part not in decisions.by_part]:
+        ops = list(operations(parts.columns.take(rows[part])))
+        asked = decide_by_sat(ops, model.method, conflicts=conflicts)
+        decision = asked.decision
+        decisions.conflicts += asked.conflicts
+        decisions.clauses += asked.clauses
+        conflicts = None if conflicts is None else max(conflicts - asked.conflicts, 1)
+        if isinstance(decision, Linearized) and fault_of([ops[i] for i in decision.order], ops, model):
+            continue
+        if not isinstance(decision, Undecided):
+            del searches[part]
+            decisions.add(part, _of_all_rows(decision, rows[part]), "sat")
+            if isinstance(decision, Impossible):
+                searches.clear()
+                return
 
 
 def _ask_the_log(parts: Parts, rows: list[Ints], model: Model, decisions: Decisions) -> None:
@@ -156,7 +199,8 @@ class _Searching(Protocol):
 def _race(searches: dict[int, _Searching], rows: list[Ints], budget: Budget, decisions: Decisions) -> None:
     """Let the searches take turns: an impossible part is often found soon, while others take for ever."""
     begun, turn = budget.clock(), _FIRST_TURN
-    running = dict(searches)
+    running = {part: search for part, search in searches.items() if part not in decisions.by_part}
+    decisions.gave_up = ""
     while running:
         for part in list(running):
             search = running[part]

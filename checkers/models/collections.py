@@ -23,6 +23,7 @@ def element_set() -> Model:
         fs=frozenset({"add", "remove", "contains", "read"}),
         pure=lambda op: op.f in ("contains", "read"),
         key=lambda op: None if op.f == "read" else (op.argument,),
+        method="set",
     )
 
 

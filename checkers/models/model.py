@@ -95,8 +95,8 @@ class Model:
     """The operations as reads, writes and compare-and-swaps of one register, where they are nothing else."""
     appends: Callable[[Columns], Appends | None] | None = None
     """The operations as reads, writes and appends of one sequence, where they are nothing else."""
-    method: Literal["queue", "stack"] | None = None
-    """A method that decides about one object without search, for the objects that have one."""
+    method: Literal["queue", "stack", "set"] | None = None
+    """What kind of collection it is, if it is one: collections have methods of their own beside search."""
 
 
 def operations(columns: Columns) -> Iterator[Operation]:

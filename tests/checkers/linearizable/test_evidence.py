@@ -110,8 +110,9 @@ def test_every_core_is_impossible_and_cannot_be_weakened_further(exemplar: str) 
         found = decisions.by_part[part]
         assert isinstance(found, Impossible)
         here = replace(found, rows=np.flatnonzero(np.isin(rows, found.rows)))
-        core = minimal_core(parts.columns.take(rows), model, here, Budget(), effort=None)
+        core, is_minimal = minimal_core(parts.columns.take(rows), model, here, Budget(), effort=None)
 
+        assert is_minimal
         assert wing_gong_lowe(list(operations(core)), model).linearizable is False
         looks = [model.pure(op) for op in operations(core)]
         for row in range(len(core)):
