@@ -1,0 +1,70 @@
+"""docs/glossary.md is the list of words; names of modules and classes keep to it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+GLOSSARY = (ROOT / "docs/glossary.md").read_text()
+FOLDERS = ("paxos_impl", "harness", "checkers", "workloads", "reports")
+
+
+def terms() -> list[str]:
+    """The first column of the tables, one term after the other."""
+    rows = re.findall(r"^\| ([a-z][^|]*) \|", GLOSSARY, re.MULTILINE)
+    return [term.strip() for row in rows if row != "term" for term in re.split(r"[,;]", row)]
+
+
+def forbidden() -> set[str]:
+    """The words of the last section."""
+    return set(re.findall(r"`([a-z]+)`", GLOSSARY.partition("## Words that are not used")[2]))
+
+
+def names() -> list[tuple[str, str]]:
+    """Modules and classes, each with the file it is in."""
+    found = []
+    for folder in FOLDERS:
+        for source in sorted((ROOT / folder).rglob("*.py")):
+            where = source.relative_to(ROOT).as_posix()
+            found.append((source.stem, where))
+            tree = ast.parse(source.read_text())
+            found += [(node.name, where) for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return found
+
+
+def words(name: str) -> set[str]:
+    """`MachineControl` and `machine_control` are machine and control; a plural counts as its singular."""
+    parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    return {part.lower() for part in parts} | {part.lower().removesuffix("s") for part in parts}
+
+
+def test_no_module_and_no_class_is_named_by_a_metaphor() -> None:
+    metaphors = forbidden()
+
+    assert len(metaphors) > 10, "vacuous: no words are forbidden"
+    assert not [f"{where}: {name}" for name, where in names() if words(name) & metaphors]
+
+
+def test_each_term_stands_once_and_in_order() -> None:
+    listed = terms()
+
+    assert len(listed) > 50
+    assert len(listed) == len(set(listed))
+    for section in re.split(r"^## ", GLOSSARY, flags=re.MULTILINE)[1:]:
+        rows = [row for row in re.findall(r"^\| ([a-zA-Z][^|]*) \|", section, re.MULTILINE) if row != "term"]
+        assert rows == sorted(rows, key=str.lower), section.partition("\n")[0]
+
+
+def test_no_term_is_a_word_that_is_not_used() -> None:
+    assert not set(terms()) & forbidden()
+
+
+def test_the_words_of_the_architecture_are_in_the_glossary() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text().partition("## Words")[2].partition("## ")[0]
+    rows = re.findall(r"^\| ([a-z][^|]*) \|", text, re.MULTILINE)
+    words_there = {word.strip() for row in rows if row != "word" for word in re.split(r"[,;]", row)}
+
+    assert words_there, "vacuous: the table was not found"
+    assert words_there <= set(terms())
