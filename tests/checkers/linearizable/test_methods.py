@@ -90,9 +90,9 @@ def test_slots_that_are_wrong_convict_nobody() -> None:
 @pytest.mark.parametrize(
     ("budget", "why"),
     [
-        (Budget(nodes=100), "choices were tried"),
-        (Budget(memory_mb=1), "the search remembered 1 MB of where it had been"),
-        (Budget(seconds=3.0, clock=count().__next__), "3 CPU seconds were allowed"),
+        (Budget(nodes=100, conflicts=0), "choices were tried"),
+        (Budget(memory_mb=1, conflicts=0), "the search remembered 1 MB of where it had been"),
+        (Budget(seconds=3.0, conflicts=0, clock=count().__next__), "3 CPU seconds were allowed"),
     ],
 )
 def test_a_spent_budget_is_unknown_and_says_what_ran_out(budget: Budget, why: str) -> None:
@@ -112,11 +112,13 @@ def test_an_impossible_object_is_found_though_another_would_take_for_ever() -> N
     easy = [replace(op, value=["bad", op.value], process=1000) for op in bad]
     history = History(replace(op, index=index) for index, op in enumerate([*hard, *easy]))
 
-    verdict = linearizable(history, "keyed-stack", budget=Budget(nodes=200_000))
+    verdict = linearizable(history, "keyed-stack", budget=Budget(nodes=200_000, conflicts=0))
 
     assert verdict.valid == "invalid"
     assert verdict.anomalies[0].details["object"] == "bad"
-    assert linearizable(History(hard), "keyed-stack", budget=Budget(nodes=2_000)).valid == "unknown"
+    assert (
+        linearizable(History(hard), "keyed-stack", budget=Budget(nodes=2_000, conflicts=0)).valid == "unknown"
+    )
 
 
 def test_a_log_that_nobody_kept_is_not_asked() -> None:
