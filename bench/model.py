@@ -1,4 +1,5 @@
-"""The model: how fast the core and the heap alone are, trials on the model and in simulation, small worlds.
+"""The model: how fast the core and the heap alone are, trials of the decree and of the store on the model and
+in simulation, small worlds.
 
 python -m bench.model [--trials N]
 """
@@ -10,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from statistics import median
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec.structs import replace
 
@@ -40,6 +41,7 @@ from ostrakon.workloads.small_world.exploration import explore_world
 
 WORLDS = (Size(), Size(duplicates=True), Size(crashes=1), Size(timeouts=1), Size(proposers=1, acceptors=5))
 NODES = (1, 2, 3, 4, 5)
+SUBSTRATES: tuple[Literal["model", "sim"], ...] = ("model", "sim")
 
 
 class Stepping(Protocol):
@@ -220,6 +222,19 @@ def main() -> None:
         same = [replace(plan, substrate=substrate) for plan in plans]
         took = list(trials(same, chosen.seconds, run))
         print(f"{name:<34}{len(took) / sum(took):>12,.0f} trials/s {median(took) * 1e3:>10.2f} ms median")
+    for workload in ("register", "membership"):
+        swarm = Swarm(workload=workload)
+        per_cpu_s: dict[str, float] = {}
+        for name in SUBSTRATES:
+            same = [replace(swarm.plan(seed), substrate=name) for seed in range(chosen.trials)]
+            run(same[0])  # What is imported when first needed is no part of a trial.
+            took = list(trials(same, 2 * chosen.seconds, run))
+            per_cpu_s[name] = len(took) / sum(took)
+            print(
+                f"{workload + ' on ' + name:<34}{per_cpu_s[name]:>12,.1f} trials/s of CPU, {len(took)} trials"
+            )
+        ratio = per_cpu_s["model"] / per_cpu_s["sim"]
+        print(f"{workload + ', model to sim':<34}{ratio:>12.1f} times as many")
     for size in WORLDS:
         began = time.process_time()
         found = explore_world(size)

@@ -73,7 +73,9 @@ class _Failure:
 
     def simplest(self, allowance: Allowance) -> Plan:
         plan = self.trial.plan
-        if not self._has_model and plan.substrate == "sim":
+        if plan.substrate == "sim" and self.workload.explore is None:
+            # Also where there is a model: a list of operations loses them one by one, and a plan found on the
+            # model draws as many as it ever did.
             return self._by_script(allowance)
         found = self._by_model(allowance) if self._has_model else None
         return shrink(
