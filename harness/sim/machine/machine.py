@@ -17,15 +17,13 @@ from ostrakon.harness.sim.kernel.clock import Clock
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.machine.process import Process, Program
 from ostrakon.harness.sim.machine.trio_process import TrioProcess
-from ostrakon.harness.sim.network.resolver import ANY, Resolver
+from ostrakon.harness.sim.network.ports import Ports
+from ostrakon.harness.sim.network.resolver import Resolver
 from ostrakon.harness.sim.network.socket_factory import SocketFactory
 from ostrakon.harness.substrates.runtime import Runtime, runtime_of
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.machine.world import World
-    from ostrakon.harness.sim.network.datagram_socket import DatagramSocket
-    from ostrakon.harness.sim.network.endpoint import Address
-    from ostrakon.harness.sim.network.stream_socket import StreamSocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +50,10 @@ class Machine:
         self.powered = True
         self.process: Process | None = None
         """The latest process, dead or alive."""
-        self.listeners: dict[Address, StreamSocket] = {}
-        self.datagram_sockets: dict[int | str, DatagramSocket] = {}
+        self.ports = Ports(world.kernel)
         self.socket_factory: SocketFactory = SocketFactory(self)
         self.resolver: Resolver = Resolver(world.network)
         self.processes: list[Process] = []
-        self._next_port = 32768
         self._program: Program | None = None
         self._runtime: Runtime = "trio"
 
@@ -134,8 +130,7 @@ class Machine:
         for process in self.processes:
             for sock in list(process.sockets):
                 sock.vanish()
-        self.listeners.clear()
-        self.datagram_sockets.clear()
+        self.ports.clear()
         self.disk.power_off()
         self.world.network.power_changed(self)
 
@@ -163,16 +158,6 @@ class Machine:
         """SIGTERM: calls the program's own handler if it has one, else cancels it; it may clean up."""
         if self.process is not None and not self.process.signal(signal.SIGTERM):
             self.process.cancel()
-
-    def listener_at(self, ip: str, port: int | str) -> StreamSocket | None:
-        """Who listens on this port for connections to this address."""
-        return self.listeners.get((ip, port)) or self.listeners.get((ANY, port))
-
-    def free_port(self) -> int:
-        """A port that nobody uses here."""
-        port = self._next_port
-        self._next_port = port + 1 if port < 60999 else 32768
-        return port
 
     def process_ended(self, process: Process) -> None:
         """Called by a process that returned or raised."""

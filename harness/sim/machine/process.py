@@ -56,6 +56,8 @@ class Process:
         """Open files by their descriptor; None where one was closed."""
         self.umask = 0o022
         """Permissions that the files it makes do not get."""
+        self.collects_garbage = True
+        """What it believes of Python's garbage collector, which is at rest while a world runs."""
         self.signal_handlers: dict[int, Any] = {}
         self.event_loop: Any = None
         """Its event loop, if it runs asyncio."""

@@ -16,6 +16,7 @@ import gc
 import logging
 import random
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -215,7 +216,7 @@ class World:
             process.unwind()
         if left:
             self.kernel.choice_log = None
-            with self._in_charge(), _silent_logs():
+            with _quietly(), self._in_charge():
                 self._loop(self.now_ns + _UNWINDING_NS, lambda: all(process.unwound for process in left))
         self._closed = True
         if stubborn := [process for process in left if not process.unwound]:
@@ -275,14 +276,18 @@ class World:
 
 
 @contextmanager
-def _silent_logs() -> Iterator[None]:
-    """Let programs log nothing: what they say of being unwound is no news of the simulation."""
+def _quietly() -> Iterator[None]:
+    """Let programs log nothing, and Python say nothing of errors in their finalizers.
+
+    What is said of being unwound is no news of the simulation.
+    """
     logs = logging.root.manager
-    before, logs.disable = logs.disable, logging.CRITICAL
+    level, hook = logs.disable, sys.unraisablehook
+    logs.disable, sys.unraisablehook = logging.CRITICAL, lambda _: None
     try:
         yield
     finally:
-        logs.disable = before
+        logs.disable, sys.unraisablehook = level, hook
 
 
 class _Batches:

@@ -1,22 +1,29 @@
-"""A UDP socket of the simulated network: each datagram travels alone, if it arrives at all."""
+"""A UDP socket, or a UNIX one for datagrams: each datagram travels alone, if it arrives at all."""
 
 from __future__ import annotations
 
 import errno
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from trio.lowlevel import checkpoint, checkpoint_if_cancelled
 
-from ostrakon.harness.sim.network.endpoint import Address, Endpoint, fail
+from ostrakon.harness.sim.network.endpoint import (
+    BROADCAST,
+    UNIX,
+    Address,
+    Endpoint,
+    fail,
+    refuse_ancillary_data,
+)
 from ostrakon.harness.sim.network.hold import InFlight
 from ostrakon.harness.sim.network.network import Message
-from ostrakon.harness.sim.network.resolver import LOOPBACK
+from ostrakon.harness.sim.network.resolver import LOOPBACK, is_loopback
 from ostrakon.harness.substrates.framing import flip
 
 if TYPE_CHECKING:
-    from ostrakon.harness.sim.network.host import Host
+    from ostrakon.harness.sim.network.host import Host, Owner
     from ostrakon.harness.sim.network.link import Link
 
 SIZE_MAX = 65507
@@ -27,8 +34,9 @@ QUEUE_MAX = 1000
 class DatagramSocket(Endpoint):
     """Sends and receives datagrams."""
 
-    def __init__(self, process: Any, family: int) -> None:
-        super().__init__(process, family)
+    def __init__(self, process: Owner, family: int, proto: int = 0) -> None:
+        super().__init__(process, family, proto)
+        self._is_shut = False
         self._waiting: deque[tuple[bytes, Address]] = deque()
 
     @property
@@ -37,19 +45,16 @@ class DatagramSocket(Endpoint):
         return socket.SOCK_DGRAM
 
     @property
-    def proto(self) -> int:
-        """UDP."""
-        return socket.IPPROTO_UDP
-
-    @property
     def did_shutdown_SHUT_WR(self) -> bool:
-        """Never."""
-        return False
+        """Whether the sending side was shut down."""
+        return self._is_shut
 
-    def take(self, address: Any) -> None:
-        """Take a local address. Raises: OSError with EADDRINUSE, EADDRNOTAVAIL or EINVAL."""
-        super().take(address)
-        self.machine.datagram_sockets[self._local[1]] = self
+    def shutdown(self, flag: int) -> None:
+        """End the sending side, even if the socket is not connected. Raises: OSError with ENOTCONN."""
+        self._require_open()
+        self._is_shut |= flag in (socket.SHUT_WR, socket.SHUT_RDWR)
+        if self._remote is None:
+            fail(errno.ENOTCONN)
 
     async def connect(self, address: Any) -> None:
         """Send to, and receive from, this address only."""
@@ -61,7 +66,7 @@ class DatagramSocket(Endpoint):
         """As `connect`, at once. Raises: OSError with EBADF."""
         self._require_open()
         self._remote = self._resolve(address, LOOPBACK)
-        self._take_address(self._remote[0])
+        self._bind_towards(self._remote[0])
 
     def sendto_now(self, *args: Any) -> int:
         """As `sendto`. Raises: OSError with EMSGSIZE or EBADF."""
@@ -78,17 +83,57 @@ class DatagramSocket(Endpoint):
     def recvfrom_now(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
         """As `recvfrom`. Raises: BlockingIOError if there is nothing; OSError with EBADF."""
         self._require_open()
+        self._tell_of_refusal()
         if not self._waiting:
             fail(errno.EAGAIN)
+        return self._next(bufsize, flags)
+
+    def _next(self, bufsize: int, flags: int) -> tuple[bytes, Any]:
         data, sender = self._waiting[0] if flags & socket.MSG_PEEK else self._waiting.popleft()
-        return data[:bufsize], self._shown(sender)
+        return data[:bufsize], None if sender == (UNIX, "") else self._shown(sender)
+
+    def _tell_of_refusal(self) -> None:
+        """Raises: OSError with ECONNREFUSED if nobody was at the port that something was sent to."""
+        error, self._pending_error = self._pending_error, None
+        if error is not None:
+            fail(error)
 
     async def sendto(self, *args: Any) -> int:
         """Send a datagram: `sendto(data, address)` or `sendto(data, flags, address)`.
 
-        Raises: OSError with EMSGSIZE or EBADF.
+        Raises: OSError with EMSGSIZE, EINVAL, EACCES, ECONNREFUSED, EPIPE or EBADF.
         """
         return await self._send(args[0], self._resolve(args[-1], LOOPBACK))
+
+    async def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None) -> int:
+        """Send the bytes of all buffers as one datagram. Raises: NotSimulated for ancillary data; OSError."""
+        refuse_ancillary_data(self.process, ancdata)
+        data = b"".join(buffers)
+        return await (self.send(data) if address is None else self.sendto(data, address))
+
+    async def recvmsg(
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[bytes, list[Any], int, Any]:
+        """As `recvfrom`, without ancillary data; says by MSG_TRUNC if the datagram was longer."""
+        length = len(self._waiting[0][0]) if self._waiting else None
+        data, sender = await self.recvfrom(bufsize, flags)
+        is_cut = length is not None and length > bufsize
+        return data, [], int(socket.MSG_TRUNC) if is_cut else 0, sender
+
+    async def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """As `recv`, into a buffer."""
+        return (await self.recvfrom_into(buffer, nbytes, flags))[0]
+
+    async def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """As `recvfrom`, into a buffer."""
+        view = memoryview(buffer).cast("B")
+        data, sender = await self.recvfrom(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data), sender
+
+    async def accept(self) -> NoReturn:
+        """There are no connections. Raises: OSError with EOPNOTSUPP."""
+        fail(errno.EOPNOTSUPP)
 
     async def send(self, data: Any, flags: int = 0) -> int:
         """Send to where this socket is connected. Raises: OSError with EDESTADDRREQ or EMSGSIZE."""
@@ -100,12 +145,15 @@ class DatagramSocket(Endpoint):
         """Receive a datagram and its sender's address; what is longer than `bufsize` is cut off."""
         self._require_open()
         await checkpoint_if_cancelled()
+        if bufsize < 0:
+            raise ValueError("negative buffersize in recvfrom")
         if self._waiting:
             await self._yield()
-        while not self._waiting:
+        while True:
+            self._tell_of_refusal()
+            if self._waiting:
+                return self._next(bufsize, flags)
             await self._wait_to_read()
-        data, sender = self._waiting.popleft()
-        return data[:bufsize], self._shown(sender)
 
     async def recv(self, buflen: int, flags: int = 0) -> bytes:
         """Receive a datagram."""
@@ -113,8 +161,8 @@ class DatagramSocket(Endpoint):
         return data
 
     def is_readable(self) -> bool:
-        """Whether a datagram waits."""
-        return bool(self._waiting)
+        """Whether a datagram waits, or an error."""
+        return bool(self._waiting) or self._pending_error is not None
 
     async def wait_writable(self) -> None:
         """It always is."""
@@ -125,19 +173,10 @@ class DatagramSocket(Endpoint):
         if not self.closed:
             self.closed = True
             self.process.sockets.pop(self, None)
-            if self.machine.datagram_sockets.get(self._local[1]) is self:
-                del self.machine.datagram_sockets[self._local[1]]
+            self.machine.ports.release(self)
             self._wake_reader()
 
     # Below.
-
-    def _is_taken(self, ip: str, port: int | str) -> bool:
-        return port in self.machine.datagram_sockets
-
-    def _take_address(self, towards: str) -> None:
-        if not self._is_bound:
-            self._bind_towards(towards)
-            self.machine.datagram_sockets[self._local[1]] = self
 
     async def _send(self, data: Any, to: Address) -> int:
         self._require_open()
@@ -146,17 +185,37 @@ class DatagramSocket(Endpoint):
 
     def _send_now(self, data: Any, to: Address) -> int:
         self._require_open()
-        payload = bytes(data)
+        self._tell_of_refusal()
+        payload = bytes(memoryview(data))
+        if self._is_shut:
+            fail(errno.EPIPE)
         if len(payload) > SIZE_MAX:
             fail(errno.EMSGSIZE)
-        self._take_address(to[0])
-        receiver = self.machine if to[0] == LOOPBACK else self._network.machine_at(to[0])
-        if receiver is not None and self.process.alive:
-            sender = (LOOPBACK if to[0] == LOOPBACK else self.machine.ip, self._local[1])
-            self._dispatch(self._network.link_between(self.machine, receiver), payload, sender, to[1])
+        if to[1] == 0:
+            fail(errno.EINVAL)
+        if to[0] == BROADCAST and not self.has_set(socket.SO_BROADCAST):
+            fail(errno.EACCES)
+        self._bind_towards(to[0])
+        if self.process.alive:
+            for receiver in self._receivers(to):
+                own = LOOPBACK if is_loopback(to[0]) else self.machine.ip
+                sender = self._local if self._family == socket.AF_UNIX else (own, self._local[1])
+                link = self._network.link_between(self.machine, receiver)
+                self._dispatch(link, payload, _Route(self, sender, to))
         return len(payload)
 
-    def _dispatch(self, link: Link, payload: bytes, sender: Address, port: int | str) -> None:
+    def _receivers(self, to: Address) -> list[Host]:
+        """The machines that a datagram to this address goes to. Raises: OSError with ECONNREFUSED."""
+        if to[0] == BROADCAST:
+            return list(self.machine.world.machines.values())
+        if to[0] == UNIX and self.machine.ports.receiver_at(*to, sender=self._local) is None:
+            fail(errno.ECONNREFUSED)
+        if to[0] == UNIX or is_loopback(to[0]):
+            return [self.machine]
+        receiver = self._network.machine_at(to[0])
+        return [] if receiver is None else [receiver]
+
+    def _dispatch(self, link: Link, payload: bytes, route: _Route) -> None:
         network, kernel = self._network, self._network.kernel
         if kernel.choice_log is not None:
             kernel.note_choice("send", *link.name, payload.hex())
@@ -168,38 +227,74 @@ class DatagramSocket(Endpoint):
             payload = flip(payload, fate.corrupt_bit)
         for _ in range(fate.copies):
             at_ns = kernel.now_ns + link.draw_ns() + fate.extra_ns + link.queueing_ns(len(payload))
-            kernel.call_at(at_ns, _arrive, link, link.receiver, payload, sender, port, message)
+            kernel.call_at(at_ns, _arrive, link, payload, route, message)
+
+    def put(self, payload: bytes, sender: Address) -> None:
+        """A datagram has arrived."""
+        self._waiting.append((payload, sender))
+        self._wake_reader()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what arrives now is lost."""
+        return len(self._waiting) >= QUEUE_MAX
+
+    def refused(self, by: Address) -> None:
+        """An ICMP message says that nobody is at this port: only a connected socket hears of it."""
+        if self._remote == by and not self.closed:
+            self._pending_error = errno.ECONNREFUSED
+            self._wake_reader()
 
 
-def _arrive(
-    link: Link, machine: Host, payload: bytes, sender: Address, port: int | str, message: Message | None
-) -> None:
+class _Route(NamedTuple):
+    """Where a datagram comes from and goes to."""
+
+    source: DatagramSocket
+    sender: Address
+    to: Address
+
+
+def _arrive(link: Link, payload: bytes, route: _Route, message: Message | None) -> None:
     if link.holds and not link.down:
         held = InFlight(
             *link.name,
             payload=payload,
             is_whole=True,
-            arrive=lambda: _deliver(link, machine, payload, sender, port, message),
+            arrive=lambda: _deliver(link, payload, route, message),
         )
         link.holds[0].keep(held)
     else:
-        _deliver(link, machine, payload, sender, port, message)
+        _deliver(link, payload, route, message)
 
 
-def _deliver(
-    link: Link, machine: Host, payload: bytes, sender: Address, port: int | str, message: Message | None
-) -> None:
+def _deliver(link: Link, payload: bytes, route: _Route, message: Message | None) -> None:
+    machine = link.receiver
     network, kernel = machine.world.network, machine.world.kernel
-    receiver = machine.datagram_sockets.get(port)
-    lost = bool(link.down) or receiver is None or len(receiver._waiting) >= QUEUE_MAX
+    ip = machine.ip if route.to[0] == BROADCAST else route.to[0]
+    found = machine.ports.receiver_at(ip, route.to[1], route.sender)
+    receiver = found if isinstance(found, DatagramSocket) else None
+    lost = bool(link.down) or receiver is None or receiver.is_full
     if link.down:
         link.count_cut()
+    elif receiver is None:
+        _refuse(link, route)
     if lost or receiver is None:
         link.dropped += 1
     else:
         link.delivered += 1
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, link.number, len(payload)))
-        receiver._waiting.append((payload, sender))
-        receiver._wake_reader()
+        receiver.put(payload, route.sender)
     if message is not None and network.on_message is not None:
         network.on_message(message._replace(received_ns=None if lost else kernel.now_ns))
+
+
+def _refuse(link: Link, route: _Route) -> None:
+    """Send an ICMP message back, if the sender is one that would hear of it."""
+    if route.source.remote != route.to:
+        return
+    network, kernel = link.receiver.world.network, link.receiver.world.kernel
+    back = network.link_between(link.receiver, link.sender)
+    if back.down:
+        back.count_cut()
+    else:
+        kernel.call_at(kernel.now_ns + back.draw_ns(), route.source.refused, route.to)

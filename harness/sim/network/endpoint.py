@@ -8,14 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
 from trio.lowlevel import Abort, cancel_shielded_checkpoint, checkpoint, current_task
 
+from ostrakon.harness.sim.disk import filesystem
 from ostrakon.harness.sim.kernel.errors import NotSimulated
-from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK, address_info
+from ostrakon.harness.sim.network.options import Options
+from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK, address_info, is_loopback
 from ostrakon.harness.sim.runtimes.trio.run import Trap, park
 
 if TYPE_CHECKING:
@@ -25,23 +28,25 @@ UNIX = "unix"
 """Stands in a UNIX socket's address where others have the IP; its path stands where they have the port."""
 
 Address = tuple[str, int | str]
+BROADCAST = "255.255.255.255"
 _ErrorType = type[BaseException] | None
 
 
 class Endpoint(trio.socket.SocketType):
     """A socket of one process."""
 
-    def __init__(self, process: Owner, family: int) -> None:
+    def __init__(self, process: Owner, family: int, proto: int = 0) -> None:
         self.process = process
         self.machine: Host = process.machine
         self._network = self.machine.world.network
         self._family = socket.AddressFamily(family)
-        self._local: Address = (ANY, 0)
+        self._local: Address = (UNIX, "") if family == socket.AF_UNIX else (ANY, 0)
         self._remote: Address | None = None
         self._is_bound = False
         self.closed = False
         """Whether the program, or the operating system after its death, has closed it."""
-        self._options: dict[tuple[int, int], Any] = {}
+        self._proto = proto
+        self._pending_error: int | None = None
         self._reader: Any = None
         """Who waits to read: a task of Trio, or what an asyncio event loop keeps for this socket."""
         self._writer: Any = None
@@ -68,9 +73,39 @@ class Endpoint(trio.socket.SocketType):
         return self._family
 
     @property
+    def proto(self) -> int:
+        """What it was made with; usually 0."""
+        return self._proto
+
+    @property
     def local(self) -> Address:
         """The local address, as the simulator keeps it."""
         return self._local
+
+    @property
+    def remote(self) -> Address | None:
+        """The address that it is connected to."""
+        return self._remote
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it accepts connections."""
+        return False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what arrives for it now is dropped."""
+        return False
+
+    @cached_property
+    def options(self) -> Options:
+        """What was set; made when first asked for, for most sockets never are."""
+        protocol = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}[self.type]
+        return Options(self.type, self._family, 0 if self._family == socket.AF_UNIX else protocol)
+
+    def has_set(self, option: int) -> bool:
+        """Whether an option of sockets in general is on."""
+        return "options" in self.__dict__ and self.options.has_set(option)
 
     @property
     def _sock(self) -> socket.socket:
@@ -86,7 +121,8 @@ class Endpoint(trio.socket.SocketType):
         return -1 if self.closed else self._number
 
     def getsockname(self) -> Any:
-        """The local address."""
+        """The local address. Raises: OSError with EBADF."""
+        self._require_open()
         return self._shown(self._local)
 
     def getpeername(self) -> Any:
@@ -96,15 +132,23 @@ class Endpoint(trio.socket.SocketType):
         return self._shown(self._remote)
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
-        """What was set, or 0."""
-        if (level, optname) == (socket.SOL_SOCKET, socket.SO_TYPE):
-            return int(self.type)
-        return self._options.get((level, optname), 0)
+        """What was set, or Linux's default. Raises: OSError with EBADF or ENOPROTOOPT."""
+        self._require_open()
+        return self.options.get(level, optname, buflen)
 
     def setsockopt(self, level: int, optname: int, value: Any, optlen: int | None = None) -> None:
-        """Remembered, without effect. Raises: OSError with EBADF."""
+        """Kept; what has an effect is told in `ports.py` and `options.py`. Raises: OSError."""
         self._require_open()
-        self._options[level, optname] = value
+        if optlen is not None:
+            value = bytes(optlen)
+        self.options.set(level, optname, value)
+
+    def get_inheritable(self) -> bool:
+        """Never; there is nobody to inherit it."""
+        return False
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        """Without effect."""
 
     async def bind(self, address: Any) -> None:
         """Take a local address. Raises: OSError with EADDRINUSE, EADDRNOTAVAIL or EINVAL."""
@@ -117,12 +161,13 @@ class Endpoint(trio.socket.SocketType):
         self._require_open()
         if self._is_bound:
             fail(errno.EINVAL)
+        if self._family == socket.AF_UNIX:
+            self._take_path(os.fspath(address))
+            return
         ip, port = self._resolve(address, ANY)
-        if ip not in (ANY, LOOPBACK, UNIX, self.machine.ip):
+        if ip not in (ANY, self.machine.ip) and not is_loopback(ip):
             fail(errno.EADDRNOTAVAIL)
-        if port and self._is_taken(ip, port):
-            fail(errno.EADDRINUSE)
-        self._local, self._is_bound = (ip, port or self.machine.free_port()), True
+        self._claim((ip, port or self.machine.ports.free(self.type)))
 
     def listen(self, backlog: int = 128) -> None:
         """Accept connections from now on, if it can have any. Raises: OSError."""
@@ -192,7 +237,11 @@ class Endpoint(trio.socket.SocketType):
 
     def detach(self) -> NoReturn:
         """There is no file descriptor to hand out."""
-        raise NotSimulated("a simulated socket has no file descriptor to detach")
+        raise NotSimulated("a simulated socket has no file descriptor to detach: hand on the socket itself")
+
+    def dup(self) -> NoReturn:
+        """There is no second file descriptor for it."""
+        raise NotSimulated("dup() of a socket is not simulated: hand on the socket itself")
 
     def close(self) -> None:
         """Close it."""
@@ -216,23 +265,57 @@ class Endpoint(trio.socket.SocketType):
 
     # Below.
 
-    def _is_taken(self, ip: str, port: int | str) -> bool:
-        return self.machine.listener_at(ip, port) is not None
+    def _claim(self, address: Address) -> None:
+        self.machine.ports.claim(self, address)
+        self._local, self._is_bound = address, True
+
+    def _take_path(self, path: Any) -> None:
+        name = os.fsdecode(path)
+        if name.startswith("\0"):
+            self._claim((UNIX, name))
+        else:
+            inode = filesystem.make_socket(self.process, path)
+            self._paths[f"inode {inode.number}"] = name
+            self._claim((UNIX, f"inode {inode.number}"))
+
+    @property
+    def _paths(self) -> dict[str, str]:
+        """The paths by which programs know UNIX sockets, by what the network knows them by."""
+        return self.machine.ports.paths
 
     def _shown(self, address: Address) -> Any:
-        return address[1] if address[0] == UNIX else address
+        if address[0] != UNIX:
+            return address
+        name = str(address[1])
+        return name.encode() if name.startswith("\0") else self._paths.get(name, name)
 
     def _resolve(self, address: Any, default: str) -> Address:
+        """Raises: OSError; ValueError, TypeError or OverflowError as Python and Trio do."""
         if self._family == socket.AF_UNIX:
-            return UNIX, os.fsdecode(address)
-        host, port = address[0] or default, int(address[1])
-        return address_info(self._network, host, port, 0, socket.SOCK_STREAM, 0, 0)[0][4][0], port
+            name = os.fsdecode(address)
+            if name.startswith("\0"):
+                return UNIX, name
+            inode = filesystem.find_socket(self.process, address)
+            return UNIX, f"inode {inode.number}"
+        if not isinstance(address, tuple) or len(address) != 2:
+            raise ValueError("address should be a (host, port) tuple")
+        host, port = address
+        port = int(port)
+        if not 0 <= port <= 65535:
+            raise OverflowError("port must be 0-65535.")
+        if host == BROADCAST:
+            return BROADCAST, port
+        return address_info(self._network, host or default, port, 0, socket.SOCK_STREAM, 0, 0)[0][4][0], port
 
     def _bind_towards(self, ip: str) -> None:
         """Take an address to send to `ip` from, unless there is one."""
-        if not self._is_bound or self._local[0] == ANY:
-            own = ip if ip in (LOOPBACK, UNIX) else self.machine.ip
-            self._local, self._is_bound = (own, self._local[1] or self.machine.free_port()), True
+        if self._family == socket.AF_UNIX or (self._is_bound and self._local[0] != ANY):
+            return
+        own = LOOPBACK if is_loopback(ip) else self.machine.ip
+        if not self._is_bound:
+            self._claim((own, self.machine.ports.free(self.type)))
+        else:
+            self._local = own, self._local[1]
 
     def _require_open(self) -> None:
         if self.closed:
@@ -245,14 +328,14 @@ class Endpoint(trio.socket.SocketType):
 
     async def _wait_to_read(self) -> None:
         if self._reader is not None:
-            fail_as_busy("reading from")
+            fail_as_busy()
         self._reader = current_task()
         await park(self._to_read or self._read_trap())
         self._require_not_closed_meanwhile()
 
     async def _wait_to_write(self) -> None:
         if self._writer is not None:
-            fail_as_busy("writing to")
+            fail_as_busy()
         self._writer = current_task()
         self._to_write = self._to_write or Trap(self._stop_writing)
         await park(self._to_write)
@@ -260,7 +343,7 @@ class Endpoint(trio.socket.SocketType):
 
     def _require_not_closed_meanwhile(self) -> None:
         if self.closed:
-            raise trio.ClosedResourceError("another task closed this socket")
+            raise trio.ClosedResourceError("another task closed this fd")
 
     def _read_trap(self) -> Trap:
         self._to_read = Trap(self._stop_reading)
@@ -285,9 +368,17 @@ class Endpoint(trio.socket.SocketType):
             self.process.reschedule(writer)
 
 
-def fail_as_busy(doing: str) -> NoReturn:
+def fail_as_busy() -> NoReturn:
     """Raise what a second task gets that waits at the same side of a socket."""
-    raise trio.BusyResourceError(f"another task is already {doing} this socket")
+    raise trio.BusyResourceError("another task is already reading / writing this fd")
+
+
+def refuse_ancillary_data(process: Owner, data: Any) -> None:
+    """Raises: NotSimulated if there are any: there are no descriptors to pass on, and no credentials."""
+    if data:
+        raise NotSimulated(
+            f"ancillary data are not simulated (sent by {process.name}): send what they stand for as bytes"
+        )
 
 
 def fail(error: int) -> NoReturn:

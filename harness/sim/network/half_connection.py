@@ -58,6 +58,7 @@ class HalfConnection:
         "_rto_ns",
         "_splitter",
         "link",
+        "read",
         "sink",
         "source",
         "unread",
@@ -67,6 +68,8 @@ class HalfConnection:
         self.link, self.source, self.sink = link, source, sink
         self.unread = 0
         """Bytes sent that the receiving program has not taken yet."""
+        self.read = 0
+        """Bytes that the receiving program has taken."""
         self._network, self._kernel = network, network.kernel
         self._number = network.next_number()
         self._last_ns = 0
@@ -114,6 +117,7 @@ class HalfConnection:
     def taken(self, count: int) -> None:
         """The receiving program has read `count` bytes, so there is room for more."""
         self.unread -= count
+        self.read += count
         if self.source.wants_room:
             self._tell_of_room()
 
@@ -230,7 +234,7 @@ class HalfConnection:
             lost, self._lost = self._lost, deque()
             for segment, message in lost:
                 self._launch(segment, message)
-        elif kernel.now_ns - self._lost_since_ns >= self._user_timeout_ns:
+        elif kernel.now_ns - self._lost_since_ns >= (self.user_timeout_ns or USER_TIMEOUT_NS):
             self._give_up()
             self.source.break_with(errno.ETIMEDOUT)
         else:
@@ -239,10 +243,10 @@ class HalfConnection:
             kernel.call_at(kernel.now_ns + self._rto_ns, self._send_again)
 
     @property
-    def _user_timeout_ns(self) -> int:
-        """How long what was lost may be sent again: what the program has set, as on Linux, or very long."""
-        set_ms: int = self.source.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-        return set_ms * 1_000_000 or USER_TIMEOUT_NS
+    def user_timeout_ns(self) -> int | None:
+        """How long what was lost may be sent again, or the window may be shut; None if nobody has said."""
+        set_ms: int = self.source.options.get(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        return set_ms * 1_000_000 or None
 
     def _give_up(self) -> None:
         lost, self._lost = self._lost, deque()

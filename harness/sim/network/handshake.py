@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ostrakon.harness.sim.network.endpoint import UNIX, Address
 from ostrakon.harness.sim.network.half_connection import Mark
-from ostrakon.harness.sim.network.resolver import LOOPBACK
+from ostrakon.harness.sim.network.resolver import is_loopback
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host
@@ -37,7 +37,8 @@ class Handshake:
         client, ip = self._client, self._address[0]
         if self._is_over:
             return
-        server = client.machine if ip in (LOOPBACK, UNIX) else self._network.machine_at(ip)
+        is_local = ip == UNIX or is_loopback(ip)
+        server = client.machine if is_local else self._network.machine_at(ip)
         if server is None:
             self._later(UNREACHABLE_NS, client.break_with, errno.EHOSTUNREACH)
         elif self._tries > RETRIES:
@@ -54,16 +55,24 @@ class Handshake:
     def _request_arrives(self, server: Host) -> None:
         if self._is_over:
             return
-        listener = server.listener_at(*self._address)
-        if listener is None:
+        listener = server.ports.listener_at(*self._address, client=self._client.local)
+        if listener is None and self._address == self._client.local and server is self._client.machine:
+            self._meet_itself()
+        elif listener is None:
             self._send(server, self._client.machine, self._refusal_arrives)
-        else:
+        elif not listener.is_full:  # Else it is dropped, and sent again.
             self._send(server, self._client.machine, self._answer_arrives, listener)
 
     def _refusal_arrives(self) -> None:
         if not self._is_over:
             self._answered = True
-            self._client.break_with(errno.ENOENT if self._address[0] == UNIX else errno.ECONNREFUSED)
+            self._client.break_with(errno.ECONNREFUSED)
+
+    def _meet_itself(self) -> None:
+        """A socket that connects to its own address is both ends of the connection (RFC 9293, 3.5)."""
+        self._answered = True
+        self._client.join(self._client, remote=self._address)
+        self._client.established()
 
     def _answer_arrives(self, listener: StreamSocket) -> None:
         if self._is_over:

@@ -10,17 +10,18 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ostrakon.harness.sim.disk import host as disk
+
 if TYPE_CHECKING:
     from ostrakon.harness.sim.kernel.kernel import Kernel
-    from ostrakon.harness.sim.network.datagram_socket import DatagramSocket
-    from ostrakon.harness.sim.network.endpoint import Address, Endpoint
+    from ostrakon.harness.sim.network.endpoint import Endpoint
     from ostrakon.harness.sim.network.mailbox import Mailbox
     from ostrakon.harness.sim.network.network import Network
+    from ostrakon.harness.sim.network.ports import Ports
     from ostrakon.harness.sim.network.socket_factory import SocketFactory
-    from ostrakon.harness.sim.network.stream_socket import StreamSocket
 
 
-class Surroundings(Protocol):
+class Surroundings(disk.Surroundings, Protocol):
     """The world around a machine."""
 
     @property
@@ -37,7 +38,7 @@ class Surroundings(Protocol):
         """The random stream called `path`."""
 
 
-class Host(Protocol):
+class Host(disk.Host, Protocol):
     """A machine on the network."""
 
     @property
@@ -59,19 +60,12 @@ class Host(Protocol):
     @property
     def processes(self) -> Sequence[Owner]: ...
     @property
-    def listeners(self) -> dict[Address, StreamSocket]: ...
-    @property
-    def datagram_sockets(self) -> dict[int | str, DatagramSocket]: ...
+    def ports(self) -> Ports: ...
     @property
     def socket_factory(self) -> SocketFactory: ...
-    def listener_at(self, ip: str, port: int | str) -> StreamSocket | None:
-        """Who listens on this port for connections to this address."""
-
-    def free_port(self) -> int:
-        """A port that nobody uses here."""
 
 
-class Owner(Protocol):
+class Owner(disk.Owner, Protocol):
     """A process that has sockets."""
 
     @property

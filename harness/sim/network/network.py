@@ -98,7 +98,7 @@ class Network:
         link = self._links.get((sender, receiver))
         if link is None:
             link = self._links[sender, receiver] = Link(self, sender, receiver)
-            link.down = (not sender.powered) + (not receiver.powered)
+            link.down = int(not receiver.powered)
             if link.is_between_nodes:
                 link.disturbed.extend(self._everywhere)
         return link
@@ -240,9 +240,12 @@ class Network:
                 return fate._replace(extra_ns=fate.extra_ns + int(deviation.ms * 1e6), may_be_overtaken=True)
 
     def power_changed(self, machine: Host) -> None:
-        """A machine lost its power or got it back; nothing goes to or from it meanwhile."""
-        for (sender, receiver), link in self._links.items():
-            if machine in (sender, receiver):
+        """A machine lost its power or got it back; nothing reaches it meanwhile.
+
+        What has left it before is on its way, and arrives: a power failure does not unsend.
+        """
+        for (_, receiver), link in self._links.items():
+            if machine is receiver:
                 link.down += -1 if machine.powered else 1
 
     def next_number(self) -> int:

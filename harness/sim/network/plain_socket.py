@@ -66,7 +66,7 @@ class PlainSocket(socket.socket):
 
     def settimeout(self, value: float | None) -> None:
         """Say how long calls may wait."""
-        _endpoints[self].timeout_s = value
+        _endpoints[self].timeout_s = None if value is None else float(value)
 
     def set_inheritable(self, inheritable: bool) -> None:
         """There is nobody to inherit it."""

@@ -68,6 +68,8 @@ def _address(network: Network, host: str | None, flags: int) -> str:
         return ANY if flags & socket.AI_PASSIVE else LOOPBACK
     if is_numeric(host):
         return host
+    if network.machine_named(host) is None and (short := _short_form(host)) is not None:
+        return short
     if flags & socket.AI_NUMERICHOST:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     if host.lower() == "localhost":
@@ -76,6 +78,11 @@ def _address(network: Network, host: str | None, flags: int) -> str:
     if machine is None:
         raise socket.gaierror(socket.EAI_NONAME, f"Name or service not known: no machine is called {host!r}")
     return machine.ip
+
+
+def is_loopback(ip: str) -> bool:
+    """Whether it is one of the addresses by which a machine reaches itself."""
+    return ip.startswith("127.")
 
 
 def is_numeric(host: str) -> bool:
@@ -87,9 +94,24 @@ def is_numeric(host: str) -> bool:
     return True
 
 
+def _short_form(host: str) -> str | None:
+    """The address that a form such as `127.1` stands for; None if it is none."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return None
+
+
+_SERVICES = {"ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25, "domain": 53, "http": 80, "https": 443}
+"""The first names of `/etc/services`."""
+
+
 def _port(port: Any) -> int:
     if port is None:
         return 0
+    name = port.decode() if isinstance(port, bytes) else port
+    if name in _SERVICES:
+        return _SERVICES[name]
     try:
         return int(port)
     except ValueError:

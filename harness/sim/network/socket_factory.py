@@ -26,15 +26,15 @@ class SocketFactory(trio.abc.SocketFactory):
     def socket(
         self, family: int = socket.AF_INET, type: int = socket.SOCK_STREAM, proto: int = 0
     ) -> Endpoint:
-        """A new socket for the process that asks: TCP or UDP over IPv4, or a UNIX stream.
+        """A new socket for the process that asks: TCP or UDP over IPv4, or a UNIX socket of either kind.
 
         Raises: OSError with EAFNOSUPPORT or EPROTONOSUPPORT for anything else.
         """
         process: Owner = self._machine.world.kernel.current
         if type == socket.SOCK_STREAM and family in (socket.AF_INET, socket.AF_UNIX):
-            return StreamSocket(process, family)
-        if type == socket.SOCK_DGRAM and family == socket.AF_INET:
-            return DatagramSocket(process, family)
+            return StreamSocket(process, family, proto)
+        if type == socket.SOCK_DGRAM and family in (socket.AF_INET, socket.AF_UNIX):
+            return DatagramSocket(process, family, proto)
         return fail(
             errno.EPROTONOSUPPORT if family in (socket.AF_INET, socket.AF_UNIX) else errno.EAFNOSUPPORT
         )

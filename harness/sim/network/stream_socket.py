@@ -8,14 +8,22 @@ a reset.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from trio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
 
-from ostrakon.harness.sim.network.endpoint import Address, Endpoint, fail, fail_as_busy
-from ostrakon.harness.sim.network.half_connection import WINDOW, HalfConnection, Mark, Segment
+from ostrakon.harness.sim.network.endpoint import (
+    UNIX,
+    Address,
+    Endpoint,
+    fail,
+    fail_as_busy,
+    refuse_ancillary_data,
+)
+from ostrakon.harness.sim.network.half_connection import RTO_NS, WINDOW, HalfConnection, Mark, Segment
 from ostrakon.harness.sim.network.handshake import Handshake
 from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK
 from ostrakon.harness.sim.runtimes.trio.run import is_cancelled, park
@@ -24,6 +32,9 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host, Owner
 
 
+_REUSEPORT = socket.SO_REUSEPORT
+_BACKLOG_MAX = 4096
+"""`net.core.somaxconn`."""
 _PEEK = int(socket.MSG_PEEK)
 """Flags of an enum cost more to look at than to receive some bytes."""
 
@@ -31,8 +42,8 @@ _PEEK = int(socket.MSG_PEEK)
 class StreamSocket(Endpoint):
     """One end of a connection, or a listener."""
 
-    def __init__(self, process: Owner, family: int) -> None:
-        super().__init__(process, family)
+    def __init__(self, process: Owner, family: int, proto: int = 0) -> None:
+        super().__init__(process, family, proto)
         self.broken = False
         """Whether the connection has ended without hope of sending anything again."""
         self._out: HalfConnection | None = None
@@ -47,6 +58,7 @@ class StreamSocket(Endpoint):
         self._backlog_limit = 0
         self._listener: StreamSocket | None = None
         self._is_connecting = False
+        """Whether `connect` was called and nobody has asked yet how it ended."""
 
     # What the program calls.
 
@@ -56,34 +68,43 @@ class StreamSocket(Endpoint):
         return socket.SOCK_STREAM
 
     @property
-    def proto(self) -> int:
-        """TCP, or 0."""
-        return socket.IPPROTO_TCP if self._family == socket.AF_INET else 0
-
-    @property
     def did_shutdown_SHUT_WR(self) -> bool:
         """Whether the sending side was shut down."""
         return self._shut
 
     def getsockopt(self, level: int, optname: int, buflen: int = 0) -> Any:
-        """What was set; SO_ACCEPTCONN and SO_ERROR are answered truthfully."""
+        """What was set; SO_ACCEPTCONN and SO_ERROR are answered truthfully. Raises: OSError."""
         if (level, optname) == (socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             return int(self._backlog is not None)
         if (level, optname) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            self._require_open()
             error, self._error = self._error, None
             return error or 0
         return super().getsockopt(level, optname, buflen)
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether it accepts connections."""
+        return self._backlog is not None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many connections wait to be accepted that requests for more are dropped."""
+        return self._backlog is not None and len(self._backlog) > self._backlog_limit
+
     def listen(self, backlog: int = 128) -> None:
-        """Accept connections from now on. Raises: OSError with EADDRINUSE."""
+        """Accept connections from now on. Raises: OSError with EADDRINUSE or EINVAL."""
         self._require_open()
+        if self._out is not None or (self._family == socket.AF_UNIX and not self._is_bound):
+            fail(errno.EINVAL)
+        ports = self.machine.ports
         if not self._is_bound:
-            self._local, self._is_bound = (ANY, self.machine.free_port()), True
-        if self.machine.listener_at(*self._local) not in (None, self):
+            self._claim((ANY, ports.free(self.type)))
+        others = [sock for sock in ports.listeners(*self._local) if sock is not self]
+        if any(not (self.has_set(_REUSEPORT) and sock.has_set(_REUSEPORT)) for sock in others):
             fail(errno.EADDRINUSE)
         self._backlog = deque() if self._backlog is None else self._backlog
-        self._backlog_limit = max(1, backlog)
-        self.machine.listeners[self._local] = self
+        self._backlog_limit = min(max(0, backlog), _BACKLOG_MAX)
 
     async def accept(self) -> tuple[StreamSocket, Any]:
         """Wait for a connection. Raises: OSError with EINVAL."""
@@ -95,26 +116,27 @@ class StreamSocket(Endpoint):
             await self._yield()
         while not self._backlog:
             await self._wait_to_read()
-        accepted = self._backlog.popleft()
-        return accepted, accepted.getpeername()
+        return self._next_connection()
 
     async def connect(self, address: Any) -> None:
-        """Open a connection. Raises: OSError with ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH or EISCONN."""
-        self._require_open()
-        if self._remote is not None:
-            fail(errno.EISCONN)
-        await checkpoint_if_cancelled()
-        remote = self._resolve(address, LOOPBACK)
-        self._bind_towards(remote[0])
-        Handshake(self, remote).send_request()
+        """Open a connection; if that is cancelled, the socket is closed.
+
+        Raises: OSError with ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, EISCONN, ...
+        """
         try:
+            await checkpoint_if_cancelled()
+            if self._has_ended_connecting():
+                return
+            self._begin_to_connect(address)
             await self._wait_to_write()
+        except OSError:
+            raise
         except BaseException:
             self.close()
             raise
         if self._error is not None:
             error, self._error = self._error, None
-            fail(error)
+            raise OSError(error, f"Error connecting to {address!r}: {os.strerror(error)}")
 
     def accept_now(self) -> tuple[StreamSocket, Any]:
         """As `accept`. Raises: BlockingIOError if it had to wait; OSError with EINVAL."""
@@ -123,22 +145,48 @@ class StreamSocket(Endpoint):
             fail(errno.EINVAL)
         if not self._backlog:
             fail(errno.EAGAIN)
-        accepted = self._backlog.popleft()
-        return accepted, accepted.getpeername()
+        return self._next_connection()
 
     def connect_now(self, address: Any) -> None:
         """As `connect`; how it ends is told by SO_ERROR when it is writable.
 
-        Raises: BlockingIOError; OSError with EISCONN or EALREADY.
+        Raises: BlockingIOError; OSError with EISCONN, EALREADY, ECONNABORTED, ...
         """
+        if not self._has_ended_connecting():
+            self._begin_to_connect(address)
+            fail(errno.EINPROGRESS)
+
+    def _next_connection(self) -> tuple[StreamSocket, Any]:
+        assert self._backlog
+        accepted = self._backlog.popleft()
+        assert accepted._remote is not None
+        return accepted, accepted._shown(accepted._remote)
+
+    def _has_ended_connecting(self) -> bool:
+        """Whether an earlier `connect` has succeeded and this one only hears of it. Raises: OSError."""
         self._require_open()
-        if self._remote is not None or self._is_connecting:
-            fail(errno.EISCONN if self._remote is not None else errno.EALREADY)
+        if not self._is_connecting:
+            if self._remote is not None:
+                fail(errno.EISCONN)
+            return False
+        if self._remote is None and not self.broken:
+            fail(errno.EALREADY)
+        # Linux goes back to the beginning when it has told how the first attempt ended.
+        self._is_connecting = False
+        if self._remote is not None:
+            return True
+        error, self._error, self.broken = self._error, None, False
+        self.machine.ports.release(self)
+        self._local, self._is_bound = (ANY, 0), False
+        return fail(errno.ECONNABORTED if error is None else error)
+
+    def _begin_to_connect(self, address: Any) -> None:
         remote = self._resolve(address, LOOPBACK)
         self._bind_towards(remote[0])
-        self._is_connecting = True
+        if remote[0] == UNIX and not self.machine.ports.listeners(*remote):
+            fail(errno.ECONNREFUSED)
+        self._is_connecting = self._family != socket.AF_UNIX
         Handshake(self, remote).send_request()
-        fail(errno.EINPROGRESS)
 
     def send_now(self, data: Any, flags: int = 0) -> int:
         """As `send`. Raises: BlockingIOError if the window is full; OSError as `send` does."""
@@ -152,6 +200,10 @@ class StreamSocket(Endpoint):
         if sent:
             pipe.send(sent)
         return len(sent)
+
+    def sendto_now(self, *args: Any) -> int:
+        """As `send_now`: the address is that of the peer in any case."""
+        return self.send_now(args[0])
 
     def recv_now(self, bufsize: int, flags: int = 0) -> bytes:
         """As `recv`. Raises: BlockingIOError if there is nothing yet; OSError as `recv` does."""
@@ -180,9 +232,14 @@ class StreamSocket(Endpoint):
             if room > 0:
                 break
             waited = True
+            self._watch_shut_window(pipe)
             await self._wait_to_write()
-        sent = bytes(data) if len(data) <= room else bytes(data[:room])
-        pipe.send(sent)
+        try:
+            sent = bytes(data) if len(data) <= room else bytes(data[:room])
+        except TypeError:
+            raise TypeError(f"a bytes-like object is required, not {type(data).__name__!r}") from None
+        if sent:
+            pipe.send(sent)
         if not waited and not self.process.is_alone:
             await cancel_shielded_checkpoint()
         return len(sent)
@@ -193,6 +250,9 @@ class StreamSocket(Endpoint):
         Raises: OSError with ECONNRESET, ETIMEDOUT, ENOTCONN or EBADF.
         """
         self._require_open()
+        if buflen <= 0 and self._is_no_receipt(buflen):
+            await checkpoint()
+            return b""
         if self._chunks or self._at_end or self._error is not None:
             await checkpoint_if_cancelled()
             await self._yield()
@@ -201,7 +261,7 @@ class StreamSocket(Endpoint):
         if pipe is None:
             fail(errno.ENOTCONN)
         if self._reader is not None:
-            fail_as_busy("reading from")
+            fail_as_busy()
         self._reader, self._reader_takes = current_task(), 0 if flags else buflen
         data: bytes | None = await park(self._to_read or self._read_trap())  # Raises at once if cancelled.
         if data is None:
@@ -217,10 +277,48 @@ class StreamSocket(Endpoint):
         view[: len(data)] = data
         return len(data)
 
+    def _is_no_receipt(self, buflen: int) -> bool:
+        """Whether nothing is to be received. Raises: ValueError; OSError with ENOTCONN."""
+        if buflen < 0:
+            raise ValueError("negative buffersize in recv")
+        if self._in is None:
+            fail(errno.ENOTCONN)
+        return True
+
+    async def recvfrom(self, bufsize: int, flags: int = 0) -> tuple[bytes, Any]:
+        """As `recv`, with no address: a stream has one peer."""
+        return await self.recv(bufsize, flags), None
+
+    async def recvfrom_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """As `recv_into`, with no address."""
+        return await self.recv_into(buffer, nbytes, flags), None
+
+    async def recvmsg(
+        self, bufsize: int, ancbufsize: int = 0, flags: int = 0
+    ) -> tuple[bytes, list[Any], int, Any]:
+        """As `recv`, without ancillary data."""
+        return await self.recv(bufsize, flags), [], 0, None
+
+    async def sendto(self, *args: Any) -> int:
+        """As `send`: the address is that of the peer in any case."""
+        return await self.send(args[0])
+
+    async def sendmsg(self, buffers: Any, ancdata: Any = (), flags: int = 0, address: Any = None) -> int:
+        """Send the bytes of all buffers together. Raises: NotSimulated for ancillary data; OSError."""
+        refuse_ancillary_data(self.process, ancdata)
+        return await self.send(b"".join(buffers), flags)
+
+    def getpeername(self) -> Any:
+        """The remote address. Raises: OSError with ENOTCONN or EBADF."""
+        self._require_open()
+        if self.broken:
+            fail(errno.ENOTCONN)
+        return super().getpeername()
+
     def shutdown(self, flag: int) -> None:
         """End the sending side, the receiving side, or both. Raises: OSError with ENOTCONN."""
         self._require_open()
-        if self._out is None:
+        if self._out is None or self.broken or (self._shut and self._at_end):
             fail(errno.ENOTCONN)
         if flag in (socket.SHUT_WR, socket.SHUT_RDWR) and not self._shut:
             self._shut = True
@@ -239,11 +337,15 @@ class StreamSocket(Endpoint):
         if self._backlog is not None:
             self._stop_listening(self._backlog)
         if self._out is not None and not self.broken and not self.machine.world.closing:
-            if self._chunks:
+            if self._chunks or ("options" in self.__dict__ and self.options.resets_at_close):
                 self._send_reset(self._out)
                 self.broken = True
-            elif not self._shut:
-                self._out.mark(Mark.FIN)
+            else:
+                if self._listener is not None and not self._at_end:
+                    self.machine.ports.linger(self)
+                if not self._shut:
+                    self._out.mark(Mark.FIN)
+        self.machine.ports.release(self)
         self._wake_reader()
         self._wake_writer()
         if self.machine.world.closing:
@@ -333,8 +435,10 @@ class StreamSocket(Endpoint):
 
     def sibling(self, local: Address) -> StreamSocket:
         """A socket of the same process, with this address: the server's end of a new connection."""
-        other = StreamSocket(self.process, self._family)
+        other = StreamSocket(self.process, self._family, self._proto)
         other._local, other._is_bound = local, True
+        if "options" in self.__dict__:
+            other.options = self.options.copy()
         return other
 
     def join(self, peer: StreamSocket, *, remote: Address, listener: StreamSocket | None = None) -> None:
@@ -375,7 +479,7 @@ class StreamSocket(Endpoint):
 
     def offer(self, connection: StreamSocket) -> bool:
         """A connection for this listener; False if its queue is full or it is gone."""
-        if self.closed or self._backlog is None or len(self._backlog) >= self._backlog_limit:
+        if self.closed or self._backlog is None:
             return False
         self._backlog.append(connection)
         self._wake_reader()
@@ -388,7 +492,8 @@ class StreamSocket(Endpoint):
 
     def reset(self) -> None:
         """Break the connection here, at once."""
-        self.break_with(errno.ECONNRESET)
+        # After the peer's FIN, Linux tells of it only to those who still send.
+        self.break_with(errno.EPIPE if self._at_end and self._remote is not None else errno.ECONNRESET)
 
     def break_with(self, error: int) -> None:
         """The connection has failed; the program learns of it when it next looks."""
@@ -420,10 +525,23 @@ class StreamSocket(Endpoint):
             assert self._in is not None
             self._in.taken(len(data))
             return data
-        if self._error is not None:
+        if self._error is not None and self._error != errno.EPIPE:
             error, self._error, self._at_end = self._error, None, True
             fail(error)
         return b""
+
+    def _watch_shut_window(self, pipe: HalfConnection) -> None:
+        """Break the connection if the window stays shut for as long as TCP_USER_TIMEOUT says."""
+        limit_ns = pipe.user_timeout_ns
+        if limit_ns is None:
+            return  # Linux probes a shut window for ever, as long as the peer's system answers.
+        kernel = self._network.kernel
+        read = pipe.read
+        kernel.call_at(kernel.now_ns + limit_ns + RTO_NS, self._give_up_if_shut, pipe, read)
+
+    def _give_up_if_shut(self, pipe: HalfConnection, read: int) -> None:
+        if pipe.read == read and pipe.unread >= WINDOW and self._writer is not None:
+            self.break_with(errno.ETIMEDOUT)
 
     def _fail_to_send(self) -> NoReturn:
         self._require_open()
@@ -433,8 +551,6 @@ class StreamSocket(Endpoint):
         fail(errno.EPIPE if self._out is not None else errno.ENOTCONN)
 
     def _stop_listening(self, backlog: deque[StreamSocket]) -> None:
-        if self.machine.listeners.get(self._local) is self:
-            del self.machine.listeners[self._local]
         for waiting in backlog:
             waiting.abort()
         backlog.clear()

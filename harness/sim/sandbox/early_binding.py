@@ -99,7 +99,7 @@ def _attribute(owner: Any, name: str) -> Any:
 
 @contextmanager
 def virtual_dates(wall_time: Callable[[], float | None]) -> Iterator[None]:
-    """Let `datetime.now`, `utcnow` and `today` show `wall_time()` in UTC, unless that is None."""
+    """Let `datetime.now`, `utcnow` and `today` show `wall_time()`, unless that is None."""
     _put(_virtual(wall_time))
     try:
         yield
@@ -113,7 +113,7 @@ def _virtual(wall_time: Callable[[], float | None]) -> Mapping[str, Any]:
         seconds = wall_time()
         if seconds is None:
             return _REAL["now"].__get__(None, cls)(tz)
-        return cls.fromtimestamp(seconds, tz) if tz is not None else _in_utc(cls, seconds)
+        return cls.fromtimestamp(seconds, tz)
 
     def utcnow(cls: Any) -> Any:
         seconds = wall_time()
@@ -123,7 +123,7 @@ def _virtual(wall_time: Callable[[], float | None]) -> Mapping[str, Any]:
         seconds = wall_time()
         if seconds is None:
             return _REAL["today"].__get__(None, cls)()
-        moment = _in_utc(datetime.datetime, seconds)
+        moment = datetime.datetime.fromtimestamp(seconds)
         return moment if issubclass(cls, datetime.datetime) else cls(moment.year, moment.month, moment.day)
 
     return {"now": classmethod(now), "utcnow": classmethod(utcnow), "today": classmethod(today)}

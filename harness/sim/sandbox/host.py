@@ -9,7 +9,6 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ostrakon.harness.sim.disk import host as disk
 from ostrakon.harness.sim.network import host as network
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.network import Network
 
 
-class Surroundings(network.Surroundings, disk.Surroundings, Protocol):
+class Surroundings(network.Surroundings, Protocol):
     """The world that runs."""
 
     shared_randomness: tuple[Any, ...] | None
@@ -32,7 +31,7 @@ class Surroundings(network.Surroundings, disk.Surroundings, Protocol):
     def network(self) -> Network: ...
 
 
-class Host(network.Host, disk.Host, Protocol):
+class Host(network.Host, Protocol):
     """A machine of that world."""
 
     @property
@@ -41,7 +40,7 @@ class Host(network.Host, disk.Host, Protocol):
     def number(self) -> int: ...
 
 
-class Resident(network.Owner, disk.Owner, Protocol):
+class Resident(network.Owner, Protocol):
     """A process in the sandbox."""
 
     @property
@@ -64,6 +63,10 @@ class Resident(network.Owner, disk.Owner, Protocol):
 
     @property
     def kernel(self) -> Kernel: ...
+
+    collects_garbage: bool
+    """What it believes of Python's garbage collector, which is at rest while a world runs."""
+
     @property
     def signal_handlers(self) -> dict[int, Any]: ...
     @property

@@ -7,6 +7,7 @@ name is the machine's.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import platform
 import signal
@@ -31,6 +32,9 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
         (os, "getpid", _number),
         (os, "getppid", lambda process: 1),
         (os, "uname", _uname),
+        (gc, "isenabled", lambda process: process.collects_garbage),
+        (gc, "enable", lambda process: setattr(process, "collects_garbage", True)),
+        (gc, "disable", lambda process: setattr(process, "collects_garbage", False)),
         (os, "cpu_count", lambda process: 1),
         (os, "kill", _kill),
         (os, "_exit", refusal("os._exit()", _ENDS)),

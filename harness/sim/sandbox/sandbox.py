@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import logging
 import os
 import random
 import socket
@@ -24,11 +25,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from ostrakon.harness.sim.disk import filesystem
+from ostrakon.harness.sim.kernel.clock import EPOCH_S
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.network.plain_socket import handed_to_trio, make_ready
 from ostrakon.harness.sim.network.resolver import address_info, name_info
 from ostrakon.harness.sim.runtimes.trio import threads
-from ostrakon.harness.sim.sandbox import identity, refusals
+from ostrakon.harness.sim.sandbox import certificates, identity, refusals
 from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
 from ostrakon.harness.sim.sandbox.patches import Patch, Patches
 from ostrakon.harness.substrates.seeds import stream_seed
@@ -63,6 +65,7 @@ def _put_in_place() -> None:
     if _has_asyncio:
         _put_back.enter_context(_other_loops().applied())
     _put_back.enter_context(virtual_dates(_wall_time))
+    _put_back.enter_context(_in_utc())
 
 
 def include_asyncio() -> None:
@@ -78,6 +81,22 @@ def unclose() -> None:
     _enclosures -= 1
     if _enclosures == 0:
         _put_back.close()
+
+
+@contextmanager
+def _in_utc() -> Iterator[None]:
+    """Let the time zone be UTC, wherever this runs, until a program sets another in `TZ`."""
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("TZ", None)
+        else:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 @contextmanager
@@ -153,6 +172,7 @@ def _replacements() -> tuple[Patch, ...]:
         *identity.replacements(_simulated),
         *refusals.replacements(_simulated),
         *filesystem.replacements(_simulated),
+        *certificates.replacements(_simulated),
         *_sockets(),
         *_threads(),
     )
@@ -214,23 +234,30 @@ def _time() -> Iterator[Patch]:
 
 
 def _broken_down(wall: Callable[[Resident], float]) -> Iterator[Patch]:
-    """Functions of `time` that take the present unless told a time; simulated machines are in UTC."""
-    gmtime, strftime, asctime = time.gmtime, time.strftime, time.asctime
+    """Functions of `time` that take the present unless told a time. The zone is that of `TZ`, as natively."""
+    localtime, gmtime, strftime, asctime = time.localtime, time.gmtime, time.strftime, time.asctime
 
-    def fields(process: Resident, seconds: float | None = None) -> time.struct_time:
-        return gmtime(wall(process) if seconds is None else seconds)
+    def fields(of: Callable[[float], time.struct_time]) -> Callable[..., time.struct_time]:
+        return lambda process, seconds=None: of(wall(process) if seconds is None else seconds)
 
     def shown(process: Resident, seconds: float | None = None) -> str:
-        return asctime(fields(process, seconds))
+        return asctime(localtime(wall(process) if seconds is None else seconds))
 
     def formatted(process: Resident, form: str, at: Any = None) -> str:
-        return strftime(form, fields(process) if at is None else at)
+        return strftime(form, localtime(wall(process)) if at is None else at)
 
-    for name in ("localtime", "gmtime"):
-        yield time, name, _simulated(getattr(time, name), fields)
+    yield time, "localtime", _simulated(localtime, fields(localtime))
+    yield time, "gmtime", _simulated(gmtime, fields(gmtime))
     yield time, "ctime", _simulated(time.ctime, shown)
-    yield time, "asctime", _simulated(asctime, lambda process, at=None: asctime(at or fields(process)))
+    yield (
+        time,
+        "asctime",
+        _simulated(asctime, lambda process, at=None: asctime(at or localtime(wall(process)))),
+    )
     yield time, "strftime", _simulated(strftime, formatted)
+    # What `relativeCreated` of a log record counts from; an integer of nanoseconds from Python 3.13 on.
+    began = EPOCH_S if isinstance(logging._startTime, float) else EPOCH_S * 10**9  # type: ignore[attr-defined]
+    yield logging, "_startTime", began
 
 
 def _in_ns(clock: Callable[[Resident], float]) -> Callable[[Resident], int]:

@@ -1,0 +1,98 @@
+"""Socket options: which there are, and what they are where nobody has set them."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from typing import Any
+
+_LEVELS = {
+    socket.SOL_SOCKET: ("SO_",),
+    socket.IPPROTO_TCP: ("TCP_",),
+    socket.IPPROTO_IP: ("IP_",),
+    socket.IPPROTO_IPV6: ("IPV6_",),
+    socket.IPPROTO_UDP: ("UDP_",),
+}
+_SO_PROTOCOL, _SO_DOMAIN = 38, 39  # The socket module has them from Python 3.14 on, if at all.
+_KNOWN = {
+    level: {value for name, value in vars(socket).items() if name.startswith(prefixes)}
+    for level, prefixes in _LEVELS.items()
+}
+_BUFFERS = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+_BUFFER_MAX = 212_992
+"""`net.core.wmem_max` and `rmem_max`; Linux doubles what is set, for its own bookkeeping."""
+_TCP_INFO_SIZE = 104
+_DEFAULTS: dict[tuple[int, int], int] = {
+    (socket.SOL_SOCKET, socket.SO_SNDBUF): 212_992,
+    (socket.SOL_SOCKET, socket.SO_RCVBUF): 212_992,
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPIDLE", 4)): 7200,
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPINTVL", 5)): 75,
+    (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPCNT", 6)): 9,
+    (socket.IPPROTO_TCP, socket.TCP_MAXSEG): 1460,
+    (socket.IPPROTO_IP, socket.IP_TTL): 64,
+}
+_LINGER = struct.Struct("ii")
+_STREAM_BUFFERS = {socket.SO_SNDBUF: 87_040, socket.SO_RCVBUF: 131_072}
+
+
+class Options:
+    """The options of one socket."""
+
+    def __init__(self, kind: int, family: int, protocol: int) -> None:
+        self._kind, self._family, self._protocol = kind, family, protocol
+        self._values: dict[tuple[int, int], Any] = {}
+
+    def get(self, level: int, name: int, size: int = 0) -> Any:
+        """A number, or with a size so many bytes. Raises: OSError with ENOPROTOOPT."""
+        value = self._number(level, name)
+        if not size:
+            return value
+        if (level, name) == (socket.IPPROTO_TCP, socket.TCP_INFO):
+            # The first byte is the state, 1 for an open connection; all counters are zero.
+            return (bytes([1]) + bytes(_TCP_INFO_SIZE - 1))[:size]
+        if isinstance(value, bytes):
+            return value[:size]
+        width = 8 if name == socket.SO_LINGER and level == socket.SOL_SOCKET else 4
+        return value.to_bytes(8, "little")[: min(width, size)]
+
+    def set(self, level: int, name: int, value: Any) -> None:
+        """Keep a value. Raises: OSError with ENOPROTOOPT."""
+        self._require(level, name)
+        if level == socket.SOL_SOCKET and name in _BUFFERS and isinstance(value, int):
+            value = 2 * min(value, _BUFFER_MAX)
+        self._values[level, name] = value
+
+    def copy(self) -> Options:
+        """The options of a connection, which are those of its listener at first."""
+        other = Options(self._kind, self._family, self._protocol)
+        other._values.update(self._values)
+        return other
+
+    def has_set(self, name: int) -> bool:
+        """Whether an option of sockets in general is on."""
+        return bool(self._values.get((socket.SOL_SOCKET, name)))
+
+    @property
+    def resets_at_close(self) -> bool:
+        """Whether SO_LINGER says that closing is to break the connection."""
+        value = self._values.get((socket.SOL_SOCKET, socket.SO_LINGER))
+        return (
+            isinstance(value, bytes | bytearray)
+            and len(value) >= 8
+            and struct.unpack("ii", value[:8]) == (1, 0)
+        )
+
+    def _number(self, level: int, name: int) -> Any:
+        self._require(level, name)
+        if level == socket.SOL_SOCKET and name in (socket.SO_TYPE, _SO_DOMAIN, _SO_PROTOCOL):
+            told = {socket.SO_TYPE: self._kind, _SO_DOMAIN: self._family, _SO_PROTOCOL: self._protocol}
+            return int(told[name])
+        value = self._values.get((level, name))
+        if value is None and level == socket.SOL_SOCKET and self._kind == socket.SOCK_STREAM:
+            value = _STREAM_BUFFERS.get(name)
+        return _DEFAULTS.get((level, name), 0) if value is None else value
+
+    def _require(self, level: int, name: int) -> None:
+        if level in _KNOWN and name not in _KNOWN[level] | {_SO_DOMAIN, _SO_PROTOCOL}:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
