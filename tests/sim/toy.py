@@ -84,7 +84,7 @@ def echo_world(seed: int, client: Client, **options: object) -> tuple[World, Mac
 def run_one(program: Callable[[World], object], seed: int = 1) -> World:
     """Run what `program` makes of the world, alone on a machine, to its end; its errors are the test's."""
     with World(seed) as world:
-        process = world.machine("alone").start(lambda: program(world))  # type: ignore[arg-type,return-value]
+        process = world.machine("alone").start(lambda: program(world))
         world.run(stop=lambda: process.done)
         if process.error is not None:
             raise process.error

@@ -35,8 +35,6 @@ class AsyncioProcess(Process):
         self.clock = machine.clock
         include_asyncio()
         self._run = AsyncioRun(self, program, shuffle=shuffle)
-        self.event_loop = self._run.loop
-        self._selector = self._run.selector
         kernel.make_ready(self)
 
     @property
@@ -57,7 +55,7 @@ class AsyncioProcess(Process):
     def reschedule(self, waiter: Any, value: object = None) -> None:
         """Tell the event loop that a socket may be ready, or give a future its result."""
         if type(waiter) is Interest:
-            self._selector.fired.append(waiter)
+            self._run.selector.fired.append(waiter)
         elif not waiter.done():
             waiter.set_result(value)
         if not self.queued and self.can_run:
@@ -68,6 +66,19 @@ class AsyncioProcess(Process):
         """Let it run before time moves on, unless it is running."""
         if self._kernel.current is not self:
             self._kernel.make_ready(self)
+
+    @property
+    def event_loop(self) -> Any:
+        """The event loop that is at work, or was last."""
+        return self._run.loop
+
+    def new_event_loop(self) -> Any:
+        """What `asyncio.new_event_loop` gives its program. Raises: NotSimulated."""
+        return self._run.new_loop()
+
+    def wait_stopped(self) -> None:
+        """Let the program, an ordinary function, wait until its loop is stopped. Raises: RuntimeError."""
+        self._run.wait_stopped()
 
     def endpoint_of(self, sock: Any) -> Any:
         """The simulated socket that one of the standard library stands for."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from math import inf
 from types import FrameType
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.machine.machine import Machine
     from ostrakon.harness.sim.network.endpoint import Endpoint
 
-Program = Callable[[], Awaitable[object]]
+Program = Callable[[], Any]
+"""An async function; for asyncio, an ordinary one that runs its event loop itself is a program, too."""
 _FIRST_SOCKET = 1_000_000
 Waits = Iterable[tuple[object, str, Iterable[tuple[FrameType, int]]]]
 """Of each task: itself, or what waits for it at a socket; its name; the frames in which it waits, outermost
@@ -59,8 +60,6 @@ class Process:
         self.collects_garbage = True
         """What it believes of Python's garbage collector, which is at rest while a world runs."""
         self.signal_handlers: dict[int, Any] = {}
-        self.event_loop: Any = None
-        """Its event loop, if it runs asyncio."""
         self.passes = 0
         """How often a batch of its tasks was run; each is a moment at which it could have died."""
         self.crash_pass = 0
@@ -132,6 +131,11 @@ class Process:
         if self._mailbox is None:
             self._mailbox = Mailbox(self)
         return self._mailbox
+
+    @property
+    def event_loop(self) -> Any:
+        """Its event loop, if it runs asyncio."""
+        return None
 
     @property
     def is_alone(self) -> bool:

@@ -67,6 +67,9 @@ class Process(Protocol):
     def wake(self) -> None:
         """Let it run before time moves on."""
 
+    def wait_stopped(self) -> None:
+        """Let the program, an ordinary function, wait until its loop is stopped. Raises: RuntimeError."""
+
     def endpoint_of(self, sock: Any) -> Stream:
         """The simulated socket that one of the standard library stands for."""
 

@@ -14,7 +14,7 @@ import contextvars
 import signal
 import weakref
 from asyncio import events, exceptions, format_helpers, selector_events, sslproto
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -153,6 +153,12 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.process.name}>"
+
+    def run_forever(self) -> None:
+        """Run until it is stopped. Raises: RuntimeError if it runs already, or another one does."""
+        self._check_closed()
+        self._check_running()
+        self.process.wait_stopped()
 
     # Time and callbacks.
 
@@ -414,4 +420,4 @@ def tasks_of(loop: SimulatedEventLoop) -> list[SimulatedTask]:
     return sorted(asyncio.all_tasks(loop), key=hash)  # type: ignore[arg-type]
 
 
-Program = Callable[[], Awaitable[object]]
+Program = Callable[[], Any]

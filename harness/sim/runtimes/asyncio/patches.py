@@ -17,7 +17,6 @@ from ostrakon.harness.sim.kernel.errors import refuse
 _EVENTS: Any = events
 _TASKS: Any = tasks
 _ON_TRIO = 'it runs Trio; start it with runtime="asyncio" if its program is for asyncio'
-_ONE_LOOP = "a process has one event loop, and its program is run by it"
 _OTHER_LOOPS: tuple[tuple[str, str], ...] = (
     ("uvloop", "install"),
     ("uvloop", "run"),
@@ -83,7 +82,7 @@ def _in_order_as_completed(process: Any, fs: Iterable[Any], **options: Any) -> A
 def _new_event_loop(process: Any) -> Any:
     if process.event_loop is None:
         refuse(process, "asyncio in a process that runs Trio", _ON_TRIO)
-    refuse(process, "a second event loop", _ONE_LOOP)
+    return process.new_event_loop()
 
 
 def _set_event_loop(process: Any, loop: Any) -> None:

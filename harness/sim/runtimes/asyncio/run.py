@@ -1,7 +1,9 @@
 """One asyncio program, advanced by hand, one pass of its event loop at a time.
 
-What happens around the program is what `asyncio.run` does: the program is the first task; when it is over,
-the other tasks are cancelled, the async generators that are left are closed, and then the loop is.
+A program is an async function, or an ordinary one that calls `asyncio.run` itself. Around an async function
+happens what `asyncio.run` does: it is the first task; when it is over, the other tasks are cancelled, the
+async generators that are left are closed, and then the loop is. An ordinary function runs as if in a thread,
+and `run_forever` makes that thread wait while passes are made, until the loop is told to stop.
 
 The ready queue is first in, first out, as asyncio documents of `call_soon`. What comes from outside in one
 pass has no order of its own, and the schedule gives it one: sockets that are ready together, and timers that
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from asyncio import events, tasks
 from collections.abc import Callable, Generator, Iterator
 from math import inf
@@ -22,6 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from outcome import Error, Outcome, Value
 
+from ostrakon.harness.sim.kernel.errors import NotSimulated
+from ostrakon.harness.sim.kernel.kernel import NEVER_NS
+from ostrakon.harness.sim.kernel.threads import SimThread, Sleep
 from ostrakon.harness.sim.runtimes.asyncio.loop import (
     Program,
     SimulatedEventLoop,
@@ -48,11 +54,18 @@ class AsyncioRun:
 
     def __init__(self, process: Process, program: Program, *, shuffle: bool = False) -> None:
         self.loop = SimulatedEventLoop(process)
+        """The loop that is at work, or was last."""
+        self._is_handed_out = False
+        """Whether the program has the loop, or has none yet."""
         self.outcome: Outcome[Any] | None = None
         """How the program ended; None while it has not."""
         self._process, self._program, self._shuffles = process, program, shuffle
         self._context = contextvars.Context()
         self._main: SimulatedTask | None = None
+        self._thread: SimThread | None = None
+        """The program, as long as it is an ordinary function that has not returned."""
+        self._is_blocked = False
+        """Whether that function blocks, and no loop runs meanwhile."""
         self._is_cancelled = False
         self._life = self._live()
         self.hooks = self.loop._asyncgen_firstiter_hook, self.loop._asyncgen_finalizer_hook
@@ -78,8 +91,11 @@ class AsyncioRun:
                 loop._set_coroutine_origin_tracking(True)
             if not self._is_started:
                 self._is_started = True
-                loop._thread_id = get_ident()
                 self._go_on()
+                return False  # The loop may be another now.
+            if self._is_blocked:
+                clock.deadline_s = inf
+                return True
             for _ in range(self.passes_at_once):
                 process.passes = passes = process.passes + 1
                 if passes == process.crash_pass:
@@ -116,6 +132,7 @@ class AsyncioRun:
                 except (SystemExit, KeyboardInterrupt) as error:
                     loop._stopping = False
                     self._go_on(error)
+                    return False
                 handle = None  # An exception that is kept keeps this frame, and with it what is named here.
                 for interest in polled:
                     # Level-triggered, as epoll is for asyncio: what is still ready has another turn.
@@ -124,6 +141,7 @@ class AsyncioRun:
                 if loop._stopping:
                     loop._stopping = False
                     self._go_on()
+                    return False
                 if not ready and not selector.fired:
                     while timers and timers[0][2]._cancelled:
                         loop.drop_timer()
@@ -160,9 +178,41 @@ class AsyncioRun:
 
         return go_on
 
+    def new_loop(self) -> SimulatedEventLoop:
+        """What `asyncio.new_event_loop` gives a program that is an ordinary function: one after another.
+
+        Raises: NotSimulated if it has one.
+        """
+        is_program = self._thread is not None and self._process.thread is self._thread
+        if not is_program or (self._is_handed_out and not self.loop.is_closed()):
+            raise NotSimulated(
+                f"a second event loop is not simulated (made by {self._process.name}): a process has one "
+                "event loop at a time, and its program runs it"
+            )
+        if self.loop.is_closed():
+            self.loop = SimulatedEventLoop(self._process)
+            self.selector, self.queue = self.loop._selector, self.loop._ready
+            self.hooks = self.loop._asyncgen_firstiter_hook, self.loop._asyncgen_finalizer_hook
+        self._is_handed_out = True
+        return self.loop
+
+    def wait_stopped(self) -> None:
+        """What `run_forever` does for a program that is an ordinary function: wait until the loop is stopped.
+
+        Raises: RuntimeError if it is none, for then its loop is running already.
+        """
+        if self._thread is None or self._process.thread is not self._thread:
+            raise RuntimeError("This event loop is already running")
+        self._thread.call(_wait_stopped)
+
     def cancel(self) -> None:
         """Cancel the program, or if it is over, whatever still runs."""
         self._is_cancelled = True
+        if self._thread is not None:
+            self._unblock()
+            for task in tasks_of(self.loop):
+                task.cancel()
+            return
         if self._main is None or not self._main.done():
             if self._main is not None:
                 self._main.cancel()
@@ -220,12 +270,22 @@ class AsyncioRun:
 
         Yields whenever passes are to be made until the loop is told to stop.
         """
-        loop = self.loop
         if self._is_cancelled:
             self.outcome = Value(None)
-            loop.close()
+            self.loop.close()
             return
-        self._main = loop.create_task(self._program())
+        if inspect.iscoroutinefunction(self._program):
+            coroutine: Any = self._program()
+        else:
+            called = yield from self._live_in_thread()
+            coroutine = called.value if isinstance(called, Value) else None
+            if not inspect.isawaitable(coroutine):
+                self.outcome = called
+                self.loop.close()
+                return
+        loop = self.loop
+        loop._thread_id = get_ident()
+        self._main = loop.create_task(coroutine)
         outcome = yield from self._until_done(self._main)
         yield from self._cancel_rest()
         for closing in (loop.shutdown_asyncgens, loop.shutdown_default_executor):
@@ -236,6 +296,49 @@ class AsyncioRun:
         loop.close()
         has_obeyed = isinstance(outcome, Error) and isinstance(outcome.error, asyncio.CancelledError)
         self.outcome = Value(None) if has_obeyed and self._is_cancelled else outcome
+
+    def _live_in_thread(self) -> Generator[None, None, Outcome[Any]]:
+        """Run the program as an ordinary function; what it returns may still be the coroutine to run."""
+        thread = self._thread = SimThread(self._process, self._program, (), contextvars.Context())
+        answer: Outcome[Any] | None = None
+        thread.advance()
+        while (request := thread.request) is not None:
+            if isinstance(request, Sleep):
+                yield from self._blocked(request.until_ns)
+                answer = None
+            else:
+                answer = yield from self._until_stopped()
+            if self._is_cancelled and isinstance(request, Sleep):
+                thread.stop()
+                break
+            thread.advance(answer)
+        self._thread = None
+        return thread.outcome or Value(None)
+
+    def _until_stopped(self) -> Generator[None, None, Outcome[None]]:
+        loop = self.loop
+        loop._thread_id = get_ident()
+        try:
+            yield
+        except BaseException as error:  # What has gone through the loop, and goes on to who runs it.
+            return Error(error)
+        finally:
+            loop._thread_id = None
+        return Value(None)
+
+    def _blocked(self, until_ns: int) -> Generator[None, None, None]:
+        kernel = self._process.kernel
+        self._is_blocked = True
+        if until_ns < NEVER_NS:
+            kernel.call_at(until_ns, self._unblock)
+        yield
+        self._is_blocked = False
+
+    def _unblock(self) -> None:
+        if self._is_blocked:
+            self._is_blocked = False
+            self.loop._stopping = True
+            self._process.wake()
 
     def _until_done(self, future: asyncio.Future[Any]) -> Generator[None, None, Outcome[Any]]:
         future.add_done_callback(self._stop)
@@ -333,6 +436,10 @@ def _task_of(handle: Any) -> Any:
     """The task that this callback steps or wakes; None if it is any other callback."""
     owner = getattr(handle._callback, "__self__", None)
     return owner if isinstance(owner, asyncio.Task) and not handle._cancelled else None
+
+
+def _wait_stopped() -> None:
+    """Never called: stands for the wish to wait until the loop is stopped."""
 
 
 def _await_frames(coroutine: Any) -> Iterator[tuple[FrameType, int]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from ostrakon.harness.sim import World
 from ostrakon.harness.substrates.runtime import Runtime
 
 
-def run_alone(
-    program: Callable[[], Awaitable[object]], *, seed: int = 1, runtime: Runtime = "asyncio"
-) -> Any:
+def run_alone(program: Callable[[], object], *, seed: int = 1, runtime: Runtime = "asyncio") -> Any:
     """What the program returned on a machine called "alone". Raises: what the program raised."""
     with World(seed) as world:
         process = world.machine("alone").start(program, runtime=runtime)

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import types
 from collections.abc import AsyncIterator
 from typing import Any
@@ -445,3 +446,109 @@ def test_a_loop_that_goes_round_and_round_is_a_livelock() -> None:
         world.run()
 
         assert world.livelocked is process
+
+
+# Programs that are ordinary functions and run an event loop themselves.
+
+
+async def nap(seconds: float) -> float:
+    await asyncio.sleep(seconds)
+    return asyncio.get_running_loop().time()
+
+
+def test_a_program_may_call_asyncio_run_one_time_after_another() -> None:
+    def program() -> list[float]:
+        with pytest.raises(RuntimeError):
+            asyncio.get_running_loop()
+        return [asyncio.run(nap(10)), asyncio.run(nap(5))]
+
+    assert run_alone(program) == pytest.approx([10, 15])
+
+
+def test_a_program_may_use_a_runner() -> None:
+    def program() -> tuple[float, int]:
+        with asyncio.Runner(debug=True) as runner:
+            runner.run(nap(1))
+            time.sleep(5)
+            return runner.run(nap(1)), len(asyncio.all_tasks(runner.get_loop()))
+
+    assert run_alone(program) == (pytest.approx(7), 0)
+
+
+def test_a_program_may_run_a_loop_until_it_is_stopped() -> None:
+    def program() -> float:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        loop.call_later(3, loop.stop)
+        loop.run_forever()
+        stopped_s = loop.time()
+        loop.close()
+        return stopped_s
+
+    assert run_alone(program) == pytest.approx(3)
+
+
+def test_a_program_that_runs_a_loop_itself_serves_is_killed_and_restarted() -> None:
+    starts: list[float] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(10))
+        writer.close()
+
+    async def main() -> None:
+        starts.append(asyncio.get_running_loop().time())
+        async with await asyncio.start_server(serve, "0.0.0.0", 4000) as server:
+            await server.serve_forever()
+
+    async def client() -> list[bytes]:
+        answers = []
+        for _ in range(2):
+            await asyncio.sleep(2)
+            reader, writer = await asyncio.open_connection("server", 4000)
+            writer.write(b"hello")
+            answers.append(await reader.read())
+            writer.close()
+        return answers
+
+    with World(1) as world:
+        server = world.machine("server")
+        killed = server.start(lambda: asyncio.run(main()))
+        process = world.machine("client").start(client)
+        world.call_later(3, server.restart)
+        world.run(stop=lambda: process.done)
+
+    assert process.value == [b"hello", b"hello"]
+    assert starts == [0, 3]
+    assert killed.state == "killed"
+    assert killed.unwound
+
+
+def test_what_asyncio_run_raises_goes_through_the_program() -> None:
+    async def fail() -> None:
+        raise ValueError("on purpose")
+
+    async def leave() -> None:
+        sys.exit(3)
+
+    def program() -> None:
+        with pytest.raises(ValueError, match="on purpose"):
+            asyncio.run(fail())
+        with pytest.raises(SystemExit):
+            asyncio.run(leave())
+        asyncio.run(fail())
+
+    with pytest.raises(ValueError, match="on purpose"):
+        run_alone(program)
+
+
+def test_a_loop_within_a_loop_is_an_error_as_ever() -> None:
+    async def nested() -> None:
+        coroutine = nap(1)
+        with pytest.raises(RuntimeError, match=r"cannot be called from a running event loop"):
+            asyncio.run(coroutine)
+        with pytest.raises(RuntimeError, match="already running"):
+            asyncio.get_running_loop().run_until_complete(coroutine)
+        coroutine.close()
+
+    run_alone(nested)
+    run_alone(lambda: asyncio.run(nested()))
