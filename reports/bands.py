@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 from ostrakon.harness.faults.registry import find_kind
 from ostrakon.harness.history import History, Op
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,8 @@ def _recorded(ops: Iterable[Op]) -> Iterator[Band]:
 
 def _identity(value: Any) -> str:
     if isinstance(value, Mapping) and "id" in value:
-        return f"#{shown.value(value['id'])}"
-    return shown.value(_fault_in(value), 400)
+        return f"#{texts.value(value['id'])}"
+    return texts.value(_fault_in(value), 400)
 
 
 def _planned(plan: Mapping[str, Any]) -> Iterator[Band]:
@@ -111,7 +111,7 @@ def _begun(kind: str, time: int, fault: Mapping[str, Any]) -> Band:
     # A node that is down throughout does nothing, so the band lies on its lane.
     is_down = known is not None and known.downtime == "throughout"
     nodes = _names(fault.get("nodes")) if is_down else ()
-    return Band(shown.short(kind, 40), time, None, whom(fault), nodes)
+    return Band(texts.short(kind, 40), time, None, whom(fault), nodes)
 
 
 def _fault_in(value: Any) -> Mapping[str, Any]:
@@ -125,15 +125,15 @@ def whom(fault: Mapping[str, Any]) -> str:
     """Whom a fault is aimed at, in few words: its nodes, the sides of a partition, or its links."""
     grudge, links, nodes = fault.get("grudge"), fault.get("links"), _names(fault.get("nodes"))
     words = (fault.get(field) for field in ("target", "shape", "message"))
-    parts = [shown.short(word, 40) for word in words if isinstance(word, str) and word]
+    parts = [texts.short(word, 40) for word in words if isinstance(word, str) and word]
     if isinstance(grudge, Mapping) and grudge:
         parts.append(_sides({str(receiver): _names(senders) for receiver, senders in grudge.items()}))
     elif nodes:
         parts.append(" ".join(nodes))
     elif isinstance(links, list) and links and not parts:
         pairs = [f"{link[0]}→{link[1]}" for link in links if isinstance(link, list) and len(link) == 2]
-        parts.append(shown.short(" ".join(pairs), 60))
-    return shown.short(" ".join(parts), 90)
+        parts.append(texts.short(" ".join(pairs), 60))
+    return texts.short(" ".join(parts), 90)
 
 
 def _sides(grudge: Mapping[str, tuple[str, ...]]) -> str:
@@ -149,4 +149,4 @@ def _sides(grudge: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return tuple(shown.short(str(name), 24) for name in value) if isinstance(value, list | tuple) else ()
+    return tuple(texts.short(str(name), 24) for name in value) if isinstance(value, list | tuple) else ()

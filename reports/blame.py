@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ostrakon.checkers.rules import statement
 from ostrakon.harness.history import Event
-from ostrakon.reports import findings, plain, shown, tables
+from ostrakon.reports import data_tables, findings, tables, texts
 from ostrakon.reports.markup import element
 
 _SENTENCES = ("why", "story", "summary", "because")
@@ -50,16 +50,18 @@ def _is_wrapped(entry: Any) -> bool:
 
 def _told(blame: Any, colours: Mapping[str, int]) -> Iterator[Markup]:
     if not isinstance(blame, Mapping):
-        yield element("p", shown.sentence(blame, 2_000)) if isinstance(blame, str) else plain.plain(blame)
+        yield (
+            element("p", texts.sentence(blame, 2_000)) if isinstance(blame, str) else data_tables.plain(blame)
+        )
         return
     for name in _SENTENCES:
         if isinstance(said := blame.get(name), str):
-            yield element("p", shown.sentence(said, 2_000))
+            yield element("p", texts.sentence(said, 2_000))
     told = {*_SENTENCES, *_EVENTS}
     facts = {
         name: _in_words(what) for name, what in blame.items() if name not in told and what not in _NOTHING
     }
     if facts:
-        yield plain.plain(facts)
+        yield data_tables.plain(facts)
     if table := tables.folded(events(blame), "How it came about", colours):
         yield table

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ostrakon.reports import page, plain, shown
+from ostrakon.reports import data_tables, page, texts
 from ostrakon.reports.folder import word
 from ostrakon.reports.index import CAMPAIGNS
 from ostrakon.reports.markup import element
@@ -34,28 +34,28 @@ def render(summary: Mapping[str, Any], path: Path) -> Path:
         valid=word(summary.get("valid")),
         title=_title(summary),
         store="../" if path.parent.name == CAMPAIGNS else "",
-        why=shown.sentence(summary.get("why") or ""),
+        why=texts.sentence(summary.get("why") or ""),
         facts=list(_facts(summary)),
         shares=_shares(summary),
-        resume=shown.sentence(summary.get("resume") or ""),
-        own_failures=[shown.sentence(failure, 4_000) for failure in _list(summary, "own_failures")],
+        resume=texts.sentence(summary.get("resume") or ""),
+        own_failures=[texts.sentence(failure, 4_000) for failure in _list(summary, "own_failures")],
         failures=[_finding(one, path) for one in _mappings(summary, "failures")[:FINDINGS]],
         unknowns=[_finding(one, path) for one in _mappings(summary, "unknowns")[:FINDINGS]],
         divergent=_divergent(summary),
-        faults=plain.records(_effects(summary), "Faults of all trials") if _effects(summary) else None,
+        faults=data_tables.records(_effects(summary), "Faults of all trials") if _effects(summary) else None,
         workloads=_workloads(summary),
         recipes=_recipes(summary),
         coverage=list(_coverage(summary.get("coverage"))),
         running=summary.get("running") is True,
         refresh_s=REFRESH_S,
-        parameters=plain.plain(summary["parameters"]) if summary.get("parameters") else None,
+        parameters=data_tables.plain(summary["parameters"]) if summary.get("parameters") else None,
     )
 
 
 def _title(summary: Mapping[str, Any]) -> str:
     bug = summary.get("bug")
-    parts = ["campaign", summary.get("workload"), f"bug {shown.sentence(bug, 60)}" if bug else None]
-    return " · ".join(shown.sentence(part, 80) for part in parts if part)
+    parts = ["campaign", summary.get("workload"), f"bug {texts.sentence(bug, 60)}" if bug else None]
+    return " · ".join(texts.sentence(part, 80) for part in parts if part)
 
 
 def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -66,14 +66,17 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if isinstance(rate := summary.get("trials_per_s"), int | float):
         yield "trials a second", f"{rate:,.1f}"
     if isinstance(virtual := summary.get("virtual_s"), int | float):
-        yield "virtual time", f"{virtual / 3600:,.2f} h" if virtual >= 600 else shown.duration(virtual * 1e9)
+        yield (
+            "virtual time",
+            f"{virtual / 3600:,.2f} h" if virtual >= 600 else texts.duration(virtual * 1e9),
+        )
     if isinstance(elapsed := summary.get("elapsed_s"), int | float):
-        yield "this soak took", shown.duration(elapsed * 1e9)
+        yield "this soak took", texts.duration(elapsed * 1e9)
     if isinstance(stopped := summary.get("stopped"), bool) and not summary.get("running"):
         yield "ended", "early, by ctrl-C" if stopped else "as planned"
     for name in ("workers", "version"):
         if summary.get(name) not in (None, ""):
-            yield name, shown.sentence(summary[name], 120)
+            yield name, texts.sentence(summary[name], 120)
     determinism = summary.get("determinism")
     if isinstance(determinism, Mapping) and isinstance(reruns := determinism.get("reruns"), int):
         divergent = len(_list(determinism, "divergent_seeds"))
@@ -96,12 +99,12 @@ def _shares(summary: Mapping[str, Any]) -> list[tuple[str, int, float, float]]:
 
 def _finding(one: Mapping[str, Any], page_path: Path) -> dict[str, Any]:
     return {
-        "reason": shown.sentence(one.get("reason") or "no reason given", 200),
-        "why": shown.sentence(one.get("why") or ""),
+        "reason": texts.sentence(one.get("reason") or "no reason given", 200),
+        "why": texts.sentence(one.get("why") or ""),
         "count": one.get("count") if isinstance(one.get("count"), int) else 1,
-        "seed": shown.sentence(one.get("seed", ""), 40),
-        "replay": shown.sentence(one.get("replay") or "", 400),
-        "size": shown.sentence(one.get("size") or "", 200),
+        "seed": texts.sentence(one.get("seed", ""), 40),
+        "replay": texts.sentence(one.get("replay") or "", 400),
+        "size": texts.sentence(one.get("size") or "", 200),
         "href": _href(one.get("folder"), page_path),
     }
 
@@ -120,12 +123,12 @@ def _effects(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _workloads(summary: Mapping[str, Any]) -> Any:
     """Trials by workload, where there are several."""
     workloads = _mappings(summary, "workloads")
-    return plain.records(workloads, "Trials by workload") if len(workloads) > 1 else None
+    return data_tables.records(workloads, "Trials by workload") if len(workloads) > 1 else None
 
 
 def _recipes(summary: Mapping[str, Any]) -> Any:
     recipes = _mappings(summary, "recipes")
-    return plain.records(recipes, "Trials by recipe") if recipes else None
+    return data_tables.records(recipes, "Trials by recipe") if recipes else None
 
 
 def _coverage(coverage: object) -> Iterator[Any]:
@@ -134,24 +137,24 @@ def _coverage(coverage: object) -> Iterator[Any]:
         return
     counted = ("transitions", "shapes")
     if counts := {name: coverage[name] for name in counted if isinstance(coverage.get(name), int)}:
-        yield plain.records([counts], "Which events followed which at a node, and how often")
+        yield data_tables.records([counts], "Which events followed which at a node, and how often")
     if windows := _mappings(coverage, "windows"):
-        yield plain.records(windows, "Operations during faults")
+        yield data_tables.records(windows, "Operations during faults")
     if points := _mappings(coverage, "points"):
-        yield plain.records(points, "Rare branches")
+        yield data_tables.records(points, "Rare branches")
     for name, about in (
         ("rare_transitions", "Seen in one trial or two"),
         ("unseen_transitions", "Never seen, one after the other (some cannot be)"),
     ):
         if names := _list(coverage, name):
-            told = (element("li", element("code", shown.sentence(each, 80))) for each in names[:FINDINGS])
+            told = (element("li", element("code", texts.sentence(each, 80))) for each in names[:FINDINGS])
             yield element("details", element("summary", f"{about}: {len(names):,}"), element("ul", *told))
 
 
 def _divergent(summary: Mapping[str, Any]) -> list[str]:
     determinism = summary.get("determinism")
     seeds = _list(determinism, "divergent_seeds") if isinstance(determinism, Mapping) else []
-    return [shown.sentence(seed, 40) for seed in seeds[:50]]
+    return [texts.sentence(seed, 40) for seed in seeds[:50]]
 
 
 def _mappings(summary: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

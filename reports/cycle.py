@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 from ostrakon.reports.markup import Drawing, element
 
 LIMIT = 14
@@ -89,14 +89,14 @@ def _arrow_head(name: str) -> Markup:
 
 def _box(at: int, label: str, member: Any) -> Markup:
     told = member if isinstance(member, Mapping) else {}
-    who = " ".join(f"{name} {shown.value(told[name], 20)}" for name in ("op", "process") if name in told)
+    who = " ".join(f"{name} {texts.value(told[name], 20)}" for name in ("op", "process") if name in told)
     room = int((_WIDTH - _LEFT - 24) / _LETTER)
     return element(
         "g",
-        element("title", f"{label}, {who}: {shown.value(told.get('value'), 2_000)}"),
+        element("title", f"{label}, {who}: {texts.value(told.get('value'), 2_000)}"),
         element("rect", x=_LEFT, y=_top(at), width=_WIDTH - _LEFT - 4, height=_BOX, rx=4),
-        element("text", f"{shown.short(label, 20)}   {who}", x=_LEFT + 10, y=_top(at) + 16, class_="who"),
-        element("text", shown.short(_micro_ops(told.get("value")), room), x=_LEFT + 10, y=_top(at) + 32),
+        element("text", f"{texts.short(label, 20)}   {who}", x=_LEFT + 10, y=_top(at) + 16, class_="who"),
+        element("text", texts.short(_micro_ops(told.get("value")), room), x=_LEFT + 10, y=_top(at) + 32),
         class_="transaction",
     )
 
@@ -104,12 +104,12 @@ def _box(at: int, label: str, member: Any) -> Markup:
 def _micro_ops(value: Any) -> str:
     """A transaction as its micro-ops: append x 1, r y [1,2]."""
     if not isinstance(value, list) or not all(isinstance(op, list) for op in value):
-        return shown.value(value, 400)
+        return texts.value(value, 400)
     return ", ".join(" ".join(_word(part) for part in micro_op) for micro_op in value)
 
 
 def _word(part: Any) -> str:
-    return shown.short(part, 40) if isinstance(part, str) else shown.value(part, 60)
+    return texts.short(part, 40) if isinstance(part, str) else texts.value(part, 60)
 
 
 def _step(at: int, edge: Edge, name: str) -> Markup:
@@ -136,8 +136,8 @@ def _way_back(last: int, edge: Edge, name: str) -> Markup:
 def _reason(edge: Edge, x: float, y: float) -> Iterator[Markup]:
     room = int((_WIDTH - x - 60) / _LETTER)
     yield element("title", f"{edge.earlier} before {edge.later}: {edge.why}")
-    yield element("text", shown.short(edge.kind, 12), x=x, y=y, class_="kind")
-    yield element("text", shown.short(edge.why, room), x=x + 70, y=y)
+    yield element("text", texts.short(edge.kind, 12), x=x, y=y, class_="kind")
+    yield element("text", texts.short(edge.why, room), x=x + 70, y=y)
 
 
 def _style(edge: Edge) -> str:
@@ -145,5 +145,5 @@ def _style(edge: Edge) -> str:
 
 
 def _summary(edges: Sequence[Edge]) -> str:
-    steps = ", ".join(f"{shown.short(edge.earlier, 20)} {shown.short(edge.kind, 12)}" for edge in edges)
-    return f"A cycle of {shown.count(len(edges), 'transaction')}: {steps}, and back to the first."
+    steps = ", ".join(f"{texts.short(edge.earlier, 20)} {texts.short(edge.kind, 12)}" for edge in edges)
+    return f"A cycle of {texts.count(len(edges), 'transaction')}: {steps}, and back to the first."

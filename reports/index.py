@@ -13,7 +13,7 @@ import msgspec
 
 from ostrakon.checkers.verdict import Valid
 from ostrakon.harness.store import RunFolder, Store
-from ostrakon.reports import page, shown
+from ostrakon.reports import page, texts
 from ostrakon.reports.folder import word
 
 ROWS = 3_000
@@ -86,7 +86,7 @@ def _listed(store: Path, run: RunFolder) -> Listed:
         seed=_said(plan.get("seed", results.get("seed", ""))),
         faults=_faults(plan),
         ops=_operations(run.path, results),
-        why=shown.sentence(why, 300),
+        why=texts.sentence(why, 300),
         began=(run.path / "plan.json").stat().st_mtime,
         wall_s=wall if isinstance(wall, int | float) else None,
     )
@@ -99,7 +99,7 @@ def _href(store: Path, run: Path) -> str:
 
 
 def _link(store: Path, path: Path) -> tuple[str, str]:
-    return page.way(store, path), shown.short(path.stem, 80)
+    return page.way(store, path), texts.short(path.stem, 80)
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
@@ -121,7 +121,7 @@ def _faults(plan: Mapping[str, Any]) -> str:
         kind.replace("_", " ") if many == 1 else f"{kind.replace('_', ' ')} ×{many}"
         for kind, many in sorted(kinds.items())
     ]
-    return shown.short(", ".join(said), 120)
+    return texts.short(", ".join(said), 120)
 
 
 def _operations(run: Path, results: Mapping[str, Any]) -> int | None:
@@ -136,4 +136,4 @@ def _operations(run: Path, results: Mapping[str, Any]) -> int | None:
 
 
 def _said(what: object) -> str:
-    return shown.sentence(what, 80)
+    return texts.sentence(what, 80)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.chart import BOTTOM, TOP, frame, level, shades, time_axis, time_scale
 from ostrakon.reports.markup import Drawing, element
@@ -51,8 +51,8 @@ def draw(every: Sequence[Took], bands: Sequence[Band] = ()) -> Drawing:
     slowest = max(every, key=lambda one: one.length)
     return Drawing(
         svg,
-        f"{len(every):,} completed operations; the slowest took {shown.duration(slowest.length)} "
-        f"({shown.short(slowest.f, 40)}, {slowest.type}, at {shown.instant(slowest.time)} s).",
+        f"{len(every):,} completed operations; the slowest took {texts.duration(slowest.length)} "
+        f"({texts.short(slowest.f, 40)}, {slowest.type}, at {texts.instant(slowest.time)} s).",
         note,
     )
 
@@ -82,14 +82,14 @@ def _latency_scale(every: Sequence[Took]) -> Logarithmic:
 
 def _latency_axis(y: Logarithmic) -> Iterator[Markup]:
     for tick in y.ticks():
-        yield from level(y(tick), shown.duration(tick))
+        yield from level(y(tick), texts.duration(tick))
 
 
 def _dot(one: Took, names: Sequence[str], x: Linear, y: Logarithmic) -> Markup:
     shape = _SHAPES[names.index(one.f) % len(_SHAPES)]
     place = f"translate({x(one.time):.1f} {y(max(1, one.length)):.1f})"
     label = (
-        f"{shown.short(one.f, 40)} {one.type}, {shown.duration(one.length)} at {shown.instant(one.time)} s"
+        f"{texts.short(one.f, 40)} {one.type}, {texts.duration(one.length)} at {texts.instant(one.time)} s"
     )
     return element("path", element("title", label), d=shape, transform=place, class_=f"dot {one.type}")
 

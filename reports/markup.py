@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from ostrakon.reports.shown import visible
+from ostrakon.reports.texts import visible
 
 Child = str | Markup | None
 Attribute = str | float | bool | None

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup
 
 from ostrakon.harness.store import write_whole
-from ostrakon.reports.shown import visible
+from ostrakon.reports.texts import visible
 
 _PAGES = Path(__file__).parent / "pages"
 

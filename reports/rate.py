@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from markupsafe import Markup
 
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.chart import BOTTOM, TOP, frame, level, shades, time_axis, time_scale
 from ostrakon.reports.markup import Drawing, element
@@ -39,7 +39,7 @@ def draw(every: Sequence[Took], bands: Sequence[Band] = ()) -> Drawing:
             for bar in _stack(at * window, window, count, x, y, per_second)
         ),
     )
-    summary = f"Up to {most * per_second:,.0f} operations a second, over windows of {shown.duration(window)}."
+    summary = f"Up to {most * per_second:,.0f} operations a second, over windows of {texts.duration(window)}."
     return Drawing(svg, summary)
 
 
@@ -65,7 +65,7 @@ def _stack(
         if not many:
             continue
         top, bottom = y((below + many) * per_second), y(below * per_second)
-        label = f"{many} {kind} within {shown.duration(window)} from {shown.instant(start)} s"
+        label = f"{many} {kind} within {texts.duration(window)} from {texts.instant(start)} s"
         yield element(
             "rect",
             element("title", label),

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from ostrakon.reports import (
+    anomalies,
     bands,
+    data_tables,
     findings,
     folder,
     glossary,
     latency,
     page,
-    plain,
-    planned,
+    plan_section,
     quantiles,
     rate,
-    shown,
     spacetime,
+    texts,
     timeline,
-    told,
     witness,
 )
 from ostrakon.reports.bands import Band
@@ -62,10 +62,10 @@ def _content(run: Run) -> dict[str, Any]:
         "run": run,
         "title": _title(run),
         "facts": list(_facts(run, faults)),
-        "why": shown.sentence(run.why),
+        "why": texts.sentence(run.why),
         "replay": _replay(run),
         "said": _said_by_harness(run),
-        "told": list(told.tell(by_kind[:FINDINGS], run.history, colours)),
+        "told": list(anomalies.tell(by_kind[:FINDINGS], run.history, colours)),
         "untold": [finding for alike in by_kind[FINDINGS:] for finding in alike],
         "crashes": [crash for crash in _crashes(run) if not crash.get("inflicted")],
         "inflicted": [crash for crash in _crashes(run) if crash.get("inflicted")],
@@ -79,12 +79,12 @@ def _content(run: Run) -> dict[str, Any]:
         "shape_of": latency.shape_of,
         "kinds": timeline.fault_legend(bands.kinds(faults)),
         "parts": findings.worst_first(findings.parts(run.results.get("verdict"))),
-        "plan": planned.plan(run),
-        "faults": planned.faults(run, faults),
-        "network": planned.network(run),
+        "plan": plan_section.plan(run),
+        "faults": plan_section.faults(run, faults),
+        "network": plan_section.network(run),
         "files": [] if run.is_recording else sorted(_FILES.intersection(os.listdir(run.path))),
-        "shown": shown,
-        "brief": plain.brief,
+        "texts": texts,
+        "brief": data_tables.brief,
         "gloss": glossary.gloss,
     }
 
@@ -94,12 +94,12 @@ _FILES = frozenset({"plan.json", "history.jsonl", "trace.jsonl", "results.json"}
 
 def _title(run: Run) -> str:
     if run.is_recording:
-        return shown.sentence(run.fact("recording"), 120)
-    name = [shown.sentence(run.fact("workload") or run.path.parent.name, 60)]
+        return texts.sentence(run.fact("recording"), 120)
+    name = [texts.sentence(run.fact("workload") or run.path.parent.name, 60)]
     if run.fact("seed") is not None:
-        name.append(f"seed {shown.value(run.fact('seed'), 40)}")
+        name.append(f"seed {texts.value(run.fact('seed'), 40)}")
     if run.fact("bug"):
-        name.append(f"bug {shown.sentence(run.fact('bug'), 60)}")
+        name.append(f"bug {texts.sentence(run.fact('bug'), 60)}")
     return " · ".join(name)
 
 
@@ -113,17 +113,17 @@ def _facts(run: Run, faults: Sequence[Band]) -> Iterator[tuple[str, str]]:
         yield "trace events", f"{len(run.trace):,}"
     for name, said in (("nodes", "nodes"), ("concurrency", "clients"), ("substrate", "substrate")):
         if (fact := run.fact(name)) is not None:
-            yield said, shown.sentence(fact, 60)
+            yield said, texts.sentence(fact, 60)
     for name, said in (("virtual_s", "virtual time"), ("wall_s", "wall time")):
         if isinstance(length := run.fact(name), int | float) and abs(length) < 1e12:
-            yield said, shown.duration(length * 1e9)
+            yield said, texts.duration(length * 1e9)
     if version := run.fact("version") or run.fact("code"):
-        yield "version", shown.sentence(version, 60)
+        yield "version", texts.sentence(version, 60)
 
 
 def _replay(run: Run) -> str:
     command = run.fact("replay")
-    return shown.cut(command, 400) if isinstance(command, str) and command else f"ostrakon replay {run.path}"
+    return texts.cut(command, 400) if isinstance(command, str) and command else f"ostrakon replay {run.path}"
 
 
 def _said_by_harness(run: Run) -> list[Remark]:
@@ -133,8 +133,8 @@ def _said_by_harness(run: Run) -> list[Remark]:
 
 def _remark(said: Mapping[str, Any]) -> Remark:
     first, _, more = str(said.get("why") or "").partition("\n")
-    name = shown.sentence(said.get("name") or "remark", 120)
-    return Remark(name, shown.cut(first, 600), shown.cut(said.get("traceback") or more, 8_000))
+    name = texts.sentence(said.get("name") or "remark", 120)
+    return Remark(name, texts.cut(first, 600), texts.cut(said.get("traceback") or more, 8_000))
 
 
 def _crashes(run: Run) -> list[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from ostrakon.harness.history import Event, Op, Trace
-from ostrakon.reports import shown, tables
+from ostrakon.reports import tables, texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.causality import (
     Key,
@@ -26,11 +26,11 @@ from ostrakon.reports.causality import (
     story,
     unanswered,
 )
+from ostrakon.reports.diagram_layout import CLIENTS, LEFT, TOP, DiagramLayout, Row, lay_out
+from ostrakon.reports.event_text import phase, said, verb, where, words
 from ostrakon.reports.glyph import glyph
 from ostrakon.reports.markup import Drawing, element
-from ostrakon.reports.paper import CLIENTS, LEFT, TOP, Paper, Row, lay_out
 from ostrakon.reports.timeline import fault_class
-from ostrakon.reports.wording import phase, said, verb, where, words
 
 LIMIT = 44
 """Trace events that are drawn at most."""
@@ -42,7 +42,7 @@ _LETTER, _LONGEST_LABEL = 6.7, 48
 class Scene:
     """Everything that is drawn."""
 
-    paper: Paper
+    paper: DiagramLayout
     arrows: Sequence[Message]
     counted: Sequence[Message]
     """Messages that may have been counted; no event says for sure."""
@@ -126,15 +126,15 @@ def _arrow_head(phase: str) -> Markup:
     )
 
 
-def _lanes(paper: Paper) -> Iterator[Markup]:
+def _lanes(paper: DiagramLayout) -> Iterator[Markup]:
     for lane in paper.lanes:
         x = paper.x(lane)
         yield element("line", x1=x, x2=x, y1=TOP - 12, y2=paper.height, class_="lane")
         for y in (TOP - 20, paper.height + 18):
-            yield element("text", shown.short(lane, 24), x=x, y=y, class_="who", text_anchor="middle")
+            yield element("text", texts.short(lane, 24), x=x, y=y, class_="who", text_anchor="middle")
 
 
-def _stops(paper: Paper) -> Iterator[Markup]:
+def _stops(paper: DiagramLayout) -> Iterator[Markup]:
     """Shades on the lanes of nodes that were paused, killed or without power."""
     turns = list(paper.turns())
     for at, turn in turns:
@@ -154,7 +154,7 @@ def _stops(paper: Paper) -> Iterator[Markup]:
                 )
 
 
-def _turns(paper: Paper) -> Iterator[Markup]:
+def _turns(paper: DiagramLayout) -> Iterator[Markup]:
     """A line across all lanes where faults begin or end."""
     for at, together in groupby(paper.turns(), lambda placed: placed[0]):
         turns = [turn for _, turn in together]
@@ -163,12 +163,12 @@ def _turns(paper: Paper) -> Iterator[Markup]:
             "g",
             element("title", told),
             element("line", x1=LEFT, x2=paper.width, y1=y, y2=y),
-            element("text", shown.short(told, int((paper.width - LEFT) / _LETTER)), x=LEFT + 4, y=y - 4),
+            element("text", texts.short(told, int((paper.width - LEFT) / _LETTER)), x=LEFT + 4, y=y - 4),
             class_=f"fault-row {fault_class(turns[0].band.kind)}",
         )
 
 
-def _times(paper: Paper) -> Iterator[Markup]:
+def _times(paper: DiagramLayout) -> Iterator[Markup]:
     last = None
     for at, row in enumerate(paper.rows):
         if (text := f"{row.time / 1e6:,.2f} ms") != last:
@@ -176,14 +176,14 @@ def _times(paper: Paper) -> Iterator[Markup]:
         last = text
 
 
-def _stubs(paper: Paper, row: int, lost: Unanswered) -> Iterator[Markup]:
+def _stubs(paper: DiagramLayout, row: int, lost: Unanswered) -> Iterator[Markup]:
     """A short dashed line to each side on which somebody did not get the message, and their names."""
     x, y = paper.x(lost.sent.node), paper.y(row)
     for side, anchor in ((-1, "end"), (1, "start")):
         names = " ".join(to for to in lost.to if to in paper.lanes and (paper.x(to) - x) * side > 0)
         if names:
             title = f"{_sent(lost.sent)} to {names}: nothing shows that it arrived"
-            label = shown.short(f"✕ {names}", int(paper.lane_width / 6) - 4)
+            label = texts.short(f"✕ {names}", int(paper.lane_width / 6) - 4)
             yield element(
                 "g",
                 element("title", title),
@@ -193,11 +193,11 @@ def _stubs(paper: Paper, row: int, lost: Unanswered) -> Iterator[Markup]:
             )
 
 
-def _arrow(paper: Paper, row_of: Mapping[Key, int], message: Message, *, certain: bool) -> Markup:
+def _arrow(paper: DiagramLayout, row_of: Mapping[Key, int], message: Message, *, certain: bool) -> Markup:
     sent, received = message.sent, message.received
     start, end = paper.x(sent.node), paper.x(received.node)
     title = f"{_sent(sent)} to {received.node}, "
-    title += shown.duration(received.time - sent.time) if certain else "perhaps counted here"
+    title += texts.duration(received.time - sent.time) if certain else "perhaps counted here"
     return element(
         "g",
         element("title", title),
@@ -214,7 +214,7 @@ def _arrow(paper: Paper, row_of: Mapping[Key, int], message: Message, *, certain
 
 
 def _sent(event: Event) -> str:
-    return f"{verb(event)} {shown.ballot(event.ballot)} from {event.node}"
+    return f"{verb(event)} {texts.ballot(event.ballot)} from {event.node}"
 
 
 def _label_sides(scene: Scene) -> list[int]:
@@ -240,15 +240,15 @@ def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:
             short, full = words(event), words(event, 400)
     # Nothing else is written in this row, so a label may reach beyond its lane.
     y, room = scene.paper.y(at), (x - LEFT if side < 0 else scene.paper.width - x) - 16
-    colour = scene.colours.get(shown.value(row.what.value, 400)) if row.what.value is not None else None
+    colour = scene.colours.get(texts.value(row.what.value, 400)) if row.what.value is not None else None
     return element(
         "g",
-        element("title", f"{full}\nat {shown.instant(row.time)} s{where(row.what)}"),
+        element("title", f"{full}\nat {texts.instant(row.time)} s{where(row.what)}"),
         element("circle", cx=x, cy=y, r=10.5, class_="halo") if marked else None,
         glyph(shape, x, y),
         element(
             "text",
-            shown.short(short, min(_LONGEST_LABEL, int(room / _LETTER))),
+            texts.short(short, min(_LONGEST_LABEL, int(room / _LETTER))),
             x=x + 14 * side,
             y=y + 4,
             text_anchor="end" if side < 0 else None,
@@ -259,11 +259,11 @@ def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:
 
 def _summary(scene: Scene) -> str:
     rows, lanes = scene.paper.rows, scene.paper.lanes
-    names = ", ".join(shown.short(lane, 24) for lane in lanes[:12])
+    names = ", ".join(texts.short(lane, 24) for lane in lanes[:12])
     return (
-        f"{shown.count(len(scene.row_of), 'event')} and {shown.count(len(scene.arrows), 'message')} "
-        f"between {shown.count(len(lanes), 'lane')} ({names}), "
-        f"from {shown.instant(rows[0].time)} s to {shown.instant(rows[-1].time)} s."
+        f"{texts.count(len(scene.row_of), 'event')} and {texts.count(len(scene.arrows), 'message')} "
+        f"between {texts.count(len(lanes), 'lane')} ({names}), "
+        f"from {texts.instant(rows[0].time)} s to {texts.instant(rows[-1].time)} s."
     )
 
 

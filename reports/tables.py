@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from ostrakon.harness.history import Event, History, Op
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 from ostrakon.reports.markup import Child, element, join
 
 ROWS = 60
@@ -56,15 +56,15 @@ def folded(events_: Sequence[Event], caption: str, colours: Mapping[str, int]) -
     """Trace events as a table that is open if it is short; None if there are none."""
     if not events_:
         return None
-    summary = element("summary", f"{caption}: {shown.count(len(events_), 'event')}")
+    summary = element("summary", f"{caption}: {texts.count(len(events_), 'event')}")
     return element("details", summary, events(events_, "", colours), open=len(events_) <= _SHORT)
 
 
-def code(what: Any, limit: int = shown.LIMIT, colours: Mapping[str, int] | None = None) -> Markup:
+def code(what: Any, limit: int = texts.LIMIT, colours: Mapping[str, int] | None = None) -> Markup:
     """A value, as JSON; with a swatch if its colour stands for it in the drawings."""
-    number = (colours or {}).get(shown.value(what, 400))
+    number = (colours or {}).get(texts.value(what, 400))
     swatch = element("i", class_=f"swatch v{number}", aria_hidden="true") if number is not None else None
-    return join((swatch, element("code", shown.value(what, limit))))
+    return join((swatch, element("code", texts.value(what, limit))))
 
 
 def _op_cells(op: Op, history: History, colours: Mapping[str, int]) -> list[Cell]:
@@ -74,15 +74,15 @@ def _op_cells(op: Op, history: History, colours: Mapping[str, int]) -> list[Cell
         number = element("a", str(op.index), href=f"#op-{invoked.index}", title="show it in the timeline")
     return [
         Cell(number),
-        Cell(shown.instant(op.time), "num"),
+        Cell(texts.instant(op.time), "num"),
         Cell(str(op.process), "num"),
         Cell(element("span", op.type, class_=f"type {op.type}")),
-        Cell(shown.short(op.f, 40)),
+        Cell(texts.short(op.f, 40)),
         Cell(code(op.value, colours=colours)),
-        Cell(shown.short(op.node or "", 40)),
+        Cell(texts.short(op.node or "", 40)),
         Cell("" if op.slot is None else str(op.slot), "num"),
-        Cell(shown.ballot(op.ballot), "num"),
-        Cell("" if op.error is None else shown.sentence(op.error, 160)),
+        Cell(texts.ballot(op.ballot), "num"),
+        Cell("" if op.error is None else texts.sentence(op.error, 160)),
     ]
 
 
@@ -91,41 +91,41 @@ def _pair_cells(op: Op, done: Op | None) -> list[Cell]:
     node = done.node if done is not None and done.node else op.node
     return [
         Cell(str(op.index), "num"),
-        Cell(shown.instant(op.time), "num"),
+        Cell(texts.instant(op.time), "num"),
         Cell(str(op.process), "num"),
-        Cell(shown.short(op.f, 40)),
+        Cell(texts.short(op.f, 40)),
         Cell("" if op.value is None else code(op.value)),
         Cell(element("span", ended, class_=f"type {ended}")),
         Cell(code(done.value) if done is not None and done.type == "ok" else ""),
-        Cell(shown.duration(done.time - op.time) if done is not None else "", "num"),
-        Cell(shown.short(node or "", 40)),
-        Cell(shown.sentence(done.error, 160) if done is not None and done.error is not None else ""),
+        Cell(texts.duration(done.time - op.time) if done is not None else "", "num"),
+        Cell(texts.short(node or "", 40)),
+        Cell(texts.sentence(done.error, 160) if done is not None and done.error is not None else ""),
     ]
 
 
 def _event_cells(event: Event, colours: Mapping[str, int]) -> list[Cell]:
     again = f", incarnation {event.incarnation}" if event.incarnation else ""
     return [
-        Cell(shown.instant(event.time), "num"),
-        Cell(shown.short(event.node, 40) + again),
-        Cell(shown.short(event.event.replace("_", " "), 40)),
-        Cell(shown.ballot(event.ballot), "num"),
+        Cell(texts.instant(event.time), "num"),
+        Cell(texts.short(event.node, 40) + again),
+        Cell(texts.short(event.event.replace("_", " "), 40)),
+        Cell(texts.ballot(event.ballot), "num"),
         Cell("" if event.slot is None else str(event.slot), "num"),
         Cell("" if event.value is None else code(event.value, colours=colours)),
         Cell(_reports(event)),
-        Cell(shown.short(" ".join(event.to), 60)),
-        Cell(shown.short(event.message or "", 40), "id"),
-        Cell(shown.short(event.cause or "", 40), "id"),
+        Cell(texts.short(" ".join(event.to), 60)),
+        Cell(texts.short(event.message or "", 40), "id"),
+        Cell(texts.short(event.cause or "", 40), "id"),
     ]
 
 
 def _reports(event: Event) -> str:
     """What a promise, a nack, a restart or a learner has to tell beside its value."""
-    votes = ", ".join(f"voted {shown.ballot(b)}={shown.value(v, 40)}" for _, b, v in event.accepted[:8])
-    promised = f"promised {shown.ballot(event.promised)}" if event.promised else ""
-    how = shown.short(event.how or "", 40)
-    members = f"members {shown.short(' '.join(event.members), 80)}" if event.members else ""
-    detail = "" if event.detail is None else shown.value(event.detail, 80)
+    votes = ", ".join(f"voted {texts.ballot(b)}={texts.value(v, 40)}" for _, b, v in event.accepted[:8])
+    promised = f"promised {texts.ballot(event.promised)}" if event.promised else ""
+    how = texts.short(event.how or "", 40)
+    members = f"members {texts.short(' '.join(event.members), 80)}" if event.members else ""
+    detail = "" if event.detail is None else texts.value(event.detail, 80)
     return "; ".join(part for part in (promised, votes, how, members, detail) if part)
 
 

@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from ostrakon.harness.faults.registry import colour_of
 from ostrakon.harness.history import History, Op
-from ostrakon.reports import shown, tables
+from ostrakon.reports import tables, texts
 from ostrakon.reports.bands import Band, rows
+from ostrakon.reports.event_text import describe, label
 from ostrakon.reports.markup import Drawing, element
 from ostrakon.reports.scale import Stretched, stretched
-from ostrakon.reports.wording import describe, label
 
 LIMIT = 400
 """Ops that are drawn at most."""
@@ -171,7 +171,7 @@ def _band(band: Band, row: int, scale: Stretched, top: int, height: float) -> Ma
         element("title", f"{band.label}\n{_from_to(band)}"),
         element("rect", x=x, y=y, width=width, height=height - y, class_="shade"),
         element("rect", x=x, y=y, width=width, height=_BAND - 3, rx=2, class_="band"),
-        element("text", shown.short(band.label, room), x=x + 4, y=y + 11.5) if room > 4 else None,
+        element("text", texts.short(band.label, room), x=x + 4, y=y + 11.5) if room > 4 else None,
         class_=f"fault {fault_class(band.kind)}",
     )
 
@@ -190,8 +190,8 @@ def fault_legend(kinds: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _from_to(band: Band) -> str:
-    end = "the end" if band.end is None else f"{shown.instant(band.end)} s"
-    return f"from {shown.instant(band.start)} s to {end}"
+    end = "the end" if band.end is None else f"{texts.instant(band.end)} s"
+    return f"from {texts.instant(band.start)} s to {end}"
 
 
 def _lane(lane: int, y: float, width: float, concurrency: int | None) -> Markup:
@@ -216,10 +216,10 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
         element("path", d=f"M{x + width - 11:.1f} {y + 6.5}l7 7m0 -7l-7 7", class_="cross")
         if bar.ended == "fail"
         else None,
-        element("text", shown.short(label(op, done), room), x=x + 4, y=y + 14) if room > 1 else None,
+        element("text", texts.short(label(op, done), room), x=x + 4, y=y + 14) if room > 1 else None,
         id=f"op-{op.index}",
         class_=f"op {bar.ended}{' witness' if marked is not None else ''}",
-        data_f=shown.short(op.f, 40),
+        data_f=texts.short(op.f, 40),
         data_type=bar.ended,
     )
     return drawn if marked is None else element("a", drawn, href=f"#row-op-{marked}")
@@ -227,9 +227,9 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
 
 def _summary(bars: Sequence[Bar], lanes: int, bands: Sequence[Band]) -> str:
     by_end = {end: sum(bar.ended == end for bar in bars) for end in _ENDS}
-    faults = f" while {shown.count(len(bands), 'fault')} came and went" if bands else ""
+    faults = f" while {texts.count(len(bands), 'fault')} came and went" if bands else ""
     ends = ", ".join(f"{by_end[end]} {said}" for end, said in _ENDS.items())
-    return f"{shown.count(len(bars), 'operation')} of {shown.count(lanes, 'client')}{faults}: {ends}."
+    return f"{texts.count(len(bars), 'operation')} of {texts.count(lanes, 'client')}{faults}: {ends}."
 
 
 _ENDS = {"ok": "ok", "fail": "failed", "info": "with unknown outcome"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ostrakon.harness.history import Event, History, Op, Trace
-from ostrakon.reports import blame, shown
+from ostrakon.reports import blame, texts
 from ostrakon.reports.findings import Finding
 
 OPS = 12
@@ -41,5 +41,5 @@ def colours(found: Sequence[Finding]) -> dict[str, int]:
     values: dict[str, None] = {}
     for finding in found[:1]:
         seen: tuple[Op | Event, ...] = (*finding.ops, *finding.events, *blame.events(finding.blame))
-        values.update(dict.fromkeys(shown.value(one.value, 400) for one in seen if one.value is not None))
+        values.update(dict.fromkeys(texts.value(one.value, 400) for one in seen if one.value is not None))
     return {text: number for number, text in enumerate(values)} if 2 <= len(values) <= _COLOURS else {}

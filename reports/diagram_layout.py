@@ -21,7 +21,7 @@ WIDTH, LEFT, TOP, ROW, LEAST_LANE = 1158, 92, 44, 28, 150
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class FaultEdge:
     """A fault begins or ends, or is at work already when the drawing begins."""
 
     band: Band
@@ -33,12 +33,12 @@ class Row:
     """One line of the drawing."""
 
     time: int
-    what: Event | Op | tuple[Turn, ...]
+    what: Event | Op | tuple[FaultEdge, ...]
     """What happened; faults that begin or end with nothing else between them share a row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Paper:
+class DiagramLayout:
     """Where everything lies."""
 
     lanes: tuple[str, ...]
@@ -55,7 +55,7 @@ class Paper:
         """The middle of a row."""
         return TOP + ROW * (row + 0.7)
 
-    def turns(self) -> Iterator[tuple[int, Turn]]:
+    def turns(self) -> Iterator[tuple[int, FaultEdge]]:
         """Every turn of a fault with its row."""
         return ((at, turn) for at, row in enumerate(self.rows) for turn in _turns_of(row))
 
@@ -70,7 +70,9 @@ class Paper:
         return TOP + ROW * (len(self.rows) + 0.6)
 
 
-def lay_out(events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], nodes: Sequence[str]) -> Paper:
+def lay_out(
+    events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], nodes: Sequence[str]
+) -> DiagramLayout:
     """Give everything a row, in order of time, and every node a lane, n2 before n10.
 
     `nodes` names lanes that are there even if nothing happens on them. There is at least one event.
@@ -87,7 +89,7 @@ def lay_out(events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], n
     parts = len(lanes) + _MARGIN if ops else len(lanes) + _LABEL + _MARGIN
     width = max(LEAST_LANE, (WIDTH - LEFT - 16) / parts)
     inset: float = 16 if ops else _LABEL * width
-    return Paper(lanes, tuple(_merged(rows)), width, inset)
+    return DiagramLayout(lanes, tuple(_merged(rows)), width, inset)
 
 
 def _merged(rows: Sequence[Row]) -> Iterator[Row]:
@@ -99,18 +101,18 @@ def _merged(rows: Sequence[Row]) -> Iterator[Row]:
             yield from together
 
 
-def _turns_of(row: Row) -> tuple[Turn, ...]:
+def _turns_of(row: Row) -> tuple[FaultEdge, ...]:
     return row.what if isinstance(row.what, tuple) else ()
 
 
-def _turns(bands: Sequence[Band], begin: int, end: int) -> Iterator[tuple[int, Turn]]:
+def _turns(bands: Sequence[Band], begin: int, end: int) -> Iterator[tuple[int, FaultEdge]]:
     for band in bands:
         if band.start < begin and (band.end is None or band.end > begin):
-            yield begin, Turn(band, "goes on")
+            yield begin, FaultEdge(band, "goes on")
         elif begin <= band.start <= end:
-            yield band.start, Turn(band, "begins")
+            yield band.start, FaultEdge(band, "begins")
         if band.end is not None and begin <= band.end <= end:
-            yield band.end, Turn(band, "ends")
+            yield band.end, FaultEdge(band, "ends")
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ostrakon.harness.history import Event, Op
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 
 Phase = Literal["first", "second", "other"]
 
@@ -20,17 +20,17 @@ def verb(event: Event) -> str:
 
 def words(event: Event, limit: int = 60) -> str:
     """An event in a few words, the most telling first."""
-    value = "" if event.value is None else shown.value(event.value, limit)
-    number = shown.ballot(event.ballot)
+    value = "" if event.value is None else texts.value(event.value, limit)
+    number = texts.ballot(event.ballot)
     slot = f" [{event.slot}]" if event.slot else ""
-    told = ", ".join(f"{shown.ballot(b)}={shown.value(v, limit)}" for _, b, v in event.accepted)
+    told = ", ".join(f"{texts.ballot(b)}={texts.value(v, limit)}" for _, b, v in event.accepted)
     match event.event:
         case "promise_sent":
             return f"promise {number}{slot}, {f'had {told}' if told else 'free'}"
         case "nack_sent":
-            return f"nack {number}{slot}, promised {shown.ballot(event.promised)}"
+            return f"nack {number}{slot}, promised {texts.ballot(event.promised)}"
         case "restart":
-            held = [f"promised {shown.ballot(event.promised)}"] if event.promised else []
+            held = [f"promised {texts.ballot(event.promised)}"] if event.promised else []
             begun = f"restart #{event.incarnation}" if event.incarnation else "start"
             return ", ".join([begun, *held, *([f"had {told}"] if told else [])])
         case "learned":
@@ -38,13 +38,13 @@ def words(event: Event, limit: int = 60) -> str:
         case "config_active":
             return f"config {' '.join(event.members)}"
         case _:
-            return " ".join(word for word in (shown.short(verb(event), 40), number + slot, value) if word)
+            return " ".join(word for word in (texts.short(verb(event), 40), number + slot, value) if word)
 
 
 def said(op: Op, limit: int = 60) -> str:
     """An op: who, how far, what."""
-    value = "" if op.value is None else shown.value(op.value, limit)
-    return f"{op.process} {op.type} {shown.short(op.f, 20)} {value}".rstrip()
+    value = "" if op.value is None else texts.value(op.value, limit)
+    return f"{op.process} {op.type} {texts.short(op.f, 20)} {value}".rstrip()
 
 
 def where(what: Event | Op) -> str:
@@ -75,22 +75,22 @@ def label(op: Op, done: Op | None) -> str:
 
 
 def _bare(value: object) -> str:
-    return shown.short(value, 40) if isinstance(value, str) else shown.value(value, 40)
+    return texts.short(value, 40) if isinstance(value, str) else texts.value(value, 40)
 
 
 def describe(op: Op, done: Op | None) -> str:
     """All there is to know of an op, for the pointer that rests on it."""
     at = f" at {op.node}" if op.node else ""
     lines = [
-        f"process {op.process}: {shown.short(op.f, 60)} {shown.value(op.value)}{at}",
-        f"invoked at {shown.instant(op.time)} s (op {op.index})",
+        f"process {op.process}: {texts.short(op.f, 60)} {texts.value(op.value)}{at}",
+        f"invoked at {texts.instant(op.time)} s (op {op.index})",
     ]
     if done is None:
         return "\n".join([*lines, "nothing was heard of it again: it may take effect at any time"])
-    took = shown.duration(done.time - op.time)
-    lines.append(f"{done.type} after {took}: {shown.value(done.value)} (op {done.index})")
+    took = texts.duration(done.time - op.time)
+    lines.append(f"{done.type} after {took}: {texts.value(done.value)} (op {done.index})")
     if done.node and done.node != op.node:
         lines.append(f"answered by {done.node}")
     if done.error is not None:
-        lines.append(shown.sentence(done.error, 200))
+        lines.append(texts.sentence(done.error, 200))
     return "\n".join(lines)

@@ -9,13 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from ostrakon.harness.history import History
-from ostrakon.reports import blame, cycle, plain, tables
+from ostrakon.reports import blame, cycle, data_tables, tables
 from ostrakon.reports.findings import Finding
 from ostrakon.reports.markup import Drawing
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class AnomalySection:
     """A finding, ready to be read, and the others of its kind."""
 
     finding: Finding
@@ -29,7 +29,7 @@ class Told:
 
 def tell(
     by_kind: Sequence[Sequence[Finding]], history: History, colours: Mapping[str, int]
-) -> Iterator[Told]:
+) -> Iterator[AnomalySection]:
     """Tell the first finding of each kind. No two tables have a row for the same op that is linked to."""
     anchored: set[int] = set()
     blamed: list[Any] = []
@@ -40,7 +40,7 @@ def tell(
         new = {op.index for op in finding.ops} - anchored
         anchored |= new
         drawn = cycle.draw(finding.details, name=f"cycle-{number}")
-        yield Told(
+        yield AnomalySection(
             finding=finding,
             alike=alike,
             ops=tables.ops(finding.ops, "Operations that show it", history, colours, new)
@@ -55,4 +55,4 @@ def tell(
 
 def _details(details: Mapping[str, Any], told: Sequence[str]) -> Markup | None:
     rest = {name: what for name, what in details.items() if name not in told}
-    return plain.plain(rest) if rest else None
+    return data_tables.plain(rest) if rest else None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 
 
 @pytest.mark.parametrize(
@@ -19,21 +19,21 @@ from ostrakon.reports import shown
     ],
 )
 def test_a_duration_has_three_digits_and_the_unit_that_suits_it(length_ns: int, said: str) -> None:
-    assert shown.duration(length_ns) == said
+    assert texts.duration(length_ns) == said
 
 
 def test_an_instant_is_exact_to_the_microsecond() -> None:
-    assert shown.instant(1_234_567_890) == "1.234568"
+    assert texts.instant(1_234_567_890) == "1.234568"
 
 
 def test_a_long_value_is_cut_and_its_length_told() -> None:
-    assert shown.value("a" * 5_000, limit=10) == '"aaaaaaaaa… (5,002 characters)'
+    assert texts.value("a" * 5_000, limit=10) == '"aaaaaaaaa… (5,002 characters)'
 
 
 def test_falsy_values_are_told_apart() -> None:
     falsy: tuple[object, ...] = (None, False, 0, "", [], {})
 
-    assert [shown.value(what) for what in falsy] == [
+    assert [texts.value(what) for what in falsy] == [
         "null",
         "false",
         "0",
@@ -45,7 +45,7 @@ def test_falsy_values_are_told_apart() -> None:
 
 @pytest.mark.parametrize("hidden", ["\x00", "\x1b[31m", "\u202e", "\u200b", "\ud800", "\u2028"])
 def test_what_could_not_be_seen_is_spelled_out(hidden: str) -> None:
-    said = shown.sentence(f"a{hidden}b")
+    said = texts.sentence(f"a{hidden}b")
 
     assert hidden[0] not in said
     assert said.startswith("a\\u")
@@ -54,7 +54,7 @@ def test_what_could_not_be_seen_is_spelled_out(hidden: str) -> None:
 def test_other_scripts_and_emoji_are_left_as_they_are() -> None:
     text = "ὄστρακον 陶片 👩\u200d🚀 é"
 
-    assert shown.sentence(text) == text
+    assert texts.sentence(text) == text
 
 
 @given(st.text(), st.integers(1, 60))
@@ -63,9 +63,9 @@ def test_a_short_text_is_never_longer_than_asked_unless_something_had_to_be_spel
 ) -> None:
     plain = "".join(char for char in text if char.isprintable() and char.isascii())
 
-    assert len(shown.short(plain, limit)) <= max(2, limit)
+    assert len(texts.short(plain, limit)) <= max(2, limit)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=8))
 def test_any_value_can_be_shown_and_written_as_utf8(what: object) -> None:
-    assert shown.value(what).encode()
+    assert texts.value(what).encode()

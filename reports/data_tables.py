@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 from ostrakon.reports.markup import element
 from ostrakon.reports.tables import ROWS, Cell, code, table
 
@@ -32,7 +32,7 @@ def plain(what: Any, caption: str = "", depth: int = _DEPTH) -> Markup:
             if any(isinstance(inner, Mapping | list) for inner in what):
                 return element("ul", *(element("li", plain(inner, "", depth - 1)) for inner in what[:ROWS]))
         case str():
-            return element("span", shown.cut(what, 600), class_="text")
+            return element("span", texts.cut(what, 600), class_="text")
         case _:
             pass
     return code(what, 400)
@@ -62,13 +62,13 @@ def _cell(what: Any) -> Cell:
         case bool():
             return Cell("yes" if what else "no")
         case int():
-            return Cell(shown.short(f"{what:,}", 40), "num")
+            return Cell(texts.short(f"{what:,}", 40), "num")
         case float():
             return Cell(f"{what:,.6g}", "num")
         case str():
-            return Cell(shown.cut(what, 200))
+            return Cell(texts.cut(what, 200))
         case list() | tuple() if all(isinstance(inner, str) for inner in what):
-            return Cell(shown.short(" ".join(what), 120))
+            return Cell(texts.short(" ".join(what), 120))
         case _:
             return Cell(code(what))
 
@@ -82,7 +82,7 @@ def _term(name: object, inner: Any, depth: int) -> Markup:
 
 
 def _title(name: object) -> str:
-    return shown.short(str(name).replace("_", " "), 60)
+    return texts.short(str(name).replace("_", " "), 60)
 
 
 def _inline(facts: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ostrakon.reports import bands, plain, shown
+from ostrakon.reports import bands, data_tables, texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.folder import Run
 
@@ -17,7 +17,7 @@ def plan(run: Run) -> Markup | None:
     said = {
         name: what for name, what in run.plan.items() if name not in {"faults", "deviations"} and what != {}
     }
-    return plain.plain(said) if said else None
+    return data_tables.plain(said) if said else None
 
 
 def faults(run: Run, seen: Sequence[Band]) -> list[Markup]:
@@ -26,17 +26,17 @@ def faults(run: Run, seen: Sequence[Band]) -> list[Markup]:
     planned = run.plan.get("faults")
     if isinstance(planned, list) and planned:
         rows = [_planned(fault) for fault in planned if isinstance(fault, Mapping)]
-        made.append(plain.records(rows, "Faults, as planned"))
+        made.append(data_tables.records(rows, "Faults, as planned"))
     elif seen:
-        made.append(plain.records([_seen(band) for band in seen], "Faults, as recorded"))
+        made.append(data_tables.records([_seen(band) for band in seen], "Faults, as recorded"))
     for name, caption in (("deviations", "Departures from the default schedule"),):
         entries = run.plan.get(name)
         if isinstance(entries, list) and entries:
-            made.append(plain.records([one for one in entries if isinstance(one, Mapping)], caption))
+            made.append(data_tables.records([one for one in entries if isinstance(one, Mapping)], caption))
     effects = run.results.get("faults")
     if isinstance(effects, list) and any(isinstance(effect, Mapping) for effect in effects):
         did = [effect for effect in effects if isinstance(effect, Mapping)]
-        made.append(plain.records(did, "What the faults did", ("kind",)))
+        made.append(data_tables.records(did, "What the faults did", ("kind",)))
     return made
 
 
@@ -47,13 +47,15 @@ def _planned(fault: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _seen(band: Band) -> dict[str, Any]:
-    end = None if band.end is None else shown.instant(band.end)
-    return {"kind": band.kind, "whom": band.whom, "from_s": shown.instant(band.start), "to_s": end}
+    end = None if band.end is None else texts.instant(band.end)
+    return {"kind": band.kind, "whom": band.whom, "from_s": texts.instant(band.start), "to_s": end}
 
 
 def network(run: Run) -> Markup | None:
     """What became of the messages; None if nobody counted."""
     network = run.results.get("network")
     return (
-        plain.plain(network, "Messages on the network") if isinstance(network, Mapping) and network else None
+        data_tables.plain(network, "Messages on the network")
+        if isinstance(network, Mapping) and network
+        else None
     )
