@@ -9,6 +9,9 @@ from ostrakon.harness.faults import AppliedFault
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.recording import Finding
 
+_REASONS_MAX = 3
+"""How many reasons for faults of one name are told; the results have all."""
+
 
 def told_effects(applied: Sequence[AppliedFault]) -> tuple[dict[str, Any], ...]:
     """What each fault did, as plain data."""
@@ -17,17 +20,26 @@ def told_effects(applied: Sequence[AppliedFault]) -> tuple[dict[str, Any], ...]:
 
 def inert_faults(plan: Plan, applied: Sequence[AppliedFault]) -> list[Finding]:
     """A trial is no evidence about a fault that was asked for and changed nothing."""
-    struck = {
-        name
-        for one in applied
-        if not one.effect.is_inert
-        for name in (one.fault.kind, one.fault.shape, one.fault.asked)
-    }
+    struck = {name for one in applied if not one.effect.is_inert for name in _names(one)}
     return [
-        Finding("inert fault", "unknown", f"the fault {kind} was asked for and changed nothing")
-        for kind in plan.nemesis
-        if kind not in struck
+        Finding("inert fault", "unknown", _why_inert(name, [one for one in applied if name in _names(one)]))
+        for name in plan.nemesis
+        if name not in struck
     ]
+
+
+def _names(applied: AppliedFault) -> tuple[str, str, str]:
+    """The names that a fault may have been asked for by."""
+    return applied.fault.kind, applied.fault.shape, applied.fault.asked
+
+
+def _why_inert(name: str, applied: Sequence[AppliedFault]) -> str:
+    said = f"the fault {name} was asked for and changed nothing"
+    if not applied:
+        return f"{said}: there was none in the plan, as when the trial is too short for it"
+    reasons = list(dict.fromkeys(one.why_inert for one in applied if one.why_inert))
+    more = f", and {len(reasons) - _REASONS_MAX} reasons more" if len(reasons) > _REASONS_MAX else ""
+    return f"{said}: {'; '.join(reasons[:_REASONS_MAX])}{more}" if reasons else said
 
 
 def _told(number: int, applied: AppliedFault) -> dict[str, Any]:

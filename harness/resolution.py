@@ -11,10 +11,13 @@ from typing import Any
 
 from ostrakon.harness.catalogue import find_bug, find_workload, require_options
 from ostrakon.harness.faults import (
+    TARGETS,
+    TRAFFIC,
     Cluster,
     Links,
     Machine,
     Nemesis,
+    NoSuchTarget,
     UnknownFault,
     find_fault,
     find_kind,
@@ -95,8 +98,11 @@ def _bad_faults(plan: Plan) -> Iterator[str]:
 def _unknown_targets(plan: Plan, workload: Workload) -> Iterator[str]:
     known = workload.vocabulary.kinds if workload.vocabulary is not None else ()
     for number, fault in enumerate(plan.faults):
-        if fault.target and fault.target not in workload.targets:
-            near = suggestion(fault.target, workload.targets)
+        targets = (*workload.targets, *TRAFFIC)
+        if fault.target in TARGETS and fault.target not in targets:
+            yield f"faults[{number}] is {NoSuchTarget(fault.kind, fault.target)}"
+        elif fault.target and fault.target not in targets:
+            near = suggestion(fault.target, targets)
             yield f"faults[{number}] has the target {fault.target!r}; {near}"
         if fault.message and fault.message not in known:
             yield f"faults[{number}] is about messages {fault.message!r}; {suggestion(fault.message, known)}"

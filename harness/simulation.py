@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ from ostrakon.harness.history import NEMESIS, Event, History, Op
 from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
 from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness
+from ostrakon.harness.note import Notes
 from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.resolution import ResolvedPlan
@@ -84,6 +85,7 @@ def simulate(
         world.network.on_message = tap
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor))
+        world.on_note = recorder.note
         simulation = _Simulation(resolved, world, recorder)
         if branch is not None:
             for at_ns in branch.at_ns:
@@ -116,6 +118,7 @@ class _Recorder:
         """How the monitor itself failed; it is asked no more then."""
         self._world, self._monitor = world, monitor
         self._journals = folder.journals() if folder is not None else None
+        self._notes = Notes()
         self._hash = hashlib.blake2b(digest_size=16)
         self._encode = msgspec.json.Encoder().encode
 
@@ -139,6 +142,10 @@ class _Recorder:
             self._journals[1].write(event)
         if self._monitor is not None:
             self._ask(self._monitor.event, event)
+
+    def note(self, process: Any, event: str, fields: Mapping[str, Any]) -> None:
+        """A program has noted an event."""
+        self.event(self._notes.event(process.machine.name, process.incarnation, event, fields))
 
     def stopped(self, why: str) -> None:
         """Mark the history as one that ends before its time."""

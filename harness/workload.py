@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ostrakon.harness.faults.target import TARGETS, Target
+from ostrakon.harness.faults.target import Target
 from ostrakon.harness.generator import Generator
 from ostrakon.harness.history import Event, History, Op, Trace
 from ostrakon.harness.history.suggestion import suggestion
@@ -227,8 +227,10 @@ class Workload:
     nodes. Raises: BadPlan."""
     explore: Explore | None = None
     """Tries everything that can happen in a small world; None if there is none."""
-    targets: Mapping[str, Target] = field(default_factory=lambda: TARGETS)
-    """Whom a fault can be aimed at when it begins: pure functions of what nodes have reported, by name."""
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    """What a fault can be aimed at when it begins, besides the targets by traffic that every workload has
+    (`busiest`, `sender`, `latest-restarted`): pure functions of what nodes have reported, by name. See
+    `faults.latest`; Paxos has `faults.TARGETS`."""
     vocabulary: Vocabulary | None = None
     """What kinds of messages there are, so that faults can be aimed at these; None if it cannot tell."""
     points: tuple[str, ...] = ()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.history import read_any as read_any
     from ostrakon.harness.lines import lines_to as lines_to
     from ostrakon.harness.lines import reads_and_writes as reads_and_writes
+    from ostrakon.harness.note import note as note
     from ostrakon.harness.plan import BadPlan as BadPlan
     from ostrakon.harness.plan import Deviation as Deviation
     from ostrakon.harness.plan import Fault as Fault
@@ -67,6 +68,7 @@ _MODULES = {
     "harness.lines": ("lines_to", "reads_and_writes"),
     "harness.catalogue": ("find_workload",),
     "harness.faults": ("Package", "Steady", "fault_kinds"),
+    "harness.note": ("note",),
     "harness.plan": ("BadPlan", "Deviation", "Fault", "Latency", "Plan", "PlannedOp"),
     "harness.planning": ("plan_for",),
     "harness.sim": ("NotSimulated", "World", "check_determinism", "sometimes"),

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from ostrakon.checkers.consensus import ConsensusMonitor, consensus
 from ostrakon.checkers.run.termination import termination
 from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.faults import TARGETS
 from ostrakon.harness.generator import (
     Generator,
     OpRequest,
@@ -232,6 +233,7 @@ DECREE = Workload(
     final=read_at_last,
     check=check,
     framing=LengthPrefixed(WIDTH),
+    targets=TARGETS,
     vocabulary=OF_INSTANCES,
     bugs=DECREE_BUGS,
     model=run_on_model,

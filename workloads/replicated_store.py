@@ -18,6 +18,7 @@ from ostrakon.checkers.run.evidence import evidence
 from ostrakon.checkers.run.stats import stats
 from ostrakon.checkers.run.termination import termination
 from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.faults import TARGETS
 from ostrakon.harness.generator import (
     Generator,
     Source,
@@ -363,6 +364,7 @@ def store_workload(
         quiescence=Quiescence(CONVERGED_WITHIN_S, is_converged),
         check=check,
         framing=LengthPrefixed(WIDTH),
+        targets=TARGETS,
         vocabulary=OF_REPLICAS,
         points=("impatient replica",),
         bugs=bugs,

@@ -36,6 +36,7 @@ from ostrakon.harness.faults.process import killed, paused, powerless, stopped
 from ostrakon.harness.faults.registry import (
     FAULTS,
     GROUPS,
+    NoSuchTarget,
     UnknownFault,
     all_faults,
     apply_fault,
@@ -47,13 +48,15 @@ from ostrakon.harness.faults.registry import (
     kinds_on,
 )
 from ostrakon.harness.faults.reset import reset
-from ostrakon.harness.faults.target import TARGETS, Target
+from ostrakon.harness.faults.target import TARGETS, Target, latest
+from ostrakon.harness.faults.traffic import TRAFFIC
 
 __all__ = [
     "FAULTS",
     "GROUPS",
     "SIZES",
     "TARGETS",
+    "TRAFFIC",
     "ActiveFault",
     "AppliedFault",
     "Cluster",
@@ -64,6 +67,7 @@ __all__ = [
     "Machine",
     "MachineControl",
     "Nemesis",
+    "NoSuchTarget",
     "Package",
     "Scattered",
     "Steady",
@@ -98,6 +102,7 @@ __all__ = [
     "killed",
     "kind_names",
     "kinds_on",
+    "latest",
     "partition",
     "paused",
     "powerless",

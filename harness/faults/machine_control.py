@@ -80,6 +80,8 @@ class MachineControl:
         self._machines = machines
         self._holds: dict[str, Hold] = {}
         self._devices: dict[str, Devices] = {}
+        self.restarted: list[str] = []
+        """The machines that were restarted, in order."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ class MachineControl:
         hold, machine = self._holds.get(name, Hold()), self.machine(name)
         if not hold.is_down and not machine.is_running:
             for step in steps(replace(hold, kill=1), hold):
-                _take(step, machine)
+                self._take(step, name)
 
     def equipped(self, names: Collection[str]) -> dict[str, Equipped]:
         """Those of these machines that have clocks and disks, by name and in order.
@@ -156,8 +158,13 @@ class MachineControl:
         after = replace(before, **{how: getattr(before, how) + by})
         assert getattr(after, how) >= 0, f"a fault ({how}) releases {name} and did not hold it"
         for step in steps(before, after):
-            _take(step, self.machine(name))
+            self._take(step, name)
         self._holds[name] = after
+
+    def _take(self, step: Step, name: str) -> None:
+        if step == "restart":
+            self.restarted.append(name)
+        _take(step, self.machine(name))
 
     def machine(self, name: str) -> Machine:
         """The machine of this name. Raises: ValueError."""

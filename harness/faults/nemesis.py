@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from ostrakon.harness.faults.cluster import Cluster
 from ostrakon.harness.faults.effect import ActiveFault, Effect, FaultContext
 from ostrakon.harness.faults.registry import apply_fault, find_kind
+from ostrakon.harness.faults.traffic import TRAFFIC, Traffic
 from ostrakon.harness.generator import Generator, OpRequest, sequence
 from ostrakon.harness.generator import nemesis as by_nemesis
 from ostrakon.harness.history import Op
@@ -39,8 +40,9 @@ class Nemesis:
     """Begins and ends faults; used as a context manager, at whose end every fault is over."""
 
     def __init__(self, cluster: Cluster, *, find: Callable[[str], Sequence[str]] = lambda target: ()) -> None:
-        """`find` finds the nodes that a fault's target means now."""
+        """`find` finds the nodes that a fault's target means now; targets by traffic need none."""
         self._cluster, self._find = cluster, find
+        self._traffic = Traffic(cluster)
         self._begun: dict[int, tuple[Fault, ActiveFault]] = {}
         self._open: dict[int, tuple[str, FaultContext]] = {}
         self._begins = True
@@ -97,8 +99,10 @@ class Nemesis:
         self._open.clear()
 
     def _start(self, number: int, fault: Fault) -> Fault:
+        self._traffic.look()
         if fault.target and (kind := find_kind(fault.kind)) is not None:
-            fault = kind.aim(fault, self._find(fault.target), self._cluster.nodes)
+            find = self._traffic.find if fault.target in TRAFFIC else self._find
+            fault = kind.aim(fault, find(fault.target), self._cluster.nodes)
         # A target that is no node, as when no node leads, must not be taken for all nodes.
         context: FaultContext
         if not self._begins:

@@ -24,7 +24,8 @@ Shape = Callable[[Sequence[str], random.Random], Grudge]
 def partition(links: Links[CutT, Any], grudge: Grudge) -> Iterator[ActiveFault]:
     """Receivers do not get the messages of the senders that a grudge names for them."""
     cut = links.cut(grudge)
-    why = "no message was sent over the links it cut" if grudge else "it cut no link"
+    cuts = any(grudge.values())
+    why = "no message was sent over the links it cut" if cuts else "it cut no link"
     try:
         yield ActiveFault(lambda: Effect(messages=cut.messages), lambda: why)
     finally:

@@ -53,6 +53,7 @@ from ostrakon.harness.faults.partition import PARTITION, PARTITIONS
 from ostrakon.harness.faults.process import KILL, PAUSE, POWER_LOSS, RESTART_LOOP, STOP
 from ostrakon.harness.faults.reset import RESET
 from ostrakon.harness.faults.target import TARGETS
+from ostrakon.harness.faults.traffic import TRAFFIC
 from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.plan import Fault, Substrate
 
@@ -136,6 +137,16 @@ class UnknownFault(Exception):
         self.name = name
 
 
+class NoSuchTarget(UnknownFault):
+    """A fault is aimed at a well-known target that this workload does not have."""
+
+    def __init__(self, base: str, target: str) -> None:
+        by_traffic = ", ".join(f"{base}:{known}" for known in TRAFFIC)
+        why = f"{base}:{target}: the workload has no target `{target}`"
+        Exception.__init__(self, f"{why}; give `targets=` and report events, or aim by traffic: {by_traffic}")
+        self.name = f"{base}:{target}"
+
+
 class BadFaultKind(UnknownFault):
     """A package offers something as a fault that is none; the message says what and what would be right."""
 
@@ -181,7 +192,7 @@ def can_act(fault: Fault, substrate: Substrate) -> bool:
     What nodes report and which messages they send is not known live before the end.
     """
     kind = find_kind(fault.kind)
-    is_aimed = bool(fault.target or fault.message)
+    is_aimed = bool(fault.message or (fault.target and fault.target not in TRAFFIC))
     return kind is not None and substrate in kind.substrates and not (is_aimed and substrate == "live")
 
 
@@ -224,12 +235,17 @@ def fault_kinds(
 ) -> tuple[FaultKind, ...]:
     """The kinds meant by these names, groups resolved, each once; `mixed` draws some of all.
 
-    `targets` are the names that may follow a colon, besides those of `SIZES`. Raises: UnknownFault.
+    `targets` are the names that may follow a colon, besides those of `SIZES` and `TRAFFIC`. Raises:
+    UnknownFault.
     """
     chosen: dict[str, FaultKind] = {}
     for name in names:
         for member in _members(name, rng):
-            chosen[member] = find_fault(member, targets)
+            try:
+                chosen[member] = find_fault(member, targets)
+            except NoSuchTarget:
+                if name not in GROUPS:
+                    raise  # Of a group, what the workload has no target for is left out.
     return tuple(chosen.values())
 
 
@@ -242,8 +258,10 @@ def find_fault(name: str, targets: Collection[str] = tuple(TARGETS)) -> FaultKin
     kind = known.get(base)
     if not colon or kind is None:
         raise UnknownFault(name)
-    if whom not in (*SIZES, *targets):
-        raise UnknownFault(name, [f"{base}:{near}" for near in (*SIZES, *targets)])
+    if whom in TARGETS and whom not in targets:
+        raise NoSuchTarget(base, whom)
+    if whom not in (*SIZES, *TRAFFIC, *targets):
+        raise UnknownFault(name, [f"{base}:{near}" for near in (*SIZES, *TRAFFIC, *targets)])
     draw = _draw_size(kind, whom) if whom in SIZES else _draw_target(kind, whom)
     return replace(kind, name=name, variant_of=kind.kind, about=f"{kind.about}: {whom}", draw=draw)
 

@@ -2,7 +2,8 @@
 
 A plan names such a target. When the fault begins, a pure function of what nodes have reported so far finds
 the nodes, and the history says which they were. The same plan therefore strikes the same nodes again. The
-targets here are for protocols that report ballots, as Paxos does.
+targets here are for protocols that report ballots, as Paxos does; `latest` makes one of any event. Without
+events, see `traffic`.
 """
 
 from __future__ import annotations
@@ -45,13 +46,29 @@ def behind(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
     return _but(nodes, quorum(events, nodes))
 
 
+def latest(event: str, until: str = "") -> Target:
+    """The node that was last to report `event`, unless it has reported `until` since.
+
+    Workload(..., targets={"leader": latest("leading"), "holder": latest("acquired", until="released")})
+    """
+
+    def target(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
+        last = _last(events, event)
+        if last is None:
+            return []
+        ended = _last([told for told in events if told.node == last.node], until)
+        return [] if ended is not None and ended.time >= last.time else [last.node]
+
+    return target
+
+
 TARGETS: Mapping[str, Target] = {
     "leader": leader,
     "followers": followers,
     "quorum": quorum,
     "behind": behind,
 }
-"""The targets there are, by name."""
+"""The targets of protocols that report ballots, by name."""
 
 
 def _but(nodes: Sequence[str], some: Sequence[str]) -> Sequence[str]:

@@ -14,7 +14,7 @@ import trio
 
 from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.effects import inert_faults, told_effects
-from ostrakon.harness.faults import AppliedFault, Nemesis, can_act, kinds_on
+from ostrakon.harness.faults import TRAFFIC, AppliedFault, Nemesis, can_act, kinds_on
 from ostrakon.harness.history import History, Op, Trace, read_trace
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
 from ostrakon.harness.live.disk import LiveDisk
@@ -48,7 +48,7 @@ class _LiveSubstrate:
     def require(self, plan: ResolvedPlan) -> None:
         """Refuse a plan that says what cannot be done to real processes. Raises: BadPlan."""
         for number, fault in enumerate(plan.plan.faults):
-            if fault.target or fault.message:
+            if fault.message or (fault.target and fault.target not in TRAFFIC):
                 raise BadPlan(
                     f"faults[{number}] is aimed by what nodes report, and that is heard in simulation only"
                 )

@@ -19,6 +19,7 @@ from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.live.disk import LiveDisk
 from ostrakon.harness.live.job import NodeJob, decode_job
 from ostrakon.harness.live.sockets import install
+from ostrakon.harness.note import Notes, report_to
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.workload import Program, Site
 
@@ -33,12 +34,14 @@ def main() -> None:
     workload = find_workload(job.workload)
     breakage = find_bug(workload, job.bug).breakage if job.bug is not None else None
     folder = Path(job.folder)
+    tracer, notes = _Tracer(folder / "trace.jsonl", job.begin_ns), Notes()
+    report_to(lambda event, fields: tracer.record(notes.event(job.name, job.incarnation, event, fields)))
     site = Site(
         job.name,
         job.nodes,
         LiveDisk(folder / "data"),
         substream(job.seed, "site", job.name, job.incarnation),
-        _Tracer(folder / "trace.jsonl", job.begin_ns).record,
+        tracer.record,
         job.options,
         breakage,
     )

@@ -64,6 +64,11 @@ class Proxy:
         """How many messages nodes have sent each other."""
         return sum(link.messages for link in self._links.values() if self._is_between_nodes(link))
 
+    def sent(self, sender: str, receiver: str) -> int:
+        """How many messages a node has sent to another."""
+        link = self._links.get((sender, receiver))
+        return link.messages if link is not None else 0
+
     async def until_listening(self, nodes: Collection[str]) -> None:
         """Wait until each of these nodes listens somewhere."""
         while not self.listening.issuperset(nodes):

@@ -169,7 +169,15 @@ def test_a_plan_with_a_target_strikes_the_same_nodes_again_and_tells_which() -> 
     [
         ({"nemesis": ("partion",)}, "there is no fault called 'partion'; did you mean partition"),
         ({"faults": (Fault("kil", 0, 1, nodes=("n1",)),)}, "is of kind 'kil'; did you mean kill"),
-        ({"faults": (Fault("kill", 0, 1, target="leadr"),)}, "'leadr'; did you mean leader"),
+        (
+            {"faults": (Fault("kill", 0, 1, target="leadr"),)},
+            "'leadr'; did you mean sender",
+        ),
+        ({"faults": (Fault("kill", 0, 1, target="leader"),)}, "has no target `leader`; give `targets=`"),
+        (
+            {"nemesis": ("kill:leader",)},
+            "has no target `leader`; give `targets=`.*: kill:busiest, kill:sender",
+        ),
         ({"faults": (Fault("drop", 0, 1, message="Promise"),)}, "'Promise'; there are none"),
         ({"faults": (Fault("kill", 0, 1, ("n1",), target="leader"),)}, "expected one of these"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as with_fields
+
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
@@ -9,11 +11,21 @@ from hypothesis.database import InMemoryExampleDatabase
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import workload_names
-from ostrakon.harness.faults.registry import SURVIVABLE
+from ostrakon.harness.faults import kind_names
 from ostrakon.harness.history import History
 from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
-from ostrakon.harness.strategies import KINDS, TRIALS, fault_schedules, histories, plans, workloads
-from ostrakon.harness.trial import run
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.recording import Finding
+from ostrakon.harness.strategies import (
+    TRIALS,
+    fault_schedules,
+    histories,
+    plans,
+    require_valid,
+    workloads,
+)
+from ostrakon.harness.trial import Trial, run
+from ostrakon.workloads.decree import DECREE
 
 
 @given(plans(workload="decree"))
@@ -41,8 +53,57 @@ def test_what_is_given_is_not_drawn(plan: Plan) -> None:
     assert (plan.bug, plan.nodes, plan.rate) == ("quorum-half", 3, 7.0)
 
 
-def test_all_kinds_of_fault_can_be_drawn() -> None:
-    assert set(KINDS) == set(SURVIVABLE)
+READS_ONLY_AT_RESTART = ("failing_read", "stale_reads", "short_reads")
+"""Replicas of this workload read their files when they start, and by a port that gives whole files."""
+
+
+@pytest.mark.parametrize("kind", kind_names())
+def test_every_kind_that_is_drawn_acts_or_leaves_the_trial_unknown_with_a_reason(kind: str) -> None:
+    trials: list[Trial] = []
+
+    @given(plans("register", kinds=(kind,), nodes=st.just(3), time_limit_s=1.0, faults_max=2))
+    @settings(TRIALS, max_examples=6, database=None, derandomize=True)
+    def collect(plan: Plan) -> None:
+        if plan.faults:
+            trials.append(run(replace(plan, deviations=())))
+
+    collect()
+    inert = [trial for trial in trials if all(effect["inert"] for effect in trial.effects)]
+
+    assert trials, "vacuous: no plan had a fault"
+    assert (len(inert) == len(trials)) == (kind in READS_ONLY_AT_RESTART)
+    assert {trial.valid for trial in inert} <= {"unknown"}
+    assert all(f"the fault {kind} was asked for and changed nothing: n" in trial.why for trial in inert)
+
+
+def test_an_unknown_trial_is_drawn_anew_and_one_that_our_own_code_spoiled_is_not() -> None:
+    trial = run(plan_for(DECREE, seed=1, nodes=3, nemesis="none", time_limit_s=0.5))
+    unknown = with_fields(trial, findings=(Finding("inert fault", "unknown", "nothing happened"),))
+    invalid = with_fields(trial, findings=(Finding("node crashed", "invalid", "n1 failed"),))
+    ours = with_fields(trial, findings=(Finding("client crashed", "unknown", "a typo", is_ours=True),))
+
+    @given(st.booleans())
+    @settings(database=None)
+    def survives(is_unknown: bool) -> None:
+        seen.append(is_unknown)
+        require_valid(unknown if is_unknown else trial)
+
+    seen: list[bool] = []
+    survives()
+    assert set(seen) == {True, False}
+    with pytest.raises(AssertionError, match="nothing happened"):
+        require_valid(unknown)  # Nobody is there to draw another.
+    with pytest.raises(AssertionError, match="n1 failed\nostrakon test decree --seed 1"):
+        require_valid(invalid)
+    with pytest.raises(AssertionError, match="a typo"):
+        require_valid(ours)
+
+
+@given(fault_schedules(["n1", "n2", "n3"], 2.0, kinds=["restart-loop", "kill:leader", "one-way"]))
+def test_variants_and_targets_can_be_drawn_by_their_names(faults: tuple[Fault, ...]) -> None:
+    assert {fault.asked for fault in faults} <= {"restart-loop", "kill:leader", "one-way"}
+    assert all(fault.target == "leader" for fault in faults if fault.asked == "kill:leader")
+    assert all(fault.shape == "one-way" for fault in faults if fault.asked == "one-way")
 
 
 def test_hypothesis_shrinks_a_plan_to_the_part_that_matters() -> None:

@@ -118,7 +118,7 @@ def test_a_fault_that_was_asked_for_and_changed_nothing_leaves_the_trial_unknown
     trial = run(plan(workload, faults=(inert,)), workload=workload)
 
     assert trial.valid == "unknown"
-    assert trial.why == "the fault partition was asked for and changed nothing"
+    assert trial.why == "the fault partition was asked for and changed nothing: it cut no link"
     assert trial.effects[0]["inert"] is True
 
 

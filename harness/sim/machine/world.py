@@ -81,6 +81,8 @@ class World:
         self.kernel = Kernel(schedule or RandomSchedule(self.rng("schedule")), choice_log)
         self.crashes: list[Crash] = []
         """The programs that were ended by an exception of their own, in order."""
+        self.on_note: Callable[[Any, str, Mapping[str, Any]], object] | None = None
+        """Called with the process, the name and the fields of each event that a program notes."""
         self.on_crash: Callable[[Crash], object] | None = None
         """Told of each crash when it happens."""
         self.shared_randomness: tuple[Any, ...] | None = None

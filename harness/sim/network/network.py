@@ -180,6 +180,11 @@ class Network:
             message.arrive()
         return hold.messages
 
+    def sent(self, sender: str, receiver: str) -> int:
+        """How many messages, and segments of streams without a framing, a machine has sent to another."""
+        link = self._links.get((self._require(sender), self._require(receiver)))
+        return link.sent if link is not None else 0
+
     def set_bandwidth(self, sender: str, receiver: str, bytes_per_s: float | None) -> None:
         """Limit what goes over one directed link, or lift the limit with None. Raises: SimulationError."""
         if bytes_per_s is not None and not bytes_per_s > 0:
