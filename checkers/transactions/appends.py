@@ -25,7 +25,7 @@ from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import RW, WR, WW
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.judgement import Inference, certified, judge
+from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_at_once
 from ostrakon.checkers.transactions.lists import NOBODY, Appended, Lists, execution, gather
 from ostrakon.checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
 from ostrakon.checkers.transactions.version_order import CONFLICTS
@@ -79,6 +79,8 @@ def list_append(
 
 def _judged(history: History, model: str, **limits: Any) -> Verdict:
     table = transactions(history)
+    if (proven := proven_at_once(table, "list-append", model)) is not None:
+        return proven
     findings = Findings(table)
     try:
         lists = gather(table, findings)

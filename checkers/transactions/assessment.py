@@ -97,10 +97,14 @@ class Assessment:
         if fault is not None:
             self._open[model] = f"the order that was found did not hold when it was replayed: {fault}"
             return False
+        self.keep(model, found)
+        return True
+
+    def keep(self, model: str, found: Certificate) -> None:
+        """Keep a certificate that was replayed."""
         self.certificates[model] = found
         for weaker in lattice.weaker(model):
             self._proven.setdefault(weaker, model)
-        return True
 
     def tell_refutations(self) -> None:
         """Explain the refuted models, by a smallest set of transactions; those that are stronger than others

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -22,11 +22,11 @@ from ostrakon.checkers.transactions.dependency import (
 )
 from ostrakon.checkers.transactions.edges import EdgeList, Edges, add_process_order, add_realtime_order
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.scc import components, cyclic_parts
+from ostrakon.checkers.transactions.scc import components, components_apart, cyclic_parts
 from ostrakon.checkers.transactions.story import Reason, from_the_earliest, tell
 from ostrakon.checkers.transactions.table import Transactions
 
-STEPS = 2_000_000
+STEPS = 300_000
 """How many edges all searches for cycles together may look at."""
 
 
@@ -35,6 +35,10 @@ def find_cycles(
 ) -> None:
     """Add the cycles of these dependencies, with the order of processes and real time, to the findings."""
     _Search(table, edges, findings, reason, steps).run()
+
+
+_FEW = 200
+"""Among so few edges a search is as quick as finding out where it could succeed."""
 
 
 class _Search:
@@ -68,7 +72,7 @@ class _Search:
         for wanted in types:
             if lattice.violated([wanted.name]) <= broken:
                 continue
-            for where in self._flows(part, wanted) if wanted.anti == "none" else (whole,):
+            for where in self._where(part, whole, wanted):
                 try:
                     cycle = shortest_cycle(where, wanted, self._budget)
                 except OutOfBudget:
@@ -76,6 +80,17 @@ class _Search:
                     return
                 if cycle is not None:
                     broken |= lattice.violated([self._add(cycle)])
+
+    def _where(self, part: Edges, whole: Component, wanted: CycleType) -> Iterable[Component]:
+        """What to search for a type of cycle: no more than where there can be one."""
+        match wanted.anti:
+            case "none":
+                return self._flows(part, wanted)
+            case "one" | "apart":
+                apart = (component(edges, self._table, wanted.suffix) for edges in components_apart(part))
+                return apart if len(part) > _FEW else (whole,)
+            case _:
+                return (whole,)
 
     def _flows(self, part: Edges, wanted: CycleType) -> Iterator[Component]:
         """Without anti-dependencies, what is still strongly connected is sure to have a cycle."""

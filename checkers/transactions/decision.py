@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from ostrakon.checkers.transactions.execution import Execution
 from ostrakon.checkers.transactions.levels import STATIC, Level
 from ostrakon.checkers.transactions.polygraph import Polygraph, certain
 from ostrakon.checkers.transactions.saturation import involved, saturate, seen_through
+from ostrakon.checkers.transactions.schedule import schedule
 from ostrakon.checkers.transactions.version_order import CONFLICTS, Found, GaveUp, find_order
 
 Event = tuple[Literal["start", "commit"], int]
@@ -46,12 +49,13 @@ def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) ->
     graph = certain(execution, level)
     if graph.refuted:
         return Refuted(tuple(sorted(seen_through(graph, *graph.refuted[0]))))
-    saturated = saturate(graph, _ranks(graph))
+    ranks = _ranks(graph)
+    saturated = saturate(graph, ranks)
     if saturated.order is None:
         return Refuted(tuple(sorted(involved(saturated))))
     if level.rule in STATIC:
         return Proven(_events(graph, saturated.order))
-    match find_order(graph, saturated.order, conflicts=conflicts):
+    match find_order(graph, schedule(graph, ranks), conflicts=conflicts):
         case Found(nodes):
             return Proven(_events(graph, nodes))
         case GaveUp(why):
@@ -61,11 +65,13 @@ def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) ->
 
 
 def _ranks(graph: Polygraph) -> list[int]:
-    """What comes first where the edges leave a choice: what was invoked first; a node that bundles at
-    once."""
+    """What comes first where the edges leave a choice: by the middle of the time it ran; bundles at once."""
+    execution = graph.execution
+    last = int(execution.invoked.max(initial=0)) + 1
+    middle = execution.invoked + np.minimum(execution.completed, execution.invoked + last)
     ranks = [0] * graph.nodes
-    for member in range(len(graph.execution)):
-        ranks[graph.start(member)] = ranks[graph.commit(member)] = member + 1
+    for member, rank in enumerate(middle.tolist()):
+        ranks[graph.start(member)] = ranks[graph.commit(member)] = rank + 1
     return ranks
 
 

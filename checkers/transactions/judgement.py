@@ -11,11 +11,14 @@ import numpy as np
 from ostrakon.checkers.transactions import consistency as lattice
 from ostrakon.checkers.transactions.assessment import Assessment
 from ostrakon.checkers.transactions.certificate import Model
+from ostrakon.checkers.transactions.columns import micro_ops
 from ostrakon.checkers.transactions.cycle_anomalies import STEPS, find_cycles
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.execution import Execution
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.replay import Replay
+from ostrakon.checkers.transactions.serial_order import serial_orders
+from ostrakon.checkers.transactions.serial_replay import serial_fault
 from ostrakon.checkers.transactions.story import Reason
 from ostrakon.checkers.transactions.table import OK, Transactions
 from ostrakon.checkers.transactions.version_order import CONFLICTS
@@ -65,17 +68,66 @@ EVERY_MODEL = 2_000
 """Up to so many transactions all models are decided, not only the one that was asked for."""
 
 
-def certified(history: History, model: Model, consistency: str, given: Mapping[str, Any]) -> Verdict:
-    """Whether a certificate that somebody keeps proves that a history satisfies a consistency model."""
-    shown = given.get("consistency")
-    if given.get("model") != model:
-        return Verdict.unknown(f"the certificate is for the model {given.get('model')!r}, not for {model!r}")
-    if shown not in lattice.MODELS or not lattice.as_strong(shown, consistency):
-        return Verdict.unknown(f"a certificate for {shown!r} says nothing of {consistency!r}")
-    if (fault := Replay(history).fault(given)) is not None:
+def proven_at_once(table: Transactions, model: Model, consistency: str) -> Verdict | None:
+    """That a history is strictly serializable, if a serial order that is guessed proves it; None if none
+    does.
+
+    Most histories of stores that keep their promise are done with here: nothing has to be inferred from them.
+    """
+    lists = model == "list-append"
+    ops = micro_ops(table, "append" if lists else "w")
+    if ops is None or not np.any(ops.counts & ~ops.is_write):
+        return None
+    for rank in serial_orders(table, ops, lists=lists):
+        if serial_fault(table, ops, rank, lists=lists, realtime=True) is None:
+            rows = np.argsort(rank, kind="stable")[np.count_nonzero(rank < 0) :]
+            at = np.where(table.ended >= 0, table.ended, table.invoked)[rows]
+            order = [table.history[position].index for position in at.tolist()]
+            found = {"model": model, "consistency": "strict-serializable", "order": order}
+            assessment = Assessment(table, model, _nothing, Findings(table), 0)
+            if len(table) > REPLAYED or assessment.accept_certificate("strict-serializable", found):
+                assessment.keep("strict-serializable", found)
+                return conclude(table, Findings(table), assessment, consistency)
+    return None
+
+
+REPLAYED = 5_000
+"""Up to so many transactions a serial order is replayed op by op, too, and not on columns alone."""
+
+
+def _nothing() -> Execution:
+    raise AssertionError("a history that is proven has nothing to be decided")
+
+
+def certified(history: History, model: Model, consistency: str, given: Any) -> Verdict:
+    """Whether a certificate that somebody kept proves that a history satisfies a consistency model.
+
+    Instead of the certificate, a verdict may be given that has it in its `details`.
+    """
+    for each in _certificates(given):
+        shown = each.get("consistency")
+        if shown in lattice.MODELS and lattice.as_strong(shown, consistency):
+            break
+    else:
+        names = ", ".join(sorted(repr(each.get("consistency")) for each in _certificates(given)))
+        return Verdict.unknown(
+            f"there is no certificate for {consistency!r}, or what is stronger, but {names or 'none'}"
+        )
+    if each.get("model") != model:
+        return Verdict.unknown(f"the certificate is for the model {each.get('model')!r}, not for {model!r}")
+    if (fault := Replay(history).fault(each)) is not None:
         return Verdict.unknown(f"the certificate proves nothing: {fault}")
     why = f"the certificate shows an order of commits that satisfies {shown}"
-    return Verdict.passed(why, consistency=consistency, certificates={shown: dict(given)})
+    return Verdict.passed(why, consistency=consistency, certificates={shown: dict(each)})
+
+
+def _certificates(given: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(given, Mapping):
+        return []
+    details = given.get("details")
+    kept = details.get("certificates") if isinstance(details, Mapping) else None
+    found = list(kept.values()) if isinstance(kept, Mapping) else [given]
+    return [each for each in found if isinstance(each, Mapping)]
 
 
 def conclude(

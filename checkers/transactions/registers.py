@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ostrakon.checkers.transactions.execution import NOBODY, Execution, Read, assemble
@@ -21,6 +22,7 @@ from ostrakon.checkers.value import canonical
 _EXPECTED = '["w", key, value], ["r", key, value or null] or ["rp", "true", {key: value, ...}]'
 
 Rows = list[int]
+_NO_ORDER: Mapping[int, float] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -214,8 +216,13 @@ def _is_micro_op(micro_op: Any) -> bool:
             return False
 
 
-def execution(table: Transactions, registers: Registers) -> Execution:
-    """The transactions that took effect. A value that nobody wrote has a writer outside the history."""
+def execution(
+    table: Transactions, registers: Registers, transaction_order: Mapping[int, float] = _NO_ORDER
+) -> Execution:
+    """The transactions that took effect. A value that nobody wrote has a writer outside the history.
+
+    The order, by the index of a transaction's op, is that of the versions of all keys whose writers are in
+    it."""
     number = {key: at for at, key in enumerate(registers.by_key)}
     strangers: dict[tuple[Any, Any], int] = {}
     observed: set[int] = set()
@@ -242,7 +249,15 @@ def execution(table: Transactions, registers: Registers) -> Execution:
     ]
     for (key, _), stranger in strangers.items():
         writers[number[key]].append(stranger)
-    chains: list[list[int]] = [[] for _ in writers]
+    chains = [_chain(table, rows_of_key, transaction_order) for rows_of_key in writers]
     names = [register.key for register in registers.by_key.values()]
     outside = {stranger: pair for pair, stranger in strangers.items()}
     return assemble(table, [*outside, *rows], names, writers, chains, [read for _, _, read in reads], outside)
+
+
+def _chain(table: Transactions, rows: list[int], transaction_order: Mapping[int, float]) -> list[int]:
+    if not transaction_order:
+        return []
+    numbers = {row: transaction_order.get(table.op(row).index) if row >= 0 else None for row in rows}
+    known = {row: number for row, number in numbers.items() if number is not None}
+    return sorted(rows, key=known.__getitem__) if len(known) == len(rows) else []

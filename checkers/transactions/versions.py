@@ -131,7 +131,8 @@ def _precede(
     if not targets:
         return
     bundle = edges.bundle()
-    if (writer := register.writer(value, table)) is not None:
+    # Who overwrote what it had read depends on the writer by the read, and only if reads count (not at PL-1).
+    if level and (writer := register.writer(value, table)) is not None:
         edges.add(writer, bundle, WW | level)
     for row in register.readers.get(value, ()):
         edges.add(row, bundle, RW | level)

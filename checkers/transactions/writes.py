@@ -15,7 +15,7 @@ from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import WR
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.judgement import Inference, certified, judge
+from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_at_once
 from ostrakon.checkers.transactions.registers import Register, Registers, execution, gather
 from ostrakon.checkers.transactions.table import NotTransactions, Transactions, transactions
 from ostrakon.checkers.transactions.version_order import CONFLICTS
@@ -31,6 +31,7 @@ def rw_register(
     consistency: str = "strict-serializable",
     *,
     outside_writers: bool = False,
+    transaction_order: Mapping[int, float] | None = None,
     steps: int = STEPS,
     conflicts: int = CONFLICTS,
     every_model: bool | None = None,
@@ -44,6 +45,9 @@ def rw_register(
 
     A read of a value that nobody wrote is a garbage-read, unless there are `outside_writers`, whose
     transactions the history does not have: then it is a version by a writer of whom nothing else is known.
+
+    `transaction_order` gives transactions a number by the index of their completion, such as a database's own
+    order of commits. The versions of a key whose writers all have one are then in that order.
 
     Given a `certificate`, nothing is decided: it is replayed, and the verdict is unknown if it proves
     nothing.
@@ -60,11 +64,19 @@ def rw_register(
         return certified(history, "rw-register", model, certificate)
     limits = {"steps": steps, "conflicts": conflicts, "every_model": every_model}
     with collection_paused():
-        return _judged(history, model, outside_writers, limits)
+        return _judged(history, model, outside_writers, transaction_order or {}, limits)
 
 
-def _judged(history: History, model: str, outside_writers: bool, limits: dict[str, Any]) -> Verdict:
+def _judged(
+    history: History,
+    model: str,
+    outside_writers: bool,
+    transaction_order: Mapping[int, float],
+    limits: dict[str, Any],
+) -> Verdict:
     table = transactions(history)
+    if not transaction_order and (proven := proven_at_once(table, "rw-register", model)) is not None:
+        return proven
     findings = Findings(table)
     try:
         registers = gather(table, findings)
@@ -73,10 +85,18 @@ def _judged(history: History, model: str, outside_writers: bool, limits: dict[st
     read = any(register.readers or register.scanners for register in registers.by_key.values())
     if not read and not findings.counts:
         return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
-    return judge(table, _infer(table, registers, findings, outside_writers), model, **limits)
+    return judge(
+        table, _infer(table, registers, findings, outside_writers, transaction_order), model, **limits
+    )
 
 
-def _infer(table: Transactions, registers: Registers, findings: Findings, outside_writers: bool) -> Inference:
+def _infer(
+    table: Transactions,
+    registers: Registers,
+    findings: Findings,
+    outside_writers: bool,
+    transaction_order: Mapping[int, float],
+) -> Inference:
     edges = EdgeList(len(table))
     foreign: list[str] = []
     for register in registers.by_key.values():
@@ -96,16 +116,19 @@ def _infer(table: Transactions, registers: Registers, findings: Findings, outsid
         edges,
         findings,
         partial(write_reason, table, registers),
-        partial(execution, table, registers),
-        remark=_supposed(foreign),
+        partial(execution, table, registers, transaction_order),
+        remark=_supposed(foreign, transaction_order),
     )
 
 
-def _supposed(foreign: list[str]) -> str:
-    if not foreign:
-        return ""
-    more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
-    return f"supposing that someone outside the history wrote {', '.join(foreign[:_SHOWN])}{more}"
+def _supposed(foreign: list[str], transaction_order: Mapping[int, float]) -> str:
+    supposed = []
+    if foreign:
+        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+        supposed.append(f"that someone outside the history wrote {', '.join(foreign[:_SHOWN])}{more}")
+    if transaction_order:
+        supposed.append("that versions were installed in the transaction order given")
+    return f"supposing {' and '.join(supposed)}" if supposed else ""
 
 
 _SHOWN = 8

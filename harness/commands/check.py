@@ -35,6 +35,23 @@ _FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared
     type=click.Choice(list(_FAIL_MEANS)),
     help="What `fail` says of an op that compares; by default what the file's format means by it.",
 )
+@click.option(
+    "--open",
+    "outside_writers",
+    is_flag=True,
+    help="Others write too: a value that no transaction wrote is not garbage.",
+)
+@click.option(
+    "--transaction-order",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A JSON object that gives transactions a number by the index of their completion: the order in "
+    "which the database says that they committed. It orders the versions of registers.",
+)
+@click.option(
+    "--certificate",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Decide nothing: check a certificate, or those in the output of --json, against one FILE.",
+)
 @click.option("--keep-undamaged", is_flag=True, help="Read a damaged file up to the damage.")
 @click.option("--as-is", is_flag=True, help="Accept ops that contradict one another; their order counts.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
@@ -44,6 +61,9 @@ def check(
     model: str,
     consistency: str | None,
     fail_means: str | None,
+    outside_writers: bool,
+    transaction_order: Path | None,
+    certificate: Path | None,
     keep_undamaged: bool,
     as_is: bool,
     json_wanted: bool,
@@ -70,6 +90,7 @@ def check(
     for file in files:
         recording = _read(file, keep_undamaged, as_is)
         accepted = _accepted(judge, model, recording, consistency, fail_means)
+        accepted |= _about_transactions(judge, model, outside_writers, transaction_order, certificate)
         try:
             verdict = judge(recording.history, **accepted)
         except UnsuitableHistory as error:
@@ -154,6 +175,50 @@ def _accepted(
     return accepted
 
 
+def _about_transactions(
+    judge: Callable[..., Any],
+    model: str,
+    outside_writers: bool,
+    transaction_order: Path | None,
+    certificate: Path | None,
+) -> dict[str, Any]:
+    """What judges of transactions want to know beside that."""
+    given: dict[str, Any] = {}
+    if outside_writers:
+        given["outside_writers"] = True
+    if transaction_order is not None:
+        given["transaction_order"] = _numbers(transaction_order)
+    if certificate is not None:
+        given["certificate"] = _json(certificate)
+    known = inspect.signature(judge).parameters
+    options = {
+        "outside_writers": "--open",
+        "transaction_order": "--transaction-order",
+        "certificate": "--certificate",
+    }
+    for name in given:
+        if name not in known:
+            raise UserError(f"{options[name]} means nothing to the model {model!r}")
+    return given
+
+
+def _numbers(file: Path) -> dict[int, float]:
+    found = _json(file)
+    try:
+        return {int(index): float(number) for index, number in found.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise UserError(f'{file}: expected a JSON object such as {{"3": 1, "7": 2}}, got {found!r}') from None
+
+
+def _json(file: Path) -> Any:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(file.read_bytes())
+    except (msgspec.DecodeError, OSError) as error:
+        raise UserError(f"{file} is no JSON: {error}") from None
+
+
 def _show(verdicts: list[tuple[Path, Any]], json_wanted: bool) -> None:
     import msgspec
 
@@ -192,7 +257,9 @@ def _models(verdict: Any) -> str:
     if "satisfied" not in details or "violated" not in details:
         return ""
     holding, broken = (", ".join(details[key]) or "none" for key in ("satisfied", "violated"))
-    return f"  the strongest models it satisfies: {holding}; the weakest it violates: {broken}"
+    undecided = ", ".join(details.get("undecided", ()))
+    left = f"; not decided, and not violated as far as is known: {undecided}" if undecided else ""
+    return f"  the strongest models it satisfies: {holding}; the weakest it violates: {broken}{left}"
 
 
 def _render(name: str, recording: Recording, verdict: Any, command: str, page: Path) -> Path:

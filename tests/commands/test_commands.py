@@ -399,3 +399,29 @@ def test_who_runs_it_without_installing_it_is_told_to(
 
     assert status == 254
     assert "`pip install --editable .`" in capsys.readouterr().err
+
+
+def test_a_certificate_that_was_printed_is_checked_anew(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    transactions = [
+        {"process": 0, "type": "ok", "value": [["w", "x", 1]]},
+        {"process": 1, "type": "ok", "value": [["r", "x", 1]]},
+    ]
+    (elsewhere / "history.json").write_text(json.dumps(transactions))
+    assert run(["check", "history.json", "--model", "rw-register", "--json"]) == 0
+    (elsewhere / "verdict.json").write_text(capsys.readouterr().out)
+
+    assert run(["check", "history.json", "--model", "rw-register", "--certificate", "verdict.json"]) == 0
+    assert run(["check", "history.json", "--model", "list-append", "--certificate", "verdict.json"]) == 2
+    assert run(["check", "history.json", "--model", "set", "--certificate", "verdict.json"]) == 254
+    assert run(["check", "history.json", "--model", "rw-register", "--certificate", "history.json"]) == 2
+
+
+def test_a_value_of_an_outside_writer_is_garbage_unless_the_history_is_open(elsewhere: Path) -> None:
+    transactions = [{"process": 1, "type": "ok", "value": [["r", "x", 1]]}]
+    (elsewhere / "history.json").write_text(json.dumps(transactions))
+
+    assert run(["check", "history.json", "--model", "rw-register"]) == 1
+    assert run(["check", "history.json", "--model", "rw-register", "--open"]) == 0
+    assert run(["check", "history.json", "--model", "list-append", "--open"]) == 254

@@ -10,7 +10,7 @@ that read before they write."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 INITIAL = -1
@@ -46,41 +46,60 @@ def realtime(history: History) -> Pairs:
     return frozenset((a, b) for a in members for b in members if history[a].completed < history[b].invoked)
 
 
-def satisfied(history: History) -> set[str]:
-    """The names of all models that the history satisfies."""
+def satisfied(history: History, chains: Mapping[str, Sequence[int]] | None = None) -> set[str]:
+    """The names of all models that the history satisfies.
+
+    `chains` tells of keys in which order their first versions were installed; any others came after these.
+    """
+    known = _known(history, chains or {})
     so, rt, none = sessions(history), realtime(history), Pairs()
     models = {
-        "read-uncommitted": True,
-        "read-committed": _adya(history, none, _never),
-        "monotonic-atomic-view": _adya(history, none, _vanishes),
-        "cursor-stability": _adya(history, none, _loses_cursor),
-        "consistent-view": _adya(history, none, _is_single),
-        "read-atomic": _cerone(history, none, ""),
-        "update-atomic": _cerone(history, none, "n"),
-        "causal-cerone": _cerone(history, none, "t"),
-        "parallel-snapshot-isolation": _cerone(history, none, "tn"),
-        "prefix": _cerone(history, none, "p"),
-        "snapshot-isolation": _cerone(history, none, "pn"),
-        "serializable": _cerone(history, none, "v"),
-        "strong-session-read-uncommitted": True,
-        "strong-session-read-committed": _adya(history, so, _never),
-        "strong-session-monotonic-atomic-view": _adya(history, so, _vanishes),
-        "strong-session-read-atomic": _cerone(history, so, ""),
-        "causal": _cerone(history, so, "t"),
-        "strong-session-prefix": _cerone(history, so, "p"),
-        "strong-session-snapshot-isolation": _cerone(history, so, "pn"),
-        "strong-session-serializable": _cerone(history, so, "v"),
-        "strong-read-uncommitted": True,
-        "strong-read-committed": _adya(history, rt, _never),
-        "strong-snapshot-isolation": _cerone(history, rt, "pn"),
-        "strict-serializable": _cerone(history, rt, "v"),
+        "read-uncommitted": _is_acyclic(none | known),
+        "read-committed": _adya(history, none | known, _never),
+        "monotonic-atomic-view": _adya(history, none | known, _vanishes),
+        "cursor-stability": _adya(history, none | known, _loses_cursor),
+        "consistent-view": _adya(history, none | known, _is_single),
+        "read-atomic": _cerone(history, none, known, ""),
+        "update-atomic": _cerone(history, none, known, "n"),
+        "causal-cerone": _cerone(history, none, known, "t"),
+        "parallel-snapshot-isolation": _cerone(history, none, known, "tn"),
+        "prefix": _cerone(history, none, known, "p"),
+        "snapshot-isolation": _cerone(history, none, known, "pn"),
+        "serializable": _cerone(history, none, known, "v"),
+        "strong-session-read-uncommitted": _is_acyclic(so | known),
+        "strong-session-read-committed": _adya(history, so | known, _never),
+        "strong-session-monotonic-atomic-view": _adya(history, so | known, _vanishes),
+        "strong-session-read-atomic": _cerone(history, so, known, ""),
+        "causal": _cerone(history, so, known, "t"),
+        "strong-session-prefix": _cerone(history, so, known, "p"),
+        "strong-session-snapshot-isolation": _cerone(history, so, known, "pn"),
+        "strong-session-serializable": _cerone(history, so, known, "v"),
+        "strong-read-uncommitted": _is_acyclic(rt | known),
+        "strong-read-committed": _adya(history, rt | known, _never),
+        "strong-snapshot-isolation": _cerone(history, rt, known, "pn"),
+        "strict-serializable": _cerone(history, rt, known, "v"),
     }
     models["repeatable-read"] = models["serializable"]
     return {model for model, holds in models.items() if holds}
 
 
-def _cerone(history: History, order: Pairs, axioms: str) -> bool:
+def _known(history: History, chains: Mapping[str, Sequence[int]]) -> Pairs:
+    pairs: set[tuple[int, int]] = set()
+    for key, chain in chains.items():
+        rest = [member for member, one in enumerate(history) if key in one.writes and member not in chain]
+        pairs.update(itertools.combinations(chain, 2))
+        pairs.update((before, after) for before in chain for after in rest)
+    return frozenset(pairs)
+
+
+def _is_acyclic(pairs: Pairs) -> bool:
+    return not any(one == other for one, other in _closed(set(pairs)))
+
+
+def _cerone(history: History, order: Pairs, known: Pairs, axioms: str) -> bool:
     """Whether some arbitration and visibility satisfy EXT, contain the order, and satisfy these axioms.
+
+    What is known of the order of versions is in the arbitration.
 
     n: NOCONFLICT, of two writers of a key one sees the other. t: TRANSVIS, visibility is transitive.
     p: PREFIX, what comes before something visible is visible. v: TOTALVIS, everything before is visible.
@@ -88,7 +107,7 @@ def _cerone(history: History, order: Pairs, axioms: str) -> bool:
     members = range(len(history))
     for arbitration in itertools.permutations(members):
         place = {member: at for at, member in enumerate(arbitration)}
-        if any(place[one] > place[other] for one, other in order):
+        if any(place[one] > place[other] for one, other in order | known):
             continue
         choices = []
         for member in members:

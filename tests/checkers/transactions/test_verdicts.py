@@ -115,7 +115,7 @@ def test_a_list_with_one_value_appended_twice_cannot_be_traced() -> None:
 
 
 def test_a_register_written_twice_with_one_value_cannot_be_traced() -> None:
-    verdict = rw_register(history("x=1 | x=1 | x:1"))
+    verdict = rw_register(history("x=1 | x=1 | x:1 ; x=2 ; x:1"))
 
     assert verdict.valid == "unknown"
     assert "both write 1 to 'x'" in verdict.why
@@ -195,6 +195,11 @@ def test_of_many_suppositions_a_few_are_told() -> None:
     why = rw_register(history(f"{reads} y:"), outside_writers=True).why
 
     assert why.endswith("and 92 more")
+
+
+def test_a_value_that_was_written_twice_does_no_harm_where_an_order_explains_all_reads() -> None:
+    assert rw_register(history("x=1 | x=1 ; x:1")).valid == "valid"
+    assert list_append(history("x+1 | x+1 ; x:[1,1]")).valid == "valid"
 
 
 def test_a_model_that_is_misspelt_is_guessed() -> None:
