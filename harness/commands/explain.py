@@ -101,11 +101,11 @@ def lines(found: Curve, needed: list[Part]) -> Iterator[str]:
     yield from (_row(moment) for moment in found.moments)
     yield ""
     yield conclusion(found)
-    spans = trial.faults
-    for entry in found.happened[:_ENTRIES_MAX]:
-        yield f"  {entry.time / 1e9:9.4f} s  {_told(entry, spans)}"
-    if len(found.happened) > _ENTRIES_MAX:
-        yield f"  ... and {len(found.happened) - _ENTRIES_MAX} more between the two moments"
+    spans, happened = trial.faults, _happened(found)
+    for time, what in happened[:_ENTRIES_MAX]:
+        yield f"  {time / 1e9:9.4f} s  {what}"
+    if len(happened) > _ENTRIES_MAX:
+        yield f"  ... and {len(happened) - _ENTRIES_MAX} more between the two moments"
     if needed:
         yield ""
         yield "Without one part of the plan"
@@ -130,6 +130,12 @@ def _row(moment: Moment) -> str:
     lost = f", {moment.lost} came to no verdict" if moment.lost else ""
     counts = f"{moment.failed:3d} of {moment.futures:3d}"
     return f"  {moment.at_ns / 1e9:9.4f} s  {counts}  {bar:<{_BAR}}  {low:4.0%} to {high:4.0%}{lost}"
+
+
+def _happened(found: Curve) -> list[tuple[int, str]]:
+    """What happened between the two moments of the step: time and words, each once."""
+    spans = found.trial.faults
+    return list(dict.fromkeys((entry.time, _told(entry, spans)) for entry in found.happened))
 
 
 def _told(entry: Event | Op, spans: list[FaultSpan]) -> str:
@@ -177,7 +183,7 @@ def _as_json(found: Curve, needed: list[Part]) -> dict[str, Any]:
         ],
         "step": None if step is None else [moment.at_ns for moment in step],
         "conclusion": conclusion(found),
-        "happened": [{"time": entry.time, "what": _told(entry, [])} for entry in found.happened],
+        "happened": [{"time": time, "what": what} for time, what in _happened(found)],
         "parts": [
             {"kind": part.kind, "number": part.number, "without": part.without, "reason": part.reason}
             for part in needed
