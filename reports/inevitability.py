@@ -13,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ostrakon.reports import shown
+from ostrakon.reports import texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.chart import BOTTOM, LEFT, RIGHT, TOP, WIDTH, frame, level, shades, time_axis
 from ostrakon.reports.markup import Drawing, element
@@ -52,11 +52,11 @@ def explained(folder: Path, bands: Sequence[Band] = ()) -> Explained | None:
     happened = _mappings(told.get("happened"))[:_ENTRIES_MAX]
     return Explained(
         _draw(points, told.get("step"), bands),
-        shown.sentence(told.get("conclusion") or "", 600),
+        texts.sentence(told.get("conclusion") or "", 600),
         tuple(
-            f"{_seconds(entry.get('time'))}  {shown.sentence(entry.get('what'), 300)}" for entry in happened
+            f"{_seconds(entry.get('time'))}  {texts.sentence(entry.get('what'), 300)}" for entry in happened
         ),
-        tuple(f"{shown.sentence(part.get('kind'), 40)} {part['number']}" for part in needed),
+        tuple(f"{texts.sentence(part.get('kind'), 40)} {part['number']}" for part in needed),
         len(parts) - len(needed),
     )
 
@@ -120,7 +120,7 @@ def _dot(point: _Point, x: Linear, y: Linear) -> Markup:
 
 
 def _entry(entry: Mapping[str, Any]) -> str:
-    return f"{_seconds(entry.get('time'))}  {shown.sentence(entry.get('what'), 300)}"
+    return f"{_seconds(entry.get('time'))}  {texts.sentence(entry.get('what'), 300)}"
 
 
 def _seconds(time: Any) -> str:
