@@ -23,6 +23,7 @@ from typing import Any
 from bench import _five_nodes as five
 from bench._five_nodes import NODES, Course, Program
 from ostrakon.harness.sim import Machine, Uniform, World
+from ostrakon.harness.substrates.runtime import Runtime
 
 LATENCY_S = (0.0005, 0.0025)
 
@@ -85,13 +86,13 @@ def with_seedloop(program: Callable[[Any, Course], list[Any]], goal: int) -> Non
     seedloop.check(scenario, seeds=[1])
 
 
-def with_streams(program: Callable[[Course], Program], goal: int) -> None:
-    """One world, each node a real Trio run."""
+def with_streams(program: Callable[[Course], Program], goal: int, *, runtime: Runtime = "trio") -> None:
+    """One world, each node a real Trio run, or a real asyncio event loop."""
     course = Course(goal, lambda: None)
     run = program(course)
     with World(1, latency=_latency()) as world:
         for name in NODES:
-            world.machine(name).start(partial(run, name))
+            world.machine(name).start(partial(run, name), runtime=runtime)
         world.run(stop=lambda: course.done >= goal)
 
 
@@ -110,7 +111,11 @@ def _latency() -> Uniform:
 
 
 RUNS: dict[str, tuple[str | None, Callable[[Any, int], None], Any, Any]] = {
-    "ours, TCP": (None, with_streams, five.trio_ring, five.trio_quorum),
+    "ours, Trio, TCP": (None, with_streams, five.trio_ring, five.trio_quorum),
+    "ours, asyncio, TCP": (
+        *(None, partial(with_streams, runtime="asyncio")),
+        *(five.asyncio_ring, five.asyncio_quorum),
+    ),
     "detangle, TCP": ("detangle", with_detangle, five.asyncio_ring, five.asyncio_quorum),
     "simloop, TCP": ("simloop", with_simloop, five.asyncio_ring, five.asyncio_quorum),
     "simloom, TCP": ("simloom", with_simloom, five.asyncio_ring, five.asyncio_quorum),

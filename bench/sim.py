@@ -7,6 +7,7 @@ Figures are per second of this process's CPU time, so that other work on the mac
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
@@ -17,6 +18,7 @@ import trio.testing
 
 from bench._rates import Measurement, Timed, print_rates
 from ostrakon.harness.sim import Constant, LengthPrefixed, Machine, World
+from ostrakon.harness.substrates.runtime import Runtime
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 
@@ -143,24 +145,32 @@ async def nothing() -> None:
     """A program that ends at once."""
 
 
-def start_ups(worlds: int = 100) -> float:
+async def wait_for_ever() -> None:
+    """A program for asyncio that waits."""
+    await asyncio.Event().wait()
+
+
+WAITING: dict[Runtime, Callable[[], object]] = {"trio": trio.sleep_forever, "asyncio": wait_for_ever}
+
+
+def start_ups(worlds: int = 100, *, runtime: Runtime = "trio") -> float:
     """Five processes that begin and end."""
     for seed in range(worlds):
         with World(seed) as world:
             for name in NODES:
-                world.machine(name).start(nothing)
+                world.machine(name).start(nothing, runtime=runtime)
             world.run()
     return worlds
 
 
-def starts_alone(worlds: int = 100) -> Timed:
+def starts_alone(worlds: int = 100, *, runtime: Runtime = "trio") -> Timed:
     """Five processes that begin, up to where all of them wait; their ends are not in the time."""
     took_s = 0.0
     for seed in range(worlds):
         began = time.process_time()
         with World(seed) as world:
             for name in NODES:
-                world.machine(name).start(trio.sleep_forever)
+                world.machine(name).start(WAITING[runtime], runtime=runtime)
             world.run(until_s=1.0)
             took_s += time.process_time() - began
     return Timed(worlds, took_s)
@@ -231,6 +241,11 @@ MEASUREMENTS: dict[str, Measurement] = {
     "runs": (runs_of_trio, "times 5 runs of trio.run that do nothing", 0),
     "starts": (start_ups, "starts and ends of 5 processes", 1000),
     "starts-alone": (starts_alone, "starts of 5 processes, without their ends", 1000),
+    "starts-asyncio": (partial(start_ups, runtime="asyncio"), "the same, 5 asyncio processes", 1000),
+    "starts-alone-asyncio": (
+        *(partial(starts_alone, runtime="asyncio"), "starts of 5 asyncio processes, without their ends"),
+        1000,
+    ),
     "sleeps": (plain_sleeps, "virtual seconds of 20 sleeping tasks in one trio.run", 0),
     "idle": (idle_cluster, "virtual seconds of 5 idle processes, 20 connections", 1000),
 }

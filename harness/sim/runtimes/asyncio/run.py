@@ -288,10 +288,9 @@ class AsyncioRun:
         self._main = loop.create_task(coroutine)
         outcome = yield from self._until_done(self._main)
         yield from self._cancel_rest()
-        for closing in (loop.shutdown_asyncgens, loop.shutdown_default_executor):
-            ended = yield from self._until_done(loop.create_task(closing()))
-            if isinstance(ended, Error) and isinstance(outcome, Value):
-                outcome = ended
+        if len(loop._asyncgens):
+            ended = yield from self._until_done(loop.create_task(loop.shutdown_asyncgens()))
+            outcome = ended if isinstance(ended, Error) and isinstance(outcome, Value) else outcome
         loop._thread_id = None
         loop.close()
         has_obeyed = isinstance(outcome, Error) and isinstance(outcome.error, asyncio.CancelledError)
