@@ -93,7 +93,7 @@ def test_an_unknown_trial_is_drawn_anew_and_one_that_our_own_code_spoiled_is_not
     assert set(seen) == {True, False}
     with pytest.raises(AssertionError, match="nothing happened"):
         require_valid(unknown)  # Nobody is there to draw another.
-    with pytest.raises(AssertionError, match="n1 failed\nostrakon test decree --seed 1"):
+    with pytest.raises(AssertionError, match=r"n1 failed\s+ostrakon test decree --seed 1"):
         require_valid(invalid)
     with pytest.raises(AssertionError, match="a typo"):
         require_valid(ours)
