@@ -336,7 +336,7 @@ class _Simulation:
 
     def _node_crashes(self) -> list[Finding]:
         for crash in self._world.crashes:
-            if crash.machine == CONTROL or is_injected(crash.error):
+            if crash.machine == CONTROL or self._is_inflicted(crash):
                 continue
             error = root_cause(crash.error)
             told = f"{type(error).__name__}: {error}"
@@ -366,13 +366,20 @@ class _Simulation:
             return []
         return [Finding("monitor crashed", "unknown", f"what watched the trial failed: {failure}")]
 
+    def _is_inflicted(self, crash: Crash) -> bool:
+        """Whether a fault made the node end: by a device error, or by damage that the program detected."""
+        return is_injected(crash.error) or (
+            isinstance(root_cause(crash.error), self._workload.detects)
+            and self._world.machines[crash.machine].disk.may_be_damaged
+        )
+
     def _crashes(self) -> list[dict[str, Any]]:
         return [
             {
                 "node": crash.machine,
                 "incarnation": crash.incarnation,
                 "time": crash.time_ns,
-                "inflicted": is_injected(crash.error),
+                "inflicted": self._is_inflicted(crash),
                 "error": f"{type(root_cause(crash.error)).__name__}: {root_cause(crash.error)}",
                 "traceback": crash.traceback,
             }

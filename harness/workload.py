@@ -236,6 +236,9 @@ class Workload:
     points: tuple[str, ...] = ()
     """The rare branches that its programs offer (`ostrakon.sometimes`), so that those never reached can be
     told."""
+    detects: tuple[type[Exception], ...] = ()
+    """Errors by which its programs say that their disk is damaged. A node that ends with one after a fault
+    has damaged its disk has done what it should, and did not fail by itself."""
     is_live_only: bool = False
     """Whether its nodes are programs that no simulation can run."""
     judges_liveness: bool = True

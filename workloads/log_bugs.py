@@ -6,6 +6,7 @@ The bugs of Basic Paxos are here too, wherever a log has the same rule in every 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -17,7 +18,7 @@ from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Sessions
 from ostrakon.paxos_impl.server.groups_server import GroupsServer
-from ostrakon.paxos_impl.storage.disk import Disk
+from ostrakon.paxos_impl.storage.disk import Disk, OsDisk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
 
 
@@ -117,6 +118,13 @@ class _ExecutesRetriesAgain(Sessions):
         return Executed(self._machine.execute(command.op))
 
 
+class _RenamesBeforeSync(OsDisk):
+    """Lets a file take another's place before its contents are durable."""
+
+    def _sync_contents(self, descriptor: int) -> None:
+        pass
+
+
 def _bugs() -> Iterator[SeededBug]:
     yield SeededBug(
         "promise-omits-chosen",
@@ -196,6 +204,12 @@ def _bugs() -> Iterator[SeededBug]:
         "a new leader puts no-ops into all slots that are open, whatever its quorum reported",
         Breakage(_IgnoresReportedVotes()),
         convicted_by=("P9",),
+    )
+    yield SeededBug(
+        "renames-before-sync",
+        "a file takes another's place before its contents are durable",
+        Breakage(disk=lambda _: _RenamesBeforeSync(Path("/"))),
+        convicted_by=("node crashed", "P7", "P8", "P10"),
     )
     yield SeededBug(
         "executes-retries-again",

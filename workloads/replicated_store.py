@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Site, Unavailable, Workload
 from ostrakon.paxos_impl.client.decree import NoAnswer
 from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient, Unsure, status
+from ostrakon.paxos_impl.core import TraceEvent
 from ostrakon.paxos_impl.core.multi import Compaction, Configuration, LeaseConfig, Member, ReadHow
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.operation import Operation, plain
@@ -41,8 +43,11 @@ from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_server import ReplicaServer
-from ostrakon.paxos_impl.server.server import serve_node
+from ostrakon.paxos_impl.server.server import Server, serve_node
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
+from ostrakon.paxos_impl.storage.disk import Disk, OsDisk
+from ostrakon.paxos_impl.storage.record import DamagedLog
+from ostrakon.paxos_impl.storage.write_ahead_log import WrongStorage
 from ostrakon.paxos_impl.wire.membership import Address, Membership
 from ostrakon.paxos_impl.wire.replica import Done, Status
 from ostrakon.workloads.final_phase import each_until_done
@@ -63,6 +68,12 @@ if TYPE_CHECKING:
     from ostrakon.harness.store import RunFolder
 
 PORT = 7100
+DISK_REFUSED = "disk_refused"
+"""The event that a node has found its disk damaged and does not start."""
+OS_FILES = "the code for real files"
+"""The branch in which a replica uses the operating system's files, simulated, instead of the simulated disk:
+then the code that syncs, renames and lists real files is on trial as well. Both see the same files, so that
+each life may use either."""
 CONVERGED_WITHIN_S = 1.5
 """How long after the last operation every replica must have executed what any has. Most of it is what a
 connection may take to be made again."""
@@ -106,19 +117,37 @@ async def run_replica(
     """One replica; the others are where their names say."""
     breakage: Breakage = site.breakage or CORRECT
     timing = IMPATIENT if sometimes("impatient replica") else TIMING
+    disk: Disk = OsDisk(Path("/")) if sometimes(OS_FILES) else site.disk
     config = config_of(site.name, site.nodes, site.options, lease=lease, founders=founders, timing=timing)
     several = partial(breakage.node.recover, journal=breakage.journal)
     recover = ReplicaServer.recover if config.groups == 1 else several
-    node = await recover(
+    try:
+        node = await _recovered(site, config, recover, disk, sessions, breakage)
+    except (DamagedLog, WrongStorage):
+        if site.record is not None:
+            site.record(TraceEvent(site.name, 0, 0, DISK_REFUSED))
+        raise
+    await serve_node(node, config.address)
+
+
+async def _recovered(
+    site: Site,
+    config: ReplicaConfig,
+    recover: Callable[..., Awaitable[Server]],
+    disk: Disk,
+    sessions: Callable[[StateMachine], Sessions],
+    breakage: Breakage,
+) -> Server:
+    """The server, as its disk has it. Raises: DamagedLog; WrongStorage; StorageFailed."""
+    return await recover(
         config,
-        site.disk if breakage.disk is None else breakage.disk(site.disk),
+        disk if breakage.disk is None else breakage.disk(disk),
         rng=site.rng,
         machine=breakage.machine or Store,
         sessions=breakage.sessions or sessions,
         rules=breakage.rules,
         tracer=site.record,
     )
-    await serve_node(node, config.address)
 
 
 def config_of(
@@ -323,17 +352,23 @@ def store_workload(
 
     def well_at_last(plan: Plan, told: Sequence[Event]) -> Sequence[str] | None:
         phase = liveness_phase_of(plan)
-        return phase.core if phase is not None else None if founders is None else _members_at_last(told)
+        among = phase.core if phase is not None else None if founders is None else _members_at_last(told)
+        if refused := _refused(told):
+            has_quorum = 2 * len(refused) < len(plan.names)
+            return [node for node in among or plan.names if node not in refused] if has_quorum else []
+        return among
 
     def is_converged(plan: Plan, told: Sequence[Event]) -> bool:
         return all_converged(told, groups_of(plan.options), among=well_at_last(plan, told))
 
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
-        rest: Checks = {
+        rest: dict[str, Callable[[], Verdict]] = {
             "termination": lambda: termination(history, node_of=lambda _: "the cluster"),
             "stats": lambda: stats(history),
             "evidence": lambda: evidence(history),
         }
+        if 2 * len(_refused(trace)) >= len(plan.names):
+            del rest["termination"]  # No quorum is left that could do anything.
         rest = {**rest, **_served(history, trace)}
         parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
         verdicts = parts | properties_by_group(
@@ -366,7 +401,7 @@ def store_workload(
         framing=LengthPrefixed(WIDTH),
         targets=TARGETS,
         vocabulary=OF_REPLICAS,
-        points=("impatient replica",),
+        points=("impatient replica", OS_FILES),
         bugs=bugs,
         model=run_on_model,
         options={**(LEASE_OPTION if lease is not None else {}), **(GROUPS_OPTION if spreads else {})},
@@ -374,8 +409,15 @@ def store_workload(
         leeway=LEEWAY,
         timeout_s=TIMEOUT_S,
         judges_liveness=founders is None,
+        detects=(DamagedLog, WrongStorage),
         watch=lambda plan: GroupsMonitor(groups_of(plan.options)),
     )
+
+
+def _refused(trace: Sequence[Event]) -> set[str]:
+    """The nodes that have found their disks damaged, and so did not start again."""
+    last = {event.node: event.event for event in trace}
+    return {node for node, event in last.items() if event == DISK_REFUSED}
 
 
 def _members_at_last(trace: Sequence[Event]) -> Sequence[str]:

@@ -91,7 +91,7 @@ class OsDisk:
 
         def unlink() -> None:
             (self._root / path).unlink()
-            _sync_directory(self._root)
+            self._sync_names()
             self._forget(path)
 
         await _in_thread(unlink)
@@ -111,7 +111,7 @@ class OsDisk:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._open[path] = os.open(self._root / path, flags, 0o600)
             if is_new:
-                _sync_directory(self._root)
+                self._sync_names()
         return self._open[path]
 
     def _replace(self, path: str, data: bytes) -> None:
@@ -119,12 +119,20 @@ class OsDisk:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             _write(descriptor, data)
-            os.fsync(descriptor)
+            self._sync_contents(
+                descriptor
+            )  # Before the rename: it may become durable before the contents do.
         finally:
             os.close(descriptor)
         os.replace(aside, self._root / path)
-        _sync_directory(self._root)
+        self._sync_names()
         self._forget(path)
+
+    def _sync_contents(self, descriptor: int) -> None:
+        os.fsync(descriptor)
+
+    def _sync_names(self) -> None:
+        _sync_directory(self._root)
 
     def _forget(self, path: str) -> None:
         """Close a file: its name belongs to another file now, or to none."""

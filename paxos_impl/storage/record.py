@@ -1,10 +1,20 @@
 """Records: how a log is written to a file, and how damage is distinguished from a write that was cut short.
 
-    length, 4 bytes | CRC-32 of the payload, 4 bytes | CRC-32 of these 8 bytes, 4 bytes | payload
+    length with its top bit set, 4 bytes | batch, 4 bytes | CRC-32 of the payload, 4 bytes | CRC-32 of these
+    12, 4 bytes payload
 
-A process that dies while it writes leaves a short record, or zeroes if the file had grown before. That is a
-torn tail: no other server was told of it, and it is cut off. Every other mismatch is damage. Damage is never
-cut off, even in the last record, because the record may be a promise that other servers rely on.
+The CRC of a payload goes on from that of the record before, so that a record that is missing, repeated or in
+another place is noticed. Records that are written and synced together have the same number, their batch.
+
+A power failure while a batch is written leaves a torn tail: a part of the batch is missing, or sectors of it
+are zeroes, because a file system may let a file grow before the data are there, and may write sectors in any
+order. A torn tail is cut off: the batch was never synced, so no other server was told of it. Every other
+mismatch is damage, and so is a torn batch that a later batch follows, because batches are synced one after
+the other. Damage is never cut off, even in the last record, because the record may be a promise that other
+servers rely on.
+
+Files of earlier versions have records without a batch (`length | CRC of the payload | CRC of these 8 bytes`),
+which can be read and added to.
 """
 
 from __future__ import annotations
@@ -13,10 +23,20 @@ import struct
 from collections.abc import Iterable
 from zlib import crc32
 
-_HEAD = struct.Struct(">II")
+import msgspec
+
+_HEAD = struct.Struct(">III")
 _CHECK = struct.Struct(">I")
-_HEADER = struct.Struct(">III")
-_HEADER_SIZE = _HEADER.size
+_HEADER = struct.Struct(">IIII")
+_OLD_HEAD = struct.Struct(">II")
+_OLD_HEADER = struct.Struct(">III")
+_IS_NEW = 1 << 31
+_SECTOR = 512
+"""The smallest part of a file that a disk writes at once, in bytes."""
+_ZEROES_MIN = 16
+"""Fewer zeroes at the edge of a sector may be data."""
+_TAIL_MIN = 4
+"""The same at the end of a file."""
 
 
 class DamagedLog(Exception):
@@ -30,15 +50,31 @@ class DamagedLog(Exception):
         self.path, self.offset, self.why = path, offset, why
 
 
-def record(payload: bytes) -> bytes:
-    """A payload as a record."""
-    head = _HEAD.pack(len(payload), crc32(payload))
-    return head + _CHECK.pack(crc32(head)) + payload
+class Chain(msgspec.Struct, frozen=True, gc=False):
+    """Where a log ends: what the next record goes on from."""
+
+    batch: int = 0
+    checksum: int = 0
+
+    def records(self, payloads: Iterable[bytes]) -> tuple[bytes, Chain]:
+        """Payloads as one batch of records, and where the log ends after them."""
+        batch, checksum = (self.batch + 1) & 0xFFFFFFFF, self.checksum
+        written: list[bytes] = []
+        for payload in payloads:
+            checksum = crc32(payload, checksum)
+            head = _HEAD.pack(len(payload) | _IS_NEW, batch, checksum)
+            written += [head, _CHECK.pack(crc32(head)), payload]
+        return b"".join(written), Chain(batch, checksum)
 
 
 def records(payloads: Iterable[bytes]) -> bytes:
-    """Several payloads as records, one after the other."""
-    return b"".join(map(record, payloads))
+    """Payloads as the first batch of records of a file."""
+    return Chain().records(payloads)[0]
+
+
+def record(payload: bytes) -> bytes:
+    """A payload as the first record of a file."""
+    return records([payload])
 
 
 def read_records(data: bytes, path: str) -> tuple[list[bytes], int]:
@@ -46,20 +82,92 @@ def read_records(data: bytes, path: str) -> tuple[list[bytes], int]:
 
     Raises: DamagedLog, naming `path` and the offset.
     """
+    payloads, end, _ = read_chain(data, path)
+    return payloads, end
+
+
+def read_chain(data: bytes, path: str) -> tuple[list[bytes], int, Chain]:
+    """The payloads, the offset where the last whole record ends, and what the next record goes on from.
+
+    Raises: DamagedLog, naming `path` and the offset.
+    """
     payloads: list[bytes] = []
-    at, size = 0, len(data)
-    while at + _HEADER_SIZE <= size:
-        length, checksum, check = _HEADER.unpack_from(data, at)
-        begin = at + _HEADER_SIZE
-        if check != crc32(data[at : at + _HEAD.size]):
-            if not any(data[at:]):
+    at, chain = 0, Chain()
+    while at < len(data):
+        found = _next(data, at, chain)
+        if isinstance(found, str):
+            if _is_torn(data, at, chain):
                 break
-            raise DamagedLog(path, at, "the header of this record does not match its checksum")
-        payload = data[begin : begin + length]
-        if len(payload) < length:
-            break
-        if checksum != crc32(payload):
-            raise DamagedLog(path, at, "the contents of this record do not match its checksum")
+            raise DamagedLog(path, at, found)
+        payload, at, chain = found
         payloads.append(payload)
-        at = begin + length
-    return payloads, at
+    return payloads, at, chain
+
+
+def _next(data: bytes, at: int, chain: Chain) -> tuple[bytes, int, Chain] | str:
+    """The record at an offset, where it ends, and the chain after it; or what is wrong with it."""
+    header = _HEADER if data[at] & 0x80 else _OLD_HEADER
+    begin = at + header.size
+    if begin > len(data):
+        return "this record is cut short"
+    if header is _HEADER:
+        length, batch, checksum, check = _HEADER.unpack_from(data, at)
+        length &= ~_IS_NEW
+    else:
+        length, checksum, check = _OLD_HEADER.unpack_from(data, at)
+        batch = chain.batch
+    if check != crc32(data[at : begin - _CHECK.size]):
+        return "the header of this record does not match its checksum"
+    payload = data[begin : begin + length]
+    if len(payload) < length:
+        return "this record is cut short"
+    if header is _OLD_HEADER:
+        if checksum != crc32(payload):
+            return "the contents of this record do not match its checksum"
+        return payload, begin + length, chain
+    if checksum != crc32(payload, chain.checksum):
+        return "this record does not match its checksum, or does not belong here"
+    return payload, begin + length, Chain(batch, checksum)
+
+
+def _is_torn(data: bytes, at: int, chain: Chain) -> bool:
+    """Whether what follows an offset is what a power failure leaves of the batch that was being written."""
+    rest = memoryview(data)[at:]
+    if not (_is_cut_short(data, at) or _has_missing_sector(data, at)):
+        return False
+    # A record of a later batch was written after a sync, and so the one at this offset was durable.
+    return not any(batch > chain.batch + 1 for batch in _batches(bytes(rest)))
+
+
+def _is_cut_short(data: bytes, at: int) -> bool:
+    """Whether the file ends within the record at an offset, whose header is whole or cut short as well."""
+    header = _HEADER if data[at] & 0x80 else _OLD_HEADER
+    begin = at + header.size
+    if begin > len(data):
+        return True
+    (check,) = _CHECK.unpack_from(data, begin - _CHECK.size)
+    length = _OLD_HEAD.unpack_from(data, at)[0] & ~_IS_NEW
+    return bool(check == crc32(data[at : begin - _CHECK.size]) and begin + length > len(data))
+
+
+def _has_missing_sector(data: bytes, at: int) -> bool:
+    """Whether the end of the file, or a sector, or the part of one after an offset, is zeroes: never
+    written."""
+    size = len(data)
+    if size - at >= _TAIL_MIN and not any(data[size - _TAIL_MIN :]):
+        return True
+    for sector in range(at - at % _SECTOR, size, _SECTOR):
+        piece = data[max(sector, at) : min(sector + _SECTOR, size)]
+        is_last = sector + _SECTOR >= size
+        if not any(piece) and (len(piece) >= _ZEROES_MIN or is_last):
+            return True
+    return False
+
+
+def _batches(rest: bytes) -> Iterable[int]:
+    """The batches of all records whose headers can be found in these bytes, wherever they begin."""
+    for at in range(len(rest) - _HEADER.size + 1):
+        if rest[at] & 0x80:
+            _, batch, _, check = _HEADER.unpack_from(rest, at)
+            if check == crc32(rest[at : at + _HEAD.size]):
+                yield batch

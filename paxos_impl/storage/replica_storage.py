@@ -104,10 +104,12 @@ class ReplicaStorage:
         state: Recovered,
         snapshot: int,
         segment_bytes: int,
+        log: WriteAheadLog,
     ) -> None:
+        """`log` is the last segment."""
         self._disk, self._path, self._segment_bytes = disk, path, segment_bytes
         self._segments = segments
-        self._log = WriteAheadLog(disk, _name(path, segments[-1].number))
+        self._log = log
         self._promised = state.promised
         self._snapshot = snapshot
         self._failure: StorageFailed | None = None
@@ -148,16 +150,18 @@ class ReplicaStorage:
         snapshot = FIRST - 1 if image is None else image.slot
         recovery = Recovery(replay)
         recovery.begin(image)
-        segments = await _load_segments(disk, path, recovery, snapshot)
+        segments, last = await _load_segments(disk, path, recovery, snapshot)
         _require_together(path, payloads is not None, segments, recovery, image)
         recovery.add(journalled)
         state = recovery.recovered()
         if not segments:
             first = _Segment(1, _Beginning(FIRST - 1, None), FIRST - 1, 0)
-            await WriteAheadLog(disk, _name(path, 1)).replace([_encode(first.beginning)])
+            last = WriteAheadLog(disk, _name(path, 1))
+            await last.replace([_encode(first.beginning)])
             segments.append(first)
+        assert last is not None, "there is a segment"
         await owner.replace([_encode(mine)])
-        storage = cls(disk, path, segments, mine.incarnation, state, snapshot, segment_bytes)
+        storage = cls(disk, path, segments, mine.incarnation, state, snapshot, segment_bytes, last)
         if journalled:
             await storage.save(journalled)
         if state.image is not None:
@@ -261,19 +265,26 @@ async def _load_image(disk: Disk, path: str) -> Image | None:
         raise WrongStorage(f"{path} is not the snapshot of a replica: {error}") from None
 
 
-async def _load_segments(disk: Disk, path: str, recovery: Recovery, base: int) -> list[_Segment]:
-    """The segments in order; their facts are added to `recovery`. The last one is durable afterwards."""
+async def _load_segments(
+    disk: Disk, path: str, recovery: Recovery, base: int
+) -> tuple[list[_Segment], WriteAheadLog | None]:
+    """The segments in order, and the log of the last one, which is durable afterwards.
+
+    Their facts are added to `recovery`.
+    """
     try:
         names = await disk.list()
     except OSError as error:
         raise StorageFailed(f"the directory can't be read: {error.strerror or error}") from error
     numbers = sorted(int(name[len(path) + 1 :]) for name in names if _is_segment(name, path))
     segments: list[_Segment] = []
+    log: WriteAheadLog | None = None
     for number in numbers:
         name, is_last = _name(path, number), number == numbers[-1]
         if segments and number != segments[-1].number + 1:
             raise DamagedLog(_name(path, segments[-1].number + 1), 0, "this segment of the log is missing")
-        payloads = await _load_segment(disk, name, is_last=is_last)
+        log = WriteAheadLog(disk, name)
+        payloads = await _load_segment(disk, log, name, is_last=is_last)
         beginning = _beginning(payloads, name)
         if not segments and beginning.follows > base:
             raise DamagedLog(
@@ -286,16 +297,15 @@ async def _load_segments(disk: Disk, path: str, recovery: Recovery, base: int) -
         _recall(payloads, name, recovery)
         top = max(beginning.follows, recovery.top)
         segments.append(_Segment(number, beginning, top, sum(map(len, payloads))))
-    return segments
+    return segments, log
 
 
-async def _load_segment(disk: Disk, name: str, *, is_last: bool) -> list[bytes]:
+async def _load_segment(disk: Disk, log: WriteAheadLog, name: str, *, is_last: bool) -> list[bytes]:
     """The records of a segment; only the last one may have a torn tail.
 
     The last one is written again: after a failed sync, data that can be read need not be on the disk, and
     another sync would not write it. The segments before it were synced before the next one was begun.
     """
-    log = WriteAheadLog(disk, name)
     if is_last:
         payloads = await log.load() or []
         await log.replace(payloads)

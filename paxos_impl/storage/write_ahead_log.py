@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ostrakon.paxos_impl.storage.disk import Disk
-from ostrakon.paxos_impl.storage.record import DamagedLog, read_records, records
+from ostrakon.paxos_impl.storage.record import Chain, DamagedLog, read_chain
 
 
 class StorageFailed(Exception):
@@ -27,6 +27,7 @@ class WriteAheadLog:
 
     def __init__(self, disk: Disk, path: str) -> None:
         self._disk, self._path = disk, path
+        self._chain: Chain | None = None
         self._failed: OSError | None = None
 
     async def load(self, *, is_whole: bool = False) -> list[bytes] | None:
@@ -38,12 +39,13 @@ class WriteAheadLog:
         """
         try:
             data = await self._disk.read(self._path)
-            payloads, end = read_records(data, self._path)
+            payloads, end, self._chain = read_chain(data, self._path)
             if end < len(data) and is_whole:
                 raise DamagedLog(self._path, end, "this is not a whole record")
             if end < len(data):
                 await self._disk.truncate(self._path, end)
         except FileNotFoundError:
+            self._chain = Chain()
             return None
         except OSError as error:
             raise self._fail(error) from error
@@ -55,18 +57,23 @@ class WriteAheadLog:
 
         Raises: StorageFailed.
         """
-        await self._write(records(payloads), anew=True)
+        self._chain = Chain()
+        await self._write(payloads, anew=True)
 
     async def append(self, *payloads: bytes) -> None:
         """Add records, durably; after a crash some of the first ones may be there.
 
+        The log must have been loaded or replaced before.
+
         Raises: StorageFailed.
         """
-        await self._write(records(payloads), anew=False)
+        await self._write(payloads, anew=False)
 
-    async def _write(self, data: bytes, *, anew: bool) -> None:
+    async def _write(self, payloads: Sequence[bytes], *, anew: bool) -> None:
         if self._failed is not None:
             raise self._fail(self._failed) from self._failed
+        assert self._chain is not None, f"{self._path} must be loaded before it is added to"
+        data, self._chain = self._chain.records(payloads)
         try:
             if anew:
                 await self._disk.replace(self._path, data)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import Chose, Command, Entry, Fact, Promised, Voted
-from ostrakon.paxos_impl.storage.record import DamagedLog, record
+from ostrakon.paxos_impl.storage.record import DamagedLog, read_chain
 from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WrongStorage
 from ostrakon.paxos_impl.wire.membership import Address, Membership
@@ -99,7 +99,8 @@ async def test_what_a_failed_sync_left_readable_is_written_again_before_it_is_re
     disk = MemoryDisk()
     storage = await ReplicaStorage.recover(disk, THREE, 1)
     disk.failing = errno.EIO
-    disk.written["replica.00000001"] += record(msgspec.msgpack.encode([Promised(Ballot(5, 1))]))
+    _, _, chain = read_chain(bytes(disk.written["replica.00000001"]), "replica.00000001")
+    disk.written["replica.00000001"] += chain.records([msgspec.msgpack.encode([Promised(Ballot(5, 1))])])[0]
     with pytest.raises(StorageFailed):
         await storage.save([Promised(Ballot(6, 1))])
     disk.failing = None

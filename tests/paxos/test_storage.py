@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import re
+import struct
 from contextlib import suppress
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import trio
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from ostrakon.paxos_impl.core import Ballot, Durable, Vote
 from ostrakon.paxos_impl.storage.decree_storage import DecreeStorage
 from ostrakon.paxos_impl.storage.disk import DirectoryInUse, OsDisk, locked
-from ostrakon.paxos_impl.storage.record import DamagedLog, read_records, records
+from ostrakon.paxos_impl.storage.record import Chain, DamagedLog, read_chain, read_records, records
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WriteAheadLog, WrongStorage
 from ostrakon.paxos_impl.wire.membership import Address, Membership
 from tests.paxos.memory_disk import MemoryDisk, PowerLost
@@ -77,6 +79,102 @@ def test_a_tail_of_zeroes_is_a_write_that_never_came() -> None:
     assert read_records(records([b"vote"]) + b"\x00" * 4096, "log") == ([b"vote"], len(records([b"vote"])))
 
 
+SECTOR = 512
+batches = st.lists(
+    st.lists(
+        st.binary(min_size=1, max_size=1500).map(lambda data: data.replace(b"\0", b"x")),
+        min_size=1,
+        max_size=3,
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def written(batches: list[list[bytes]]) -> tuple[bytes, list[int]]:
+    """The contents of a log, and where each batch ends."""
+    chain, data, ends = Chain(), b"", []
+    for batch in batches:
+        more, chain = chain.records(batch)
+        data += more
+        ends.append(len(data))
+    return data, ends
+
+
+@given(batches, st.data())
+def test_a_batch_that_was_being_written_when_power_failed_is_cut_off_in_whatever_form(
+    batches: list[list[bytes]], data: st.DataObject
+) -> None:
+    """The file may have grown, and any of the sectors of the last batch may be missing."""
+    whole, ends = written(batches)
+    begin = ends[-2] if len(ends) > 1 else 0
+    size = data.draw(st.integers(begin, len(whole)))
+    torn = bytearray(whole[:size])
+    sectors = range(begin // SECTOR, (len(torn) + SECTOR - 1) // SECTOR)
+    lost = data.draw(st.sets(st.sampled_from(sectors))) if sectors else set()
+    for sector in lost:
+        first, last = max(sector * SECTOR, begin), min((sector + 1) * SECTOR, len(torn))
+        torn[first:last] = bytes(last - first)
+    torn += bytes(data.draw(st.just(0) | st.integers(4, 700)))
+
+    payloads, _ = read_records(bytes(torn), "log")
+
+    kept = [payload for batch in batches[:-1] for payload in batch]
+    assert payloads[: len(kept)] == kept
+    assert payloads[len(kept) :] == batches[-1][: len(payloads) - len(kept)]
+
+
+@given(batches.filter(lambda batches: len(batches) > 1), st.data())
+def test_a_batch_that_others_follow_was_synced_and_is_never_taken_for_torn(
+    batches: list[list[bytes]], data: st.DataObject
+) -> None:
+    whole, ends = written(batches)
+    number = data.draw(st.integers(0, len(batches) - 2))
+    begin = ends[number - 1] if number else 0
+    first = data.draw(st.integers(begin, ends[number] - 1))
+    last = data.draw(st.integers(first + 1, ends[number]))
+    damaged = whole[:first] + bytes(last - first) + whole[last:]
+
+    if damaged != whole:
+        with pytest.raises(DamagedLog):
+            read_records(damaged, "log")
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=3, max_size=6, unique=True), st.data())
+def test_a_record_that_is_missing_repeated_or_elsewhere_is_noticed(
+    payloads: list[bytes], data: st.DataObject
+) -> None:
+    chain, each = Chain(), list[bytes]()
+    for payload in payloads:
+        more, chain = chain.records([payload])
+        each.append(more)
+    at = data.draw(st.integers(0, len(each) - 2))
+    changed = data.draw(
+        st.sampled_from(
+            (
+                [*each[:at], *each[at + 1 :]],
+                [*each[: at + 1], *each[at:]],
+                [*each[:at], each[at + 1], each[at], *each[at + 2 :]],
+            )
+        )
+    )
+
+    with pytest.raises(DamagedLog, match="does not belong here"):
+        read_records(b"".join(changed), "log")
+
+
+def test_records_of_earlier_versions_are_read_and_added_to() -> None:
+    old = b""
+    for payload in (b"one", b"two"):
+        head = struct.pack(">II", len(payload), crc32(payload))
+        old += head + struct.pack(">I", crc32(head)) + payload
+
+    payloads, end, chain = read_chain(old, "log")
+
+    assert (payloads, end) == ([b"one", b"two"], len(old))
+    assert read_records(old + chain.records([b"three"])[0], "log")[0] == [b"one", b"two", b"three"]
+
+
 # What an instance keeps.
 
 
@@ -111,11 +209,12 @@ async def test_wherever_power_fails_what_was_saved_is_there(operation: int) -> N
 async def test_a_torn_tail_is_cut_and_writing_goes_on_after_it() -> None:
     disk = MemoryDisk()
     log = WriteAheadLog(disk, "log")
-    await log.append(b"whole")
+    await log.replace([b"whole"])
     disk.written["log"] += records([b"torn"])[:-1]
 
-    assert await WriteAheadLog(disk, "log").load() == [b"whole"]
-    await WriteAheadLog(disk, "log").append(b"next")
+    again = WriteAheadLog(disk, "log")
+    assert await again.load() == [b"whole"]
+    await again.append(b"next")
 
     assert await WriteAheadLog(disk, "log").load() == [b"whole", b"next"]
 

@@ -67,6 +67,8 @@ class SimDisk:
         """Told of each operation and its path before it happens; it may kill the process or cut the power."""
         self.decayed = 0
         """How many files were damaged where they lay."""
+        self.disturbed = 0
+        """How many faults that damage data have struck it."""
         self.lost_writes = 0
         """How many files have lost something to power failures."""
         self.locks = FileLocks()
@@ -155,6 +157,7 @@ class SimDisk:
     def disturb(self, fault: DiskFault) -> DiskFault:
         """Let a fault strike from now on; `settle` ends it."""
         self.faulty.faults.append(fault)
+        self.disturbed += 1
         return fault
 
     def settle(self, fault: DiskFault) -> None:
@@ -168,6 +171,11 @@ class SimDisk:
         damaged = decay(kind, [inode for _, inode in sorted(self.names.files.items())], rng)
         self.decayed += damaged
         return damaged
+
+    @property
+    def may_be_damaged(self) -> bool:
+        """Whether a fault may have left other data than a program wrote."""
+        return self.decayed + self.disturbed > 0
 
     def mend(self) -> None:
         """Let every operation succeed again, and everything fit; what is damaged stays damaged."""
