@@ -230,7 +230,7 @@ class ReplicaNode:
     def settle(self) -> None:
         """Serve the last reads, and let a leader send what it has collected."""
         self._step_reads()
-        if type(self.replica.phase) is Leading:  # Other phases ignore the event.
+        if not self.replica.is_settled:
             self._step(Drained())
 
     async def save(self) -> None:

@@ -51,8 +51,9 @@ from ostrakon.paxos_impl.core.multi.message import (
     Propose,
     Tell,
 )
-from ostrakon.paxos_impl.core.multi.phase import PreVoting
+from ostrakon.paxos_impl.core.multi.phase import Leading, PreVoting
 from ostrakon.paxos_impl.core.multi.snapshot import Image
+from ostrakon.paxos_impl.core.multi.state import State
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
 
@@ -252,6 +253,22 @@ def _serve_reads(t: Transition) -> Transition:
         return t
     t = leader.send_heartbeat(t)
     return t if t.state.others else _serve_reads(t)  # A leader alone needs no answer but its own.
+
+
+def is_settled(state: State) -> bool:
+    """Whether the event `Drained` would change nothing and have no effect, so that it can be left out.
+
+    It comes after each batch of events, and a leader that only waits for votes has nothing to do then.
+    """
+    phase = state.phase
+    return not isinstance(phase, Leading) or not (
+        state.queue
+        or phase.changes
+        or phase.announced_index < state.commit_index
+        or phase.next_slot <= phase.last_reported
+        or phase.next_slot < state.configurations[-1].from_slot
+        or not state.has_vote
+    )
 
 
 def _drained(t: Transition) -> Transition:

@@ -89,18 +89,18 @@ def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> T
 def _sent(
     message: object, me: _Me, id: str, cause: str | None, to: tuple[str, ...], about: Batch | None
 ) -> TraceEvent | None:
-    match message:
+    match message:  # The most frequent ones come first.
+        case Propose(ballot, slot, batch):
+            return TraceEvent(*me, "propose_sent", id, cause, to, slot, ballot, batch)
+        case Accepted(ballot, slot):
+            assert about is not None, f"a vote for nothing: {message}"
+            return TraceEvent(*me, "accept_sent", id, cause, to, slot, ballot, about)
         case Prepare(ballot, from_slot):
             return TraceEvent(*me, "prepare_sent", id, cause, to, from_slot, ballot)
         case Promise(ballot, from_slot, votes):
             return TraceEvent(*me, "promise_sent", id, cause, to, from_slot, ballot, accepted=_votes(votes))
         case Nack(ballot, promised):
             return TraceEvent(*me, "nack_sent", id, cause, to, None, ballot, promised=promised)
-        case Propose(ballot, slot, batch):
-            return TraceEvent(*me, "propose_sent", id, cause, to, slot, ballot, batch)
-        case Accepted(ballot, slot):
-            assert about is not None, f"a vote for nothing: {message}"
-            return TraceEvent(*me, "accept_sent", id, cause, to, slot, ballot, about)
         case Heartbeat(ballot, commit_index, 0):
             return TraceEvent(*me, "commit_sent", id, cause, to, commit_index, ballot)
         case Ask(from_slot):
