@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.faults import Package as Package
     from ostrakon.harness.faults import Steady as Steady
     from ostrakon.harness.faults import fault_kinds as fault_kinds
+    from ostrakon.harness.faults.target import latest as latest
     from ostrakon.harness.history import Event as Event
     from ostrakon.harness.history import History as History
     from ostrakon.harness.history import Op as Op
@@ -68,6 +69,7 @@ _MODULES = {
     "harness.lines": ("lines_to", "reads_and_writes"),
     "harness.catalogue": ("find_workload",),
     "harness.faults": ("Package", "Steady", "fault_kinds"),
+    "harness.faults.target": ("latest",),
     "harness.note": ("note",),
     "harness.plan": ("BadPlan", "Deviation", "Fault", "Latency", "Plan", "PlannedOp"),
     "harness.planning": ("plan_for",),

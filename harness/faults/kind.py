@@ -68,7 +68,7 @@ class FaultKind:
     Make it with `dataclasses.replace`.
 
     Example, in a package that offers `lose_dns = "my_package.faults:LOSE_DNS"` in the group
-    `ostrakon.faults`:
+    `ostrakon.faults`::
 
         @contextmanager
         def lost_names(fault: Fault, cluster: Cluster) -> Iterator[ActiveFault]:
