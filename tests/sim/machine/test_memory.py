@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import FrameType
@@ -115,3 +116,38 @@ def test_who_has_collection_turned_off_finds_it_turned_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("how", ["kill", "power_off"])
+def test_what_a_dead_process_leaves_is_cleared_away_without_a_word(
+    how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python says "Exception ignored in ..." of errors in finalizers; of the dead there is nothing to say."""
+
+    class Careful:
+        def __del__(self) -> None:
+            os.remove("/gone")
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            raise RuntimeError("a generator that does not like to end")
+
+    async def program() -> None:
+        careful, file = Careful(), open("/buffered", "w")  # noqa: SIM115
+        file.write("never flushed")
+        async for _ in numbers():
+            await trio.sleep_forever()
+        del careful
+
+    with World(1) as world:
+        machine = world.machine("m")
+        machine.start(program)
+        world.call_later(1, getattr(machine, how))
+        world.run(until_s=2)
+    gc.collect()
+
+    assert capsys.readouterr().err == ""
+    assert machine.disk.files.get("buffered", b"") == b""

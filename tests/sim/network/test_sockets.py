@@ -369,3 +369,34 @@ def test_a_connected_datagram_socket_answers_and_too_large_is_refused() -> None:
             await trio.socket.socket(type=socket.SOCK_DGRAM).bind(("127.0.0.1", PORT))
 
     run_one(program)
+
+
+@pytest.mark.parametrize(("limit_ms", "broken"), [(2000, True), (0, False)])
+def test_the_user_timeout_strikes_a_window_that_stays_shut(limit_ms: int, broken: bool) -> None:
+    """Without it Linux probes for ever, as long as the peer's system answers."""
+    ended: list[tuple[str, float]] = []
+
+    async def server() -> None:
+        await trio.serve_tcp(lambda stream: trio.sleep_forever(), PORT)
+
+    async def client() -> None:
+        await trio.sleep(0.1)
+        stream = await trio.open_tcp_stream("server", PORT)
+        if limit_ms:
+            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit_ms)
+        began_s = trio.current_time()
+        with trio.move_on_after(60) as waiting:
+            try:
+                await stream.send_all(bytes(10_000_000))
+            except trio.BrokenResourceError as error:
+                ended.append((type(error.__cause__).__name__, trio.current_time() - began_s))
+        if waiting.cancelled_caught:
+            ended.append(("waits", 60))
+
+    with World(1) as world:
+        world.machine("server").start(server)
+        done = world.machine("client").start(client)
+        world.run(stop=lambda: done.done)
+
+    assert [name for name, _ in ended] == ["TimeoutError" if broken else "waits"]
+    assert not broken or 2 <= ended[0][1] < 3

@@ -122,6 +122,7 @@ def _step(runner: Any, task: Any, context: dict[str, Any]) -> None:
     task._next_send_fn = task._next_send = None
     try:
         trap = task.context.run(send, sent)
+        sent = None  # What was cancelled holds this frame, by those between; it must not be held in turn.
     except StopIteration as stop:
         ended: Outcome[Any] = Value(stop.value)
     except BaseException as error:
@@ -139,8 +140,9 @@ def _step(runner: Any, task: Any, context: dict[str, Any]) -> None:
             _obey(runner, task, trap)
         del context["task"]
         return
+    sent = None
     runner.task_exited(task, ended)
-    del context["task"]
+    del context["task"], ended
 
 
 def _without_ours(error: BaseException) -> Any:
