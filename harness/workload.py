@@ -217,7 +217,8 @@ class Workload:
     """Fields of `Plan` that suit it when nothing else is asked for."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The options of a plan that it knows, by name, each with what it means; others are refused."""
-    leeway: Leeway = Leeway()
+    leeway: Leeway | None = None
+    """How far search may depart from the usual; None: plans are about as large as `defaults` make them."""
     busy_s: float = math.inf
     """For how long from the start there is something for faults to strike; they begin within that time."""
     timeout_s: float = 1.0

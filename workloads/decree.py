@@ -38,7 +38,7 @@ from ostrakon.harness.history import History, Op, Trace
 from ostrakon.harness.plan import BadPlan, Latency, Plan
 from ostrakon.harness.sim.machine.buggify import sometimes
 from ostrakon.harness.substrates.framing import LengthPrefixed
-from ostrakon.harness.workload import Refused, Site, Workload
+from ostrakon.harness.workload import Leeway, Refused, Site, Workload
 from ostrakon.paxos_impl.client import decree as paxos
 from ostrakon.paxos_impl.core import RULES, Chosen, Outcome, Unknown
 from ostrakon.paxos_impl.core import Refused as RefusedByPaxos
@@ -246,4 +246,5 @@ DECREE = Workload(
         "schedule": "each step of a small world, as `ostrakon explore` writes it; on the model only",
     },
     defaults={"rate": 20.0, "time_limit_s": 1.0, "latency": Latency("uniform", 1.0, 20.0)},
+    leeway=Leeway(),
 )

@@ -85,8 +85,8 @@ def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
         return "invalid", f"{failed} of {tally.trials} trials failed, in {ways}"
     if tally.trials == 0:
         return "unknown", "nothing was tried"
-    empty = sum(finding.count for finding in tally.unknowns if finding.reason == NO_EVIDENCE)
-    if puzzles := [finding for finding in tally.unknowns if finding.reason != NO_EVIDENCE]:
+    empty = sum(finding.count for finding in tally.unknowns if _shows_too_little(finding))
+    if puzzles := [finding for finding in tally.unknowns if not _shows_too_little(finding)]:
         count = tally.verdicts["unknown"] - empty
         return "unknown", f"{count} of {tally.trials} trials could not be judged, mostly: {puzzles[0].why}"
     if empty > tally.trials / 2:
@@ -100,6 +100,11 @@ def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
         besides.append(f"{mended} had failed in ways that do not fail any more")
     why = f"{tally.verdicts['valid']} of {tally.trials} trials were valid"
     return "valid", "; ".join([why, *besides])
+
+
+def _shows_too_little(finding: Finding) -> bool:
+    """Whether nothing could go wrong in these trials; others of the campaign may have what they lack."""
+    return set(finding.reason.split(" · ")) <= {NO_EVIDENCE, "no evidence", "inert fault"}
 
 
 def replay_line(folder: str) -> str:

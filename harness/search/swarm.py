@@ -20,6 +20,7 @@ from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
 from ostrakon.harness.faults import draw_faults, find_fault
 from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
+from ostrakon.harness.planning import plan_for
 from ostrakon.harness.reference import is_reference
 from ostrakon.harness.search.recipe import RECIPES, Recipe
 from ostrakon.harness.search.variation import varied
@@ -33,6 +34,10 @@ _BUGGIFY = (0.0, 0.0, 0.3)
 """How many of a program's rare branches are at work, in one plan or another."""
 _LIVENESS_S, _BESIEGED = 20.0, 0.125
 """Within what time clients must succeed in a trial of liveness, and what part of trials is that."""
+_USUAL_TIME = 0.3, 1.2
+"""How long a plan lasts in which all is as usual, as a part of what is usual."""
+_USUAL_LATENCY_MS_MAX = 20.0
+"""Time-outs of programs on one network are mostly longer than a few such latencies."""
 _LATENCIES: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ...] = (
     "constant",
     "uniform",
@@ -116,7 +121,8 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def _is_besieged(self, seed: int) -> bool:
         """Whether this is to be a trial of liveness; a seeded bug that it takes to see says so itself."""
-        may_be = self.substrate == "sim" and self.bug is None
+        # Who does not say how far plans may go does not say either that a bare majority must suffice.
+        may_be = self.substrate == "sim" and self.bug is None and self._leeway is not None
         is_drawn = _rng("liveness", seed).random() < _BESIEGED
         return may_be and is_drawn and find_workload(self.workload).judges_liveness
 
@@ -128,7 +134,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {"workload": find_workload(self.workload).name, "source": self.workload}
 
     @cached_property
-    def _leeway(self) -> Leeway:
+    def _leeway(self) -> Leeway | None:
         return find_workload(self.workload).leeway
 
     @cached_property
@@ -145,12 +151,44 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return varied(rng.choice(self._scenarios), rng)
 
     def _draw(self, rng: random.Random, recipe: Recipe, seed: int) -> Plan:
+        if self._leeway is None:
+            return self._draw_usual(rng, recipe, seed)
+        return self._draw_within(self._leeway, rng, recipe, seed)
+
+    def _draw_usual(self, rng: random.Random, recipe: Recipe, seed: int) -> Plan:
+        """A plan about as large as those of the workload's own tests, which have the evidence that it needs.
+
+        Half of them have faults as a test has them; the others those of the recipe.
+        """
+        workload = find_workload(self.workload)
+        given = {"nodes": self.nodes, "time_limit_s": self.time_limit_s, "options": dict(self.options)}
+        usual = plan_for(workload, seed=seed, **{**self._subject_source, **given})
+        if self.nodes is None and "nodes" not in workload.defaults:
+            usual = msgspec.structs.replace(usual, nodes=rng.choice(recipe.nodes))
+        if self.time_limit_s is None:
+            time_limit_s = round(usual.time_limit_s * _log_uniform(rng, *_USUAL_TIME), 2)
+            usual = msgspec.structs.replace(usual, time_limit_s=time_limit_s)
+        offered = list(SURVIVABLE if self.kinds is None else self.kinds)
+        if rng.random() < 0.5:
+            kinds = rng.sample(offered, min(len(offered), rng.randint(1, 3)))
+            faults = draw_faults(rng, usual.names, kinds, usual.time_limit_s)
+        else:
+            latency = _draw_latency(rng, recipe, _USUAL_LATENCY_MS_MAX)
+            usual = msgspec.structs.replace(usual, latency=latency, deviations=_draw_deviations(rng, recipe))
+            faults = _draw_faults(rng, recipe, usual, self.kinds)
+        return msgspec.structs.replace(usual, faults=tuple(faults), buggify=rng.choice(_BUGGIFY))
+
+    @property
+    def _subject_source(self) -> dict[str, Any]:
+        return {"source": self.workload} if is_reference(self.workload) else {}
+
+    def _draw_within(self, leeway: Leeway, rng: random.Random, recipe: Recipe, seed: int) -> Plan:
         nodes = self.nodes if self.nodes is not None else rng.choice(recipe.nodes)
         time_limit_s = self.time_limit_s
         if time_limit_s is None:
             time_limit_s = round(_log_uniform(rng, *recipe.time_limit_s), 2)
-            time_limit_s = max(time_limit_s, self._leeway.time_limit_s_min)
-        least, most = self._leeway.ops
+            time_limit_s = max(time_limit_s, leeway.time_limit_s_min)
+        least, most = leeway.ops
         ops = rng.randint(least, most * 3 // 2 if recipe.shift_ms else most)
         plan = Plan(
             **self._subject,
@@ -160,7 +198,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             rate=round(ops / time_limit_s, 1),
             time_limit_s=time_limit_s,
             options=dict(self.options),
-            latency=_draw_latency(rng, recipe, self._leeway.latency_ms_max),
+            latency=_draw_latency(rng, recipe, leeway.latency_ms_max),
             deviations=_draw_deviations(rng, recipe),
         )
         faults = _draw_faults(rng, recipe, plan, self.kinds)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace as with_parts
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +17,15 @@ from msgspec.structs import replace
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.faults import FAULTS, find_fault
 from ostrakon.harness.faults.registry import SURVIVABLE
-from ostrakon.harness.plan import decode_plan, encode_plan
+from ostrakon.harness.generator import OpRequest, mix, repeat, stagger
+from ostrakon.harness.plan import Plan, decode_plan, encode_plan
+from ostrakon.harness.search.outcome import Outcome
 from ostrakon.harness.search.recipe import RECIPES, Recipe
+from ostrakon.harness.search.summary import judge
 from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.tally import Tally
 from ostrakon.workloads.scenarios import SCENARIOS
+from tests.trial.toy import toy
 
 SEEDS = st.integers(0, 2**32)
 SWARM = Swarm(workload="decree")
@@ -59,6 +66,7 @@ def test_trials_that_are_drawn_are_short_and_longer_than_their_faults(seed: int)
 @given(SEEDS, st.sampled_from(["register", "registry"]))
 def test_plans_keep_within_the_leeway_of_their_workload(seed: int, name: str) -> None:
     leeway = find_workload(name).leeway
+    assert leeway is not None
     plan = Swarm(workload=name, options={"x": 1}).plan(seed)
 
     least, most = leeway.ops
@@ -169,3 +177,40 @@ def test_a_recipe_without_a_share_is_not_drawn() -> None:
     shares = [1.0 if recipe.name == "storm" else 0.0 for recipe in SWARM.recipes]
 
     assert {SWARM.recipe_of(seed, shares).name for seed in range(50)} == {"storm"}
+
+
+STRANGER = with_parts(
+    toy(),
+    generator=lambda plan, rng: stagger(
+        1 / plan.rate, mix(repeat(OpRequest("read")), repeat(OpRequest("write")), rng=rng), rng=rng
+    ),
+    leeway=None,
+    defaults={"nodes": 2},
+)
+
+
+def test_plans_for_a_workload_without_leeway_are_about_as_large_as_its_tests() -> None:
+    swarm = Swarm(workload=f"{Path(__file__)}::STRANGER")
+    plans = [swarm.plan(seed) for seed in range(60)]
+
+    assert {plan.nodes for plan in plans} == {2}
+    assert all(plan.rate * plan.time_limit_s >= 30 for plan in plans)
+    assert all(plan.liveness_s is None for plan in plans)
+    assert all(plan.workload == "toy" and plan.reference == swarm.workload for plan in plans)
+    assert len({fault.kind for plan in plans for fault in plan.faults}) > 5
+    assert swarm.plan(7) == swarm.plan(7)
+
+
+def test_a_trial_that_shows_too_little_does_not_spoil_a_campaign() -> None:
+    outcomes = [Outcome(seed=seed, recipe="quiet", valid="valid") for seed in range(8)]
+    plan = Plan(workload="toy", seed=1)
+    for seed, reason in ((8, "no evidence"), (9, "no evidence · inert fault")):
+        outcomes.append(
+            Outcome(seed=seed, recipe="quiet", valid="unknown", reason=reason, why="a read", plan=plan)
+        )
+    tally = Tally()
+    for outcome in outcomes:
+        tally.add(outcome, "toy")
+
+    assert judge(tally, None) == ("valid", "8 of 10 trials were valid; 2 showed nothing")
+    assert judge(Tally(verdicts=Counter(valid=1, unknown=2), findings=tally.findings), None)[0] == "unknown"

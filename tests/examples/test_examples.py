@@ -1,0 +1,63 @@
+"""The examples are short, sound as they are, and wrong with the bugs that were planted in them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ostrakon import Workload, find_workload, plan_for, run
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PROGRAMS = {
+    "backup_store/test_store.py::STORE": "partition,kill",
+    "lease_server/test_leases.py::LEASES": "kill,clocks",
+    "job_journal/test_journal.py::JOBS": "kill,power_loss,crash_at_sync",
+    "raft/test_raft.py::RAFT": "partition,kill",
+    "two_phase_commit/test_commit.py::COMMIT": "partition,kill,power_loss",
+}
+LINES_MAX = 25
+
+
+@pytest.fixture(autouse=True)
+def modules_of_examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the examples import is theirs, and forgotten afterwards."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(EXAMPLES)):
+            del sys.modules[name]
+
+
+def example(reference: str) -> Workload:
+    return find_workload(f"{EXAMPLES}/{reference}")
+
+
+@pytest.mark.parametrize("reference", PROGRAMS)
+def test_a_chaos_test_is_short(reference: str) -> None:
+    text = (EXAMPLES / reference.partition("::")[0]).read_text()
+
+    assert len([line for line in text.splitlines() if line.strip()]) <= LINES_MAX
+
+
+@pytest.mark.parametrize("reference", PROGRAMS)
+def test_a_sound_program_is_found_to_be_wrong_in_nothing(reference: str) -> None:
+    workload = example(reference)
+    trials = [
+        run(plan_for(workload, seed=seed, nemesis=PROGRAMS[reference]), workload=workload)
+        for seed in range(3)
+    ]
+
+    assert "invalid" not in {trial.valid for trial in trials}, [trial.headline for trial in trials]
+    assert "valid" in {trial.valid for trial in trials}, [trial.headline for trial in trials]
+
+
+@pytest.mark.parametrize("reference", PROGRAMS)
+def test_every_planted_bug_is_told_in_a_sentence(reference: str) -> None:
+    bugs = example(reference).bugs
+
+    assert len(bugs) >= 2
+    assert all(bug.about and bug.breakage == name for name, bug in bugs.items())
