@@ -18,15 +18,11 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import trio
-from trio.lowlevel import Abort
-
 from ostrakon.harness.sim.disk.disk_fault import Decay, DiskFault, FaultyDisk, decay
 from ostrakon.harness.sim.disk.file_locks import FileLocks
 from ostrakon.harness.sim.disk.inode import Inode, Resize, Write
 from ostrakon.harness.sim.disk.names import Names
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS
-from ostrakon.harness.sim.runtimes.trio.run import Trap, park
 from ostrakon.harness.substrates.errors import injected_error
 from ostrakon.harness.substrates.latency import Exponential, Latency
 
@@ -34,8 +30,6 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.disk.host import Host, Owner
 
 Operation = Literal["read", "write", "sync"]
-_UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
-_FOR_EVER = Trap(lambda _: Abort.SUCCEEDED)
 
 
 class Sync(NamedTuple):
@@ -279,9 +273,8 @@ class SimDisk:
 
     async def wait(self) -> None:
         """The time it takes the device; like a system call, it cannot be cancelled."""
-        process, task = self._kernel.current, trio.lowlevel.current_task()
-        self._kernel.call_at(self._kernel.now_ns + self.delay_ns(), process.reschedule, task)
-        await park(_UNCANCELLABLE)
+        process: Owner = self._kernel.current
+        await process.wait_ns(self.delay_ns())
         await self._require_alive(process)
 
     def delay_ns(self) -> int:
@@ -316,22 +309,20 @@ class SimDisk:
         return self._machine.world.rng("disk", self._machine.name)
 
     async def _begin(self, operation: Operation, path: str, growth: int = 0) -> None:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        process = self._kernel.current
-        if not process.is_alone:
-            await trio.lowlevel.cancel_shielded_checkpoint()
+        process: Owner = self._kernel.current
+        await process.checkpoint()
         await self._require_alive(process)
         if self._kernel.choice_log is not None:
             self._kernel.note_choice("disk", operation, path, growth)
         if self.on_operation is not None:
             self.on_operation(operation, path)
             if not process.alive:
-                await park(_FOR_EVER)
+                await process.wait_cancelled()
         if operation != "sync":  # That fails when it is tried, after its time.
             self.check(operation, growth)
 
     async def _require_alive(self, process: Owner) -> None:
         """A process that was killed, or whose world has ended, is being unwound: nothing of it may show."""
         if self._machine.world.closing or not process.alive:
-            await trio.lowlevel.checkpoint_if_cancelled()
+            await process.checkpoint_if_cancelled()
             raise OSError(errno.EIO, "this process is gone")

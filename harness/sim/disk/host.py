@@ -6,11 +6,9 @@ The classes behind these protocols are in `sim/machine`, which is built on the d
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from trio.lowlevel import Task
-
     from ostrakon.harness.sim.disk.disk import SimDisk
     from ostrakon.harness.sim.disk.open_file import SimFile
     from ostrakon.harness.sim.kernel.clock import Clock
@@ -68,5 +66,14 @@ class Owner(Protocol):
     def require_alive(self) -> None:
         """Raises: OSError if it was killed or its world is closing: nothing of it may show."""
 
-    def reschedule(self, task: Task, value: Any = None) -> None:
-        """Wake one of its tasks that is parked."""
+    async def checkpoint(self) -> None:
+        """Give in to a cancellation, and let other tasks of it go first, if there are any."""
+
+    async def checkpoint_if_cancelled(self) -> None:
+        """Give in to a cancellation."""
+
+    async def wait_ns(self, delay_ns: int) -> None:
+        """Let the task at work wait for so much true time, as for a system call: it cannot be cancelled."""
+
+    async def wait_cancelled(self) -> None:
+        """Let the task at work wait until it is cancelled."""

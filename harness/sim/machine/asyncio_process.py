@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,31 @@ class AsyncioProcess(Process):
         if not self.queued and self.can_run:
             self.queued = True
             self._kernel.ready.append(self)
+
+    async def checkpoint(self) -> None:
+        """Let other tasks of this process go first, if there are any."""
+        if not self.is_alone:
+            await asyncio.sleep(0)
+
+    async def checkpoint_if_cancelled(self) -> None:
+        """Nothing: asyncio raises a cancellation where a task waits."""
+
+    async def wait_ns(self, delay_ns: int) -> None:
+        """Let the task at work wait for so much true time; a cancellation is raised when it is over."""
+        done = self.event_loop.create_future()
+        self._kernel.call_at(self._kernel.now_ns + delay_ns, self.reschedule, done)
+        cancelled: asyncio.CancelledError | None = None
+        while not done.done():
+            try:
+                await asyncio.shield(done)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    async def wait_cancelled(self) -> None:
+        """Let the task at work wait until it is cancelled."""
+        await self.event_loop.create_future()
 
     def wake(self) -> None:
         """Let it run before time moves on, unless it is running."""

@@ -169,6 +169,22 @@ class Process:
         """Wake what waits in this process, from anywhere in the simulation."""
         raise NotImplementedError
 
+    async def checkpoint(self) -> None:
+        """Give in to a cancellation, and let other tasks of this process go first, if there are any."""
+        raise NotImplementedError
+
+    async def checkpoint_if_cancelled(self) -> None:
+        """Give in to a cancellation."""
+        raise NotImplementedError
+
+    async def wait_ns(self, delay_ns: int) -> None:
+        """Let the task at work wait for so much true time, as for a system call: it cannot be cancelled."""
+        raise NotImplementedError
+
+    async def wait_cancelled(self) -> None:
+        """Let the task at work wait until it is cancelled."""
+        raise NotImplementedError
+
     def set_alarm(self) -> None:
         """Have the kernel wake this process at its next deadline, by the clock as it goes now."""
         self._alarm_ns = NEVER_NS if self._deadline_s == inf else self._clock.true_ns(self._deadline_s)

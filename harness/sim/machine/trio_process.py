@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 from outcome import Error, Outcome
-from trio.lowlevel import Task
+from trio.lowlevel import Abort, Task
 
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
 from ostrakon.harness.sim.machine.process import Process, Program, Waits, contains
-from ostrakon.harness.sim.runtimes.trio.run import TrioRun
+from ostrakon.harness.sim.runtimes.trio.run import Trap, TrioRun, park
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.machine.machine import Machine
+
+
+_UNCANCELLABLE = Trap(lambda _: Abort.FAILED)
+_UNTIL_CANCELLED = Trap(lambda _: Abort.SUCCEEDED)
 
 
 class TrioProcess(Process):
@@ -49,6 +53,25 @@ class TrioProcess(Process):
         if not self.queued and self.can_run:
             self.queued = True
             self._kernel.ready.append(self)
+
+    async def checkpoint(self) -> None:
+        """Give in to a cancellation, and let other tasks of this process go first, if there are any."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if not self.is_alone:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def checkpoint_if_cancelled(self) -> None:
+        """Give in to a cancellation."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def wait_ns(self, delay_ns: int) -> None:
+        """Let the task at work wait for so much true time; it cannot be cancelled."""
+        self._kernel.call_at(self._kernel.now_ns + delay_ns, self.reschedule, trio.lowlevel.current_task())
+        await park(_UNCANCELLABLE)
+
+    async def wait_cancelled(self) -> None:
+        """Let the task at work wait until it is cancelled."""
+        await park(_UNTIL_CANCELLED)
 
     def set_alarm(self) -> None:
         """Have the kernel wake this process at its next deadline, or when someone waits for quiet."""

@@ -85,6 +85,10 @@ class Owner(disk.Owner, Protocol):
     @property
     def mailbox(self) -> Mailbox: ...
     @property
+    def event_loop(self) -> Any:
+        """Its event loop, if it runs asyncio."""
+
+    @property
     def alive(self) -> bool: ...
     @property
     def is_alone(self) -> bool:

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import trio
-from trio.lowlevel import Abort, Task
+from trio.lowlevel import Abort
 
 from ostrakon.harness.sim.network.hold import InFlight
 from ostrakon.harness.sim.network.link import Link
@@ -32,7 +32,8 @@ class Mailbox:
         self._network = process.machine.world.network
         self._kernel = self._network.kernel
         self._waiting: deque[tuple[str, Any]] = deque()
-        self._receiver: Task | None = None
+        self._receiver: Any = None
+        self._loop = process.event_loop
         self._routes: dict[str, Link] = {}
         self._to_receive = Trap(self._stop_receiving)
 
@@ -51,6 +52,8 @@ class Mailbox:
 
     async def receive(self) -> tuple[str, Any]:
         """Wait for a message; returns the sender's name and the message."""
+        if self._loop is not None:
+            return await self._receive_in(self._loop)
         if is_cancelled():
             await trio.lowlevel.checkpoint_if_cancelled()
         if self._waiting:
@@ -61,6 +64,23 @@ class Mailbox:
             raise trio.BusyResourceError("another task is already receiving from this mailbox")
         self._receiver = trio.lowlevel.current_task()
         received: tuple[str, Any] = await park(self._to_receive)
+        return received
+
+    async def _receive_in(self, loop: Any) -> tuple[str, Any]:
+        """The same in an event loop of asyncio."""
+        if self._waiting:
+            return self._waiting.popleft()
+        if self._receiver is not None:
+            raise RuntimeError("another task is already receiving from this mailbox")
+        self._receiver = future = loop.create_future()
+        try:
+            received: tuple[str, Any] = await future
+        except BaseException:
+            if future.done() and not future.cancelled():
+                self._waiting.appendleft(future.result())  # It came at the last moment, and is for the next.
+            elif self._receiver is future:
+                self._receiver = None
+            raise
         return received
 
     def _dispatch(self, route: Link, message: Any) -> None:

@@ -499,3 +499,55 @@ def test_a_killed_process_leaves_no_complaints(capfd: pytest.CaptureFixture[str]
     gc.collect()
 
     assert capfd.readouterr() == ("", "")
+
+
+# What a workload gives its programs.
+
+
+def test_the_disk_of_a_site_is_used_from_asyncio() -> None:
+    async def program(disk: Any) -> tuple[bytes, float]:
+        await disk.append("log", b"one")
+        await disk.sync("log")
+        await disk.replace("other", b"two")
+        assert await disk.list() == ["log", "other"]
+        sync = asyncio.create_task(disk.sync("log"))
+        await asyncio.sleep(0)
+        sync.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sync
+        return await disk.read("log"), asyncio.get_running_loop().time()
+
+    with World(1) as world:
+        machine = world.machine("alone")
+        process = machine.start(lambda: program(machine.disk))
+        world.run()
+
+    assert process.error is None
+    content, time_s = process.value
+    assert content == b"one"
+    assert time_s > 3 * 0.0002
+
+
+def test_messages_reach_the_mailbox_of_an_asyncio_process() -> None:
+    async def echo(world: World) -> None:
+        mailbox = world.machines["echo"].process.mailbox  # type: ignore[union-attr]
+        while True:
+            sender, message = await mailbox.receive()
+            mailbox.send(sender, message.upper())
+
+    async def ask(world: World) -> list[Any]:
+        mailbox = world.machines["asker"].process.mailbox  # type: ignore[union-attr]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await mailbox.receive()
+        for word in ("one", "two"):
+            mailbox.send("echo", word)
+        return sorted([await mailbox.receive() for _ in range(2)])
+
+    with World(1) as world:
+        world.machine("echo").start(lambda: echo(world), runtime="asyncio")
+        process = world.machine("asker").start(lambda: ask(world), runtime="asyncio")
+        world.run(stop=lambda: process.done)
+
+    assert process.error is None
+    assert process.value == [("echo", "ONE"), ("echo", "TWO")]
