@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.kernel.clock import Clock as Clock
     from ostrakon.harness.sim.kernel.errors import NotSimulated as NotSimulated
     from ostrakon.harness.sim.kernel.errors import SimulationError as SimulationError
+    from ostrakon.harness.sim.kernel.errors import UnsupportedAsyncio as UnsupportedAsyncio
     from ostrakon.harness.sim.kernel.errors import UnsupportedTrio as UnsupportedTrio
     from ostrakon.harness.sim.kernel.schedule import DelayBounded as DelayBounded
     from ostrakon.harness.sim.kernel.schedule import PriorityChanges as PriorityChanges
@@ -57,7 +58,7 @@ _MODULES = {
     "disk.disk_fault": ("Budget", "DiskFault"),
     "kernel.choice_log": ("Choice", "ChoiceLog", "Diverged", "check_determinism"),
     "kernel.clock": ("Clock",),
-    "kernel.errors": ("NotSimulated", "SimulationError", "UnsupportedTrio"),
+    "kernel.errors": ("NotSimulated", "SimulationError", "UnsupportedAsyncio", "UnsupportedTrio"),
     "kernel.schedule": ("DelayBounded", "PriorityChanges", "RandomSchedule", "Schedule", "draw_schedule"),
     "kernel.watchdog": ("EndlessLoop",),
     "machine.buggify": ("sometimes",),

@@ -21,6 +21,10 @@ class UnsupportedTrio(SimulationError):
     """The installed Trio is not built as the simulator needs it."""
 
 
+class UnsupportedAsyncio(SimulationError):
+    """The asyncio of this Python is not built as the simulator needs it."""
+
+
 class NotSimulated(RuntimeError):
     """A simulated program reached for the real world; the message says what to use instead.
 

@@ -13,6 +13,7 @@ from ostrakon.harness.sim.machine.process import Process, Program, Waits
 from ostrakon.harness.sim.network.plain_socket import endpoint_of
 from ostrakon.harness.sim.runtimes.asyncio.run import AsyncioRun
 from ostrakon.harness.sim.runtimes.asyncio.selector import Interest
+from ostrakon.harness.sim.runtimes.asyncio.self_test import check_asyncio
 from ostrakon.harness.sim.runtimes.trio.run import aside, forget_hooks, step_aside, step_back
 from ostrakon.harness.sim.sandbox.sandbox import include_asyncio
 
@@ -35,6 +36,7 @@ class AsyncioProcess(Process):
         super().__init__(kernel, machine, incarnation)
         self.clock = machine.clock
         include_asyncio()
+        check_asyncio()
         self._run = AsyncioRun(self, program, shuffle=shuffle)
         kernel.make_ready(self)
 

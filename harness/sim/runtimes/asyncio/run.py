@@ -229,6 +229,9 @@ class AsyncioRun:
         """It is over. What is left of it need not wait for the garbage collector."""
         self._life.close()
         self._main = None
+        self._close_quietly()
+
+    def _close_quietly(self) -> None:
         # The operating system closes what it has left open. Nobody needs to be warned of that.
         for transport in list(self.loop._transports.values()):
             if (tls := getattr(transport.get_protocol(), "_app_transport", None)) is not None:
@@ -239,6 +242,7 @@ class AsyncioRun:
         """Give up on a program that will not end. asyncio is not to complain when it is thrown away."""
         for task in tasks_of(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._close_quietly()
         _abandoned.append(self)
 
     @property
