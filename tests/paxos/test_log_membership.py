@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ostrakon.paxos_impl.core.ballot import Ballot
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
 from ostrakon.paxos_impl.core.multi import (
     CLUSTER,
+    Cell,
     Changed,
     Command,
     Configuration,
     Decline,
+    Drained,
     Learned,
+    Log,
     Member,
     Received,
+    Recovered,
     Rejected,
+    Replica,
+    Send,
     Submitted,
 )
+from ostrakon.paxos_impl.core.multi.command import Queued
 from ostrakon.paxos_impl.core.multi.configuration import ALPHA, founded_by, in_force, is_change, since
 from ostrakon.paxos_impl.core.multi.leader import WINDOW
 from ostrakon.paxos_impl.core.multi.message import Heartbeat, Prepare, PreVote, Propose
@@ -437,3 +445,19 @@ def test_members_hear_from_who_leads_though_they_do_not_know_it_yet() -> None:
     world.step(2, Received(Heartbeat(Ballot(5, 7), 3, 1), 7, "n7.0.1"))
 
     assert world.nodes[2].replica.leader == 7
+
+
+def test_a_leader_does_not_wait_to_propose_in_slots_that_it_has_learned_from_others() -> None:
+    """The promise of the other member of the new configuration came late, and is about slots from 19 on."""
+    noop = Vote(Ballot(2, 2), ())
+    log = Log.of({slot: Cell(noop, noop) for slot in range(1, 19)})
+    newest = Configuration(1, (Member(2), Member(3)), 4, from_slot=17)
+    replica = Replica.recover(3, newest, state=Recovered(Ballot(3, 3), log, 18))
+    leading = Leading(Ballot(3, 3), next_slot=17, last_reported=17, promisers={3: 1, 2: 19})
+    command = Queued(Command("c", 1, "x"), 20)
+    replica = msgspec.structs.replace(replica, phase=leading, queue=(command,), applied=18)
+
+    _, effects = replica.step(Drained())
+
+    proposed = [effect.message for effect in effects if isinstance(effect, Send)]
+    assert Propose(Ballot(3, 3), 19, (command.command,)) in proposed

@@ -265,7 +265,7 @@ def is_settled(state: State) -> bool:
         state.queue
         or phase.changes
         or phase.announced_index < state.commit_index
-        or phase.next_slot <= phase.last_reported
+        or phase.next_slot <= max(phase.last_reported, state.commit_index)
         or phase.next_slot < state.configurations[-1].from_slot
         or not state.has_vote
     )

@@ -103,6 +103,7 @@ def propose_queued(t: Transition) -> Transition:
 
     Called once for all events that came in together, so that their commands share a batch.
     """
+    t = _skip_chosen(t)
     while isinstance(phase := t.state.phase, Leading) and phase.next_slot <= t.state.commit_index + WINDOW:
         state, slot = t.state, phase.next_slot
         is_needed = slot <= phase.last_reported or slot < state.configurations[-1].from_slot
@@ -117,6 +118,19 @@ def propose_queued(t: Transition) -> Transition:
         elif votes is not None or filler is not None:
             t = _propose(t, slot, state.rules.safe_value(votes or (), filler))
     return t
+
+
+def _skip_chosen(t: Transition) -> Transition:
+    """Go on above the slots that the leader has learned from other replicas since it was elected.
+
+    To propose there again would be safe, but the leader might wait for it for ever: promises that came late
+    may be about later slots only, so that no quorum ever promises anything about these.
+    """
+    phase, index = t.state.phase, t.state.commit_index
+    if not isinstance(phase, Leading) or phase.next_slot > index:
+        return t
+    reports = {slot: votes for slot, votes in phase.reports.items() if slot > index}
+    return t.update(phase=replace(phase, next_slot=index + 1, reports=reports))
 
 
 def _past(phase: Leading, slot: int) -> Leading:
