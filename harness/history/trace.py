@@ -15,7 +15,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `event` is one of: restart, prepare_sent, promise_sent, nack_sent, propose_sent, accept_sent (a
     vote), learned, applied, persisted, config_active, snapshot_taken, snapshot_installed, compacted,
     leading, lease_held, lease_read, lease_acquired, lease_expired, registry_assign. Which fields it has
-    depends on that; see ARCHITECTURE.md.
+    depends on that; docs/reference/formats.md lists them.
     """
 
     time: int
