@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ostrakon.paxos_impl.cli.client_options import ClientOptions, asks
-from ostrakon.paxos_impl.cli.exits import NOT_DONE
+from ostrakon.paxos_impl.cli.exits import NOT_DONE, say
 from ostrakon.paxos_impl.cli.member import Kind, Member, as_joiner, as_member
 from ostrakon.paxos_impl.cli.members import members, promote, remove
 from ostrakon.paxos_impl.cli.operations import OPERATIONS
+from ostrakon.paxos_impl.cli.tuning import Tuning, with_tuning
 
 if TYPE_CHECKING:
     from ostrakon.paxos_impl.cli.service_options import Service
@@ -55,7 +56,8 @@ _groups = click.option(
 @kv.command()
 @as_member
 @_groups
-def serve(member: Member, groups: int) -> None:
+@with_tuning
+def serve(member: Member, groups: int, tuning: Tuning) -> None:
     """Run a replica of the store.
 
     It registers, waits until the cluster is complete, and serves until stopped. After any crash, started
@@ -65,27 +67,29 @@ def serve(member: Member, groups: int) -> None:
     operation can only use keys of one group. Keys with the same part in braces are in the same group, as {x}1
     and {x}2.
     """
-    _run(member, joins=False, groups=groups)
+    _run(member, tuning, joins=False, groups=groups)
 
 
 @kv.command()
 @as_joiner
 @_groups
-def join(member: Member, groups: int) -> None:
+@with_tuning
+def join(member: Member, groups: int, tuning: Tuning) -> None:
     """Run a further replica in an existing cluster.
 
     The replica is added as a learner: it follows the log and has no vote until `paxos kv promote` gives it
     one. After any crash, started again with the same --listen and --data, it is the same replica. A replica
     that has lost its data must join again, as a new one.
     """
-    _run(member, joins=True, groups=groups)
+    _run(member, tuning, joins=True, groups=groups)
 
 
-def _run(member: Member, *, joins: bool, groups: int) -> None:
+def _run(member: Member, tuning: Tuning, *, joins: bool, groups: int) -> None:
     from random import SystemRandom
 
+    from ostrakon.paxos_impl.kv.store import Store
     from ostrakon.paxos_impl.server.groups_server import GroupsServer
-    from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+    from ostrakon.paxos_impl.server.replica_config import COMMAND_BYTES_MAX, ReplicaConfig
     from ostrakon.paxos_impl.server.replica_handler import answer_before_cluster
     from ostrakon.paxos_impl.server.replica_server import ReplicaServer
     from ostrakon.paxos_impl.storage.disk import OsDisk
@@ -94,11 +98,54 @@ def _run(member: Member, *, joins: bool, groups: int) -> None:
     async def recover(
         service: Service, server_id: int, membership: Membership, disk: OsDisk, tracer: Tracer | None
     ) -> Server:
-        config = ReplicaConfig(server_id, membership, joins, transport=service.transport, groups=groups)
+        config = ReplicaConfig(
+            server_id,
+            membership,
+            joins,
+            timing=tuning.timing,
+            lease=tuning.lease,
+            transport=service.transport,
+            command_bytes_max=tuning.value_bytes + COMMAND_BYTES_MAX - (1 << 20),
+            groups=groups,
+        )
         node = ReplicaServer if groups == 1 else GroupsServer
-        return await node.recover(config, disk, rng=SystemRandom(), tracer=tracer, log=service.say)
+        return await node.recover(
+            config, disk, rng=SystemRandom(), machine=tuning.new_machine, tracer=tracer, log=service.say
+        )
 
-    member.run(Kind("replica", read_incoming, answer_before_cluster, recover, groups))
+    if not isinstance(tuning.new_machine(), Store) and groups > 1:
+        raise click.UsageError("--machine is for one group: only the store spreads its keys over several")
+    member.run(Kind("replica", read_incoming, answer_before_cluster, recover, groups), tuning.limits)
+
+
+@kv.command()
+@asks
+def health(options: ClientOptions) -> int:
+    """Exit with status 0 if every replica that is asked serves and knows a leader, and with 1 otherwise.
+
+    For a load balancer or a supervisor: `paxos kv health --node HOST:PORT --timeout 1`.
+    """
+    from ostrakon.paxos_impl.client.connection import NoAnswer
+    from ostrakon.paxos_impl.client.replica import statuses
+
+    async def ask(addresses: list[Address], timeout_s: float) -> int:
+        unwell = 0
+        for address in addresses:
+            try:
+                answer = await statuses(
+                    address, timeout_s=timeout_s / len(addresses), transport=options.transport
+                )
+            except NoAnswer as error:
+                why = f"no answer: {error}"
+            else:
+                lost = isinstance(answer, list) and any(group.leader is None for group in answer)
+                why = "it knows no leader" if lost else "" if isinstance(answer, list) else str(answer)
+            if why:
+                unwell += 1
+                say(f"{address}: {why}")
+        return NOT_DONE if unwell else 0
+
+    return options.ask(ask)
 
 
 @kv.command()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ostrakon.paxos_impl.server.client_connection import ClientConnection
     from ostrakon.paxos_impl.server.driver import Tracer
+    from ostrakon.paxos_impl.server.limits import Limits
     from ostrakon.paxos_impl.server.server import Server
     from ostrakon.paxos_impl.wire.decree import Waiting
     from ostrakon.paxos_impl.wire.membership import Address, Membership
@@ -130,8 +131,8 @@ class Member:
     metrics: Address | None
     trace: Path | None
 
-    def run(self, kind: Kind) -> None:
-        """Listen, enroll, and serve until stopped."""
+    def run(self, kind: Kind, limits: Limits | None = None) -> None:
+        """Listen, enroll, and serve until stopped; without `limits`, with the default ones."""
         from ostrakon.paxos_impl.registry.state import canonical
 
         try:
@@ -143,16 +144,24 @@ class Member:
 
         async def main(stop: trio.Event) -> None:
             with _tracer(self.trace) as tracer:
-                await self._serve(kind, address, tracer, stop)
+                await self._serve(kind, address, tracer, stop, limits)
 
         self.service.run(main)
 
-    async def _serve(self, kind: Kind, address: Address, tracer: Tracer | None, stop: trio.Event) -> None:
+    async def _serve(
+        self,
+        kind: Kind,
+        address: Address,
+        tracer: Tracer | None,
+        stop: trio.Event,
+        limits: Limits | None,
+    ) -> None:
         from functools import partial
 
         import trio
 
         from ostrakon.paxos_impl.server.dispatcher import Dispatcher
+        from ostrakon.paxos_impl.server.limits import LIMITS
         from ostrakon.paxos_impl.server.metrics_endpoint import serve_metrics, server_samples
         from ostrakon.paxos_impl.server.server import serve_when_complete
         from ostrakon.paxos_impl.server.startup_handler import StartupHandler
@@ -160,7 +169,7 @@ class Member:
 
         service, disk, server = self.service, OsDisk(self.service.data), None
         startup = StartupHandler(kind.read, kind.answer_before_cluster, self.enroller.cluster_size)
-        dispatcher = Dispatcher(startup, service.say, service.transport)
+        dispatcher = Dispatcher(startup, service.say, service.transport, limits or LIMITS)
 
         async def join() -> Server:
             nonlocal server
@@ -195,6 +204,7 @@ class Member:
         await self.enroller.record_service(disk)
         line = f"serving as server {server_id} of cluster {membership.cluster_id}"
         self.service.say(LogRecord(line, event="serving", server=server_id, cluster=membership.cluster_id))
+        _notify_systemd("READY=1")
         return server
 
 
@@ -249,6 +259,18 @@ async def _then_cancel(
     """Run a service, and cancel the nursery when it ends."""
     await run(task_status=task_status)
     nursery.cancel_scope.cancel()
+
+
+def _notify_systemd(state: str) -> None:
+    """Tell systemd about the service, if it was started with `Type=notify`; see sd_notify(3)."""
+    import os
+    import socket
+    from contextlib import suppress
+
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if path.startswith(("/", "@")):
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(state.encode(), path.replace("@", "\0", 1) if path[0] == "@" else path)
 
 
 @contextmanager

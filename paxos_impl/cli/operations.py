@@ -49,6 +49,46 @@ def get(key: str, how: How, options: ClientOptions) -> int:
     return _carry_out(Get(key), show, options, how)
 
 
+@click.command("list")
+@click.argument("prefix", default="")
+@click.option("--from", "start", help="Begin with this key instead of the first one.")
+@click.option("--keys-only", is_flag=True, help="Leave the values out.")
+@click.option("--limit", type=click.IntRange(1), help="Print at most so many keys.")
+@asks
+def list_keys(
+    prefix: str, start: str | None, keys_only: bool, limit: int | None, options: ClientOptions
+) -> int:
+    """Print the keys that begin with PREFIX, in order, each with its value as JSON after a tab.
+
+    Keys are read page by page. Each page shows one state of the store; together they may show several. If
+    there are more than --limit, the last line on the standard error tells how to go on.
+    """
+    from contextlib import aclosing
+
+    import msgspec
+
+    from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient
+
+    async def ask(addresses: list[Address], timeout_s: float) -> int:
+        printed = 0
+        async with ReplicaClient(addresses, "list", transport=options.transport) as client:
+            try:
+                items = client.items(prefix, start=start, keys_only=keys_only, timeout_s=timeout_s)
+                async with aclosing(items):
+                    async for key, value in items:
+                        if printed == limit:
+                            say(f"there are more; go on with --from {key!r}")
+                            break
+                        printed += 1
+                        click.echo(key if keys_only else f"{key}\t{msgspec.json.encode(value).decode()}")
+            except NotDone as why:
+                say(f"not done: {why}")
+                return NOT_DONE
+        return 0
+
+    return options.ask(ask, awaits_cluster=True)
+
+
 @click.command()
 @click.argument("key")
 @click.argument("value")
@@ -184,8 +224,11 @@ def unlock(lock: str, token: int, options: ClientOptions) -> int:
 
 @click.command()
 @click.argument("operation")
+@click.option(
+    "--raw", is_flag=True, help="An operation of another state machine; see `paxos kv serve --machine`."
+)
 @asks
-def do(operation: str, options: ClientOptions) -> int:
+def do(operation: str, raw: bool, options: ClientOptions) -> int:
     """Execute OPERATION, which may be any operation of the store as JSON; print the result as JSON.
 
     \b
@@ -198,6 +241,8 @@ def do(operation: str, options: ClientOptions) -> int:
     from ostrakon.paxos_impl.kv.machine import BadOperation
     from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Transaction, parse
 
+    if raw:
+        return _carry_out_plain(_value(operation, is_json=True), options)
     try:
         parsed = parse(_value(operation, is_json=True))
     except BadOperation as error:
@@ -213,7 +258,7 @@ def do(operation: str, options: ClientOptions) -> int:
     return _carry_out(parsed, show, options)
 
 
-OPERATIONS = (get, put, cas, append, add, delete, lock, unlock, do)
+OPERATIONS = (get, list_keys, put, cas, append, add, delete, lock, unlock, do)
 """In the order of the help text."""
 
 
@@ -244,6 +289,30 @@ def _carry_out(
                 return UNSURE
         status: int = show(done.result)
         return status
+
+    return options.ask(ask, awaits_cluster=True)
+
+
+def _carry_out_plain(op: Any, options: ClientOptions) -> int:
+    """Execute an operation of any state machine, and print the result as JSON."""
+    import secrets
+
+    import msgspec
+
+    from ostrakon.paxos_impl.client.replica import NotDone, ReplicaClient, Unsure
+
+    async def ask(addresses: list[Address], timeout_s: float) -> int:
+        async with ReplicaClient(addresses, secrets.token_hex(8), transport=options.transport) as client:
+            try:
+                done = await client.execute(op, timeout_s=timeout_s)
+            except NotDone as why:
+                say(f"not done: {why}")
+                return NOT_DONE
+            except Unsure as why:
+                say(f"unknown whether it was done, or will be: {why}")
+                return UNSURE
+        click.echo(msgspec.json.encode(done.result).decode())
+        return 0
 
     return options.ask(ask, awaits_cluster=True)
 

@@ -5,11 +5,13 @@ There are three outcomes: done, definitely not done (`NotDone`), and unknown (`U
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
 from ostrakon.paxos_impl.client.session import NotDone as NotDone
@@ -17,6 +19,7 @@ from ostrakon.paxos_impl.client.session import OtherGroups, Session
 from ostrakon.paxos_impl.client.session import Unsure as Unsure
 from ostrakon.paxos_impl.core.multi import Member, ReadHow
 from ostrakon.paxos_impl.kv.machine import BadOperation
+from ostrakon.paxos_impl.kv.operation import PAGE_ITEMS_MAX, Range, plain, prefix_range
 from ostrakon.paxos_impl.kv.placement import group_of
 from ostrakon.paxos_impl.wire.decree import Waiting
 from ostrakon.paxos_impl.wire.membership import Address
@@ -86,6 +89,39 @@ class ReplicaClient:
             timeout_s,
         )
 
+    async def items(
+        self,
+        prefix: str = "",
+        *,
+        start: str | None = None,
+        keys_only: bool = False,
+        timeout_s: float,
+    ) -> AsyncGenerator[tuple[str, Any], None]:
+        """The keys of the store that begin with `prefix`, in order, with their values, read page by page.
+
+        They begin with `start`, if it is given. Each page shows one state; it may take `timeout_s`. With
+        several groups, the pages of all groups are merged. Raises: NotDone.
+        """
+        wanted = prefix_range(prefix, limit=PAGE_ITEMS_MAX, keys_only=keys_only)
+        if start is not None:
+            wanted = replace(wanted, start=max(prefix, start))
+        await self._ask(
+            lambda: 0,
+            lambda session, left_s: session.read(plain(wanted), how="lease", timeout_s=left_s),
+            timeout_s,
+        )
+        pages = [_Pages(self._session(group), wanted, timeout_s) for group in range(self._groups)]
+        heads = [(item, group) for group, each in enumerate(pages) if (item := await each.next()) is not None]
+        while heads:
+            at = min(range(len(heads)), key=lambda at: heads[at][0][0])
+            item, group = heads[at]
+            yield item
+            following = await pages[group].next()
+            if following is None:
+                del heads[at]
+            else:
+                heads[at] = following, group
+
     async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
         """Change the members of the cluster, from some slot on.
 
@@ -142,6 +178,29 @@ class ReplicaClient:
     async def _drop(self) -> None:
         while self._sessions:
             await self._sessions.popitem()[1].drop()
+
+
+class _Pages:
+    """The items of one group in order."""
+
+    def __init__(self, session: Session, wanted: Range, timeout_s: float) -> None:
+        self._session, self._wanted, self._timeout_s = session, wanted, timeout_s
+        self._items: deque[list[Any]] = deque()
+        self._is_over = False
+
+    async def next(self) -> tuple[str, Any] | None:
+        """The next item; None at the end. Raises: NotDone."""
+        while not self._items and not self._is_over:
+            page = await self._session.read(plain(self._wanted), how="lease", timeout_s=self._timeout_s)
+            self._items.extend(page.result["items"])
+            following = page.result["next"]
+            self._is_over = following is None
+            if not self._is_over:
+                self._wanted = replace(self._wanted, start=following)
+        if not self._items:
+            return None
+        key, value = self._items.popleft()
+        return key, value
 
 
 async def status(address: Address, *, timeout_s: float, transport: Transport = PLAIN) -> Status | Waiting:
