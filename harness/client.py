@@ -1,7 +1,7 @@
-"""A client's thread: opens clients, has them do ops, and says how each op ended.
+"""A client's thread: opens clients, gives them ops, and decides how each op ended.
 
-The only place that turns what happens to a client into the type of an op. `ok` and `fail` are what is
-known for sure; whatever could have happened, or could still happen, is `info`.
+Only this module decides the type of a completed op. `ok` and `fail` are certain; an op that may have taken
+effect, or may still take effect, is `info`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ LOST = (
 """What a client may raise because its connection failed or was silent."""
 
 NO_CONNECTION, NOT_AVAILABLE = "no connection", "not available"
-"""How the error of an op begins that failed because nobody could take it on."""
+"""How the error of an op begins that failed because no node could do it."""
 OVER = "the trial was over"
-"""How the error of an op begins that was broken off at the end."""
+"""How the error of an op begins that was still in flight when the trial ended."""
 
-Connect = Callable[[int], AbstractAsyncContextManager[Client]]
+OpenClient = Callable[[int], AbstractAsyncContextManager[Client]]
 """Opens a client for the process of this number. Opening must have no effect on what is tested."""
 
 
 class Outcomes(Protocol):
-    """Who wants to know what came of it."""
+    """Receives the outcomes of ops."""
 
     def end(self, ended: Op) -> None:
         """An op has ended."""
@@ -49,24 +49,24 @@ class Outcomes(Protocol):
 
 
 class ClientThread:
-    """Has clients do the ops that are ordered, a new client after each silence."""
+    """Gives ops to a client, and opens a new client after each `info`."""
 
     def __init__(
         self,
-        orders: trio.MemoryReceiveChannel[Op],
+        ops: trio.MemoryReceiveChannel[Op],
         outcomes: Outcomes,
-        connect: Connect,
+        connect: OpenClient,
         timeout_s: float,
     ) -> None:
-        self._orders, self._outcomes = orders, outcomes
+        self._ops, self._outcomes = ops, outcomes
         self._connect, self._timeout_s = connect, timeout_s
         self._op: Op
         """What it is doing, or has done last."""
         self._is_doing = self._is_connected = False
 
     async def run(self) -> None:
-        """Serve until there are no more orders."""
-        while await self._get_order():
+        """Run until no more ops come."""
+        while await self._next_op():
             try:
                 await self._serve()
             except* Exception as errors:  # The rest of the group is cancellation, which goes on.
@@ -74,13 +74,13 @@ class ClientThread:
             assert not self._is_doing, f"nobody said how {self._op} ended"
 
     async def _serve(self) -> None:
-        """From an op that needs a connection to one that leaves it unusable."""
+        """Open a client and use it until an op leaves it unusable."""
         self._is_connected = False
         with trio.move_on_after(self._timeout_s) as patience:
             async with self._connect(_number(self._op)) as client:
                 self._is_connected, patience.deadline = True, inf
                 silent = False
-                while not silent and (self._is_doing or await self._get_order()):
+                while not silent and (self._is_doing or await self._next_op()):
                     ended = await complete(client, self._op, timeout_s=self._timeout_s)
                     silent = ended.type == "info"
                     self._end(ended)
@@ -90,16 +90,16 @@ class ClientThread:
         elif self._is_doing:
             self._end(replace(self._op, type="info", error="connection lost: the client gave up"))
 
-    async def _get_order(self) -> bool:
+    async def _next_op(self) -> bool:
         try:
-            self._op = await self._orders.receive()
+            self._op = await self._ops.receive()
         except trio.EndOfChannel:
             return False
         self._is_doing = True
         return True
 
     def _explain(self, error: BaseException) -> None:
-        """Opening, closing, doing an op or what a client does in its background went wrong."""
+        """Decide how the op ended after opening, closing, an op or a background task raised."""
         lost = _is_made_of(error, (Refused, *LOST))
         if not lost:
             self._outcomes.crashed(self._op, error)
@@ -121,9 +121,9 @@ class ClientThread:
 
 
 async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
-    """Have a client do an invoked op and say how it ended. Silence is `info`, never `fail`.
+    """Give a client an invoked op and return the op completed. Silence is `info`, never `fail`.
 
-    A client that refuses makes it fail, one that loses its connection or has no answer in time, info.
+    The op is `fail` if the client refuses; it is `info` if the connection is lost or no answer comes in time.
 
     Raises: Misbehaved; whatever else the client raises, for that is a fault of its own.
     """
@@ -143,16 +143,16 @@ async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
 
 
 def is_answered(op: Op) -> bool:
-    """Whether a completed op was done or refused by who could have done it.
+    """Whether a node did or refused a completed op.
 
-    An op that could not even be asked, or that nobody could take on, fails too, and that is no answer.
+    An op also fails if it could not be sent, or if no node could do it; neither is an answer.
     """
     in_vain = (op.error or "").startswith((NO_CONNECTION, NOT_AVAILABLE))
     return op.type == "ok" or (op.type == "fail" and not in_vain)
 
 
 class Misbehaved(Exception):
-    """A client returned what no client may."""
+    """A client returned something else than the op completed."""
 
 
 def _require_completion(op: Op, ended: object) -> Op:

@@ -1,8 +1,8 @@
-"""Runs a generator against clients and a nemesis, and records what happens as it happens.
+"""Runs a generator against clients and a nemesis, and records each op when it begins and when it ends.
 
-One task asks the generator and waits; one task per thread does what it said. Nobody polls: whoever waits is
-woken by a completion or by the time that the generator named. Time comes from Trio alone, so a trial runs
-the same way in simulated and in real time.
+One task asks the generator for the next op and gives it to the task of a thread. No task polls: a
+completion, or the time that the generator named, wakes it. Time comes from Trio alone, so a trial runs the
+same way in simulated and in real time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import trio
 from msgspec.structs import replace
 
-from ostrakon.harness.client import OVER, ClientThread, Connect, Misbehaved
+from ostrakon.harness.client import OVER, ClientThread, Misbehaved, OpenClient
 from ostrakon.harness.generator import Source, Thread
 from ostrakon.harness.generator.scheduler import Scheduler
 from ostrakon.harness.history import NEMESIS, Op
@@ -25,22 +25,22 @@ from ostrakon.harness.recording import Finding
 from ostrakon.harness.user_code import at, place_in, place_of
 
 CRASHES_KEPT = 16
-"""How many of the clients' own faults are told; one is enough to look into."""
+"""How many errors of the clients' own code are kept; one is enough to look into."""
 
 
 class Nemesis(Protocol):
-    """Who does the ops of the process `nemesis`. An error of it is an error of the harness."""
+    """Does the ops of the process `nemesis`. An error in it is an error of the harness."""
 
     async def apply(self, op: Op) -> Op:
-        """Do what an op says and return it with what came of it."""
+        """Do what an op says and return the op completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCrash:
-    """The client's own code is at fault: it raised, or returned, what no client may."""
+    """An error of the client's own code: it raised, or returned, what no client may."""
 
     op: Op
-    """What it was doing, or had done last."""
+    """The op that it was doing, or had done last."""
     error: str
     """The exception in a line."""
     traceback: str
@@ -48,18 +48,18 @@ class ClientCrash:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """How the running of a generator ended."""
+    """How running a generator ended."""
 
     ended: Literal["done", "deadline"]
-    """`deadline`: it did not end by itself, and what was in flight is info."""
+    """`deadline`: it did not end by itself, and the ops in flight are info."""
     crashes: tuple[ClientCrash, ...]
-    """The first of the clients' own faults. With any, the history is no evidence either way."""
+    """The first errors of the clients' own code. With any, the history is no evidence either way."""
 
 
 async def interpret(
     source: Source,
     *,
-    connect: Connect,
+    connect: OpenClient,
     concurrency: int,
     record: Callable[[Op], object],
     now_ns: Callable[[], int],
@@ -78,24 +78,24 @@ async def interpret(
     """
     scheduler = Scheduler(source, concurrency, nemesis=nemesis is not None, begin_ns=now_ns())
     async with trio.open_nursery() as nursery:
-        floor = _Floor(scheduler, record, now_ns, nursery.cancel_scope)
+        dispatcher = _Dispatcher(scheduler, record, now_ns, nursery.cancel_scope)
         for thread in range(concurrency):
-            orders = floor.orders_for(thread)
-            nursery.start_soon(ClientThread(orders, floor, connect, timeout_s).run)
+            ops = dispatcher.ops_for(thread)
+            nursery.start_soon(ClientThread(ops, dispatcher, connect, timeout_s).run)
         if nemesis is not None:
-            nursery.start_soon(_obey, nemesis, floor, floor.orders_for(NEMESIS))
-        with floor.aborting():
+            nursery.start_soon(_run_nemesis, nemesis, dispatcher, dispatcher.ops_for(NEMESIS))
+        with dispatcher.aborting():
             with trio.move_on_after(deadline_s) as limit:
-                await floor.conduct()
+                await dispatcher.dispatch()
             if limit.cancelled_caught:
-                floor.break_off(f"{OVER} after {deadline_s:g} s")
-    if floor.failure is not None:
-        raise floor.failure
-    return Interpretation("deadline" if limit.cancelled_caught else "done", tuple(floor.crashes))
+                dispatcher.break_off(f"{OVER} after {deadline_s:g} s")
+    if dispatcher.failure is not None:
+        raise dispatcher.failure
+    return Interpretation("deadline" if limit.cancelled_caught else "done", tuple(dispatcher.crashes))
 
 
-class _Floor:
-    """Where orders are given and their outcomes come in; everything shared between the tasks."""
+class _Dispatcher:
+    """Gives ops to the threads and takes in their outcomes; everything that the tasks share."""
 
     def __init__(
         self,
@@ -110,25 +110,25 @@ class _Floor:
         self._inboxes: dict[Thread, trio.MemorySendChannel[Op]] = {}
         self._news = trio.Event()
 
-    def orders_for(self, thread: Thread) -> trio.MemoryReceiveChannel[Op]:
-        """Where a thread gets its ops from; it ends when nothing more is to be done."""
+    def ops_for(self, thread: Thread) -> trio.MemoryReceiveChannel[Op]:
+        """The channel that a thread gets its ops from; it ends when there are no more."""
         # One op fits, for a thread that is free may still be closing its last connection.
-        self._inboxes[thread], orders = trio.open_memory_channel[Op](1)
-        return orders
+        self._inboxes[thread], ops = trio.open_memory_channel[Op](1)
+        return ops
 
-    async def conduct(self) -> None:
-        """Let ops begin when the generator says so, until it is done and they have ended."""
+    async def dispatch(self) -> None:
+        """Begin ops when the generator says so, until it is done and all ops have ended."""
         over = False
         while not over:
             with trio.CancelScope() as alarm:
-                over = await self._conduct_until(alarm)
-            # Whoever else was woken at this instant comes first; see below.
+                over = await self._dispatch_until(alarm)
+            # Other tasks that were woken at this instant come first; see below.
             await trio.lowlevel.checkpoint()
         for inbox in self._inboxes.values():
             inbox.close()
 
-    async def _conduct_until(self, alarm: trio.CancelScope) -> bool:
-        """As `conduct`, until the alarm rings, which is set to the time that the generator names."""
+    async def _dispatch_until(self, alarm: trio.CancelScope) -> bool:
+        """The same, until the alarm rings, which is set to the time that the generator names."""
         # One alarm for many completions: scopes cost more than all the rest of an op.
         while (move := self._scheduler.next(self._now_ns())) is not None:
             if isinstance(move, Op):
@@ -145,20 +145,20 @@ class _Floor:
         return True
 
     def end(self, ended: Op) -> None:
-        """An op has ended. Ops that were broken off are not heard of again."""
+        """An op has ended. Outcomes of ops that were broken off are ignored."""
         with self.aborting():
             if self._scheduler.is_in_flight(ended):
                 self._record(self._scheduler.end(replace(ended, time=self._now_ns())))
                 self._news.set()
 
     def break_off(self, why: str) -> None:
-        """Nobody knows what becomes of what is in flight."""
+        """End all ops in flight as info, because their outcome is not known."""
         for op in list(self._scheduler.in_flight.values()):
             self.end(replace(op, type="info", error=why))
         self._everyone.cancel()
 
     def crashed(self, op: Op, error: BaseException) -> None:
-        """A client's own code is at fault."""
+        """A client's own code raised an error."""
         if len(self.crashes) < CRASHES_KEPT:
             # What a client returned is told by our own error, whose name says nothing more.
             is_ours = isinstance(error, Misbehaved)
@@ -167,7 +167,7 @@ class _Floor:
 
     @contextmanager
     def aborting(self) -> Iterator[None]:
-        """An error in here ends it all, and is what `interpret` raises, whatever task it happened in."""
+        """An error within ends the run, and `interpret` raises it, whatever task it happened in."""
         try:
             yield
         except Exception as error:
@@ -175,17 +175,19 @@ class _Floor:
             self._everyone.cancel()
 
 
-async def _obey(nemesis: Nemesis, floor: _Floor, orders: trio.MemoryReceiveChannel[Op]) -> None:
+async def _run_nemesis(nemesis: Nemesis, dispatcher: _Dispatcher, ops: trio.MemoryReceiveChannel[Op]) -> None:
     """The nemesis's thread."""
-    async for op in orders:
-        with floor.aborting():
+    async for op in ops:
+        with dispatcher.aborting():
             try:
                 ended = await nemesis.apply(op)
             except Exception as error:
                 error.add_note(f"while the nemesis did {op.f} {op.value}")
-                floor.end(replace(op, type="info", error=f"nemesis crashed: {type(error).__name__}: {error}"))
+                dispatcher.end(
+                    replace(op, type="info", error=f"nemesis crashed: {type(error).__name__}: {error}")
+                )
                 raise
-            floor.end(replace(op, type="info", value=ended.value, error=ended.error))
+            dispatcher.end(replace(op, type="info", value=ended.value, error=ended.error))
 
 
 def client_crashes(interpretation: Interpretation | None, connect: object) -> list[Finding]:

@@ -1,9 +1,9 @@
-"""Liveness: when a quorum is well for good, clients get their work done, whatever is wrong with the others.
+"""The liveness phase: while a quorum stays well, clients must succeed, whatever the other nodes do.
 
-Healing everything at the end hides systems that wait for one node too many. So a core is drawn, the barest
-majority; it is healed, the others are struck for good, and what clients ask of the core must be answered in
-bounded time. This is the liveness mode of TigerBeetle's simulator. That the members of the core end up alike
-is for the workload's checkers to say, who see the same history.
+Healing everything at the end hides systems that wait for one node too many. So the barest majority is drawn
+as the core and healed, the other nodes are struck for good, and the core must answer clients in bounded
+time. This is the liveness mode of TigerBeetle's simulator. The workload's checkers decide whether the
+members of the core end up alike.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ostrakon.harness.substrates.no_progress import Waiting, circle, who_waits
 from ostrakon.harness.substrates.seeds import substream
 
 _QUIET_S = 5.0
-"""Who exchanges no message, or waits for an answer, for so long is not about to get on."""
+"""A core that exchanges no message for so long, in seconds, is taken to be deadlocked."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivenessPhase:
-    """The last state of a cluster: who is well, and what is wrong with the others for good."""
+    """The end of a trial: the nodes that are well, and the lasting faults of the others."""
 
     core: tuple[str, ...]
     faults: tuple[Fault, ...]
@@ -42,7 +42,7 @@ class Traffic:
 
 
 def liveness_phase_of(plan: Plan) -> LivenessPhase | None:
-    """How a plan's trial of liveness ends; None if it is not one."""
+    """The liveness phase of a plan; None if the plan is no trial of liveness."""
     if plan.liveness_s is None:
         return None
     return draw_liveness_phase(plan.names, int(plan.time_limit_s * 1000), substream(plan.seed, "siege"))
@@ -63,11 +63,11 @@ def liveness(
     traffic: Sequence[Traffic],
     waiting: Sequence[Waiting],
 ) -> list[Finding]:
-    """What of a trial's last phase shows that the core does not get anywhere; nothing if it does.
+    """Findings if the core made no progress in the last phase; none if it did.
 
-    Everything that a client tried `since_ns` must have been answered in the end, be it in the negative, by
-    the first try or by another at the same `f`. `traffic` tells deadlock from livelock, by whether the core
-    still talked at the end, and `waiting` tells who waits where, and for whom.
+    Every op that a client tried after `since_ns` must have been answered in the end, also by a refusal, at
+    the first try or at another of the same `f`. `traffic` tells deadlock from livelock: whether the core
+    still exchanged messages at the end. `waiting` says which tasks wait where, and for which node.
     """
     if not any(op.type == "invoke" and op.time >= since_ns for op in history.clients):
         return [Finding("no evidence", "unknown", "nobody asked the core for anything once it was alone")]
@@ -104,10 +104,10 @@ def _isolated(nodes: Sequence[str], victim: str) -> Grudge:
 
 
 def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
-    """What clients had not done in the end, however often they tried.
+    """The ops that clients never got answered, however often they tried.
 
-    A client that goes on as another process is still the same one. What was begun shortly before the time was
-    up may be left undone.
+    A client that continues as another process is still the same client. An op that began shortly before the
+    time was up may be unanswered.
     """
     undone: dict[tuple[int, str], list[Op]] = {}
     last: Op | None = None
@@ -127,7 +127,7 @@ def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
 
 
 def _is_talking(traffic: Sequence[Traffic]) -> bool:
-    """Whether messages were sent in the last while."""
+    """Whether the core sent messages in the last `_QUIET_S`."""
     if not traffic:
         return False
     end = traffic[-1]

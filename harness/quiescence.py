@@ -1,4 +1,4 @@
-"""The rest at the end of a trial: clients are done, faults have ended, and who is behind catches up."""
+"""Quiescence: after the clients are done and the faults have ended, nodes that are behind catch up."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Quiescence
 
 _LOOK_EVERY_S = 0.05
-"""How often it is seen whether anybody is still behind. Nothing is asked of the nodes for that."""
+"""How often the condition is checked, in seconds; nodes are not asked for that."""
 
 
 async def wait_quiescent(
     quiescence: Quiescence, plan: Plan, told: Sequence[Event] | None, *, held_up_s: float = 0.0
 ) -> None:
-    """Return when nobody is behind any more, or when time is up.
+    """Return when no node is behind any more, or when the time is up.
 
-    `told` is what nodes have reported, and grows meanwhile; None where that is not known before the end.
-    Messages, and what slow disks have begun, may take `held_up_s` yet after faults; then time begins.
+    `told` has the events that nodes have reported, and grows; None where they are not known before the end.
+    Messages and syncs that faults have made late may take another `held_up_s`; the time counts from then.
     """
     with trio.move_on_after(held_up_s + quiescence.most_s):
         while told is None or not quiescence.is_over(plan, told):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.history import Event as Traced
 from ostrakon.harness.history import Op
-from ostrakon.harness.model.run import Answer, Bare
+from ostrakon.harness.model.run import Bare, EndOp
 from ostrakon.harness.substrates.latency import Exponential
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.workload import Refused
@@ -86,7 +86,7 @@ class BareInstance:
         self._unsaved: Persist | None = None
         self._durable = self._traced = self._requests = 0
         self._deadlines: dict[Timer, int] = {}
-        self._clients: dict[int, tuple[Op, Answer]] = {}
+        self._clients: dict[int, tuple[Op, EndOp]] = {}
         self._open_ns: dict[str, int] = {}
         self._is_saving = True  # Nothing is heard before the new life is on disk.
         self._is_ready = False
@@ -134,7 +134,7 @@ class BareInstance:
             self._inbox.append(Received(message[1], self._ids[sender], message[0]))
             self._work()
 
-    def request(self, op: Op, answer: Answer) -> None:
+    def request(self, op: Op, answer: EndOp) -> None:
         """A client's op: `propose` or `get`."""
         if not self.is_running or not self._is_ready:
             answer(replace(op, type="fail", error="no connection: the node is not there"))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.client import NOT_AVAILABLE
 from ostrakon.harness.history import Op
-from ostrakon.harness.model.run import Answer, Bare, run_bare
+from ostrakon.harness.model.run import Bare, EndOp, run_bare
 from ostrakon.harness.model.task import Future, Sleep, Task
 from ostrakon.harness.recording import Recording
 from ostrakon.harness.resolution import ResolvedPlan
@@ -97,7 +97,7 @@ class _Clients:
         self._clients: dict[int, Client] = {}
         self._tasks: dict[int, Task[Op]] = {}
 
-    def begin(self, op: Op, end: Answer) -> None:
+    def begin(self, op: Op, end: EndOp) -> None:
         """Have the op's process do it."""
         assert isinstance(op.process, int)
         client = self._clients.get(op.process)

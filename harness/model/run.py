@@ -1,7 +1,7 @@
 """A plan run on the model substrate: bare nodes on an event heap, with the same script, faults and records.
 
-Nothing waits here: nodes are called when something happens to them, and a whole trial is one loop over the
-heap. What it leaves out is what only real programs have: tasks, sockets, frames and files.
+Nothing waits here: a node is called when a message, a request or a timer reaches it, and a whole trial is
+one loop over the heap. Tasks, sockets, frames and files do not exist here.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ RESTART_S = 0.1
 _LOOK_EVERY_NS = 50_000_000
 """How often it is looked whether nodes are quiescent."""
 
-Answer = Callable[[Op], None]
-"""Takes an op as it ended."""
+EndOp = Callable[[Op], None]
+"""Takes an op completed."""
 
 
 class Node(Machine, Protocol):
-    """A bare node: a machine that messages and requests arrive at."""
+    """A bare node: a machine that receives messages of nodes and requests of clients."""
 
     def start(self) -> None:
         """Begin to run, at the beginning of the trial."""
@@ -51,19 +51,18 @@ class Node(Machine, Protocol):
     def receive(self, sender: str, message: Any) -> None:
         """A message from another node arrives."""
 
-    def request(self, op: Op, answer: Answer) -> None:
-        """A client's op arrives; `answer` is called, once and at any time, with how it ended. Silence is
-        allowed."""
+    def request(self, op: Op, answer: EndOp) -> None:
+        """A client's op arrives. The node calls `answer` with the op completed, once and at any time."""
 
 
 class Bare(Protocol):
-    """Where a bare node runs, and what it is given."""
+    """The surroundings of a bare node."""
 
     plan: Plan
     heap: Heap
     wires: Wires
     events: list[Event]
-    """Where it records what others can see of it."""
+    """The events that nodes have reported; a node appends its own."""
 
     def crashed(self, name: str, incarnation: int, error: BaseException) -> None:
         """The program of a node has failed by itself; the node is not running any more."""
@@ -76,7 +75,7 @@ NodeFactory = Callable[[Bare, str], Node]
 class Clients(Protocol):
     """All client processes of a trial."""
 
-    def begin(self, op: Op, end: Answer) -> None:
+    def begin(self, op: Op, end: EndOp) -> None:
         """Have the op's process do it; `end` is called, once or more, with how it ended. The first call
         counts. Silence is allowed."""
 
@@ -120,7 +119,7 @@ class _AskingClients:
         self._heap, self._wires, self._nodes, self._asked_by = bare.heap, bare.wires, nodes, asked_by
         self._connected: set[int] = set()
 
-    def begin(self, op: Op, end: Answer) -> None:
+    def begin(self, op: Op, end: EndOp) -> None:
         assert isinstance(op.process, int)
         node = self._asked_by(op.process)
         # A new client's request is behind a handshake, there and back.
@@ -132,7 +131,7 @@ class _AskingClients:
     def give_up(self, op: Op) -> None:
         pass
 
-    def _answer(self, node: str, end: Answer, ended: Op) -> None:
+    def _answer(self, node: str, end: EndOp, ended: Op) -> None:
         self._heap.call_in(self._wires.latency_ns(node, CONTROL), end, ended)
 
 
@@ -153,20 +152,20 @@ class _Run:
         self._clients = make_clients(self, self.nodes)
         generator = script(resolved, substream(plan.seed, "workload"))
         self._nemesis = resolved.nemesis(self.wires, self.nodes, self.events)
-        self._conductor = _Conductor(self, generator, self._nemesis)
+        self._dispatcher = _Dispatcher(self, generator, self._nemesis)
 
     def run(self, folder: RunFolder | None) -> Recording:
-        """Run to the end, and gather what there is to be told."""
+        """Run to the end, and return what was recorded."""
         for node in self.nodes.values():
             node.start()
-        conductor = self._conductor
-        self.heap.call_at(0, conductor.move)
+        dispatcher = self._dispatcher
+        self.heap.call_at(0, dispatcher.move)
         with self._nemesis:
-            self.heap.run(int((self.plan.time_limit_s + FINAL_PHASE_S) * 1e9), lambda: conductor.is_over)
-            findings = [] if conductor.is_over else [self._no_progress()]
-            if conductor.is_over:
+            self.heap.run(int((self.plan.time_limit_s + FINAL_PHASE_S) * 1e9), lambda: dispatcher.is_over)
+            findings = [] if dispatcher.is_over else [self._no_progress()]
+            if dispatcher.is_over:
                 self._wait_quiescent()
-            conductor.break_off()
+            dispatcher.break_off()
         applied = self._nemesis.applied
         return recording(
             self.ops,
@@ -179,12 +178,12 @@ class _Run:
             crashes=[_told(*crash) for crash in self._crashes],
         )
 
-    def begin(self, op: Op, end: Answer) -> None:
+    def begin(self, op: Op, end: EndOp) -> None:
         """Have a client do an op; it ends as the client says, or in silence."""
         self._clients.begin(op, end)
         self.heap.call_in(self._timeout_ns, self._silence, op, end)
 
-    def _silence(self, op: Op, end: Answer) -> None:
+    def _silence(self, op: Op, end: EndOp) -> None:
         self._clients.give_up(op)
         end(replace(op, type="info", error=f"no answer within {self._timeout_ns / 1e9:g} s"))
 
@@ -219,8 +218,8 @@ class _Run:
         return Finding("no progress", "unknown", why)
 
 
-class _Conductor:
-    """Has ops begin when the generator says so, and hears how they end."""
+class _Dispatcher:
+    """Begins ops when the generator says so, and takes in their outcomes."""
 
     def __init__(self, run: _Run, generator: Generator, nemesis: Nemesis) -> None:
         self.is_over = False
@@ -230,7 +229,7 @@ class _Conductor:
         self._is_moving = False
 
     def move(self) -> None:
-        """Let everything begin that can begin now."""
+        """Begin every op that can begin now."""
         self._is_moving = False
         now_ns, scheduler = self._heap.now_ns, self._scheduler
         while (move := scheduler.next(now_ns)) is not None:
@@ -246,13 +245,13 @@ class _Conductor:
         self.is_over = True
 
     def end(self, ended: Op) -> None:
-        """An op has ended, unless it had ended already."""
+        """An op has ended; ignored if it had ended already."""
         if self._scheduler.is_in_flight(ended) and self._is_latest(ended):
             self._run.ops.append(self._scheduler.end(replace(ended, time=self._heap.now_ns)))
             self._move_soon()
 
     def break_off(self) -> None:
-        """Nobody knows what becomes of what is in flight."""
+        """End all ops in flight as info, because their outcome is not known."""
         for op in list(self._scheduler.in_flight.values()):
             self.end(replace(op, type="info", error=OVER))
 
@@ -261,7 +260,7 @@ class _Conductor:
         return self._scheduler.in_flight[self._scheduler.thread_of(ended)].index == ended.index
 
     def _move_soon(self) -> None:
-        """What else ends at this instant is heard first: it was not concurrent with what begins now."""
+        """Ops that end at this instant end first: they are not concurrent with those that begin now."""
         if not self._is_moving:
             self._is_moving = True
             self._heap.call_in(0, self.move)
@@ -290,7 +289,7 @@ def _told(name: str, incarnation: int, time_ns: int, error: BaseException) -> di
 
 
 def _at_once(work: Coroutine[Any, Any, Op]) -> Op:
-    """What an async function returns that never waits."""
+    """The result of an async function that never waits."""
     try:
         work.send(None)
     except StopIteration as done:
