@@ -151,6 +151,7 @@ class Trial:
             "valid": as_json(self.valid),
             "why": self.why,
             "headline": self.headline,
+            "story": next((list(told.lines) for told in self.explanations if told is not None), []),
             "reason": self.reason,
             "workload": self.plan.workload,
             "bug": self.plan.bug,

@@ -24,26 +24,38 @@ def faults(run: Run, seen: Sequence[Band]) -> list[Markup]:
     """The faults as they were planned, else as they were seen, and what they did."""
     made: list[Markup] = []
     planned = run.plan.get("faults")
+    did = _effects(run)
     if isinstance(planned, list) and planned:
-        rows = [_planned(fault) for fault in planned if isinstance(fault, Mapping)]
-        made.append(data_tables.records(rows, "Faults, as planned"))
+        rows = [
+            _planned(fault, did.pop(at, {})) for at, fault in enumerate(planned) if isinstance(fault, Mapping)
+        ]
+        made.append(data_tables.records(rows, "Faults, as planned and as they went"))
     elif seen:
         made.append(data_tables.records([_seen(band) for band in seen], "Faults, as recorded"))
     for name, caption in (("deviations", "Departures from the default schedule"),):
         entries = run.plan.get(name)
         if isinstance(entries, list) and entries:
             made.append(data_tables.records([one for one in entries if isinstance(one, Mapping)], caption))
-    effects = run.results.get("faults")
-    if isinstance(effects, list) and any(isinstance(effect, Mapping) for effect in effects):
-        did = [effect for effect in effects if isinstance(effect, Mapping)]
-        made.append(data_tables.records(did, "What the faults did", ("kind",)))
+    if did:
+        made.append(data_tables.records(list(did.values()), "What the faults did", ("kind",)))
     return made
 
 
-def _planned(fault: Mapping[str, Any]) -> dict[str, Any]:
-    aim = {"kind": fault.get("kind"), "whom": bands.whom(fault) or "all links"}
-    rest = {name: what for name, what in fault.items() if name not in {"nodes", "grudge", "links", "shape"}}
-    return {**aim, **rest}
+def _effects(run: Run) -> dict[object, Mapping[str, Any]]:
+    """What each fault did, by its place among those of the plan."""
+    effects = run.results.get("faults")
+    told = [one for one in effects if isinstance(one, Mapping)] if isinstance(effects, list) else []
+    return {effect.get("fault", f"other {at}"): effect for at, effect in enumerate(told)}
+
+
+def _planned(fault: Mapping[str, Any], effect: Mapping[str, Any]) -> dict[str, Any]:
+    """A fault of the plan in a row: what was to happen, and what came of it."""
+    row = {"kind": fault.get("kind"), "whom": bands.whom(fault) or "all links"}
+    in_sight = {"kind", "nodes", "grudge", "links", "shape"}
+    row.update({name: what for name, what in fault.items() if name not in in_sight})
+    told = effect.get("told")
+    counts = {name: what for name, what in effect.items() if name not in {"fault", "kind", "told"} and what}
+    return {**row, "went": told if isinstance(told, str) else counts or "not recorded"}
 
 
 def _seen(band: Band) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def _content(run: Run) -> dict[str, Any]:
         "run": run,
         "title": _title(run),
         "facts": list(_facts(run, faults)),
-        "why": texts.sentence(run.why),
+        "why": texts.sentence(run.results.get("headline") or run.why),
+        "story": _story(run),
         "replay": _replay(run),
         "said": _said_by_harness(run),
         "told": list(anomalies.tell(by_kind[:FINDINGS], run.history, colours)),
@@ -92,6 +93,12 @@ def _content(run: Run) -> dict[str, Any]:
 
 
 _FILES = frozenset({"plan.json", "history.jsonl", "trace.jsonl", "results.json"})
+
+
+def _story(run: Run) -> list[str]:
+    """What happened, a moment a line, as `results.json` tells it."""
+    story = run.results.get("story")
+    return [texts.sentence(line, 300) for line in story[:60]] if isinstance(story, list) else []
 
 
 def _title(run: Run) -> str:

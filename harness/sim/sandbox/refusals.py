@@ -101,6 +101,8 @@ _WATCHED = frozenset(_EVENTS) | _CHANGES | {"open", "mmap.__new__", "sqlite3.con
 
 def _judge(process: Resident, event: str, args: tuple[Any, ...]) -> None:
     """Raise NotSimulated if this is a way to the real world."""
+    if _is_debugging():
+        return
     if event in _EVENTS:
         refuse(process, f"{event}()", _EVENTS[event])
     elif event == "sqlite3.connect":
@@ -115,6 +117,23 @@ def _judge(process: Resident, event: str, args: tuple[Any, ...]) -> None:
             refuse(process, f"{'writing to' if writes else 'reading'} the real file {args[0]}", _FILES)
     elif not _is_cache(args[0]):
         refuse(process, f"{event}({args[0]!r})", _FILES)
+
+
+_DEBUGGERS = frozenset(("pdb", "bdb", "pudb.debugger", "IPython.core.debugger", "_pytest.debugging"))
+"""Modules whose frames are on the stack while a person looks at a process that stands still."""
+
+
+def _is_debugging() -> bool:
+    """Whether a debugger does it: it talks to the real terminal, and reads real source files.
+
+    Virtual time stands still meanwhile, because nothing else of the world runs.
+    """
+    frame: FrameType | None = sys._getframe(3)
+    while frame is not None:
+        if frame.f_globals.get("__name__") in _DEBUGGERS:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_import() -> bool:
