@@ -239,6 +239,11 @@ class _Simulation:
             world.sometimes.counts(),
         )
 
+    @property
+    def world(self) -> World:
+        """Where it happens."""
+        return self._world
+
     def branch_off(self, salt: str) -> None:
         """Let the rest of this trial go otherwise: chance is drawn anew, and no further fault begins."""
         self._world.reseed(salt)

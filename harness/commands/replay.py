@@ -12,18 +12,38 @@ from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
     from ostrakon.harness.plan import Plan
+    from ostrakon.harness.sim import World
 
 
 @click.command()
 @click.argument("plan_or_run", type=click.Path(path_type=Path))
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where the new run is kept.")
 @click.option("--bug", metavar="NAME", help="Give the nodes this seeded bug, whatever the plan says of bugs.")
+@click.option(
+    "--print",
+    "printed",
+    metavar="NODE",
+    help="First print what this node prints and logs, with virtual times.",
+)
+@click.option(
+    "--break-at", metavar="TIME", help="First stop the world at this virtual time, and look into it."
+)
+@click.option("--node", metavar="NODE", help="The node that --break-at is about; all if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int:
+def replay(
+    plan_or_run: Path,
+    store: str,
+    bug: str | None,
+    printed: str | None,
+    break_at: str | None,
+    node: str | None,
+    as_json: bool,
+) -> int:
     """Run a plan again, byte for byte: PLAN_OR_RUN is a plan.json, a run folder, or the name of a scenario.
 
     Given a run folder, it also says whether the same thing happened as then; a run that was stopped at its
-    first violation is stopped there again.
+    first violation is stopped there again. With --print or --break-at the plan is run once before that, to be
+    looked into.
     """
     from msgspec.structs import replace
 
@@ -36,6 +56,8 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
         plan, earlier = _plan(plan_or_run), _earlier(plan_or_run)
         if bug is not None:
             plan, earlier = replace(plan, bug=bug), None
+        if printed is not None or break_at is not None:
+            _look_into(plan, printed, break_at, node)
         watch = earlier is not None and earlier["stopped"]
         name = "-".join(filter(None, ("replay-of", plan.bug, f"seed-{plan.seed}")))
         trial = run(plan, store=Store(store), name=name, report=True, watch=watch)
@@ -61,6 +83,45 @@ def replay(plan_or_run: Path, store: str, bug: str | None, as_json: bool) -> int
         why = "its results.json is missing or damaged"
         click.echo(f"  whether the same happened as in the recorded run is not known: {why}", err=True)
     return exit_status(trial.valid)
+
+
+def _look_into(plan: Plan, printed: str | None, break_at: str | None, node: str | None) -> None:
+    """Run a plan to be watched: what a node prints, or the world as it is at a moment. Raises: UserError."""
+    import sys
+    from contextlib import nullcontext
+
+    from ostrakon.harness.commands.inspection import Inspector, printing, time_ns
+    from ostrakon.harness.resolution import resolve
+    from ostrakon.harness.simulation import Branch, simulate
+
+    if plan.substrate != "sim":
+        raise UserError(
+            f"--print and --break-at look into simulations, and this plan is for {plan.substrate!r}"
+        )
+    for name in filter(None, (printed, node)):
+        if name not in plan.names:
+            raise UserError(f"there is no node {name!r}; there are {', '.join(plan.names)}")
+    at_ns = time_ns(break_at) if break_at is not None else None
+    if break_at is not None and (at_ns is None or at_ns < 0):
+        raise UserError(f"--break-at {break_at}: expected a virtual time such as 1.29s")
+    worlds: list[World] = []
+    out = sys.stdout
+
+    def where() -> tuple[str | None, int]:
+        kernel = worlds[0].kernel if worlds else None
+        current = kernel.current if kernel is not None else None
+        return (
+            current.name.partition("#")[0] if current is not None else None
+        ), kernel.now_ns if kernel else 0
+
+    def begin(at: int, simulation: Any) -> None:
+        worlds[:] = [simulation.world]
+        if at == at_ns:
+            Inspector(simulation.world, node, sys.stdin, out).stop_here()
+
+    moments = tuple(sorted({0, *([at_ns] if at_ns is not None else [])}))
+    with printing(printed, where, out) if printed is not None else nullcontext():
+        simulate(resolve(plan), branch=Branch(moments, begin))
 
 
 def _plan(asked: Path) -> Plan:
