@@ -1,6 +1,9 @@
 """How long the linearizability checker takes, after loading, beside a plain Wing-Gong-Lowe search.
 
-python bench/linearizable.py [PART OF A NAME ...]
+python -m bench.linearizable [--beside CHECKOUT] [PART OF A NAME ...]
+
+`--beside` names the checkout of another version, with an environment of its own in `.venv`: what has no plain
+search to stand beside is judged by both, one after the other, in the same run.
 
 Times are CPU seconds, the least of three runs; they include the replay of what was found, or the minimal core
 and its confirmation.
@@ -19,7 +22,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ostrakon.checkers import linearizable
 from ostrakon.checkers.linearizability import wing_gong_lowe
@@ -196,8 +199,88 @@ def measure_online() -> None:
         )
 
 
+@dataclass(frozen=True)
+class Few:
+    """A collection of few values, which comes in several histories."""
+
+    name: str
+    exemplar: Exemplar
+    operations: int
+    clients: int
+    stale: float = 0.0
+    histories: int = 4
+
+    def write(self, folder: Path) -> list[Path]:
+        """The histories as files."""
+        paths = [folder / f"{number}.jsonl" for number in range(self.histories)]
+        for seed, path in enumerate(paths):
+            with Journal(path, flush_every=1_000) as journal:
+                for op in fabricate(
+                    self.exemplar, _chooser(seed), operations=self.operations, clients=self.clients,
+                    stale=self.stale,
+                ):  # fmt: skip
+                    journal.write(op)
+        return paths
+
+
+def of_few(name: str, values: int) -> Exemplar:
+    """An object that is asked for the same few values again and again."""
+    inner = EXEMPLARS[name]
+
+    def ask(choose: Choose, serial: int) -> tuple[str, Any]:
+        f, argument = inner.ask(choose, serial)
+        return f, None if argument is None else choose(values)
+
+    return Exemplar(inner.model, inner.initial, ask, inner.answer)
+
+
+FEW_VALUES = [
+    Few("stack of 3 values 300 c5", of_few("stack", 3), 300, 5),
+    Few("stack of 3 values 300 c5, stale answers", of_few("stack", 3), 300, 5, stale=0.01),
+    Few("queue of 3 values 300 c10", of_few("fifo-queue", 3), 300, 10),
+    Few("set of 10 elements 300 c20", of_few("set", 10), 300, 20),
+    Few("set of 30 elements 1k c30", of_few("set", 30), 1_000, 30),
+    Few("tiny registers, 8 operations", EXEMPLARS["cas-register"], 8, 3, histories=2_000),
+    Few("tiny queues, 8 operations", EXEMPLARS["fifo-queue"], 8, 3, histories=2_000),
+]
+
+_JUDGE: Final = """
+import collections, json, resource, sys, time
+try:
+    from ostrakon.checkers import linearizable
+    from ostrakon.harness.history import read_any
+except ImportError:  # Versions before there was one package.
+    from checkers import linearizable
+    from harness.history import read_any
+model, *files = json.loads(sys.argv[1])
+histories = [read_any(file).history for file in files]
+linearizable(histories[0], model)
+begun, verdicts = time.process_time(), collections.Counter(linearizable(h, model).valid for h in histories)
+seconds = (time.process_time() - begun) / len(histories)
+print(json.dumps([seconds, verdicts, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024]))
+"""
+
+
+def measure_few(case: Few, beside: Path | None) -> None:
+    """Judge the histories of a case in a process of their own, by this version and by another."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked = json.dumps([case.exemplar.model, *map(str, case.write(Path(folder)))])
+        found = [_judged(sys.executable, asked, Path.cwd())]
+        if beside is not None:
+            found.append(_judged(str(beside / ".venv/bin/python"), asked, beside))
+    print(f"{case.name:60} {'; beside it '.join(found)}", flush=True)
+
+
+def _judged(python: str, asked: str, folder: Path) -> str:
+    done = subprocess.run([python, "-c", _JUDGE, asked], check=True, capture_output=True, cwd=folder)
+    seconds, verdicts, megabytes = json.loads(done.stdout)
+    return f"{seconds:9.5f} s each, {megabytes} MB, {verdicts}"
+
+
 def main(wanted: list[str]) -> None:
     """Measure what is wanted, or everything."""
+    beside = Path(wanted.pop(wanted.index("--beside") + 1)).resolve() if "--beside" in wanted else None
+    wanted = [part for part in wanted if part != "--beside"]
     for name, each in (
         ("load", measure_loading),
         ("recorded", measure_recorded),
@@ -209,6 +292,9 @@ def main(wanted: list[str]) -> None:
     for case in CASES:
         if not wanted or any(part in case.name for part in wanted):
             measure(case)
+    for few in FEW_VALUES:
+        if not wanted or any(part in few.name for part in wanted):
+            measure_few(few, beside)
 
 
 if __name__ == "__main__":

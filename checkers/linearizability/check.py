@@ -138,7 +138,9 @@ def _invalid(
     rows = parts.rows()[part]
     here = replace(found, rows=np.flatnonzero(np.isin(rows, found.rows)))
     by_sat = decisions.methods[part] == "sat"
-    each = Budget(nodes=_CORE_NODES_BESIDE_SAT if by_sat else _CORE_NODES, conflicts=_CORE_CONFLICTS)
+    each = Budget(nodes=_CORE_NODES, conflicts=_CORE_CONFLICTS)
+    if by_sat:  # A part of it may be as hard as the whole, and searches have shown that they do not end.
+        each = Budget(nodes=_CORE_NODES_BESIDE_SAT, conflicts=_CORE_CONFLICTS + 2 * decisions.conflicts)
     core, details["core_is_minimal"] = minimal_core(parts.columns.take(rows), model, here, each)
     refereed = wing_gong_lowe(list(operations(core)), model, max_steps=_REFEREE_STEPS)
     if refereed.linearizable:

@@ -86,8 +86,8 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
     return decisions
 
 
-_BEFORE_SAT: Final = 60_000
-"""Choices that are tried before a SAT solver is asked: half a second, in which most are decided."""
+_BEFORE_SAT: Final = 20_000
+"""Choices that are tried before a SAT solver is asked: a fifth of a second, in which most are decided."""
 
 
 def _ask_the_solver(
@@ -112,6 +112,8 @@ def _ask_the_solver(
         conflicts = None if conflicts is None else max(conflicts - asked.conflicts, 1)
         if isinstance(decision, Linearized) and fault_of([ops[i] for i in decision.order], ops, model):
             continue
+        if isinstance(decision, Impossible) and isinstance(search := searches[part], Search):
+            decision = replace(decision, until=search.reached)
         if not isinstance(decision, Undecided):
             del searches[part]
             decisions.add(part, _of_all_rows(decision, rows[part]), "sat")

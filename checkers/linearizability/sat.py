@@ -24,7 +24,7 @@ Kind = Literal["queue", "stack", "set"]
 Solver = Literal["g4", "cd153"]
 """Glucose, or CaDiCaL to confirm what Glucose says."""
 
-_CLAUSES_AT_MOST: Final = 3_000_000
+_CLAUSES_AT_MOST: Final = 1_500_000
 """Beyond this the clauses alone take more than some hundred megabytes."""
 _LEMMAS_AT_ONCE: Final = 5_000
 

@@ -69,6 +69,12 @@ class Search:
             if self.nodes >= limit:
                 return None
 
+    @property
+    def reached(self) -> int | None:
+        """The furthest return that it has come to: what came before it has a linearization."""
+        event = self._events[self._deepest] if self._events else 0
+        return self._ops[event >> 1].returned if event & 1 else None
+
     def _advance(self) -> int | None:
         """Go to the next return of an op that has not been carried out; None at the end."""
         while self._at < len(self._events):
