@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 from ostrakon.checkers.transactions import consistency as lattice
 from ostrakon.checkers.transactions.certificate import Certificate, Model, certificate
-from ostrakon.checkers.transactions.decision import Event, Proven, Refuted, decide, smallest
+from ostrakon.checkers.transactions.decision import Proven, Refuted, decide, smallest
 from ostrakon.checkers.transactions.execution import Execution
 from ostrakon.checkers.transactions.explanation import explain
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.levels import LEVELS
 from ostrakon.checkers.transactions.replay import Replay
+from ostrakon.checkers.transactions.snapshot_guess import Event
 from ostrakon.checkers.transactions.table import Transactions
 
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from ostrakon.checkers.transactions.decision import Event
 from ostrakon.checkers.transactions.execution import Execution
+from ostrakon.checkers.transactions.snapshot_guess import Event
 from ostrakon.checkers.transactions.table import Transactions
 from ostrakon.checkers.transactions.wording import original
 

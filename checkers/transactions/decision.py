@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -12,9 +11,8 @@ from ostrakon.checkers.transactions.levels import STATIC, Level
 from ostrakon.checkers.transactions.polygraph import Polygraph, certain
 from ostrakon.checkers.transactions.saturation import involved, saturate, seen_through
 from ostrakon.checkers.transactions.schedule import schedule
+from ostrakon.checkers.transactions.snapshot_guess import Event, guessed_events
 from ostrakon.checkers.transactions.version_order import CONFLICTS, Found, GaveUp, find_order
-
-Event = tuple[Literal["start", "commit"], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) ->
 
     What no order can mend, such as reads of aborted transactions, is not in an execution and not looked at.
     """
+    if (events := guessed_events(execution, level)) is not None:
+        return Proven(events)
     graph = certain(execution, level)
     if graph.refuted:
         return Refuted(tuple(sorted(seen_through(graph, *graph.refuted[0]))))
