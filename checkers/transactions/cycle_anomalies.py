@@ -11,6 +11,8 @@ from ostrakon.checkers.transactions.component import Component, component
 from ostrakon.checkers.transactions.cycle import Budget, OutOfBudget, Step, any_cycle, shortest_cycle
 from ostrakon.checkers.transactions.dependency import (
     ALL_CYCLES,
+    ANTI,
+    BY_TIME,
     CYCLE_TYPES,
     DEPENDENCY,
     RW_PREDICATE,
@@ -100,7 +102,11 @@ class _Search:
 
     def _give_up(self, where: Component) -> None:
         """Any cycle at all is soon found, and proof against the models that forbid all of them."""
-        if (cycle := any_cycle(where)) is not None:
+        cycle = any_cycle(where)
+        # Without an anti-dependency, versions that only time has put in order make no cycle of any type.
+        if cycle is None:
+            return
+        if any(step.kind & ANTI for step in cycle) or not any(step.kind & BY_TIME for step in cycle):
             self._add(cycle)
 
     def _has_several(self, edges: Edges) -> bool:

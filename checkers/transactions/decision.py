@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ostrakon.checkers.transactions.closure import topological
 from ostrakon.checkers.transactions.execution import Execution
 from ostrakon.checkers.transactions.levels import STATIC, Level
 from ostrakon.checkers.transactions.polygraph import Polygraph, certain
 from ostrakon.checkers.transactions.saturation import involved, saturate, seen_through
 from ostrakon.checkers.transactions.schedule import schedule
 from ostrakon.checkers.transactions.snapshot_guess import Event, guessed_events
-from ostrakon.checkers.transactions.version_order import CONFLICTS, Found, GaveUp, find_order
+from ostrakon.checkers.transactions.table import NEVER, Ints
+from ostrakon.checkers.transactions.version_order import CONFLICTS, Found, GaveUp, find_order, late_reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) ->
         return Refuted(tuple(sorted(involved(saturated))))
     if level.rule in STATIC:
         return Proven(_events(graph, saturated.order))
-    match find_order(graph, schedule(graph, ranks), conflicts=conflicts):
+    match find_order(graph, _best_order(graph, saturated.order, ranks), conflicts=conflicts):
         case Found(nodes):
             return Proven(_events(graph, nodes))
         case GaveUp(why):
@@ -64,14 +66,28 @@ def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) ->
             return Refuted(tuple(sorted(impossible.members)))
 
 
+def _best_order(graph: Polygraph, by_middle: list[int], ranks: list[int]) -> list[int]:
+    """Of some orders that follow the certain edges, that in which the fewest reads come too late."""
+    ended = np.where(graph.execution.completed == NEVER, graph.execution.invoked, graph.execution.completed)
+    by_end = topological(graph.nodes, graph.edges, _of_nodes(graph, ended))
+    orders = [by_middle, by_end or by_middle]
+    if min(late_reads(graph, order) for order in orders):
+        orders.append(schedule(graph, ranks))
+    return min(orders, key=lambda order: late_reads(graph, order))
+
+
 def _ranks(graph: Polygraph) -> list[int]:
     """What comes first where the edges leave a choice: by the middle of the time it ran; bundles at once."""
     execution = graph.execution
     last = int(execution.invoked.max(initial=0)) + 1
     middle = execution.invoked + np.minimum(execution.completed, execution.invoked + last)
-    ranks = [0] * graph.nodes
-    for member, rank in enumerate(middle.tolist()):
-        ranks[graph.start(member)] = ranks[graph.commit(member)] = rank + 1
+    return _of_nodes(graph, middle)
+
+
+def _of_nodes(graph: Polygraph, moments: Ints) -> list[int]:
+    ranks = [-1] * graph.nodes
+    for member, rank in enumerate(moments.tolist()):
+        ranks[graph.start(member)] = ranks[graph.commit(member)] = rank
     return ranks
 
 

@@ -7,7 +7,7 @@ first by INITIAL. Of a list the order of some versions is known from the reads; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
@@ -168,14 +168,3 @@ def _realtime(execution: Execution) -> Pairs:
         np.concatenate([done, barriers[:-1], barriers[reached[late]]]),
         np.concatenate([barriers[group_of], barriers[1:], late]),
     )
-
-
-def is_before(execution: Execution, order: Order) -> Callable[[int, int], bool]:
-    """Whether the order puts one member before another."""
-
-    def before(one: int, other: int) -> bool:
-        if order == "none" or not execution.completed[one] < execution.invoked[other]:
-            return False
-        return order == "realtime" or execution.process[one] == execution.process[other]
-
-    return before

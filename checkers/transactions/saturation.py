@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import permutations
 
-from ostrakon.checkers.transactions.closure import ancestors, bits, topological
+import numpy as np
+import numpy.typing as npt
+
+from ostrakon.checkers.transactions.closure import topological
 from ostrakon.checkers.transactions.execution import INITIAL
 from ostrakon.checkers.transactions.levels import OVERTAKEN
 from ostrakon.checkers.transactions.polygraph import Edge, Polygraph, Why
 from ostrakon.checkers.transactions.scc import strong_parts
+from ostrakon.checkers.transactions.table import Ints
 
 NODES_MAX = 45_000
 """Beyond so many nodes the sets of ancestors would need more than 250 MB; the search does without them
@@ -41,9 +46,10 @@ def saturate(graph: Polygraph, rank: list[int]) -> Saturated:
     if rule not in OVERTAKEN and rule != "parallel":
         return done
     number = 0
+    reads = _Reads(graph)
     while done.order is not None and graph.nodes <= NODES_MAX:
         number += 1
-        added = _consequences(done)
+        added = _consequences(done, reads)
         if done.refuted is not None:
             done.order = None
             return done
@@ -54,54 +60,94 @@ def saturate(graph: Polygraph, rank: list[int]) -> Saturated:
     return done
 
 
-def _consequences(done: Saturated) -> list[Edge]:
-    graph, execution = done.graph, done.graph.execution
+def _consequences(done: Saturated, reads: _Reads) -> list[Edge]:
+    """Add what follows from what leads to what now; the new edges."""
+    graph = done.graph
     assert done.order is not None
-    reached = ancestors(done.order, graph.edges, graph.nodes, 0, graph.nodes)
-    of_node = {graph.commit(member): member for member in range(len(execution))}
-    masks = [sum(1 << graph.commit(writer) for writer in writers) for writers in execution.writers]
+    reached = _Reached(graph, done.order)
     added: list[Edge] = []
-    for read in graph.reads:
-        found = reached[graph.start(read.reader)] & masks[read.key]
-        if read.source != INITIAL:
-            found &= ~(1 << graph.commit(read.source)) & ~reached[graph.installed_after(read.source)]
-        for bit in bits(found):
-            before = of_node[bit]
-            if before == read.reader:
-                continue
-            if read.source == INITIAL:
-                done.refuted = (before, read.reader)
-                return added
-            edge = bit, graph.installed_after(read.source)
-            if graph.add(*edge, Why("seen", read.key, before, read.source, read.reader)):
-                added.append(edge)
+    seen = reached.leads(reads.other, reads.start)
+    if np.any(initial := seen & (reads.source < 0)):
+        at = int(np.argmax(initial))
+        done.refuted = (graph.member(int(reads.other[at])), int(reads.reader[at]))
+        return []
+    for at in np.flatnonzero(seen & ~reached.leads(reads.other, reads.installed)).tolist():
+        edge = int(reads.other[at]), int(reads.installed[at])
+        before = graph.member(edge[0])
+        why = Why("seen", int(reads.key[at]), before, int(reads.source[at]), int(reads.reader[at]))
+        if graph.add(*edge, why):
+            added.append(edge)
     if graph.level.rule in OVERTAKEN:
-        added += _overtakings(graph, reached, masks, of_node)
+        known = reached.leads(reads.version, reads.after)
+        for at in np.flatnonzero(known & ~reached.leads(reads.own_start, reads.after)).tolist():
+            edge = int(reads.own_start[at]), int(reads.after[at])
+            before, after = int(reads.source_of[at]), graph.member(edge[1])
+            why = Why("rw", int(reads.key_of[at]), before, after, int(reads.reader_of[at]))
+            if graph.add(*edge, why):
+                added.append(edge)
+        if graph.level.rule == "snapshot":
+            one, other, starts = reads.one, reads.other_one, reads.other_start
+            for at in np.flatnonzero(reached.leads(one, other) & ~reached.leads(one, starts)).tolist():
+                before, after = graph.member(int(one[at])), graph.member(int(other[at]))
+                added += graph.overwrite(int(reads.pair_key[at]), before, after)
     return added
 
 
-def _overtakings(
-    graph: Polygraph, reached: list[int], masks: list[int], of_node: dict[int, int]
-) -> list[Edge]:
-    execution = graph.execution
-    readers: dict[tuple[int, int], int] = defaultdict(int)
-    member_of = {graph.start(member): member for member in range(len(execution))}
-    for read in graph.reads:
-        readers[read.key, read.source] |= 1 << graph.start(read.reader)
-    added: list[Edge] = []
-    for key, writers in enumerate(execution.writers):
-        for after in writers:
-            commit = graph.commit(after)
-            for bit in bits(reached[commit] & masks[key]):
-                before = of_node[bit]
-                if graph.split and not reached[graph.installed_after(after)] >> bit & 1:
-                    added += graph.overwrite(key, before, after)
-                late = readers.get((key, before), 0) & ~reached[commit] & ~(1 << graph.start(after))
-                for start in bits(late):
-                    edge = start, commit
-                    if graph.add(*edge, Why("rw", key, before, after, member_of[start])):
-                        added.append(edge)
-    return added
+class _Reads:
+    """Which nodes have to be asked about, as arrays: they stay the same from round to round."""
+
+    def __init__(self, graph: Polygraph) -> None:
+        writers = graph.execution.writers
+        one: list[tuple[int, int, int, int, int, int]] = []
+        two: list[tuple[int, int, int, int, int, int]] = []
+        for read in graph.reads:
+            start = graph.start(read.reader)
+            for other in writers[read.key]:
+                if other in (read.reader, read.source):
+                    continue
+                commit = graph.commit(other)
+                if read.source == INITIAL:
+                    one.append((commit, start, 0, read.key, INITIAL, read.reader))
+                    continue
+                installed = graph.installed_after(read.source)
+                one.append((commit, start, installed, read.key, read.source, read.reader))
+                version = graph.commit(read.source)
+                two.append((version, commit, start, read.key, read.source, read.reader))
+        self.other, self.start, self.installed, self.key, self.source, self.reader = _columns(one)
+        (self.version, self.after, self.own_start, self.key_of, self.source_of, self.reader_of) = _columns(
+            two
+        )
+        pairs = []
+        if graph.level.rule == "snapshot":
+            for key, of_key in enumerate(writers):
+                for before, after in permutations(of_key, 2):
+                    pairs.append((graph.commit(before), graph.commit(after), graph.start(after), key, 0, 0))
+        self.one, self.other_one, self.other_start, self.pair_key, _, _ = _columns(pairs)
+
+
+def _columns(rows: list[tuple[int, int, int, int, int, int]]) -> Ints:
+    return np.array(rows, np.int64).reshape(-1, 6).T
+
+
+class _Reached:
+    """Which node leads to which, a bit for each two."""
+
+    def __init__(self, graph: Polygraph, order: list[int]) -> None:
+        before: list[list[int]] = [[] for _ in range(graph.nodes)]
+        for source, target in graph.edges:
+            before[target].append(source)
+        self._bits = np.zeros((graph.nodes, (graph.nodes + 7) // 8), np.uint8)
+        bits = self._bits
+        for node in order:
+            row = bits[node]
+            for source in before[node]:
+                np.bitwise_or(row, bits[source], out=row)
+            row[node >> 3] |= 1 << (node & 7)
+
+    def leads(self, source: Ints, target: Ints) -> npt.NDArray[np.bool_]:
+        """Whether each source leads to its target."""
+        found: npt.NDArray[np.bool_] = (self._bits[target, source >> 3] >> (source & 7)) & 1 != 0
+        return found
 
 
 def involved(done: Saturated) -> set[int]:

@@ -6,6 +6,7 @@ are tried before a search. A wrong guess costs a pass over the history; a right 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -54,15 +55,15 @@ def _fitting(execution: Execution, level: Level, order: Ints) -> tuple[Event, ..
         versions = sorted(writers, key=place.__getitem__)
         following.append(dict(zip([INITIAL, *versions], versions, strict=False)))
         if level.rule == "snapshot":
-            for before, after in zip(versions, versions[1:], strict=False):
+            for before, after in pairwise(versions):
                 earliest[after] = max(earliest[after], place[before])
     for read in execution.reads:
         reader = read.reader
         if read.source != INITIAL:
             earliest[reader] = max(earliest[reader], place[read.source])
-        after = following[read.key].get(read.source)
-        if after is not None and after != reader:
-            latest[reader] = min(latest[reader], place[after])
+        newer = following[read.key].get(read.source)
+        if newer is not None and newer != reader:
+            latest[reader] = min(latest[reader], place[newer])
     if level.order != "none":
         _bound_by_time(execution, level, place, earliest)
     if any(early >= late for early, late in zip(earliest, latest, strict=True)):

@@ -254,6 +254,17 @@ def overtakings(graph: Polygraph, orders: Orders) -> Iterator[tuple[tuple[int, i
             yield (read.reader, read.key, read.source), after
 
 
+def late_reads(graph: Polygraph, order: list[int]) -> int:
+    """How many reads would come after the next version of what they read, if all took place in this order."""
+    place = {node: at for at, node in enumerate(order)}
+    orders = [
+        sorted(writers, key=lambda writer: place[graph.commit(writer)]) for writers in graph.execution.writers
+    ]
+    return sum(
+        place[graph.commit(after)] < place[graph.start(read[0])] for read, after in overtakings(graph, orders)
+    )
+
+
 def _cycles(
     graph: Polygraph, pairs: dict[tuple[int, int], Pair | None], place: dict[int, int]
 ) -> Iterator[Conflict]:
