@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from ostrakon.harness.sim.disk.disk import SimDisk
 from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.ballot import Vote
 from ostrakon.paxos_impl.core.multi import LOG_RULES, Batch, Cell, Fact, Log, LogRules, Promised, Voted
@@ -125,6 +126,11 @@ class _RenamesBeforeSync(OsDisk):
         pass
 
 
+def _renaming_before_sync(disk: Disk) -> Disk:
+    """The code for real files with that bug, on simulated files only: a real replica keeps its disk."""
+    return _RenamesBeforeSync(Path("/")) if type(disk) is SimDisk else disk
+
+
 def _bugs() -> Iterator[SeededBug]:
     yield SeededBug(
         "promise-omits-chosen",
@@ -208,7 +214,7 @@ def _bugs() -> Iterator[SeededBug]:
     yield SeededBug(
         "renames-before-sync",
         "a file takes another's place before its contents are durable",
-        Breakage(disk=lambda _: _RenamesBeforeSync(Path("/"))),
+        Breakage(disk=_renaming_before_sync),
         convicted_by=("node crashed", "P7", "P8", "P10"),
     )
     yield SeededBug(

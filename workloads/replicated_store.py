@@ -30,6 +30,7 @@ from ostrakon.harness.generator import (
 from ostrakon.harness.history import Event, History, Op, Trace
 from ostrakon.harness.liveness_phase import liveness_phase_of
 from ostrakon.harness.plan import Latency, Plan
+from ostrakon.harness.sim.disk.disk import SimDisk
 from ostrakon.harness.sim.machine.buggify import sometimes
 from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.workload import Client, Leeway, Quiescence, SeededBug, Site, Unavailable, Workload
@@ -117,7 +118,8 @@ async def run_replica(
     """One replica; the others are where their names say."""
     breakage: Breakage = site.breakage or CORRECT
     timing = IMPATIENT if sometimes("impatient replica") else TIMING
-    disk: Disk = OsDisk(Path("/")) if sometimes(OS_FILES) else site.disk
+    is_simulated = type(site.disk) is SimDisk  # Only there is "/" the root of simulated files.
+    disk: Disk = OsDisk(Path("/")) if is_simulated and sometimes(OS_FILES) else site.disk
     config = config_of(site.name, site.nodes, site.options, lease=lease, founders=founders, timing=timing)
     several = partial(breakage.node.recover, journal=breakage.journal)
     recover = ReplicaServer.recover if config.groups == 1 else several
@@ -141,7 +143,7 @@ async def _recovered(
     """The server, as its disk has it. Raises: DamagedLog; WrongStorage; StorageFailed."""
     return await recover(
         config,
-        disk if breakage.disk is None else breakage.disk(disk),
+        disk if breakage.disk is None else breakage.disk(site.disk),
         rng=site.rng,
         machine=breakage.machine or Store,
         sessions=breakage.sessions or sessions,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ostrakon.paxos_impl.cli.exits import OUR_FAILURE, say
+from ostrakon.paxos_impl.cli.exits import OUR_FAILURE
 from ostrakon.paxos_impl.cli.tls import transport_of, with_tls
 
 if TYPE_CHECKING:
@@ -131,8 +131,9 @@ def serves(command: Callable[..., None]) -> Callable[..., None]:
 def log_writer(style: Style) -> Callable[[str], None]:
     """A sink for the log of a service, on the standard error.
 
-    As text, debug records are left out. As JSON, each record is an object on a line, with `time` in seconds
-    since 1970, `level` (info or debug), `line`, and the fields of the record.
+    As text, each record is a line that begins with the local time, and debug records are left out. As JSON,
+    each record is an object on a line, with `time` in seconds since 1970, `level` (info or debug), `line`,
+    and the fields of the record.
     """
     return _write_text if style == "text" else _write_json
 
@@ -141,7 +142,7 @@ def _write_text(line: str) -> None:
     from ostrakon.paxos_impl.server.log_record import LogRecord
 
     if not (isinstance(line, LogRecord) and line.is_debug):
-        say(line)
+        click.echo(f"{time.strftime('%Y-%m-%d %H:%M:%S')} paxos: {line}", err=True)
 
 
 def _write_json(line: str) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -48,12 +52,25 @@ def server_samples(dispatcher: Dispatcher, server: Server | None) -> Iterator[Sa
     """All samples; `server` is None until the cluster is complete."""
     yield Sample("paxos_serving", "gauge", "Whether its cluster is complete.", server is not None)
     yield Sample("paxos_clients", "gauge", "Connected clients.", dispatcher.clients)
+    yield from _process()
     yield from _answers(dispatcher)
     yield from _connections(dispatcher.listener)
     if server is not None:
         yield from by_group([list(_requests(driver)) for driver in server.drivers])
         yield from _links(server)
         yield from server.samples()
+
+
+def _process() -> Iterator[Sample]:
+    """The figures of this process, by Prometheus's names."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    about = "Time that its threads have used."
+    yield Sample("process_cpu_seconds_total", "counter", about, usage.ru_utime + usage.ru_stime)
+    with suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        about = "Memory that it holds."
+        yield Sample("process_resident_memory_bytes", "gauge", about, pages * resource.getpagesize())
+        yield Sample("process_open_fds", "gauge", "Open files.", len(os.listdir("/proc/self/fd")))
 
 
 def _answers(dispatcher: Dispatcher) -> Iterator[Sample]:

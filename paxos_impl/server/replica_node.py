@@ -109,6 +109,9 @@ class ReplicaNode:
             rules=rules,
         )
         self._snapshots = SnapshotWriter(storage, lambda image: driver.submit(SnapshotSaved(image)), log)
+        self._leader: int | None = None
+        self.leader_changes = 0
+        """How often another server was found to lead, this one included."""
         self.command_bytes_max = config.command_bytes_max
         """Maximum length of a command of a client, in bytes."""
 
@@ -162,6 +165,15 @@ class ReplicaNode:
         replica = self.replica
         top = replica.log.top
         yield Sample("paxos_leading", "gauge", "Whether it leads.", isinstance(replica.phase, Leading))
+        about = "How often another server was found to lead."
+        yield Sample("paxos_leader_changes_total", "counter", about, self.leader_changes)
+        snapshots = self._snapshots
+        yield Sample("paxos_snapshots_total", "counter", "Encoded snapshots.", snapshots.taken)
+        about = "Snapshots that could not be encoded."
+        yield Sample("paxos_snapshot_failures_total", "counter", about, snapshots.failed)
+        yield Sample("paxos_snapshot_bytes", "gauge", "Length of the last snapshot.", snapshots.last_bytes)
+        about = "How long the last snapshot took to be encoded and saved."
+        yield Sample("paxos_snapshot_seconds", "gauge", about, snapshots.last_s)
         if replica.promised is not None:
             about = "The round of the highest ballot that it has promised."
             yield Sample("paxos_promised_round", "gauge", about, replica.promised.round)
@@ -200,6 +212,8 @@ class ReplicaNode:
     def _step(self, event: Event) -> None:
         driver = self._driver
         self.replica, effects = self.replica.step(event, self.now())
+        if self.replica.leader != self._leader:
+            self._note_leader()
         for effect in effects:
             if type(effect) is Query:  # By far the most frequent effect where clients mostly read.
                 self._answer(effect)
@@ -217,6 +231,18 @@ class ReplicaNode:
                         self.carry_out(effect)
                 case _:
                     self.carry_out(effect)
+
+    def _note_leader(self) -> None:
+        """Log and count that another server leads, as far as this one knows."""
+        self._leader = leader = self.replica.leader
+        if leader is None:
+            return
+        self.leader_changes += 1
+        who = "this server leads" if leader == self.replica.server_id else f"server {leader} leads"
+        ballot = self.replica.promised
+        line = f"{who}, by ballot {'none' if ballot is None else ballot}"
+        round = None if ballot is None else ballot.round
+        self._log(LogRecord(line, event="leader", leader=leader, round=round))
 
     def _stamped(self, event: Submitted, phase: Leading) -> Submitted:
         """The command with the time of the log, if it needs the time."""

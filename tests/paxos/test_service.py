@@ -425,7 +425,7 @@ def test_a_service_speaks_json_is_measured_over_http_and_stops_when_told(tmp_pat
 
     assert put.status == 0, put.said
     assert re.search(r"^paxos_leading 1$", measured, re.M)
-    assert re.search(r'^paxos_answers_total{kind="done"} 1$', measured, re.M)
+    assert re.search(r'^paxos_answers_total{kind="done"} 2$', measured, re.M)
     assert int(re.search(r"^paxos_syncs_total (\d+)$", measured, re.M)[1]) > 0  # type: ignore[index]
     assert re.search(r"leading  leader 0  ballot \S+  executed \d+ .* lag 0 .* members 0", status.out)
     lines = [json.loads(line) for line in said.splitlines()]
