@@ -1,10 +1,10 @@
 """A failure: a trial that ended badly, and the simplest plan that ends alike.
 
-A trial on the model takes a tenth of the time that it takes in simulation, and mostly goes the same way. So a
-failure of a simulation is looked for there first: among the smallest plans there are, with other seeds, among
-plans of few nodes as search would draw them, and among all there is to a small world. What is found is
-shrunk, and what it comes to counts if it fails in simulation as well. The search ends with a plan that is
-readable, or goes on from the next that fails as long as there is time.
+A trial of the decree on the model takes a small part of the time that it takes in simulation, and mostly goes
+the same way. So a failure of a simulation is looked for there first: among the smallest plans there are, with
+other seeds, among plans of few nodes as search would draw them, and among all there is to a small world. What
+is found is shrunk, and what it comes to counts if it fails in simulation as well. The search ends with a plan
+that is readable, or goes on from the next that fails as long as there is time.
 """
 
 from __future__ import annotations
