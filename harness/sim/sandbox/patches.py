@@ -5,9 +5,8 @@ Every world needs a hundred and fifty of them, so those of a module go in and ou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +16,10 @@ _MISSING = object()
 
 
 class Patches:
-    """Some of them, to be in place as often as need be."""
+    """Some of them, to be in place as often as need be.
+
+    Every world puts them in place, so it has to be quick: those of a module go in and out together.
+    """
 
     def __init__(self, patches: Iterable[Patch]) -> None:
         modules: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
@@ -32,30 +34,27 @@ class Patches:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Run the body with all of them in place; then what was there before is back."""
-        undo: list[Callable[[], object]] = []
+        modules: list[tuple[dict[str, Any], dict[str, Any], list[Any]]] = []
+        others: list[Patch] = []
         try:
             for there, ours in self._modules:
-                before = {name: there[name] for name in ours if name in there}
-                undo.append(partial(_put_back, there, ours, before))
+                modules.append((there, ours, [there.get(name, _MISSING) for name in ours]))
                 there.update(ours)
             for owner, name, patch in self._others.values():
-                own = owner.__dict__.get(name, _MISSING) if isinstance(owner, type) else getattr(owner, name)
+                before = (
+                    owner.__dict__.get(name, _MISSING) if isinstance(owner, type) else getattr(owner, name)
+                )
                 setattr(owner, name, patch)
-                undo.append(partial(_set, owner, name, own))
+                others.append((owner, name, before))
             yield
         finally:
-            for step in reversed(undo):
-                step()
-
-
-def _put_back(there: dict[str, Any], ours: dict[str, Any], before: dict[str, Any]) -> None:
-    there.update(before)
-    for name in ours.keys() - before.keys():
-        there.pop(name, None)
-
-
-def _set(owner: Any, name: str, value: Any) -> None:
-    if value is _MISSING:
-        delattr(owner, name)
-    else:
-        setattr(owner, name, value)
+            for owner, name, usual in reversed(others):
+                if usual is _MISSING:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, usual)
+            for there, ours, before in reversed(modules):
+                there.update(zip(ours, before, strict=True))
+                if _MISSING in before:
+                    for name in [name for name in ours if there[name] is _MISSING]:
+                        del there[name]

@@ -87,16 +87,23 @@ def unclose() -> None:
 def _in_utc() -> Iterator[None]:
     """Let the time zone be UTC, wherever this runs, until a program sets another in `TZ`."""
     before = os.environ.get("TZ")
-    os.environ["TZ"] = "UTC"
-    time.tzset()
+    # Setting it takes as long as making a machine does, and most machines that run tests are in UTC anyway.
+    if time.tzname != ("UTC", "UTC"):
+        os.environ["TZ"] = "UTC"
+        time.tzset()
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop("TZ", None)
-        else:
-            os.environ["TZ"] = before
-        time.tzset()
+        if os.environ.get("TZ") != before:
+            _set_zone(before)
+
+
+def _set_zone(zone: str | None) -> None:
+    if zone is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = zone
+    time.tzset()
 
 
 @contextmanager
