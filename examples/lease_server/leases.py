@@ -21,7 +21,7 @@ class Leases:
 
     def __init__(self, bug=None):
         self.clock = time.time if bug == "wall-clock" else time.monotonic
-        self.held = {}
+        self.held, self.last_grant = {}, None
         self.closed_until = self.clock() if bug == "early-start" else self.clock() + LEASE_S
 
     def acquire(self, lease, who):
@@ -31,6 +31,7 @@ class Leases:
         if holder != who and now < until:
             return "held"
         self.held[lease] = who, now + LEASE_S
+        self.last_grant = time.time()  # For people to read; nothing is decided by it.
         return "ok"
 
     def release(self, lease, who):

@@ -22,7 +22,7 @@ RAFT = Workload(
     generator=lambda plan, rng: g.stagger(1 / plan.rate, g.mix(READS, WRITES, rng=rng), rng=rng),
     check=lambda plan, history, trace: linearizable(history, "keyed-register"),
     bugs={name: SeededBug(name, about, name) for name, about in BUGS.items()},
-    defaults={"nodes": 3, "rate": 50, "concurrency": 9},
+    defaults={"nodes": 5, "rate": 50, "concurrency": 9},
 )
 
 

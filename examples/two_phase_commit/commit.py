@@ -26,7 +26,9 @@ BUGS = {
 class Node:
     """Coordinator and participant."""
 
-    def __init__(self, name, nodes, bug):
+    def __init__(self, name, nodes, bug, nursery):
+        self.nursery = nursery
+        """Where participants are told of decisions while clients are answered."""
         self.name, self.nodes, self.bug = name, nodes, bug
         self.active, self.prepared, self.lists, self.count = set(), {}, {}, 0
         os.makedirs(DECIDED, exist_ok=True)
@@ -78,9 +80,8 @@ class Node:
         if is_commit:
             self.decide(tx)
         self.active.discard(tx)
-        async with trio.open_nursery() as nursery:
-            for node in shares:
-                nursery.start_soon(call, node, {"do": "decided", "tx": tx, "commit": is_commit})
+        for node in shares:
+            self.nursery.start_soon(call, node, {"do": "decided", "tx": tx, "commit": is_commit})
         if not is_commit:
             return {"error": "aborted"}
         return {"value": [answers[self.owner(op[1])]["ops"].pop(0) for op in ops]}
@@ -178,7 +179,7 @@ async def call(node, ask):
 
 async def serve(name, nodes, bug=None):
     """Be one node."""
-    node = Node(name, nodes, bug)
     async with trio.open_nursery() as nursery:
+        node = Node(name, nodes, bug, nursery)
         nursery.start_soon(node.resolve)
         await trio.serve_tcp(node.handle, PORT, handler_nursery=nursery)
