@@ -97,10 +97,13 @@ def _bad_faults(plan: Plan) -> Iterator[str]:
 
 def _unknown_targets(plan: Plan, workload: Workload) -> Iterator[str]:
     known = workload.vocabulary.kinds if workload.vocabulary is not None else ()
+    targets = (*workload.targets, *TRAFFIC)
+    said = set[tuple[str, str]]()
     for number, fault in enumerate(plan.faults):
-        targets = (*workload.targets, *TRAFFIC)
         if fault.target in TARGETS and fault.target not in targets:
-            yield f"faults[{number}] is {NoSuchTarget(fault.kind, fault.target)}"
+            if (fault.kind, fault.target) not in said:
+                yield f"faults[{number}] is {NoSuchTarget(fault.kind, fault.target)}"
+            said.add((fault.kind, fault.target))
         elif fault.target and fault.target not in targets:
             near = suggestion(fault.target, targets)
             yield f"faults[{number}] has the target {fault.target!r}; {near}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,7 @@ def _begin(
             if len(names) > 1:
                 raise UserError(f"--bug {bug} belongs to one workload: name that one alone")
             find_bug(find_workload(names[0]), bug)
-        kinds = _kinds(nemesis)
+        kinds = _kinds(nemesis, [find_workload(name) for name in names])
     except (UnknownName, UnknownFault) as error:
         raise UserError(str(error)) from None
     short = [find_workload(name).name for name in names]
@@ -161,8 +161,11 @@ def _why_not(workload: Workload, substrate: str) -> str:
     return ""
 
 
-def _kinds(nemesis: str | None) -> tuple[str, ...] | None:
-    """The kinds of fault that are meant; None for all, and the recipes choose."""
+def _kinds(nemesis: str | None, workloads: Sequence[Workload]) -> tuple[str, ...] | None:
+    """The kinds of fault that are meant; None for all, and the recipes choose.
+
+    Raises: UnknownFault, also when one is aimed at a target that not every workload has.
+    """
     import random
 
     from ostrakon.harness.faults import fault_kinds
@@ -170,7 +173,9 @@ def _kinds(nemesis: str | None) -> tuple[str, ...] | None:
     names = [name.strip() for name in (nemesis or "mixed").split(",")]
     if "mixed" in names or "all" in names:
         return None
-    return tuple(kind.name for kind in fault_kinds(names, random.Random(0)))
+    each = [[kind.name for kind in fault_kinds(names, random.Random(0), one.targets)] for one in workloads]
+    # Groups leave out what a workload has no target for, and a campaign draws what all its workloads have.
+    return tuple(name for name in each[0] if all(name in others for others in each))
 
 
 def _newest(store: Path) -> Campaign:

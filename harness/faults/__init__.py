@@ -45,7 +45,9 @@ from ostrakon.harness.faults.registry import (
     find_fault,
     find_kind,
     kind_names,
+    kind_of,
     kinds_on,
+    targets_in,
 )
 from ostrakon.harness.faults.reset import reset
 from ostrakon.harness.faults.target import TARGETS, Target, latest
@@ -101,6 +103,7 @@ __all__ = [
     "jumped",
     "killed",
     "kind_names",
+    "kind_of",
     "kinds_on",
     "latest",
     "partition",
@@ -117,5 +120,6 @@ __all__ = [
     "some_pair",
     "stopped",
     "suspended",
+    "targets_in",
     "victims",
 ]

@@ -8,7 +8,7 @@ such. A name for `--nemesis` is that of a kind or variant, as `kill`, of one and
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -264,6 +264,16 @@ def find_fault(name: str, targets: Collection[str] = tuple(TARGETS)) -> FaultKin
         raise UnknownFault(name, [f"{base}:{near}" for near in (*SIZES, *TRAFFIC, *targets)])
     draw = _draw_size(kind, whom) if whom in SIZES else _draw_target(kind, whom)
     return replace(kind, name=name, variant_of=kind.kind, about=f"{kind.about}: {whom}", draw=draw)
+
+
+def kind_of(name: str) -> str:
+    """What `Fault.kind` is for faults of this name, whatever they are aimed at. Raises: UnknownFault."""
+    return find_fault(name.partition(":")[0]).kind
+
+
+def targets_in(names: Iterable[str]) -> tuple[str, ...]:
+    """What the names of faults are aimed at: the words behind their colons."""
+    return tuple(dict.fromkeys(whom for name in names if (whom := name.partition(":")[2])))
 
 
 def _members(name: str, rng: random.Random) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """Targets by traffic: nodes that are found without any event, by the messages they sent and by restarts.
 
-They mean the time since the fault before began or, for the first fault, since the trial began.
+They mean the messages since the fault before began. If nothing was sent since, they mean those since an
+earlier fault, or since the trial began.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ class Traffic:
     def look(self) -> None:
         """A fault begins: what is sent from now on counts for the next one."""
         network = self._cluster.network
-        self._before = self._now
         if isinstance(network, Counting):
-            self._now = {pair: network.sent(*pair) for pair in permutations(self._cluster.nodes, 2)}
+            now = {pair: network.sent(*pair) for pair in permutations(self._cluster.nodes, 2)}
+            if now != self._now:
+                self._before, self._now = self._now, now
 
     def find(self, target: str) -> Sequence[str]:
         """The nodes that a target of `TRAFFIC` means at the last look; none if nothing was sent."""

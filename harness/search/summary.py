@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ostrakon.harness.faults import find_fault
+from ostrakon.harness.faults import kind_of
 from ostrakon.harness.history.verdict import as_json
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.complexity import size_line
@@ -114,7 +114,7 @@ def replay_line(folder: str) -> str:
 
 def _without_effect(faults: Mapping[str, Uses], kinds: tuple[str, ...]) -> list[str]:
     effective = {kind for kind, uses in faults.items() if uses.asked > uses.inert}
-    return [name for name in kinds if find_fault(name).kind not in effective]
+    return [name for name in kinds if kind_of(name) not in effective]
 
 
 def _told(finding: Finding) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
-from ostrakon.harness.faults import draw_faults, find_fault
+from ostrakon.harness.faults import draw_faults, kind_of, targets_in
 from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from ostrakon.harness.planning import plan_for
@@ -171,7 +171,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         offered = list(SURVIVABLE if self.kinds is None else self.kinds)
         if rng.random() < 0.5:
             kinds = rng.sample(offered, min(len(offered), rng.randint(1, 3)))
-            faults = draw_faults(rng, usual.names, kinds, usual.time_limit_s)
+            faults = draw_faults(rng, usual.names, kinds, usual.time_limit_s, targets=targets_in(kinds))
         else:
             latency = _draw_latency(rng, recipe, _USUAL_LATENCY_MS_MAX)
             usual = msgspec.structs.replace(usual, latency=latency, deviations=_draw_deviations(rng, recipe))
@@ -247,14 +247,15 @@ def _draw_faults(
     rng: random.Random, recipe: Recipe, plan: Plan, kinds: Sequence[str] | None
 ) -> tuple[Fault, ...]:
     offered = list(SURVIVABLE if kinds is None else kinds)
-    liked = [name for name in offered if find_fault(name).kind in recipe.kinds]
+    liked = [name for name in offered if kind_of(name) in recipe.kinds]
     storm = [name for name in offered if name in recipe.storm]
     if recipe.name != "quiet" and not liked and not storm:
         liked = offered
     if recipe.shift_ms and "drop" in offered:
         return tuple(_shifting(rng, plan, _log_uniform(rng, *recipe.shift_ms)))
     haste = _log_uniform(rng, *recipe.haste)
-    drawn = draw_faults(rng, plan.names, _some(rng, liked), plan.time_limit_s / haste)
+    time_limit_s, targets = plan.time_limit_s / haste, targets_in(liked)
+    drawn = draw_faults(rng, plan.names, _some(rng, liked), time_limit_s, targets=targets)
     return (
         *(_lasting(rng, name, plan) for name in _some(rng, storm)),
         *(_hastened(fault, haste) for fault in drawn),

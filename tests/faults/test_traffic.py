@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace as with_fields
+from pathlib import Path
 
 import pytest
 import trio
@@ -17,6 +20,7 @@ from ostrakon.harness.workload import Site
 from tests.trial import toy
 
 PEERS = 5000
+ROOT = Path(__file__).parents[2]
 
 
 async def beat(site: Site) -> None:
@@ -131,3 +135,23 @@ def test_targets_by_traffic_can_be_asked_for_of_any_workload(target: str) -> Non
     plan = toy.plan(toy.toy(beat), nodes=3, nemesis=f"pause:{target}")
 
     assert {fault.target for fault in plan.faults} == {target}
+
+
+def test_a_soak_takes_targets_of_the_workload_and_refuses_others(tmp_path: Path) -> None:
+    def soak(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "ostrakon", "soak", *arguments, "--trials", "3"]
+        return subprocess.run(
+            [*command, "--store", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=200
+        )
+
+    taken = soak(f"{__file__}::LED", "--nemesis", "kill:captain")
+    refused = soak("registry", "--nemesis", "kill:leader")
+
+    assert taken.returncode in (0, 2), taken.stdout + taken.stderr
+    assert "3 trials" in taken.stdout
+    assert refused.returncode == 254
+    assert "the workload has no target `leader`" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+LED = with_fields(toy.toy(beat), targets={"captain": latest("leading")})
