@@ -14,7 +14,14 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
 from ostrakon.paxos_impl.kv.operation import Append, Get, Simple, Transaction
 from ostrakon.workloads.machine_bugs import APPEND_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.workloads.replicated_store import (
+    Checks,
+    Operations,
+    Session,
+    shared_out,
+    store_workload,
+    until_done,
+)
 
 KEYS = 3
 """How many keys are in use at a time: few, so that transactions meet."""
@@ -120,9 +127,7 @@ def checks(plan: Plan, history: History) -> Checks:
 APPEND = store_workload(
     name="append",
     about="Whether transactions over several keys happen at once, in real time: no cycle, no aborted read.",
-    client=AppendClient,
-    generator=transactions,
-    final=all_at_last,
+    operations=Operations(AppendClient, transactions, all_at_last),
     checks=checks,
     bugs=APPEND_BUGS,
 )

@@ -19,7 +19,14 @@ from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.kv.operation import Append, Get
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.workloads.machine_bugs import AT_MOST_ONCE_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.workloads.replicated_store import (
+    Checks,
+    Operations,
+    Session,
+    shared_out,
+    store_workload,
+    until_done,
+)
 
 KEY = "ledger"
 SESSIONS_MAX = 5
@@ -75,9 +82,7 @@ def checks(plan: Plan, history: History) -> Checks:
 AT_MOST_ONCE = store_workload(
     name="at-most-once",
     about="Whether a command is ever executed twice because its session was forgotten in between.",
-    client=LedgerClient,
-    generator=add_and_churn,
-    final=all_at_last,
+    operations=Operations(LedgerClient, add_and_churn, all_at_last),
     checks=checks,
     bugs=AT_MOST_ONCE_BUGS,
     sessions=partial(Sessions, limit=SESSIONS_MAX),

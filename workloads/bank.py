@@ -14,7 +14,14 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
 from ostrakon.paxos_impl.kv.operation import Get, Put, Transaction
 from ostrakon.workloads.machine_bugs import BANK_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.workloads.replicated_store import (
+    Checks,
+    Operations,
+    Session,
+    shared_out,
+    store_workload,
+    until_done,
+)
 
 ACCOUNTS = ("a", "b", "c", "d", "e")
 START = 20
@@ -89,9 +96,7 @@ def checks(plan: Plan, history: History) -> Checks:
 BANK = store_workload(
     name="bank",
     about="Whether a transaction is ever done by halves, or done twice: money that comes or goes.",
-    client=BankClient,
-    generator=transfer_and_read,
-    final=all_at_last,
+    operations=Operations(BankClient, transfer_and_read, all_at_last),
     checks=checks,
     bugs=BANK_BUGS,
     defaults={"rate": 100.0},

@@ -58,6 +58,7 @@ def run_bare_store(
     timings: tuple[ReplicaTiming, ReplicaTiming],
     attempt_s: float,
     folder: RunFolder | None,
+    *,
     sessions: Callable[[StateMachine], Sessions] = Sessions,
 ) -> Recording:
     """Run a plan on bare replicas; `sessions` makes the table of sessions unless a bug does.

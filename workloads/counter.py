@@ -13,7 +13,14 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
 from ostrakon.paxos_impl.kv.operation import Add, Cas, Get
 from ostrakon.workloads.machine_bugs import COUNTER_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.workloads.replicated_store import (
+    Checks,
+    Operations,
+    Session,
+    shared_out,
+    store_workload,
+    until_done,
+)
 
 KEY = "counter"
 AMOUNT_MAX = 5
@@ -71,9 +78,7 @@ def checks(plan: Plan, history: History) -> Checks:
 COUNTER = store_workload(
     name="counter",
     about="Whether an increment is ever lost or counted twice, and whether a sum ever goes back.",
-    client=CounterClient,
-    generator=add_and_read,
-    final=all_at_last,
+    operations=Operations(CounterClient, add_and_read, all_at_last),
     checks=checks,
     bugs=COUNTER_BUGS,
     defaults={"rate": 100.0},

@@ -41,6 +41,7 @@ from ostrakon.paxos_impl.wire.replica import (
 )
 from ostrakon.workloads.replicated_store import (
     Checks,
+    Operations,
     Session,
     address_of,
     shared_out,
@@ -220,9 +221,7 @@ def checks(plan: Plan, history: History) -> Checks:
 _STORE = store_workload(
     name="hostile-clients",
     about="Whether any request ends a replica, or keeps ordinary clients from being served.",
-    client=HostileOrOrdinary,
-    generator=add_read_and_attack,
-    final=all_at_last,
+    operations=Operations(HostileOrOrdinary, add_read_and_attack, all_at_last),
     checks=checks,
     bugs={},
     defaults={"rate": 100.0},

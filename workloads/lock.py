@@ -16,7 +16,7 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
 from ostrakon.paxos_impl.kv.operation import Acquire, Append, Guarded, Release
 from ostrakon.workloads.machine_bugs import LOCK_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, store_workload, until_done
+from ostrakon.workloads.replicated_store import Checks, Operations, Session, store_workload, until_done
 
 LOCKS = ("l0", "l1")
 LEASE_MS = 250
@@ -97,9 +97,7 @@ def checks(plan: Plan, history: History) -> Checks:
 LOCK = store_workload(
     name="lock",
     about="Whether two clients ever hold a lock at a time, or one who lost it can still do harm in its name.",
-    client=LockClient,
-    generator=acquire_write_release,
-    final=all_at_last,
+    operations=Operations(LockClient, acquire_write_release, all_at_last),
     checks=checks,
     bugs=LOCK_BUGS,
     lease=None,

@@ -12,7 +12,7 @@ from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.kv.operation import Get, Put, Transaction
 from ostrakon.workloads.machine_bugs import LONG_FORK_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, store_workload, until_done
+from ostrakon.workloads.replicated_store import Checks, Operations, Session, store_workload, until_done
 
 GROUP = 3
 """How many keys are read together."""
@@ -81,9 +81,7 @@ def checks(plan: Plan, history: History) -> Checks:
 LONG_FORK = store_workload(
     name="long-fork",
     about="Whether two readers ever see two writes in opposite orders.",
-    client=LongForkClient,
-    generator=write_and_read,
-    final=all_at_last,
+    operations=Operations(LongForkClient, write_and_read, all_at_last),
     checks=checks,
     bugs=LONG_FORK_BUGS,
 )

@@ -20,7 +20,14 @@ from ostrakon.harness.workload import Refused
 from ostrakon.paxos_impl.core.multi import Configuration, Member
 from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
 from ostrakon.workloads.register import RegisterClient, one_of_each, read_write_cas
-from ostrakon.workloads.replicated_store import Checks, Session, address_of, store_workload, until_done
+from ostrakon.workloads.replicated_store import (
+    Checks,
+    Operations,
+    Session,
+    address_of,
+    store_workload,
+    until_done,
+)
 
 FOUNDERS = 3
 VOTERS_MIN = 3
@@ -129,9 +136,7 @@ def _of_registers(history: History) -> History:
 MEMBERSHIP = store_workload(
     name="membership",
     about="Whether a change of who counts ever lets two quorums decide apart, or forgets what was decided.",
-    client=MemberClient,
-    generator=use_and_reconfigure,
-    final=all_at_last,
+    operations=Operations(MemberClient, use_and_reconfigure, all_at_last),
     checks=checks,
     bugs=MEMBERSHIP_BUGS,
     defaults={"nodes": 5},

@@ -17,7 +17,14 @@ from ostrakon.paxos_impl.kv.operation import Cas, Get, Put
 from ostrakon.workloads.groups_bugs import GROUPS_BUGS
 from ostrakon.workloads.lease_bugs import LEASE_BUGS
 from ostrakon.workloads.log_bugs import LOG_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.workloads.replicated_store import (
+    Checks,
+    Operations,
+    Session,
+    shared_out,
+    store_workload,
+    until_done,
+)
 from ostrakon.workloads.snapshot_bugs import SNAPSHOT_BUGS
 from ostrakon.workloads.store_groups import groups_of, keys_over
 
@@ -106,9 +113,7 @@ def checks(plan: Plan, history: History) -> Checks:
 REGISTER = store_workload(
     name="register",
     about="Whether replicas of a store ever disagree, lose a write, do one twice, or show old data.",
-    client=RegisterClient,
-    generator=read_write_cas,
-    final=all_at_last,
+    operations=Operations(RegisterClient, read_write_cas, all_at_last),
     checks=checks,
     bugs=LOG_BUGS | LEASE_BUGS | SNAPSHOT_BUGS | GROUPS_BUGS,
     spreads=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -316,13 +317,23 @@ def _served(history: History, trace: Trace) -> Checks:
     return {} if verdict.valid == "unknown" else {"M12": lambda: verdict}
 
 
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What clients do with the store."""
+
+    client: Callable[[Session], Client]
+    """Makes a client that does ops by way of its session; what sessions raise is seen to for it."""
+    generator: Callable[[Plan, random.Random], Generator]
+    """The operations while faults come and go."""
+    final: Callable[[Plan, random.Random], Generator]
+    """The operations when all faults are healed."""
+
+
 def store_workload(
     *,
     name: str,
     about: str,
-    client: Callable[[Session], Client],
-    generator: Callable[[Plan, random.Random], Generator],
-    final: Callable[[Plan, random.Random], Generator],
+    operations: Operations,
     checks: Callable[[Plan, History], Checks],
     bugs: Mapping[str, SeededBug],
     defaults: Mapping[str, Any] | None = None,
@@ -333,11 +344,10 @@ def store_workload(
 ) -> Workload:
     """A workload over the store; `checks` are of what clients have a right to.
 
-    A `client` does ops by way of its session and need not see to what sessions raise. Beside `checks`, each
-    trial is judged by the properties of the log, by termination, and by whether anything happened at all.
-    `lease` is None for one that is to survive clocks of any rate; `founders` is how many nodes the cluster
-    begins with, where others can join, and None for all. If it `spreads`, plans may ask for several groups:
-    each op is about one key then, the first item of its value.
+    Beside `checks`, each trial is judged by the properties of the log, by termination, and by whether
+    anything happened at all. `lease` is None for one that is to survive clocks of any rate; `founders` is
+    how many nodes the cluster begins with, where others can join, and None for all. If it `spreads`, plans
+    may ask for several groups: each op is about one key then, the first item of its value.
     """
 
     @asynccontextmanager
@@ -346,11 +356,11 @@ def store_workload(
         first = process % len(site.nodes)
         addresses = [address_of(node) for node in (*site.nodes[first:], *site.nodes[:first])]
         async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as replicas:
-            yield _Told(client(Session(replicas, site.nodes, process)))
+            yield _Told(operations.client(Session(replicas, site.nodes, process)))
 
     def clients(plan: Plan, rng: random.Random) -> Generator:
         lease_of(plan.options, lease), groups_of(plan.options)  # Mistakes are told before anything runs.
-        return generator(plan, rng)
+        return operations.generator(plan, rng)
 
     def well_at_last(plan: Plan, told: Sequence[Event]) -> Sequence[str] | None:
         phase = liveness_phase_of(plan)
@@ -384,12 +394,14 @@ def store_workload(
         plan = resolved.plan
 
         def client_of(replicas: StoreClient, process: int, ask_status: AskStatusOf) -> Client:
-            return _Told(client(Session(replicas, plan.names, process, ask_status)))
+            return _Told(operations.client(Session(replicas, plan.names, process, ask_status)))
 
         def config(node: str, timing: ReplicaTiming) -> ReplicaConfig:
             return config_of(node, plan.names, plan.options, lease=lease, founders=founders, timing=timing)
 
-        return run_bare_store(resolved, config, client_of, (TIMING, IMPATIENT), ATTEMPT_S, folder, sessions)
+        return run_bare_store(
+            resolved, config, client_of, (TIMING, IMPATIENT), ATTEMPT_S, folder, sessions=sessions
+        )
 
     return Workload(
         name=name,
@@ -397,7 +409,7 @@ def store_workload(
         program=partial(run_replica, lease=lease, founders=founders, sessions=sessions),
         connect=connect,
         generator=clients,
-        final=final,
+        final=operations.final,
         quiescence=Quiescence(CONVERGED_WITHIN_S, is_converged),
         check=check,
         framing=LengthPrefixed(WIDTH),

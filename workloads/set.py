@@ -12,7 +12,14 @@ from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.kv.operation import Append, Get
 from ostrakon.workloads.machine_bugs import SET_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, shared_out, store_workload, until_done
+from ostrakon.workloads.replicated_store import (
+    Checks,
+    Operations,
+    Session,
+    shared_out,
+    store_workload,
+    until_done,
+)
 
 KEY = "set"
 READ = repeat(OpRequest("read"))
@@ -60,9 +67,7 @@ def checks(plan: Plan, history: History) -> Checks:
 SET = store_workload(
     name="set",
     about="Whether anything that was added is ever lost, missed by a later read, or there twice.",
-    client=SetClient,
-    generator=add_and_read,
-    final=all_at_last,
+    operations=Operations(SetClient, add_and_read, all_at_last),
     checks=checks,
     bugs=SET_BUGS,
     defaults={"rate": 100.0},

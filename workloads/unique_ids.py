@@ -12,7 +12,7 @@ from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.kv.operation import Add
 from ostrakon.workloads.machine_bugs import UNIQUE_ID_BUGS
-from ostrakon.workloads.replicated_store import Checks, Session, store_workload, until_done
+from ostrakon.workloads.replicated_store import Checks, Operations, Session, store_workload, until_done
 
 KEY = "ids"
 GENERATE = repeat(OpRequest("generate"))
@@ -50,9 +50,7 @@ def checks(plan: Plan, history: History) -> Checks:
 UNIQUE_IDS = store_workload(
     name="unique-ids",
     about="Whether two clients are ever given the same number, as when an answer is made up anew.",
-    client=UniqueIdClient,
-    generator=generate,
-    final=all_at_last,
+    operations=Operations(UniqueIdClient, generate, all_at_last),
     checks=checks,
     bugs=UNIQUE_ID_BUGS,
 )

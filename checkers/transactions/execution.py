@@ -93,6 +93,7 @@ def assemble(
     writers: list[list[int]],
     chains: list[list[int]],
     reads: list[Read],
+    *,
     outside: Mapping[int, tuple[Any, Any]] | None = None,
 ) -> Execution:
     """An execution of these rows; a row below 0 stands for a writer outside the history.

@@ -252,7 +252,9 @@ def execution(
     chains = [_chain(table, rows_of_key, transaction_order) for rows_of_key in writers]
     names = [register.key for register in registers.by_key.values()]
     outside = {stranger: pair for pair, stranger in strangers.items()}
-    return assemble(table, [*outside, *rows], names, writers, chains, [read for _, _, read in reads], outside)
+    return assemble(
+        table, [*outside, *rows], names, writers, chains, [read for _, _, read in reads], outside=outside
+    )
 
 
 def _chain(table: Transactions, rows: list[int], transaction_order: Mapping[int, float]) -> list[int]:

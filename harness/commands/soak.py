@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -85,7 +85,7 @@ def soak(
     if cluster is not None and workers is not None:
         raise UserError("--workers are processes here, and --cluster has workers elsewhere: name one of them")
     limits = Limits(seconds, float("inf") if trials is None else trials)
-    drawn = (workloads, seed, nodes, nemesis, bug, substrate)
+    drawn = _Drawn(workloads, seed, nodes, nemesis, bug, substrate)
     if resume and any(given is not None for given in drawn):
         raise UserError(
             "--resume goes on with a campaign as it was begun: "
@@ -94,7 +94,7 @@ def soak(
     try:
         if resume:
             newest_path(store)  # There is one, before anything is made of the store.
-        with sole_use(store), _newest(store) if resume else _begin(store, *drawn) as campaign:
+        with sole_use(store), _newest(store) if resume else _begin(store, drawn) as campaign:
             try:
                 return _run(campaign, store, limits, workers or os.cpu_count() or 1, cluster, as_json)
             except CannotStart:
@@ -107,20 +107,24 @@ def soak(
         return OWN_FAILURE
 
 
-def _begin(
-    store: Path,
-    workloads: str | None,
-    seed: int | None,
-    nodes: int | None,
-    nemesis: str | None,
-    bug: str | None,
-    substrate: Any,
-) -> Campaign:
+class _Drawn(NamedTuple):
+    """What was asked for of all plans of a campaign; what is None is drawn for each."""
+
+    workloads: str | None
+    seed: int | None
+    nodes: int | None
+    nemesis: str | None
+    bug: str | None
+    substrate: Any
+
+
+def _begin(store: Path, drawn: _Drawn) -> Campaign:
     from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
     from ostrakon.harness.faults import UnknownFault
     from ostrakon.harness.search.campaign import Campaign, fresh_path
     from ostrakon.harness.search.swarm import Swarm
 
+    workloads, seed, nodes, nemesis, bug, substrate = drawn
     try:
         names = _workloads(workloads or "decree", substrate or "sim")
         if bug is not None:

@@ -10,6 +10,7 @@ What must always hold: each fact that a group has saved is in the journal or in 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -62,6 +63,16 @@ class GroupStorage:
         await self._own.save_snapshot(image)
 
 
+class _Shared(NamedTuple):
+    """What the groups share, as it was found on the disk."""
+
+    owner: Owner
+    journalled: list[list[Fact]]
+    """By group, the facts of the journal."""
+    files: Sequence[str]
+    """The names of all files of the directory."""
+
+
 class GroupStorages:
     """The storages of all groups: `recover` reads what they share, then `recover_group` each one, then
     `begin`."""
@@ -70,14 +81,12 @@ class GroupStorages:
         self,
         disk: Disk,
         membership: Membership,
-        owner: Owner,
-        journalled: list[list[Fact]],
-        files: Sequence[str],
+        shared: _Shared,
         journal: Callable[..., GroupJournal],
         bytes_max: int,
     ) -> None:
-        self._disk, self._membership, self._owner = disk, membership, owner
-        self._journalled, self._files, self._bytes_max = journalled, files, bytes_max
+        self._disk, self._membership, self._bytes_max = disk, membership, bytes_max
+        self._owner, self._journalled, self._files = shared
         self._own: list[ReplicaStorage] = []
         self.journal = journal(WriteAheadLog(disk, _JOURNAL), self._keep, bytes_max=bytes_max)
 
@@ -113,7 +122,7 @@ class GroupStorages:
         except OSError as error:
             raise StorageFailed(f"the directory can't be read: {error.strerror or error}") from error
         facts = journalled or [[] for _ in range(groups)]
-        return cls(disk, membership, owner, facts, files, journal, bytes_max)
+        return cls(disk, membership, _Shared(owner, facts, files), journal, bytes_max)
 
     @property
     def incarnation(self) -> int:

@@ -16,7 +16,7 @@ import gc
 import itertools
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -92,6 +92,18 @@ class _Segment(msgspec.Struct, gc=False):
     size: int
 
 
+class _Opened(NamedTuple):
+    """What was found on the disk, ready to be added to."""
+
+    segments: list[_Segment]
+    log: WriteAheadLog
+    """The last segment."""
+    snapshot: int
+    """The last slot that the snapshot covers."""
+    incarnation: int
+    state: Recovered
+
+
 class ReplicaStorage:
     """The durable state of one replica, opened with `recover`. A `StableStorage`."""
 
@@ -99,22 +111,15 @@ class ReplicaStorage:
         self,
         disk: Disk,
         path: str,
-        segments: list[_Segment],
-        incarnation: int,
-        state: Recovered,
-        snapshot: int,
+        opened: _Opened,
         segment_bytes: int,
-        log: WriteAheadLog,
     ) -> None:
-        """`log` is the last segment."""
         self._disk, self._path, self._segment_bytes = disk, path, segment_bytes
-        self._segments = segments
-        self._log = log
-        self._promised = state.promised
-        self._snapshot = snapshot
+        self._segments, self._log, self._snapshot = opened.segments, opened.log, opened.snapshot
+        self._promised = opened.state.promised
         self._failure: StorageFailed | None = None
-        self.incarnation = incarnation
-        self.state = state
+        self.incarnation = opened.incarnation
+        self.state = opened.state
         """The state found at the start."""
 
     @classmethod
@@ -161,7 +166,8 @@ class ReplicaStorage:
             segments.append(first)
         assert last is not None, "there is a segment"
         await owner.replace([_encode(mine)])
-        storage = cls(disk, path, segments, mine.incarnation, state, snapshot, segment_bytes, last)
+        opened = _Opened(segments, last, snapshot, mine.incarnation, state)
+        storage = cls(disk, path, opened, segment_bytes)
         if journalled:
             await storage.save(journalled)
         if state.image is not None:

@@ -59,6 +59,17 @@ class OwnMoves(NamedTuple):
     crashes: tuple[Move, ...]
 
 
+class Reductions(NamedTuple):
+    """Which moves need not be told apart, or tried at all."""
+
+    kept: Collection[Mail]
+    """Messages that are never taken for stale."""
+    repeats: bool
+    """Whether a message may arrive again."""
+    at_once: tuple[type, ...]
+    """The kinds of messages that a node hears from itself at once."""
+
+
 class Moves:
     """All moves of all nodes, as long as timers may fire, or once they may not."""
 
@@ -69,12 +80,11 @@ class Moves:
         timers: bool,
         may_ask: Callable[[Local], bool],
         asked_for: Callable[[str | None], str],
-        kept: Collection[Mail],
-        repeats: bool,
-        at_once: tuple[type, ...],
+        reductions: Reductions,
     ) -> None:
         self._book, self._timers, self._may_ask, self._asked_for = book, timers, may_ask, asked_for
-        self._kept, self._repeats, self._at_once = frozenset(kept), repeats, at_once
+        self._kept, self._repeats = frozenset(reductions.kept), reductions.repeats
+        self._at_once = reductions.at_once
         self._heard: dict[tuple[int, int], Move | None] = {}
         self._learned: dict[tuple[int, int], Move | None] = {}
         self._own: dict[int, OwnMoves] = {}

@@ -28,7 +28,7 @@ from typing import NamedTuple
 from ostrakon.harness.model.size import Size
 from ostrakon.paxos_impl.core import RULES, Nack, Promise, Propose, Rules, Value, Vote
 from ostrakon.workloads.small_world.local import begin
-from ostrakon.workloads.small_world.moves import Move, Moves, asked_values
+from ostrakon.workloads.small_world.moves import Move, Moves, Reductions, asked_values
 from ostrakon.workloads.small_world.numbers import Book, Mail, all_copies_of, copy_of, mails_in
 from ostrakon.workloads.small_world.renaming import Renaming
 from ostrakon.workloads.small_world.step import Deliver, Step
@@ -91,9 +91,9 @@ class SmallWorld:
                 timers=timers,
                 may_ask=lambda local: local.node <= size.proposers and local.asked_now < size.requests,
                 asked_for=self._asked_for,
-                kept=kept,
-                repeats=size.duplicates,
-                at_once=(Promise, Nack, Propose) if connected else (Promise, Nack),
+                reductions=Reductions(
+                    kept, size.duplicates, (Promise, Nack, Propose) if connected else (Promise, Nack)
+                ),
             )
             for timers in (True, False)
         )
