@@ -8,6 +8,7 @@ is replayed."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -17,7 +18,7 @@ from ostrakon.checkers.transactions.columns import MicroOps
 from ostrakon.checkers.transactions.table import OK, Ints, Transactions
 from ostrakon.harness.history.columns import numbered
 
-ROUNDS = 200
+ROUNDS = 20
 """How often transactions are moved back at most."""
 
 
@@ -103,16 +104,19 @@ def _list_versions(ops: MicroOps) -> tuple[Ints, Ints, Ints] | None:
     fewer = length < most[key]
     sources.append(reader[fewer])
     targets.append(owner[begins[key[fewer]] + length[fewer]])
-    if unread:
-        late = np.array(unread)
-        rest = reads[~fewer]
-        for each_key in np.unique(ops.key[late]).tolist():
-            newest = ops.row[late[ops.key[late] == each_key]]
-            before = np.unique(ops.row[rest[ops.key[rest] == each_key]])
-            if most[each_key]:
-                before = np.append(before, owner[begins[each_key + 1] - 1])
-            sources.append(np.repeat(before, len(newest)))
-            targets.append(np.tile(newest, len(before)))
+    before: dict[int, list[int]] = defaultdict(list)
+    rest = reads[~fewer] if unread else reads[:0]
+    for each_key, row in zip(ops.key[rest].tolist(), ops.row[rest].tolist(), strict=True):
+        before[each_key].append(row)
+    pairs: list[tuple[int, int]] = []
+    for at in unread:
+        each_key, newest = int(ops.key[at]), int(ops.row[at])
+        if most[each_key]:
+            pairs.append((int(owner[begins[each_key + 1] - 1]), newest))
+        pairs.extend((row, newest) for row in before[each_key])
+    if pairs:
+        sources.append(np.array([source for source, _ in pairs]))
+        targets.append(np.array([target for _, target in pairs]))
     return np.concatenate(sources), np.concatenate(targets), owner
 
 
