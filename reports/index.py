@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ostrakon.checkers.verdict import Valid
+from ostrakon.harness.history.verdict import SEVERITY
 from ostrakon.harness.store import RunFolder, Store
 from ostrakon.reports import page, texts
 from ostrakon.reports.folder import word
@@ -22,7 +23,7 @@ ROWS = 3_000
 CAMPAIGNS = "campaigns"
 """The folder of a store in which campaigns and their pages are kept."""
 
-_WORST_FIRST: dict[Valid, int] = {"invalid": 0, "unknown": 1, "valid": 2}
+_WORST_FIRST = sorted(SEVERITY, key=SEVERITY.__getitem__, reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,14 @@ class Listed:
 def render(store: Path) -> Path:
     """Write `index.html` into a store. Raises: OSError."""
     store = Path(store)
-    runs = sorted(_runs(store), key=lambda run: (_WORST_FIRST[run.valid], -run.began, run.name))
+    runs = sorted(_runs(store), key=lambda run: (-SEVERITY[run.valid], -run.began, run.name))
     return page.write(
         store / "index.html",
         "index.html",
         runs=runs[:ROWS],
         total=len(runs),
         counts=Counter(run.valid for run in runs),
-        order=list(_WORST_FIRST),
+        order=_WORST_FIRST,
         worst=runs[0].valid if runs else None,
         campaigns=[_link(store, path) for path in sorted(store.glob(f"{CAMPAIGNS}/*.html"))],
     )
