@@ -79,7 +79,7 @@ def test_a_run_on_the_model_is_kept_like_any_other(tmp_path: Any) -> None:
         ("reply-before-fsync", 40),  # Disks that lose what was not synced.
         ("compacts-above-snapshot", 30),  # Snapshots.
         ("snapshot-not-synced", 60),
-        ("lease-on-wall-clock", 150),  # Clocks that are set.
+        ("lease-for-ever", 40),  # Leases.
         ("lease-without-margin", 30),  # Clocks that drift.
     ],
 )
