@@ -96,7 +96,7 @@ def _bugs() -> Iterator[SeededBug]:
         "snapshot-not-synced",
         "the log is dropped in favour of a snapshot that a loss of power takes away",
         Breakage(disk=_SnapshotNotSynced),
-        convicted_by=("M5", "M11", "termination"),
+        convicted_by=("node crashed", "M5", "M11", "termination"),
     )
 
 

@@ -26,7 +26,7 @@ def test_every_fault_and_every_target_is_told_of() -> None:
 
 
 def test_packages_compose_as_printed() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    example, *_ = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     names = {"rng": random.Random(1), "plan_for": plan_for, "REGISTER": REGISTER, "node_names": node_names}
 
     exec(compile(example, "nemesis.md", "exec"), names)

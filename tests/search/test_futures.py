@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from ostrakon.checkers.linearizability import linearizable
 from ostrakon.checkers.models import register
 from ostrakon.harness.cli import run as run_command
+from ostrakon.harness.history import Op
 from ostrakon.harness.lines import lines_to, reads_and_writes
 from ostrakon.harness.plan import BadPlan, Fault, Plan, encode_plan
 from ostrakon.harness.planning import plan_for
@@ -26,6 +27,7 @@ from ostrakon.harness.search.necessity import parts
 from ostrakon.harness.trial import run
 from ostrakon.harness.workload import Site, Workload
 
+ROOT = Path(__file__).parents[2]
 KILL = Fault("kill", at_ms=600, for_ms=100, nodes=("n1",))
 EARLIER = Fault("pause", at_ms=100, for_ms=50, nodes=("n1",))
 
@@ -57,27 +59,43 @@ def plan() -> Plan:
     return plan_for(FORGETFUL, seed=0, nodes=1, time_limit_s=1.5, faults=(EARLIER, KILL))
 
 
+def apart(check: str, *arguments: str) -> None:
+    """Run a check of this file in a process without threads: a test runner's workers have some."""
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.search.test_futures import {check} as check; "
+    ran = subprocess.run(
+        [sys.executable, "-c", program + "check(*sys.argv[1:])", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_the_step_is_the_fault_that_loses_the_write_in_a_program_without_any_trace() -> None:
+    apart("step_is_the_kill")
+
+
+def step_is_the_kill() -> None:
     found = curve(plan(), FORGETFUL, moments=12, futures=6)
 
     assert found.trial.valid == "invalid"
     assert found.step is not None
     before, after = found.step
     assert before.share <= 0.2 < 0.8 <= after.share
-    assert "start-kill" in [entry.f for entry in found.happened if hasattr(entry, "f")]
+    assert "start-kill" in [entry.f for entry in found.happened if isinstance(entry, Op)]
     assert before.at_ns <= KILL.at_ms * 1_000_000 < after.at_ns
 
 
-def test_a_trial_with_futures_has_the_digest_of_one_without() -> None:
-    found = curve(plan(), FORGETFUL, moments=4, futures=2)
+def test_a_trial_with_futures_has_the_digest_of_one_without_and_leaves_no_child() -> None:
+    apart("nothing_is_changed_or_left")
+
+
+def nothing_is_changed_or_left() -> None:
+    found = curve(plan(), FORGETFUL, moments=4, futures=3, workers=3)
 
     assert found.trial.digest == run(plan(), workload=FORGETFUL).digest
     assert sum(moment.futures for moment in found.moments) >= 4, "vacuous: no future was run"
-
-
-def test_no_child_is_left_when_the_curve_is_drawn() -> None:
-    curve(plan(), FORGETFUL, moments=2, futures=3, workers=3)
-
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -85,15 +103,14 @@ def test_no_child_is_left_when_the_curve_is_drawn() -> None:
 def test_futures_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     marker = f"futures-of-{os.getpid()}"
     program = (
-        "import sys; sys.path.insert(0, '.');"
-        "from tests.search.test_futures import *;"
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.search.test_futures import *;"
         "print('begun', flush=True);"
         "curve(plan(), FORGETFUL, moments=40, futures=50, workers=3)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program, marker],
         stdout=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         text=True,
     )
     assert parent.stdout is not None
@@ -159,22 +176,22 @@ def test_what_the_failure_needs_is_told_from_what_it_does_not() -> None:
     ]
 
 
-def test_the_command_tells_when_and_keeps_what_it_found(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_tells_when_and_keeps_what_it_found(tmp_path: Path) -> None:
     seeds = (plan_for_bug(seed) for seed in range(50))
     failing = next(found for found in seeds if run(found).valid == "invalid")
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "plan.json").write_bytes(encode_plan(failing))
+    (tmp_path / "plan.json").write_bytes(encode_plan(failing))
 
-    status = run_command(["explain", str(folder), "--moments", "4", "--futures", "3"])
-    told = capsys.readouterr().out
+    ran = subprocess.run(
+        [sys.executable, "-m", "ostrakon", "explain", tmp_path, "--moments", "4", "--futures", "3"],
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
 
-    assert status == 1
-    assert "Share of futures that fail" in told
-    assert "Without one part of the plan" in told
-    assert (folder / "explanation.json").exists()
+    assert ran.returncode == 1, ran.stderr
+    assert "Share of futures that fail" in ran.stdout
+    assert "Without one part of the plan" in ran.stdout
+    assert (tmp_path / "explanation.json").exists()
 
 
 def test_a_plan_that_does_not_fail_has_nothing_to_explain(
