@@ -40,6 +40,7 @@ bench: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	rm -rf ostrakon.egg-info  # Python finds it before the installed metadata where the folder is on its path.
 	touch $@
 
 pythons:
@@ -47,7 +48,8 @@ pythons:
 	  command -v python$$version >/dev/null || { echo "python$$version is not installed"; continue; }; \
 	  python$$version -m venv .venvs/$$version && \
 	  .venvs/$$version/bin/pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt && \
-	  .venvs/$$version/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	  .venvs/$$version/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	  rm -rf ostrakon.egg-info; \
 	done
 
 pins:

@@ -61,7 +61,8 @@ def plan() -> Plan:
 
 def apart(check: str, *arguments: str) -> None:
     """Run a check of this file in a process without threads: a test runner's workers have some."""
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.search.test_futures import {check} as check; "
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+    program += f"from tests.search.test_futures import {check} as check; "
     ran = subprocess.run(
         [sys.executable, "-c", program + "check(*sys.argv[1:])", *arguments],
         cwd=ROOT,
