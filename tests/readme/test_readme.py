@@ -50,6 +50,16 @@ def test_the_chaos_test_of_the_readme_passes(example: Path) -> None:
     assert (example / "store" / "index.html").exists()
 
 
+def test_the_program_for_asyncio_passes_the_same_test(example: Path) -> None:
+    test = example / "test_my_register.py"
+    test.write_text(test.read_text().replace("from my_register", "from my_asyncio_register"))
+
+    ran = run_pytest(example, "--trials", "5")
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "5 trials: 5 valid, 0 unknown, 0 invalid" in ran.stdout
+
+
 def test_the_chaos_test_of_the_readme_fails_when_processes_are_killed(example: Path) -> None:
     test = example / "test_my_register.py"
     test.write_text(test.read_text().replace('nemesis="pause"', 'nemesis="pause,kill"'))
