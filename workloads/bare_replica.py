@@ -34,13 +34,13 @@ from ostrakon.paxos_impl.core.multi import (
 )
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
-from ostrakon.paxos_impl.server.driver import Driver, Tracer
+from ostrakon.paxos_impl.server.driver import Driver, EventMakers, Tracer
 from ostrakon.paxos_impl.server.groups_handler import GroupsHandler
 from ostrakon.paxos_impl.server.groups_server import group_tracer
 from ostrakon.paxos_impl.server.log_record import no_log
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_handler import ReplicaHandler
-from ostrakon.paxos_impl.server.replica_node import ReplicaNode
+from ostrakon.paxos_impl.server.replica_node import NodeContext, ReplicaNode
 from ostrakon.paxos_impl.server.replica_server import recover_state
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
@@ -359,18 +359,8 @@ class _Server:
         storage = await recover_state(config, sessions, breakage.rules, recover)
         self.incarnation = storage.incarnation
         driver = _BareDriver(machine, config.server_id, storage.incarnation, tracer, group)
-        node = _BareNode(
-            config,
-            storage,
-            driver,
-            cast(Any, self.peers),
-            store,
-            sessions,
-            rng=machine.rng,
-            rules=breakage.rules,
-            log=no_log,
-            clock=machine.now,
-        )
+        context = NodeContext(store, sessions, machine.rng, breakage.rules, no_log, machine.now)
+        node = _BareNode(config, storage, driver, cast(Any, self.peers), context)
         node.write_snapshots(machine)
         driver.drive(node, self.peers)
         self._nodes.append(node)
@@ -484,13 +474,7 @@ class _BareDriver(Driver[Event, Effect]):
         self, machine: BareReplica, server_id: int, incarnation: int, tracer: Tracer, group: int
     ) -> None:
         super().__init__(
-            server_id,
-            incarnation,
-            {},
-            EnvelopeHeader(0, group),
-            tracer,
-            received=Received,
-            fired=TimerFired,
+            server_id, incarnation, {}, EnvelopeHeader(0, group), tracer, EventMakers(Received, TimerFired)
         )
         self._machine, self._clock, self._group = machine, machine.clock, group
         self._node: _BareNode | None = None

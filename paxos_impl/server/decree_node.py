@@ -26,7 +26,7 @@ from ostrakon.paxos_impl.core import (
 )
 from ostrakon.paxos_impl.core.effect import Durable
 from ostrakon.paxos_impl.server.decree_handler import DecreeHandler
-from ostrakon.paxos_impl.server.driver import Driver, Tracer
+from ostrakon.paxos_impl.server.driver import Driver, EventMakers, Tracer
 from ostrakon.paxos_impl.server.limits import LIMITS, Limits
 from ostrakon.paxos_impl.server.log_record import LogSink, no_log
 from ostrakon.paxos_impl.server.metrics import Sample, sync_samples
@@ -172,7 +172,7 @@ class DecreeServer:
         )
         header = EnvelopeHeader(cluster_tag(cluster_id))
         driver: Driver[Event, Effect] = Driver(
-            me, storage.incarnation, peers.links, header, tracer, received=Received, fired=TimerFired
+            me, storage.incarnation, peers.links, header, tracer, EventMakers(Received, TimerFired)
         )
         driver.submit(Started())
         return cls(DecreeNode(config, storage, driver, rng=rng, rules=rules), peers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 import trio
 
@@ -51,6 +51,15 @@ class DrivenNode(Protocol[_Event_in, _Effect_in]):
         """Do what an effect says, now that the writes that it rests on are durable."""
 
 
+class EventMakers(NamedTuple, Generic[_Event]):
+    """How a node's core calls what happens to it."""
+
+    received: Callable[[Any, int, str], _Event]
+    """Makes an event from a message, its sender and its id."""
+    fired: Callable[[Any], _Event]
+    """Makes an event from a timer's name."""
+
+
 class Driver(Generic[_Event, _Effect]):
     """Queues the events of one node, holds effects until they may leave, and keeps timers.
 
@@ -64,15 +73,12 @@ class Driver(Generic[_Event, _Effect]):
         links: Mapping[int, Link],
         header: EnvelopeHeader,
         tracer: Tracer | None,
-        *,
-        received: Callable[[Any, int, str], _Event],
-        fired: Callable[[Any], _Event],
+        events: EventMakers[_Event],
     ) -> None:
-        """`received` makes an event from a message, its sender and its id; `fired` from a timer's name."""
         self._links, self._header = links, header
         self._me, self._incarnation = server_id, incarnation
         self._tracer, self._traced = tracer, 0
-        self._received, self._fired = received, fired
+        self._received, self._fired = events
         self._inbox: deque[_Event] = deque()
         self._arrived: trio.Event | None = None
         self._deadlines: dict[str, float] = {}

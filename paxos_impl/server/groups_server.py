@@ -27,7 +27,7 @@ from ostrakon.paxos_impl.server.metrics import Sample, by_group, sync_samples
 from ostrakon.paxos_impl.server.peers import Peers
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_handler import ReplicaHandler
-from ostrakon.paxos_impl.server.replica_node import ReplicaNode
+from ostrakon.paxos_impl.server.replica_node import NodeContext, ReplicaNode
 from ostrakon.paxos_impl.server.replica_server import driver_of, peers_of, recover_state
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
@@ -79,18 +79,10 @@ class GroupsServer:
             table = sessions(made)
             storage = await recover_state(config, table, rules, partial(storages.recover_group, group))
             traced = tracer and group_tracer(group, tracer, incarnation, numbers)
-            node = ReplicaNode(
-                config,
-                storage,
-                driver_of(config, incarnation, peers, traced, group=group),
-                peers,
-                made,
-                table,
-                rng=rng,
-                rules=rules,
-                log=log if group == 0 else no_log,  # A removal is logged once, not once for each group.
-            )
-            nodes.append(node)
+            driver = driver_of(config, incarnation, peers, traced, group=group)
+            # A removal is logged once, not once for each group.
+            context = NodeContext(made, table, rng, rules, log if group == 0 else no_log)
+            nodes.append(ReplicaNode(config, storage, driver, peers, context))
         await storages.begin()
         return cls(nodes, peers, storages.journal)
 

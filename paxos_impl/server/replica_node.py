@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -74,6 +74,19 @@ _HASHED_EVERY = 8
 state is; after each of the first so many, too."""
 
 
+class NodeContext(NamedTuple):
+    """What a replica is given beside its configuration, its storage and its connections."""
+
+    machine: StateMachine
+    sessions: Sessions
+    """The sessions of the machine's clients."""
+    rng: Random
+    rules: LogRules
+    log: LogSink
+    clock: Callable[[], ClockReading] | None = None
+    """Reads the clocks; None reads those of this machine."""
+
+
 class ReplicaNode:
     """Steps a replica of the log, keeps its log on a disk, and feeds its state machine. A `DrivenNode`."""
 
@@ -83,15 +96,9 @@ class ReplicaNode:
         storage: StableStorage,
         driver: Driver[Event, Effect],
         peers: Peers,
-        machine: StateMachine,
-        sessions: Sessions,
-        *,
-        rng: Random,
-        rules: LogRules,
-        log: LogSink,
-        clock: Callable[[], ClockReading] | None = None,
+        context: NodeContext,
     ) -> None:
-        """`clock` reads the clocks; None reads those of this machine."""
+        machine, sessions, rng, rules, log, clock = context
         self.now = clock or now
         """Reads the clocks."""
         self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log

@@ -20,13 +20,13 @@ from ostrakon.paxos_impl.core.multi import (
 from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
-from ostrakon.paxos_impl.server.driver import Driver, Tracer
+from ostrakon.paxos_impl.server.driver import Driver, EventMakers, Tracer
 from ostrakon.paxos_impl.server.log_record import LogSink, no_log
 from ostrakon.paxos_impl.server.metrics import Sample, sync_samples
 from ostrakon.paxos_impl.server.peers import Identity, Peers
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_handler import ReplicaHandler
-from ostrakon.paxos_impl.server.replica_node import UNKNOWN, ReplicaNode, founders_of
+from ostrakon.paxos_impl.server.replica_node import UNKNOWN, NodeContext, ReplicaNode, founders_of
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage, StableStorage
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
@@ -74,9 +74,8 @@ class ReplicaServer:
         storage = await recover_state(config, table, rules, recover)
         peers = peers_of(config, storage.incarnation, rng=rng, log=log)
         driver = driver_of(config, storage.incarnation, peers, tracer)
-        return cls(
-            ReplicaNode(config, storage, driver, peers, made, table, rng=rng, rules=rules, log=log), peers
-        )
+        context = NodeContext(made, table, rng, rules, log)
+        return cls(ReplicaNode(config, storage, driver, peers, context), peers)
 
     def check(self, hello: Hello) -> None:
         """Check that a peer may talk to this server. Raises: BadFrame."""
@@ -107,7 +106,7 @@ def driver_of(
     """The driver of one group's replica, which is about to start."""
     header = EnvelopeHeader(cluster_tag(config.membership.cluster_id), group)
     driver: Driver[Event, Effect] = Driver(
-        config.server_id, incarnation, peers.links, header, tracer, received=Received, fired=TimerFired
+        config.server_id, incarnation, peers.links, header, tracer, EventMakers(Received, TimerFired)
     )
     driver.submit(Started())
     return driver

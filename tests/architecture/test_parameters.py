@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("harness", "checkers", "workloads", "reports", "bench")
+FOLDERS = ("paxos_impl", "harness", "checkers", "workloads", "reports", "bench")
 MOST = 6
 OF_OTHERS = ("getaddrinfo", "_getaddrinfo", "address_info", "_open", "_make_ssl_transport")
 
