@@ -3,6 +3,12 @@
 `linearizable` says so, of any object for which there is a model: a pure function from a state and an
 operation to the next state, or ILLEGAL. The models of `ostrakon.checkers.models` need only be named.
 
+Which file decides what: `check` is the entry, and has each answer confirmed by `replay` or by a plain
+search (`wgl`). `deciding` chooses the method: `small` for short histories; `zones` for registers, after
+`register_zones` has put the operations into blocks; `register_search` where values repeat; `append_zones`
+for lists and strings; `queue_order` and `stack_order`; `search` for everything else; `sat` as the last
+resort. `core` makes an impossible history small.
+
     >>> from ostrakon.harness.history import History, Op
     >>> history = History([
     ...     Op(0, 0, "invoke", 0, "write", 1), Op(1, 1, "ok", 0, "write", 1),

@@ -1,4 +1,4 @@
-"""Serves clients of an instance of Basic Paxos: propose, get and status."""
+"""Serves clients of an instance of Basic Paxos (propose, get and status), and decodes what peers send it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Node(Protocol):
 
 
 class DecreeHandler:
-    """Serves the clients of one node. A `RequestHandler`."""
+    """Serves the clients of one node, and decodes the messages of its peers. A `RequestHandler`."""
 
     def __init__(self, node: Node) -> None:
         self._node, self._driver = node, node.driver
