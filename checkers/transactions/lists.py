@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Final
@@ -211,11 +211,25 @@ def _look_inside(
         lists[key].superseded.update((value, row) for value in values[:-1])
 
 
+def _last_writers(table: Transactions, lists: Lists) -> Iterator[int]:
+    """For each read of a committed transaction, the transaction that appended the last element it shows."""
+    for row, ending in enumerate(table.status.tolist()):
+        if ending != OK:
+            continue
+        for f, key, value in table.micro_ops[row]:
+            if f == "r" and (read := plain_list(value)):
+                writer = lists[canonical(key)].writers.get(read[-1], NOBODY)
+                if writer != NOBODY:
+                    yield writer
+
+
 def execution(table: Transactions, lists: Lists) -> Execution:
     """The transactions that took effect, and what is known of the order of the versions."""
     number = {key: at for at, key in enumerate(lists)}
     status = table.status.tolist()
     observed = {row for known in lists.values() for row in known.owners if row != NOBODY}
+    # A read that no agreed order holds shows its writer all the same, so that one took effect, too.
+    observed.update(_last_writers(table, lists))
     rows = [row for row, ending in enumerate(status) if ending == OK or (ending != FAIL and row in observed)]
     members = set(rows)
     chains, writers = [], []

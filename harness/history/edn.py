@@ -107,7 +107,10 @@ class EdnReader:
             case _ if token in '])}"\\;#':
                 raise self._damaged(f"expected a value, found `{token}`")
             case _:
-                return self._atoms.setdefault(token, _atom(token))
+                try:
+                    return self._atoms.setdefault(token, _atom(token))
+                except ValueError as error:
+                    raise self._damaged(str(error)) from None
 
     def _elements(self, closing: str) -> list[Any]:
         elements = []

@@ -100,6 +100,14 @@ def test_what_is_written_is_read_back(value: object) -> None:
     assert read(f"[{edn(value)}]") == [value]
 
 
+@pytest.mark.parametrize("text", ["\\00", "[1 \\spade]", "{:value \\u12}", "9" * 5000])
+def test_an_atom_that_is_none_is_damage_at_its_line(text: str) -> None:
+    with pytest.raises(DamagedEdn) as caught:
+        read("\n" + text)
+
+    assert str(caught.value)
+
+
 @given(st.text())
 def test_any_text_is_read_or_refused_but_never_worse(text: str) -> None:
     reader = EdnReader(text)

@@ -168,3 +168,24 @@ def test_a_transaction_order_that_is_given_orders_the_versions() -> None:
 def ops(*transactions: list[list[object]]) -> History:
     """Transactions that ran one after the other in one process."""
     return History([Op(at, at, "ok", 0, "txn", micro_ops) for at, micro_ops in enumerate(transactions)])
+
+
+def test_a_read_that_fits_no_other_shows_that_its_unanswered_writer_took_effect() -> None:
+    """Two reads of one list disagree; the second ends with what an unanswered transaction appended."""
+    ops = [
+        ("invoke", 1, [["append", "a", 1], ["r", "a", None]]),
+        ("invoke", 3, [["append", "a", 2]]),
+        ("ok", 1, [["append", "a", 1], ["r", "a", [1, 2]]]),
+        ("invoke", 2, [["append", "a", 5]]),
+        ("info", 2, [["append", "a", 5]]),
+        ("fail", 3, [["append", "a", 2]]),
+        ("invoke", 4, [["r", "a", None], ["append", "a", 9]]),
+        ("ok", 4, [["r", "a", [5, 11]], ["append", "a", 9]]),
+        ("invoke", 7, [["append", "a", 11]]),
+        ("info", 7, [["append", "a", 11]]),
+    ]
+
+    verdict = list_append(History(Op(n, n, type_, p, "txn", v) for n, (type_, p, v) in enumerate(ops)))  # type: ignore[arg-type]
+
+    assert verdict.valid == "invalid"
+    assert {"G1a", "incompatible-order"} <= {anomaly.name for anomaly in verdict.anomalies}
