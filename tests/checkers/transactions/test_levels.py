@@ -53,8 +53,13 @@ def test_every_history_of_four_transactions_is_judged_by_definition(part: int) -
         judged_by_definition(history)
 
 
-@pytest.mark.fuzz
-@pytest.mark.parametrize("part", range(100))
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(part, marks=pytest.mark.fuzz if part < 5 else pytest.mark.soak)  # Half a minute each.
+        for part in range(100)
+    ],
+)
 def test_a_hundred_thousand_random_histories_are_judged_by_definition(part: int) -> None:
     for seed in range(1_000 * part, 1_000 * (part + 1)):
         rng = random.Random(f"levels {seed}")
