@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Final
@@ -211,35 +211,13 @@ def _look_inside(
         lists[key].superseded.update((value, row) for value in values[:-1])
 
 
-def _last_writers(table: Transactions, lists: Lists) -> Iterator[int]:
-    """For each read of a committed transaction, the transaction that appended the last element it shows."""
-    for row, ending in enumerate(table.status.tolist()):
-        if ending != OK:
-            continue
-        for f, key, value in table.micro_ops[row]:
-            if f == "r" and (read := plain_list(value)):
-                writer = lists[canonical(key)].writers.get(read[-1], NOBODY)
-                if writer != NOBODY:
-                    yield writer
-
-
 def execution(table: Transactions, lists: Lists) -> Execution:
     """The transactions that took effect, and what is known of the order of the versions."""
     number = {key: at for at, key in enumerate(lists)}
     status = table.status.tolist()
-    observed = {row for known in lists.values() for row in known.owners if row != NOBODY}
-    # A read that no agreed order holds shows its writer all the same, so that one took effect, too.
-    observed.update(_last_writers(table, lists))
-    rows = [row for row, ending in enumerate(status) if ending == OK or (ending != FAIL and row in observed)]
-    members = set(rows)
-    chains, writers = [], []
-    for known in lists.values():
-        chain = list(dict.fromkeys(row for row in known.owners[: known.agreed] if row in members))
-        chains.append(chain)
-        writers.append(list(dict.fromkeys(row for row in known.writers.values() if row in members)))
     reads: list[Read] = []
-    for row in rows:
-        if status[row] != OK:
+    for row, ending in enumerate(status):
+        if ending != OK:
             continue
         seen: set[tuple[int, int]] = set()
         for f, key, value in table.micro_ops[row]:
@@ -252,4 +230,14 @@ def execution(table: Transactions, lists: Lists) -> Execution:
                 continue
             seen.add((at, source))
             reads.append(Read(row, at, source))
+    observed = {row for known in lists.values() for row in known.owners if row != NOBODY}
+    # A read that no agreed order holds shows its writer all the same, so that one took effect, too.
+    observed.update(read.source for read in reads)
+    rows = [row for row, ending in enumerate(status) if ending == OK or (ending != FAIL and row in observed)]
+    members = set(rows)
+    chains, writers = [], []
+    for known in lists.values():
+        chain = list(dict.fromkeys(row for row in known.owners[: known.agreed] if row in members))
+        chains.append(chain)
+        writers.append(list(dict.fromkeys(row for row in known.writers.values() if row in members)))
     return assemble(table, rows, [known.key for known in lists.values()], writers, chains, reads)
