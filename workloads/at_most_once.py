@@ -16,7 +16,7 @@ from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.harness.generator import Generator, OpRequest, Source, mix, numbered, repeat
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
-from ostrakon.paxos_impl.kv.operation import Append, Get
+from ostrakon.paxos_impl.kv.operation import Get
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.workloads.machine_bugs import AT_MOST_ONCE_BUGS
 from ostrakon.workloads.replicated_store import (
@@ -27,6 +27,7 @@ from ostrakon.workloads.replicated_store import (
     store_workload,
     until_done,
 )
+from ostrakon.workloads.set import SetClient
 
 KEY = "ledger"
 SESSIONS_MAX = 5
@@ -40,17 +41,13 @@ class LedgerClient:
     """Adds and reads in a session of its own; a `churn` opens further ones."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._session, self._elements = session, SetClient(session, KEY)
 
     async def apply(self, op: Op) -> Op:
         """Carry out an `add` of an element, a `read` of all, or a `churn`."""
         match op.f:
-            case "add":
-                done = await self._session.execute(Append(KEY, op.value))
-                return replace(op, type="ok", slot=done.slot)
-            case "read":
-                done = await self._session.look(Get(KEY))
-                return replace(op, type="ok", value=done.result or [], slot=done.slot)
+            case "add" | "read":
+                return await self._elements.apply(op)
             case "churn":
                 for _ in range(CHURN):
                     self._session.renew()

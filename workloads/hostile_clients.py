@@ -23,7 +23,7 @@ from ostrakon.harness.generator import Generator, OpRequest, Source, drawn, numb
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.paxos_impl.client.connection import Connection, NoAnswer, Unsendable
-from ostrakon.paxos_impl.kv.operation import KEY_LENGTH_MAX, LEASE_MS_MAX, Append, Get
+from ostrakon.paxos_impl.kv.operation import KEY_LENGTH_MAX, LEASE_MS_MAX
 from ostrakon.paxos_impl.server.replica_config import COMMAND_BYTES_MAX
 from ostrakon.paxos_impl.wire.decree import framed
 from ostrakon.paxos_impl.wire.frame import FRAME_MAX
@@ -48,6 +48,7 @@ from ostrakon.workloads.replicated_store import (
     store_workload,
     until_done,
 )
+from ostrakon.workloads.set import SetClient
 
 KEY = "ordinary"
 SLOWER_MAX = 3.0
@@ -123,17 +124,13 @@ class HostileOrOrdinary:
     """An ordinary client adds and reads; a hostile one connects anew for each attack."""
 
     def __init__(self, session: Session) -> None:
-        self._session = session
+        self._session, self._elements = session, SetClient(session, KEY)
 
     async def apply(self, op: Op) -> Op:
         """Carry out an `add`, a `read` or an `attack`; an attack is ok once it was sent."""
         match op.f:
-            case "add":
-                done = await self._session.execute(Append(KEY, op.value))
-                return replace(op, type="ok", slot=done.slot)
-            case "read":
-                done = await self._session.look(Get(KEY))
-                return replace(op, type="ok", value=done.result or [], slot=done.slot)
+            case "add" | "read":
+                return await self._elements.apply(op)
             case "attack":
                 name, number = op.value
                 nodes = self._session.nodes

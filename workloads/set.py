@@ -26,19 +26,19 @@ READ = repeat(OpRequest("read"))
 
 
 class SetClient:
-    """Adds and reads."""
+    """Adds elements to the list at `key`, and reads them all."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, key: str = KEY) -> None:
+        self._session, self._key = session, key
 
     async def apply(self, op: Op) -> Op:
         """Carry out an `add` of an element or a `read` of them all."""
         match op.f:
             case "add":
-                done = await self._session.execute(Append(KEY, op.value))
+                done = await self._session.execute(Append(self._key, op.value))
                 return replace(op, type="ok", slot=done.slot)
             case "read":
-                done = await self._session.look(Get(KEY))
+                done = await self._session.look(Get(self._key))
                 return replace(op, type="ok", value=done.result or [], slot=done.slot)
         raise ValueError(f"a set can be added to or read; there is no {op.f!r}")
 
