@@ -50,6 +50,9 @@ from ostrakon.workloads.replicated_store import (
 )
 from ostrakon.workloads.set import SetClient
 
+CONVERGED_WITHIN_S = 10.0
+"""How long a replica may take to catch up. Attacks leave tens of kilobytes of state, and the snapshots of a
+trial travel in chunks of 256 bytes, one for each round trip."""
 KEY = "ordinary"
 SLOWER_MAX = 3.0
 """How many times as long an operation of an ordinary client may take while hostile clients are at work."""
@@ -223,5 +226,10 @@ _STORE = store_workload(
     bugs={},
     defaults={"rate": 100.0},
 )
-HOSTILE_CLIENTS = dataclasses.replace(_STORE, model=None)
+assert _STORE.quiescence is not None, "the store has to converge"
+HOSTILE_CLIENTS = dataclasses.replace(
+    _STORE,
+    model=None,
+    quiescence=dataclasses.replace(_STORE.quiescence, most_s=CONVERGED_WITHIN_S),
+)
 """Not on the model, which has no connections to attack."""

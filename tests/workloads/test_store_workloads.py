@@ -116,3 +116,14 @@ def test_no_two_bugs_share_a_name_but_the_same_bug() -> None:
 
     by_name = {bug.name: bug for bug in found}
     assert all(by_name[bug.name] is bug for bug in found)
+
+
+def test_a_replica_may_take_as_long_to_catch_up_as_the_state_that_attacks_leave_is_large() -> None:
+    """Seed 2 leaves 22 KB to be fetched in chunks of 256 bytes, which takes longer than the store's usual
+    bound.
+    """
+    workload = find_workload("hostile-clients")
+
+    trial = run(plan_for(workload, seed=2, nemesis="all"), workload=workload)
+
+    assert trial.valid == "valid", trial.why
