@@ -19,7 +19,7 @@ from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.workload import Client, Refused, Unavailable
 from ostrakon.paxos_impl.client.connection import NoAnswer
-from ostrakon.paxos_impl.client.session import NotDone, Unsure
+from ostrakon.paxos_impl.client.session import NotDone, SessionRequests, Unsure
 from ostrakon.paxos_impl.core.multi import Member, ReadHow
 from ostrakon.paxos_impl.kv.machine import BadOperation, StateMachine
 from ostrakon.paxos_impl.kv.placement import group_of
@@ -28,13 +28,10 @@ from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
 from ostrakon.paxos_impl.wire.replica import (
     AskStatus,
-    Change,
     Done,
     Elsewhere,
     Execute,
     InGroup,
-    OpenSession,
-    Read,
     read_incoming,
 )
 from ostrakon.paxos_impl.wire.replica import Refused as RefusedByReplica
@@ -175,7 +172,7 @@ class _GroupsClient:
             raise NotDone(str(error)) from error
 
 
-class BareSession:
+class BareSession(SessionRequests):
     """Finds the leader, tries again, and tells the outcome, as `paxos_impl.client.session.Session` does."""
 
     def __init__(
@@ -188,14 +185,14 @@ class BareSession:
         group: int | None,
     ) -> None:
         """`group` is None where there is only one."""
+        super().__init__(name)
         self._group = group
         self._heap, self._wires, self._nodes = bare.heap, bare.wires, nodes
-        self._order, self._name, self._attempt_s = order, name, attempt_s
+        self._order, self._attempt_s = order, attempt_s
         self._patience_s, self._pause_s = attempt_s, _PAUSE_S_FIRST
         self._node = order[0]
         self._is_open = self._is_sent_on = False
-        self._requests = self._number = self._opened = 0
-        self._session: str | None = None
+        self._requests = 0
 
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log. Raises: NotDone, Unsure."""
@@ -204,33 +201,6 @@ class BareSession:
         self._number += 1
         number, left_s = self._number, (end_ns - self._heap.now_ns) / 1e9
         return await self._insist(lambda request: Execute(request, session, number, op), left_s)
-
-    def renew(self) -> None:
-        """Open another session for the next operation."""
-        self._session = None
-
-    async def _open(self, timeout_s: float) -> str:
-        """The id of the session, which is opened if it is not open yet. Raises: NotDone."""
-        if self._session is None:
-            self._opened += 1
-            name = f"{self._name}.{self._opened}"
-            try:
-                done = await self._insist(lambda request: OpenSession(request, name), timeout_s)
-            except Unsure as error:
-                raise NotDone(str(error)) from error
-            self._session, self._number = str(done.result), 0
-        return self._session
-
-    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
-        """The result of an operation that only reads. Raises: NotDone."""
-        try:
-            return await self._insist(lambda request: Read(request, op, how), timeout_s)
-        except Unsure as error:
-            raise NotDone(str(error)) from error
-
-    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
-        """Change the members. Raises: NotDone, Unsure."""
-        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
 
     async def status(self, node: str) -> object:
         """The status of a replica. Raises: NoAnswer."""

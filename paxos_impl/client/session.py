@@ -5,6 +5,7 @@ There are three outcomes: done, definitely not done (`NotDone`), and unknown (`U
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -56,7 +57,52 @@ class OtherGroups(Exception):
         self.count = count
 
 
-class Session:
+class SessionRequests(ABC):
+    """The requests of one session, whatever carries them: a subclass insists until a replica has answered.
+
+    A session is opened through the log before its first command, and a command's number tells replicas
+    whether they have executed it (Ongaro, Consensus: Bridging Theory and Practice, 6.3).
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._number = self._opened = 0
+        self._session: str | None = None
+        """Its id, once it is open."""
+
+    @abstractmethod
+    async def _insist(self, request: Callable[[int], Any], timeout_s: float) -> Done:
+        """Send a request, made from its number, until a replica has executed it. Raises: NotDone; Unsure."""
+
+    def renew(self) -> None:
+        """Open another session for the next command."""
+        self._session = None
+
+    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
+        """The result of an operation that only reads. Raises: NotDone."""
+        try:
+            return await self._insist(lambda request: Read(request, op, how), timeout_s)
+        except Unsure as error:
+            raise NotDone(str(error)) from error
+
+    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
+        """Change the members. Raises: NotDone; Unsure."""
+        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
+
+    async def _open(self, timeout_s: float) -> str:
+        """The id of the session, which is opened if it is not open yet. Raises: NotDone."""
+        if self._session is None:
+            self._opened += 1
+            name = f"{self._name}.{self._opened}"
+            try:
+                done = await self._insist(lambda request: OpenSession(request, name), timeout_s)
+            except Unsure as error:  # A session that no client knows of does no harm.
+                raise NotDone(str(error)) from error
+            self._session, self._number = str(done.result), 0
+        return self._session
+
+
+class Session(SessionRequests):
     """A session, for one operation at a time. Any of its methods may raise OtherGroups."""
 
     def __init__(
@@ -74,14 +120,13 @@ class Session:
         answer, the next one has twice as long; otherwise a client would leave every replica of a slow cluster
         too early.
         """
+        super().__init__(name)
         self._group, self._attempt_s, self._transport = group, attempt_s, transport
         self._patience_s = attempt_s
         # `_turn_away` looks for the last address in this list, so no address may be in it twice.
-        self._addresses, self._name = tuple(dict.fromkeys(addresses)), name
+        self._addresses = tuple(dict.fromkeys(addresses))
         self._connection = self._connect_to(self._addresses[0])
-        self._requests = self._number = self._opened = 0
-        self._session: str | None = None
-        """Its id, once it is open."""
+        self._requests = 0
         self._pause_s = _PAUSE_S_FIRST
         self._is_sent_on = False
         """Whether another replica named the one that is asked now, without a pause since."""
@@ -89,10 +134,6 @@ class Session:
     async def drop(self) -> None:
         """Close the connection at once."""
         await self._connection.drop()
-
-    def renew(self) -> None:
-        """Open another session for the next command."""
-        self._session = None
 
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log. Raises: NotDone; Unsure."""
@@ -103,29 +144,6 @@ class Session:
         return await self._insist(
             lambda request: Execute(request, session, number, op), deadline - trio.current_time()
         )
-
-    async def _open(self, timeout_s: float) -> str:
-        """The id of the session, which is opened if it is not open yet. Raises: NotDone."""
-        if self._session is None:
-            self._opened += 1
-            name = f"{self._name}.{self._opened}"
-            try:
-                done = await self._insist(lambda request: OpenSession(request, name), timeout_s)
-            except Unsure as error:  # A session that no client knows of does no harm.
-                raise NotDone(str(error)) from error
-            self._session, self._number = str(done.result), 0
-        return self._session
-
-    async def read(self, op: Any, *, how: ReadHow, timeout_s: float) -> Done:
-        """The result of an operation that only reads. Raises: NotDone."""
-        try:
-            return await self._insist(lambda request: Read(request, op, how), timeout_s)
-        except Unsure as error:
-            raise NotDone(str(error)) from error
-
-    async def change(self, members: Sequence[Member], *, timeout_s: float) -> Done:
-        """Change the members. Raises: NotDone; Unsure."""
-        return await self._insist(lambda request: Change(request, tuple(members)), timeout_s)
 
     async def members(self, slot: int, *, timeout_s: float) -> tuple[Member, ...]:
         """The members, from a replica that has executed this slot.
