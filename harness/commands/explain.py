@@ -72,7 +72,7 @@ def explain(
                 f"{trial.valid.upper()}  this plan does not fail, so there is nothing to explain", err=True
             )
             return exit_status(trial.valid)
-        found = curve(plan, moments=moments, futures=futures, workers=workers)
+        found = curve(trial, moments=moments, futures=futures, workers=workers)
         needed = list(parts(plan))
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is not there: a run folder holds a plan.json") from None

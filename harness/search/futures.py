@@ -18,7 +18,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -108,38 +108,38 @@ def require_fork() -> None:
 
 
 def curve(
-    plan: Plan, workload: Workload | None = None, *, moments: int = 20, futures: int = 30, workers: int = 2
+    trial: Trial, workload: Workload | None = None, *, moments: int = 20, futures: int = 30, workers: int = 2
 ) -> Curve:
-    """Run a plan and, at `moments` times, `futures` other futures, of which `workers` run at a time.
+    """Run a trial again and, at `moments` times, `futures` other futures, of which `workers` run at a time.
 
     Half of the moments are spread over the whole trial. The other half goes where the curve rises most,
     between the single events there, so that the step is found to within a few events.
 
     Raises: BadPlan, where the plan is not for simulation or cannot be run, or where there is no fork.
     """
-    if plan.substrate != "sim":
-        raise BadPlan(f"other futures are run in simulation; this plan is for {plan.substrate!r}")
+    if trial.plan.substrate != "sim":
+        raise BadPlan(f"other futures are run in simulation; this plan is for {trial.plan.substrate!r}")
     require_fork()
-    first = _run(plan, workload, (), Futures(0, workers))
-    end_ns = int(first.virtual_s * 1e9)
+    end_ns = int(trial.virtual_s * 1e9)
     coarse = max(2, moments // 2)
     spread = tuple(end_ns * number // coarse for number in range(coarse))
-    found = _curve(plan, workload, spread, Futures(futures, workers))
-    _require_equal(first, found.trial)
+    found = _curve(trial, workload, spread, Futures(futures, workers))
     if (step := found.step) is None:
         return found
     fine = _between(found, *step, at_most=moments - coarse)
     if not fine:
         return found
-    finer = _curve(plan, workload, fine, Futures(futures, workers))
-    _require_equal(first, finer.trial)
+    finer = _curve(trial, workload, fine, Futures(futures, workers))
     both = sorted([*found.moments, *finer.moments], key=lambda moment: moment.at_ns)
     return Curve(finer.trial, tuple(both))
 
 
-def _curve(plan: Plan, workload: Workload | None, at_ns: Sequence[int], futures: Futures) -> Curve:
-    trial = _run(plan, workload, at_ns, futures)
-    return Curve(trial, tuple(futures.moments))
+def _curve(trial: Trial, workload: Workload | None, at_ns: tuple[int, ...], futures: Futures) -> Curve:
+    again = _run_again(trial.plan, workload, at_ns, futures)
+    assert again.digest == trial.digest, (
+        f"the snapshots changed the trial: {trial.digest} became {again.digest}"
+    )
+    return Curve(again, tuple(futures.moments))
 
 
 def _between(found: Curve, before: Moment, after: Moment, *, at_most: int) -> tuple[int, ...]:
@@ -151,16 +151,11 @@ def _between(found: Curve, before: Moment, after: Moment, *, at_most: int) -> tu
     return tuple(within[number * len(within) // at_most] for number in range(at_most))
 
 
-def _require_equal(one: Trial, other: Trial) -> None:
-    assert one.digest == other.digest, f"the snapshots changed the trial: {one.digest} became {other.digest}"
-
-
-def _run(plan: Plan, workload: Workload | None, at_ns: Sequence[int], futures: Futures) -> Trial:
+def _run_again(plan: Plan, workload: Workload | None, at_ns: tuple[int, ...], futures: Futures) -> Trial:
     """Run the trial. In a child that `futures` has forked, this never returns."""
     resolved = resolve(plan, workload)
     try:
-        branch = Branch(tuple(at_ns), futures.begin) if at_ns else None
-        recording = simulate(resolved, branch=branch)
+        recording = simulate(resolved, branch=Branch(at_ns, futures.begin))
         judgement, findings = judge(plan, resolved.workload, recording)
         trial = Trial(plan, recording, judgement, findings, wall_s=0.0)
     except BaseException:

@@ -78,7 +78,7 @@ def test_the_step_is_the_fault_that_loses_the_write_in_a_program_without_any_tra
 
 
 def step_is_the_kill() -> None:
-    found = curve(plan(), FORGETFUL, moments=12, futures=6)
+    found = curve(run(plan(), workload=FORGETFUL), FORGETFUL, moments=12, futures=6)
 
     assert found.trial.valid == "invalid"
     assert found.step is not None
@@ -93,7 +93,7 @@ def test_a_trial_with_futures_has_the_digest_of_one_without_and_leaves_no_child(
 
 
 def nothing_is_changed_or_left() -> None:
-    found = curve(plan(), FORGETFUL, moments=4, futures=3, workers=3)
+    found = curve(run(plan(), workload=FORGETFUL), FORGETFUL, moments=4, futures=3, workers=3)
 
     assert found.trial.digest == run(plan(), workload=FORGETFUL).digest
     assert sum(moment.futures for moment in found.moments) >= 4, "vacuous: no future was run"
@@ -106,7 +106,7 @@ def test_futures_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.search.test_futures import *;"
         "print('begun', flush=True);"
-        "curve(plan(), FORGETFUL, moments=40, futures=50, workers=3)"
+        "curve(run(plan(), workload=FORGETFUL), FORGETFUL, moments=40, futures=50, workers=3)"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", program, marker],
@@ -155,7 +155,7 @@ def test_threads_and_other_substrates_are_refused_in_words() -> None:
         done.set()
         thread.join()
     with pytest.raises(BadPlan, match="this plan is for 'model'"):
-        curve(Plan(workload="decree", seed=1, substrate="model"))
+        curve(run(Plan(workload="decree", seed=1, substrate="model")))
 
 
 @given(st.integers(0, 500).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))))
