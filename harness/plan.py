@@ -1,7 +1,7 @@
-"""A plan: everything needed to run a trial again, as data.
+"""A plan: all data that is needed to run a trial again.
 
-Hypothesis draws it, search draws it, shrinking shrinks it, `replay` runs it and a failing test saves it.
-The default schedule of a plan is fixed by its seed; faults and deviations are what departs from it.
+Hypothesis and search draw plans, shrinking makes them smaller, `replay` runs them, and a failing test saves
+one. The seed of a plan fixes the default schedule. Faults and deviations change that schedule.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ import msgspec
 from ostrakon.harness.pointer import line_of
 
 FORMAT = 1
-"""Raised whenever an older plan would no longer run the same."""
+"""The version of the plan format. It goes up when an older plan would no longer run in the same way."""
 
 Substrate = Literal["model", "sim", "live"]
 
 
 RATE_MAX = 1_000_000
-"""Operations a second that clients can be asked for."""
+"""The highest rate that a plan may have, in operations per second."""
 NODES_MAX, CONCURRENCY_MAX, LATENCY_MAX_MS = 99, 10_000, 1e9
-"""What a trial can still be run with."""
+"""The most nodes, the most client processes and the highest latency that a plan may have."""
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""A workload's name, which is also the name of a folder."""
+"""What the name of a workload looks like: it is also the name of a folder."""
 
 
 class BadPlan(Exception):
-    """A plan cannot be read or run; the message names file, field and what would be right."""
+    """A plan cannot be read or run. The message names the file and the field, and says what would be
+    right."""
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,114 +53,125 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One fault: what, when, for how long, and to whom.
+    """One fault: its kind, when it begins, how long it lasts, and which nodes or links it affects.
 
-    `kind` is the name of a `harness.faults.FaultKind`, which need not be installed where a plan is only
-    read. It says which of the other fields count: `grudge` for partitions; `links`, `probability` and `ms`
-    for faults of messages (delay, reorder, drop, duplicate, throttle, corrupt), which `message`, `most` and
-    `after` narrow down; `links` for those of connections (clog, reset); `nodes` for faults of machines,
-    with `after` for those that wait for their moment (crash_at_sync, crash_at_await), `rate` or `ms` for
-    those of clocks, `ms` for slow disks and `probability` for those that spoil data or cut reads short.
-    With a `target`, whom it strikes is found out when it begins.
+    `kind` is the name of a `harness.faults.FaultKind`. The package of that kind need not be installed where a
+    plan is only read. The kind decides which of the other fields are used:
+
+    - partitions use `grudge`;
+    - faults of messages (delay, reorder, drop, duplicate, throttle, corrupt) use `links`, `probability` and
+      `ms`, and `message`, `most` and `after` to select messages;
+    - faults of connections (clog, reset) use `links`;
+    - faults of machines use `nodes`. Crash points (crash_at_sync, crash_at_await) also use `after`, faults of
+      clocks `rate` or `ms`, slow disks `ms`, and faults that damage data or cut reads short `probability`.
+
+    A fault with a `target` selects its nodes when it begins.
     """
 
     kind: str
     at_ms: int
-    """When it begins, in milliseconds of virtual time since the workload's start."""
+    """When the fault begins, in milliseconds of virtual time since the start of the workload."""
     for_ms: int
-    """How long it lasts."""
+    """How long the fault lasts, in milliseconds; 0 if it is an event without a duration."""
     nodes: tuple[str, ...] = ()
     grudge: Mapping[str, tuple[str, ...]] = {}
-    """Receiver -> the senders whose messages it does not get."""
+    """For each receiver, the senders whose messages it does not get."""
     links: tuple[tuple[str, str], ...] = ()
-    """(Sender, receiver) pairs; none given means all links between nodes."""
+    """Pairs of a sender and a receiver; empty for all links between nodes."""
     probability: float = 0.0
     ms: float = 0.0
-    """How late messages are, and just that where `most` is given, else on average; how long each KiB takes on
-    a throttled link, or a slow disk to sync; how far a clock is set forward or back."""
+    """Milliseconds. For messages, the delay: exactly this where `most` is given, else the mean. For a
+    throttled link, the time of each KiB; for a slow disk, the time of a sync; for a clock, the step forward or back."""
     rate: float = 1.0
-    """Seconds that pass on a skewed clock in one second."""
+    """Seconds that a skewed clock advances in one second."""
     after: int = 0
-    """How many syncs, or turns of its tasks, a node still gets before it crashes; how many messages are
-    spared before one is struck."""
+    """For a crash point, the number of syncs or task steps before the crash. For faults of messages, the
+    number of matching messages that pass before the first one is affected."""
     message: str = ""
-    """Only messages of this kind are struck, by the name that the workload has for it; empty for all."""
+    """The only kind of message that is affected, by its name in the workload's vocabulary; empty for all."""
     most: int = 0
-    """No more messages than these are struck; 0 for no limit."""
+    """The largest number of messages that are affected; 0 for no limit."""
     target: str = ""
-    """Whom it strikes, by a name that the workload knows: "leader", "quorum", ..."""
+    """The name of a target of the workload ("leader", "quorum", ...) that selects the nodes."""
     shape: str = ""
-    """The name of the topology that the grudge or the nodes were drawn from, for people."""
+    """The topology that the grudge or the nodes were drawn from, as reports show it."""
     asked: str = ""
-    """The name that it was asked for by, where that is not its kind: "halves", "swizzle", ..."""
+    """The name that the user gave, where it is not the kind: "halves", "swizzle", ..."""
     options: Mapping[str, Any] = {}
-    """What a kind of fault of another package wants to know beyond this."""
+    """Further options, for kinds of fault of other packages."""
 
 
 class Deviation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One message between nodes, counted from 0 in the order of sending, fares otherwise than scheduled."""
+    """A change to the delivery of one message between nodes; messages are counted from 0 in order of
+    sending."""
 
     message: int
     action: Literal["delay", "drop", "duplicate"]
     ms: float = 0.0
-    """How much later it (or its copy) arrives."""
+    """How much later the message (or its copy) arrives, in milliseconds."""
 
 
 class PlannedOp(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One operation of a client that a plan asks for itself."""
+    """One operation of a client that the plan itself contains."""
 
     at_ms: float
-    """When it begins, in milliseconds of virtual time, or as soon after that as the client is free."""
+    """When the operation begins, in milliseconds of virtual time; later if the client is still busy then."""
     client: int
-    """Which of the concurrent clients does it, counted from 0."""
+    """The client that performs it; the concurrent clients are counted from 0."""
     f: str
     value: Any = None
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything a trial depends on."""
+    """All that a trial depends on.
+
+        kill = Fault("kill", at_ms=500, for_ms=300, nodes=("n1",))
+        Plan(workload="register", seed=7, nodes=3, nemesis=("kill",), faults=(kill,))
+    """
 
     format: int = FORMAT
     code: str = ""
-    """The version of this project that made the plan."""
+    """The version of Ostrakon that made the plan."""
     substrate: Substrate = "sim"
     workload: str
     source: str | msgspec.UnsetType = msgspec.UNSET
-    """Where the workload is found if no entry point offers it: `package.module:NAME` or `file.py::NAME`."""
+    """A reference to the workload, `package.module:NAME` or `file.py::NAME`, if no entry point offers it."""
     bug: str | None = None
-    """The seeded bug that the nodes are given."""
+    """The name of the seeded bug that the nodes run with; None for the correct program."""
     seed: int
     nodes: int = 5
     concurrency: int = 5
-    """How many client processes act at once."""
+    """The number of concurrent client processes."""
     rate: float = 20.0
-    """Operations that clients start per second of virtual time, all together."""
+    """Operations that all clients together begin per second of virtual time."""
     time_limit_s: float = 5.0
-    """How long clients act before the final phase begins."""
+    """How long clients run before the final phase begins, in seconds of virtual time."""
     ops: tuple[PlannedOp, ...] | msgspec.UnsetType = msgspec.UNSET
-    """The operations of all clients, in the place of those that the workload's generators make."""
+    """The operations of all clients; if given, they replace those of the workload's generators."""
     options: Mapping[str, Any] = {}
-    """What the workload wants to know beyond this."""
+    """Options of the workload, by name; see `Workload.options`."""
     latency: Latency = Latency()
     nemesis: tuple[str, ...] = ()
-    """The kinds of fault that were asked for by name. One that then has no effect leaves the trial
-    `unknown`, whatever else happened."""
+    """The kinds of fault that the user requested by name. If one of them has no effect, the verdict of a
+    trial
+    that would be `valid` is `unknown`."""
     faults: tuple[Fault, ...] = ()
     deviations: tuple[Deviation, ...] = ()
     liveness_s: float | None = None
-    """If given, a trial of liveness: after the time limit a quorum is well for good and others are not, and
-    within so much virtual time clients must succeed."""
+    """If given, the trial tests liveness. After the time limit, a quorum has no more faults and the other
+    nodes
+    stay faulty; clients must then succeed within this time, in seconds of virtual time."""
     buggify: float = 0.0
-    """The chance of each rare branch that the programs offer to be at work (`ostrakon.sometimes`)."""
+    """The probability that a rare branch of the programs (`ostrakon.sometimes`) is enabled in this trial."""
 
     @property
     def reference(self) -> str:
-        """What `find_workload` finds the workload by."""
+        """The name or reference that `find_workload` takes."""
         return self.workload if self.source is msgspec.UNSET else self.source
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the cluster's nodes, n1 to n5 when there are five."""
+        """The names of the nodes: n1 to n5 if there are five."""
         return node_names(self.nodes)
 
 
@@ -170,17 +182,17 @@ def node_names(count: int) -> tuple[str, ...]:
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """The plan as the text of a `plan.json`."""
+    """The plan as JSON, in the form of a `plan.json`."""
     return msgspec.json.format(msgspec.json.encode(plan), indent=2) + b"\n"
 
 
 def plan_digest(plan: Plan) -> str:
-    """A hash that tells one plan from another."""
+    """A hash that identifies the plan."""
     return hashlib.blake2b(encode_plan(plan), digest_size=8).hexdigest()
 
 
 def decode_plan(text: bytes, source: str = "the plan") -> Plan:
-    """The inverse of `encode_plan`; `source` names the text in errors.
+    """Decode what `encode_plan` returned. Errors call the text by the name `source`.
 
     Raises: BadPlan.
     """
@@ -214,7 +226,7 @@ def read_plan(path: Path | str) -> Plan:
 
 
 def _place(text: bytes) -> str:
-    """Where a text stops being JSON, as the standard library tells it and ours does not."""
+    """The place where a text stops being JSON. msgspec does not report it, the standard library does."""
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -225,7 +237,7 @@ def _place(text: bytes) -> str:
 
 
 def require_sense(plan: Plan) -> None:
-    """Refuse a plan that cannot be run, telling everything that is wrong with it.
+    """Refuse a plan that cannot be run. The error lists all problems.
 
     Raises: BadPlan.
     """
@@ -234,7 +246,7 @@ def require_sense(plan: Plan) -> None:
 
 
 def _problems(plan: Plan) -> Iterator[str]:
-    """What is wrong, each sentence beginning with the field that it is about."""
+    """One sentence for each problem; it begins with the name of the field."""
     if wrong := list(mistyped({name: getattr(plan, name) for name in Plan.__struct_fields__})):
         yield from wrong
         return
@@ -244,12 +256,12 @@ def _problems(plan: Plan) -> Iterator[str]:
 
 
 def is_name(name: object) -> bool:
-    """Whether a workload can have this name: a folder of the store has it too."""
+    """Whether a workload can have this name: it is also the name of a folder of the store."""
     return isinstance(name, str) and _NAME.fullmatch(name) is not None
 
 
 def mistyped(fields: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the types of these fields of a plan, a sentence each; others are passed over."""
+    """One sentence for each of these fields of a plan whose type is wrong; unknown fields are ignored."""
     for name, value in fields.items():
         if name in (types := _types()) and value is not msgspec.UNSET:
             try:

@@ -1,8 +1,7 @@
-"""What a system under test and its users look like to the harness.
+"""The interface between the harness and a system under test.
 
-A workload is data: which program each node runs, how a client speaks to it, what clients do, and which
-checkers judge the outcome. Anyone's package can offer workloads through the entry point group
-`ostrakon.workloads`.
+A workload is data: the program of each node, how to open a client, the operations of clients, and the
+checker of the history. Any package can offer workloads through the entry point group `ostrakon.workloads`.
 """
 
 from __future__ import annotations
@@ -31,91 +30,95 @@ if TYPE_CHECKING:
 
 
 class BadWorkload(BadPlan):
-    """A workload is not what it must be; the message says which part, where it is and what would be right."""
+    """A part of a workload is wrong. The message names the part and its place, and says what would be
+    right."""
 
 
 class Refused(Exception):
-    """The system definitely did not do what it was asked; the op is `fail`, not `info`."""
+    """The operation definitely did not take effect. The op becomes `fail`, not `info`."""
 
 
 class Unavailable(Refused):
-    """As `Refused`, and not because of what was asked: nobody was there who could have done it.
+    """The operation did not take effect, because no node was available that could perform it.
 
-    Where a system must make progress, this is no answer.
+    The op becomes `fail`, as for `Refused`. In a trial of liveness it does not count as progress.
     """
 
 
 class Disk(Protocol):
-    """A node's files: bytes by path. What is not synced may be lost when power fails."""
+    """The files of a node: bytes by path. Data that is not synced may be lost when the machine loses
+    power."""
 
     async def read(self, path: str) -> bytes:
         """The whole file. Raises: FileNotFoundError."""
 
     async def append(self, path: str, data: bytes) -> None:
-        """Write at the end of the file, which is made if it is not there."""
+        """Append data to a file; create the file if it does not exist."""
 
     async def sync(self, path: str) -> None:
-        """Return when the file, and its name, are durable."""
+        """Wait until the content and the name of the file are durable."""
 
     async def replace(self, path: str, data: bytes) -> None:
-        """Put a file in place of another, atomically; durable on return."""
+        """Replace the content of a file atomically. The new content is durable on return."""
 
     async def truncate(self, path: str, size: int) -> None:
-        """Cut the file to `size` bytes."""
+        """Truncate the file to `size` bytes."""
 
     async def remove(self, path: str) -> None:
-        """Let there be no such file. Raises: FileNotFoundError."""
+        """Remove the file. Raises: FileNotFoundError."""
 
     async def list(self) -> Sequence[str]:
         """The paths of all files, sorted."""
 
 
 Record = Callable[[Any], None]
-"""Takes a trace event of a node, any object with the fields of `harness.history.Event` except time."""
+"""Records a trace event of a node: any object with the fields of `harness.history.Event` except `time`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a program runs and what it is given."""
+    """The host of a program, and all that the harness gives to the program."""
 
     name: str
-    """This host's name; other hosts reach it by that name."""
+    """The name of this host; other hosts connect to it by this name."""
     nodes: tuple[str, ...]
-    """All nodes of the cluster, this one too if it is one of them."""
+    """The names of all nodes of the cluster. The name of a client's host is not among them."""
     disk: Disk
     rng: random.Random
-    """The host's own stream of randomness."""
+    """The random numbers of this host."""
     record: Record | None = None
-    """Where trace events go; None when nobody wants them."""
+    """Records trace events; None if they are not recorded."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The plan's options."""
     breakage: Any = None
-    """What the plan's seeded bug breaks, for this node to have; None for none."""
+    """The breakage of the plan's seeded bug; None if the plan has no bug."""
 
 
 class Client(Protocol):
-    """One client process's access to the system."""
+    """The connection of one client process to the system."""
 
     async def apply(self, op: Op) -> Op:
-        """Do what an invoked op says and return it completed.
+        """Perform an invoked op and return the completed op.
 
-        Raises: Refused, when it definitely did not happen; OSError, EOFError or Trio's errors of broken
-        streams, which are taken for silence. Anything else is a fault of the client's own code.
+        Raises: Refused, if the operation definitely did not take effect; OSError, EOFError or Trio's errors of
+        broken streams, if the connection is lost, which makes the op `info`. Any other exception counts as a
+        mistake in the client's code.
         """
 
 
 Program = Callable[[Site], Awaitable[None]]
-"""What a node runs; it returns only when it is done for good, and raises only when it crashes.
+"""The program of a node: an async function for Trio or for asyncio.
 
-An async function for Trio or for asyncio; see `ostrakon.harness.substrates.runtime` for how that is told.
+The program runs until it is cancelled. If it returns or raises, the node has ended by itself.
+`ostrakon.harness.substrates.runtime` says how Trio and asyncio programs are distinguished.
 """
 
 Connect = Callable[[Site, int], AbstractAsyncContextManager[Client]]
-"""Opens a client for a process of this number; for Trio or for asyncio, as a program is."""
+"""Opens the client of the process with this number. It is for Trio or for asyncio, like a program."""
 
 
 class Judgement(Protocol):
-    """What the harness needs to know of a verdict; `ostrakon.checkers.verdict.Verdict` is one."""
+    """The part of a verdict that the harness uses; `ostrakon.checkers.verdict.Verdict` has it."""
 
     @property
     def valid(self) -> str:
@@ -126,36 +129,36 @@ class Judgement(Protocol):
         """The reason, in one sentence."""
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, as plain data."""
+        """The whole verdict as plain data."""
 
 
 class Monitor(Protocol):
-    """Looks on while a trial runs; either method returns what is wrong, in a sentence, or None.
+    """Observes a trial while it runs, so that the trial can stop at the first violation.
 
-    What it says stops the trial. It only looks: what is recorded up to then is the same as without it, and
-    the verdict is the checkers'.
+    Each method returns the violation in one sentence, or None. A violation stops the trial. A monitor only
+    observes: the recording up to that moment is the same without it, and the checkers decide the verdict.
     """
 
     def event(self, event: Event) -> str | None:
-        """A node reported this; events come in the order of true time."""
+        """A node reported an event. Events come in order of true time."""
 
     def op(self, op: Op) -> str | None:
-        """A client or the nemesis began or ended this; ops come in the order of the history."""
+        """A client or the nemesis began or completed an op. Ops come in the order of the history."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeededBug:
-    """One rule broken on purpose, to show that the checkers notice."""
+    """A bug that is built in on purpose, to show that the checkers find it."""
 
     name: str
     about: str
-    """What is wrong, in a clause."""
+    """What the bug does, in a clause."""
     breakage: Any
-    """What a node is given to have the bug; the workload's program knows what to do with it."""
+    """The value that the program gets as `Site.breakage`; the program decides what it means."""
     convicted_by: tuple[str, ...] = ()
-    """The properties that may fire first."""
+    """The properties of which one is violated first."""
     plan: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `Plan` that it takes to see it, where others are not asked for."""
+    """Fields of `Plan` that the bug needs to show itself, used where the user gives no others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,102 +166,105 @@ class Vocabulary:
     """The kinds of messages between nodes."""
 
     kinds: tuple[str, ...]
-    """By the names they have in the protocol."""
+    """The names of the kinds in the protocol."""
     kind_of: Callable[[Any], str]
-    """Of which kind a message is: a frame, as the workload's framing has them, or what bare nodes send. Any
-    other name, as "", for what is none of these."""
+    """Returns the kind of a message. The message is a frame of the workload's framing, or an object that a
+    bare
+    node sent. Returns a name that is not in `kinds`, such as "", if the message has none of these kinds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leeway:
-    """How far plans that are drawn by search may depart from what suits a workload."""
+    """Limits of the plans that search draws for a workload."""
 
     ops: tuple[int, int] = (3, 16)
-    """How many operations clients begin while faults come and go, from and to."""
+    """The least and the greatest number of operations that clients begin before the final phase."""
     time_limit_s_min: float = 0.0
-    """Sooner than this nothing worth watching has happened."""
+    """The shortest time limit, in seconds."""
     latency_ms_max: float = math.inf
-    """Where messages usually take longer than this, its own time-outs are too short for it to get anywhere,
-    and that it does not is no fault."""
+    """The highest typical latency. With a higher one, the time-outs of the system are too short for progress,
+    and a lack of progress would show nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quiescence:
-    """The time after the last operation in which nodes that are behind can catch up."""
+    """A period after the last operation in which nodes that are behind can catch up."""
 
     most_s: float
-    """After so long it ends, whoever is behind: what is sound needs no more."""
+    """The longest duration of the period, in seconds; a correct system needs less."""
     is_over: Callable[[Plan, Sequence[Event]], bool]
-    """Whether, by what nodes have reported so far, nobody is behind any more."""
+    """Whether all nodes have caught up, judged by the events so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A system under test, what is done to it, and how the outcome is judged."""
+    """A system under test, the operations of its clients, and the checker of the outcome."""
 
     name: str
     program: Program
     connect: Connect
     generator: Callable[[Plan, random.Random], Generator]
-    """What clients do while faults come and go."""
+    """Makes the operations of clients for the time with faults."""
     check: Callable[[Plan, History, Trace], Judgement]
     about: str = ""
-    """One sentence: what it can catch."""
+    """What the workload can find, in one sentence."""
     final: Callable[[Plan, random.Random], Generator] | None = None
-    """What clients do when all faults are healed."""
+    """Makes the operations of clients for the final phase, after all faults are healed."""
     quiescence: Quiescence | None = None
-    """How long nodes are left alone after that; None if not at all."""
+    """The period after the final phase in which nodes can catch up; None for no such period."""
     framing: Framing | None = None
-    """How to tell messages apart on connections between nodes, so that faults can drop, duplicate or
-    reorder single ones. Without it such faults are what TCP makes of them: delay."""
+    """How to split the byte streams between nodes into messages, so that faults can drop, duplicate or
+    reorder
+    single messages. Without it, these faults only delay data, as loss does under TCP."""
     bugs: Mapping[str, SeededBug] = field(default_factory=dict)
     """Seeded bugs by name."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `Plan` that suit it when nothing else is asked for."""
+    """Values for fields of `Plan` that the user does not give."""
     options: Mapping[str, str] = field(default_factory=dict)
-    """The options of a plan that it knows, by name, each with what it means; others are refused."""
+    """The options that a plan for this workload can have: name and meaning. Other options are refused."""
     leeway: Leeway | None = None
-    """How far search may depart from the usual; None: plans are about as large as `defaults` make them."""
+    """Limits of the plans that search draws; None for plans about as large as `defaults` make them."""
     busy_s: float = math.inf
-    """For how long from the start there is something for faults to strike; they begin within that time."""
+    """Seconds from the start in which faults can have an effect; all faults begin within this time."""
     timeout_s: float = 1.0
-    """How long a client waits for an answer before it calls it silence."""
+    """Seconds that a client waits for an answer before the op becomes `info`."""
     model: Callable[[ResolvedPlan, RunFolder | None], Recording] | None = None
-    """Runs a plan on bare nodes, and keeps the run in the folder if there is one; None if there are no bare
-    nodes. Raises: BadPlan."""
+    """Runs a plan on bare nodes and saves the run in the folder, if one is given; None if the workload has no
+    bare nodes. Raises: BadPlan."""
     explore: Explore | None = None
-    """Tries everything that can happen in a small world; None if there is none."""
+    """Explores all executions of a small cluster; None if the workload cannot."""
     targets: Mapping[str, Target] = field(default_factory=dict)
-    """What a fault can be aimed at when it begins, besides the targets by traffic that every workload has
-    (`busiest`, `sender`, `latest-restarted`): pure functions of what nodes have reported, by name. See
-    `faults.latest`; Paxos has `faults.TARGETS`."""
+    """Targets of faults by name: pure functions from the events so far to nodes. Every workload also has the
+    targets by traffic (`busiest`, `sender`, `latest-restarted`). See `faults.latest`; Paxos has
+    `faults.TARGETS`."""
     vocabulary: Vocabulary | None = None
-    """What kinds of messages there are, so that faults can be aimed at these; None if it cannot tell."""
+    """The kinds of messages, so that faults can select messages by kind; None if kinds are not known."""
     points: tuple[str, ...] = ()
-    """The rare branches that its programs offer (`ostrakon.sometimes`), so that those never reached can be
-    told."""
+    """The names of the rare branches in its programs (`ostrakon.sometimes`), so that coverage can list those
+    that
+    were never reached."""
     detects: tuple[type[Exception], ...] = ()
-    """Errors by which its programs say that their disk is damaged. A node that ends with one after a fault
-    has damaged its disk has done what it should, and did not fail by itself."""
+    """Exceptions by which its programs report damaged files. A node that ends with one of them after a fault
+    damaged its disk behaves correctly and does not count as failed."""
     is_live_only: bool = False
-    """Whether its nodes are programs that no simulation can run."""
+    """Whether the nodes can run only on the substrate `live`."""
     judges_liveness: bool = True
-    """Whether its checkers allow for nodes that are never well again."""
+    """Whether the checkers accept nodes that stay faulty until the end."""
     watch: Callable[[Plan], Monitor] | None = None
-    """Looks on while a trial runs, so that it can be stopped at the first violation; None if nothing can."""
+    """Makes the monitor that can stop a trial at the first violation; None for no monitor."""
     runtime: Runtime | None = None
-    """The event loop that `program` is for; None if its code tells."""
+    """The event loop of `program`; None to find it out from its code."""
     client_runtime: Runtime | None = None
-    """The event loop that `connect` is for; None if its code tells."""
+    """The event loop of `connect`; None to find it out from its code."""
 
     @property
     def node_loop(self) -> Runtime:
-        """The event loop that nodes run on. Raises: BadPlan if it is not told."""
+        """The event loop of nodes. Raises: BadPlan, if it is not given and the code does not show it."""
         return self.runtime or self._told_by(self.program, "runtime")
 
     @property
     def client_loop(self) -> Runtime:
-        """The event loop that clients run on. Raises: BadPlan if it is not told."""
+        """The event loop of clients. Raises: BadPlan, if it is not given and the code does not show it."""
         return self.client_runtime or self._told_by(self.connect, "client_runtime")
 
     def _told_by(self, function: object, where: str) -> Runtime:
@@ -269,9 +275,9 @@ class Workload:
 
 
 def require_workload(workload: Workload) -> None:
-    """Nothing, if every part of the workload is of the kind that it must be.
+    """Check the type of every part of a workload.
 
-    Raises: BadWorkload, naming all that are not.
+    Raises: BadWorkload, which lists all wrong parts.
     """
     if not isinstance(workload, Workload):
         raise BadWorkload(
