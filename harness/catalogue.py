@@ -1,6 +1,6 @@
-"""What is on offer: workloads, scenarios, models, report renderers, found through entry points.
+"""Finds workloads, scenarios, models and report renderers through entry points.
 
-The harness imports none of the packages that offer them, so that anyone's package can add its own.
+The harness imports none of the packages that provide them, so that any package can add its own.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ __all__ = [
 ]
 
 NOT_INSTALLED = "Ostrakon runs without being installed; `pip install --editable .` in its folder mends that"
-"""What it means that nothing is on offer: Ostrakon itself has much."""
+"""The message for a catalogue without entries. Ostrakon has entries of its own, so it is not installed."""
 
 
 def find_workload(name: str) -> Workload:
-    """The workload of this name, or that a reference leads to. Raises: UnknownName, CannotLoad.
+    """The workload with this name or reference. Raises: UnknownName, CannotLoad.
 
     find_workload("register")
     find_workload("tests/test_bank.py::BANK")
@@ -46,12 +46,12 @@ def find_workload(name: str) -> Workload:
 
 
 def workload_names() -> list[str]:
-    """The names of all workloads on offer."""
+    """The names of all installed workloads."""
     return sorted(_offers("ostrakon.workloads"))
 
 
 def find_model(name: str) -> Callable[..., Any]:
-    """The checker of history files that goes by this name. Raises: UnknownName."""
+    """The checker of history files with this name. Raises: UnknownName."""
     model: Callable[..., Any] = _load("model", "ostrakon.models", name, Callable)
     return model
 
@@ -70,7 +70,7 @@ def find_scenario(name: str) -> Scenario:
 
 
 def scenarios() -> dict[str, Scenario]:
-    """All scenarios on offer, by name."""
+    """All installed scenarios, by name."""
     offers = sorted(_offers("ostrakon.scenarios"))
     each = (_load("set of scenarios", "ostrakon.scenarios", name, Mapping) for name in offers)
     return {name: scenario for offered in each for name, scenario in offered.items()}
@@ -83,7 +83,7 @@ def find_report(name: str) -> Callable[..., Any]:
 
 
 def find_strategy(name: str) -> Callable[..., Any]:
-    """What makes a Hypothesis strategy of this name. Raises: UnknownName."""
+    """The function that makes the Hypothesis strategy with this name. Raises: UnknownName."""
     strategy: Callable[..., Any] = _load("strategy", "ostrakon.strategies", name, Callable)
     return strategy
 
@@ -96,13 +96,13 @@ def find_bug(workload: Workload, name: str) -> SeededBug:
 
 
 def require_options(workload: Workload, names: Iterable[str]) -> None:
-    """Nothing, if the workload knows all of these options. Raises: UnknownName."""
+    """Check that the workload has all of these options. Raises: UnknownName."""
     for name in names:
         if name not in workload.options:
             raise UnknownName(f"option of workload {workload.name!r} named", name, workload.options)
 
 
-@cache  # Reading the metadata of everything that is installed takes longer than a short trial.
+@cache  # Reading the metadata of all installed packages takes longer than a short trial.
 def _offers(group: str) -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=group)}
 

@@ -30,15 +30,15 @@ COMMANDS = {
     "maelstrom": "ostrakon.harness.commands.maelstrom:maelstrom",
     "list": "ostrakon.harness.commands.offers:offers",
 }
-"""Where each subcommand lives; a module is imported only when its command is asked for."""
+"""The module of each subcommand; it is imported only when the command is used."""
 
 
 _COMPLETE = "_OSTRAKON_COMPLETE"
-"""The environment variable by which a shell asks for completions, as click names it."""
+"""The environment variable that a shell sets to request completions; Click chose the name."""
 
 
 class _LazyGroup(click.Group):
-    """A group that imports a subcommand when it is wanted, so that starting up costs little."""
+    """A group that imports a subcommand when it is used, so that the command starts quickly."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -96,7 +96,7 @@ def run(arguments: list[str] | None = None) -> int:
 
         return shell_complete(ostrakon, {}, "ostrakon", _COMPLETE, instruction)
     try:
-        # Not `ostrakon.main`, which exits with 1 when nobody reads its output any more; and 1 means invalid.
+        # Not `ostrakon.main`: it exits with 1 when its output is closed, and 1 means invalid here.
         with ostrakon.make_context(
             "ostrakon", sys.argv[1:] if arguments is None else list(arguments)
         ) as context:
@@ -124,7 +124,7 @@ def run(arguments: list[str] | None = None) -> int:
         click.echo("stopped", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more while it exits.
+        # The reader closed our output. Python would report the error once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     except Exception:

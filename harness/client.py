@@ -1,4 +1,4 @@
-"""A client's thread: opens clients, gives them ops, and decides how each op ended.
+"""The client thread: it opens clients, passes ops to them, and decides how each op ended.
 
 Only this module decides the type of a completed op. `ok` and `fail` are certain; an op that may have taken
 effect, or may still take effect, is `info`.
@@ -18,7 +18,7 @@ from ostrakon.harness.history import NEMESIS, Op
 from ostrakon.harness.workload import Client, Refused, Unavailable
 
 CLOSING_S = 1.0
-"""How long a client may take to close before it is cut off."""
+"""Seconds that a client may take to close before it is cancelled."""
 LOST = (
     OSError,
     EOFError,
@@ -27,15 +27,15 @@ LOST = (
     trio.EndOfChannel,
     trio.TooSlowError,
 )
-"""What a client may raise because its connection failed or was silent."""
+"""The exceptions of a client that mean a lost connection or a time-out."""
 
 NO_CONNECTION, NOT_AVAILABLE = "no connection", "not available"
-"""How the error of an op begins that failed because no node could do it."""
+"""The first words of the error of an op that failed because no node was available."""
 OVER = "the trial was over"
-"""How the error of an op begins that was still in flight when the trial ended."""
+"""The first words of the error of an op that was still in flight when the trial ended."""
 
 OpenClient = Callable[[int], AbstractAsyncContextManager[Client]]
-"""Opens a client for the process of this number. Opening must have no effect on what is tested."""
+"""Opens a client for the process with this number. Opening must not change the state of the system."""
 
 
 class Outcomes(Protocol):
@@ -45,11 +45,11 @@ class Outcomes(Protocol):
         """An op has ended."""
 
     def crashed(self, op: Op, error: BaseException) -> None:
-        """The client's own code is at fault; it was doing this op, or had done it last."""
+        """The client's code raised an error, during this op or after it."""
 
 
 class ClientThread:
-    """Gives ops to a client, and opens a new client after each `info`."""
+    """Passes ops to a client, and opens a new client after each `info`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class ClientThread:
         self._ops, self._outcomes = ops, outcomes
         self._connect, self._timeout_s = connect, timeout_s
         self._op: Op
-        """What it is doing, or has done last."""
+        """The op in flight, or else the last op."""
         self._is_doing = self._is_connected = False
 
     async def run(self) -> None:
@@ -69,7 +69,7 @@ class ClientThread:
         while await self._next_op():
             try:
                 await self._serve()
-            except* Exception as errors:  # The rest of the group is cancellation, which goes on.
+            except* Exception as errors:  # What remains of the group is cancellation, which must propagate.
                 self._explain(_unwrapped(errors))
             assert not self._is_doing, f"nobody said how {self._op} ended"
 
@@ -125,7 +125,7 @@ async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
 
     The op is `fail` if the client refuses; it is `info` if the connection is lost or no answer comes in time.
 
-    Raises: Misbehaved; whatever else the client raises, for that is a fault of its own.
+    Raises: Misbehaved; any other exception of the client, because it is a mistake in the client's code.
     """
     with trio.move_on_after(timeout_s):
         try:
@@ -143,16 +143,16 @@ async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
 
 
 def is_answered(op: Op) -> bool:
-    """Whether a node did or refused a completed op.
+    """Whether a node performed or refused a completed op.
 
-    An op also fails if it could not be sent, or if no node could do it; neither is an answer.
+    An op also fails if it could not be sent or if no node was available. These do not count as answers.
     """
     in_vain = (op.error or "").startswith((NO_CONNECTION, NOT_AVAILABLE))
     return op.type == "ok" or (op.type == "fail" and not in_vain)
 
 
 class Misbehaved(Exception):
-    """A client returned something else than the op completed."""
+    """A client returned something other than the completed op."""
 
 
 def _require_completion(op: Op, ended: object) -> Op:
@@ -175,7 +175,7 @@ def _told(ended: object) -> str:
 
 
 def _is_made_of(error: BaseException, kinds: tuple[type[Exception], ...]) -> bool:
-    """Whether an error is of these kinds, or a group of such errors alone."""
+    """Whether an error is one of these types, or a group that contains only such errors."""
     if isinstance(error, BaseExceptionGroup):
         return all(_is_made_of(part, kinds) for part in error.exceptions)
     return isinstance(error, kinds)

@@ -1,4 +1,4 @@
-"""What a trial's faults did, as results tell it, and which of those that were asked for did nothing."""
+"""The effects of a trial's faults as results list them, and the requested faults that had no effect."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.recording import Finding
 
 _REASONS_MAX = 3
-"""How many reasons for faults of one name are told; the results have all."""
+"""The number of reasons that a message gives for one name; the results have all of them."""
 
 
 def told_effects(applied: Sequence[AppliedFault]) -> tuple[dict[str, Any], ...]:
-    """What each fault did, as plain data."""
+    """The effect of each fault, as plain data."""
     return tuple(_told(number, applied) for number, applied in enumerate(applied))
 
 
 def inert_faults(plan: Plan, applied: Sequence[AppliedFault]) -> list[Finding]:
-    """A trial is no evidence about a fault that was asked for and changed nothing."""
+    """A finding for each requested fault without effect: the trial is no evidence about that fault."""
     struck = {name for one in applied if not one.effect.is_inert for name in _names(one)}
     return [
         Finding("inert fault", "unknown", _why_inert(name, [one for one in applied if name in _names(one)]))
@@ -29,7 +29,7 @@ def inert_faults(plan: Plan, applied: Sequence[AppliedFault]) -> list[Finding]:
 
 
 def _names(applied: AppliedFault) -> tuple[str, str, str]:
-    """The names that a fault may have been asked for by."""
+    """The names by which a user can request the fault."""
     return applied.fault.kind, applied.fault.shape, applied.fault.asked
 
 

@@ -1,8 +1,8 @@
-"""Runs a generator against clients and a nemesis, and records each op when it begins and when it ends.
+"""Runs a generator with clients and a nemesis, and records each op when it begins and when it ends.
 
-One task asks the generator for the next op and gives it to the task of a thread. No task polls: a
-completion, or the time that the generator named, wakes it. Time comes from Trio alone, so a trial runs the
-same way in simulated and in real time.
+One task gets the next op from the generator and passes it to the task of a thread. No task polls: a task
+wakes when an op completes, or at the time that the generator named. All time comes from Trio's clock, so a
+trial runs in the same way in virtual and in real time.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from ostrakon.harness.recording import Finding
 from ostrakon.harness.user_code import at, place_in, place_of
 
 CRASHES_KEPT = 16
-"""How many errors of the clients' own code are kept; one is enough to look into."""
+"""The number of errors in clients' code that are kept."""
 
 
 class Nemesis(Protocol):
-    """Does the ops of the process `nemesis`. An error in it is an error of the harness."""
+    """Performs the ops of the process `nemesis`. An exception in it is an error of the harness."""
 
     async def apply(self, op: Op) -> Op:
-        """Do what an op says and return the op completed."""
+        """Perform an op and return the completed op."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientCrash:
-    """An error of the client's own code: it raised, or returned, what no client may."""
+    """A mistake in the client's code: it raised or returned something that a client must not."""
 
     op: Op
-    """The op that it was doing, or had done last."""
+    """The op in flight, or else the last op of the client."""
     error: str
-    """The exception in a line."""
+    """The exception, in one line."""
     traceback: str
 
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """How running a generator ended."""
+    """How the run of a generator ended."""
 
     ended: Literal["done", "deadline"]
-    """`deadline`: it did not end by itself, and the ops in flight are info."""
+    """`deadline`: the generator had not ended by then, and the ops in flight became `info`."""
     crashes: tuple[ClientCrash, ...]
-    """The first errors of the clients' own code. With any, the history is no evidence either way."""
+    """The first mistakes in clients' code. If there is one, the history proves nothing."""
 
 
 async def interpret(
@@ -69,12 +69,12 @@ async def interpret(
 ) -> Interpretation:
     """Run a generator until it is done, or until `deadline_s` seconds have passed.
 
-    `record` is given each op when it begins and when it ends, in order, its time being `now_ns()`; the
-    generator's own time begins at 0. A client gets `timeout_s` seconds for an op, and as many to connect
-    before it. What becomes of ops is said in `client.complete`; one that could not even connect is
-    fail, for nothing was sent. There is a nemesis thread if there is a `nemesis`.
+    `record` gets each op when it begins and when it ends, in order; the op's time is `now_ns()`. The
+    generator's time begins at 0. A client has `timeout_s` seconds to connect and `timeout_s` seconds for each
+    op. `client.complete` says how ops end; an op whose client could not connect is `fail`, because nothing
+    was sent. There is a nemesis thread only if a `nemesis` is given.
 
-    Raises: ImpossibleGenerator; whatever the nemesis, `record` or the generator raises.
+    Raises: ImpossibleGenerator; any exception of the nemesis, of `record` or of the generator.
     """
     scheduler = Scheduler(source, concurrency, nemesis=nemesis is not None, begin_ns=now_ns())
     async with trio.open_nursery() as nursery:
@@ -95,7 +95,7 @@ async def interpret(
 
 
 class _Dispatcher:
-    """Gives ops to the threads and takes in their outcomes; everything that the tasks share."""
+    """The state that all tasks share: it passes ops to the threads and receives their outcomes."""
 
     def __init__(
         self,
@@ -111,8 +111,8 @@ class _Dispatcher:
         self._news = trio.Event()
 
     def ops_for(self, thread: Thread) -> trio.MemoryReceiveChannel[Op]:
-        """The channel that a thread gets its ops from; it ends when there are no more."""
-        # One op fits, for a thread that is free may still be closing its last connection.
+        """The channel from which a thread receives its ops; it is closed after the last op."""
+        # The channel has room for one op, because a free thread may still be closing its last connection.
         self._inboxes[thread], ops = trio.open_memory_channel[Op](1)
         return ops
 
@@ -122,14 +122,14 @@ class _Dispatcher:
         while not over:
             with trio.CancelScope() as alarm:
                 over = await self._dispatch_until(alarm)
-            # Other tasks that were woken at this instant come first; see below.
+            # Tasks that were woken at the same instant must run first; see below.
             await trio.lowlevel.checkpoint()
         for inbox in self._inboxes.values():
             inbox.close()
 
     async def _dispatch_until(self, alarm: trio.CancelScope) -> bool:
-        """The same, until the alarm rings, which is set to the time that the generator names."""
-        # One alarm for many completions: scopes cost more than all the rest of an op.
+        """Like `_schedule`, until the time that the generator named."""
+        # One cancel scope serves many completions, because a scope costs more than the rest of an op.
         while (move := self._scheduler.next(self._now_ns())) is not None:
             if isinstance(move, Op):
                 self._record(move)
@@ -139,35 +139,35 @@ class _Dispatcher:
             alarm.deadline = trio.current_time() + wait_s
             self._news = trio.Event()
             await self._news.wait()
-            # An op that is over when another begins must not be recorded as concurrent with it, so those
-            # that end at the same instant are heard before the generator is asked again.
+            # An op that has ended when another begins must not be recorded as concurrent with it. So ops
+            # that end at the same instant are recorded before the generator is asked again.
             await trio.lowlevel.checkpoint()
         return True
 
     def end(self, ended: Op) -> None:
-        """An op has ended. Outcomes of ops that were broken off are ignored."""
+        """Record that an op has ended. Outcomes of ops that were cancelled are ignored."""
         with self.aborting():
             if self._scheduler.is_in_flight(ended):
                 self._record(self._scheduler.end(replace(ended, time=self._now_ns())))
                 self._news.set()
 
     def break_off(self, why: str) -> None:
-        """End all ops in flight as info, because their outcome is not known."""
+        """End all ops in flight as `info`, because their outcome is unknown."""
         for op in list(self._scheduler.in_flight.values()):
             self.end(replace(op, type="info", error=why))
         self._everyone.cancel()
 
     def crashed(self, op: Op, error: BaseException) -> None:
-        """A client's own code raised an error."""
+        """Keep the mistake in a client's code."""
         if len(self.crashes) < CRASHES_KEPT:
-            # What a client returned is told by our own error, whose name says nothing more.
+            # `Misbehaved` is our own error; its text says all, its name adds nothing.
             is_ours = isinstance(error, Misbehaved)
             told = str(error) if is_ours else traceback.format_exception_only(error)[-1].strip()
             self.crashes.append(ClientCrash(op, told, "".join(traceback.format_exception(error))))
 
     @contextmanager
     def aborting(self) -> Iterator[None]:
-        """An error within ends the run, and `interpret` raises it, whatever task it happened in."""
+        """Wrap an error in any task so that it ends the run and `interpret` raises it."""
         try:
             yield
         except Exception as error:
@@ -176,7 +176,7 @@ class _Dispatcher:
 
 
 async def _run_nemesis(nemesis: Nemesis, dispatcher: _Dispatcher, ops: trio.MemoryReceiveChannel[Op]) -> None:
-    """The nemesis's thread."""
+    """The thread of the nemesis."""
     async for op in ops:
         with dispatcher.aborting():
             try:
@@ -191,7 +191,7 @@ async def _run_nemesis(nemesis: Nemesis, dispatcher: _Dispatcher, ops: trio.Memo
 
 
 def client_crashes(interpretation: Interpretation | None, connect: object) -> list[Finding]:
-    """A client whose own code is at fault makes the history evidence of nothing."""
+    """The finding for a mistake in clients' code: the history proves nothing."""
     return [
         Finding(
             "client crashed",

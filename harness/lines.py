@@ -1,4 +1,4 @@
-"""For systems that answer a line with a line, all that a chaos test needs: a client, and reads and writes."""
+"""A client, and read and write operations, for systems that answer each line with one line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Client, Connect, Site
 
 LINE_MAX = 1 << 20
-"""Bytes of a line; longer ones are taken for a broken connection."""
+"""The longest line, in bytes; a longer line counts as a broken connection."""
 
 
 def lines_to(port: int, *, ask: Callable[[Op], str], answer: Callable[[str], Any]) -> Connect:
-    """Connects each process to one of the nodes in turn, at this port.
+    """Makes the `connect` of a workload: client process p connects to node p modulo the number of nodes.
 
-    `ask` makes the line that an invoked op is asked by, `answer` the op's value of the line that comes
-    back; both without the newline. An `answer` that raises Refused says that the op did not happen.
+    `ask` returns the request line of an invoked op. `answer` returns the value of the completed op from the
+    answer line. Both lines are without the newline. If `answer` raises `Refused`, the op becomes `fail`.
+
+        connect = lines_to(7000, ask=lambda op: f"{op.f} {op.value}", answer=int)
     """
 
     def connect(site: Site, process: int) -> AbstractAsyncContextManager[Client]:
@@ -33,7 +35,7 @@ def lines_to(port: int, *, ask: Callable[[Op], str], answer: Callable[[str], Any
 
 
 def reads_and_writes(plan: Plan, rng: random.Random) -> Generator:
-    """Ops `read` and `write`, half and half at the plan's rate; each write writes another number, from 0."""
+    """Reads and writes in equal parts, at the plan's rate; the writes have the values 0, 1, 2, ..."""
     ops = mix(repeat(OpRequest("read")), numbered(lambda number: OpRequest("write", number)), rng=rng)
     return stagger(1 / plan.rate, ops, rng=rng)
 
@@ -47,7 +49,7 @@ async def _connected(
 
 
 class _LineClient:
-    """Sends a line, waits for one."""
+    """Sends one line and waits for the answer line."""
 
     def __init__(
         self, node: str, stream: trio.SocketStream, ask: Callable[[Op], str], answer: Callable[[str], Any]
@@ -56,7 +58,8 @@ class _LineClient:
         self._received = b""
 
     async def apply(self, op: Op) -> Op:
-        """Raises: EOFError, when the connection is closed; Refused, when the answer says so."""
+        """Send an op and wait for its answer. Raises: EOFError, if the connection is closed; Refused, if
+        `answer` does."""
         await self._stream.send_all(self._ask(op).encode() + b"\n")
         return replace(op, type="ok", value=self._answer(await self._line()), node=self._node)
 

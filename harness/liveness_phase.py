@@ -1,9 +1,9 @@
-"""The liveness phase: while a quorum stays well, clients must succeed, whatever the other nodes do.
+"""The liveness phase: while a quorum has no faults, clients must succeed, whatever the other nodes do.
 
-Healing everything at the end hides systems that wait for one node too many. So the barest majority is drawn
-as the core and healed, the other nodes are struck for good, and the core must answer clients in bounded
-time. This is the liveness mode of TigerBeetle's simulator. The workload's checkers decide whether the
-members of the core end up alike.
+Healing all nodes at the end hides systems that wait for one node too many. So a smallest majority is drawn as
+the core and healed, the other nodes get faults that never end, and the core must answer clients in bounded
+time. TigerBeetle's simulator has the same liveness mode. The workload's checkers decide whether the members
+of the core end in the same state.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ostrakon.harness.substrates.no_progress import Waiting, circle, who_waits
 from ostrakon.harness.substrates.seeds import substream
 
 _QUIET_S = 5.0
-"""A core that exchanges no message for so long, in seconds, is taken to be deadlocked."""
+"""A core that exchanges no message for this time, in seconds, counts as deadlocked."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivenessPhase:
-    """The end of a trial: the nodes that are well, and the lasting faults of the others."""
+    """The nodes without faults, and the lasting faults of the other nodes."""
 
     core: tuple[str, ...]
     faults: tuple[Fault, ...]
@@ -35,21 +35,21 @@ class LivenessPhase:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How many messages the core had sent among itself by some moment."""
+    """The number of messages that members of the core had sent to each other by a moment."""
 
     time_ns: int
     messages: int
 
 
 def liveness_phase_of(plan: Plan) -> LivenessPhase | None:
-    """The liveness phase of a plan; None if the plan is no trial of liveness."""
+    """The liveness phase of a plan; None if the plan does not test liveness."""
     if plan.liveness_s is None:
         return None
     return draw_liveness_phase(plan.names, int(plan.time_limit_s * 1000), substream(plan.seed, "siege"))
 
 
 def draw_liveness_phase(nodes: Sequence[str], at_ms: int, rng: random.Random) -> LivenessPhase:
-    """The barest majority at random, and for each other node a fault that lasts."""
+    """A random smallest majority as the core, and for each other node a fault that lasts."""
     core = tuple(sorted(rng.sample(sorted(nodes), majority_of(nodes))))
     return LivenessPhase(core, tuple(_lasting(node, nodes, at_ms, rng) for node in nodes if node not in core))
 
@@ -63,11 +63,11 @@ def liveness(
     traffic: Sequence[Traffic],
     waiting: Sequence[Waiting],
 ) -> list[Finding]:
-    """Findings if the core made no progress in the last phase; none if it did.
+    """The findings if the core made no progress in the liveness phase; empty if it did.
 
-    Every op that a client tried after `since_ns` must have been answered in the end, also by a refusal, at
-    the first try or at another of the same `f`. `traffic` tells deadlock from livelock: whether the core
-    still exchanged messages at the end. `waiting` says which tasks wait where, and for which node.
+    Every op that a client invoked after `since_ns` must get an answer, which may be a refusal: either this op
+    or a later one with the same `f`. `traffic` distinguishes deadlock from livelock: in a livelock the core
+    still exchanged messages at the end. `waiting` has the tasks that wait, each with its place and node.
     """
     if not any(op.type == "invoke" and op.time >= since_ns for op in history.clients):
         return [Finding("no evidence", "unknown", "nobody asked the core for anything once it was alone")]
@@ -104,10 +104,10 @@ def _isolated(nodes: Sequence[str], victim: str) -> Grudge:
 
 
 def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
-    """The ops that clients never got answered, however often they tried.
+    """The kinds of op that a client tried and never got an answer for.
 
-    A client that continues as another process is still the same client. An op that began shortly before the
-    time was up may be unanswered.
+    A client that continues as a new process is still the same client. An op that began shortly before the
+    end may be unanswered.
     """
     undone: dict[tuple[int, str], list[Op]] = {}
     last: Op | None = None
@@ -127,7 +127,7 @@ def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
 
 
 def _is_talking(traffic: Sequence[Traffic]) -> bool:
-    """Whether the core sent messages in the last `_QUIET_S`."""
+    """Whether the core sent messages in the last `_QUIET_S` seconds."""
     if not traffic:
         return False
     end = traffic[-1]

@@ -1,11 +1,11 @@
-"""`note`: any program reports events of its own, for targets, monitors, checkers and diagrams.
+"""`note`: a program reports an event, for targets, monitors, checkers and diagrams.
 
     from ostrakon import note
 
     async def lead(term):
         note("leading", term=term)
 
-Outside of a trial it does nothing, and costs a tenth of a microsecond.
+Outside of a trial it does nothing and takes about 0.1 µs.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import msgspec
 from ostrakon.harness.history import Event
 
 FIRST_NUMBER = 1 << 20
-"""The first sequence number of notes: events that a program numbers itself lie below."""
+"""The first sequence number of notes. Events that a program numbers itself have lower numbers."""
 _FIELDS = frozenset(Event.__struct_fields__) - {"time", "node", "incarnation", "seq", "event", "detail"}
 
 Reporter = Callable[[str, Mapping[str, Any]], object]
-"""Takes an event's name and fields, as `note` was given them."""
+"""Receives the name and the fields of an event, as the caller of `note` gave them."""
 _reporter: Reporter | None = None
 
 
 def note(event: str, /, **fields: Any) -> None:
     """Report that something has happened at this node: `note("leading", term=3)`.
 
-    Fields that an `Event` has (`slot`, `ballot`, `value`, `to`, `message`, `cause`, ...) become its own; all
-    others become its `detail`, by name. Call it when others can observe what happened, which is mostly just
-    before a message leaves or just after a sync.
+    Fields with the name of a field of `Event` (`slot`, `ballot`, `value`, `to`, `message`, `cause`, ...) set
+    that field; all other fields become items of its `detail`. Call `note` at the moment when others can
+    observe the event, which is usually just before a message is sent or just after a sync.
     """
     sandbox = sys.modules.get("ostrakon.harness.sim.sandbox.sandbox")
     process = sandbox.running_process() if sandbox is not None else None
@@ -44,19 +44,19 @@ def note(event: str, /, **fields: Any) -> None:
 
 
 def report_to(reporter: Reporter | None) -> None:
-    """Where notes of this process go when it is a live node; None for nowhere."""
+    """Set the receiver of notes in a process that is a live node; None for no receiver."""
     global _reporter
     _reporter = reporter
 
 
 class Notes:
-    """Numbers the notes of nodes, and makes events of them, without their time."""
+    """Converts the notes of nodes into numbered events, which have no time yet."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, int], int] = {}
 
     def event(self, node: str, incarnation: int, event: str, fields: Mapping[str, Any]) -> Event:
-        """The event that a note of a node's incarnation reports, at time 0."""
+        """The event of a note by this incarnation of a node, at time 0."""
         number = self._numbers.get((node, incarnation), FIRST_NUMBER)
         self._numbers[node, incarnation] = number + 1
         own = {name: _plain(value) for name, value in fields.items() if name in _FIELDS}
@@ -65,7 +65,7 @@ class Notes:
 
 
 def _plain(value: Any) -> Any:
-    """A value as a trace file can hold it: its text, where it is no plain data."""
+    """The value itself if a trace file can hold it, else its `repr`."""
     try:
         msgspec.json.encode(value)
     except TypeError:

@@ -36,8 +36,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class BadPlan(Exception):
-    """A plan cannot be read or run. The message names the file and the field, and says what would be
-    right."""
+    """A plan cannot be read or run; the message names the file and the field and says what is right."""
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +80,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     probability: float = 0.0
     ms: float = 0.0
     """Milliseconds. For messages, the delay: exactly this where `most` is given, else the mean. For a
-    throttled link, the time of each KiB; for a slow disk, the time of a sync; for a clock, the step forward or back."""
+    throttled link, the time of each KiB. For a slow disk, the time of a sync. For a clock, the size of its
+    step, which may be negative."""
     rate: float = 1.0
     """Seconds that a skewed clock advances in one second."""
     after: int = 0
@@ -125,8 +125,8 @@ class PlannedOp(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All that a trial depends on.
 
-        kill = Fault("kill", at_ms=500, for_ms=300, nodes=("n1",))
-        Plan(workload="register", seed=7, nodes=3, nemesis=("kill",), faults=(kill,))
+    kill = Fault("kill", at_ms=500, for_ms=300, nodes=("n1",))
+    Plan(workload="register", seed=7, nodes=3, nemesis=("kill",), faults=(kill,))
     """
 
     format: int = FORMAT

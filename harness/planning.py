@@ -1,4 +1,4 @@
-"""A plan for a workload: its fields as given, its faults drawn from its seed."""
+"""Makes a plan for a workload: given fields, and faults drawn from the seed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from ostrakon.harness.workload import Workload, require_workload
 def plan_for(
     workload: Workload, *, seed: int, nemesis: str = "none", steady_s: float | None = None, **fields: Any
 ) -> Plan:
-    """A plan with these fields of `Plan`, else the workload's, and faults of the kinds named by comma.
+    """A plan with these fields of `Plan`, the workload's defaults for the others, and drawn faults.
 
-    Faults that are given, and kinds that are named one by one, count as asked for. With `steady_s`, faults
-    come one at a time: each lasts so long, and then all is well for as long. A field that is None is as good
-    as not given. Raises: UnknownFault, BadPlan.
+    `nemesis` has the kinds of fault, separated by commas. Kinds that are named one by one, and faults that
+    are given, count as requested. With `steady_s`, faults come one at a time: each lasts this many seconds
+    and is followed by as many seconds without a fault. A field that is None counts as not given.
+
+    Raises: UnknownFault, BadPlan.
     """
     for name in fields:
         if name not in Plan.__struct_fields__:
@@ -62,5 +64,5 @@ def plan_for(
 
 
 def _possible_live(faults: Iterable[Fault], named: Collection[str]) -> Iterator[Fault]:
-    """What a group has and cannot be done here is left out; what was asked for by name is refused."""
+    """Leave out a group's kinds that cannot be applied here; refuse a kind that was requested by name."""
     return (fault for fault in faults if can_act(fault, "live") or {fault.kind, fault.asked} & set(named))

@@ -1,4 +1,4 @@
-"""Where in a JSON text a path such as `faults[2].at_ms` points, so that an error can name the line."""
+"""Finds the line of a path such as `faults[2].at_ms` in a JSON text, for error messages."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _value = json.JSONDecoder().raw_decode
 def line_of(text: str, path: str) -> int:
     """The line, counted from 1, at which the value of a path begins.
 
-    A path is names behind dots and numbers in brackets, perhaps behind a `$`. Where there is no such value,
-    the line is that of the innermost one there is. The text is JSON.
+    A path consists of names after dots and numbers in brackets; a `$` may precede it. If the path does not
+    exist, the line is that of the innermost value on the path. The text must be JSON.
     """
     at = _skip(text, 0)
     for step in _STEP.finditer(path.removeprefix("$")):
@@ -26,7 +26,7 @@ def line_of(text: str, path: str) -> int:
 
 
 def _member(text: str, at: int, name: str) -> int | None:
-    """Where the value of a name begins in the object that begins at `at`."""
+    """The index of the value of a name in the object that begins at `at`."""
     if text[at] != "{":
         return None
     at = _skip(text, at + 1)
@@ -40,7 +40,7 @@ def _member(text: str, at: int, name: str) -> int | None:
 
 
 def _element(text: str, at: int, number: int) -> int | None:
-    """Where an element begins in the array that begins at `at`."""
+    """The index of an element of the array that begins at `at`."""
     if text[at] != "[":
         return None
     at = _skip(text, at + 1)
@@ -52,7 +52,7 @@ def _element(text: str, at: int, number: int) -> int | None:
 
 
 def _next(text: str, at: int) -> int:
-    """Behind the value that begins at `at`, and the comma if there is one."""
+    """The index after the value that begins at `at` and after its comma, if there is one."""
     at = _skip(text, _value(text, at)[1])
     return _skip(text, at + 1) if text[at] == "," else at
 

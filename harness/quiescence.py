@@ -11,16 +11,16 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Quiescence
 
 _LOOK_EVERY_S = 0.05
-"""How often the condition is checked, in seconds; nodes are not asked for that."""
+"""Seconds between two checks of the condition. A check sends nothing to nodes."""
 
 
 async def wait_quiescent(
     quiescence: Quiescence, plan: Plan, told: Sequence[Event] | None, *, held_up_s: float = 0.0
 ) -> None:
-    """Return when no node is behind any more, or when the time is up.
+    """Wait until all nodes have caught up, or until the longest time has passed.
 
-    `told` has the events that nodes have reported, and grows; None where they are not known before the end.
-    Messages and syncs that faults have made late may take another `held_up_s`; the time counts from then.
+    `told` is the growing list of events that nodes have reported; None if events are known only at the end.
+    `held_up_s` is the longest delay that faults gave to messages and syncs; the time begins after it.
     """
     with trio.move_on_after(held_up_s + quiescence.most_s):
         while told is None or not quiescence.is_over(plan, told):

@@ -100,9 +100,9 @@ class Client(Protocol):
     async def apply(self, op: Op) -> Op:
         """Perform an invoked op and return the completed op.
 
-        Raises: Refused, if the operation definitely did not take effect; OSError, EOFError or Trio's errors of
-        broken streams, if the connection is lost, which makes the op `info`. Any other exception counts as a
-        mistake in the client's code.
+        Raises: Refused, if the operation definitely did not take effect; OSError, EOFError or Trio's errors
+        of broken streams, if the connection is lost, which makes the op `info`. Any other exception counts
+        as a mistake in the client's code.
         """
 
 
