@@ -1,4 +1,4 @@
-"""What a substrate returns after running a plan: history, trace, effects of faults, and its own findings."""
+"""The recording of a trial, which a substrate returns: history, trace, effects of faults, and findings."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from ostrakon.harness.history.verdict import as_json
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the harness itself has to say about a trial, beside the checkers."""
+    """A finding of the harness itself, in addition to the verdict of the checkers."""
 
     name: str
     valid: str
     """`unknown` or `invalid`."""
     why: str
     is_ours: bool = False
-    """Whether the client's code, or ours, is at fault, so that the recording convicts nobody."""
+    """Whether the cause is a mistake in the client's code or in Ostrakon, so that the trial proves
+    nothing."""
     traceback: str = ""
-    """Where that code failed, if it did."""
+    """The place in the code that failed, if code failed."""
     manner: str = ""
-    """What tells it from others of its name, in words that are the same whatever the seed."""
+    """Distinguishes findings with the same name; the words do not depend on the seed."""
 
     def to_json(self) -> dict[str, Any]:
         """The finding as `results.json` has it."""
@@ -32,21 +33,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What happened when a plan was run."""
+    """All that was recorded while a plan ran."""
 
     history: History
     trace: Trace
     effects: tuple[dict[str, Any], ...] = ()
-    """What each fault did, as plain data."""
+    """The effect of each fault, as plain data."""
     findings: tuple[Finding, ...] = ()
     network: dict[str, Any] = field(default_factory=dict)
-    """How many messages were sent, delivered, dropped, ..."""
+    """The numbers of messages that were sent, delivered, dropped, ..."""
     crashes: tuple[dict[str, Any], ...] = ()
-    """Nodes that failed by themselves: node, incarnation, traceback."""
+    """Nodes that failed without a fault: node, incarnation, traceback."""
     virtual_s: float = 0.0
     digest: str = ""
-    """A hash of everything that happened; equal plans give equal digests."""
+    """A hash of all that happened. Equal plans have equal digests."""
     stopped: str = ""
-    """Why a monitor stopped the trial before its end; empty if none did."""
+    """Why the monitor stopped the trial early; empty if it did not."""
     sometimes: dict[str, dict[str, int]] = field(default_factory=dict)
-    """How often each rare branch was reached and taken, by name: see `ostrakon.harness.sim.sometimes`."""
+    """How often each rare branch was reached and taken, by name; see `ostrakon.sometimes`."""

@@ -1,8 +1,8 @@
-"""How a workload is named: by an entry point, as `package.module:NAME`, or as `path/to/test_file.py::NAME`.
+"""Loads workloads by reference: `package.module:NAME` or `path/to/test_file.py::NAME`.
 
-The last two make a workload usable that no package offers: a plan keeps the reference, so that a replay, a
-shrinking or a worker in another process finds the workload again. Loading a reference imports the module, as
-pytest would import it.
+A reference makes a workload usable that no entry point offers. A plan keeps the reference, so that replay,
+shrinking and workers in other processes find the workload again. Loading a reference imports the module in
+the same way as pytest imports it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ostrakon.harness.workload import Workload
 
 
 class UnknownName(Exception):
-    """Something was asked for by a name that nothing has; the message offers the nearest names."""
+    """A name that does not exist; the message suggests the nearest names."""
 
     def __init__(
         self, noun: str, name: str, known: Iterable[str], *, if_none: str = "there are: none"
@@ -30,19 +30,19 @@ class UnknownName(Exception):
 
 
 class CannotLoad(UnknownName):
-    """A reference does not lead to a workload; the message says why and what would."""
+    """A reference that does not lead to a workload; the message says why and what would be right."""
 
     def __init__(self, message: str) -> None:
         Exception.__init__(self, message)
 
 
 def is_reference(text: str) -> bool:
-    """Whether a text names a module or a file, and not an entry point."""
+    """Whether a text is a reference to a module or file, and not the name of an entry point."""
     return ":" in text or text.endswith(".py")
 
 
 def load_workload(reference: str) -> Workload:
-    """The workload that a reference leads to. Raises: CannotLoad.
+    """The workload of a reference. Raises: CannotLoad.
 
     load_workload("tests/test_bank.py::BANK")
     load_workload("bank.chaos:BANK")
@@ -62,13 +62,13 @@ def load_workload(reference: str) -> Workload:
 
 
 def workloads_in(place: str) -> dict[str, Workload]:
-    """The workloads of a module or file, by the reference that leads to each. Raises: CannotLoad."""
+    """All workloads of a module or file, by reference. Raises: CannotLoad."""
     module = load_module(place)
     return {_join(place, name): getattr(module, name) for name in _names(module)}
 
 
 def load_module(place: str) -> ModuleType:
-    """The module of this dotted name, or in this file. Raises: CannotLoad."""
+    """The module with this dotted name or in this file. Raises: CannotLoad."""
     if place.endswith(".py"):
         path = Path(place).resolve()
         if not path.is_file():
@@ -78,7 +78,7 @@ def load_module(place: str) -> ModuleType:
 
 
 def reference_of(workload: Workload, seen_from: ModuleType) -> str | None:
-    """A reference to a workload that a module can see; None if no module-level name leads to it.
+    """A reference to a workload that a module can see; None if no module-level name has this workload.
 
     The module itself is tried first, then modules that it imports, then those of the workload's functions.
     """
@@ -101,7 +101,7 @@ def _join(place: str, name: str) -> str:
 
 
 def _hint(place: str, module: ModuleType, name: str = "") -> str:
-    """Which references the module would answer to."""
+    """The references to workloads that the module has, for an error message."""
     names = _names(module)
     if not names:
         return "it has no Workload at its top level"
@@ -110,14 +110,14 @@ def _hint(place: str, module: ModuleType, name: str = "") -> str:
 
 
 def _names(module: ModuleType) -> list[str]:
-    # A copy: looking at an attribute of a lazy module may add others.
+    # A copy, because reading an attribute of a lazy module may add others.
     return [name for name, value in list(vars(module).items()) if isinstance(value, Workload)]
 
 
 def _import(place: str, name: str, folder: Path) -> ModuleType:
-    """Import a module, from this folder if nowhere else."""
+    """Import a module; this folder is searched first."""
     if str(folder) not in sys.path:
-        # At the front, as `python -m pytest` has it: a folder's own modules are meant.
+        # At the front, as in `python -m pytest`, so that the folder's own modules are found first.
         sys.path.insert(0, str(folder))
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(1, str(Path.cwd()))
@@ -128,7 +128,7 @@ def _import(place: str, name: str, folder: Path) -> ModuleType:
 
 
 def _loaded_from(path: Path) -> ModuleType | None:
-    """The module that is in this file, if it was imported already: by pytest, perhaps under another name."""
+    """The module of this file if it is already imported; pytest may have imported it by another name."""
     text = str(path)
     return next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == text), None)
 
@@ -141,7 +141,7 @@ def _why_not(place: str, error: Exception) -> str:
 
 
 def _module_of(path: Path) -> tuple[str, Path]:
-    """The dotted name of the module in a file, and the folder it is imported from: as pytest has them."""
+    """The dotted name of the module in a file, and the folder to import it from, by pytest's rules."""
     folder, names = path.parent, [path.stem]
     while (folder / "__init__.py").exists():
         names.append(folder.name)
@@ -150,7 +150,7 @@ def _module_of(path: Path) -> tuple[str, Path]:
 
 
 def _place_of(module: ModuleType) -> str | None:
-    """How a module is named in a reference: by its file if that is below the working folder."""
+    """The name of a module in a reference: its file, if that is below the working folder."""
     if module.__name__.startswith("ostrakon."):
         return module.__name__
     file = getattr(module, "__file__", None)

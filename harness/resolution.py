@@ -1,6 +1,6 @@
-"""Resolves a plan: looks up everything that it names, once, and refuses what cannot be run.
+"""Resolves a plan: looks up all names in it once, and refuses a plan that cannot be run.
 
-Substrates are given a `ResolvedPlan`. They look up nothing themselves.
+A substrate gets a `ResolvedPlan` and looks up nothing itself.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ from ostrakon.harness.workload import SeededBug, Workload, require_workload
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPlan:
-    """A plan, and what it names."""
+    """A plan and the objects that it names."""
 
     plan: Plan
     workload: Workload
     bug: SeededBug | None
     latency: Latency
-    """How long messages take, as a distribution to draw from."""
+    """The distribution of message latencies."""
     liveness_phase: LivenessPhase | None
-    """How a trial of liveness ends; None if it is no such trial."""
+    """The liveness phase; None if the plan does not test liveness."""
 
     @property
     def breakage(self) -> Any:
-        """What the seeded bug breaks in each node; None for none."""
+        """The breakage of the seeded bug; None if the plan has no bug."""
         return self.bug.breakage if self.bug is not None else None
 
     def nemesis(
         self, network: Links[Any, Any], machines: Mapping[str, Machine], events: Sequence[Event]
     ) -> Nemesis:
-        """The nemesis of the trial; `events` grows with what the nodes report."""
+        """The nemesis of the trial; `events` is the growing list of events that nodes report."""
         vocabulary = self.workload.vocabulary
         kind_of = vocabulary.kind_of if vocabulary is not None else lambda message: ""
         targets, names = self.workload.targets, tuple(machines)
@@ -60,10 +60,10 @@ class ResolvedPlan:
 
 
 def resolve(plan: Plan, workload: Workload | None = None) -> ResolvedPlan:
-    """A plan with everything that it names; the workload is found by the plan's name unless it is given.
+    """Resolve a plan. The workload is found by the plan's reference unless it is given.
 
-    Raises: UnknownName, when there is no such workload, bug or option; BadPlan, when the plan cannot be
-    run, with every reason.
+    Raises: UnknownName, if the workload, the bug or an option does not exist; BadPlan, with all reasons, if
+    the plan cannot be run.
     """
     require_sense(plan)
     workload = workload or find_workload(plan.reference)

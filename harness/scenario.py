@@ -1,4 +1,4 @@
-"""Scenarios: plans made by hand, each with a name, in which one thing goes wrong at just the right moment."""
+"""Scenarios: named plans, written by hand, in which one fault comes at exactly the moment that matters."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from ostrakon.harness.plan import Plan, decode_plan
 
 
 class Scenario(msgspec.Struct, frozen=True, dict=True):
-    """One of them. Packages offer theirs as mappings by name, at entry points of `ostrakon.scenarios`."""
+    """A scenario. A package offers a mapping of scenarios by name at an entry point of
+    `ostrakon.scenarios`."""
 
     name: str
-    """The name of its file, without its ending."""
+    """The name of the plan's file without its suffix."""
     about: str
     """What happens, in a sentence."""
     bugs: tuple[str, ...]
-    """The seeded bugs that it convicts."""
+    """The names of the seeded bugs that the scenario convicts."""
     package: str
-    """Beside which module the file lies."""
+    """The package that has the plan's file."""
 
     @cached_property
     def plan(self) -> Plan:
-        """What is run. Raises: BadPlan."""
+        """The plan. Raises: BadPlan."""
         file = files(self.package) / f"{self.name}.json"
         return decode_plan(file.read_bytes(), file.name)

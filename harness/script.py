@@ -1,4 +1,4 @@
-"""What clients and the nemesis do in a trial, on whatever substrate it runs."""
+"""The generator of a whole trial: the ops of clients and of the nemesis, the same on all substrates."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from ostrakon.harness.plan import Plan, PlannedOp
 from ostrakon.harness.resolution import ResolvedPlan
 
 FINAL_PHASE_S = 60.0
-"""How much time the final phase gets before the trial counts as making no progress."""
+"""Seconds that the final phase may take; after that, the trial has made no progress."""
 
 
 def script(resolved: ResolvedPlan, rng: random.Random) -> Generator:
-    """Clients act while faults come and go; when all are healed, the final phase.
+    """First clients run while faults begin and end; then, after all faults are healed, the final phase.
 
-    In a trial of liveness, some faults begin before that and never end.
+    In a trial of liveness, some faults begin before the final phase and never end.
     """
     plan, workload = resolved.plan, resolved.workload
     if plan.ops is not UNSET:
@@ -51,7 +51,7 @@ def script(resolved: ResolvedPlan, rng: random.Random) -> Generator:
 
 
 def _planned(ops: Sequence[PlannedOp]) -> Generator:
-    """Each operation by its client at its time, or as soon after that as the client is free."""
+    """The planned operations: each by its client at its time, or later if the client is still busy."""
     by_client: dict[int, list[Generator]] = {}
     for op in ops:
         by_client.setdefault(op.client, []).append(not_before(op.at_ms / 1000, OpRequest(op.f, op.value)))
@@ -59,7 +59,7 @@ def _planned(ops: Sequence[PlannedOp]) -> Generator:
 
 
 def _made(make: Callable[[Plan, random.Random], Generator], plan: Plan, rng: random.Random) -> Generator:
-    """What a workload's function makes, as a generator; an error says that it comes from there."""
+    """The generator that a workload's function returns; an error in it says that it comes from there."""
     try:
         return lift(make(plan, rng))
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A plan run in simulation: nodes, clients and nemesis in one world, and what they leave behind."""
+"""Runs a plan in simulation: nodes, clients and nemesis in one world, and the recording of them."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from ostrakon.harness.user_code import at, place_in, place_of
 from ostrakon.harness.workload import Client, Monitor, Site
 
 ASYNCIO_CLIENTS = "clients"
-"""The machine that clients run on which are written for asyncio."""
+"""The name of the machine that asyncio clients run on."""
 RESTART_S = 0.1
-"""After what time a supervisor starts a node again that a fault has made give up."""
+"""Seconds after which a node that ended because of a fault is started again."""
 _SHORTLY_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Moments at which somebody may fork this process, so that a trial has several futures."""
+    """Moments at which a caller may fork this process, so that a trial has several futures."""
 
     at_ns: tuple[int, ...]
     begin: Callable[[int, Any], object]
-    """Called at each moment, outside of every process, with the time and a `_Simulation`. In a child it calls
-    `branch_off` of that, and returns there, too."""
+    """Called at each moment, while no process runs, with the time and a `_Simulation`. In a forked child it
+    must call `branch_off` of the simulation and return."""
 
 
 def simulate(
@@ -61,13 +61,13 @@ def simulate(
 ) -> Recording:
     """Run a plan in a world of its own; with a folder, history and trace are written as they grow.
 
-    With `watch`, the workload's monitor looks on, and the world stops when it says that something is wrong:
-    as soon as everything waits, so that all that happens at that moment is recorded. The history then ends
-    with an op `stopped` of the nemesis. `tap` is told of every message between nodes when it arrives or is
-    lost, with its number. `choice_log` records or compares all choices. `branch` names moments at which the
-    process may be forked; a trial that is not forked goes on as if there were none.
+    With `watch`, the workload's monitor observes the run. When it reports a violation, the world stops as
+    soon as every task waits, so that all events of that moment are recorded. The history then ends with an op
+    `stopped` of the nemesis. `tap` gets every message between nodes, with its number, when the message
+    arrives or is lost. `choice_log` records or compares all choices. `branch` has moments at which the
+    process may be forked; a trial that is not forked runs as if there were none.
 
-    Raises: whatever the harness itself does wrong.
+    Raises: any error of the harness itself.
     """
     plan, workload = resolved.plan, resolved.workload
     with ExitStack() as stack:
@@ -95,7 +95,7 @@ def simulate(
 
 
 def _endless(world: World) -> list[Finding]:
-    """Close the world; a program that will not end is told of, and does not cost the trial its verdict."""
+    """Close the world. A program that does not end becomes a finding; the trial keeps its verdict."""
     try:
         world.close()
     except SimulationError as error:
@@ -107,15 +107,15 @@ Recorded = TypeVar("Recorded", Op, Event)
 
 
 class _Recorder:
-    """Keeps ops and events, in memory and in the run folder, and shows them to the monitor."""
+    """Records ops and events, in memory and in the run folder, and passes them to the monitor."""
 
     def __init__(self, world: World, folder: RunFolder | None, monitor: Monitor | None) -> None:
         self.ops: list[Op] = []
         self.events: list[Event] = []
         self.alarm: str | None = None
-        """What the monitor found wrong first."""
+        """The first violation that the monitor reported."""
         self.failure: str | None = None
-        """How the monitor itself failed; it is asked no more then."""
+        """The error in the monitor itself, if it failed; it is not called again after that."""
         self._world, self._monitor = world, monitor
         self._journals = folder.journals() if folder is not None else None
         self._notes = Notes()
@@ -144,15 +144,15 @@ class _Recorder:
             self._ask(self._monitor.event, event)
 
     def note(self, process: Any, event: str, fields: Mapping[str, Any]) -> None:
-        """A program has noted an event."""
+        """Record an event that a program noted."""
         self.event(self._notes.event(process.machine.name, process.incarnation, event, fields))
 
     def stopped(self, why: str) -> None:
-        """Mark the history as one that ends before its time."""
+        """Mark the end of a history that was stopped early."""
         self.op(Op(len(self.ops), self._world.now_ns, "info", NEMESIS, "stopped", error=why))
 
     def _ask(self, monitor: Callable[[Recorded], str | None], recorded: Recorded) -> None:
-        # It is asked in the midst of a node's doings, and its own faults must not become the node's.
+        # The monitor runs inside a step of a node, and its errors must not look like the node's.
         try:
             self.alarm = monitor(recorded)
         except Exception as error:
@@ -195,10 +195,10 @@ class _Simulation:
         self._traffic: list[Traffic] = []
         self._interpretation: Interpretation | None = None
         self._waiting: list[Waiting] = []
-        """Who waited for what shortly before the time was up."""
+        """The tasks that waited, and for what, shortly before the deadline."""
 
     def run(self) -> Recording:
-        """Run to the end, or to the first violation, and gather what there is to be told."""
+        """Run to the end or to the first violation, and return the recording."""
         world, recorder = self._world, self._recorder
         control = self._control.start(self._interpret, runtime="trio")
         world.call_later(self._deadline_s - _SHORTLY_S, self._look_who_waits)
@@ -211,7 +211,7 @@ class _Simulation:
         stopped = recorder.alarm if control.alive else None
         if stopped is not None:
             recorder.stopped(stopped)
-            # It could not make progress, nor all faults an effect, in a time that was cut short.
+            # A trial that was stopped early may lack progress and effects of faults for that reason alone.
             ending = [Finding("stopped", "unknown", f"stopped before its end: {stopped}")]
         else:
             ending = [
@@ -245,7 +245,7 @@ class _Simulation:
         return self._world
 
     def branch_off(self, salt: str) -> None:
-        """Let the rest of this trial go otherwise: chance is drawn anew, and no further fault begins."""
+        """Continue this trial with new random numbers and without further faults."""
         self._world.reseed(salt)
         self._world.network.deviations = {}
         self._nemesis.begin_no_more()
@@ -272,16 +272,16 @@ class _Simulation:
         return self._plan.time_limit_s + (self._plan.liveness_s or FINAL_PHASE_S)
 
     def _supervise(self, crash: Crash) -> None:
-        # A node that gives up because its disk was made to fail is right to do so, and is started again.
+        # A node that ends because a fault made its disk fail behaves correctly, so it is started again.
         if is_injected(crash.error):
             self._world.call_later(RESTART_S, self._nemesis.revive, crash.machine)
 
     def _look_who_waits(self) -> None:
-        # At the deadline itself those who waited are sent away, and nothing is left to be seen.
+        # At the deadline the waiting tasks are cancelled, so they must be listed before it.
         self._waiting = self._world.waiting()
 
     def _connector(self) -> Callable[[int], AbstractAsyncContextManager[Client]]:
-        """What opens a client of a number; those for asyncio are at work on a machine of their own."""
+        """The function that opens the client with a number. Asyncio clients run on a machine of their own."""
         connect, loop = self._workload.connect, self._workload.client_loop
         if loop == "trio":
             return lambda process: connect(self._clients_site(), process)
@@ -291,7 +291,7 @@ class _Simulation:
         return lambda process: clients.connect(lambda: connect(self._clients_site(), process))
 
     def _clients_site(self) -> Site:
-        """Where a client runs that connects now: when some nodes are struck for good, it asks the others."""
+        """The site of a client that connects now. In the liveness phase it has only the nodes of the core."""
         site = self._site(self._control, None)
         is_in_phase = len(self._nemesis.applied) > len(self._plan.faults)
         return replace(site, nodes=self._phase.core) if self._phase is not None and is_in_phase else site
@@ -311,7 +311,7 @@ class _Simulation:
         ended = self._interpretation.ended if self._interpretation is not None else None
         if reason is StopReason.STOPPED and (ended == "done" or self._phase is not None):
             return []
-        # The clients first: what they wait for is what the trial waits for.
+        # The clients first, because the trial waits for what the clients wait for.
         waiting = sorted(self._waiting or self._world.waiting(), key=lambda one: one.machine != CONTROL)
         told = "; ".join(who_waits(waiting))
         why = f"not over {FINAL_PHASE_S:.0f} s after the time limit; who waits for what: {told}"
@@ -331,7 +331,7 @@ class _Simulation:
         )
 
     def _waiting_at_last(self, phase: LivenessPhase) -> list[Waiting]:
-        """Who waited shortly before the end; at the end itself nobody asks anything any more."""
+        """The tasks that waited shortly before the end; at the end no task waits any more."""
         among = (CONTROL, *phase.core)
         return [waiting for waiting in self._waiting or self._world.waiting() if waiting.machine in among]
 
@@ -355,7 +355,7 @@ class _Simulation:
         return []
 
     def _nodes_ended(self) -> list[Finding]:
-        """A program that returns leaves nobody to answer, which explains that nothing ever succeeded."""
+        """The finding for programs that returned: no node was left to answer, so no operation succeeded."""
         processes = [self._world.machines[name].process for name in self._plan.names]
         ended = [one.ended_ns for one in processes if one is not None and one.state == "ended"]
         if len(ended) < len(processes):
@@ -372,7 +372,7 @@ class _Simulation:
         return [Finding("monitor crashed", "unknown", f"what watched the trial failed: {failure}")]
 
     def _is_inflicted(self, crash: Crash) -> bool:
-        """Whether a fault made the node end: by a device error, or by damage that the program detected."""
+        """Whether a fault ended the node: by a device error, or by damage that the program detected."""
         return is_injected(crash.error) or (
             isinstance(root_cause(crash.error), self._workload.detects)
             and self._world.machines[crash.machine].disk.may_be_damaged
@@ -400,11 +400,11 @@ class _Sim:
     """The substrate `sim`."""
 
     def require(self, plan: ResolvedPlan) -> None:
-        """Refuse programs of which it cannot be told what they run on. Raises: BadPlan."""
+        """Refuse programs and clients whose event loop is not known. Raises: BadPlan."""
         _ = plan.workload.node_loop, plan.workload.client_loop
 
     def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
-        """Run a plan in a world of its own."""
+        """Run a plan in a new world."""
         return simulate(plan, folder, watch=watch)
 
 

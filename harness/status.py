@@ -1,4 +1,4 @@
-"""Exit statuses, and the one way to tell a user of a mistake."""
+"""Exit statuses, and the exception for a user's mistake."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import click
 
 VALID, INVALID, UNKNOWN, BAD_ARGUMENTS, OWN_FAILURE = 0, 1, 2, 254, 255
 INTERRUPTED, CLOSED_PIPE = 130, 141
-"""As shells have it for what ctrl-C or a reader who went away has ended."""
+"""The statuses that shells use for a command that was ended by ctrl-C or by a closed pipe."""
 
 _STATUS = {"valid": VALID, "unknown": UNKNOWN, "invalid": INVALID}
 
 
 class UserError(click.ClickException):
-    """Something is wrong with what was asked for; the message says what would be right."""
+    """A mistake of the user; the message says what was wrong and what would be right."""
 
     exit_code = BAD_ARGUMENTS
 

@@ -1,7 +1,7 @@
 """Run folders: where a trial's plan, history, trace, results and report are kept.
 
-`store/<workload>/<name>/` holds one run, `store/latest` points to the newest. Each file is complete as
-soon as it is there, or grows line by line, so that a crash at any point leaves what was recorded.
+`store/<workload>/<name>/` holds one run, `store/latest` points to the newest. A file is complete as soon as
+it exists, or it grows line by line, so that a crash at any point loses nothing that was recorded.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class RunFolder:
 
     @property
     def history(self) -> History:
-        """What clients saw. Raises: DamagedFile, OSError."""
+        """The history of clients' and nemesis' operations. Raises: DamagedFile, OSError."""
         return read_history(self.path / "history.jsonl")
 
     @property
     def trace(self) -> Trace:
-        """What nodes reported. Raises: DamagedFile, OSError."""
+        """The events that nodes reported. Raises: DamagedFile, OSError."""
         return read_trace(self.path / "trace.jsonl")
 
     @property
     def results(self) -> dict[str, Any]:
-        """The verdict and the figures. Raises: OSError, msgspec.DecodeError."""
+        """The content of `results.json`. Raises: OSError, msgspec.DecodeError."""
         results: dict[str, Any] = msgspec.json.decode((self.path / "results.json").read_bytes())
         return results
 
@@ -55,12 +55,12 @@ class RunFolder:
         )
 
     def thin(self) -> None:
-        """Keep the plan and the results only; a replay brings back the rest, byte for byte."""
+        """Delete all but the plan and the results; a replay makes the other files again, byte for byte."""
         for name in ("history.jsonl", "trace.jsonl"):
             (self.path / name).unlink(missing_ok=True)
 
     def write_results(self, results: dict[str, Any]) -> None:
-        """Put the results in place, all at once."""
+        """Write the results atomically."""
         text = msgspec.json.format(msgspec.json.encode(results, enc_hook=str), indent=2)
         write_whole(self.path / "results.json", text + b"\n")
 
@@ -72,9 +72,9 @@ class Store:
         self.root = Path(root)
 
     def create(self, plan: Plan, name: str) -> RunFolder:
-        """A new folder for a run of this plan, and `latest` pointing to it.
+        """Make a new folder for a run of this plan and let `latest` point to it.
 
-        A name that is taken gets a number behind it: no run ever overwrites another.
+        If the name exists already, a number is appended: no run overwrites another.
         """
         parent = self.root / plan.workload
         parent.mkdir(parents=True, exist_ok=True)
@@ -90,13 +90,13 @@ class Store:
                 yield RunFolder(plan.parent)
 
     def latest(self) -> RunFolder | None:
-        """The newest run, if there is one."""
+        """The newest run; None if the store is empty."""
         link = self.root / "latest"
         return RunFolder(link.resolve()) if link.exists() else None
 
 
 def write_whole(path: Path, text: bytes) -> None:
-    """Put a file in place so that a reader finds all of it or what was there before."""
+    """Write a file atomically: a reader finds the old content or all of the new content."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_bytes(text)
     aside.replace(path)

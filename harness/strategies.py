@@ -7,10 +7,10 @@ Example::
     def test_my_system_survives(plan: Plan) -> None:
         require_valid(run(plan))
 
-What Hypothesis draws is a plan with sparse deviations from a default schedule, which shrinks well. All that a
-trial leaves to chance follows from the plan's seed, which is drawn too: Hypothesis seeds what it knows of
-alike for every example, Trio's scheduler among it, and no trial looks at that. Needs Hypothesis, which the
-extra `test` brings along.
+Hypothesis draws a plan: a few deviations from a default schedule, which shrink well. The plan's seed, which
+is also drawn, decides everything else that is random in a trial. The random generators that Hypothesis itself
+seeds for every example, such as that of Trio's scheduler, have no influence on a trial. This module needs
+Hypothesis, which the extra `test` installs.
 """
 
 from __future__ import annotations
@@ -35,22 +35,23 @@ if TYPE_CHECKING:
     from ostrakon.harness.trial import Trial
 
 TRIALS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-"""For tests that run what they draw: a trial takes as long as its plan says, and some show nothing."""
+"""Settings for tests that run the plans they draw: no deadline, and many plans may be rejected."""
 
 KINDS = tuple(sorted(SURVIVABLE, key=lambda kind: kind != "kill"))
-"""The kinds of fault that are drawn where none are given: those that a correct system survives. Hypothesis
-shrinks towards the first."""
+"""The kinds of fault that are drawn by default: a correct system survives them all. Hypothesis shrinks
+towards
+the first."""
 
 
 _MINORITIES_MAX = 500
-"""Sets of nodes to choose from in a large cluster."""
+"""The number of sets of nodes to choose from in a large cluster."""
 
 
 def require_valid(trial: Trial) -> None:
-    """Fail if a trial is invalid; have Hypothesis draw another plan if it is unknown, for that shows nothing.
+    """Fail if a trial is invalid; reject the plan, as `hypothesis.assume` does, if the verdict is unknown.
 
-    Raises: AssertionError, with the reason and the command that runs the plan again; also when the trial is
-    unknown because the test's own client or checker failed, which another plan would not mend.
+    Raises: AssertionError, with the reason and the command that runs the plan again. It is also raised if the
+    verdict is unknown because the test's own client or checker failed, since no other plan would change that.
     """
     why = f"{trial.why}\n{trial.replay}"
     is_ours = any(finding.is_ours for finding in trial.findings)
@@ -73,10 +74,10 @@ def plans(
     deviations_max: int = 6,
     **fields: Any,
 ) -> Plan:
-    """Plans for a workload, any that is on offer if it is None; all of them share `fields` of `Plan`.
+    """Plans for a workload, or for any installed workload if it is None. All plans share `fields` of `Plan`.
 
-    `kinds` are names that `--nemesis` takes, groups apart: "kill", "halves", "kill:minority", those of other
-    packages. A fault that was drawn counts as asked for: a trial in which it changed nothing is unknown.
+    `kinds` are names that `--nemesis` accepts, except groups: "kill", "halves", "kill:minority", or kinds of
+    other packages. A drawn fault counts as requested: if it has no effect, the verdict is unknown.
     """
     plan = draw(workloads(workload, nodes=nodes, **fields))
     faults = draw(fault_schedules(plan.names, plan.time_limit_s, kinds=kinds, faults_max=faults_max))
@@ -98,9 +99,7 @@ def workloads(
     nodes: st.SearchStrategy[int] = st.integers(3, 5),  # noqa: B008 - strategies are immutable
     **fields: Any,
 ) -> Plan:
-    """Plans in which nothing goes wrong: what clients do, how many, how fast and for how long, on how good a
-    network.
-    """
+    """Plans without faults: they vary the number of clients, their rate, the time limit and the latency."""
     time_limit_s = fields.get("time_limit_s") or draw(st.sampled_from((0.5, 1.0, 2.0)))
     drawn = {
         "workload": name or draw(st.sampled_from(workload_names())),
@@ -115,13 +114,13 @@ def workloads(
 
 
 def histories(of: Any, /, **bounds: Any) -> st.SearchStrategy[History]:
-    """Histories of an object, as `checkers.strategies.histories` tells: linearizable ones, and lies."""
+    """Histories of an object, linearizable ones and others; see `checkers.strategies.histories`."""
     found: st.SearchStrategy[History] = find_strategy("histories")(of, **bounds)
     return found
 
 
 def latencies() -> st.SearchStrategy[Latency]:
-    """How long messages take."""
+    """Latencies of messages."""
     return st.builds(
         lambda kind, low, more: Latency(kind, low, low if kind == "constant" else low + more),
         st.sampled_from(("constant", "uniform", "exponential", "lognormal")),
@@ -133,7 +132,7 @@ def latencies() -> st.SearchStrategy[Latency]:
 def fault_schedules(
     nodes: Sequence[str], time_limit_s: float, *, kinds: Sequence[str] = KINDS, faults_max: int = 4
 ) -> st.SearchStrategy[tuple[Fault, ...]]:
-    """Timed faults among these nodes, in order of their beginning, that end within the time limit.
+    """Lists of faults for these nodes, in order of their begin, that all end within the time limit.
 
     Raises: UnknownFault.
     """
@@ -146,7 +145,7 @@ def fault_schedules(
 
 
 def deviations(count_max: int, messages: int = 150) -> st.SearchStrategy[tuple[Deviation, ...]]:
-    """A few of the first messages delayed, dropped or duplicated; in order, each message at most once."""
+    """Delays, drops and duplicates of a few of the first messages; in order, each message at most once."""
     one = st.builds(
         lambda message, action, ms: Deviation(message, action, 0.0 if action == "drop" else float(ms)),
         st.integers(0, messages - 1),
@@ -164,11 +163,11 @@ def deviations(count_max: int, messages: int = 150) -> st.SearchStrategy[tuple[D
 def _faults(
     draw: st.DrawFn, nodes: tuple[str, ...], end_ms: int, kinds: Sequence[FaultKind]
 ) -> Sequence[Fault]:
-    """One fault of any of these kinds, or the several that it consists of."""
+    """One fault of one of these kinds, or the several faults that the kind consists of."""
     kind = draw(st.sampled_from(kinds))
     for_ms = draw(st.integers(min(kind.ms_min, end_ms), max(1, min(kind.ms_max, end_ms))))
     at_ms = draw(st.integers(0, end_ms - for_ms))
-    # Hypothesis draws what is struck, because that shrinks well; the kind draws how hard, from a seed.
+    # Hypothesis draws the nodes, because they shrink well; the kind draws its parameters from a seed.
     struck = draw(st.sampled_from(_minorities(nodes)))
     rng = random.Random(draw(st.integers(0, 255)))
     fault = Fault(kind.kind, at_ms, for_ms, **kind.draw(nodes, rng))
@@ -181,8 +180,8 @@ def _faults(
 
 @cache
 def _minorities(nodes: tuple[str, ...]) -> Sequence[tuple[str, ...]]:
-    """Sets of at least one node and fewer than half, where that is possible, the smaller first."""
+    """Sets of at least one node and fewer than half of the nodes, if possible; smaller sets first."""
     most = max(1, (len(nodes) - 1) // 2)
-    # Drawn by a single choice of Hypothesis, a fault is easily left out of a list when a failure is shrunk.
+    # A fault is drawn by one choice of Hypothesis, so that shrinking can easily remove it from a list.
     each = chain.from_iterable(combinations(nodes, size) for size in range(1, most + 1))
     return tuple(islice(each, _MINORITIES_MAX))

@@ -16,15 +16,15 @@ from ostrakon.harness.store import RunFolder
 
 
 class Substrate(Protocol):
-    """Where a plan is run."""
+    """Runs plans."""
 
     def require(self, plan: ResolvedPlan) -> None:
-        """Refuse a plan that asks for what cannot be done here. Raises: BadPlan."""
+        """Refuse a plan that this substrate cannot run. Raises: BadPlan."""
 
     def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
-        """Run a plan that `require` accepts; with a folder, history and trace are kept there.
+        """Run a plan that `require` accepted. If a folder is given, save history and trace there.
 
-        With `watch`, a substrate that can stop early does so when the workload's monitor sees a violation.
+        With `watch`, a substrate that can stop early does so when the workload's monitor reports a violation.
         """
 
 
@@ -36,6 +36,6 @@ _MODULES: Mapping[SubstrateName, str] = {
 
 
 def find_substrate(name: SubstrateName) -> Substrate:
-    """The substrate of this name; it is imported when first used, because some are slow to import."""
+    """The substrate with this name. It is imported at first use, because some are slow to import."""
     substrate: Substrate = import_module(_MODULES[name]).SUBSTRATE
     return substrate

@@ -1,4 +1,4 @@
-"""One trial: a plan is run, what happened is recorded, and the workload's checkers judge it."""
+"""One trial: run a plan, record what happens, and let the workload's checkers judge the recording."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ostrakon.harness.workload import BadWorkload, Judgement, Workload
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A plan, what happened, and what to think of it."""
+    """A plan, its recording, and the verdict."""
 
     plan: Plan
     recording: Recording
@@ -38,31 +38,31 @@ class Trial:
     wall_s: float
     folder: Path | None = None
     again: str | None = None
-    """The command that runs it again, where that is another than ours."""
+    """The command that runs the trial again, if it is not `ostrakon replay`."""
 
     @property
     def history(self) -> History:
-        """What clients saw."""
+        """The operations of clients and of the nemesis."""
         return self.recording.history
 
     @property
     def trace(self) -> Trace:
-        """What nodes reported."""
+        """The events that nodes reported."""
         return self.recording.trace
 
     @property
     def effects(self) -> tuple[dict[str, Any], ...]:
-        """What each fault did."""
+        """The effect of each fault."""
         return self.recording.effects
 
     @property
     def virtual_s(self) -> float:
-        """How long the trial took by its own clock, in seconds."""
+        """The duration of the trial by its own clock, in seconds."""
         return self.recording.virtual_s
 
     @property
     def digest(self) -> str:
-        """A hash of everything that happened."""
+        """A hash of all that happened."""
         return self.recording.digest
 
     @property
@@ -77,7 +77,7 @@ class Trial:
         valid = self.valid
         ours = [finding.why for finding in self.findings if finding.valid == valid]
         theirs = [self.judgement.why] if self.judgement is not None and self.judgement.valid == valid else []
-        # Ours first: a node that crashed explains its silence, and an inert fault why nothing was found.
+        # The harness's findings come first: a crashed node explains why it did not answer.
         return next(iter(ours + theirs), "")
 
     @property
@@ -87,7 +87,8 @@ class Trial:
 
     @property
     def reason(self) -> str:
-        """What failed, in a few words that are the same for failures of one kind; empty when valid."""
+        """A short name of the kind of failure, equal for failures of one kind; empty if the trial is
+        valid."""
         if self.valid == "valid":
             return ""
         named = [
@@ -99,25 +100,25 @@ class Trial:
 
     @property
     def faults(self) -> list[FaultSpan]:
-        """What each fault was, from when until when, and what it did."""
+        """Each fault with its begin, its end and its effect."""
         return fault_spans(self.history, self.effects)
 
     @property
     def explanations(self) -> list[Explanation | None]:
-        """Each anomaly as a story of nodes, times and faults; None for those that clients do not show."""
+        """Each anomaly as a story of nodes, times and faults; None if clients' operations do not show it."""
         faults = self.faults
         return [explain(anomaly, self.history, faults) for anomaly in self.anomalies]
 
     @property
     def headline(self) -> str:
-        """What happened, in one sentence: of the first anomaly that can be told as a story, else `why`."""
+        """What happened, in one sentence: from the first anomaly that has a story, else `why`."""
         if self.valid != "invalid" or any(finding.valid == "invalid" for finding in self.findings):
             return self.why
         told = (explained.headline for explained in self.explanations if explained is not None)
         return next(filter(None, told), self.why)
 
     def _kinds(self) -> Iterator[str]:
-        # What harmed someone names the failure better than what might have.
+        # An anomaly that clients observed is a better name than one that only nodes show.
         for anomaly in sorted(self.anomalies, key=lambda anomaly: bool(anomaly.get("latent"))):
             explained = explain(anomaly, self.history, self.faults)
             kind = " ".join(filter(None, (anomaly.get("property"), anomaly["name"])))
@@ -133,7 +134,7 @@ class Trial:
         return shlex.join(["ostrakon", "test", self.plan.reference, "--seed", str(self.plan.seed)])
 
     def _told_faults(self) -> list[dict[str, Any]]:
-        """The effects of all faults, each with the line that tells it."""
+        """The effects of all faults, each with its line for the report."""
         lines = {span.number: span.line() for span in self.faults}
         return [
             {**effect, **({"told": lines[effect["fault"]]} if effect.get("fault") in lines else {})}
@@ -145,7 +146,7 @@ class Trial:
         return [self.judgement.valid] if self.judgement is not None else []
 
     def results(self) -> dict[str, Any]:
-        """What `results.json` holds."""
+        """The content of `results.json`."""
         recording = self.recording
         return {
             "valid": as_json(self.valid),
@@ -184,13 +185,12 @@ def run(
     again: str | None = None,
     watch: bool = False,
 ) -> Trial:
-    """Run a plan and judge what happened.
+    """Run a plan and judge the recording.
 
-    The workload is found by the plan's name for it unless one is given. With a `store`, everything is
-    kept in a run folder called `name` (else after the seed), written while the trial runs; with
-    `report`, a page is made of it. `again` is the command to be shown that runs it again, where that is
-    not `ostrakon replay`. With `watch`, a simulation ends at the first violation that the workload's
-    monitor sees.
+    The workload is found by the plan's reference unless it is given. With a `store`, the run is saved while
+    it runs, in a run folder called `name` (by default after the seed). With `report`, a page is written. With
+    `again`, messages show this command instead of `ostrakon replay`. With `watch`, a simulation ends at the
+    first violation that the workload's monitor reports.
 
     Raises: UnknownName, BadPlan, OSError.
     """
@@ -220,7 +220,7 @@ def run(
 
 @contextmanager
 def _generator_named(workload: Workload) -> Iterator[None]:
-    """Say of a mistake in the workload's generator where it is. Raises: BadWorkload."""
+    """Report a mistake in the workload's generator with its place. Raises: BadWorkload."""
     try:
         yield
     except Exception as error:
@@ -239,8 +239,8 @@ def _generator_named(workload: Workload) -> Iterator[None]:
 def judge(
     plan: Plan, workload: Workload, recording: Recording
 ) -> tuple[Judgement | None, tuple[Finding, ...]]:
-    """What the workload's checkers say of a recording, and what the harness itself finds wrong with it."""
-    # No pass without evidence, whatever the workload's checkers content themselves with.
+    """The verdict of the workload's checkers on a recording, and the findings of the harness."""
+    # No pass without evidence, even if the workload's checkers would accept it.
     missing = (
         Finding("no evidence", "unknown", why if tried else at(place_of(workload.generator), why))
         for tried in [any(recording.history.clients)]

@@ -1,8 +1,8 @@
-"""The trials of one test, judged together: evidence that one trial lacks may come from another.
+"""Judges the trials of one test together: one trial may have the evidence that another lacks.
 
-A drawn fault may come to nothing in one trial, and a rare kind of operation may never succeed. That says
-nothing against a test whose other trials have both. So what a trial lacks is held against the test only if no
-trial of the group shows it. Pure data: a record is small, and can be sent from one process to another.
+In one trial a drawn fault may have no effect, or a rare kind of operation may never succeed. That is no
+problem if other trials of the test have both. So a test lacks evidence only if no trial of the group has it.
+Everything here is pure data: a record is small and can be sent to another process.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ import msgspec
 from ostrakon.harness.trial import Trial
 
 _ABOUT_EVIDENCE = frozenset(("inert fault", "no evidence"))
-"""The findings that say that a trial shows too little, and not that it shows something wrong."""
+"""The names of findings that mean missing evidence, and not a violation."""
 
 
 class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a test run keeps of a trial."""
+    """The summary of a trial that a test run keeps."""
 
     test: str
-    """The test, as pytest names it."""
+    """The node id of the test in pytest."""
     call: int = 0
-    """Which of the trials of its test it is, counted from 0."""
+    """The number of the trial among the trials of its test, counted from 0."""
     seed: int
     workload: str
     valid: str
     expected: bool
-    """Whether the test wanted this verdict."""
+    """Whether the test expected this verdict."""
     deferred: bool = False
-    """Whether only evidence is missing, so that the group decides."""
+    """Whether only evidence is missing, so that the whole group decides."""
     reason: str
     headline: str
     folder: str
     replay: str
     lacks: Mapping[str, str] = {}
-    """Evidence that is missing: what, and the sentence that says so."""
+    """The missing evidence: its name, and the sentence of the finding."""
     shows: tuple[str, ...] = ()
-    """Evidence that there is."""
+    """The names of the evidence that the trial has."""
 
 
 def record_of(trial: Trial, test: str, call: int, *, expected: bool, in_group: bool) -> TrialRecord:
-    """The record of a trial; `in_group` says that other trials may have what this one lacks."""
+    """Make the record of a trial; with `in_group`, other trials may have the evidence that this one lacks."""
     lacks, shows = _evidence(trial)
     return TrialRecord(
         test=test,
@@ -63,27 +63,27 @@ def record_of(trial: Trial, test: str, call: int, *, expected: bool, in_group: b
 
 
 class TrialGroup:
-    """The records of one test's trials, of as many tests as there are seeds."""
+    """The records of the trials of one test; pytest runs one trial for each seed."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        """How many tests belong to it."""
+        """The number of trials in the group."""
         self.done = 0
-        """How many of these have ended."""
+        """The number of trials that have ended."""
         self.records: list[TrialRecord] = []
 
     @property
     def is_complete(self) -> bool:
-        """Whether no further trial can bring evidence."""
+        """Whether all trials have ended, so that no further evidence can come."""
         return self.done >= self.size
 
     def missing(self) -> list[str]:
-        """What no trial of the group shows, a sentence each."""
+        """One sentence for each kind of evidence that no trial of the group has."""
         return missing_evidence(self.records)
 
 
 def missing_evidence(records: Iterable[TrialRecord]) -> list[str]:
-    """What at least one of these trials lacks and none of them shows, a sentence each."""
+    """One sentence for each kind of evidence that a trial lacks and that no trial has."""
     shown: dict[int, set[str]] = defaultdict(set)
     lacking: dict[tuple[int, str], list[str]] = defaultdict(list)
     for record in records:
@@ -97,7 +97,7 @@ def missing_evidence(records: Iterable[TrialRecord]) -> list[str]:
 def _lacks_only_evidence(trial: Trial) -> bool:
     names = {finding.name for finding in trial.findings}
     is_judged = trial.judgement is not None and trial.judgement.valid == "valid"
-    # A checker that has nothing to judge says so as well.
+    # A checker with nothing to judge also reports missing evidence.
     return trial.valid == "unknown" and names <= _ABOUT_EVIDENCE and (is_judged or "no evidence" in names)
 
 
@@ -121,7 +121,7 @@ def _evidence(trial: Trial) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def _struck(effects: Iterable[Mapping[str, object]]) -> Iterator[str]:
-    """The names, of all that they go by, of faults that took effect."""
+    """All names of the faults that had an effect."""
     for effect in effects:
         if not effect.get("inert"):
             yield from (str(effect[name]) for name in ("kind", "shape", "asked") if effect.get(name))

@@ -1,7 +1,7 @@
-"""Where a user's code is: the place of a function, and of an error, as `path:line`.
+"""Finds the place of a function or an error in a user's code, as `path:line`.
 
-An error in a generator, a client or a checker is the user's to mend, so that what is said of it begins with a
-line of theirs and not with one of ours.
+The user must correct an error in a generator, a client or a checker. So the message about it begins with a
+line of the user's code and not with a line of Ostrakon.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _OURS = tuple(
 )
 _LIBRARY = tuple(f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib"))
 _CODE = re.compile(r"^[\s|]*    \S")
-"""A line of code below a frame, or the marks below that."""
+"""A line of source code below a frame of a traceback, or the marks below that line."""
 _FRAME = re.compile(r'^\s*(?:[|+-]\s*)*File "([^"]+)", line (\d+)', re.MULTILINE)
 
 
 def place_of(function: Any) -> str:
-    """Where a function or class is defined, `tests/test_bank.py:12`; empty if it is not written in Python."""
+    """The place where a function or class is defined, such as `tests/test_bank.py:12`; empty if unknown."""
     function = inspect.unwrap(function) if callable(function) else function
     function = inspect.unwrap(function) if callable(function) else function
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
@@ -37,7 +37,7 @@ def place_of(function: Any) -> str:
 
 
 def place_of_error(error: BaseException) -> str:
-    """The innermost line of a user's code that an error came through; empty if there is none."""
+    """The innermost line of a user's code in the traceback of an error; empty if there is none."""
     return place_in("".join(traceback.format_exception(error)))
 
 
@@ -48,7 +48,7 @@ def place_in(told: str) -> str:
 
 
 def users_part(told: str) -> str:
-    """The text of a traceback without the frames that are ours; as it is if there are no others."""
+    """The text of a traceback without Ostrakon's frames; unchanged if it has no other frames."""
     if not any(_is_users(path) for path, _ in _FRAME.findall(told)):
         return told
     kept, is_kept = [], True
@@ -64,7 +64,7 @@ def users_part(told: str) -> str:
 
 
 def at(place: str, sentence: str) -> str:
-    """A sentence about what is at a place."""
+    """A sentence that begins with a place, if there is one."""
     return f"{place}: {sentence}" if place else sentence
 
 
