@@ -1,14 +1,15 @@
-"""What clients and the nemesis do, as values that combine: pure, and playable without cluster or clock.
+"""Generators: pure, immutable values that describe the ops of clients and of the nemesis.
 
-`next_op` asks a generator what to do next, `update` tells it what happened, and each returns the generator
-to go on with. Whatever takes a source takes a generator, an `OpRequest`, a function, or a list of these
-(`lift`).
+`next_op` returns the next op of a generator, `update` informs it about an invocation or a completion. Both
+return the generator to continue with. A parameter called `source` accepts a generator, an `OpRequest`, a
+function, or a list of these (see `lift`). A generator can be tested without a cluster or a clock (see
+`play`).
 
     reads, writes = repeat(OpRequest("read")), numbered(lambda n: OpRequest("write", n))
     ops = clients(time_limit(5, stagger(0.1, mix(reads, writes, rng=rng), rng=rng)))
 
-Which thread an op falls to, and who wins when several could act, is settled in turn and so is fair.
-Randomness is drawn from dice that are part of the value; see `ostrakon.harness.generator.dice`.
+The thread for an op, and the winner among several sources, are chosen in turn, which is fair. Random choices
+come from dice that are part of the value; see `ostrakon.harness.generator.dice`.
 """
 
 from ostrakon.harness.generator.bounds import (

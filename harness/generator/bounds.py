@@ -1,4 +1,4 @@
-"""Generators that end, or hold back, before their source does."""
+"""Generators that end before their source, or that limit the number of its ops in flight."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def limit(count: int, source: Source) -> Generator:
 
 
 def once(source: Source) -> Generator:
-    """The first op of `source` alone."""
+    """The first op of `source` and no other."""
     return limit(1, source)
 
 
 def time_limit(seconds: float, source: Source) -> Generator:
-    """What `source` does within `seconds` of its first op."""
+    """The ops of `source` that begin within `seconds` of its first op."""
     return TimeLimit(round(seconds * 1e9), lift(source))
 
 
 def process_limit(count: int, source: Source) -> Generator:
-    """`source`, until more than `count` different processes would have had a chance to act.
+    """`source`, until more than `count` different processes would have been able to act.
 
-    Bounds the processes that crash one after another at the end of a trial in which nothing answers.
+    This bounds the number of processes that crash one after another when the system no longer answers.
     """
     return ProcessLimit(count, lift(source))
 
@@ -40,7 +40,7 @@ def concurrency_limit(count: int, source: Source) -> Generator:
 
 
 def until_ok(source: Source) -> Generator:
-    """`source`, until one of the ops it asked for is ok."""
+    """`source`, until one of its ops is ok."""
     return UntilOk(lift(source))
 
 
@@ -51,27 +51,27 @@ class Limit(msgspec.Struct, frozen=True):
     source: Generator
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, if any is left."""
+        """The next op of the source, if any op is left."""
         if self.remaining <= 0 or (asked := self.source.next_op(ctx)) is None:
             return None
         request, source = asked
         return request, Limit(self.remaining - (request is not PENDING), source)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         return Limit(self.remaining, self.source.update(event))
 
 
 class TimeLimit(msgspec.Struct, frozen=True):
-    """What `source` does within a length of time."""
+    """The ops of `source` within a period."""
 
     length_ns: int
     source: Generator
     end_ns: int | None = None
-    """When it is over; None before the first op, which is what the time is counted from."""
+    """The end of the period; None before the first op, which begins the period."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, if it is in time."""
+        """The next op of the source, if it is within the period."""
         if self.end_ns is not None and ctx.time_ns >= self.end_ns:
             return None
         if (asked := self.source.next_op(ctx)) is None:
@@ -82,36 +82,36 @@ class TimeLimit(msgspec.Struct, frozen=True):
         end_ns = request.time_ns + self.length_ns if self.end_ns is None else self.end_ns
         if request.time_ns < end_ns:
             return request, TimeLimit(self.length_ns, source, end_ns)
-        # Too late, but a source that waits for a completion may yet have something sooner.
+        # This op is too late, but after a completion the source may have an earlier one.
         return None if ctx.all_free else (PENDING, self)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         return TimeLimit(self.length_ns, self.source.update(event), self.end_ns)
 
 
 class ProcessLimit(msgspec.Struct, frozen=True):
-    """`source`, as long as `seen` stays small."""
+    """`source`, while `seen` is small enough."""
 
     count: int
     source: Generator
     seen: frozenset[Process] = frozenset()
-    """The processes that could have acted so far."""
+    """The processes that were able to act so far."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, if nobody new acts or there is still room for them."""
+        """The next op of the source, if the number of processes stays within the limit."""
         seen = self.seen.union([ctx.process_of(thread) for thread in ctx.threads])
         if len(seen) > self.count or (asked := self.source.next_op(ctx)) is None:
             return None
         return asked[0], ProcessLimit(self.count, asked[1], seen)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         return replace(self, source=self.source.update(event))
 
 
 class ConcurrencyLimit(msgspec.Struct, frozen=True):
-    """`source`, with few of its ops in flight at a time."""
+    """`source`, with a limited number of its ops in flight."""
 
     count: int
     source: Generator
@@ -119,7 +119,7 @@ class ConcurrencyLimit(msgspec.Struct, frozen=True):
     """The processes that are busy with ops of the source."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, if few enough are in flight."""
+        """The next op of the source, if fewer ops than the limit are in flight."""
         acting = frozenset(process for process in self.acting if ctx.is_busy(process))
         if len(acting) >= self.count:
             return PENDING, self
@@ -131,7 +131,7 @@ class ConcurrencyLimit(msgspec.Struct, frozen=True):
         return request, ConcurrencyLimit(self.count, source, acting)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         return replace(self, source=self.source.update(event))
 
 
@@ -144,7 +144,7 @@ class UntilOk(msgspec.Struct, frozen=True):
     done: bool = False
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, if nothing was ok yet."""
+        """The next op of the source, if none of its ops is ok yet."""
         if self.done or (asked := self.source.next_op(ctx)) is None:
             return None
         request, source = asked
@@ -153,7 +153,7 @@ class UntilOk(msgspec.Struct, frozen=True):
         return request, UntilOk(source, self.acting | {request.process})
 
     def update(self, event: Op) -> Generator:
-        """An ok of one of its own ops ends it."""
+        """An ok of one of its ops ends the generator."""
         ours = event.type != "invoke" and event.process in self.acting
         return UntilOk(
             self.source.update(event),

@@ -1,4 +1,4 @@
-"""Generators that change what their source asks for, or how it hears of things."""
+"""Generators that change the ops of their source, or the way in which events change it."""
 
 from __future__ import annotations
 
@@ -14,52 +14,53 @@ from ostrakon.harness.history import Op
 
 
 def map_ops(change: Callable[[OpRequest], OpRequest], source: Source) -> Generator:
-    """`source`, everything it asks for changed by `change`."""
+    """`source`, with each op changed by `change`."""
     return MapOps(change, lift(source))
 
 
 def f_map(names: Mapping[str, str], source: Source) -> Generator:
-    """`source`, with what it calls `f` renamed; names not given stay."""
+    """`source`, with the `f` of its ops renamed; an `f` that is not in the mapping stays."""
     return map_ops(lambda request: replace(request, f=names.get(request.f, request.f)), source)
 
 
 def filter_ops(wanted: Callable[[OpRequest], bool], source: Source) -> Generator:
-    """`source` without the ops for which `wanted` is false; it must not be an endless row of these."""
+    """`source` without the ops for which `wanted` is false; it must not have endlessly many of them in a
+    row."""
     return FilterOps(wanted, lift(source))
 
 
 def on_update(react: Callable[[Generator, Op], Generator], source: Source) -> Generator:
-    """`source`, which goes on as `react(source, event)` whenever something has happened."""
+    """`source`, replaced by `react(source, event)` after each invocation and completion."""
     return OnUpdate(react, lift(source))
 
 
 class MapOps(msgspec.Struct, frozen=True):
-    """`source`, changed."""
+    """`source`, with each op changed."""
 
     change: Callable[[OpRequest], OpRequest]
     source: Generator
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, changed."""
+        """The next op of the source, changed."""
         if (asked := self.source.next_op(ctx)) is None:
             return None
         request, source = asked
         return request if request is PENDING else self.change(request), MapOps(self.change, source)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         source = self.source.update(event)
         return self if source is self.source else MapOps(self.change, source)
 
 
 class FilterOps(msgspec.Struct, frozen=True):
-    """`source`, without what is not wanted."""
+    """`source`, with only the wanted ops."""
 
     wanted: Callable[[OpRequest], bool]
     source: Generator
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The first that is wanted."""
+        """The first op of the source that is wanted."""
         source = self.source
         while (asked := source.next_op(ctx)) is not None:
             request, source = asked
@@ -68,22 +69,22 @@ class FilterOps(msgspec.Struct, frozen=True):
         return None
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         return FilterOps(self.wanted, self.source.update(event))
 
 
 class OnUpdate(msgspec.Struct, frozen=True):
-    """`source`, as `react` makes it."""
+    """`source`, as `react` changes it."""
 
     react: Callable[[Generator, Op], Generator]
     source: Generator
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next."""
+        """The next op of the source."""
         if (asked := self.source.next_op(ctx)) is None:
             return None
         return asked[0], OnUpdate(self.react, asked[1])
 
     def update(self, event: Op) -> Generator:
-        """The source is replaced."""
+        """`react` replaces the source."""
         return OnUpdate(self.react, lift(self.react(self.source, event)))

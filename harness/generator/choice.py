@@ -14,25 +14,25 @@ from ostrakon.harness.history import Op
 
 
 def mix(*sources: Source, rng: random.Random) -> Generator:
-    """Each op from a source chosen at random, until all are done.
+    """Each op from a source chosen at random, until all sources are done.
 
-    One that has nothing for now is passed over. `rng` is drawn from once, now.
+    A source that is pending is skipped. The function draws one number from `rng` when it is called.
     """
     return Mix(tuple(lift(source) for source in sources), Dice.of(rng))
 
 
 def flip_flop(*sources: Source) -> Generator:
-    """An op of each source in turn, until the one whose turn it is has none: start, stop, start, ..."""
+    """One op of each source in turn, until the source whose turn it is has none: start, stop, start, ..."""
     return FlipFlop(tuple(lift(source) for source in sources))
 
 
 def any_of(*sources: Source) -> Generator:
-    """Whichever source can act soonest, until all are done; ties go to who has waited longest."""
+    """The earliest op of any source, until all are done; a tie goes to the source that has waited longest."""
     return AnyOf(tuple(lift(source) for source in sources))
 
 
 def shortest_of(*sources: Source) -> Generator:
-    """As `any_of`, until any of them is done: clients that stop when the nemesis does."""
+    """Like `any_of`, until one source is done: for clients that stop when the nemesis does."""
     return AnyOf(tuple(lift(source) for source in sources), shortest=True)
 
 
@@ -43,7 +43,7 @@ class Mix(msgspec.Struct, frozen=True):
     dice: Dice
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The next op of the source drawn, or of the first after it that has one."""
+        """The next op of the drawn source, or of the first source after it that has one."""
         if not self.sources:
             return None
         first, dice = self.dice.below(len(self.sources))
@@ -58,12 +58,12 @@ class Mix(msgspec.Struct, frozen=True):
         return None if len(ended) == len(self.sources) else (PENDING, self)
 
     def update(self, event: Op) -> Generator:
-        """All hear of it."""
+        """The event changes all sources."""
         return Mix(tuple([source.update(event) for source in self.sources]), self.dice)
 
 
 class FlipFlop(msgspec.Struct, frozen=True):
-    """An op of each source in turn."""
+    """One op of each source in turn."""
 
     sources: tuple[Generator, ...]
     turn: int = 0
@@ -77,20 +77,20 @@ class FlipFlop(msgspec.Struct, frozen=True):
         return request, FlipFlop(_swapped(self.sources, self.turn, source), turn)
 
     def update(self, event: Op) -> Generator:
-        """All hear of it."""
+        """The event changes all sources."""
         return FlipFlop(tuple([source.update(event) for source in self.sources]), self.turn)
 
 
 class AnyOf(msgspec.Struct, frozen=True):
-    """Whichever source can act soonest."""
+    """The earliest op of any source."""
 
     sources: tuple[Generator, ...]
-    """The one that has waited longest comes first."""
+    """The sources; the one that has waited longest is first."""
     shortest: bool = False
-    """Whether the end of one is the end of all."""
+    """Whether the generator ends when one source ends."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The soonest thing to do that any source has."""
+        """The earliest op of any source."""
         best: tuple[OpRequest, Generator, int] | None = None
         ended = 0
         for at, source in enumerate(self.sources):
@@ -100,7 +100,7 @@ class AnyOf(msgspec.Struct, frozen=True):
             elif asked[0] is not PENDING and (best is None or asked[0].time_ns < best[0].time_ns):
                 best = asked[0], asked[1], at
                 if best[0].time_ns <= ctx.time_ns and not self.shortest:
-                    break  # Nothing is sooner than now.
+                    break  # No op can be earlier than now.
         if (ended and self.shortest) or ended == len(self.sources):
             return None
         if best is None:
@@ -109,7 +109,7 @@ class AnyOf(msgspec.Struct, frozen=True):
         return request, AnyOf((*self.sources[:at], *self.sources[at + 1 :], source), self.shortest)
 
     def update(self, event: Op) -> Generator:
-        """All hear of it."""
+        """The event changes all sources."""
         return AnyOf(tuple([source.update(event) for source in self.sources]), self.shortest)
 
 

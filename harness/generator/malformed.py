@@ -1,4 +1,5 @@
-"""A generator checked at every step, so that a mistake in it is told as such and not as a strange history."""
+"""Checks every step of a generator, so that a mistake in it is reported and does not give a strange
+history."""
 
 from __future__ import annotations
 
@@ -10,11 +11,11 @@ from ostrakon.harness.generator.source import Source, lift
 from ostrakon.harness.history import NEMESIS, Op
 
 GENERATOR_NOTES = ("while the generator was asked", "while the generator was told")
-"""How the notes begin that an error carries which a generator raised."""
+"""The first words of the notes on an error that a generator raised."""
 
 
 class MalformedOp(ImpossibleGenerator):
-    """A generator asked for something that cannot be done; `problems` lists all that is wrong with it."""
+    """A generator returned an op that cannot be performed; `problems` lists all that is wrong with it."""
 
     def __init__(self, asked: object, problems: list[str]) -> None:
         request = asked[0] if isinstance(asked, tuple) and asked else asked
@@ -23,9 +24,9 @@ class MalformedOp(ImpossibleGenerator):
 
 
 def validate(source: Source) -> Generator:
-    """`source`, checked whenever it is asked.
+    """`source`, checked at each call of `next_op`.
 
-    Raises: MalformedOp, when asked; errors of the source itself carry a note of what it was doing.
+    `next_op` raises MalformedOp. An error of the source itself gets a note that says which call raised it.
     """
     return Validate(lift(source))
 
@@ -36,7 +37,7 @@ class Validate(msgspec.Struct, frozen=True):
     source: Generator
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, if nothing is wrong with it."""
+        """The next op of the source, if nothing is wrong with it."""
         try:
             asked = self.source.next_op(ctx)
         except Exception as error:
@@ -49,7 +50,7 @@ class Validate(msgspec.Struct, frozen=True):
         return asked[0], Validate(asked[1])
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         try:
             source = self.source.update(event)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""What a generator is: a value that says what to do next, and becomes another value."""
+"""The interface of generators: a generator is a value that returns the next op and its own successor."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from ostrakon.harness.history import Op, Process
 
 
 class OpRequest(msgspec.Struct, frozen=True, gc=False):
-    """Something to be done, by whom and when.
+    """A request for an op: what to do, by which process and when.
 
-    What is left open is filled in when it is asked for: any free process, and as soon as may be. A time
-    that lies ahead means "not before"; whoever asked comes back then and asks again.
+    Fields that are left out are filled in by `next_op`: any free process, and the current time. A time in the
+    future means "not before"; the caller waits until then and calls `next_op` again.
+
+        OpRequest("write", 3), OpRequest("read", process=0)
     """
 
     f: str
     value: Any = None
     process: Process | None = None
     time_ns: int = 0
-    """Not before this, in nanoseconds since the generator was begun."""
+    """The earliest time of the op, in nanoseconds since the generator began."""
     node: str | None = None
-    """The node to ask, for clients that can choose."""
+    """The node to send the op to, for clients that can choose a node."""
     action: Literal["op", "sleep", "log"] = "op"
-    """`sleep` keeps a process busy for `value` seconds; `log` writes `value`. Neither enters the history."""
+    """`op`: an op. `sleep`: keep a process busy for `value` seconds. `log`: write `value` to the log. Sleeps
+    and
+    logs are not part of the history."""
 
 
 class Pending(Enum):
@@ -36,32 +40,32 @@ class Pending(Enum):
 
 
 PENDING: Final = Pending.PENDING
-"""Nothing to do for now; ask again when something has been invoked or completed."""
+"""No op for now; call `next_op` again after the next invocation or completion."""
 
 
 class Generator(Protocol):
-    """What clients or the nemesis do: immutable, without clock, randomness or waiting.
+    """The ops of clients or of the nemesis: an immutable value without clock, random state or waiting.
 
-    Whoever runs it asks, does what it is answered, tells what came of it, and goes on with the generator
-    that each call returns. An answer that is not taken up is as if it had never been asked for.
+    The caller gets an op from `next_op`, performs it, reports its events to `update`, and continues with the
+    generator that each call returned. A result of `next_op` that the caller drops has no effect.
     """
 
     def next_op(self, ctx: Context) -> NextOp:
-        """What to do next and the generator to go on with; None, now and for ever, when it is done."""
+        """The next op and the generator to continue with; None, from then on always, when it is done."""
 
     def update(self, event: Op) -> Generator:
-        """Something was invoked or has completed, by this generator's asking or another's."""
+        """The generator after an invocation or a completion, of its own op or of another generator's op."""
 
 
 NextOp: TypeAlias = "tuple[OpRequest | Pending, Generator] | None"
 
 
 class ImpossibleGenerator(Exception):
-    """A generator asks for what cannot be; the message says what and what would do."""
+    """A generator requests something impossible; the message says what, and what would be right."""
 
 
 def addressed(request: OpRequest, ctx: Context) -> OpRequest | Pending:
-    """The same thing to do, given a process and a time; pending while the process is busy."""
+    """The request with a process and a time filled in; pending while the process is busy."""
     if request.process is None:
         if not ctx.free:
             return PENDING

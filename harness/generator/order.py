@@ -1,4 +1,4 @@
-"""Generators one after another, and over and over."""
+"""Generators in sequence, and repetition."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ from ostrakon.harness.history import Op
 
 
 def sequence(*sources: Source) -> Generator:
-    """Each source in turn; the next begins when the one before has nothing more to ask for."""
+    """The sources in sequence; the next one begins when the one before has no more ops."""
     return Sequence(tuple(lift(source) for source in sources))
 
 
 def phases(*sources: Source) -> Generator:
-    """Each source in turn; the next begins when everyone is done with the one before."""
+    """The sources in sequence; the next one begins when all ops of the one before have ended."""
     return Sequence(tuple(synchronize(source) for source in sources))
 
 
 def then(first: Source, second: Source) -> Generator:
-    """`first`, and `second` when everyone is done with it."""
+    """`first`, and then `second`, after all ops of `first` have ended."""
     return sequence(first, synchronize(second))
 
 
 def synchronize(source: Source) -> Generator:
-    """`source`, from the moment on at which nobody is busy."""
+    """`source`, which begins when no thread is busy."""
     return Synchronize(lift(source))
 
 
 def repeat(source: Source, times: int | None = None) -> Generator:
-    """The first op of `source`, `times` times; None is for ever."""
+    """The first op of `source`, `times` times; None for without end."""
     return Repeat(lift(source), times)
 
 
 def cycle(source: Source, times: int | None = None) -> Generator:
-    """All of `source`, `times` times; None is for ever."""
+    """All ops of `source`, `times` times; None for without end."""
     fresh = lift(source)
     return Cycle(fresh, fresh, times)
 
 
 class Synchronize(msgspec.Struct, frozen=True):
-    """`source`, as soon as everyone is free."""
+    """`source`, which begins when all threads are free."""
 
     source: Generator
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's first, after which there is nothing left to wait for."""
+        """The first op of the source, when all threads are free."""
         return self.source.next_op(ctx) if ctx.all_free else (PENDING, self)
 
     def update(self, event: Op) -> Generator:
-        """The source has not begun, and hears nothing."""
+        """The source has not begun, so events do not change it."""
         return self
 
 
 class Repeat(msgspec.Struct, frozen=True):
-    """The first op of `source`, over and over."""
+    """The first op of `source`, repeated."""
 
     source: Generator
     remaining: int | None
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The first op of the source, which stays as it is."""
+        """The first op of the source, which does not change."""
         if self.remaining == 0 or (asked := self.source.next_op(ctx)) is None:
             return None
         if asked[0] is PENDING:
@@ -70,21 +70,21 @@ class Repeat(msgspec.Struct, frozen=True):
         return asked[0], self if self.remaining is None else Repeat(self.source, self.remaining - 1)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         source = self.source.update(event)
         return self if source is self.source else Repeat(source, self.remaining)
 
 
 class Cycle(msgspec.Struct, frozen=True):
-    """All of a source, over and over."""
+    """All ops of a source, repeated."""
 
     fresh: Generator
     current: Generator
     remaining: int | None
-    """How often it may still begin, the current round included."""
+    """The number of rounds that are left, the current one included."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The next of this round, or the first of the next one."""
+        """The next op of this round, or the first op of the next round."""
         if self.remaining == 0:
             return None
         if (asked := self.current.next_op(ctx)) is not None:
@@ -95,5 +95,5 @@ class Cycle(msgspec.Struct, frozen=True):
         return asked[0], Cycle(self.fresh, asked[1], remaining)
 
     def update(self, event: Op) -> Generator:
-        """The current round hears of it."""
+        """The event changes the current round."""
         return Cycle(self.fresh, self.current.update(event), self.remaining)

@@ -1,4 +1,4 @@
-"""Plays a generator without cluster or clock, as a discrete-event simulation: for tests of generators."""
+"""Plays a generator as a discrete-event simulation, without a cluster or a clock: for tests of generators."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ostrakon.harness.generator.source import Source
 from ostrakon.harness.history import Op
 
 Complete = Callable[[Op], Op | None]
-"""Says how an invoked op ends, its `time` being when it does; None when nothing is ever heard of it."""
+"""Returns the completion of an invoked op, with its `time`; None if the op never completes."""
 
 _LATENCY_NS = 10_000_000
 _ENDINGS: tuple[Literal["fail", "info", "ok"], ...] = ("fail", "info", "ok")
 
 
 def quick(op: Op) -> Op:
-    """Every op is ok at once."""
+    """Every op is ok immediately."""
     return replace(op, type=_well(op))
 
 
@@ -31,7 +31,7 @@ def perfect(op: Op) -> Op:
 
 
 def imperfect(op: Op) -> Op:
-    """Ops end as fail, info and ok in turn, after 10 ms; with many clients, as mixed as their order."""
+    """Ops end after 10 ms as fail, info and ok in turn."""
     ending = _ENDINGS[op.index // 2 % 3] if op.is_client else "info"
     return replace(op, type=ending, time=op.time + _LATENCY_NS)
 
@@ -44,19 +44,19 @@ def play(
     nemesis: bool = False,
     ops_max: int = 1_000_000,
 ) -> list[Op]:
-    """The history that a generator makes when ops end as `complete` says.
+    """The history of a generator whose ops end as `complete` says.
 
-    Time begins at 0 and is virtual. There is a nemesis thread only if it is asked for.
+    Time is virtual and begins at 0. There is a nemesis thread only if it is requested.
 
-    Raises: ImpossibleGenerator, when it waits for what cannot come or does not end within `ops_max` ops;
-    MalformedOp; whatever the generator raises.
+    Raises: ImpossibleGenerator, if the generator waits for an event that cannot happen or has more than
+    `ops_max` ops; MalformedOp; any exception of the generator.
     """
     scheduler = Scheduler(source, concurrency, nemesis=nemesis)
     history: list[Op] = []
-    due: list[tuple[int, int, Op]] = []  # By time, and then in order of invocation.
+    due: list[tuple[int, int, Op]] = []  # Sorted by time, then in order of invocation.
     now_ns = 0
     while True:
-        # Completions come first: an op that is over when another begins was not concurrent with it.
+        # Completions come first: an op that has ended when another begins is not concurrent with it.
         while due and due[0][0] <= now_ns:
             history.append(scheduler.end(heapq.heappop(due)[2]))
         if (move := scheduler.next(now_ns)) is None:

@@ -1,7 +1,6 @@
-"""The scheduler of a generator: what has begun and not ended, who is free, and what comes next.
+"""The scheduler of a generator: the ops in flight, the free threads, and the next op.
 
-All the deciding there is in running a generator, and none of the waiting: the player moves it through
-imagined time, the interpreter through Trio's.
+It decides and never waits. The player runs it in virtual time of its own, the interpreter in Trio's time.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ LOG = logging.getLogger(__name__)
 
 
 class Wait(NamedTuple):
-    """Nothing begins before something ends or a time has come."""
+    """No op begins before another op ends or a time is reached."""
 
     until_ns: int | None
-    """None: something has to end."""
+    """The time; None if an op must end first."""
 
 
 class Scheduler:
-    """A generator as it runs. Its caller does the ops that `next` gives, and tells how each ended."""
+    """A running generator. The caller performs the ops that `next` returns and reports how each one ended."""
 
     def __init__(self, source: Source, concurrency: int, *, nemesis: bool, begin_ns: int = 0) -> None:
         self._generator = validate(source)
@@ -40,15 +39,15 @@ class Scheduler:
         self._naps = count()
         self._index = 0
         self.ended = False
-        """Whether nothing will begin any more."""
+        """Whether no more op will begin."""
         self.in_flight: dict[Thread, Op] = {}
-        """What has begun and not ended, by thread."""
+        """The ops in flight, by thread."""
 
     def next(self, now_ns: int) -> Op | Wait | None:
-        """An op to begin now, or for what to wait, or None when all is over.
+        """An op to begin now, or a time to wait for, or None at the end.
 
-        Raises: ImpossibleGenerator, when it waits for what cannot come; MalformedOp; whatever the
-        generator raises.
+        Raises: ImpossibleGenerator, if the generator waits for an event that cannot happen; MalformedOp; any
+        exception of the generator.
         """
         self._pass_time(now_ns - self._begin_ns)
         while not self.ended:
@@ -67,7 +66,7 @@ class Scheduler:
         return self._wait(None) if self.in_flight or self._asleep else None
 
     def end(self, op: Op) -> Op:
-        """An op has ended, at its `time`; returns it with its place in the history."""
+        """Record that an op has ended at its `time`; returns the op with its index in the history."""
         thread = self._ctx.thread_of(op.process)
         assert thread in self.in_flight, f"nothing was in flight that {op} could be the end of"
         del self.in_flight[thread]
@@ -79,11 +78,11 @@ class Scheduler:
         return op
 
     def thread_of(self, op: Op) -> Thread:
-        """The thread that does, or did, an op."""
+        """The thread that performs, or performed, an op."""
         return self._ctx.thread_of(op.process)
 
     def is_in_flight(self, op: Op) -> bool:
-        """Whether the process of this op, or completion, has begun something and not ended it."""
+        """Whether the process of this invocation or completion has an op in flight."""
         begun = self.in_flight.get(self.thread_of(op))
         return begun is not None and begun.process == op.process
 

@@ -1,4 +1,4 @@
-"""Where ops come from: single things to do, lists of them, and functions that make them."""
+"""Sources of ops: single ops, lists of sources, and functions that make sources."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     )
 else:
     Source = Any
-"""What combinators take: a generator, or what `lift` makes one of."""
+"""The argument type of combinators: a generator, or a value that `lift` converts to one."""
 
 
 def lift(source: Source) -> Generator:
-    """The generator meant by a source.
+    """Convert a source to a generator.
 
-    An `OpRequest` is done once. A list or tuple runs its elements in order. A function of no arguments is
-    called whenever something is asked for, what it returns is run to its end, and then it is called
-    again, until it returns None; it should be pure (see `numbered` and `drawn` for ones that count or
-    draw). None is nothing to do.
+    An `OpRequest` is one op. A list or tuple runs its elements in sequence. A function without arguments is
+    called for a source, that source runs to its end, and then the function is called again, until it returns
+    None. The function should be pure; use `numbered` and `drawn` for sources that count or draw. None is a
+    source without ops.
 
-    Raises: TypeError, when it is none of these.
+    Raises: TypeError, for any other value.
     """
     if _is_generator(source):
         return source
@@ -50,21 +50,21 @@ def lift(source: Source) -> Generator:
 
 
 def numbered(make: Callable[[int], Source]) -> Generator:
-    """What `make(0)` says, then what `make(1)` says, ..., until it returns None."""
+    """The source `make(0)`, then `make(1)`, ..., until `make` returns None."""
     return Numbered(make)
 
 
 def drawn(make: Callable[[random.Random], Source], *, rng: random.Random) -> Generator:
-    """What `make` says, given new randomness each time, until it returns None.
+    """The sources that `make` returns, each time with a new random generator, until it returns None.
 
-    `rng` is drawn from once, now.
+    The function draws one number from `rng` when it is called.
     """
     seed = rng.getrandbits(64)
     return Numbered(lambda number: make(random.Random(seed + number)))
 
 
 class Nothing(msgspec.Struct, frozen=True):
-    """A generator that is done."""
+    """A generator without ops."""
 
     def next_op(self, ctx: Context) -> NextOp:
         """Nothing."""
@@ -79,12 +79,12 @@ NOTHING = Nothing()
 
 
 class One(msgspec.Struct, frozen=True):
-    """A single thing to do, once."""
+    """A single op."""
 
     request: OpRequest
 
     def next_op(self, ctx: Context) -> NextOp:
-        """It, by a free process."""
+        """The op, by a free process."""
         request = addressed(self.request, ctx)
         return (request, self) if request is PENDING else (request, NOTHING)
 
@@ -94,15 +94,15 @@ class One(msgspec.Struct, frozen=True):
 
 
 class Sequence(msgspec.Struct, frozen=True):
-    """One generator after another; each hears only what happens in its time."""
+    """Generators in sequence; an event changes only the current one."""
 
     sources: tuple[Generator, ...]
     at: int = 0
     head: Generator | None = None
-    """What has become of the source at `at`, if anything has."""
+    """The current state of the source at `at`; None if it has not begun."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The head's next, or the first of the ones after it."""
+        """The next op of the head, or the first op of the sources after it."""
         at, head = self.at, self.head
         while at < len(self.sources):
             if (asked := (self.sources[at] if head is None else head).next_op(ctx)) is not None:
@@ -111,7 +111,7 @@ class Sequence(msgspec.Struct, frozen=True):
         return None
 
     def update(self, event: Op) -> Generator:
-        """The head hears of it."""
+        """The event changes the head."""
         if self.at == len(self.sources):
             return self
         head = self.sources[self.at] if self.head is None else self.head
@@ -119,14 +119,14 @@ class Sequence(msgspec.Struct, frozen=True):
 
 
 class Numbered(msgspec.Struct, frozen=True):
-    """What a function says of 0, 1, 2, ..."""
+    """The sources that a function returns for 0, 1, 2, ..."""
 
     make: Callable[[int], Source]
     number: int = 0
     current: Generator | None = None
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The next of what it said last, or the first of what it says of the next number."""
+        """The next op of the current source, or the first op of the source for the next number."""
         if self.current is not None and (asked := self.current.next_op(ctx)) is not None:
             return asked[0], Numbered(self.make, self.number, asked[1])
         if (source := self.make(self.number)) is None or (asked := lift(source).next_op(ctx)) is None:
@@ -134,7 +134,7 @@ class Numbered(msgspec.Struct, frozen=True):
         return asked[0], Numbered(self.make, self.number + 1, asked[1])
 
     def update(self, event: Op) -> Generator:
-        """What it said last hears of it."""
+        """The event changes the current source."""
         return self if self.current is None else Numbered(self.make, self.number, self.current.update(event))
 
 

@@ -1,4 +1,4 @@
-"""Generators that say who."""
+"""Generators that choose the threads for their ops."""
 
 from __future__ import annotations
 
@@ -15,38 +15,39 @@ from ostrakon.harness.history import NEMESIS, Op, Process
 
 
 def on(belongs: Callable[[Thread], bool], source: Source) -> Generator:
-    """`source`, by the threads for which `belongs` is true, and hearing of these alone.
+    """`source`, on the threads for which `belongs` is true; only their events change it.
 
-    Raises: ImpossibleGenerator, when asked while there is no such thread.
+    `next_op` raises ImpossibleGenerator if there is no such thread.
     """
     return On(belongs, lift(source))
 
 
 def clients(source: Source) -> Generator:
-    """`source`, by clients."""
+    """`source`, on client threads."""
     return on(_is_client, source)
 
 
 def nemesis(source: Source) -> Generator:
-    """`source`, by the nemesis."""
+    """`source`, on the thread of the nemesis."""
     return on(_is_nemesis, source)
 
 
 def each_thread(source: Source) -> Generator:
-    """All of `source` by every thread, each at its own pace."""
+    """All ops of `source` on each thread, independently of the other threads."""
     return Each(lift(source), by_process=False)
 
 
 def each_process(source: Source) -> Generator:
-    """All of `source` by every process: a thread whose process met silence begins anew as the next."""
+    """All ops of `source` by each process: a thread that continues as a new process starts `source` again."""
     return Each(lift(source), by_process=True)
 
 
 def reserve(*shares: tuple[int, Source], rest: Source = None) -> Generator:
-    """The first clients do what the first share says, the next ones the second, and all others the `rest`.
+    """The first threads run the source of the first share, the next ones that of the second, the others
+    `rest`.
 
-    A share is a number of threads and what they do; so slow ops of one kind do not starve the others.
-    `rest` None leaves the others idle.
+    A share is a number of threads and their source. Slow ops of one share do not delay the others. If `rest`
+    is None, the other threads stay idle.
     """
     parts, begin = [], 0
     for count, source in shares:
@@ -58,23 +59,23 @@ def reserve(*shares: tuple[int, Source], rest: Source = None) -> Generator:
 
 
 class On(msgspec.Struct, frozen=True):
-    """`source`, by some threads only."""
+    """`source`, on some threads only."""
 
     belongs: Callable[[Thread], bool]
     source: Generator
     chosen: frozenset[Thread] | None = None
-    """The threads that belong; known from the first op on."""
+    """The threads of the source; known from the first op on."""
     concurrency: int = 0
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, for which only these threads are there."""
+        """The next op of the source, in a context that has only these threads."""
         chosen = self._choose(ctx) if self.chosen is None else self.chosen
         if (asked := self.source.next_op(ctx.only(chosen))) is None:
             return None
         return asked[0], On(self.belongs, asked[1], chosen, ctx.concurrency)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it if one of these threads did it."""
+        """The event changes the source if one of these threads caused it."""
         if self.chosen is None or thread_of(event.process, self.concurrency) not in self.chosen:
             return self
         return replace(self, source=self.source.update(event))
@@ -89,17 +90,17 @@ class On(msgspec.Struct, frozen=True):
 
 
 class Each(msgspec.Struct, frozen=True):
-    """All of `fresh` by everyone."""
+    """All ops of `fresh`, on each thread or by each process."""
 
     fresh: Generator
     by_process: bool
-    """Whether a thread that goes on as another process begins anew."""
+    """Whether a thread that continues as a new process starts `fresh` again."""
     begun: Mapping[Process, Generator] = {}
-    """What has become of it with those who have begun, by thread or by process."""
+    """The current generators of those that have begun, by thread or by process."""
     concurrency: int = 0
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The soonest thing to do that anyone free has."""
+        """The earliest op of any free thread."""
         best: tuple[OpRequest, Generator, Process] | None = None
         for thread in ctx.free:
             owner = self._owner(thread, ctx)
@@ -118,7 +119,7 @@ class Each(msgspec.Struct, frozen=True):
         return request, Each(self.fresh, self.by_process, begun, ctx.concurrency)
 
     def update(self, event: Op) -> Generator:
-        """Whoever did it hears of it."""
+        """The event changes the generator of its thread or process."""
         if not self.begun:
             return self
         owner = event.process if self.by_process else thread_of(event.process, self.concurrency)
@@ -134,7 +135,7 @@ class Each(msgspec.Struct, frozen=True):
 
     def _is_done(self, ctx: Context) -> bool:
         if self.by_process and not ctx.all_free:
-            return False  # Who is busy may meet silence, and then someone new begins.
+            return False  # An op in flight may end as info; then a new process begins.
         return all(
             self._copy_of(self._owner(thread, ctx)).next_op(ctx.only((thread,))) is None
             for thread in ctx.threads

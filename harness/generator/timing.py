@@ -1,4 +1,4 @@
-"""Generators that say when."""
+"""Generators that choose the times of their ops."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from ostrakon.harness.history import Op
 
 
 def stagger(period_s: float, source: Source, *, rng: random.Random) -> Generator:
-    """`source`, an op every `period_s` seconds on average, over all threads together.
+    """`source`, with one op every `period_s` seconds on average, over all threads together.
 
-    Gaps are uniform between 0 and twice the period. Who falls behind does not catch up. `rng` is drawn
-    from once, now.
+    Gaps are uniform between 0 and twice the period. A generator that is late does not catch up. The function
+    draws one number from `rng` when it is called.
     """
     return Stagger(round(period_s * 2e9), lift(source), Dice.of(rng))
 
 
 def delay(period_s: float, source: Source) -> Generator:
-    """`source`, an op every `period_s` seconds, over all threads together; who falls behind catches up."""
+    """`source`, with one op every `period_s` seconds over all threads together; it catches up if it is
+    late."""
     return Delay(round(period_s * 1e9), lift(source))
 
 
 def not_before(time_s: float, source: Source) -> Generator:
-    """`source`, not before `time_s` seconds after the whole generator was begun."""
+    """`source`, not before `time_s` seconds after the begin of the whole generator."""
     return NotBefore(round(time_s * 1e9), lift(source))
 
 
 def sleep(seconds: float) -> Generator:
-    """Keep one process busy for a while; others go on."""
+    """Keep one process busy for some seconds; other processes continue."""
     return One(OpRequest("sleep", seconds, action="sleep"))
 
 
@@ -50,10 +51,10 @@ class Stagger(msgspec.Struct, frozen=True):
     source: Generator
     dice: Dice
     next_ns: int = 0
-    """The next op is not before this."""
+    """The earliest time of the next op."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, when its time has come."""
+        """The next op of the source, at its time."""
         if (asked := self.source.next_op(ctx)) is None:
             return None
         request, source = asked
@@ -65,7 +66,7 @@ class Stagger(msgspec.Struct, frozen=True):
         return _timed(request, time_ns), Stagger(self.gap_ns_max, source, dice, next_ns)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         source = self.source.update(event)
         return self if source is self.source else replace(self, source=source)
 
@@ -76,10 +77,10 @@ class Delay(msgspec.Struct, frozen=True):
     gap_ns: int
     source: Generator
     next_ns: int | None = None
-    """When the next op is due; None before the first."""
+    """The time of the next op; None before the first."""
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, when it is due or, if that is past, at once."""
+        """The next op of the source, at its time, or now if that time has passed."""
         if (asked := self.source.next_op(ctx)) is None:
             return None
         request, source = asked
@@ -89,19 +90,19 @@ class Delay(msgspec.Struct, frozen=True):
         return _timed(request, max(due_ns, request.time_ns)), Delay(self.gap_ns, source, due_ns + self.gap_ns)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         source = self.source.update(event)
         return self if source is self.source else replace(self, source=source)
 
 
 class NotBefore(msgspec.Struct, frozen=True):
-    """`source`, from a time on."""
+    """`source`, from a given time on."""
 
     time_ns: int
     source: Generator
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The source's next, at the earliest at that time."""
+        """The next op of the source, not before that time."""
         if ctx.time_ns >= self.time_ns:
             return self.source.next_op(ctx)
         if (asked := self.source.next_op(ctx)) is None:
@@ -111,7 +112,7 @@ class NotBefore(msgspec.Struct, frozen=True):
         return later, NotBefore(self.time_ns, source)
 
     def update(self, event: Op) -> Generator:
-        """The source hears of it."""
+        """The event changes the source."""
         return NotBefore(self.time_ns, self.source.update(event))
 
 
