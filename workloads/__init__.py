@@ -1,1 +1,1 @@
-"""What to do to a system and how to judge it: generator, client and checkers, each a runnable example."""
+"""Workloads over Paxos: each has a generator, a client and checkers, and is a runnable example."""

@@ -24,9 +24,9 @@ from ostrakon.workloads.replicated_store import (
 )
 
 KEYS = 3
-"""How many keys are in use at a time: few, so that transactions meet."""
+"""The number of keys in use at a time: few, so that transactions conflict."""
 TRANSACTIONS_PER_KEY = 25
-"""After about so many transactions a key is left alone, and a new one comes in: lists stay short."""
+"""A key is replaced by a new one after about this many transactions, so that lists stay short."""
 MICRO_OPS_MAX = 4
 
 MicroOp = list[Any]
@@ -34,16 +34,16 @@ MicroOp = list[Any]
 
 
 class AppendClient:
-    """Carries out transactions; some only if nothing has changed since it looked."""
+    """A client that executes transactions; some of its transactions require that no key has changed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._is_cautious = session.process % 4 == 1
 
     async def apply(self, op: Op) -> Op:
-        """Carry out a `txn`, or a `read`, which is one that only reads.
+        """Execute a `txn`, or a `read`, which is a transaction that only reads.
 
-        A `txn` of a cautious client fails if a key has changed since it looked.
+        A `txn` of a cautious client fails if a key has changed since the client read it.
         """
         ops = tuple(_operation(micro_op) for micro_op in op.value)
         match op.f:
@@ -60,7 +60,7 @@ class AppendClient:
         return replace(op, type="ok", value=value, slot=done.slot)
 
     async def _lists(self, micro_ops: list[MicroOp]) -> tuple[tuple[str, Any], ...]:
-        """The keys of a transaction, and what they hold."""
+        """The keys of a transaction and their lists."""
         keys = tuple(dict.fromkeys(key for _, key, _ in micro_ops))
         done = await self._session.look(Transaction((), tuple(map(Get, keys))))
         return tuple(zip(keys, done.result, strict=True))
@@ -107,7 +107,7 @@ def _key(number: int, rng: random.Random) -> str:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone appends once more and reads, all of the first keys at once too."""
+    """Each client appends once more and reads; one read covers all of the first keys."""
     first = [f"k{number}" for number in range(KEYS)]
 
     def ops_of(thread: int) -> list[Source]:

@@ -1,4 +1,4 @@
-"""The workload `bank`: clients move money between accounts, and look at all accounts at once."""
+"""The workload `bank`: clients transfer money between accounts and read all accounts at once."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ from ostrakon.workloads.replicated_store import (
 
 ACCOUNTS = ("a", "b", "c", "d", "e")
 START = 20
-"""What an account holds that nobody has touched yet."""
+"""The initial balance of an account."""
 AMOUNT_MAX = 5
 READ = repeat(OpRequest("read"))
 
 
 class BankClient:
-    """Looks, computes, and transfers if neither account has changed since."""
+    """A client that reads two accounts and transfers money if neither has changed since."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def apply(self, op: Op) -> Op:
-        """Carry out a `transfer` or a `read`; a transfer may find too little money, or come too late."""
+        """Execute a `transfer` or a `read`. A transfer fails if the balance is too low or an account has
+        changed."""
         match op.f:
             case "transfer":
                 return await self._transfer(op, op.value["from"], op.value["to"], op.value["amount"])
@@ -69,7 +70,7 @@ def _balance(held: Any) -> int:
 
 
 def transfer_and_read(plan: Plan, rng: random.Random) -> Generator:
-    """Transfers of small amounts between two accounts, and reads of all."""
+    """Transfers of small amounts between two accounts, and reads of all accounts."""
     return shared_out(plan, rng, looks=READ, ops=mix(_transfers(rng), READ, rng=rng))
 
 
@@ -83,13 +84,13 @@ def _transfer(rng: random.Random) -> OpRequest:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone transfers something and looks at the accounts."""
+    """Each client makes a transfer and reads the accounts."""
     transfers = _transfers(rng)
     return until_done(plan, rng, lambda _: [transfers, READ, transfers, READ])
 
 
 def checks(plan: Plan, history: History) -> Checks:
-    """There is always as much money as there was, and no account is in debt."""
+    """The total never changes, and no balance is negative."""
     return {"bank": lambda: bank(history, total=START * len(ACCOUNTS))}
 
 

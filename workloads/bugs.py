@@ -1,7 +1,7 @@
-"""Seeded bugs: each breaks one rule of Paxos in one line, and the checkers must convict it.
+"""Seeded bugs of Basic Paxos: each breaks one rule in one line, and the checkers must convict it.
 
-They test the tester. A rule is a small pure function of `ostrakon.paxos_impl.core.rules.Rules`, so a bug is a
-subclass that overrides one; the implementation never hears of them.
+They test the checkers. A rule is a small pure function of `ostrakon.paxos_impl.core.rules.Rules`, so a bug is
+a subclass that overrides one rule. The implementation does not know about bugs.
 """
 
 from __future__ import annotations

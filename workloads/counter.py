@@ -1,4 +1,4 @@
-"""The workload `counter`: clients add to one number, in one step or by compare-and-swap, and read it."""
+"""The workload `counter`: clients add to one number, by one command or by compare-and-swap, and read it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ READ = repeat(OpRequest("read"))
 
 
 class CounterClient:
-    """Adds and reads; every fourth adds by swapping what it has read for the sum."""
+    """A client that adds and reads. Every fourth client adds by reading and a compare-and-swap."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._swaps = session.process % 4 == 3
 
     async def apply(self, op: Op) -> Op:
-        """Carry out an `add` or a `read`; an `add` by swapping fails if another came between."""
+        """Execute an `add` or a `read`. An `add` by compare-and-swap fails if the number has changed."""
         match op.f:
             case "add" if self._swaps:
                 return await self._swap(op)
@@ -56,7 +56,7 @@ class CounterClient:
 
 
 def add_and_read(plan: Plan, rng: random.Random) -> Generator:
-    """Adds of small numbers, and reads."""
+    """Additions of small numbers, and reads."""
     return shared_out(plan, rng, looks=READ, ops=mix(_adds(rng), READ, rng=rng))
 
 
@@ -65,13 +65,13 @@ def _adds(rng: random.Random) -> Generator:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone adds and reads."""
+    """Each client adds and reads."""
     adds = _adds(rng)
     return until_done(plan, rng, lambda _: [adds, READ, adds, READ])
 
 
 def checks(plan: Plan, history: History) -> Checks:
-    """Each read is a sum of what was added before it, and of some of what was being added."""
+    """Each read is the sum of all additions before it and of some concurrent ones."""
     return {"counter": lambda: counter(history)}
 
 

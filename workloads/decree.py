@@ -1,7 +1,7 @@
 """The workload `decree`: clients propose distinct values to all instances of Basic Paxos and read from all.
 
-Its trials are short and crowded. Once a value is chosen and everyone knows it, Basic Paxos is silent, and a
-fault that comes later than that strikes nothing.
+Its trials are short, with many concurrent operations. Once all instances have learned the chosen value, Basic
+Paxos sends no more messages, and a later fault has no effect.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ if TYPE_CHECKING:
 
 PORT = 7000
 FINAL_TRIES_MAX = 30
-"""How often a client proposes, and asks, at the end before it gives up."""
+"""The number of times that a client proposes, and reads, in the final phase."""
 IMPATIENT = Timing(retransmit_s=0.03, back_off_s=0.001, pull_s=0.05)
-"""What an instance is given now and then, so that ballots are given up on while they are under way."""
+"""The timings of an impatient instance, which abandons ballots while their messages are in flight."""
 CONTESTED_S = 0.1
-"""For about how long the decree is open: once everyone knows it, instances have nothing more to say."""
+"""Seconds until all instances have usually learned the value and send no more messages."""
 
 
 async def run_instance(site: Site) -> None:
-    """One instance; the others are where their names say."""
+    """The program of one instance; it reaches the others by the names of their hosts."""
     members = {number: Address(name, PORT) for number, name in enumerate(site.nodes, start=1)}
     config = NodeConfig(
         server_id=site.nodes.index(site.name) + 1,
@@ -76,13 +76,13 @@ async def run_instance(site: Site) -> None:
 
 
 class DecreeClient:
-    """Proposes to, and reads from, the instance that its process number falls to."""
+    """A client that proposes to, and reads from, one instance."""
 
     def __init__(self, client: paxos.Client, node: str) -> None:
         self._client, self._node = client, node
 
     async def apply(self, op: Op) -> Op:
-        """Carry out a `propose` or a `get`; either is ok with the chosen value."""
+        """Execute a `propose` or a `get`; both are ok with the chosen value."""
         try:
             match op.f:
                 case "propose":
@@ -95,7 +95,7 @@ class DecreeClient:
 
 
 def completed(op: Op, answer: Outcome, node: str) -> Op:
-    """An op as it ends with what a node answers. Raises: Refused."""
+    """The completed op for a node's answer. Raises: Refused."""
     match answer:
         case Chosen(value, ballot):
             return replace(
@@ -109,7 +109,7 @@ def completed(op: Op, answer: Outcome, node: str) -> Op:
 
 
 def asked_by(process: int, nodes: Sequence[str]) -> str:
-    """The instance that a process asks: successive processes ask successive instances."""
+    """The instance of a process: successive processes use successive instances."""
     return nodes[process % len(nodes)]
 
 
@@ -122,10 +122,10 @@ async def connect(site: Site, process: int) -> AsyncIterator[DecreeClient]:
 
 
 def propose_and_get(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone proposes at once, so that instances duel; then proposals and reads at the plan's rate.
+    """All clients propose at once, so that instances duel; then proposals and reads at the plan's rate.
 
-    A plan can say instead who is asked for what and when: its option `asks` is a list of [time in ms, number
-    of the node, value].
+    A plan can give exact proposals instead: its option `asks` is a list of [time in ms, number of the node,
+    value].
     """
     if "schedule" in plan.options:
         raise BadPlan(f"options.schedule is for the substrate 'model', not for {plan.substrate!r}")
@@ -142,14 +142,14 @@ class AskAt(NamedTuple):
 
     at_ms: float
     node: int
-    """Its number, from 1."""
+    """The number of the node, from 1."""
     value: Any
 
 
 def asks_of(plan: Plan) -> Generator:
-    """Just what a plan's option `asks` says. Raises: BadPlan."""
+    """The proposals of a plan's option `asks`. Raises: BadPlan."""
     asks = _asks(plan)
-    # Each has a thread of its own, one that asks that node whichever process it has come to.
+    # Each proposal has its own thread; all processes of that thread use the same node.
     threads = [iter(range(node, plan.concurrency, plan.nodes)) for node in range(plan.nodes)]
     asked = [(next(threads[ask.node - 1], None), ask) for ask in asks]
     if any(thread is None for thread, _ in asked):
@@ -176,14 +176,14 @@ def _asks(plan: Plan) -> tuple[AskAt, ...]:
 
 
 def read_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone proposes and asks until the decree is known: with no fault left, it must be in the end."""
+    """All clients propose and read until they get the chosen value; without faults they must get it."""
     proposals = stagger(0.05, repeat(OpRequest("propose", "last")), rng=rng)
     reads = stagger(0.05, repeat(OpRequest("get")), rng=rng)
     return each_thread([until_ok(limit(FINAL_TRIES_MAX, proposals)), until_ok(limit(FINAL_TRIES_MAX, reads))])
 
 
 def check(plan: Plan, history: History, trace: Trace) -> Verdict:
-    """Agreement, validity and integrity of what clients saw, P1 to P10 of what instances did, termination."""
+    """Agreement, validity and integrity for clients, P1 to P10 for instances, and termination."""
 
     def node_of(process: int) -> str:
         return asked_by(process, plan.names)
@@ -193,7 +193,7 @@ def check(plan: Plan, history: History, trace: Trace) -> Verdict:
 
 
 def run_on_model(resolved: ResolvedPlan, folder: RunFolder | None) -> Recording:
-    """Run a plan on bare instances: as a schedule, step by step, if it has one. Raises: BadPlan."""
+    """Run a plan on bare instances; a plan with a schedule runs step by step. Raises: BadPlan."""
     plan, rules = resolved.plan, resolved.breakage or RULES
     if "schedule" in plan.options:
         from ostrakon.workloads.small_world.trial import run_schedule
@@ -218,7 +218,7 @@ def explore(
     states_max: int,
     note: Callable[[int, int, int], object] | None,
 ) -> Found:
-    """Try everything that can happen in a small world. Raises: CannotExplore."""
+    """Explore all executions of a small cluster. Raises: CannotExplore."""
     from ostrakon.workloads.small_world.command import explore_decree
 
     return explore_decree(DECREE, size, bug=bug, only=only, states_max=states_max, note=note)

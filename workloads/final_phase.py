@@ -1,4 +1,4 @@
-"""What clients do when all faults are healed: everything must get done in the end."""
+"""The final phase, after all faults are healed: each operation must succeed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def each_until_done(
     tries_max: int,
     pause_s: float,
 ) -> Generator:
-    """Each thread does each of its ops, one after the other, until it is done or was tried often enough."""
+    """Each thread repeats each of its ops in sequence until the op is ok or was tried often enough."""
 
     def all_of(thread: int) -> Generator:
         each = (stagger(pause_s, lift(ops), rng=rng) for ops in ops_of(thread))

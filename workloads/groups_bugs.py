@@ -1,4 +1,4 @@
-"""Seeded bugs that only servers with several groups can have: in what groups share, and must not mix up."""
+"""Seeded bugs of servers with several groups, in the parts that the groups share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _VotesCountTwice(GroupsServer):
 
 
 class _VotesAstray:
-    """Stands in for the driver of one group, and has another hear of the votes, too."""
+    """Replaces the driver of one group and also delivers its votes to another group."""
 
     def __init__(self, right: Driver[Any, Any], wrong: Driver[Any, Any]) -> None:
         self._right, self._wrong = right, wrong

@@ -1,4 +1,4 @@
-"""Seeded bugs of leaders, their leases and how they let clients read: each breaks one rule."""
+"""Seeded bugs of leaders, leases and reads: each breaks one rule."""
 
 from __future__ import annotations
 

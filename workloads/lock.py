@@ -1,6 +1,4 @@
-"""The workload `lock`: clients acquire locks for a while, do things in their name, and give them back, or
-not.
-"""
+"""The workload `lock`: clients acquire locks with a lease, write under them, and release some of them."""
 
 from __future__ import annotations
 
@@ -20,18 +18,18 @@ from ostrakon.workloads.replicated_store import Checks, Operations, Session, sto
 
 LOCKS = ("l0", "l1")
 LEASE_MS = 250
-"""Short, so that many run out in a trial."""
+"""The length of a lease: short, so that many leases expire in a trial."""
 
 
 class LockClient:
-    """Remembers the tokens that it was given."""
+    """A client that keeps the tokens of its locks."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._tokens: dict[str, int] = {}
 
     async def apply(self, op: Op) -> Op:
-        """Carry out an `acquire`, a `write` under a lock, or a `release`; each is ok with [lock, token]."""
+        """Execute an `acquire`, a `write` under a lock, or a `release`; each is ok with [lock, token]."""
         match op.f:
             case "acquire":
                 holder = f"p{self._session.process}"
@@ -64,7 +62,7 @@ class LockClient:
 
 
 def acquire_write_release(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone wants a lock most of the time; few give it back, so that leases run out."""
+    """Clients acquire locks most of the time and release few of them, so that leases expire."""
     return stagger(1 / plan.rate, drawn(_any_op, rng=rng), rng=rng)
 
 
@@ -74,7 +72,7 @@ def _any_op(rng: random.Random) -> OpRequest:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone acquires a lock of its own, for those there were may be another's for a while, and uses it."""
+    """Each client acquires and uses a new lock of its own, because others may still hold the old ones."""
     return until_done(
         plan,
         rng,
@@ -83,10 +81,10 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 
 def checks(plan: Plan, history: History) -> Checks:
-    """No token is used after a higher one was; and, unless clocks lie, no two hold a lock at a time.
+    """No token is used after a higher one; and two clients never hold a lock at the same time.
 
-    A lease is a promise about time. Where the leader's clock runs at another rate than its holder's, only
-    the fencing holds.
+    A lease depends on clocks. If the clocks of leader and holder run at different rates, only the first
+    property (fencing) is checked.
     """
     parts = {"fencing": lambda: fencing(history)}
     if not any(fault.kind == "clock_skew" for fault in plan.faults):

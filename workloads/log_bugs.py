@@ -1,6 +1,6 @@
-"""Seeded bugs of the log and of the sessions over it: each breaks one rule, and must be convicted.
+"""Seeded bugs of the log and of its sessions: each breaks one rule, and the checkers must convict it.
 
-The bugs of Basic Paxos are here too, wherever a log has the same rule in every slot.
+They include the bugs of Basic Paxos whose rule a log has in each slot.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from ostrakon.paxos_impl.storage.group_journal import GroupJournal
 
 @runtime_checkable
 class ReadsClock(Protocol):
-    """A state machine that reads the clock of its machine, which none should."""
+    """A state machine that reads its machine's clock, which makes it nondeterministic."""
 
     now_s: Callable[[], float]
 
 
 class Breakage(msgspec.Struct, frozen=True):
-    """What a replica is given in place of the real thing."""
+    """The parts of a replica that a bug replaces."""
 
     rules: LogRules = LOG_RULES
     sessions: Callable[[StateMachine], Sessions] | None = None
@@ -39,7 +39,7 @@ class Breakage(msgspec.Struct, frozen=True):
     disk: Callable[[Disk], Disk] | None = None
     journal: Callable[..., GroupJournal] = GroupJournal
     node: type[GroupsServer] = GroupsServer
-    """These two where there are several groups."""
+    """The two parts that servers with several groups use."""
 
 
 CORRECT = Breakage()
@@ -111,7 +111,7 @@ class _IgnoresReportedVotes(LogRules):
 
 
 class _ExecutesRetriesAgain(Sessions):
-    """Knows nothing but what it executed last, as a leader would that kept its sessions to itself."""
+    """Knows only the last command, like a leader that does not replicate its sessions."""
 
     def execute(self, command: Command) -> Execution:
         if command.number == OPENING or self._machine.is_query(self._machine.parse(command.op)):
@@ -120,14 +120,14 @@ class _ExecutesRetriesAgain(Sessions):
 
 
 class _RenamesBeforeSync(OsDisk):
-    """Lets a file take another's place before its contents are durable."""
+    """Renames a file before its content is durable."""
 
     def _sync_contents(self, descriptor: int) -> None:
         pass
 
 
 def _renaming_before_sync(disk: Disk) -> Disk:
-    """The code for real files with that bug, on simulated files only: a real replica keeps its disk."""
+    """The code for real files with that bug; it is used on simulated files only."""
     return _RenamesBeforeSync(Path("/")) if type(disk) is SimDisk else disk
 
 

@@ -1,4 +1,4 @@
-"""Leases in workloads over the store: how long they are, and what they presume of clocks."""
+"""Leases in workloads over the store: their length, and their assumption about clocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ LEASE_OPTION: Mapping[str, str] = {
 
 
 def lease_of(options: Mapping[str, Any], lease: LeaseConfig | None) -> LeaseConfig | None:
-    """A workload's lease, if it has any, as long as a plan's options say. Raises: BadPlan."""
+    """The lease of a workload with the length that the plan's options give; None without leases. Raises:
+    BadPlan."""
     length_ms = options.get("lease_ms")
     if lease is None or length_ms is None:
         return lease
@@ -29,7 +30,7 @@ def lease_of(options: Mapping[str, Any], lease: LeaseConfig | None) -> LeaseConf
 def excused(
     verdicts: Mapping[str, Verdict], plan: Plan, lease: LeaseConfig | None, resting: Collection[str]
 ) -> dict[str, Verdict]:
-    """The verdicts; those that rest on leases convict nobody if clocks did more than leases presume."""
+    """The verdicts; those that depend on leases become unknown if clocks broke the assumption of leases."""
     lease = lease_of(plan.options, lease)
     unfair = () if lease is None else tuple(_beyond(plan, lease))
     return {
@@ -39,7 +40,7 @@ def excused(
 
 
 def _beyond(plan: Plan, lease: LeaseConfig) -> Iterator[Fault]:
-    """The faults by which clocks drift more than leases presume."""
+    """The faults that make clocks drift more than leases allow."""
     skews = (fault for fault in plan.faults if fault.kind == "clock_skew")
     return (fault for fault in skews if abs(fault.rate - 1) > lease.drift)
 
@@ -57,6 +58,6 @@ def _unless_unfair(verdict: Verdict, unfair: Collection[Fault], lease: LeaseConf
 
 
 def _may_come_of(anomaly: Anomaly, fault: Fault, lease: LeaseConfig) -> bool:
-    """Whether it showed while the fault lasted, or a lease later."""
+    """Whether the violation came during the fault or at most one lease after it."""
     at_ms = max((each.time for each in anomaly.witness), default=0) / 1e6
     return fault.at_ms <= at_ms <= fault.at_ms + fault.for_ms + 1000 * lease.length_s

@@ -1,4 +1,4 @@
-"""What a trace of replicas of a log must satisfy: the rules of Paxos in each slot, and order among slots."""
+"""The properties of a trace of log replicas: the rules of Paxos in each slot, and order among slots."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ostrakon.harness.history import History, Trace
 def log_properties(
     history: History, trace: Trace, *, among: Collection[str] | None = None
 ) -> dict[str, Verdict]:
-    """P1 to P10 and M8 in each slot, with who is to blame; M1 to M5, M11 and M13 of the log: by property.
+    """P1 to P10 and M8 in each slot, with blame; M1 to M5, M11 and M13 of the log: verdicts by property.
 
-    The trace must go on for long enough after the last operation, and without faults, for replicas to have
-    caught up, unless it was stopped before its end; `among` names those that were well then, if not all were.
+    After the last operation, the trace must continue without faults until replicas can have caught up, unless
+    it was stopped early. `among` has the nodes without faults at the end; None for all nodes.
     """
     findings = judge(trace)
     verdicts = {name: findings.verdict(name) for name in RULES}

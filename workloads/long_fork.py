@@ -1,4 +1,4 @@
-"""The workload `long-fork`: keys are written once, and read in groups; readers must agree on the order."""
+"""The workload `long-fork`: each key is written once; reads of several keys must agree on the order."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from ostrakon.workloads.machine_bugs import LONG_FORK_BUGS
 from ostrakon.workloads.replicated_store import Checks, Operations, Session, store_workload, until_done
 
 GROUP = 3
-"""How many keys are read together."""
+"""The number of keys that are read together."""
 OPS_PER_GROUP = 12
-"""The writes of its keys and, around them, reads."""
+"""The number of ops for one group of keys: the writes of its keys, and reads between them."""
 
 
 class LongForkClient:
-    """Writes one key, or reads a group of them."""
+    """A client that writes one key or reads a group of keys."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def apply(self, op: Op) -> Op:
-        """Carry out a `write`, one micro-op `["w", key, value]`, or a `read`, several `["r", key, null]`."""
+        """Execute a `write`, one micro-op `["w", key, value]`, or a `read`, several `["r", key, null]`."""
         match op.f:
             case "write":
                 [[_, key, value]] = op.value
@@ -42,7 +42,7 @@ class LongForkClient:
 
 
 def write_and_read(plan: Plan, rng: random.Random) -> Generator:
-    """One group after another: its keys written, once each, among reads of all of them."""
+    """One group of keys after another: each key is written once, between reads of the whole group."""
     seed = rng.getrandbits(64)
     groups = numbered(lambda number: _group(number, random.Random(seed + number)))
     return stagger(1 / plan.rate, groups, rng=rng)
@@ -60,7 +60,7 @@ def _read(keys: list[str]) -> OpRequest:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone writes a key, reads it with those of others, and reads the first group."""
+    """Each client writes a key, reads it with other clients' keys, and reads the first group."""
     first = [f"g0.{place}" for place in range(GROUP)]
 
     def ops_of(thread: int) -> list[Source]:
@@ -74,7 +74,7 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 
 def checks(plan: Plan, history: History) -> Checks:
-    """Of any two reads of a group, one saw all that the other did."""
+    """Of any two reads of a group, one has all the values that the other has."""
     return {"long-fork": lambda: long_fork(history)}
 
 

@@ -1,7 +1,7 @@
-"""Seeded bugs of sessions and of the state machine: each breaks one rule, in all replicas alike.
+"""Seeded bugs of sessions and of the state machine: each breaks one rule, in all replicas equally.
 
-Where all replicas are wrong in the same way, the trace of the log is as it should be. These are for the
-checkers of what clients see.
+All replicas are wrong in the same way, so the trace of the log is correct. Only the checkers of clients'
+histories can find these bugs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from ostrakon.workloads.log_bugs import Breakage
 
 
 class _TakesUnknownForNew(Sessions):
-    """Remembers two sessions, and takes the first command of a forgotten one for that of a new one."""
+    """Keeps only two sessions, and treats the first command of a forgotten session as one of a new
+    session."""
 
     def __init__(self, machine: StateMachine) -> None:
         super().__init__(machine, limit=2)
@@ -35,7 +36,7 @@ class _TakesUnknownForNew(Sessions):
 
 
 class _KnowsCommandsByValue(Sessions):
-    """Takes a command for a repeated one if the one before it, of whichever client, asked for the same."""
+    """Treats a command as a retry if the previous command, of any client, had the same operation."""
 
     _last: tuple[Any, Execution] | None = None
 
@@ -48,7 +49,7 @@ class _KnowsCommandsByValue(Sessions):
 
 
 class _AnswersRetriesAnew(Sessions):
-    """Lets a command take effect once, and answers a repeated one with what it would come to now."""
+    """Executes a command once, but answers a retry with the result that it would have now."""
 
     def execute(self, command: Command) -> Execution:
         executed = super().execute(command)
@@ -60,7 +61,7 @@ class _AnswersRetriesAnew(Sessions):
 
 
 class _ForgetsResults(Sessions):
-    """Knows that a command was executed, and not with what result."""
+    """Remembers that a command was executed, but not its result."""
 
     def execute(self, command: Command) -> Execution:
         executed = super().execute(command)
@@ -73,7 +74,7 @@ class _ForgetsResults(Sessions):
 
 
 class _SwapsByAnOldValue(Store):
-    """Compares with what a key held before it was written last."""
+    """Compares with the value of a key before its last write."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,7 +92,7 @@ class _SwapsByAnOldValue(Store):
 
 
 class _SwapsUnseen(Store):
-    """Swaps whatever is there."""
+    """Swaps whatever the current value is."""
 
     def _execute(self, op: Simple) -> Any:
         if isinstance(op, Cas):
@@ -109,7 +110,7 @@ class _IgnoresConditions(Store):
 
 
 class _ChecksAsItGoes(Store):
-    """Does what is asked for key by key, up to the first condition that does not hold."""
+    """Executes a transaction key by key, up to the first condition that does not hold."""
 
     def _transact(self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]) -> list[Any] | None:
         results: list[Any] = []
@@ -121,7 +122,7 @@ class _ChecksAsItGoes(Store):
 
 
 class _ReadsKeysApart(Store):
-    """Reads some keys of a transaction as they were a while ago; now these, now those."""
+    """Reads some keys of a transaction in an older state; which keys, varies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,7 +147,7 @@ class _ReadsKeysApart(Store):
 
 
 class _ForgetsTokens(Store):
-    """Counts the grants of a lock from when it was last given back."""
+    """Counts the grants of a lock since its last release."""
 
     def _release(self, name: str, token: int) -> bool:
         released = super()._release(name, token)
@@ -164,7 +165,7 @@ class _TakesAnyToken(Store):
 
 
 class _AsksItsOwnClock(Store):
-    """Goes by what time it is here and now, and not by what the log says."""
+    """Uses the time of its own machine instead of the time in the log."""
 
     now_s: Callable[[], float] = staticmethod(trio.current_time)
 
@@ -173,7 +174,7 @@ class _AsksItsOwnClock(Store):
 
 
 class _CutsLeasesShort(Store):
-    """Lets the next one have a lock when half of its lease is over."""
+    """Grants a lock to the next client after half of the lease."""
 
     def _acquire(self, name: str, holder: str, lease_ms: int, at_ms: int) -> int | None:
         return super()._acquire(name, holder, lease_ms // 2, at_ms)
@@ -254,7 +255,7 @@ _READ_APART = _machine(
     "keys-read-apart",
     "keys that are read together are read as of different times",
     _ReadsKeysApart,
-    *("long-fork", "transactions", "M3"),  # A replica that began anew knows nothing of those times.
+    *("long-fork", "transactions", "M3"),  # A replica that has restarted does not know those times.
 )
 APPEND_BUGS = _by_name(BANK_BUGS["transaction-by-halves"], _READ_APART)
 LONG_FORK_BUGS = _by_name(_READ_APART)

@@ -1,7 +1,7 @@
 """The workload `membership`: replicas join, get a vote, lose it and leave, while clients use the store.
 
-Three nodes, or all if there are no more, found the cluster; the others stand by and can join it, in their
-order. Who has left does not come back: it would have to begin anew, under another id.
+Three nodes, or all if there are fewer, form the first cluster. The other nodes can join it, in order. A
+replica that has left does not return, because it would need a new id.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from ostrakon.workloads.replicated_store import (
 
 FOUNDERS = 3
 VOTERS_MIN = 3
-"""Fewer than these are not left, where there are more nodes: two could not do without either."""
+"""The smallest number of members: a cluster of two could not lose either of them."""
 CHANGE_EVERY_S = 0.25
 CHANGES = ("add", "promote", "promote", "demote", "remove")
 OR = " or "
 CHANGED = "changed before"
-"""What was done, as far as is known, where nothing can be done any more."""
+"""The value of a `reconfigure` if no change is possible any more."""
 
 
 class MemberClient:
-    """Uses the store as `register` does, and changes who is a member."""
+    """A client that uses the store like `register` and also changes the members."""
 
     def __init__(self, session: Session) -> None:
         self._session, self._register = session, RegisterClient(session)
 
     async def apply(self, op: Op) -> Op:
-        """Carry out an op of `register`, or a `reconfigure`, which is ok with what it did, to which server.
+        """Execute an op of `register`, or a `reconfigure`, which is ok with the change and the server.
 
-        It fails if there is nobody to whom that could be done. Of several changes with "or" between them the
-        first is made that can be; of all of them one always can, until something was changed.
+        It fails if the change is not possible for any server. Of several changes with "or" between them, the
+        first possible one is made.
         """
         if op.f != "reconfigure":
             return await self._register.apply(op)
@@ -68,7 +68,7 @@ class MemberClient:
 def _changed(
     configuration: Configuration, how: str, nodes: Sequence[str]
 ) -> tuple[tuple[Member, ...], int | None] | None:
-    """The members after a change, and whom it is about; None if it makes no sense now."""
+    """The members after a change, and the server that it concerns; None if the change is not possible now."""
     learners = [member.id for member in configuration.members if not member.votes]
     voters, turn = configuration.voters, configuration.version
     is_enough = len(voters) > min(VOTERS_MIN, len(nodes) - 1)
@@ -94,7 +94,7 @@ def _without_vote(configuration: Configuration, id_: int) -> tuple[Member, ...]:
 
 
 def use_and_reconfigure(plan: Plan, rng: random.Random) -> Generator:
-    """Clients do as in `register`; of several, the first does nothing but change the membership."""
+    """The operations of `register`; the first of several clients only changes the members."""
     return read_write_cas(plan, rng, besides=stagger(CHANGE_EVERY_S, _changes(rng), rng=rng))
 
 
@@ -103,7 +103,7 @@ def _changes(rng: random.Random) -> Generator:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """The first client makes a last change, and has all members vote; everyone does as `register` does."""
+    """The first client makes a last change and gives all members a vote; the others do as in `register`."""
     kinds = sorted(set(CHANGES))
     whatever = OR.join(rng.sample(kinds, len(kinds)))
     settle = [repeat(OpRequest("reconfigure", how)) for how in (whatever, "promote all")]
@@ -115,7 +115,7 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 
 def checks(plan: Plan, history: History) -> Checks:
-    """Each key is linearizable, whoever the members are; and they were not always the same."""
+    """Each key is linearizable for all memberships; and the membership did change."""
     return {
         "linearizability": lambda: linearizable(_of_registers(history), "keyed-cas-register"),
         "changes": lambda: _changes_made(history),
@@ -129,7 +129,7 @@ def _changes_made(history: History) -> Verdict:
 
 
 def _of_registers(history: History) -> History:
-    """To registers, changes of the membership are what faults are: somebody else's doing."""
+    """The history without changes of the membership, which are not operations on registers."""
     return History(replace(op, process=NEMESIS) if op.f == "reconfigure" else op for op in history)
 
 

@@ -1,4 +1,4 @@
-"""Seeded bugs of changes of the membership; see `log_bugs` for the rest of the log."""
+"""Seeded bugs of membership changes; `log_bugs` has those of the rest of the log."""
 
 from __future__ import annotations
 

@@ -30,17 +30,17 @@ from ostrakon.workloads.store_groups import groups_of, keys_over
 
 KEYS = ("k0", "k1", "k2")
 VALUES = 5
-"""How many values there are: few, so that a compare-and-swap has a chance."""
+"""The number of values: few, so that a compare-and-swap can succeed."""
 
 
 class RegisterClient:
-    """Reads, writes and compares and swaps."""
+    """A client that reads, writes, and compares and swaps."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def apply(self, op: Op) -> Op:
-        """Carry out a `read`, `write` or `cas`; a `cas` that finds another value than it expects fails."""
+        """Execute a `read`, `write` or `cas`. A `cas` fails if the value is not the expected one."""
         key = op.value[0]
         match op.f:
             case "read":
@@ -66,7 +66,7 @@ def read_write_cas(plan: Plan, rng: random.Random, *, besides: Source = None) ->
 
 
 def keys_of(plan: Plan) -> tuple[str, ...]:
-    """All keys there are; if they are spread over several groups, each of these has some."""
+    """All keys. If there are several groups, each group has some of the keys."""
     groups = groups_of(plan.options)
     return KEYS if groups == 1 else keys_over(groups, len(KEYS))
 
@@ -87,14 +87,14 @@ def _op(keys: Sequence[str], f: str, rng: random.Random) -> OpRequest:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone writes a key, swaps it and reads all keys until it is done."""
+    """Each client writes a key, swaps it and reads all keys, until each op is ok."""
     return until_done(plan, rng, lambda thread: one_of_each(thread, rng, keys_of(plan)))
 
 
 def one_of_each(thread: int, rng: random.Random, keys: Sequence[str] = KEYS) -> list[Source]:
-    """A write, a swap, and reads of each key.
+    """A write, a compare-and-swap, and reads of each key.
 
-    The swap tries what was written first, and then whatever else it may be by then.
+    The swap expects the written value first, and then each other value that the key may have.
     """
     key, written = keys[thread % len(keys)], rng.randrange(VALUES)
 

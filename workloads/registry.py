@@ -1,7 +1,7 @@
-"""The workload `registry`: instances register, and again, by way of several hosts, and look who is there.
+"""The workload `registry`: instances register, register again from other hosts, and read the view.
 
-The first node is the registry. The others are hosts of instances: what is asked of them they ask the
-registry, so that whatever happens to links and hosts happens to registrations.
+The first node is the registry. The other nodes are hosts of instances: they forward requests to the registry,
+so that faults of links and hosts affect registrations.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ from ostrakon.workloads.registry_bugs import REGISTRY_BUGS
 
 PORT = 7200
 CLUSTER_SIZE = 40
-"""How many instances make the cluster complete: so many that registering goes on for most of a trial."""
+"""The size of the complete cluster: large enough that registration takes most of a trial."""
 INSTANCES = 50
-"""How many want to be in it."""
+"""The number of instances that try to register."""
 FINAL_TRIES_MAX = 30
 
 
@@ -69,7 +69,7 @@ async def run_node(site: Site) -> None:
 
 
 async def serve_host(listen: Address, registry: Address) -> None:
-    """Whoever connects here talks to the registry."""
+    """Forward each connection to the registry."""
 
     async def serve_connection(instance: trio.SocketStream) -> None:
         try:
@@ -81,13 +81,13 @@ async def serve_host(listen: Address, registry: Address) -> None:
                 for source, sink in ((instance, line), (line, instance)):
                     nursery.start_soon(_carry, source, sink, nursery.cancel_scope)
         except OSError:
-            pass  # The registry is not to be reached, and so the instance hears nothing.
+            pass  # The registry cannot be reached, so the instance gets no answer.
 
     await trio.serve_tcp(serve_connection, listen.port, host=listen.host)
 
 
 async def _carry(source: trio.SocketStream, sink: trio.SocketStream, both: trio.CancelScope) -> None:
-    """Pass on what comes, until one side is gone; then neither is of use to the other."""
+    """Forward data until one side closes; then close the other side."""
     try:
         async for chunk in source:
             await sink.send_all(chunk)
@@ -97,13 +97,13 @@ async def _carry(source: trio.SocketStream, sink: trio.SocketStream, both: trio.
 
 
 class InstanceClient:
-    """Instances at one host."""
+    """A client for the instances of one host."""
 
     def __init__(self, host: Address) -> None:
         self._host = host
 
     async def apply(self, op: Op) -> Op:
-        """Carry out a `register` of [address, token], which fails if it is denied, or a `view`."""
+        """Execute a `register` of [address, token], which fails if it is denied, or a `view`."""
         match op.f:
             case "register":
                 ip, token = op.value
@@ -126,12 +126,12 @@ class InstanceClient:
         try:
             return await ask_registry(self._host, request)
         except BadFrame:
-            return None  # No answer came.
+            return None  # There was no answer.
 
 
 @asynccontextmanager
 async def connect(site: Site, process: int) -> AsyncIterator[InstanceClient]:
-    """Successive processes are at successive hosts, and at that of the registry in their turn."""
+    """Successive processes use successive hosts; the registry's host is one of them."""
     yield InstanceClient(Address(_host_of(process, site.nodes), PORT))
 
 
@@ -140,7 +140,7 @@ def _host_of(process: int, nodes: Sequence[str]) -> str:
 
 
 def register_and_view(plan: Plan, rng: random.Random) -> Generator:
-    """Instances register in turn, some of them again, some with the address of another; and all look."""
+    """Instances register in turn, some of them twice, some with another's address; all read the view."""
     seed = rng.getrandbits(64)
     ops = numbered(lambda number: _op(number, random.Random(seed + number)))
     return stagger(1 / plan.rate, ops, rng=rng)
@@ -163,7 +163,7 @@ def _ip(instance: int) -> str:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """The first instances register again, everyone one of them, and all look."""
+    """Each client registers one of the first instances again, and all read the view."""
 
     def ops_of(thread: int) -> Generator:
         again = OpRequest("register", [_ip(thread), f"token {thread}"])
@@ -174,10 +174,10 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 
 def check(plan: Plan, history: History, trace: Trace) -> Verdict:
-    """Ids are unique and for ever, whoever has one is counted, and in the end everyone is answered."""
+    """Ids are unique and never change, every instance with an id is counted, and all requests get answers."""
     parts = {
         "registrations": lambda: registrations(history),
-        # An instance is denied for ever what another has, and that is an answer.
+        # An instance is always denied an address that another has; a denial is an answer.
         "termination": lambda: termination(
             history, node_of=lambda process: _host_of(process, plan.names), is_answer=is_answered
         ),
@@ -203,6 +203,6 @@ REGISTRY = Workload(
         "latency": Latency("uniform", 1.0, 10.0),
     },
     leeway=Leeway(ops=(12, 60), latency_ms_max=50.0),
-    # No framing: a connection is for one request, and what befalls it is what TCP makes of that, delay.
+    # No framing: a connection carries one request, so faults of messages can only delay it.
     judges_liveness=False,  # Without the registry there is no progress.
 )

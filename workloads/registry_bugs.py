@@ -1,4 +1,4 @@
-"""Seeded bugs of the registry: each breaks one rule of giving out ids."""
+"""Seeded bugs of the registry: each breaks one rule of the assignment of ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOBODY = Entry(Address("192.0.2.1", 1), "nobody")
 
 
 class _CountsBeforeItWrites(Registry):
-    """Decides while the decision before is still being written, and so on an old book."""
+    """Decides while the previous decision is still being written, and so on an old state."""
 
     async def register(self, request: Register) -> Registration:
         book, answer = self._decide(Address(request.ip, request.port), request)
@@ -26,14 +26,14 @@ class _CountsBeforeItWrites(Registry):
 
 
 class _ForgetsInACrash(Registry):
-    """Keeps its book in memory."""
+    """Keeps its state in memory only."""
 
     async def _write(self, book: RegistryState) -> None:
         pass
 
 
 class _RefusesWhoReturns(Registry):
-    """An address that is in the book is taken, whoever asks."""
+    """Denies every address that is registered, even to the instance that has it."""
 
     def _decide(self, address: Address, request: Register) -> tuple[RegistryState, Registration]:
         book, answer = super()._decide(address, request)
@@ -43,7 +43,7 @@ class _RefusesWhoReturns(Registry):
 
 
 class _Overlooks(Registry):
-    """Does not see some of the entries in its book."""
+    """Does not see some of its entries."""
 
     def _overlooks(self, entry: Entry, request: Register) -> bool:
         raise NotImplementedError

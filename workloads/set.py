@@ -1,4 +1,4 @@
-"""The workload `set`: clients add elements to a set that grows, and read all of it."""
+"""The workload `set`: clients add elements to a growing set and read the whole set."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ READ = repeat(OpRequest("read"))
 
 
 class SetClient:
-    """Adds elements to the list at `key`, and reads them all."""
+    """A client that adds elements to the list at `key` and reads the whole list."""
 
     def __init__(self, session: Session, key: str = KEY) -> None:
         self._session, self._key = session, key
 
     async def apply(self, op: Op) -> Op:
-        """Carry out an `add` of an element or a `read` of them all."""
+        """Execute an `add` of an element or a `read` of all elements."""
         match op.f:
             case "add":
                 done = await self._session.execute(Append(self._key, op.value))
@@ -44,13 +44,13 @@ class SetClient:
 
 
 def add_and_read(plan: Plan, rng: random.Random) -> Generator:
-    """Adds, none of the same element twice, and reads."""
+    """Additions of distinct elements, and reads."""
     adds = numbered(lambda number: OpRequest("add", number))
     return shared_out(plan, rng, looks=READ, ops=mix(adds, READ, rng=rng))
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone adds and reads, so that what was lost is missed."""
+    """Each client adds and reads, so that lost elements are noticed."""
 
     def ops_of(thread: int) -> list[Source]:
         adds = numbered(lambda number: OpRequest("add", f"last {thread}.{number}"))
@@ -60,7 +60,7 @@ def all_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 
 def checks(plan: Plan, history: History) -> Checks:
-    """What is known to be in the set is seen by every read that begins later, once."""
+    """Every read that begins after an addition was acknowledged has that element exactly once."""
     return {"set": lambda: set_full(history, linearizable=True)}
 
 

@@ -1,4 +1,4 @@
-"""Seeded bugs of snapshots and of what is dropped in their favour; see `log_bugs` for the rest of the log."""
+"""Seeded bugs of snapshots and compaction; `log_bugs` has those of the rest of the log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _HandsOverNothing(LogRules):
 
 
 class _SnapshotWithoutSessions(Sessions):
-    """Remembers who has executed what, as long as it lives and sees each slot for itself."""
+    """Keeps sessions in memory only, so that a restart or a snapshot loses them."""
 
     def restore(self, snapshot: bytes) -> None:
         super().restore(snapshot)
@@ -35,7 +35,7 @@ class _SnapshotWithoutSessions(Sessions):
 
 
 class _SnapshotNotSynced:
-    """A disk on which a snapshot is as durable as any other file that was just written."""
+    """A disk that does not sync snapshots."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk

@@ -1,4 +1,4 @@
-"""Groups in workloads over the store: the keys spread over several logs, each judged as a log of its own."""
+"""Groups in workloads over the store: several logs, each with its own keys, each judged separately."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GROUPS_OPTION: Mapping[str, str] = {
 
 
 def groups_of(options: Mapping[str, Any]) -> int:
-    """How many groups a plan's options ask for. Raises: BadPlan."""
+    """The number of groups in a plan's options. Raises: BadPlan."""
     groups = options.get("groups", 1)
     if not isinstance(groups, int) or not 1 <= groups <= GROUPS_MAX:
         raise BadPlan(f"options.groups is {groups!r}, expected a whole number from 1 to {GROUPS_MAX}")

@@ -1,8 +1,8 @@
-"""Scenarios: plans made by hand, in which one thing goes wrong at just the moment when it matters.
+"""Scenarios: plans, written by hand, in which one fault comes at exactly the moment that matters.
 
-What random faults need thousands of trials for, a scenario does at once. Each lies beside this file as a plan
-(`ostrakon replay D1-promise-then-crash`): correct nodes survive it, and nodes with
-one of the bugs that it is for do not.
+A scenario shows in one trial what random faults need thousands of trials for. Each is a plan in a file of
+this folder (`ostrakon replay D1-promise-then-crash`). Correct nodes survive it; nodes with one of its bugs do
+not.
 """
 
 from __future__ import annotations
@@ -104,4 +104,4 @@ _ABOUT = (
 )
 
 SCENARIOS: dict[str, Scenario] = {name: Scenario(name, about, bugs, __name__) for name, about, bugs in _ABOUT}
-"""All of them by name."""
+"""All scenarios, by name."""
