@@ -27,7 +27,13 @@ from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_at_once
 from ostrakon.checkers.transactions.lists import NOBODY, Appended, Lists, execution, gather
-from ostrakon.checkers.transactions.table import FAIL, NotTransactions, Transactions, transactions
+from ostrakon.checkers.transactions.table import (
+    FAIL,
+    NotTransactions,
+    Transactions,
+    transactions,
+    without_unknown_reads,
+)
 from ostrakon.checkers.transactions.version_order import CONFLICTS
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History
@@ -45,7 +51,7 @@ def list_append(
     """Check transactions that append to lists and read lists against a consistency model.
 
     The value of each op is a list of micro-ops, `["append", key, value]` or `["r", key, list]`; null is
-    the empty list. No value may be appended to one key twice.
+    the empty list, and `["r", key]` a read of which it is not known what it found. No value may be appended to one key twice.
 
     Whatever model was asked for, `details` name the strongest models that are `satisfied`, each of which has
     one of the `certificates` (see `ostrakon.checkers.transactions.certificate`), the weakest that are
@@ -81,6 +87,7 @@ def _judged(history: History, model: str, **limits: Any) -> Verdict:
     table = transactions(history)
     if (proven := proven_at_once(table, "list-append", model)) is not None:
         return proven
+    table = without_unknown_reads(table)
     findings = Findings(table)
     try:
         lists = gather(table, findings)

@@ -219,17 +219,19 @@ def execution(table: Transactions, lists: Lists) -> Execution:
     for row, ending in enumerate(status):
         if ending != OK:
             continue
-        seen: set[tuple[int, int]] = set()
+        own: dict[Any, list[Any]] = {}
         for f, key, value in table.micro_ops[row]:
-            if f != "r":
-                continue
             known = lists[canonical(key)]
-            at, read = number[known.key], plain_list(value)
-            source = known.writers.get(read[-1], NOBODY) if read else FIRST
-            if source in (row, NOBODY) or source in table.aborted or (at, source) in seen:
+            if f != "r":
+                own.setdefault(known.key, []).append(canonical(value))
                 continue
-            seen.add((at, source))
-            reads.append(Read(row, at, source))
+            read = plain_list(value)
+            if (mine := own.get(known.key)) and read[-len(mine) :] == mine:
+                # What others had appended before is what was read from others.
+                read = read[: -len(mine)]
+            source = known.writers.get(read[-1], NOBODY) if read else FIRST
+            if source not in (row, NOBODY) and source not in table.aborted:
+                reads.append(Read(row, number[known.key], source))
     observed = {row for known in lists.values() for row in known.owners if row != NOBODY}
     # A read that no agreed order holds shows its writer all the same, so that one took effect, too.
     observed.update(read.source for read in reads)

@@ -167,9 +167,7 @@ def _read(
     current = progress.current
     if key not in current:
         progress.read[key] = value
-    elif current[key] == value:
-        return
-    else:
+    elif current[key] != value:
         why = "a transaction read {} as {}; by what it had done before, it should have been {}"
         findings.add("internal", [row], why, key, value, current[key])
     current[key] = value
@@ -186,10 +184,12 @@ def _conclude(row: int, registers: Registers, progress: _Progress, findings: Fin
             findings.add("future-read", [row], why, value, key)
             continue
         readers = register.readers.setdefault(value, [])
-        if not readers or readers[-1] != row:
+        is_first = not readers or readers[-1] != row
+        if is_first:
             readers.append(row)
-            registers.reads.append(ValueRead(row, place, key, value, False))
-        if key in progress.written and progress.read.get(key, progress) == value:
+        # A version that is read once more counts: at monotonic atomic view it matters what was read before.
+        registers.reads.append(ValueRead(row, place, key, value, False))
+        if is_first and key in progress.written and progress.read.get(key, progress) == value:
             register.updates.append((row, value, progress.written[key]))
 
 

@@ -199,26 +199,23 @@ class _Check:
 
     def _reads(self, name: int) -> Iterator[tuple[Any, Any, bool]]:
         """Key, value and whether the read was of all registers: what was read of others' versions."""
-        own: dict[Any, Any] = {}
+        own: dict[Any, list[Any]] = {}
         for f, key, value in self._micro_ops(self.txns[name].micro_ops):
-            if f == "append":
-                own[key] = [*own.get(key, ()), value]
-            elif f == "w":
-                own[key] = value
-            elif f == "rp":
+            mine = own.get(key, [])
+            if f == "rp":
                 for each in dict.fromkeys((*self.versions, *value)):
                     if each not in own:
                         yield each, value.get(each), True
-            elif key not in own:
+            elif f != "r":
+                own[key] = [*mine, value]
+            elif not mine:
                 yield key, value, False
-            elif self.of_lists:
-                before = len(value) - len(own[key])
-                if value[max(before, 0) :] == own[key]:
-                    yield key, value[:before], False
-                else:
-                    self._reread(name, key)
-            elif value != own[key]:
+            elif self.of_lists and value[-len(mine) :] == mine:
+                yield key, value[: -len(mine)], False
+            elif self.of_lists or value != mine[-1]:
                 self._reread(name, key)
+                if (value[-1:] if self.of_lists else [value])[:1] not in [[each] for each in mine]:
+                    yield key, value, False
 
     def _reread(self, name: int, key: Any) -> None:
         if self.base not in _REREADS:

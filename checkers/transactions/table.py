@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -120,6 +121,17 @@ def _paired(clients: Ints, kind: npt.NDArray[np.int8], process: Ints, processes:
     begins[by_process[answered + 1]] = False
     invoked = clients[begins[clients]]
     return invoked, np.where(kind[invoked] == _INVOKE, end[invoked], invoked)
+
+
+def without_unknown_reads(table: Transactions) -> Transactions:
+    """Leave out reads of which it is not told what they found, `["r", key]`: nothing follows from them."""
+    try:
+        if 2 not in set(map(len, chain.from_iterable(table.micro_ops))):
+            return table
+        known = [[op for op in ops if len(op) != 2 or op[0] != "r"] for ops in table.micro_ops]
+    except (TypeError, KeyError):
+        return table  # What is malformed is explained by whoever reads it.
+    return replace(table, micro_ops=known)
 
 
 def explain_malformed(

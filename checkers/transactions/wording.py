@@ -38,4 +38,6 @@ def word(value: Any) -> str:
 
 def shown(micro_ops: Sequence[Sequence[Any]]) -> str:
     """Micro-ops for people: "append x 1, r y [1, 2]"."""
-    return ", ".join(" ".join(word(part) for part in micro_op) for micro_op in micro_ops)
+    return ", ".join(
+        " ".join("null" if part is None else word(part) for part in micro_op) for micro_op in micro_ops
+    )

@@ -17,7 +17,12 @@ from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_at_once
 from ostrakon.checkers.transactions.registers import Register, Registers, execution, gather
-from ostrakon.checkers.transactions.table import NotTransactions, Transactions, transactions
+from ostrakon.checkers.transactions.table import (
+    NotTransactions,
+    Transactions,
+    transactions,
+    without_unknown_reads,
+)
 from ostrakon.checkers.transactions.version_order import CONFLICTS
 from ostrakon.checkers.transactions.versions import add_known_order, add_process_order, add_realtime_order
 from ostrakon.checkers.transactions.wording import told
@@ -39,8 +44,9 @@ def rw_register(
 ) -> Verdict:
     """Check transactions that write and read registers against a consistency model.
 
-    The value of each op is a list of micro-ops, `["w", key, value]`, `["r", key, value]` or, for a read of
-    all registers that hold anything, `["rp", "true", {key: value, ...}]`. No value may be written to one key
+    The value of each op is a list of micro-ops, `["w", key, value]`, `["r", key, value]`, `["r", key]` for
+    a read of which it is not known what it found, or, for a read of all registers that hold anything,
+    `["rp", "true", {key: value, ...}]`. No value may be written to one key
     twice, and null never. `details` and the limits are as with `list_append`.
 
     A read of a value that nobody wrote is a garbage-read, unless there are `outside_writers`, whose
@@ -77,6 +83,7 @@ def _judged(
     table = transactions(history)
     if not transaction_order and (proven := proven_at_once(table, "rw-register", model)) is not None:
         return proven
+    table = without_unknown_reads(table)
     findings = Findings(table)
     try:
         registers = gather(table, findings)

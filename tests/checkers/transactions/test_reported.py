@@ -189,3 +189,28 @@ def test_a_read_that_fits_no_other_shows_that_its_unanswered_writer_took_effect(
 
     assert verdict.valid == "invalid"
     assert {"G1a", "incompatible-order"} <= {anomaly.name for anomaly in verdict.anomalies}
+
+
+def test_a_read_that_does_not_tell_what_it_found_is_a_read_of_unknown() -> None:
+    written, unknown = [["w", "x", 1], ["r", "y"]], [["r", "x", 1], ["r", "y"]]
+
+    assert rw_register(ops(written, unknown)).valid == "valid"
+    assert rw_register(ops(written, [["r", "y"], ["r", "x", 2]])).anomalies[0].name == "garbage-read"
+    assert rw_register(ops([["w", "x", 1]], [["r", "x"]])).valid == "unknown"
+    assert list_append(ops([["append", "x", 1], ["r", "x"]], [["r", "x", [1]]])).valid == "valid"
+    assert list_append(ops([["append", "x", 1]], [["r", "y"], ["r", "x", []]])).valid == "invalid"
+
+
+def test_a_version_that_is_read_once_more_is_older_than_what_was_read_in_between() -> None:
+    """The second read of x must not miss what the writer of y wrote to it, so 2 is older than 1, and back."""
+    line = "x=1 z=1 | x=2 y=2 | x:1 y:2 x:1 | x:2 z:1 x:2"
+
+    assert rw_register(history(line), "read-committed").valid == "valid"
+    assert rw_register(history(line), "monotonic-atomic-view").valid == "invalid"
+
+
+def test_what_was_appended_before_an_own_append_was_read_from_others() -> None:
+    verdict = list_append(history("x+1 y+1 | x+2 x:[1,2] y:[]"))
+
+    assert verdict.details["violated"] == ["monotonic-atomic-view"]
+    assert verdict.details["undecided"] == []

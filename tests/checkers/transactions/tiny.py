@@ -88,6 +88,8 @@ def draw(rng: random.Random, transactions: int, keys: str = "xyz") -> list[Tiny]
             for key in rng.sample(keys, len(keys))
             if rng.random() < 0.55
         )
+        if reads and rng.random() < 0.2:
+            reads = (*reads, rng.choice(reads))
         begun, done = (moments.index(moment) for moment in spans[at])
         drawn.append(Tiny(reads, tuple(k for k in keys if at in writers[k]), processes[at], begun, done))
     return drawn
