@@ -51,7 +51,8 @@ def list_append(
     """Check transactions that append to lists and read lists against a consistency model.
 
     The value of each op is a list of micro-ops, `["append", key, value]` or `["r", key, list]`; null is
-    the empty list, and `["r", key]` a read of which it is not known what it found. No value may be appended to one key twice.
+    the empty list, and `["r", key]` a read of which it is not known what it found. No value may be appended
+    to one key twice.
 
     Whatever model was asked for, `details` name the strongest models that are `satisfied`, each of which has
     one of the `certificates` (see `ostrakon.checkers.transactions.certificate`), the weakest that are
