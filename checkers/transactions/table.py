@@ -128,7 +128,9 @@ def without_unknown_reads(table: Transactions) -> Transactions:
     try:
         if 2 not in set(map(len, chain.from_iterable(table.micro_ops))):
             return table
-        known = [[op for op in ops if len(op) != 2 or op[0] != "r"] for ops in table.micro_ops]
+        known: list[Sequence[Any]] = [
+            [op for op in ops if len(op) != 2 or op[0] != "r"] for ops in table.micro_ops
+        ]
     except (TypeError, KeyError):
         return table  # What is malformed is explained by whoever reads it.
     return replace(table, micro_ops=known)

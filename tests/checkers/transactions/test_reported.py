@@ -192,9 +192,9 @@ def test_a_read_that_fits_no_other_shows_that_its_unanswered_writer_took_effect(
 
 
 def test_a_read_that_does_not_tell_what_it_found_is_a_read_of_unknown() -> None:
-    written, unknown = [["w", "x", 1], ["r", "y"]], [["r", "x", 1], ["r", "y"]]
+    written: list[list[object]] = [["w", "x", 1], ["r", "y"]]
 
-    assert rw_register(ops(written, unknown)).valid == "valid"
+    assert rw_register(ops(written, [["r", "x", 1], ["r", "y"]])).valid == "valid"
     assert rw_register(ops(written, [["r", "y"], ["r", "x", 2]])).anomalies[0].name == "garbage-read"
     assert rw_register(ops([["w", "x", 1]], [["r", "x"]])).valid == "unknown"
     assert list_append(ops([["append", "x", 1], ["r", "x"]], [["r", "x", [1]]])).valid == "valid"
