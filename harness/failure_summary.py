@@ -10,8 +10,9 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ostrakon.harness.catalogue import UnknownName, find_report, find_workload
+from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.commands.outcome import story
+from ostrakon.harness.messages import make_page
 from ostrakon.harness.plan import BadPlan, Plan, read_plan
 from ostrakon.harness.search.complexity import size_line
 from ostrakon.harness.search.shrunk import Shrunk, keep_shrunk, shrink_trial
@@ -103,7 +104,8 @@ def _shrunk_story(
 ) -> Iterator[str]:
     again = None if record.replay.startswith("ostrakon") else record.replay
     kept, test = keep_shrunk(shrunk, store, workload=workload)
-    find_report("run")(kept.folder)
+    assert kept.folder is not None
+    make_page(kept.folder, workload)
     first, *rest = story(kept)
     yield first
     yield f"  {record.test}, shrunk: the first trial that failed so had {size_line(trial.plan)},"

@@ -159,7 +159,7 @@ class _Session:
         self, node: pytest.Item, ran: Trial, workload: Workload | None, expected: tuple[str, ...]
     ) -> TrialRecord:
         """Keep in full the first run of each test and every surprise; a replay brings back the rest."""
-        from ostrakon.harness.catalogue import find_report
+        from ostrakon.harness.messages import make_page
         from ostrakon.harness.store import RunFolder
         from ostrakon.harness.trial_group import record_of
 
@@ -176,7 +176,7 @@ class _Session:
             RunFolder(ran.folder).thin()
         else:
             self._tests_with_page.add(test)
-            find_report("run")(ran.folder)
+            make_page(ran.folder, workload)
         return record
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

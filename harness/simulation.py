@@ -56,6 +56,7 @@ def simulate(
     *,
     watch: bool = False,
     tap: Callable[[Message], object] | None = None,
+    every_message: Callable[[Message], object] | None = None,
     choice_log: ChoiceLog | None = None,
     branch: Branch | None = None,
 ) -> Recording:
@@ -64,8 +65,9 @@ def simulate(
     With `watch`, the workload's monitor observes the run. When it reports a violation, the world stops as
     soon as every task waits, so that all events of that moment are recorded. The history then ends with an op
     `stopped` of the nemesis. `tap` gets every message between nodes, with its number, when the message
-    arrives or is lost. `choice_log` records or compares all choices. `branch` has moments at which the
-    process may be forked; a trial that is not forked runs as if there were none.
+    arrives or is lost. `every_message` gets these and, without a number, those of clients. `choice_log`
+    records or compares all choices. `branch` has moments at which the process may be forked; a trial that is
+    not forked runs as if there were none.
 
     Raises: any error of the harness itself.
     """
@@ -82,7 +84,8 @@ def simulate(
         )
         for point in workload.points:
             world.sometimes.point(point)
-        world.network.on_message = tap
+        world.network.on_message = tap or every_message
+        world.network.on_unnumbered = every_message
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor))
         world.on_note = recorder.note

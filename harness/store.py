@@ -56,7 +56,7 @@ class RunFolder:
 
     def thin(self) -> None:
         """Delete all but the plan and the results; a replay makes the other files again, byte for byte."""
-        for name in ("history.jsonl", "trace.jsonl"):
+        for name in ("history.jsonl", "trace.jsonl", "messages.jsonl"):
             (self.path / name).unlink(missing_ok=True)
 
     def write_results(self, results: dict[str, Any]) -> None:

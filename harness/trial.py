@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ostrakon.harness.catalogue import find_report
 from ostrakon.harness.explanation import Explanation, FaultSpan, explain, fault_spans
 from ostrakon.harness.generator import GENERATOR_NOTES, ImpossibleGenerator
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.history.fruitless import fruitless
 from ostrakon.harness.history.verdict import as_json, worst
+from ostrakon.harness.messages import make_page
 from ostrakon.harness.plan import Plan, plan_digest
 from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.resolution import resolve
@@ -214,7 +214,7 @@ def run(
     if folder is not None:
         folder.write_results(trial.results())
         if report:
-            find_report("run")(folder.path)
+            make_page(folder.path, resolved.workload)
     return trial
 
 

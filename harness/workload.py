@@ -214,8 +214,11 @@ class Workload:
     """The period after the final phase in which nodes can catch up; None for no such period."""
     framing: Framing | None = None
     """How to split the byte streams between nodes into messages, so that faults can drop, duplicate or
-    reorder
-    single messages. Without it, these faults only delay data, as loss does under TCP."""
+    reorder single messages. Without it, these faults only delay data, as loss does under TCP."""
+    describe: Callable[[bytes], str] | None = None
+    """A message in a few words, for message diagrams: `lambda frame: frame.decode()`. It gets the content of
+    a frame between nodes, and what a client sends or receives at a time; it may raise for bytes that it
+    cannot decode. Without it, diagrams show text as it is, and other bytes in hex."""
     bugs: Mapping[str, SeededBug] = field(default_factory=dict)
     """Seeded bugs by name."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -297,6 +300,8 @@ def _problems(workload: Workload) -> Iterator[str]:
     for part in ("program", "connect", "generator", "check"):
         if not callable(value := getattr(workload, part)):
             yield f"{part} is {value!r}, expected a function"
+    if workload.describe is not None and not callable(workload.describe):
+        yield f"describe is {workload.describe!r}, expected a function from bytes to a string"
     fields = Plan.__struct_fields__
     for name in workload.defaults:
         if name not in fields:

@@ -29,6 +29,9 @@ _REFEREE_STEPS: Final = 200_000
 _CORE_NODES: Final = 20_000
 _CORE_NODES_BESIDE_SAT: Final = 1_000
 _CORE_CONFLICTS: Final = 3_000
+_PARTIAL_OPS_MAX: Final = 4_000
+_PARTIAL_STEPS: Final = 10_000
+"""Steps of the search for the order that is drawn of a history that has none: a few milliseconds."""
 _CONTRADICTION: Final = "the checker contradicts itself; please report this"
 
 
@@ -46,7 +49,9 @@ def linearizable(
 
     A `valid` verdict has been replayed; its details give each object's `linearization`, as positions of
     invocations in the history, up to 10,000 operations in all. An `invalid` one has a minimal core for a
-    witness, that a plain search has confirmed. If the budget is spent first, it is `unknown`.
+    witness, that a plain search has confirmed; its details give how far the operations of that object can be
+    put in order, the `partial_linearization`, and which operation blocks it. If the budget is spent first, it
+    is `unknown`.
 
     Raises: UnsuitableHistory if the history holds operations that the model doesn't know; KeyError if there
     is no model of that name.
@@ -141,6 +146,8 @@ def _invalid(
     each = Budget(nodes=_CORE_NODES, conflicts=_CORE_CONFLICTS)
     if by_sat:  # A part of it may be as hard as the whole, and searches have shown that they do not end.
         each = Budget(nodes=_CORE_NODES_BESIDE_SAT, conflicts=_CORE_CONFLICTS + 2 * decisions.conflicts)
+    if len(rows) <= _PARTIAL_OPS_MAX:
+        details["partial_linearization"] = _partial(parts, part, rows, model)
     core, details["core_is_minimal"] = minimal_core(parts.columns.take(rows), model, here, each)
     refereed = wing_gong_lowe(list(operations(core)), model, max_steps=_REFEREE_STEPS)
     if refereed.linearizable:
@@ -153,6 +160,16 @@ def _invalid(
             return Verdict.unknown(f"{_CONTRADICTION}: two SAT solvers disagree", **details)
         details["referee"] = "a second SAT solver found no order of the core either"
     return Verdict.of([anomaly_of(history, core, model, parts.keys[part], found.why)], **details)
+
+
+def _partial(parts: Parts, part: int, rows: Ints, model: Model) -> dict[str, Any]:
+    """How far the operations of an object can be put in order, as positions of invocations."""
+    tried = wing_gong_lowe(list(operations(parts.columns.take(rows))), model, max_steps=_PARTIAL_STEPS)
+    return {
+        "object": thaw(parts.keys[part]),
+        "order": [op.invoked for op in tried.furthest],
+        "blocked": tried.blocked.invoked if tried.blocked is not None else None,
+    }
 
 
 def _confirmation(refereed: Refereed) -> str:

@@ -20,6 +20,10 @@ class Refereed(NamedTuple):
     order: tuple[Operation, ...]
     """A linearization, if there is one."""
     steps: int
+    furthest: tuple[Operation, ...] = ()
+    """The order that got furthest: it holds every op that returned before `blocked` did."""
+    blocked: Operation | None = None
+    """The op whose return no order got past, as far as was tried; None if there was no such op."""
 
 
 def wing_gong_lowe(ops: Sequence[Operation], model: Model, *, max_steps: int | None = None) -> Refereed:
@@ -34,12 +38,19 @@ def wing_gong_lowe(ops: Sequence[Operation], model: Model, *, max_steps: int | N
     state, done, steps = model.initial, 0, 0
     seen: set[tuple[int, State]] = set()
     taken: list[tuple[int, State]] = []
-    at = after[0]
+    at, reach, furthest = after[0], -1, list[int]()
+
+    def refereed(linearizable: bool | None) -> Refereed:
+        blocked = ops[entries[reach][1]] if reach >= 0 else None
+        return Refereed(linearizable, (), steps, tuple(ops[i] for i in furthest), blocked)
+
     while missing:
         is_return, i = entries[at] if at != -1 else (True, -1)
         if is_return:
+            if at > reach:
+                reach, furthest = at, [entries[one][1] for one, _ in taken]
             if not taken:
-                return Refereed(False, (), steps)
+                return refereed(False)
             at, state = taken.pop()
             i = entries[at][1]
             done ^= 1 << i
@@ -50,7 +61,7 @@ def wing_gong_lowe(ops: Sequence[Operation], model: Model, *, max_steps: int | N
             continue
         steps += 1
         if max_steps is not None and steps > max_steps:
-            return Refereed(None, (), steps)
+            return refereed(None)
         new = model.step(state, ops[i])
         if new is not ILLEGAL and (done | 1 << i, new) not in seen:
             seen.add((done | 1 << i, new))

@@ -55,7 +55,8 @@ def explain(
     """
     import msgspec
 
-    from ostrakon.harness.catalogue import UnknownName, find_report
+    from ostrakon.harness.catalogue import UnknownName
+    from ostrakon.harness.messages import make_page
     from ostrakon.harness.plan import BadPlan, read_plan
     from ostrakon.harness.search.futures import curve
     from ostrakon.harness.search.necessity import parts
@@ -83,7 +84,7 @@ def explain(
         text = msgspec.json.format(msgspec.json.encode(told), indent=2)
         write_whole(plan_or_run / "explanation.json", text + b"\n")
         if (plan_or_run / "results.json").exists():
-            click.echo(f"report: {find_report('run')(plan_or_run)}", err=True)
+            click.echo(f"report: {make_page(plan_or_run)}", err=True)
     if as_json:
         click.echo(msgspec.json.encode(told))
     else:

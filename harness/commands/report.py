@@ -14,9 +14,10 @@ from ostrakon.harness.status import UserError
 def report(run: Path) -> None:
     """Render RUN, a run folder, as a page; or the index of a whole store (default: store)."""
     from ostrakon.harness.catalogue import find_report
+    from ostrakon.harness.messages import make_page
 
     if (run / "plan.json").exists() or (run / "history.jsonl").exists():
-        page = find_report("run")(run)
+        page = make_page(run)
     elif any(run.glob("*/*/plan.json")):
         page = find_report("index")(run)
     else:

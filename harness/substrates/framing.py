@@ -52,6 +52,21 @@ class Lines:
         return _LineSplitter(self.end)
 
 
+def content(framing: Framing | None, frame: bytes) -> bytes:
+    """A frame without what frames it; all of it where the framing is none of these.
+
+    >>> content(LengthPrefixed(2), b"\x00\x02ok")
+    b'ok'
+    """
+    match framing:
+        case LengthPrefixed(width):
+            return frame[width:]
+        case Lines(end):
+            return frame.removesuffix(end)
+        case _:
+            return frame
+
+
 class _LengthSplitter:
     __slots__ = ("_buffer", "_width")
 

@@ -18,13 +18,14 @@ from ostrakon.harness.sim.network.endpoint import (
     refuse_ancillary_data,
 )
 from ostrakon.harness.sim.network.hold import InFlight
-from ostrakon.harness.sim.network.network import Message
+from ostrakon.harness.sim.network.network import UNNUMBERED, Message
 from ostrakon.harness.sim.network.resolver import LOOPBACK, is_loopback
 from ostrakon.harness.substrates.framing import flip
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host, Owner
     from ostrakon.harness.sim.network.link import Link
+    from ostrakon.harness.sim.network.network import Network
 
 SIZE_MAX = 65507
 QUEUE_MAX = 1000
@@ -220,9 +221,9 @@ class DatagramSocket(Endpoint):
         if kernel.choice_log is not None:
             kernel.note_choice("send", *link.name, payload.hex())
         number, fate = network.send_message(link, payload)
-        message = Message(number, *link.name, payload, kernel.now_ns, None) if number is not None else None
-        if fate.copies == 0 and message is not None and network.on_message is not None:
-            network.on_message(message)
+        message = _observed(link, number, payload)
+        if fate.copies == 0 and message is not None:
+            _report(network, message)
         if fate.corrupt_bit is not None:
             payload = flip(payload, fate.corrupt_bit)
         for _ in range(fate.copies):
@@ -284,8 +285,25 @@ def _deliver(link: Link, payload: bytes, route: _Route, message: Message | None)
         link.delivered += 1
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, link.number, len(payload)))
         receiver.put(payload, route.sender)
-    if message is not None and network.on_message is not None:
-        network.on_message(message._replace(received_ns=None if lost else kernel.now_ns))
+    if message is not None:
+        _report(network, message._replace(received_ns=None if lost else kernel.now_ns))
+
+
+def _observed(link: Link, number: int | None, payload: bytes) -> Message | None:
+    """The message that observers are told of; None if nobody observes."""
+    network = link.sender.world.network
+    if network.on_unnumbered is None and (number is None or network.on_message is None):
+        return None
+    if number is None and link.is_loopback:
+        return None
+    now_ns = network.kernel.now_ns
+    return Message(UNNUMBERED if number is None else number, *link.name, payload, now_ns, None)
+
+
+def _report(network: Network, message: Message) -> None:
+    listener = network.on_message if message.number != UNNUMBERED else network.on_unnumbered
+    if listener is not None:
+        listener(message)
 
 
 def _refuse(link: Link, route: _Route) -> None:

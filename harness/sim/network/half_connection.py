@@ -16,7 +16,7 @@ from zlib import crc32
 
 from ostrakon.harness.sim.network.hold import InFlight
 from ostrakon.harness.sim.network.link import Link
-from ostrakon.harness.sim.network.network import Message
+from ostrakon.harness.sim.network.network import UNNUMBERED, Message
 from ostrakon.harness.substrates.framing import Splitter
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class HalfConnection:
         if self._splitter is None:
             link, network = self.link, self._network
             if not link.is_between_nodes:
-                self._launch(data)
+                self._launch_unnumbered(data)
             elif link.disturbed or network.deviations or network.on_message is not None:
                 self._send_message(data)
             else:
@@ -104,7 +104,7 @@ class HalfConnection:
                 if self._first:
                     self._first = False
                     self.link.sent += 1
-                    self._launch(frame)
+                    self._launch_unnumbered(frame)
                 else:
                     self._send_message(frame)
 
@@ -120,6 +120,12 @@ class HalfConnection:
         self.read += count
         if self.source.wants_room:
             self._tell_of_room()
+
+    def _launch_unnumbered(self, data: bytes) -> None:
+        if self._network.on_unnumbered is None or self.link.is_loopback:
+            self._launch(data)
+        else:
+            self._launch(data, self._message(data, UNNUMBERED))
 
     def _send_message(self, data: bytes) -> None:
         network, link = self._network, self.link
@@ -266,8 +272,10 @@ class HalfConnection:
         return Message(number, *self.link.name, data, self._kernel.now_ns, None)
 
     def _report(self, message: Message) -> None:
-        if self._network.on_message is not None:
-            self._network.on_message(message)
+        network = self._network
+        listener = network.on_message if message.number != UNNUMBERED else network.on_unnumbered
+        if listener is not None:
+            listener(message)
 
 
 def _check_sum(segment: Segment) -> int:

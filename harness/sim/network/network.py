@@ -33,12 +33,16 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host, Surroundings
 
 
+UNNUMBERED = -1
+"""The number of a message to or from a client, and of the first message of each framed connection."""
+
+
 class Message(NamedTuple):
     """One message (one segment, without framing) on a link between nodes, as `Network.on_message` is told."""
 
     number: int
     """Counts the messages between nodes in order of sending, from 0; 0 is also the first one's number in
-    `Network.deviations`."""
+    `Network.deviations`. `UNNUMBERED` for those that no deviation can be about."""
     sender: str
     receiver: str
     payload: bytes
@@ -57,6 +61,8 @@ class Network:
         """What happens to single messages between nodes, by their number."""
         self.on_message: Callable[[Message], object] | None = None
         """Told of every message between nodes when it arrives or is lost."""
+        self.on_unnumbered: Callable[[Message], object] | None = None
+        """Told likewise of messages without a number."""
         self.messages = 0
         """How many messages were sent between nodes."""
         self.held_up_until_ns = 0

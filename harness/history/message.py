@@ -1,0 +1,78 @@
+"""Messages as diagrams show them: who sent what to whom, when, and whether it arrived.
+
+`messages.jsonl` of a run folder holds them, one JSON object a line, in the order in which they were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+TEXT_MAX = 200
+"""Characters of a message's text that are kept."""
+_PREVIEW_BYTES = 16
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One message between two machines.
+
+    Message(sender="n1", receiver="n2", sent=1_000_000, received=1_500_000, size=6, text="vote 3")
+    """
+
+    sender: str
+    receiver: str
+    sent: int
+    """Nanoseconds since the trial began."""
+    received: int | None = None
+    """When it arrived, by the same clock; None if it never did."""
+    size: int | None = None
+    """Bytes; None where nobody counted."""
+    text: str = ""
+    """The message in a few words."""
+
+
+def described(payload: bytes, describe: Callable[[bytes], str] | None = None) -> str:
+    """A message in a few words: what `describe` says, else its text or the first of its bytes in hex.
+
+    What `describe` cannot decode, it may raise for; the bytes are shown then.
+    """
+    if describe is not None:
+        try:
+            return str(describe(payload))[:TEXT_MAX]
+        except Exception:
+            # Whatever travels on a connection comes here, and a decoder may meet bytes that are not its own.
+            return preview(payload)
+    return preview(payload)
+
+
+def preview(payload: bytes) -> str:
+    """Bytes for people: as text if they are text, else the first of them in hex.
+
+    >>> preview(b"write 1\\n")
+    'write 1'
+    >>> preview(b"\\x00\\x00\\x00\\x02ok")
+    '00000002 6f6b'
+    """
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        text = ""
+    stripped = text.strip()
+    if stripped and all(char.isprintable() or char in "\r\n\t" for char in stripped):
+        return " ".join(stripped.split())[:TEXT_MAX]
+    more = "…" if len(payload) > _PREVIEW_BYTES else ""
+    return payload[:_PREVIEW_BYTES].hex(" ", -4) + more
+
+
+def write_messages(path: Path, messages: Iterable[Message]) -> None:
+    """Write a `messages.jsonl`. Raises: OSError."""
+    encode = msgspec.json.Encoder().encode
+    ordered = sorted(messages, key=lambda message: message.sent)
+    path.write_bytes(b"".join(encode(message) + b"\n" for message in ordered))
+
+
+def read_messages(path: Path) -> tuple[Message, ...]:
+    """Read a `messages.jsonl`. Raises: OSError; msgspec.DecodeError if a line is no message."""
+    return tuple(msgspec.json.Decoder(Message).decode_lines(path.read_bytes()))
