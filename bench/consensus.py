@@ -109,11 +109,11 @@ def main() -> None:
 
 
 def rules(events: int, repeat: int, name: str, wanted: Iterator[Wanted]) -> None:
-    """P1 to P10 over a long trace."""
+    """P1 to P11 over a long trace."""
     trace = trace_of(wanted, events)
     assert not judge(trace).counts, "a correct trace raised an alarm"
     took = seconds(lambda: judge(trace), repeat)
-    print(f"{took:8.2f} s   P1 to P10 over {events:,} events of {name}   (to reach: {3e-6 * events:g})")
+    print(f"{took:8.2f} s   P1 to P11 over {events:,} events of {name}   (to reach: {3e-6 * events:g})")
 
 
 def guilt(events: int, repeat: int) -> None:

@@ -1,6 +1,6 @@
 """The rules that a run is held to, in one table that every page, message and command reads.
 
-P1 to P10 are about one slot of a consensus protocol, M1 to M13 about a log of slots, its replicas and its
+P1 to P11 are about one slot of a consensus protocol, M1 to M13 about a log of slots, its replicas and its
 clients. A to F are the ways in which a slot can be decided twice or lost, and D1 to D10 the situations that
 the scenarios bring about.
 """
@@ -64,6 +64,8 @@ _TABLE: Final = (
          f"{_PMS}, section 2.2, P2c", f"{_CONSENSUS}.properties:safety"),
     Rule("P10", "A node never prepares a ballot twice: its ballots increase over its whole life.",
          f"{_PMS}, section 2.5", f"{_CONSENSUS}.properties:freshness"),
+    Rule("P11", "A restart loses none of an acceptor's promises and votes.", f"{_PMS}, section 2.5",
+         f"{_CONSENSUS}.properties:memory"),
     Rule("M1", "All replicas execute the same log.", f"{_PMS}, section 3", f"{_REPLICATION}:prefix"),
     Rule("M2", "A replica executes slots in order and leaves none out.", f"{_PMS}, section 3",
          f"{_REPLICATION}:no_holes"),

@@ -123,13 +123,13 @@ def _bugs() -> Iterator[SeededBug]:
         "promise-not-persisted",
         "a restarted acceptor remembers what it accepted but not what it promised",
         _PromiseNotPersisted(),
-        convicted_by=("P7", "P10"),
+        convicted_by=("P11", "P7", "P10"),
     )
     yield SeededBug(
         "reply-before-fsync",
         "replies leave before the state they rest on is on disk",
         _ReplyBeforeFsync(),
-        convicted_by=("P7", "P8", "P10"),
+        convicted_by=("P11", "P7", "P8", "P10"),
     )
     yield SeededBug(
         "ignore-reported-value",
@@ -183,7 +183,7 @@ def _bugs() -> Iterator[SeededBug]:
         "accepted-not-persisted",
         "a restarted acceptor remembers what it promised but not what it accepted",
         _AcceptedNotPersisted(),
-        convicted_by=("P8",),
+        convicted_by=("P11", "P8"),
     )
     yield SeededBug(
         "promise-omits-accepted",

@@ -183,7 +183,7 @@ def read_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 
 def check(plan: Plan, history: History, trace: Trace) -> Verdict:
-    """Agreement, validity and integrity for clients, P1 to P10 for instances, and termination."""
+    """Agreement, validity and integrity for clients, P1 to P11 for instances, and termination."""
 
     def node_of(process: int) -> str:
         return asked_by(process, plan.names)

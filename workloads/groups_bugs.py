@@ -62,13 +62,13 @@ def _bugs() -> Iterator[SeededBug]:
         "sync-awaited-by-one-group",
         "of the groups that are to share a sync, only the first waits for it; the others reply at once",
         Breakage(journal=_WaitsForOneGroup),
-        *("P7", "P8", "P10", "M5"),
+        *("P11", "P7", "P8", "P10", "M5"),
     )
     yield _bug(
         "journal-cut-by-one-group",
         "the shared journal is begun anew as soon as one group has what is in it in a log of its own",
         Breakage(journal=_CutByOneGroup),
-        *("P7", "P8", "P10", "M5"),
+        *("P11", "P7", "P8", "P10", "M5"),
     )
 
 

@@ -191,19 +191,19 @@ def _bugs() -> Iterator[SeededBug]:
         "promise-not-persisted",
         "a restarted replica remembers its votes but not what it promised",
         Breakage(_PromiseNotPersisted()),
-        convicted_by=("P7", "P10"),
+        convicted_by=("P11", "P7", "P10"),
     )
     yield SeededBug(
         "vote-not-persisted",
         "a restarted replica remembers what it promised but not its votes",
         Breakage(_VoteNotPersisted()),
-        convicted_by=("P8",),
+        convicted_by=("P11", "P8"),
     )
     yield SeededBug(
         "reply-before-fsync",
         "messages leave before the state they rest on is on disk",
         Breakage(_ReplyBeforeFsync()),
-        convicted_by=("P7", "P8", "P10"),
+        convicted_by=("P11", "P7", "P8", "P10"),
     )
     yield SeededBug(
         "ignores-reported-votes",
@@ -215,7 +215,7 @@ def _bugs() -> Iterator[SeededBug]:
         "renames-before-sync",
         "a file takes another's place before its contents are durable",
         Breakage(disk=_renaming_before_sync),
-        convicted_by=("node crashed", "P7", "P8", "P10"),
+        convicted_by=("node crashed", "P11", "P7", "P8", "P10"),
     )
     yield SeededBug(
         "executes-retries-again",

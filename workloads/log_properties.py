@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ostrakon.checkers.consensus import RULES, with_blame
+from ostrakon.checkers.consensus import with_blame
 from ostrakon.checkers.consensus.properties import judge
 from ostrakon.checkers.replication import replication
 from ostrakon.checkers.verdict import Verdict
@@ -14,13 +14,13 @@ from ostrakon.harness.history import History, Trace
 def log_properties(
     history: History, trace: Trace, *, among: Collection[str] | None = None
 ) -> dict[str, Verdict]:
-    """P1 to P10 and M8 in each slot, with blame; M1 to M5, M11 and M13 of the log: verdicts by property.
+    """P1 to P11 and M8 in each slot, with blame; M1 to M5, M11 and M13 of the log: verdicts by property.
 
     After the last operation, the trace must continue without faults until replicas can have caught up, unless
     it was stopped early. `among` has the nodes without faults at the end; None for all nodes.
     """
     findings = judge(trace)
-    verdicts = {name: findings.verdict(name) for name in RULES}
+    verdicts = findings.verdicts()
     required: tuple[str, ...] = ("M1", "M2", "M3", "M4", "M11")
     was_stopped = any(op.f == "stopped" for op in history.nemesis)
     if was_stopped:

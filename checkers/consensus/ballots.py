@@ -40,7 +40,7 @@ def one_value_per_ballot(seen: Seen, event: Event, slot: Slot, key: Key) -> Anom
     return Anomaly(
         "ballot reuse",
         f"{event.node} proposed {value_text(earlier.value)} at ballot {ballot_text(event.ballot)} and, "
-        f"at the same ballot{restart_text(earlier, event)}, {value_text(event.value)}",
+        f"at the same ballot{restart_text(seen.restarts_since(earlier, event))}, {value_text(event.value)}",
         (earlier, event),
     )
 
@@ -54,11 +54,14 @@ def ballots_fresh(seen: Seen, event: Event) -> Anomaly | None:
     if highest is None:
         return None
     before, now = highest.ballot or ballot_of(highest), event.ballot or ballot_of(event)
-    if now > before or (now == before and highest.incarnation == event.incarnation):
+    if now > before:
+        return None
+    restarts = seen.restarts_since(highest, event)
+    if now == before and restarts == 0:
         return None
     return Anomaly(
         "stale ballot",
-        f"{event.node} prepared ballot {ballot_text(now)}{restart_text(highest, event)}, "
+        f"{event.node} prepared ballot {ballot_text(now)}{restart_text(restarts)}, "
         f"though it had prepared {ballot_text(before)} before: each must be higher than the last",
         (highest, event),
     )

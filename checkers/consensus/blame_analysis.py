@@ -106,7 +106,8 @@ class BlameAnalysis:
             return findings.unproposed_vote(rival)
         twin = next((p.sent for p in self._at(rival.ballot) if p is not rival and p.sent is not None), None)
         if twin is not None:
-            return findings.ballot_reused(*sorted((twin, rival.sent), key=self._when))
+            earlier, later = sorted((twin, rival.sent), key=self._when)
+            return findings.ballot_reused(earlier, later, self._restarts_between(earlier, later))
         promises = [p for p in self._seen.promises(rival.ballot) if self._is_before(p, rival.sent)]
         allowing = support(self._seen, promises, self._number, rival.key)
         if allowing is None:
@@ -137,7 +138,9 @@ class BlameAnalysis:
         cast = (p.votes.get(promise.node) for p in self._slot.proposals.values() if p.ballot < chosen.ballot)
         between = (e for e in cast if e and self._is_before(vote, e) and self._is_before(e, promise))
         lower = min(between, key=self._when, default=None)
-        return findings.vote_overtaken(vote, lower) if lower is not None else None
+        if lower is None:
+            return None
+        return findings.vote_overtaken(vote, lower, self._restarts_between(vote, lower))
 
     def _hasty(self, believing: Iterable[Event]) -> BlameFinding | None:
         """Two values were learned, or executed, though at most one is chosen: someone was too quick."""

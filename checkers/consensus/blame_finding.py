@@ -81,16 +81,16 @@ def broken_promise(promise: Event, vote: Event, voted_at: str, restarts: Sequenc
         fate = "after which it still knew of its promise"
     else:
         fate = "in which its promise was lost or lowered"
-    return _acceptor("B", "P7", why, fate, promise, vote)
+    return _acceptor("B", "P7", why, fate, promise, vote, restarts)
 
 
-def vote_overtaken(vote: Event, lower: Event) -> BlameFinding:
-    """B: the acceptor voted below its own vote, and so lost the higher one."""
+def vote_overtaken(vote: Event, lower: Event, restarts: Sequence[Event]) -> BlameFinding:
+    """B: the acceptor voted below its own vote, and so lost the higher one; `restarts` came in between."""
     why = (
         f"{vote.node} voted at ballot {ballot_text(vote.ballot)} and then at the lower "
         f"{ballot_text(lower.ballot)}, which took the place of the first"
     )
-    return _acceptor("B", "P7", why, "in which what it had accepted was lost", vote, lower)
+    return _acceptor("B", "P7", why, "in which what it had accepted was lost", vote, lower, restarts)
 
 
 def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[Event]) -> BlameFinding:
@@ -106,7 +106,7 @@ def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[
         fate = "after which it still knew of its vote"
     else:
         fate = "in which its vote was lost"
-    return _acceptor("C", "P8", why, fate, vote, promise)
+    return _acceptor("C", "P8", why, fate, vote, promise, restarts)
 
 
 def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]) -> BlameFinding:
@@ -118,10 +118,10 @@ def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]
     return BlameFinding("D", "P9", "proposer", (proposed.node,), why, (proposed, *reporting))
 
 
-def ballot_reused(earlier: Event, later: Event) -> BlameFinding:
-    """E: one ballot, two values."""
+def ballot_reused(earlier: Event, later: Event, restarts: Sequence[Event]) -> BlameFinding:
+    """E: one ballot, two values; `restarts` are those of the proposer in between, if it is only one."""
     ballot, one, two = ballot_text(earlier.ballot), value_text(earlier.value), value_text(later.value)
-    restarted = earlier.node == later.node and earlier.incarnation != later.incarnation
+    restarted = earlier.node == later.node and _is_another_life(earlier, later, restarts)
     if earlier.node != later.node:
         why = f"{earlier.node} and {later.node} both used ballot {ballot}, for {one} and for {two}"
     else:
@@ -145,11 +145,21 @@ def _holds(restart: Event, chosen: Proposal, slot: int) -> bool:
     return Recovered.by(restart).holds(slot, chosen.ballot, chosen.key)
 
 
-def _acceptor(kind: Kind, rule: str, why: str, fate: str, bound: Event, broke: Event) -> BlameFinding:
+def _acceptor(
+    kind: Kind, rule: str, why: str, fate: str, bound: Event, broke: Event, restarts: Sequence[Event]
+) -> BlameFinding:
     """An acceptor that did not go by what it had said; `fate` tells what a restart had to do with it."""
-    restarted = bound.incarnation != broke.incarnation
+    restarted = _is_another_life(bound, broke, restarts)
     between = f"a restart lay between, {fate}" if restarted else "no restart lay between"
     return BlameFinding(kind, rule, "acceptor", (broke.node,), f"{why}; {between}", (bound, broke), restarted)
+
+
+def _is_another_life(earlier: Event, later: Event, restarts: Sequence[Event]) -> bool:
+    """Whether a node was restarted between two of its events.
+
+    A node that has lost its disk may have two lives with the same incarnation number.
+    """
+    return bool(restarts) or earlier.incarnation != later.incarnation
 
 
 def _proposal(proposed: Event) -> str:

@@ -9,7 +9,6 @@ from ostrakon.checkers.consensus.agreement import agreement
 from ostrakon.checkers.consensus.blame import with_blame
 from ostrakon.checkers.consensus.integrity import integrity
 from ostrakon.checkers.consensus.properties import Findings, invited, judge
-from ostrakon.checkers.consensus.rules import RULES
 from ostrakon.checkers.consensus.validity import validity
 from ostrakon.checkers.run.evidence import evidence
 from ostrakon.checkers.run.stats import stats
@@ -20,7 +19,7 @@ from ostrakon.harness.history import History, Trace
 def consensus(
     history: History, trace: Trace, *, ask: str = "propose", effects: Iterable[Mapping[str, Any]] = ()
 ) -> Verdict:
-    """Agreement, validity and integrity of the history, P1 to P10 and M8 of the trace, stats and evidence.
+    """Agreement, validity and integrity of the history, P1 to P11 and M8 of the trace, stats and evidence.
 
     Each is a part of the verdict, and the worst of them wins; of two that are equally bad, the one that
     clients could notice. An anomaly that is disagreement carries `blame` in its details where the trace
@@ -48,4 +47,4 @@ def _properties(history: History, trace: Trace, ask: str) -> dict[str, Verdict]:
         return Verdict.passed()
 
     outcome = guarded("properties", run)
-    return {name: findings[0].verdict(name) for name in RULES} if findings else {"properties": outcome}
+    return findings[0].verdicts() if findings else {"properties": outcome}

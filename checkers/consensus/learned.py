@@ -48,22 +48,22 @@ def learned_was_chosen(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomal
 
 def learned_is_stable(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P5: what a node has learned in a slot stays so over all its lives."""
-    return _changed(slot.known, event, key)
+    return _changed(seen, slot.known, event, key)
 
 
 def applied_is_stable(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P5: what a node has applied in a slot stays so over all its lives."""
-    return _changed(slot.applied, event, key)
+    return _changed(seen, slot.applied, event, key)
 
 
-def _changed(known: Mapping[str, Event], event: Event, key: Key) -> Anomaly | None:
+def _changed(seen: Seen, known: Mapping[str, Event], event: Event, key: Key) -> Anomaly | None:
     earlier = known.get(event.node)
     if earlier is None or canonical(earlier.value) == key:
         return None
     return Anomaly(
         "decision changed",
         f"{event.node} {event.event} {value_text(earlier.value)} in slot {event.slot or 0} and, "
-        f"later{restart_text(earlier, event)}, {value_text(event.value)}",
+        f"later{restart_text(seen.restarts_since(earlier, event))}, {value_text(event.value)}",
         (earlier, event),
         details={"slot": event.slot or 0},
     )

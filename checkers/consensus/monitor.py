@@ -10,7 +10,7 @@ from ostrakon.harness.history import Event, Op
 
 
 class ConsensusMonitor:
-    """Tells the first violation of agreement, of P1 to P10 or of M8, at the op or event that commits it.
+    """Tells the first violation of agreement, of P1 to P11 or of M8, at the op or event that commits it.
 
     `ask` is the f of the operations by which clients propose values; an answer is the value of an `ok` op
     whose f is one of `fs`.

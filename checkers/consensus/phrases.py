@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ostrakon.harness.history import Event
-
 
 def ballot_text(ballot: tuple[int, int] | None) -> str:
     """Round and server id: `3.2`."""
@@ -20,9 +18,8 @@ def names_text(nodes: Iterable[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def restart_text(earlier: Event, later: Event) -> str:
-    """Whether a node was restarted between two of its events, as part of a sentence."""
-    lives = later.incarnation - earlier.incarnation
-    if earlier.node != later.node or lives <= 0:
+def restart_text(restarts: int) -> str:
+    """How often a node was restarted between two of its events, as part of a sentence."""
+    if restarts <= 0:
         return ""
-    return " after a restart" if lives == 1 else f" after {lives} restarts"
+    return " after a restart" if restarts == 1 else f" after {restarts} restarts"

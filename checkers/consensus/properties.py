@@ -1,4 +1,4 @@
-"""The properties P1 to P10 of a trace, each as a checker of its own, and all of them in one pass."""
+"""The properties P1 to P11 of a trace, each as a checker of its own, and all of them in one pass."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ class Findings:
             judged=judged,
             violations=self.counts[property],
         )
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """What is to be said of each property; P11 is left out of a trace without restarts."""
+        return {name: self.verdict(name) for name in RULES if name != "P11" or "restart" in self.kinds}
 
 
 _NEEDS_QUORUMS = frozenset({"P2", "P4", "P9"})
@@ -138,6 +142,11 @@ def safety(trace: Trace) -> Verdict:
 def freshness(trace: Trace) -> Verdict:
     """P10: the ballots that a node prepares increase over its whole life."""
     return judge(trace, only=["P2", "P3", "P10"]).verdict("P10")
+
+
+def memory(trace: Trace) -> Verdict:
+    """P11: a restart loses neither promises nor votes."""
+    return judge(trace, only=["P2", "P3", "P7", "P11"]).verdict("P11")
 
 
 def membership(trace: Trace) -> Verdict:

@@ -1,7 +1,7 @@
 """The rules of Paxos that a trace is held to, each under the name of its property.
 
 Each rule judges one event in the light of all events before it, so the same rules serve a finished trace
-and one that is still growing. P2 and P3 are agreement itself. P6 to P10 and M8 are what makes agreement
+and one that is still growing. P2 and P3 are agreement itself. P6 to P11 and M8 are what makes agreement
 inductive: they are broken long before two values are chosen, and mostly without that ever happening.
 """
 
@@ -20,7 +20,12 @@ from ostrakon.checkers.consensus.learned import (
 )
 from ostrakon.checkers.consensus.membership import members_agreed
 from ostrakon.checkers.consensus.origin import learned_has_origin, proposal_has_origin, vote_has_origin
-from ostrakon.checkers.consensus.promises import promise_allowed, promise_truthful, vote_allowed
+from ostrakon.checkers.consensus.promises import (
+    promise_allowed,
+    promise_truthful,
+    restart_remembers,
+    vote_allowed,
+)
 from ostrakon.checkers.consensus.proposals import proposal_safe
 from ostrakon.checkers.consensus.seen import Seen, Slot
 from ostrakon.checkers.value import Key
@@ -30,7 +35,7 @@ from ostrakon.harness.history import Event
 HARM = frozenset({"P2", "P3"})
 """The properties whose violation is disagreement."""
 
-LATENT = frozenset({"P6", "P7", "P8", "P9", "P10", "M8"})
+LATENT = frozenset({"P6", "P7", "P8", "P9", "P10", "P11", "M8"})
 """The properties whose violation is latent as long as there is no disagreement."""
 
 Judge = Callable[[Seen, Event], Anomaly | None]
@@ -70,6 +75,7 @@ RULES: dict[str, Judges] = {
     "P8": Judges({}, {"promise_sent": promise_truthful}),
     "P9": Judges({"propose_sent": proposal_safe}),
     "P10": Judges({}, {"prepare_sent": ballots_fresh}),
+    "P11": Judges({}, {"restart": restart_remembers}),
     "M8": Judges({}, {"config_active": members_agreed}),
 }
 """Every rule by the name of its property; `ostrakon.checkers.rules` says what each one means."""

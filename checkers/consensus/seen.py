@@ -172,6 +172,17 @@ class Seen:
         """A node began to count quorums over these members."""
         self.membership.add(event)
 
+    def restarts_since(self, earlier: Event, now: Event) -> int:
+        """How often a node was restarted between one of its events and the present one; 0 if they are of two
+        nodes.
+
+        Counted by the `restart` events, too: a node that loses its disk may use an incarnation number twice.
+        """
+        if earlier.node != now.node:
+            return 0
+        counted = sum(is_later(each, earlier) for each in self.restarts.get(now.node, ()))
+        return max(counted, now.incarnation - earlier.incarnation)
+
     def add_restart(self, event: Event) -> None:
         """A node began another life."""
         self.restarts.setdefault(event.node, []).append(event)
@@ -262,6 +273,16 @@ class Seen:
         if acceptor is None:
             acceptor = self.acceptors[event.node] = Acceptor(event.node)
         return acceptor
+
+
+def is_later(restart: Event, event: Event) -> bool:
+    """Whether a restart of a node came after another event of that node.
+
+    Numbers begin anew with each life, so of two events at the same time that of the same life is known.
+    """
+    return restart.time > event.time or (
+        restart.time == event.time and restart.incarnation > event.incarnation
+    )
 
 
 class IncompleteEvent(ValueError):

@@ -1,6 +1,6 @@
 """Do replicas of a log execute one log, in order, once, and lose nothing? M1 to M13 of what they report.
 
-`replication` judges a whole trial; each property is a function of its own beside. P1 to P10 and M8, which
+`replication` judges a whole trial; each property is a function of its own beside. P1 to P11 and M8, which
 hold of each slot, are in `ostrakon.checkers.consensus`.
 """
 

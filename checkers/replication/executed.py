@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ostrakon.checkers.replication.life import Life, detail_of, life_of, told, untested, verdict_of
+from ostrakon.checkers.replication.life import Life, Lives, detail_of, told, untested, verdict_of
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Event, Trace
@@ -20,24 +20,32 @@ def exactly_once(trace: Trace) -> Verdict:
     those that were recognised as repeated and answered; both may be missing. That all replicas execute a
     command in the same slot is M3.
     """
-    events = [event for event in told(trace, "applied") if detail_of(event, "executed") is not None]
-    if not events:
+    events = [
+        event
+        for event in told(trace, "applied", "restart")
+        if event.event == "restart" or detail_of(event, "executed") is not None
+    ]
+    if all(event.event == "restart" for event in events):
         return untested("M4", "applied that tells what it executed")
     repeated = sum(len(detail_of(event, "repeated") or ()) for event in events)
     return verdict_of(_wrong(events), repeated=repeated)
 
 
 def _wrong(events: list[Event]) -> Iterator[Anomaly]:
+    lives = Lives()
     done: dict[tuple[Life, Key], Event] = {}
     first: dict[Key, _Result] = {}
     for event in events:
-        yield from _twice(event, done)
+        life = lives.of(event)
+        if event.event == "restart":
+            continue
+        yield from _twice(event, life, done)
         yield from _answered_anew(event, first)
 
 
-def _twice(event: Event, done: dict[tuple[Life, Key], Event]) -> Iterator[Anomaly]:
+def _twice(event: Event, life: Life, done: dict[tuple[Life, Key], Event]) -> Iterator[Anomaly]:
     for command in detail_of(event, "executed"):
-        key = life_of(event), canonical(command)
+        key = life, canonical(command)
         earlier = done.get(key)
         done.setdefault(key, event)
         if earlier is not None:

@@ -31,7 +31,7 @@ def replication(
     among: Collection[str] | None = None,
     required: Iterable[str] = ("M1", "M2"),
 ) -> dict[str, Verdict]:
-    """M1 to M7, M9, M10, M11 and M13, by property, for `Verdict.compose`; M8 is among P1 to P10's.
+    """M1 to M7, M9, M10, M11 and M13, by property, for `Verdict.compose`; M8 is among P1 to P11's.
 
     `model` is what clients' ops must be linearizable to (M6); `reads` are the ops that only look (M13);
     `settled` says that the trial went on without faults for long enough for replicas to converge (M11), or

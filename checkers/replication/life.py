@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
@@ -10,16 +11,26 @@ from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Event, Trace
 from ostrakon.harness.history.trace import in_order
 
-Life = tuple[str, int]
-"""A node and its incarnation."""
+Life = tuple[str, int, int]
+"""A node, its incarnation, and how often a `restart` of it had been told."""
 
 MOST_TOLD = 8
 """How many violations of one property are told."""
 
 
-def life_of(event: Event) -> Life:
-    """Whose life an event is part of."""
-    return event.node, event.incarnation
+class Lives:
+    """Which life each event of a trace is part of.
+
+    Restarts are counted as well, because a node that has lost its disk may use an incarnation number twice.
+    """
+
+    def __init__(self) -> None:
+        self._restarts: Counter[str] = Counter()
+
+    def of(self, event: Event) -> Life:
+        """The life of the next event; a `restart` is part of the life that it begins."""
+        self._restarts[event.node] += event.event == "restart"
+        return event.node, event.incarnation, self._restarts[event.node]
 
 
 def told(trace: Trace, *kinds: str) -> list[Event]:

@@ -7,7 +7,7 @@ from ostrakon.harness.history import Event, Op
 
 
 class LogMonitor:
-    """Tells the first violation of P1 to P10 or of M8, in any slot, at the event that commits it.
+    """Tells the first violation of P1 to P11 or of M8, in any slot, at the event that commits it.
 
     What clients are told is left to the checkers, which look at it as a whole.
 

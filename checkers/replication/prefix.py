@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ostrakon.checkers.consensus.phrases import restart_text
-from ostrakon.checkers.replication.life import Life, detail_of, life_of, told, untested, verdict_of
+from ostrakon.checkers.replication.life import Life, Lives, detail_of, told, untested, verdict_of
 from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Event, Trace
@@ -16,20 +16,27 @@ def prefix(trace: Trace) -> Verdict:
 
     With M2 that makes the shorter of two logs a prefix of the other. Judges `applied` by slot and value.
     """
-    applied = told(trace, "applied")
-    return verdict_of(_forks(applied), applied=len(applied)) if applied else untested("M1", "applied")
+    events = told(trace, "applied", "restart")
+    applied = sum(event.event == "applied" for event in events)
+    return verdict_of(_forks(events), applied=applied) if applied else untested("M1", "applied")
 
 
-def _forks(applied: list[Event]) -> Iterator[Anomaly]:
-    first: dict[int, tuple[Key, Event]] = {}
-    for event in applied:
+def _forks(events: list[Event]) -> Iterator[Anomaly]:
+    lives = Lives()
+    first: dict[int, tuple[Key, Event, Life]] = {}
+    for event in events:
+        life = lives.of(event)
+        if event.event == "restart":
+            continue
         slot, key = event.slot or 0, canonical(event.value)
-        known, earlier = first.setdefault(slot, (key, event))
+        known, earlier, its_life = first.setdefault(slot, (key, event, life))
         if known != key:
+            restarts = max(now - then for now, then in zip(life[1:], its_life[1:], strict=True))
+            restarts = restarts if event.node == earlier.node else 0
             yield Anomaly(
                 "logs diverge",
                 f"in slot {slot}, {earlier.node} executed {value_text(earlier.value)} and "
-                f"{event.node}{restart_text(earlier, event)} {value_text(event.value)}",
+                f"{event.node}{restart_text(restarts)} {value_text(event.value)}",
                 (earlier, event),
                 property="M1",
                 details={"slot": slot},
@@ -49,10 +56,11 @@ def no_holes(trace: Trace, *, first: int = 1) -> Verdict:
 
 
 def _holes(events: list[Event], first: int) -> Iterator[Anomaly]:
+    lives = Lives()
     last: dict[Life, Event] = {}
     due: dict[Life, int] = {}
     for event in events:
-        life, slot = life_of(event), event.slot or 0
+        life, slot = lives.of(event), event.slot or 0
         before = last.get(life)
         match event.event:
             case "restart":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import blake2b
 
-from ostrakon.checkers.replication.life import Life, detail_of, life_of, told, untested, verdict_of
+from ostrakon.checkers.replication.life import Life, Lives, detail_of, told, untested, verdict_of
 from ostrakon.checkers.value import canonical
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Event, Trace
@@ -27,12 +27,13 @@ _Log = bytes
 
 
 def _strays(events: list[Event]) -> Iterator[Anomaly]:
+    lives = Lives()
     logs: dict[Life, _Log] = {}
     reached: dict[int, _Log] = {}
     """By slot, the first log that got there, for those who come to it by a snapshot."""
     first: dict[_Log, Event] = {}
     for event in events:
-        life, slot = life_of(event), event.slot or 0
+        life, slot = lives.of(event), event.slot or 0
         match event.event:
             case "restart":
                 upto = detail_of(event, "applied_upto")

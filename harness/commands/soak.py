@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ostrakon.harness.commands.assignment import parse_options
 from ostrakon.harness.commands.completion import complete_workload
 from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:
     from ostrakon.harness.search.campaign import Campaign
     from ostrakon.harness.search.soak import Limits, Progress
+    from ostrakon.harness.search.swarm import Swarm
     from ostrakon.harness.workload import Workload
 
 
@@ -48,6 +50,13 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 @click.option("--nemesis", metavar="A,B", help="Kinds of fault to choose from; drawn from all if not given.")
 @click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
 @click.option(
+    "--option",
+    "options",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Something that only these workloads know, alike in all plans.",
+)
+@click.option(
     "--substrate",
     type=click.Choice(["model", "sim"]),
     help="Where trials run; `model` is the bare core, and faster. sim if not given.",
@@ -65,6 +74,7 @@ def soak(
     nodes: int | None,
     nemesis: str | None,
     bug: str | None,
+    options: tuple[str, ...],
     substrate: Any,
     store: Path,
     resume: bool,
@@ -85,11 +95,11 @@ def soak(
     if cluster is not None and workers is not None:
         raise UserError("--workers are processes here, and --cluster has workers elsewhere: name one of them")
     limits = Limits(seconds, float("inf") if trials is None else trials)
-    drawn = _Drawn(workloads, seed, nodes, nemesis, bug, substrate)
+    drawn = _Drawn(workloads, seed, nodes, nemesis, bug, parse_options(options) or None, substrate)
     if resume and any(given is not None for given in drawn):
         raise UserError(
             "--resume goes on with a campaign as it was begun: "
-            "leave out WORKLOAD, --seed, --nodes, --nemesis, --bug and --substrate"
+            "leave out WORKLOAD, --seed, --nodes, --nemesis, --bug, --option and --substrate"
         )
     try:
         if resume:
@@ -115,29 +125,59 @@ class _Drawn(NamedTuple):
     nodes: int | None
     nemesis: str | None
     bug: str | None
+    options: Mapping[str, Any] | None
     substrate: Any
 
 
 def _begin(store: Path, drawn: _Drawn) -> Campaign:
-    from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
+    from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload, require_options
     from ostrakon.harness.faults import UnknownFault
     from ostrakon.harness.search.campaign import Campaign, fresh_path
     from ostrakon.harness.search.swarm import Swarm
 
-    workloads, seed, nodes, nemesis, bug, substrate = drawn
+    workloads, seed, nodes, nemesis, bug, options, substrate = drawn
     try:
         names = _workloads(workloads or "decree", substrate or "sim")
         if bug is not None:
             if len(names) > 1:
                 raise UserError(f"--bug {bug} belongs to one workload: name that one alone")
             find_bug(find_workload(names[0]), bug)
+        for each in map(find_workload, names):
+            require_options(each, options or {})
         kinds = _kinds(nemesis, [find_workload(name) for name in names])
     except (UnknownName, UnknownFault) as error:
         raise UserError(str(error)) from None
     short = [find_workload(name).name for name in names]
-    swarm = Swarm(workload=",".join(names), substrate=substrate or "sim", bug=bug, nodes=nodes, kinds=kinds)
+    swarm = Swarm(
+        workload=",".join(names),
+        substrate=substrate or "sim",
+        bug=bug,
+        nodes=nodes,
+        kinds=kinds,
+        options=options or {},
+    )
+    _require_values(swarm)
     name = "all" if workloads == "all" else "-".join(filter(None, (*short, bug)))
     return Campaign.create(fresh_path(store, name), swarm, seed or 0)
+
+
+def _require_values(swarm: Swarm) -> None:
+    """Check the values of options: the generator of a workload refuses those that it can't take.
+
+    Raises: UserError.
+    """
+    import random
+
+    from ostrakon.harness.catalogue import find_workload
+    from ostrakon.harness.plan import BadPlan
+    from ostrakon.harness.planning import plan_for
+
+    for name in swarm.workloads:
+        workload = find_workload(name)
+        try:
+            workload.generator(plan_for(workload, seed=0, options=dict(swarm.options)), random.Random(0))
+        except BadPlan as error:
+            raise UserError(str(error)) from None
 
 
 def _workloads(text: str, substrate: str) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ostrakon.harness.commands.assignment import parse_options
 from ostrakon.harness.commands.completion import complete_nemesis, complete_workload
 from ostrakon.harness.commands.outcome import show
 from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
@@ -137,7 +138,7 @@ def test(
             rate=rate,
             time_limit_s=time_limit,
             liveness_s=liveness,
-            options=_parse(options),
+            options=parse_options(options),
         )
         if verbose:
             from ostrakon.harness.commands.banner import banner
@@ -166,18 +167,3 @@ def _divergence(plan: Plan, workload: Workload) -> str:
     resolved = resolve(plan, workload)
     diverged = check_determinism(lambda choice_log: simulate(resolved, choice_log=choice_log))
     return str(diverged or "")
-
-
-def _parse(options: tuple[str, ...]) -> dict[str, Any]:
-    import msgspec
-
-    parsed = {}
-    for option in options:
-        name, equals, text = option.partition("=")
-        if not equals:
-            raise UserError(f"--option {option!r} has no value: write NAME=VALUE")
-        try:
-            parsed[name] = msgspec.json.decode(text)
-        except msgspec.DecodeError:
-            parsed[name] = text
-    return parsed

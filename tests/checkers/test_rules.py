@@ -34,7 +34,7 @@ def test_the_page_of_rules_is_the_table() -> None:
 
 def test_the_table_is_complete() -> None:
     assert list(RULES) == [
-        *(f"P{number}" for number in range(1, 11)),
+        *(f"P{number}" for number in range(1, 12)),
         *(f"M{number}" for number in range(1, 14)),
         *get_args(Kind),
         *(f"D{number}" for number in range(1, 11)),

@@ -17,7 +17,7 @@ import pytest
 
 from ostrakon.harness.cli import run
 from ostrakon.harness.plan import Plan, encode_plan, read_plan
-from ostrakon.harness.search.campaign import sole_use
+from ostrakon.harness.search.campaign import Campaign, newest_path, sole_use
 from ostrakon.harness.search.complexity import complexity
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.trial import run as run_trial
@@ -85,6 +85,12 @@ def test_of_several_workloads_each_seed_draws_one_and_each_is_told_of(
     assert " x  registry: " in capsys.readouterr().out
 
 
+def test_options_of_a_workload_are_alike_in_all_plans_of_a_soak(store: Path) -> None:
+    assert soak(store, "register", "--option", "groups=3", "--trials", 2) in (0, 2)
+
+    assert Campaign.resume(newest_path(store)).swarm.plan(0).options == {"groups": 3}
+
+
 def test_a_soak_that_finds_a_failure_says_how_to_see_it_again(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +127,9 @@ def test_ctrl_c_ends_a_soak_with_a_verdict_and_a_way_to_go_on(store: Path) -> No
         (["decree,registry", "--bug", "quorum-half"], "belongs to one workload"),
         (["decree,registry", "--substrate", "model"], "no bare core"),
         (["decree,maelstrom-echo"], "cannot be simulated"),
+        (["register", "--option", "gruops=3"], "did you mean groups"),
+        (["register", "--option", "groups=99"], "expected a whole number from 1 to 16"),
+        (["register", "--option", "groups"], "write NAME=VALUE"),
         (["--nemesis", "partitoin"], "did you mean partition"),
         (["--for", "soon"], "'soon' is not a duration: write 90s, 10m"),
         (["--for", "0s"], "over before it begins"),

@@ -98,4 +98,5 @@ class _Log:
     def restart(self) -> None:
         node = self.rng.choice(NODES)
         self.lives[node] += 1
-        self.emit(node, "restart")
+        votes = tuple((slot, at, value) for slot, (at, value) in self.accepted[node].items())
+        self.emit(node, "restart", promised=self.promised[node], accepted=votes)

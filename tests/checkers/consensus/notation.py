@@ -3,7 +3,8 @@
 A trace is a row of sentences:
 `1 prepares 1.1; 12 promises 1.1; 1 proposes 1.1=x; 12 votes 1.1=x; 3 learns x`.
 The digits name nodes, `2.1` is a ballot, `x` a value (JSON, or else a string), `5:1.1=x` is about slot 5,
-and what follows `telling` is what a promise reports. Unless someone `counts` members, 1, 2 and 3 do.
+and what follows `telling` is what a promise or a restart reports. `1 restarts 2.1` finds that promise, and
+`1 restarts` finds nothing. Unless someone `counts` members, 1, 2 and 3 do.
 """
 
 from __future__ import annotations
@@ -94,6 +95,8 @@ def _asks(verb: str, rest: list[str]) -> str:
 
 def _fields(verb: str, rest: list[str]) -> dict[str, Any]:
     match verb, rest:
+        case "restarts", [promised, *told]:
+            return {"promised": _ballot(promised), "accepted": tuple(map(_vote, told[1:]))}
         case "restarts", _:
             return {}
         case "counts", [members]:

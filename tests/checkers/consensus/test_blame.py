@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from ostrakon.checkers.consensus import blame
 from ostrakon.checkers.consensus.excerpt import LONGEST
@@ -117,6 +118,14 @@ def test_a_restart_that_matters_is_part_of_the_story() -> None:
     assert found is not None
     assert "restart" in {event.event for event in found.story.events}
     assert "a restart lay between" in found.finding.why
+
+
+@pytest.mark.parametrize("case", [case for case, (_, expected) in SPLITS.items() if expected[-1]])
+def test_a_restart_counts_even_if_both_lives_have_the_same_number(case: str) -> None:
+    found = blame(tuple(replace(event, incarnation=0) for event in trace(SPLITS[case][0])))
+
+    assert found is not None
+    assert found.finding.restarted
 
 
 def test_the_story_follows_messages_and_leaves_out_what_follows_from_the_rest() -> None:

@@ -26,7 +26,16 @@ def test_a_good_trial_is_valid_by_every_part() -> None:
     verdict = consensus(history(TOLD), trace(DONE))
 
     assert {name: part.valid for name, part in verdict.parts.items()} == dict.fromkeys(verdict.parts, "valid")
-    assert set(RULES) | {"agreement", "validity", "integrity", "stats", "evidence"} == set(verdict.parts)
+    assert set(RULES) - {"P11"} | {"agreement", "validity", "integrity", "stats", "evidence"} == set(
+        verdict.parts
+    )
+
+
+def test_a_trial_with_restarts_is_judged_by_what_they_found() -> None:
+    remembered, forgot = f"{DONE}; 2 restarts 2.3 telling 1.1=x", f"{DONE}; 2 restarts"
+
+    assert consensus(history(TOLD), trace(remembered)).parts["P11"].valid == "valid"
+    assert consensus(history(TOLD), trace(forgot)).parts["P11"].valid == "invalid"
 
 
 def test_no_trial_at_all_is_unknown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from ostrakon.checkers.consensus import RULES, properties
 from ostrakon.checkers.consensus.properties import judge
@@ -12,7 +13,9 @@ from .notation import history, trace
 
 DECIDED = """
     1 prepares 1.1; 12 promises 1.1; 1 proposes 1.1=x; 12 votes 1.1=x; 123 learns x; 123 applies x;
-    2 prepares 2.2; 123 promises 2.2 telling 1.1=x; 2 proposes 2.2=x; 23 votes 2.2=x; 3 restarts; 3 learns x
+    2 prepares 2.2; 123 promises 2.2 telling 1.1=x; 2 proposes 2.2=x; 23 votes 2.2=x;
+    3 restarts 2.2 telling 2.2=x;
+    3 learns x
 """
 """x is chosen at 1.1; n3 never voted, and so its report of 1.1 is a vote that it had not sent."""
 
@@ -27,6 +30,7 @@ PROPERTIES = {
     "P8": properties.reports,
     "P9": properties.safety,
     "P10": properties.freshness,
+    "P11": properties.memory,
     "M8": properties.membership,
 }
 
@@ -82,6 +86,12 @@ BREAKAGES = [
     ("P9", "unsafe proposal", "12 promises 5:2.2; 2 proposes 4:2.2=x"),
     ("P10", "stale ballot", "1 prepares 2.1; 1 prepares 1.1"),
     ("P10", "stale ballot", "1 prepares 1.1; 1 restarts; 1 prepares 1.1"),
+    ("P11", "promise forgotten", "1 promises 2.2; 1 restarts"),
+    ("P11", "promise forgotten", "1 promises 1.1; 1 promises 2.2; 1 restarts 1.1"),
+    ("P11", "vote forgotten", "1 promises 2.2; 1 votes 2.2=x; 1 restarts 2.2"),
+    ("P11", "vote forgotten", "1 votes 4:2.2=x; 1 votes 5:2.2=y; 1 restarts 2.2 telling 4:2.2=x"),
+    ("P11", "vote forgotten", "1 votes 2.2=x; 1 restarts 2.2 telling 2.2=y"),
+    ("P11", "vote forgotten", "1 votes 1.1=x; 1 votes 2.2=y; 1 restarts 2.2 telling 1.1=x"),
     ("M8", "membership skew", "1 counts 12; 3 counts 12345"),
 ]
 
@@ -119,6 +129,10 @@ INNOCENT = [
         "1 promises 3.3; 2 promises 3.3 telling 1.1=x; 3 promises 3.3 telling 2.2=y; 3 proposes 3.3=x",
     ),
     ("P10", "a prepare may be sent again in the same life", "1 prepares 1.1; 1 prepares 1.1; 1 prepares 3.1"),
+    ("P11", "a restart that found all", "1 promises 3.3; 1 votes 2:3.3=x; 1 restarts 3.3 telling 2:3.3=x"),
+    ("P11", "a promise that nobody was told of", "1 promises 2.2; 1 restarts 4.3"),
+    ("P11", "a vote that nobody was told of", "1 votes 1.1=x; 1 restarts 2.2 telling 2.2=y"),
+    ("P11", "what is compacted need not be found", "1 votes 3:1.1=x; 1 compacts 3; 1 restarts 1.1"),
     ("M8", "a later slot may have other members", "1 counts 0:123; 1 counts 9:1234; 2 counts 9:1234"),
 ]
 
@@ -181,6 +195,25 @@ def test_the_reason_names_node_ballots_and_restart() -> None:
     assert verdict.why == (
         "n2 voted at ballot 2.3 after a restart, though it had promised the higher ballot 3.1 before"
     )
+
+
+def test_two_lives_with_the_same_number_are_told_apart() -> None:
+    once = tuple(
+        replace(event, incarnation=0) for event in trace("2 promises 3.1; 2 restarts; 2 votes 2.3=x")
+    )
+
+    assert "n2 voted at ballot 2.3 after a restart" in properties.promises(once).why
+    again = tuple(
+        replace(event, incarnation=0) for event in trace("1 prepares 1.1; 1 restarts; 1 prepares 1.1")
+    )
+    assert properties.freshness(again).valid == "invalid"
+
+
+def test_what_a_restart_knows_to_be_chosen_need_not_be_found_as_a_vote() -> None:
+    *before, restart = trace("1 promises 2.2; 1 votes 7:2.2=x; 1 restarts 2.2")
+
+    assert properties.memory((*before, restart)).valid == "invalid"
+    assert properties.memory((*before, replace(restart, detail={"chosen_upto": 7}))).valid == "valid"
 
 
 def test_an_early_alarm_is_latent_until_someone_is_harmed() -> None:
