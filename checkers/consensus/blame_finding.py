@@ -81,7 +81,7 @@ def broken_promise(promise: Event, vote: Event, voted_at: str, restarts: Sequenc
         fate = "after which it still knew of its promise"
     else:
         fate = "in which its promise was lost or lowered"
-    return _acceptor("B", "P7", why, fate, promise, vote, restarts)
+    return _acceptor("B", why, fate, promise, vote, restarts)
 
 
 def vote_overtaken(vote: Event, lower: Event, restarts: Sequence[Event]) -> BlameFinding:
@@ -90,7 +90,7 @@ def vote_overtaken(vote: Event, lower: Event, restarts: Sequence[Event]) -> Blam
         f"{vote.node} voted at ballot {ballot_text(vote.ballot)} and then at the lower "
         f"{ballot_text(lower.ballot)}, which took the place of the first"
     )
-    return _acceptor("B", "P7", why, "in which what it had accepted was lost", vote, lower, restarts)
+    return _acceptor("B", why, "in which what it had accepted was lost", vote, lower, restarts)
 
 
 def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[Event]) -> BlameFinding:
@@ -106,7 +106,7 @@ def vote_hidden(chosen: Proposal, promise: Event, slot: int, restarts: Sequence[
         fate = "after which it still knew of its vote"
     else:
         fate = "in which its vote was lost"
-    return _acceptor("C", "P8", why, fate, vote, promise, restarts)
+    return _acceptor("C", why, fate, vote, promise, restarts)
 
 
 def report_ignored(chosen: Proposal, proposed: Event, reporting: Sequence[Event]) -> BlameFinding:
@@ -146,10 +146,11 @@ def _holds(restart: Event, chosen: Proposal, slot: int) -> bool:
 
 
 def _acceptor(
-    kind: Kind, rule: str, why: str, fate: str, bound: Event, broke: Event, restarts: Sequence[Event]
+    kind: Literal["B", "C"], why: str, fate: str, bound: Event, broke: Event, restarts: Sequence[Event]
 ) -> BlameFinding:
     """An acceptor that did not go by what it had said; `fate` tells what a restart had to do with it."""
     restarted = _is_another_life(bound, broke, restarts)
+    rule = "P7" if kind == "B" else "P8"
     between = f"a restart lay between, {fate}" if restarted else "no restart lay between"
     return BlameFinding(kind, rule, "acceptor", (broke.node,), f"{why}; {between}", (bound, broke), restarted)
 
