@@ -1,4 +1,4 @@
-"""What a checker says: allowed, not allowed, or not known; and the ops or events that show it."""
+"""Verdicts of checkers: valid, invalid or unknown, with the ops or events that show it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["Anomaly", "Valid", "Verdict", "guarded"]
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """One thing that should not have happened."""
+    """A violation that a checker found."""
 
     name: str
-    """What it is called, in the field's terms: "split decision", "G-single", ..."""
+    """The name in the field's terms: "split decision", "G-single", ..."""
     why: str
-    """One sentence that a person can check against the witness."""
+    """The reason, in one sentence that a person can check with the witness."""
     witness: tuple[Op | Event, ...] = ()
-    """The ops and events that show it, in order of time."""
+    """The ops and events that show the violation, in order of time."""
     property: str | None = None
-    """The property that is violated: "P2", "M6", ..."""
+    """The violated property: "P2", "M6", ..."""
     latent: bool = False
-    """Whether a rule was broken without anyone having been harmed by it yet."""
+    """Whether a rule was broken without an effect that clients could observe yet."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Further findings, such as the node to blame; plain data that JSON can carry."""
 
@@ -47,36 +47,36 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one checker, or several together, say about a history."""
+    """The verdict of one checker, or of several together, on a history."""
 
     valid: Valid
     why: str = ""
-    """One sentence; always given when the verdict is `unknown`."""
+    """The reason in one sentence; always given if the verdict is `unknown`."""
     anomalies: tuple[Anomaly, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     """Counts and other findings; plain data that JSON can carry."""
     parts: Mapping[str, Verdict] = field(default_factory=dict)
-    """The verdicts this one is composed of, by name of checker."""
+    """The verdicts of which this one is composed, by name of the checker."""
 
     @classmethod
     def passed(cls, why: str = "", **details: Any) -> Verdict:
-        """Nothing was found, and there was something to be found in."""
+        """A valid verdict: there was something to judge, and nothing was wrong."""
         return cls("valid", why, details=details)
 
     @classmethod
     def unknown(cls, why: str, **details: Any) -> Verdict:
-        """There is no saying; `why` tells what was missing."""
+        """An unknown verdict; `why` says what was missing."""
         return cls("unknown", why, details=details)
 
     @classmethod
     def of(cls, anomalies: Iterable[Anomaly], why: str = "", **details: Any) -> Verdict:
-        """Invalid if there is any anomaly, else valid."""
+        """Invalid if there is an anomaly, else valid."""
         found = tuple(anomalies)
         return cls("invalid" if found else "valid", found[0].why if found else why, found, details)
 
     @classmethod
     def compose(cls, parts: Mapping[str, Verdict]) -> Verdict:
-        """The worst of several verdicts, with the anomalies of all. Nothing at all is unknown."""
+        """The worst of several verdicts, with the anomalies of all; unknown if there are none."""
         if not parts:
             return cls.unknown("nothing was checked")
         worst = max(parts.values(), key=lambda part: SEVERITY[part.valid])
@@ -95,13 +95,13 @@ class Verdict:
 
 
 def _op_as_json(op: Op) -> dict[str, Any]:
-    # What was read from EDN may have keys and numbers that JSON does not know.
+    # Values that were read from EDN may have keys and numbers that JSON does not have.
     plain = msgspec.structs.replace(op, value=thaw(op.value), error=thaw(op.error))
     return msgspec.to_builtins(plain)  # type: ignore[no-any-return]
 
 
 def guarded(name: str, check: Callable[[], Verdict]) -> Verdict:
-    """Run a check; one that crashes says `unknown` and with what, never `valid`."""
+    """Run a check. If it raises an exception, the verdict is `unknown` with that exception, never `valid`."""
     try:
         return check()
     except Exception as error:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ostrakon import checkers as checkers
     from ostrakon.checkers import linearizable as linearizable
     from ostrakon.checkers import models as models
     from ostrakon.checkers.collections.queues import total_queue as total_queue
@@ -88,6 +89,7 @@ _MODULES = {
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 _SUBMODULES = {
+    "checkers": "checkers",
     "faults": "harness.faults",
     "generator": "harness.generator",
     "models": "checkers.models",

@@ -1,4 +1,4 @@
-"""A counter to which clients add: each read is a sum that some of the adds could have made by then."""
+"""Counters: each read must be a sum that the additions can explain."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WIDEST = 1_000_000
 class _Read:
     asked: Op
     sure: int
-    """The sum of what had been acknowledged when it began."""
+    """The sum of the additions that were acknowledged before the read began."""
     maybe: list[int] = field(default_factory=list)
-    """Adds that may or may not have taken effect before it, or before it was answered."""
+    """The additions that may have taken effect before the read was answered."""
 
     def why_not(self, value: int) -> str | None:
-        """Why the counter cannot have had this value; None if it can."""
+        """Why the counter cannot have had this value; None if it can have had it."""
         low = self.sure + sum(amount for amount in self.maybe if amount < 0)
         high = self.sure + sum(amount for amount in self.maybe if amount > 0)
         if not low <= value <= high:
@@ -33,11 +33,11 @@ class _Read:
 
 
 def counter(history: History) -> Verdict:
-    """Each `ok` read of a linearizable counter is explained by the adds before it and some beside it.
+    """Check a counter: each `ok` read must equal the additions before it plus some concurrent ones.
 
-    Ops are `add` of an integer, which may be negative, and `read`. An `add` that was ok before the read
-    began counts; one that failed does not; any other that began before the read was answered may count. If
-    nothing is ever subtracted, of two reads one after the other the second is not smaller.
+    Ops are `add` of an integer, which may be negative, and `read`. An `add` that was ok before the read began
+    counts. An `add` that failed does not count. Any other `add` that began before the read was answered may
+    count. If no number is negative, a read that begins after another read has ended must not be smaller.
     """
     if not any(op.f in ("add", "read") for op in history.where(type="ok")):
         return Verdict.unknown("no add and no read succeeded")
@@ -74,7 +74,7 @@ def _impossible(history: History) -> Iterator[Anomaly]:
 
 
 def _sums(amounts: list[int], zero: int) -> int:
-    """A bit for each sum that a selection of the amounts makes; that of none of them is bit `zero`."""
+    """A bit for each sum that some of the amounts have; the bit of the empty sum is `zero`."""
     sums = 1 << zero
     for amount in amounts:
         sums |= sums << amount if amount >= 0 else sums >> -amount

@@ -1,4 +1,4 @@
-"""Queues: whatever comes out was put in, once; and when all is taken out, all that was put in came out."""
+"""Queues: each dequeued element was enqueued, and when the queue is drained, no element is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostrakon.harness.history import History, Op
 
 
 def queue(history: History) -> Verdict:
-    """Every `ok` dequeue gives something that someone had begun to enqueue, and each such thing only once.
+    """Check a queue: each `ok` dequeue returns an element whose enqueue had begun, and returns it only once.
 
     Ops are `enqueue` and `dequeue` of one element, and `drain`, which dequeues a list of them.
     """
@@ -26,11 +26,12 @@ def queue(history: History) -> Verdict:
 
 
 def total_queue(history: History) -> Verdict:
-    """As `queue`, and what was acknowledged as enqueued came out: for runs that end by emptying the queue.
+    """Check a queue that is drained at the end: like `queue`, and each acknowledged element was dequeued.
 
-    An enqueue that was never answered may come out; it is counted as `recovered`. A `dequeue` that was never
-    answered may have taken any one element, and such a `drain` any number: what is missing and may have been
-    taken so is counted as `unaccounted` and makes the verdict unknown, since it may as well be lost.
+    The element of an enqueue that was never answered may be dequeued; it is counted as `recovered`. A
+    `dequeue` that was never answered may have taken one element, and such a `drain` any number. A missing
+    element that may have been taken in this way is counted as `unaccounted` and makes the verdict unknown,
+    because it may also be lost.
     """
     if (other := misfit(history.where(f="drain", type="ok"), "a list of elements", is_list)) is not None:
         return other

@@ -1,4 +1,4 @@
-"""Sets that grow and are read all the time: each element's way from its `add` to being there for good."""
+"""Growing sets that are read all the time: the outcome of each element from its `add` on."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op
 
 Read = tuple[Op, Op]
-"""A read's invocation and its completion."""
+"""The invocation and the completion of a read."""
 
 
 @dataclass(slots=True)
 class _Element:
     asked: Op
     known: Op | None = None
-    """What first made it certain that it was there: the `ok` of its `add`, or a read that had it."""
+    """The first op that proves that the element is in the set: the `ok` of its `add`, or a read that has
+    it."""
     present: Read | None = None
-    """The read that had it and began last."""
+    """The last read, by its invocation, that has the element."""
     absent: Read | None = None
-    """The read that began last, after it was known, and did not have it."""
+    """The last read, by its invocation, that began after `known` and does not have the element."""
 
     @property
     def is_lost(self) -> bool:
@@ -33,18 +34,18 @@ class _Element:
 
     @property
     def stale_ns(self) -> int:
-        """How long it was still missed after it was known."""
+        """For how long the element was missing in reads after it was known."""
         return 0 if self.absent is None or self.known is None else self.absent[0].time - self.known.time
 
 
 def set_full(history: History, *, linearizable: bool = False) -> Verdict:
-    """What is known to be in a set stays there: a read that begins later has it.
+    """Check a set: each read must have all elements that were known to be in the set before the read began.
 
-    An op is `add` of an element, or `read` with a list. An element that a read misses and a later one has
-    again was only stale, which is wrong if the set is to be `linearizable`; one that no later read has is
-    lost. `details` count elements by outcome; `stale_ms` says for how long stale ones were missed. Nothing is
-    known of an element that no read shows and that no read had to show (`never_read`); the verdict is unknown
-    if there are no others.
+    An op is `add` of an element, or `read` with a list. If a read lacks a known element and a later read has
+    it, the element is stale; this is an anomaly only if the set must be `linearizable`. If no later read has
+    it, the element is lost. `details` has the number of elements by outcome, and `stale_ms`, the times for
+    which stale elements were missing. An element that no read has, and that no read had to have, is counted
+    as `never_read`. If there are only such elements, the verdict is unknown.
     """
     reads = [(op, done) for op, done in history.pairs if op.f == "read" and done and done.type == "ok"]
     if not reads:

@@ -1,4 +1,4 @@
-"""Sets that grow and are read once, at the end: what was acknowledged is there, once, and nothing else is."""
+"""Growing sets that are read once at the end: the read has exactly the added elements."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op
 
 Adds = dict[Key, tuple[Op, Op | None]]
-"""Each element's `add` and how that ended."""
+"""The `add` of each element, and its completion."""
 
 
 def final_set(history: History) -> Verdict:
-    """The last `ok` read of a set holds exactly what was added.
+    """Check a set: the last `ok` read must have exactly the added elements.
 
-    An op is `add` of an element, or `read` with a list. Each `add` that was ok before that read began must be
-    in it; one that failed must not; one of which nothing was heard may be, and is counted as `recovered`.
-    Unknown if no read was ok, or if the last read could neither miss an element nor show one.
+    An op is `add` of an element, or `read` with a list. The read must have each element whose `add` was ok
+    before the read began. It must not have one whose `add` failed. It may have one whose `add` was never
+    answered; such an element is counted as `recovered`. The verdict is unknown if no read was ok, or if
+    nothing was added.
     """
     reads = list(history.where(f="read", type="ok"))
     if not reads:
@@ -47,7 +48,8 @@ def final_set(history: History) -> Verdict:
 
 
 def adds_of(history: History) -> Adds:
-    """The `add` ops by element; of several of one the first invocation, and an `ok` if there is one."""
+    """The `add` ops by element. If an element has several, the first invocation, and an `ok` if there is
+    one."""
     adds: Adds = {}
     for op, done in history.pairs:
         if op.f == "add":
@@ -58,7 +60,7 @@ def adds_of(history: History) -> Adds:
 
 
 def strangers(read: Op, adds: Adds) -> Iterator[Anomaly]:
-    """Elements of a read that were never added, only later, or without success."""
+    """Elements of a read that were never added, were added only later, or whose `add` failed."""
     for element in read.value or ():
         match adds.get(canonical(element)):
             case None:
@@ -73,7 +75,7 @@ def strangers(read: Op, adds: Adds) -> Iterator[Anomaly]:
 
 
 def repeated(read: Op) -> Iterator[Anomaly]:
-    """Elements that a read holds more than once."""
+    """Elements that a read has more than once."""
     elements = {canonical(element): element for element in read.value or ()}
     for key, times in Counter(canonical(element) for element in read.value or ()).items():
         if times > 1:
@@ -89,5 +91,5 @@ def _lost(read: Op, asked: Op, seen: set[Key], adds: Adds) -> Iterator[Anomaly]:
 
 
 def _is_due(done: Op | None, asked: Op) -> bool:
-    """Whether an add was acknowledged before a read began, which then has to show the element."""
+    """Whether an `add` was acknowledged before a read began, so that the read must have the element."""
     return done is not None and done.type == "ok" and done.index < asked.index

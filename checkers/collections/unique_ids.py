@@ -1,4 +1,4 @@
-"""Identifiers that are handed out, each to one client only."""
+"""Unique ids: no id is given twice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ostrakon.harness.history import History, Op
 
 
 def unique_ids(history: History, *, f: str = "generate") -> Verdict:
-    """No two `ok` ops were given the same value.
+    """Check that no two `ok` ops have the same value.
 
     >>> given = History([Op(0, 0, "ok", 0, "generate", 7), Op(1, 1, "ok", 1, "generate", 7)])
     >>> unique_ids(given).why

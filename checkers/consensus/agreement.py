@@ -1,4 +1,4 @@
-"""Agreement as clients see it: whoever is told what a slot holds is told the same."""
+"""Agreement for clients: all answers about a slot are equal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostrakon.harness.history import History, Op
 
 
 def agreement(history: History, *, fs: tuple[str, ...] = ANSWERS) -> Verdict:
-    """Any two `ok` answers about a slot are equal.
+    """Check that any two `ok` answers about a slot are equal.
 
     An answer is the value of an `ok` op whose f is one of `fs`; ops without a slot are about slot 0.
 
@@ -29,7 +29,7 @@ def agreement(history: History, *, fs: tuple[str, ...] = ANSWERS) -> Verdict:
 
 
 def _disagreements(told: Iterable[Op]) -> Iterator[Anomaly]:
-    """One for each value that a slot was said to hold beside the first."""
+    """One anomaly for each further value of a slot after the first."""
     first: dict[int, dict[Key, Op]] = {}
     for op in told:
         slot = op.slot or 0
@@ -40,7 +40,7 @@ def _disagreements(told: Iterable[Op]) -> Iterator[Anomaly]:
 
 
 def disagreement(earlier: Op, later: Op) -> Anomaly:
-    """That two answers about one slot are not the same."""
+    """The anomaly of two different answers about one slot."""
     slot = later.slot or 0
     return Anomaly(
         "split decision",

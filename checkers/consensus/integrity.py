@@ -1,4 +1,4 @@
-"""Integrity as clients see it: a node decides once, and so does whoever asks it."""
+"""Integrity for clients: the answers of one node, and the answers to one process, never change."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ostrakon.harness.history import History, Op
 
 
 def integrity(history: History, *, fs: tuple[str, ...] = ANSWERS) -> Verdict:
-    """What one node answers about a slot never changes, nor what one process is told.
+    """Check that the answers of a node about a slot never change, nor the answers that a process gets.
 
-    That a node knows nothing any more is allowed: it may have been restarted, and what it learned need not
-    be durable, as long as what it voted for is.
+    A node may no longer know a decision: it may have restarted, and what it learned need not be durable, as
+    long as its votes are.
     """
     told = answers(history, fs)
     if not told:

@@ -1,4 +1,4 @@
-"""Validity as clients see it: what was decided, somebody had asked for."""
+"""Validity for clients: each decision was proposed by a client."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ostrakon.harness.history import History, Op
 
 
 def validity(history: History, *, ask: str = "propose", fs: tuple[str, ...] = ANSWERS) -> Verdict:
-    """Each decision that a client is told of is the value of an `ask` invoked before the answer came."""
+    """Check that each decision in an answer is the value of an `ask` op that was invoked before the
+    answer."""
     if not any(op.f in fs for op in history.where(type="ok")):
         return Verdict.unknown("nobody was told of any decision, so none could be invalid")
     return Verdict.of(_from_nowhere(history, ask, fs))
 
 
 def _from_nowhere(history: History, ask: str, fs: tuple[str, ...]) -> Iterator[Anomaly]:
-    """One for each value, at its first answer."""
+    """One anomaly for each value, at its first answer."""
     known: set[Key] = set()
     for op in history.clients:
         if op.type == "invoke" and op.f == ask:

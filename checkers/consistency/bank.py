@@ -1,4 +1,4 @@
-"""A bank in which money is only moved: whoever looks at all accounts at once sees the same total."""
+"""Bank accounts between which money is transferred: each read of all accounts has the same total."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ostrakon.harness.history import History, Op
 
 
 def bank(history: History, *, total: int | None = None, negative_balances: bool = False) -> Verdict:
-    """Each `ok` read shows every account, whole numbers, the same total and no debts.
+    """Check a bank: each `ok` read has all accounts, integer balances, the same total and no negative
+    balance.
 
-    An op is `transfer`, whose value does not matter here, or `read` with {account: balance} or with a list of
-    balances, whose accounts are the positions from 0. Without a `total`, the first read sets it. Accounts are
-    those of the first read.
+    An op is `transfer`, whose value is not used here, or `read`. The value of a read is {account: balance},
+    or a list of balances of the accounts 0, 1, 2, ... If no `total` is given, the first read decides it. The
+    first read also decides the accounts.
     """
     reads = [op for op in history.where(f="read", type="ok") if op.value is not None]
     if not reads:

@@ -1,4 +1,4 @@
-"""Causal consistency: nobody sees an effect without its cause.
+"""Causal consistency: a process that observes an effect also observes its causes.
 
 After Bouajjani, Enea, Guerraoui and Hamza, "On Verifying Causal Consistency" (POPL 2017): where every write
 writes another value, a history is causally consistent exactly if it has none of a few bad patterns.
@@ -15,10 +15,10 @@ from ostrakon.harness.history import History, Process
 
 
 def causal(history: History) -> Verdict:
-    """Reads and writes of registers, each write of a different value, agree with some causal order.
+    """Check causal consistency of registers; each write must have a different value.
 
-    Ops are `read` and `write`, with [key, value]. The causal order is what each process did one after the
-    other, with every write before the reads of it.
+    Ops are `read` and `write`, with [key, value]. The causal order consists of the order of each process, and
+    of each write before the reads that return it.
     """
     if (other := no_accesses(history)) is not None:
         return other
@@ -33,7 +33,7 @@ def causal(history: History) -> Verdict:
 
 
 _Clock = dict[Process, int]
-"""Of each process, how many of its accesses come before."""
+"""For each process, the number of its accesses that precede."""
 
 
 def _bad_patterns(done: list[Access], writes: dict[tuple[Key, Key | None], Access]) -> Iterator[Anomaly]:
@@ -59,7 +59,7 @@ def _bad_patterns(done: list[Access], writes: dict[tuple[Key, Key | None], Acces
 def _clocks(
     sessions: dict[Process, list[Access]], writes: dict[tuple[Key, Key | None], Access]
 ) -> tuple[dict[tuple[Process, int], _Clock], list[Access]]:
-    """What comes before each access; and, if they wait for each other in a circle, who is left waiting."""
+    """The predecessors of each access; if the order has a cycle, also the accesses on and after it."""
     place = {id(a): (process, at) for process, session in sessions.items() for at, a in enumerate(session)}
     clocks: dict[tuple[Process, int], _Clock] = {}
     reached = dict.fromkeys(sessions, 0)
@@ -89,7 +89,7 @@ def _overlooked(
     sessions: dict[Process, list[Access]],
     clocks: dict[tuple[Process, int], _Clock],
 ) -> Iterator[Anomaly]:
-    """A write that comes before the read, and after the one that it sees."""
+    """A write that precedes the read and follows the write that the read returned."""
     if source is None and read.value is not None:
         return
     for process, count in clock.items():

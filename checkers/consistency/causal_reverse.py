@@ -10,14 +10,14 @@ from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op
 
 Write = tuple[Key, Op, Op | None]
-"""What was written, by its invocation, and how that ended."""
+"""The invocation of a write, and its completion."""
 
 
 def causal_reverse(history: History) -> Verdict:
-    """If a read has one write, it has all that were acknowledged before that one began.
+    """Check that a read that has a write also has all writes that were acknowledged before that write began.
 
-    Ops are `write` of a value of its own, and `read` with the list of all values. Strictly serializable
-    stores keep to this; serializable ones need not.
+    Ops are `write` of a unique value, and `read` with the list of all values. Strictly serializable stores
+    have this property; serializable ones need not.
     """
     reads = list(history.where(f="read", type="ok"))
     if (other := misfit(reads, "a list of values", is_list)) is not None:
@@ -30,7 +30,7 @@ def causal_reverse(history: History) -> Verdict:
 
 
 def _reversed(read: Op, writes: list[Write]) -> Iterator[Anomaly]:
-    """Only the last to begin of those seen matters: whatever precedes any of them precedes that one."""
+    """Only the write that began last is needed: writes that precede any other precede that one, too."""
     seen = {canonical(value) for value in read.value or ()}
     last = next((asked for key, asked, _ in reversed(writes) if key in seen), None)
     if last is None:

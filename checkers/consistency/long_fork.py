@@ -1,4 +1,4 @@
-"""Long fork: two readers who see two writes in opposite orders, which parallel snapshot isolation allows."""
+"""Long fork: two reads observe two writes in opposite orders, which parallel snapshot isolation allows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Seen = tuple[frozenset[Key], Op]
 
 
 def long_fork(history: History) -> Verdict:
-    """Of any two `ok` reads of the same keys, one saw all that the other saw.
+    """Check that of any two `ok` reads of the same keys, one has all the writes that the other has.
 
-    An op's value is a list of micro-ops: a single `["w", key, value]`, or several `["r", key, value]`, where
-    null means not written yet. Each key is written once, so what a read saw is a set, and these sets
-    must be ordered by inclusion. Unknown if no keys were read twice, or if some key had two values.
+    The value of an op is a list of micro-ops: one `["w", key, value]`, or several `["r", key, value]`, where
+    null means not written yet. Each key is written once. So a read is a set of writes, and these sets must be
+    ordered by inclusion. The verdict is unknown if no keys were read twice, or if a key has two values.
     """
     groups: dict[frozenset[Key], list[Seen]] = {}
     values: dict[Key, Any] = {}
@@ -46,7 +46,8 @@ def _is_read(micro_op: Any) -> bool:
 
 
 def _forks(group: list[Seen]) -> Iterator[Anomaly]:
-    """Ordered by size, each set must hold the one before it; sets of one size that differ fork at once."""
+    """In order of size, each set must include the one before it; two different sets of equal size are a
+    fork."""
     ordered = sorted(dict(group).items(), key=lambda seen: (len(seen[0]), seen[1].index))
     for (smaller, one), (larger, other) in pairwise(ordered):
         if not smaller <= larger:

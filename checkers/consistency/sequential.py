@@ -1,7 +1,8 @@
-"""Sequential consistency: one order of all reads and writes that each process would agree with.
+"""Sequential consistency: one order of all reads and writes that keeps the order of each process.
 
-Lamport, "How to Make a Multiprocessor Computer That Correctly Executes Multiprocess Programs" (1979). To
-decide it is hard in general; the search remembers where it has been, and gives up after so many steps.
+Lamport, "How to Make a Multiprocessor Computer That Correctly Executes Multiprocess Programs" (1979). The
+problem is NP-complete. The search remembers the states that it has visited, and stops after a number of
+steps.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ STEPS = 1_000_000
 
 
 def sequential(history: History, *, steps: int = STEPS) -> Verdict:
-    """Reads and writes of registers fit into one order that keeps to that of each process, not to real time.
+    """Check sequential consistency of registers: one order of all ops that keeps the order of each process.
 
-    Ops are `read` and `write`, with [key, value]. Unknown if no such order was found within so many `steps`.
+    Ops are `read` and `write`, with [key, value]. Real time does not count. The verdict is unknown if the
+    search ended after `steps` steps.
     """
     if (other := no_accesses(history)) is not None:
         return other
@@ -35,11 +37,12 @@ def sequential(history: History, *, steps: int = STEPS) -> Verdict:
 
 
 _Place = tuple[tuple[int, ...], tuple[tuple[Key, Key | None], ...]]
-"""How far each process has come, and what the registers hold then."""
+"""The number of executed ops of each process, and the values of the registers."""
 
 
 class _Search:
-    """Depth first. A read that can be answered now is answered now: that never stands in anyone's way."""
+    """A depth-first search. A read that is possible now is executed now, because it never prevents another
+    op."""
 
     def __init__(self, sessions: list[list[Access]], steps: int) -> None:
         self._sessions, self._steps = sessions, steps
@@ -47,7 +50,7 @@ class _Search:
         self._furthest: tuple[int, ...] = (0,) * len(sessions)
 
     def succeeds(self) -> bool:
-        """Whether there is an order; undecided, and False, if `taken` exceeds the steps there were."""
+        """Whether an order exists; False and undecided if `taken` exceeds the limit of steps."""
         waiting = [self._settled([0] * len(self._sessions), {})]
         seen: set[_Place] = set()
         while waiting:
@@ -73,7 +76,7 @@ class _Search:
         return False
 
     def _must_happen(self, number: int, position: int) -> bool:
-        """Whether something is left that did happen; writes of which nothing was heard need not."""
+        """Whether an op is left that must be executed; a write that was never answered need not be."""
         rest = self._sessions[number][position:]
         return any(access.done is not None and access.done.type == "ok" for access in rest)
 
@@ -87,7 +90,7 @@ class _Search:
         return tuple(at), tuple(sorted(held.items(), key=lambda item: repr(item[0])))
 
     def obstacle(self) -> Anomaly:
-        """The reads at which the longest attempt ended."""
+        """The reads at which the longest partial order ended."""
         stuck = [
             session[at]
             for session, at in zip(self._sessions, self._furthest, strict=True)

@@ -1,4 +1,4 @@
-"""Session guarantees: what one client sees and does never goes back, told by the slots of the log.
+"""Session guarantees: the ops of one client never go back in the log, judged by their slots.
 
 Terry et al., "Session Guarantees for Weakly Consistent Replicated Data" (PDIS 1994). Where answers name the
 slot of the log that they reflect, all four guarantees say that a client's slots never decrease.
@@ -21,10 +21,10 @@ _BROKEN = {
 
 
 def sessions(history: History, *, reads: tuple[str, ...] = ("read", "get")) -> Verdict:
-    """No client's `ok` answers go back in the log: neither its reads, nor its writes, nor one after another.
+    """Check all four session guarantees: the slots of a client's `ok` ops never decrease.
 
-    Uses the ops' `slot`: of a write, where it was put; of a read, the last one that it reflects. Ops whose f
-    is not among `reads` are writes. The anomaly's name is that of the guarantee that does not hold.
+    The `slot` of a write is its position in the log. The `slot` of a read is the last position that it
+    reflects. Ops whose f is not in `reads` are writes. The name of an anomaly is the violated guarantee.
     """
     answers = [op for op in history.where(type="ok") if op.slot is not None]
     if not answers:
@@ -55,7 +55,7 @@ def _steps_back(answers: list[Op], reads: tuple[str, ...]) -> Iterator[Anomaly]:
 
 
 def monotonic_reads(history: History, *, f: str = "read") -> Verdict:
-    """Each client's `ok` reads of a value that only grows never show a smaller one than before."""
+    """Check reads of a growing value: the `ok` reads of each client never decrease."""
     reads = [op for op in history.where(f=f, type="ok") if op.value is not None]
     if not reads:
         return Verdict.unknown("nothing was read")

@@ -1,4 +1,4 @@
-"""Fencing tokens: whoever was granted a lock later has a higher one, and no lower one is any good then."""
+"""Fencing tokens: a later grant of a lock has a higher token, and lower tokens are no longer accepted."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from ostrakon.harness.history import History, Op
 
 
 def fencing(history: History) -> Verdict:
-    """Of one lock, no `ok` op has a lower token than one that had ended when it began.
+    """Check fencing tokens: an `ok` op never has a lower token than an op on the lock that ended before it
+    began.
 
-    An `ok` op's value is [lock, token]: an `acquire` that was granted it, or anything that was done by means
-    of it. Also, no token is granted to two processes. Unknown if nothing was ever granted.
+    The value of an `ok` op is [lock, token]: an `acquire` that got the token, or an op that used it. No token
+    may be granted to two processes. The verdict is unknown if no lock was granted.
 
     >>> late = History([
     ...     Op(0, 0, "invoke", 0, "acquire", "l"), Op(1, 1, "ok", 0, "acquire", ["l", 1]),
@@ -30,7 +31,7 @@ def fencing(history: History) -> Verdict:
 
 
 def _grant(op: Op) -> tuple[Any, int] | None:
-    """The lock and the token that an op is about, if that is what it is about."""
+    """The lock and the token of an op; None if its value is not of this form."""
     match op.value:
         case (lock, int(token)) | [lock, int(token)]:
             return lock, token

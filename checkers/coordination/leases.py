@@ -1,4 +1,4 @@
-"""Leases: at no time do two hold the same one."""
+"""Leases: two holders never have the same lease at the same time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ FOREVER = 2**63
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Someone certainly held a lease: from `since_ns` on, up to but not including `until_ns`."""
+    """A period in which a holder certainly had a lease: from `since_ns` up to but not including
+    `until_ns`."""
 
     lease: Any
     holder: str
@@ -25,19 +26,20 @@ class Hold:
 
 
 def client_leases(history: History, *, duration_ns: int | None = None) -> Verdict:
-    """No two clients hold one lease at the same time, as far as they know.
+    """Check that two clients never hold the same lease at the same time.
 
-    Ops are `acquire` and `release` of a lease by its name. A client certainly holds it from the `ok` of its
-    `acquire` until it asks to `release` it, unless that fails; with a `duration_ns`, no longer than that from
-    when it asked to `acquire` it.
+    Ops are `acquire` and `release`; the value is the name of the lease. A client certainly holds a lease from
+    the `ok` of its `acquire` until it invokes a `release` that does not fail. With `duration_ns`, it holds
+    the lease for at most this time after the invocation of its `acquire`.
     """
     return _exclusive(_client_holds(history, duration_ns), None)
 
 
 def node_leases(trace: Trace) -> Verdict:
-    """No two nodes hold one lease at the same time, by true time.
+    """Check that two nodes never hold the same lease at the same true time.
 
-    A node holds it from `lease_acquired` until `lease_expired` or its restart; the events' value is the name.
+    A node holds a lease from its event `lease_acquired` until `lease_expired` or its restart. The value of
+    these events is the name of the lease.
     """
     return _exclusive(_node_holds(trace), "M7")
 
@@ -50,7 +52,7 @@ def _exclusive(holds: Iterable[Hold], rule: str | None) -> Verdict:
 
 
 def _overlaps(holds: list[Hold], rule: str | None) -> Iterator[Anomaly]:
-    """In order of beginning, each must begin after all earlier ones of its lease have ended."""
+    """In order of their begin, each period must begin after all earlier periods of its lease have ended."""
     longest: dict[Key, Hold] = {}
     for hold in holds:
         key = canonical(hold.lease)

@@ -1,4 +1,4 @@
-"""Availability: how much of what clients asked for they got, and how long they had to do without."""
+"""Availability: the share of successful ops, and the longest outage."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ostrakon.harness.history import History
 
 
 def availability(history: History, *, at_least: float = 0.0) -> Verdict:
-    """The share of clients' ops that ended `ok` is at least this, from 0 to 1.
+    """Check that at least this share of the clients' ops, from 0 to 1, ended `ok`.
 
-    `details` have that share, and the longest time in which nothing ended `ok`: `outage_ms`, from
-    `outage_from_ms` after the trial began. It counts from the first invocation to the last op there is.
+    `details` has the share and the longest period in which no op ended `ok`: its length `outage_ms` and its
+    begin `outage_from_ms`, from the start of the trial. Periods before the first invocation do not count.
     """
     asked = list(history.where(type="invoke"))
     if not asked:

@@ -1,4 +1,4 @@
-"""No pass without evidence: a trial in which nothing could have gone wrong has not shown anything."""
+"""Evidence: a trial in which nothing could go wrong shows nothing, so it must not pass."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from ostrakon.harness.history.fruitless import fruitless
 def evidence(
     history: History, *, effects: Iterable[Mapping[str, Any]] = (), required: Iterable[str] = ()
 ) -> Verdict:
-    """Valid if each kind of operation succeeded at least once and, if there were faults, one had an effect.
+    """Check that each kind of operation succeeded at least once and that, if there were faults, one had an
+    effect.
 
-    Kinds of operation are those that clients tried, and those `required` beside. Faults are judged by what
-    the nemesis reports when one ends (ops "stop-..."), and by the `effects` given: an effect is data with
-    `inert`, or else with counts of what was cut, delayed, stopped, ..., of which one must not be 0.
+    Kinds of operation are those that clients tried and those in `required`. The effects of faults come from
+    the ops "stop-..." of the nemesis and from `effects`. An effect is data with `inert`, or else with counts
+    (messages stopped, nodes stopped, ...) of which at least one must not be 0. The verdict is `valid` or
+    `unknown`.
     """
     missing = [*fruitless(history, required), *_inert(history, effects)]
     return Verdict.unknown("; ".join(missing), missing=missing) if missing else Verdict.passed()
 
 
 def _inert(history: History, effects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """That there were faults, and none of them changed anything."""
+    """The sentence for a trial with faults of which none had an effect."""
     reports = [op.value for op in history.nemesis if op.f.startswith("stop-")]
     changed = [_has_changed(report) for report in (*reports, *effects) if isinstance(report, Mapping)]
     told = [has_changed for has_changed in changed if has_changed is not None]
@@ -37,7 +39,7 @@ def _inert(history: History, effects: Iterable[Mapping[str, Any]]) -> Iterator[s
 
 
 def _has_changed(effect: Mapping[str, Any]) -> bool | None:
-    """Whether an effect report says that something changed; None if it says nothing of the kind."""
+    """Whether an effect report says that the fault had an effect; None if it does not say."""
     if "inert" in effect:
         return not effect["inert"]
     counts = [effect[field] for field in _COUNTS if field in effect]
@@ -50,4 +52,4 @@ _COUNTS = (
     *("messages", "stopped", "operations", "files", "connections", "clocks"),
     *("cut", "delayed", "dropped", "duplicated", "reordered"),
 )
-"""What effect reports count; what faults of other packages count is in `other`, by name."""
+"""The counts in effect reports; faults of other packages have theirs in `other`, by name."""

@@ -1,4 +1,4 @@
-"""Latencies over time: how long ops took, in windows, so that one sees what a fault did to them."""
+"""Latencies of ops in windows of time, which show the effect of faults."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Windows = dict[int, list[int]]
 
 
 def latency(history: History, *, window_s: float = 1.0) -> Verdict:
-    """Quantiles of the latencies of completed ops by f and by how they ended.
+    """Compute quantiles of the latencies of completed ops, by f and type.
 
-    `details["by_f"][f][type]` is a list with an entry for each window in which such ops were invoked:
-    `from_s`, the `count`, and p50, p95, p99 and max in `ms`. Always valid; unknown if nothing completed.
+    `details["by_f"][f][type]` is a list with an entry for each window in which such ops were invoked: `from_s`,
+    the `count`, and p50, p95, p99 and max in `ms`. The verdict is valid, or unknown if no op completed.
     """
     window_ns = round(window_s * 1e9)
     took: dict[str, dict[str, Windows]] = {}

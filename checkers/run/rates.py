@@ -1,4 +1,4 @@
-"""Rates over time: how many ops were completed in each window, by f and by how they ended."""
+"""Rates: the number of completed ops per second in each window of time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from ostrakon.harness.history import History
 
 
 def rates(history: History, *, window_s: float = 1.0) -> Verdict:
-    """Completed ops a second: `details["by_f"][f][type]` has one number for each window from the start on.
+    """Compute the rates of completed ops, by f and type.
 
-    Always valid; unknown if nothing completed.
+    `details["by_f"][f][type]` has the ops per second of each window from the start on. The verdict is valid,
+    or unknown if no op completed.
     """
     window_ns = round(window_s * 1e9)
     completed: dict[str, dict[str, Counter[int]]] = {}

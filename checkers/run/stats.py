@@ -1,4 +1,4 @@
-"""Counts and latencies: how much a history has to say at all."""
+"""Counts and latencies of the ops of a history."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 def stats(history: History) -> Verdict:
-    """How the operations of each f ended, and how long the `ok` ones took.
+    """Count the operations of each f by type, and compute the latencies of the `ok` ones.
 
-    Details: `all`, and by f under `by_f`, hold counts `invoke`, `ok`, `fail`, `info` and `open` (never
-    heard of again), and `latency_ms` with p50, p95, p99 and max. It is unknown if nothing was done.
+    `details` has `all`, and an entry for each f in `by_f`. Each has the counts `invoke`, `ok`, `fail`, `info`
+    and `open` (without a completion), and `latency_ms` with p50, p95, p99 and max. The verdict is valid, or
+    unknown if there are no operations.
     """
     pairs: dict[str, list[tuple[Op, Op | None]]] = {}
     for invoked, completed in history.pairs:
@@ -29,7 +30,8 @@ def stats(history: History) -> Verdict:
 
 
 def quantile(ordered: Sequence[int], q: float) -> int:
-    """The smallest of these, in ascending order, that a share `q` of them does not exceed."""
+    """The quantile `q` of numbers in ascending order: the smallest one that at least a share `q` does not
+    exceed."""
     return ordered[max(ceil(q * len(ordered)) - 1, 0)]
 
 

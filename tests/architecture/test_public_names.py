@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 import ostrakon
+from ostrakon import checkers
 from tests.docs.pages import PAGES, ROOT, blocks
 
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 REFERENCE = ROOT / "docs" / "reference" / "api.md"
-PUBLIC = ("ostrakon", "ostrakon.paxos_impl")
+PUBLIC = ("ostrakon", "ostrakon.checkers", "ostrakon.paxos_impl")
 """Modules from which users may import, each with an `__all__`."""
 
 
@@ -63,6 +64,15 @@ def test_every_public_name_can_be_imported_and_is_documented(name: str) -> None:
 
     assert (found.__doc__ or "").strip() or not callable(found), f"{name} has no docstring"
     assert name in REFERENCE.read_text(), f"{name} is not in {REFERENCE.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("name", checkers.__all__)
+def test_every_public_checker_is_a_function_and_is_documented(name: str) -> None:
+    found = getattr(checkers, name)
+
+    assert callable(found), f"checkers.{name} is hidden by a module of the same name"
+    assert (found.__doc__ or "").strip(), f"checkers.{name} has no docstring"
+    assert f"autofunction:: ostrakon.checkers.{name}\n" in REFERENCE.read_text()
 
 
 def test_the_checker_of_names_sees_a_private_one() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ostrakon.checkers.collections.queues import queue
-from ostrakon.checkers.independent import independent
+from ostrakon.checkers.keyed_histories import independent
 from ostrakon.checkers.linearizability import linearizable
 from ostrakon.harness.history import History, read_any
 

@@ -18,7 +18,7 @@ from ostrakon.checkers.consistency.long_fork import long_fork
 from ostrakon.checkers.consistency.sequential import sequential
 from ostrakon.checkers.consistency.sessions import monotonic_reads
 from ostrakon.checkers.coordination.leases import node_leases
-from ostrakon.checkers.independent import by_key, independent
+from ostrakon.checkers.keyed_histories import by_key, independent
 from ostrakon.checkers.run.availability import availability
 from ostrakon.checkers.run.clock_offsets import clock_offsets
 from ostrakon.checkers.run.exceptions import exceptions

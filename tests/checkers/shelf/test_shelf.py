@@ -21,7 +21,7 @@ from ostrakon.checkers.consistency.sequential import sequential
 from ostrakon.checkers.consistency.sessions import monotonic_reads, sessions
 from ostrakon.checkers.coordination.fencing import fencing
 from ostrakon.checkers.coordination.leases import client_leases
-from ostrakon.checkers.independent import independent
+from ostrakon.checkers.keyed_histories import independent
 from ostrakon.checkers.run.availability import availability
 from ostrakon.checkers.run.clock_offsets import clock_offsets
 from ostrakon.checkers.run.exceptions import exceptions

@@ -1,4 +1,4 @@
-"""Many keys at once: a checker for one key, applied to each key's ops on their own."""
+"""Histories of several keys: a checker for one key is applied to the ops of each key separately."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ Check = Callable[[History], Verdict]
 
 
 def independent(check: Check) -> Check:
-    """A checker of histories whose values are [key, value]: it runs `check` for each key, and composes.
+    """Make a checker for histories whose values are [key, value] from a checker for one key.
 
-    Each key's history has the bare values, and what the nemesis did. The ops of witnesses are those of the
-    whole history. A check that crashes makes its key unknown.
+    The new checker runs `check` on the history of each key and composes the verdicts. The history of a key
+    has the values without the key, and the ops of the nemesis. Witnesses have the ops of the whole history.
+    If `check` raises an exception, the verdict for that key is unknown.
+
+        check = independent(set_full)
     """
 
     def check_each(history: History) -> Verdict:
