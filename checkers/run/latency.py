@@ -15,7 +15,8 @@ def latency(history: History, *, window_s: float = 1.0) -> Verdict:
     """Compute quantiles of the latencies of completed ops, by f and type.
 
     `details["by_f"][f][type]` is a list with an entry for each window in which such ops were invoked:
-    `from_s`, the `count`, and p50, p95, p99 and max in `ms`. The verdict is valid, or unknown if no op completed.
+    `from_s`, the `count`, and p50, p95, p99 and max in `ms`. The verdict is valid, or unknown if no op
+    completed.
     """
     window_ns = round(window_s * 1e9)
     took: dict[str, dict[str, Windows]] = {}
