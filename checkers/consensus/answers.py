@@ -1,11 +1,11 @@
-"""What clients were told about decisions."""
+"""The answers that clients got about decisions."""
 
 from __future__ import annotations
 
 from ostrakon.harness.history import History, Op
 
 ANSWERS = ("propose", "get")
-"""The operations whose `ok` value is the decision: it may be another's value that a proposer is told."""
+"""The operations whose `ok` value is the decision. A proposer may get another client's value."""
 
 
 def answers(history: History, fs: tuple[str, ...] = ANSWERS) -> list[Op]:
@@ -14,6 +14,6 @@ def answers(history: History, fs: tuple[str, ...] = ANSWERS) -> list[Op]:
 
 
 def teller(op: Op) -> str:
-    """Whom the answer went to and from where, as part of a sentence."""
+    """The process that got the answer and the node that gave it, as part of a sentence."""
     by = f" by {op.node}" if op.node is not None else ""
     return f"process {op.process} was told{by}"

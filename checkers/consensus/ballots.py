@@ -1,4 +1,4 @@
-"""What ballots owe to those who go by them: each has one proposer and one value (P6), and is new (P10)."""
+"""The rules of ballots: each has one proposer and one value (P6), and each prepared ballot is new (P10)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ostrakon.harness.history import Event
 
 
 def one_proposer_per_ballot(seen: Seen, event: Event) -> Anomaly | None:
-    """P6, first half: nobody uses another's ballot.
+    """P6, first half: no node uses the ballot of another node.
 
     Paxos Made Simple, section 2.5: "different proposers choose their numbers from disjoint sets".
     """
@@ -27,7 +27,7 @@ def one_proposer_per_ballot(seen: Seen, event: Event) -> Anomaly | None:
 
 
 def one_value_per_ballot(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
-    """P6: nobody uses another's ballot, and nobody proposes two values at one of their own.
+    """P6: no node uses the ballot of another node, and no node proposes two values at one ballot.
 
     Paxos Made Simple, section 2.2: different proposals have different numbers.
     """
@@ -48,7 +48,8 @@ def one_value_per_ballot(seen: Seen, event: Event, slot: Slot, key: Key) -> Anom
 def ballots_fresh(seen: Seen, event: Event) -> Anomaly | None:
     """P10: the ballots that a node prepares increase over its whole life.
 
-    It may send the same prepare again, but not after a restart: it cannot know then what it did with it.
+    A node may send the same prepare again, but not after a restart, because then it cannot know how it used
+    that ballot.
     """
     highest = seen.prepared.get(event.node)
     if highest is None:

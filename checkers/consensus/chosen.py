@@ -1,4 +1,4 @@
-"""What is chosen, a quorum's votes for one value at one ballot: only ever one value (P2)."""
+"""Chosen values: a quorum votes for one value at one ballot, and only one value is ever chosen (P2)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def one_value_voted(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly |
 
 
 def one_value_told(seen: Seen, event: Event) -> Anomaly | None:
-    """P2 for votes that were never sent: they count from when their acceptor tells of them."""
+    """P2 for votes that were never sent: they count from the event in which their acceptor reports them."""
     acceptor = seen.acceptors.get(event.node)
     if acceptor is not None and (acceptor.exact is event or acceptor.reports_exactly(event)):
-        return None  # All of them counted already.
+        return None  # All of these votes are counted already.
     for number, ballot, value in event.accepted:
         slot = seen.slots.get(number)
         if slot is not None and slot.chosen and canonical(value) not in slot.chosen:

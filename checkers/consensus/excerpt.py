@@ -1,4 +1,4 @@
-"""The few events that show what happened, and how they follow from one another."""
+"""Excerpts of a trace: a few events that explain a violation, and the order between them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ostrakon.checkers.consensus.graphs import happens_before
 from ostrakon.harness.history import Event
 
 LONGEST = 15
-"""How many events a story has at most."""
+"""The largest number of events in an excerpt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Events in the order of time."""
+    """The events in order of time."""
 
     events: tuple[Event, ...]
     after: tuple[tuple[int, ...], ...]
-    """For each event, those of the story that it directly follows from, by position."""
+    """For each event, the positions of the events in the excerpt that it directly follows."""
 
 
 def tell(trace: Sequence[Event], positions: Mapping[int, int], events: Iterable[Event]) -> Excerpt:

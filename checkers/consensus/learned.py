@@ -1,4 +1,4 @@
-"""What nodes believe to be chosen: one value for all of them (P3), a chosen one (P4), and for good (P5)."""
+"""Learned values: all nodes learn the same (P3), only chosen values (P4), and never change them (P5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ostrakon.harness.history import Event
 
 
 def one_value_learned(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
-    """P3: whoever learns what a slot holds, in whichever life, learns the same."""
+    """P3: all nodes, in all incarnations, learn the same value for a slot."""
     if not slot.learned or key in slot.learned:
         return None
     earlier = next(iter(slot.learned.values()))
@@ -47,12 +47,12 @@ def learned_was_chosen(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomal
 
 
 def learned_is_stable(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
-    """P5: what a node has learned in a slot stays so over all its lives."""
+    """P5: the value that a node learned for a slot never changes, in all its incarnations."""
     return _changed(seen, slot.known, event, key)
 
 
 def applied_is_stable(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
-    """P5: what a node has applied in a slot stays so over all its lives."""
+    """P5: the value that a node applied for a slot never changes, in all its incarnations."""
     return _changed(seen, slot.applied, event, key)
 
 

@@ -1,4 +1,4 @@
-"""Who counts towards quorums: the member sets that nodes say they act upon, and that they agree on (M8)."""
+"""Membership: the member sets that nodes use for quorums, on which they must agree (M8)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Membership:
-    """By slot, the member sets in force; more than one only if nodes disagree about it."""
+    """The member sets in force, by slot; more than one for a slot only if nodes disagree."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
         self._views: list[dict[frozenset[str], Event]] = []
         self._least = 1
-        """The size of the smallest majority of any of them."""
+        """The size of the smallest majority of any member set."""
 
     def add(self, event: Event) -> None:
-        """Take note of a `config_active`: its members count from its slot on, until another set does."""
+        """Record a `config_active`: its members count from its slot on, until the next change."""
         start = event.slot or 0
         at = bisect_right(self._starts, start)
         if at == 0 or self._starts[at - 1] != start:
@@ -45,13 +45,13 @@ class Membership:
         return self._views[at - 1] if at and self._starts[at - 1] == slot else {}
 
     def quorum(self, slot: int, nodes: Mapping[str, Any]) -> bool:
-        """Whether these nodes hold a majority, by anyone's view of who the members are."""
+        """Whether these nodes are a majority of any of the member sets in force."""
         if len(nodes) < self._least:
             return False
         at = bisect_right(self._starts, slot)
         for members in self._views[at - 1] if at else ():
             enough = len(members) // 2 + 1
-            if len(nodes) >= enough and members.issuperset(nodes):  # Mostly so, and quicker than to count.
+            if len(nodes) >= enough and members.issuperset(nodes):  # Usually true, and faster than counting.
                 return True
             if len(members.intersection(nodes)) >= enough:
                 return True

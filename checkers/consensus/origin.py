@@ -1,4 +1,4 @@
-"""Where values come from: from a client, through a proposal and votes, to those who learn them (P1).
+"""The origin of values: a client asks for a value, it is proposed, voted for and learned (P1).
 
 Paxos Made Simple, section 2.1: "Only a value that has been proposed may be chosen".
 """
@@ -13,14 +13,14 @@ from ostrakon.harness.history import Event
 
 
 def proposal_has_origin(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
-    """P1: what is proposed, a client has asked for."""
+    """P1: a proposed value is one that a client asked for."""
     if seen.invited is None or key in seen.invited:
         return None
     return _from_nowhere("value from nowhere", event, "proposed", "which no client had asked for")
 
 
 def vote_has_origin(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
-    """P1: what is voted for was proposed, at that very ballot."""
+    """P1: a vote is for a value that was proposed at the same ballot."""
     proposal = slot.proposals.get((event.ballot or ballot_of(event), key))
     if proposal is not None and proposal.sent is not None:
         return None
@@ -28,7 +28,7 @@ def vote_has_origin(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly |
 
 
 def learned_has_origin(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
-    """P1: what is learned was proposed."""
+    """P1: a learned value was proposed."""
     if key in slot.chosen or any(proposal.key == key for proposal in slot.proposals.values()):
         return None
     return _from_nowhere("value from nowhere", event, "learned", "which nobody had proposed")

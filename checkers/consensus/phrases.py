@@ -1,4 +1,4 @@
-"""How ballots, nodes and restarts are put into sentences."""
+"""Phrases for ballots, nodes and restarts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def names_text(nodes: Iterable[str]) -> str:
 
 
 def restart_text(restarts: int) -> str:
-    """How often a node was restarted between two of its events, as part of a sentence."""
+    """The number of restarts of a node between two of its events, as part of a sentence."""
     if restarts <= 0:
         return ""
     return " after a restart" if restarts == 1 else f" after {restarts} restarts"

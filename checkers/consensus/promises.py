@@ -1,5 +1,5 @@
-"""What an acceptor owes: it keeps its promises (P7), they tell all it has accepted (P8), and a restart loses
-neither (P11)."""
+"""The rules of acceptors: they keep promises (P7), report all votes in promises (P8), and lose neither at a
+restart (P11)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ostrakon.harness.history import Event
 def vote_allowed(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | None:
     """P7 for votes: an acceptor does not vote below what it promised, or voted at in the same slot.
 
-    Paxos Made Simple, section 2.2, P1a. That a vote binds as a promise does is needed too, lest an old
-    proposal overwrite a newer vote. A restart excuses nothing.
+    Paxos Made Simple, section 2.2, P1a. A vote binds like a promise, because otherwise an old proposal could
+    overwrite a newer vote. The rule also holds across restarts.
     """
     acceptor = seen.acceptors.get(event.node)
     if acceptor is None or (event.ballot or ballot_of(event)) >= acceptor.top:
@@ -37,7 +37,7 @@ def promise_allowed(seen: Seen, event: Event) -> Anomaly | None:
     acceptor = seen.acceptors.get(event.node)
     if acceptor is None or (event.ballot or ballot_of(event)) >= acceptor.top:
         return None
-    # Two promises always overlap, as both are open upwards.
+    # Two promises always overlap, because both cover all slots above their first one.
     bounds = acceptor.promises[-1:]
     for number, _ in acceptor.votes_from(event.slot or 0):
         bounds += _highest_vote(acceptor, number)
@@ -90,7 +90,7 @@ def _untruths(seen: Seen, acceptor: Acceptor, promise: Event) -> Iterator[Anomal
             if canonical(value) != vote.key:
                 yield _altered(seen, slot, vote, value, promise)
         elif at is None or at < vote.ballot:
-            # A vote at the promised ballot itself, by a promise given again, may be told or not.
+            # A repeated promise may or may not report a vote at the promised ballot itself.
             hidden = vote if vote.ballot < ballot else _vote_below(seen.slot(slot), promise)
             if hidden is not None and (at is None or at < hidden.ballot):
                 yield _hidden(seen, slot, hidden, at, promise)

@@ -1,4 +1,4 @@
-"""What a proposer owes: it proposes only what a quorum of promises leaves it free to propose (P9)."""
+"""The rule of proposers: they propose only what a quorum of promises allows (P9)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def proposal_safe(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | N
     ballot, number = event.ballot or ballot_of(event), event.slot or 0
     known = slot.proposals.get((ballot, key))
     if known is not None and known.sent is not None:
-        return None  # Sent again; it was judged the first time.
+        return None  # A retransmission; it was judged the first time.
     if _is_plainly_safe(seen, ballot, number, key) or not seen.membership.views(number):
         return None
     promises = seen.promises(ballot)
@@ -42,10 +42,10 @@ def proposal_safe(seen: Seen, event: Event, slot: Slot, key: Key) -> Anomaly | N
 def support(seen: Seen, promises: Iterable[Event], slot: int, key: Key) -> tuple[Event, ...] | None:
     """The promises that, as a quorum, allow the value to be proposed; None if there is no such quorum.
 
-    Which promises the proposer went by is not recorded, so any quorum among them will do. Of the quorums
-    whose highest reported ballot is b, all lie within the promises that report b or less; and the higher
-    b is, the more promises there are. So it is enough to try the highest b that was reported with the
-    value, and, for a value of the proposer's own, the promises that report nothing.
+    The trace does not record which promises the proposer used, so any quorum of them is accepted. All quorums
+    whose highest reported ballot is b are within the promises that report b or less, and a higher b allows
+    more promises. So it is enough to try the highest b that was reported with the value and, for a new value,
+    the promises that report nothing.
     """
     covering = [promise for promise in promises if (promise.slot or 0) <= slot]
     reports = [reported(promise, slot) for promise in covering]
@@ -65,9 +65,9 @@ def _is_quorum(seen: Seen, slot: int, promises: Iterable[Event]) -> bool:
 
 
 def _is_plainly_safe(seen: Seen, ballot: Ballot, slot: int, key: Key) -> bool:
-    """Whether a quorum promised, of whom nobody reports a vote in the slot or the highest is for this value.
+    """Whether all promises together are a quorum that allows the value.
 
-    That is how most proposals are safe, and it is found out quickly.
+    Most proposals are allowed in this way, and this test is fast.
     """
     mandate = seen.mandates.get(ballot)
     if mandate is None or mandate.covers_from > slot:

@@ -1,4 +1,4 @@
-"""What clients tried and never succeeded in: of that a history shows nothing, and a verdict must say so."""
+"""Finds kinds of operation that never succeeded. A history shows nothing about these."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ostrakon.harness.history.history import History
 
 
 def fruitless(history: History, required: Iterable[str] = ()) -> Iterator[str]:
-    """A phrase for each kind of operation that was tried, or is `required`, and never succeeded."""
+    """A phrase for each kind of operation that was invoked, or is `required`, and never succeeded."""
     tried = Counter(op.f for op in history.where(type="invoke"))
     succeeded = {op.f for op in history.where(type="ok")}
     if not tried:

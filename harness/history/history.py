@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 class History(Sequence[Op]):
     """An immutable sequence of ops.
 
-    An op is looked up by its position, or with `op` by its index; `invocation` and `completion` find its
-    other half. An op that never completed has no completion: it stays concurrent with everything after it.
+    `history[n]` is the op at position n, and `history.op(i)` is the op with index i. `invocation` and
+    `completion` return the other op of a pair. An op without a completion stays concurrent with all later
+    ops.
     """
 
     def __init__(self, ops: Iterable[Op] = (), *, columns: Callable[[], Columns] | None = None) -> None:
-        """`columns` makes the columns of these ops, where that is quicker than from the ops themselves."""
+        """`columns` returns the columns of these ops, if there is a faster way than from the ops
+        themselves."""
         self._ops = tuple(ops)
         self._columns = columns
 
@@ -49,7 +51,7 @@ class History(Sequence[Op]):
         return f"<History of {len(self._ops)} ops>"
 
     def op(self, index: int) -> Op:
-        """The op with this index, which is its position unless the history is a part of another.
+        """The op with this index. The index is the position, unless the history is a part of another one.
 
         Raises: KeyError.
         """
@@ -58,27 +60,27 @@ class History(Sequence[Op]):
         return self._by_index[index]
 
     def where(self, *, f: str | None = None, type: OpType | None = None) -> Iterator[Op]:
-        """The clients' ops that have this `f` and this `type`; what is not given is not asked for."""
+        """The clients' ops with this `f` and this `type`; None stands for any."""
         for op in self._ops:
             if op.process != NEMESIS and (f is None or op.f == f) and (type is None or op.type == type):
                 yield op
 
     @property
     def clients(self) -> Iterator[Op]:
-        """What clients did."""
+        """The ops of clients."""
         return self.where()
 
     @property
     def nemesis(self) -> Iterator[Op]:
-        """What the nemesis did."""
+        """The ops of the nemesis."""
         return (op for op in self._ops if op.process == NEMESIS)
 
     def completion(self, op: Op) -> Op | None:
-        """How an invoked client op ended; None if nothing was heard of it again."""
+        """The completion of an invoked client op; None if it has none."""
         return self._pairs[0].get(op.index)
 
     def invocation(self, op: Op) -> Op | None:
-        """The invocation that a client's completion belongs to."""
+        """The invocation of a client's completed op."""
         return self._pairs[1].get(op.index)
 
     @property

@@ -1,4 +1,4 @@
-"""One operation, or one moment of it: it is invoked, and later it is ok, has failed, or nobody knows."""
+"""The entries of a history: an operation is invoked, and later it is ok, fails, or its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -17,38 +17,40 @@ def _absent() -> None:
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """An entry of a history, with Jepsen's fields and meaning.
+    """An entry of a history, with the fields and the meaning that Jepsen gives them.
 
-    `ok` did happen, `fail` did not, and `info` is silence: the operation may take effect at any time
-    from its invocation on, for ever. A process that met silence never acts again.
+    `ok`: the operation took effect. `fail`: it did not. `info`: the outcome is unknown; the operation may
+    take effect at any time after its invocation. A process with an op that ended as `info` never acts again.
+
+        Op(index=0, time=1_000, type="invoke", process=0, f="write", value=3)
     """
 
     index: int
-    """Its number: the position in the history from 0, or, of a part of a history, that in the whole."""
+    """The position in the history, from 0. In a part of a history, the position in the whole history."""
     time: int
     """Nanoseconds since the trial began."""
     type: OpType
     process: Process
     f: str
-    """What was done: "read", "propose", "partition", ..."""
+    """The kind of operation: "read", "propose", "partition", ..."""
     value: Any = msgspec.field(default_factory=_absent)
     error: Any = None
-    """Why it is `fail` or `info`, for people."""
+    """Why the op is `fail` or `info`, as text for people."""
     slot: int | None = None
-    """The position of the decision that answered, where the system tells."""
+    """The log position of the decision, if the system reports it."""
     ballot: tuple[int, int] | None = None
-    """The ballot at which it was decided: round and node."""
+    """The ballot of the decision, round and node, if the system reports it."""
     node: str | None = None
-    """The node that was asked."""
+    """The node that the client sent the operation to."""
 
     @property
     def is_client(self) -> bool:
-        """Whether a client did it, rather than the nemesis."""
+        """Whether a client performed the op, and not the nemesis."""
         return self.process != NEMESIS
 
 
 class UnsuitableHistory(ValueError):
-    """A checker was given a history that it has no meaning for, of another kind of system perhaps.
+    """A checker cannot interpret an op of a history, which may be of another kind of system.
 
-    The message says which op, and what would be understood.
+    The message names the op and says what the checker accepts.
     """

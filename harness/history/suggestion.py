@@ -1,4 +1,4 @@
-"""What to offer somebody who used a name that nothing has."""
+"""Suggestions for a name that does not exist."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A question that names up to three names that are like this one; empty if none is.
+    """A question with up to three names that are similar to this one; empty if none is similar.
 
     >>> did_you_mean("partiton", ["kill", "partition"])
     'did you mean partition?'
@@ -17,7 +17,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """That question or, where no name is like this one, the list of all names.
+    """The question of `did_you_mean` or, if no name is similar, the list of all names.
 
     >>> suggestion("x", ["kill", "partition"])
     'there are kill, partition'

@@ -1,4 +1,4 @@
-"""What nodes report of themselves: one event at the moment something becomes observable to others."""
+"""Traces: the events of nodes, each at the moment when others can observe it."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """
 
     time: int
-    """True time in nanoseconds since the trial began, whatever the node's own clock says."""
+    """True time in nanoseconds since the trial began; the node's own clock may differ."""
     node: str
     incarnation: int
-    """How often this node has been started before, from 0."""
+    """The number of earlier starts of this node."""
     seq: int
-    """Counts the events of this incarnation, from 0."""
+    """The number of the event in its incarnation, from 0."""
     event: str
     message: str | None = None
-    """The id of the message that carried it away, for events that are sent."""
+    """The id of the message that was sent, for events of sending."""
     cause: str | None = None
-    """The id of the message that made the node do it."""
+    """The id of the message that caused the event."""
     to: tuple[str, ...] = ()
-    """The nodes it was sent to."""
+    """The receivers of the message."""
     slot: int | None = None
     ballot: tuple[int, int] | None = None
-    """Round and server id; they compare in this order."""
+    """The ballot: round and server id, compared in this order."""
     value: Any = None
     accepted: tuple[tuple[int, tuple[int, int], Any], ...] = ()
-    """What a promise, or the state recovered by a restart, reports: (slot, ballot, value) of each vote."""
+    """The votes that a promise or a restart reports, each as (slot, ballot, value)."""
     promised: tuple[int, int] | None = None
-    """The promise that a nack points to, or that a restart recovered."""
+    """The promised ballot that a nack or a restart reports."""
     members: tuple[str, ...] = ()
-    """The nodes that count towards quorums from `config_active` on."""
+    """The members whose votes count from `config_active` on."""
     how: str | None = None
-    """How a value was learned: "votes" when a quorum was counted, "told" when another node said so."""
+    """How a value was learned: "votes" if the node counted a quorum, "told" if another node reported it."""
     detail: Any = None
-    """Whatever else an event has to say."""
+    """Further fields of the event, by name."""
     group: int = 0
-    """Which of several independent logs it is about, where a node has several."""
+    """The group, that is the number of the log, if a node has several logs."""
 
 
 def stamped(told: Any, time_ns: int) -> Event:
-    """What a node has told of itself, any object with an event's other fields, and when."""
+    """Make an event from its time and an object with all other fields of an event."""
     return Event(
         time_ns,
         *(told.node, told.incarnation, told.seq, told.event, told.message, told.cause, told.to),
@@ -64,9 +64,9 @@ Trace = tuple[Event, ...]
 
 
 def in_order(trace: Sequence[Event]) -> Sequence[Event]:
-    """The events in the order of true time, and of the trace where times are equal.
+    """The events in order of true time; events of the same time keep their order in the trace.
 
-    Traces are mostly recorded so, and are then returned as they are.
+    Most traces are recorded in this order and are returned unchanged.
     """
     times = [event.time for event in trace]
     if all(map(operator.le, times, times[1:])):

@@ -1,4 +1,4 @@
-"""The three verdicts, how bad each is, and how JSON writes them: for all who judge, sum up or show a run."""
+"""The three verdicts, their order of severity, and their form in JSON."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final, Literal
 Valid = Literal["valid", "unknown", "invalid"]
 
 SEVERITY: Final[dict[str, int]] = {"valid": 0, "unknown": 1, "invalid": 2}
-"""How bad each verdict is: of several, the one with the highest number counts."""
+"""The severity of each verdict; of several verdicts, the one with the highest severity counts."""
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """The worst of several verdicts. None at all is `unknown`: nothing was checked.
+    """The worst of several verdicts; `unknown` if there are none, because nothing was checked.
 
     >>> worst(["valid", "invalid", "unknown"]), worst([])
     ('invalid', 'unknown')
@@ -21,7 +21,7 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 def as_json(verdict: str) -> bool | str:
-    """A verdict as JSON writes it: true, false or "unknown".
+    """A verdict in JSON: true, false or "unknown".
 
     >>> as_json("valid"), as_json("invalid"), as_json("unknown")
     (True, False, 'unknown')
