@@ -83,7 +83,7 @@ def _first(
         yield f"  replay: {record.replay}"
         return
     trial = run(plan, workload=workload, again=record.replay)
-    if trial.valid == "invalid" and plan.substrate != "live" and shrink_s > 0:
+    if trial.valid == "invalid" and plan.substrate in ("sim", "model") and shrink_s > 0:
         shrunk = shrink_trial(trial, shrink_s, workload=workload)
         yield from _shrunk_story(record, trial, shrunk, store, workload)
         return

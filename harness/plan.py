@@ -22,7 +22,7 @@ from ostrakon.harness.pointer import line_of
 FORMAT = 1
 """The version of the plan format. It goes up when an older plan would no longer run in the same way."""
 
-Substrate = Literal["model", "sim", "live"]
+Substrate = Literal["model", "sim", "live", "hosts"]
 
 
 RATE_MAX = 1_000_000

@@ -10,7 +10,7 @@ import msgspec
 
 from ostrakon.harness.faults import GROUPS, can_act, draw_faults
 from ostrakon.harness.history.suggestion import suggestion
-from ostrakon.harness.plan import BadPlan, Fault, Plan, mistyped, require_sense
+from ostrakon.harness.plan import BadPlan, Fault, Plan, Substrate, mistyped, require_sense
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.version import VERSION
 from ostrakon.harness.workload import Workload, require_workload
@@ -41,6 +41,9 @@ def plan_for(
     usual = {**workload.defaults, **(bug.plan if bug is not None else {})}
     plan = Plan(code=VERSION, workload=workload.name, seed=seed, **{**usual, **given})
     require_sense(plan)
+    if steady_s is None and workload.steady_s is not None:
+        # Short enough that each kind that was named gets its turn.
+        steady_s = min(workload.steady_s, plan.time_limit_s / (2 * nemesis.count(",") + 3))
     if steady_s is not None and not 0 < 2 * steady_s <= plan.time_limit_s:
         raise BadPlan(
             f"faults that last {steady_s:g} s, and as long a calm before each, do not fit into "
@@ -57,12 +60,12 @@ def plan_for(
         steady_s=steady_s,
         targets=workload.targets,
     )
-    if plan.substrate == "live":
-        faults = tuple(_possible_live(faults, kinds))
+    if plan.substrate in ("live", "hosts"):
+        faults = tuple(_possible(faults, kinds, plan.substrate))
     asked = (*(fault.kind for fault in plan.faults), *(kind for kind in kinds if kind not in GROUPS))
     return msgspec.structs.replace(plan, nemesis=tuple(dict.fromkeys(asked)), faults=(*plan.faults, *faults))
 
 
-def _possible_live(faults: Iterable[Fault], named: Collection[str]) -> Iterator[Fault]:
+def _possible(faults: Iterable[Fault], named: Collection[str], substrate: Substrate) -> Iterator[Fault]:
     """Leave out a group's kinds that cannot be applied here; refuse a kind that was requested by name."""
-    return (fault for fault in faults if can_act(fault, "live") or {fault.kind, fault.asked} & set(named))
+    return (fault for fault in faults if can_act(fault, substrate) or {fault.kind, fault.asked} & set(named))

@@ -51,3 +51,5 @@ class Recording:
     """Why the monitor stopped the trial early; empty if it did not."""
     sometimes: dict[str, dict[str, int]] = field(default_factory=dict)
     """How often each rare branch was reached and taken, by name; see `ostrakon.sometimes`."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """What each program that took part says of its version, where programs of others did."""

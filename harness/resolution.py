@@ -72,7 +72,11 @@ def resolve(plan: Plan, workload: Workload | None = None) -> ResolvedPlan:
     require_options(workload, plan.options)
     if problems := [*_unknown_faults(plan, workload), *_bad_faults(plan), *_unknown_targets(plan, workload)]:
         raise BadPlan(f"the plan cannot be run: {'; '.join(problems)}")
-    if workload.is_live_only and plan.substrate != "live":
+    if workload.system is not None and plan.substrate != "hosts":
+        raise BadPlan(
+            f"{workload.name!r} is a system of other programs: only the substrate 'hosts' can run it"
+        )
+    if workload.is_live_only and workload.system is None and plan.substrate != "live":
         raise BadPlan(f"the nodes of {workload.name!r} are programs that only the substrate 'live' can run")
     return ResolvedPlan(plan, workload, bug, planned_latency(plan.latency), liveness_phase_of(plan))
 

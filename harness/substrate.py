@@ -1,6 +1,7 @@
-"""The interface of the three substrates: each runs the same resolved plans and returns the same recordings.
+"""The interface of the four substrates: each runs the same resolved plans and returns the same recordings.
 
-`sim` runs programs in virtual time, `model` bare nodes on an event heap, `live` processes of this machine.
+`sim` runs programs in virtual time, `model` bare nodes on an event heap, `live` processes of this machine
+behind a proxy, `hosts` programs in any language on hosts that are network namespaces.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _MODULES: Mapping[SubstrateName, str] = {
     "sim": "ostrakon.harness.simulation",
     "model": "ostrakon.harness.model.run",
     "live": "ostrakon.harness.live.cluster",
+    "hosts": "ostrakon.harness.hosts.substrate",
 }
 
 

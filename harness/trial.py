@@ -171,6 +171,7 @@ class Trial:
             "plan_digest": plan_digest(self.plan),
             "stopped": recording.stopped,
             "sometimes": recording.sometimes,
+            **({"versions": recording.versions} if recording.versions else {}),
             "version": VERSION,
         }
 

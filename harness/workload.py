@@ -23,6 +23,7 @@ from ostrakon.harness.substrates.runtime import RUNTIMES, Runtime, UnknownRuntim
 from ostrakon.harness.user_code import at, place_of
 
 if TYPE_CHECKING:
+    from ostrakon.harness.hosts.system import System
     from ostrakon.harness.model import Explore
     from ostrakon.harness.recording import Recording
     from ostrakon.harness.resolution import ResolvedPlan
@@ -251,6 +252,12 @@ class Workload:
     damaged its disk behaves correctly and does not count as failed."""
     is_live_only: bool = False
     """Whether the nodes can run only on the substrate `live`."""
+    system: System | None = None
+    """The programs that the substrate `hosts` starts, and no other can run; None if there are none. See
+    `ostrakon.harness.hosts.system.workload_of`."""
+    steady_s: float | None = None
+    """How long each fault lasts, and the calm before it, where nothing else is asked for; None for faults
+    that come at random and overlap."""
     judges_liveness: bool = True
     """Whether the checkers accept nodes that stay faulty until the end."""
     watch: Callable[[Plan], Monitor] | None = None

@@ -41,7 +41,9 @@ def story(trial: Trial) -> list[str]:
     plan = trial.plan
     bug = f" with the bug {plan.bug}" if plan.bug else ""
     lasted = f"{trial.virtual_s:.1f} s" + (
-        f" of virtual time in {trial.wall_s:.2f} s" if plan.substrate != "live" else ", live"
+        f" of virtual time in {trial.wall_s:.2f} s"
+        if plan.substrate in ("sim", "model")
+        else f", {plan.substrate}"
     )
     lines = [
         f"{trial.valid.upper()}  {trial.headline or _shown(trial)}",

@@ -68,7 +68,7 @@ def replay(
     except BadPlan as error:
         raise UserError(str(error)) from None
     show(trial, as_json=as_json)
-    if plan.substrate == "live":
+    if plan.substrate in ("live", "hosts"):
         click.echo("  live, no two runs are the same: this one had the same plan", err=True)
     elif earlier and earlier["plan"] not in (None, plan_digest(plan)):
         click.echo("  the plan is not the one that was run then, so there is nothing to compare", err=True)

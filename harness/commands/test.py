@@ -65,7 +65,11 @@ if TYPE_CHECKING:
     multiple=True,
     help="Something that only this workload knows.",
 )
-@click.option("--substrate", type=click.Choice(["model", "sim", "live"]), default="sim", show_default=True)
+@click.option(
+    "--substrate",
+    type=click.Choice(["model", "sim", "live", "hosts"]),
+    help="Where it runs; if not given, where the workload is at home, which mostly is sim.",
+)
 @click.option(
     "--liveness",
     metavar="S",
@@ -116,6 +120,7 @@ def test(
 
     try:
         found = find_workload(workload)
+        substrate = substrate or found.defaults.get("substrate", "sim")
         if bug is not None:
             find_bug(found, bug)
         if watch and (found.watch is None or substrate != "sim"):

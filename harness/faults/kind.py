@@ -29,7 +29,7 @@ Expand = Callable[[Fault, random.Random], Sequence[Fault]]
 """Turns one drawn fault into the faults it consists of: within its time, in order."""
 Downtime = Literal["none", "possible", "throughout"]
 
-SUBSTRATES: tuple[Substrate, ...] = ("model", "sim", "live")
+SUBSTRATES: tuple[Substrate, ...] = ("model", "sim", "live", "hosts")
 COLOURS = (
     *("partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate", "clog"),
     *("clock", "disk", "spoilt", "other"),

@@ -82,6 +82,11 @@ class Nemesis:
         self._cluster.machines.revive(name)
 
     @property
+    def restarted(self) -> Sequence[str]:
+        """The nodes that were restarted, in that order, a node as often as it was."""
+        return self._cluster.machines.restarted
+
+    @property
     def applied(self) -> tuple[AppliedFault, ...]:
         """All faults that were begun, in that order, with what they have done so far."""
         return tuple(_applied(fault, active) for fault, active in self._begun.values())

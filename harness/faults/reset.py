@@ -34,6 +34,6 @@ RESET = FaultKind(
     ms_min=1,
     ms_max=1,
     colour="drop",
-    substrates=("sim", "live"),
+    substrates=("sim", "live", "hosts"),
     groups=("more",),
 )

@@ -1,0 +1,206 @@
+"""A host's processes: started, paused and killed as a whole.
+
+The processes of a host are those in its network namespace, whoever started them: programs such as PostgreSQL
+have workers in process groups of their own, which no signal to a group would reach.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ostrakon.harness.hosts.system import Service
+from ostrakon.harness.hosts.topology import Host, on_host
+from ostrakon.harness.live.machine import Exit
+
+_TOLD_MAX = 8_000
+"""Characters of a log's end that are told when a process ends by itself."""
+_GONE_S = 10.0
+"""How long killed processes may take to be gone, in seconds."""
+
+
+class DidNotStart(Exception):
+    """A command that prepares a host failed; the message has the end of what it printed."""
+
+
+class HostMachine:
+    """One host and its processes."""
+
+    def __init__(self, host: Host, services: Sequence[Service], logs: Path, begin_ns: int) -> None:
+        """The machine of a host; what its processes print goes to files in `logs`."""
+        self.host = host
+        self._services, self._logs = services, logs
+        self.begin_ns = begin_ns
+        """The trial's time 0 by the monotonic clock."""
+        self._network = os.stat(f"/run/netns/{host.name}").st_ino
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._is_paused = False
+        self._are_ended = False
+        """Whether the end of the processes was asked for."""
+        self.incarnation = -1
+        self.exits: list[Exit] = []
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a process, even a stopped one."""
+        return any(process.poll() is None for process in self._processes.values())
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it has processes and they are stopped."""
+        return self.is_running and self._is_paused
+
+    def restart(self) -> None:
+        """Start all services, as new processes. Raises: DidNotStart."""
+        self.look()
+        self._kill_all()  # Those that a service has left behind.
+        if self.incarnation < 0:
+            self._prepare()
+        self.incarnation += 1
+        self._is_paused = self._are_ended = False
+        for service in self._services:
+            with self._log(service).open("ab") as log:
+                self._processes[service.name] = subprocess.Popen(
+                    on_host(self.host, _as_user(service, service.command)),
+                    cwd=self.host.folder,
+                    env={**os.environ, **service.environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+
+    def pause(self) -> None:
+        """SIGSTOP to each process, until none is left that could start another."""
+        stopped: set[int] = set()
+        while new := [pid for pid in self._pids() if pid not in stopped]:
+            _signal(new, signal.SIGSTOP)
+            stopped.update(new)
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        _signal(list(self._pids()), signal.SIGCONT)
+        self._is_paused = False
+
+    def stop(self) -> None:
+        """SIGTERM to each service."""
+        self._are_ended = True
+        _signal([process.pid for process in self._processes.values()], signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until all are gone."""
+        self.look()
+        self._are_ended = True
+        self._kill_all()
+
+    power_off = kill  # What was written stays written: the power of a real machine is not ours to take.
+
+    def look(self) -> None:
+        """See whether a process has ended by itself, and keep how."""
+        if self._are_ended:
+            return
+        for service in self._services:
+            process = self._processes.get(service.name)
+            if process is None or (status := process.poll()) is None:
+                continue
+            del self._processes[service.name]
+            now_ns = time.monotonic_ns() - self.begin_ns
+            said = f"{service.name}: {self.last_lines(service)}"
+            self.exits.append(Exit(self.host.name, self.incarnation, now_ns, status, said))
+
+    def last_words(self) -> str:
+        """The last line that each service has printed."""
+        return "; ".join(
+            f"{service.name}: {next(iter(self.last_lines(service).splitlines()[-1:]), 'nothing')}"
+            for service in self._services
+        )
+
+    def last_lines(self, service: Service) -> str:
+        """The end of a service's log."""
+        if not (log := self._log(service)).exists():
+            return ""
+        return log.read_bytes().decode(errors="replace")[-_TOLD_MAX:].strip()
+
+    def _log(self, service: Service) -> Path:
+        return self._logs / f"{self.host.name}.{service.name}.log"
+
+    def _prepare(self) -> None:
+        """Write the configuration, and run what must run once."""
+        self._own(Path(self.host.data), self._services[0])
+        for service in self._services:
+            for name, text in service.files.items():
+                path = Path(self.host.folder / name)
+                path.write_text(text)
+                self._own(path, service)
+            for command in service.prepare:
+                with self._log(service).open("ab") as log:
+                    done = subprocess.run(
+                        on_host(self.host, _as_user(service, command)),
+                        cwd=self.host.folder,
+                        env={**os.environ, **service.environment},
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        check=False,
+                    )
+                if done.returncode != 0:
+                    raise DidNotStart(
+                        f"{shlex.join(command)} on {self.host.name} ended with status {done.returncode}: "
+                        f"{self.last_lines(service)[-500:]}"
+                    )
+
+    def _own(self, path: Path, service: Service) -> None:
+        if service.user and _is_root():
+            os.chown(path, *_ids(service.user))
+            os.chown(path.parent, *_ids(service.user))
+
+    def _kill_all(self) -> None:
+        deadline = time.monotonic() + _GONE_S
+        while pids := list(self._pids()):
+            assert time.monotonic() < deadline, (
+                f"SIGKILL did not end the processes {pids} of {self.host.name}"
+            )
+            _signal(pids, signal.SIGKILL)
+            time.sleep(0.001)
+
+    def _pids(self) -> Iterator[int]:
+        """The processes of this host that are alive."""
+        # One that was started a moment ago may not have entered the network yet.
+        yield from (process.pid for process in self._processes.values() if process.poll() is None)
+        for name in os.listdir("/proc"):
+            if name.isdecimal():
+                with suppress(OSError):  # It has ended meanwhile; a zombie has no namespaces any more.
+                    if os.stat(f"/proc/{name}/ns/net").st_ino == self._network:
+                        yield int(name)
+
+
+def _signal(pids: Collection[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _as_user(service: Service, command: Sequence[str]) -> Sequence[str]:
+    if not service.user or not _is_root():
+        return command
+    user = ("setpriv", f"--reuid={service.user}", f"--regid={service.user}", "--clear-groups")
+    return (*user, *command)
+
+
+def _is_root() -> bool:
+    """Whether it is root of the machine: in a user namespace of one user there is nobody else to become."""
+    return os.getuid() == 0 and Path("/proc/self/uid_map").read_text().split()[1:] == ["0", "4294967295"]
+
+
+def _ids(user: str) -> tuple[int, int]:
+    import pwd
+
+    entry = pwd.getpwnam(user)
+    return entry.pw_uid, entry.pw_gid

@@ -1,0 +1,1 @@
+"""Databases of others as systems under test: an adapter for each, and what clients do with it."""
