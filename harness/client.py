@@ -6,8 +6,9 @@ effect, or may still take effect, is `info`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from inspect import isawaitable, iscoroutine
 from math import inf
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import trio
 from msgspec.structs import replace
 
 from ostrakon.harness.history import NEMESIS, Op
+from ostrakon.harness.requirements import misfit
 from ostrakon.harness.workload import Client, Refused, Unavailable
 
 CLOSING_S = 1.0
@@ -77,7 +79,7 @@ class ClientThread:
         """Open a client and use it until an op leaves it unusable."""
         self._is_connected = False
         with trio.move_on_after(self._timeout_s) as patience:
-            async with self._connect(_number(self._op)) as client:
+            async with checked(self._connect(_number(self._op))) as client:
                 self._is_connected, patience.deadline = True, inf
                 silent = False
                 while not silent and (self._is_doing or await self._next_op()):
@@ -129,7 +131,7 @@ async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
     """
     with trio.move_on_after(timeout_s):
         try:
-            ended = await client.apply(op)
+            return await client.apply(op)
         except Exception as error:
             if not _is_made_of(error, (Refused, *LOST)):
                 raise
@@ -138,7 +140,6 @@ async def complete(client: Client, op: Op, *, timeout_s: float) -> Op:
             if _is_made_of(error, (Refused,)):
                 return replace(op, type="fail", error=_text(error))
             return replace(op, type="info", error=f"connection lost: {_text(error)}")
-        return _require_completion(op, ended)
     return replace(op, type="info", error=f"no answer within {timeout_s:g} s")
 
 
@@ -152,25 +153,68 @@ def is_answered(op: Op) -> bool:
 
 
 class Misbehaved(Exception):
-    """A client returned something other than the completed op."""
+    """A mistake in the code of a client; `culprit` is the function or class, if known."""
+
+    def __init__(self, problem: str, culprit: object = None) -> None:
+        super().__init__(problem)
+        self.culprit = culprit
 
 
-def _require_completion(op: Op, ended: object) -> Op:
-    if not isinstance(ended, Op) or ended.type == "invoke":
+@asynccontextmanager
+async def checked(opened: AbstractAsyncContextManager[Client]) -> AsyncIterator[Client]:
+    """The client that is opened, held to what a client must be.
+
+    Raises: Misbehaved; whatever the client raises.
+    """
+    if not hasattr(opened, "__aenter__"):
+        if iscoroutine(opened):
+            opened.close()
         raise Misbehaved(
-            f"apply({op.f} {op.value!r}) must return the op with type ok, fail or info; {_told(ended)}"
+            "connect(site, process) must return an async context manager, as a function with "
+            f"@asynccontextmanager that yields a client does; it returned {opened!r}"
         )
-    if (ended.process, ended.f) != (op.process, op.f):
-        raise Misbehaved(
-            f"apply({op.f} {op.value!r}) of process {op.process} must complete that op, and completed "
-            f"{ended.f} {ended.value!r} of process {ended.process}"
-        )
-    return ended
+    async with opened as client:
+        if not callable(apply := getattr(client, "apply", None)):
+            raise Misbehaved(
+                "connect(site, process) must yield a client with `async def apply(self, op)`, and yielded "
+                f"{client!r}",
+                type(client),
+            )
+        if problem := misfit(apply, "apply", ("op",)):
+            raise Misbehaved(problem, apply)
+        yield _CheckedClient(client)
+
+
+class _CheckedClient:
+    """Returns what a client returns, if that is the op completed."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def apply(self, op: Op) -> Op:
+        """Raises: Misbehaved; whatever the client raises."""
+        if not isawaitable(pending := self._client.apply(op)):
+            raise self._misbehaved(f"apply must be `async def`, and returned {pending!r}")
+        ended: object = await pending
+        if not isinstance(ended, Op) or ended.type not in ("ok", "fail", "info"):
+            raise self._misbehaved(
+                f"apply({op.f} {op.value!r}) must return the op with type ok, fail or info; {_told(ended)}"
+            )
+        if (ended.process, ended.f) != (op.process, op.f):
+            raise self._misbehaved(
+                f"apply({op.f} {op.value!r}) of process {op.process} must complete that op, and completed "
+                f"{ended.f} {ended.value!r} of process {ended.process}"
+            )
+        return ended
+
+    def _misbehaved(self, problem: str) -> Misbehaved:
+        return Misbehaved(problem, self._client.apply)
 
 
 def _told(ended: object) -> str:
     if isinstance(ended, Op):
-        return f"it returned the op as it was, with type {ended.type}"
+        was = " as it was" if ended.type == "invoke" else ""
+        return f"it returned the op{was}, with type {ended.type!r}"
     return f"it returned {ended!r}"
 
 

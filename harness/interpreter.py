@@ -23,6 +23,7 @@ from ostrakon.harness.generator.scheduler import Scheduler
 from ostrakon.harness.history import NEMESIS, Op
 from ostrakon.harness.recording import Finding
 from ostrakon.harness.user_code import at, place_in, place_of
+from ostrakon.harness.workload import Workload
 
 CRASHES_KEPT = 16
 """The number of errors in clients' code that are kept."""
@@ -44,6 +45,9 @@ class ClientCrash:
     error: str
     """The exception, in one line."""
     traceback: str
+    """Empty if it returned what no client may."""
+    culprit: object = None
+    """The function or class at fault, if that is known beside the traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +164,11 @@ class _Dispatcher:
     def crashed(self, op: Op, error: BaseException) -> None:
         """Keep the mistake in a client's code."""
         if len(self.crashes) < CRASHES_KEPT:
-            # `Misbehaved` is our own error; its text says all, its name adds nothing.
-            is_ours = isinstance(error, Misbehaved)
-            told = str(error) if is_ours else traceback.format_exception_only(error)[-1].strip()
+            if isinstance(error, Misbehaved):
+                # Our own error: its text says all.
+                self.crashes.append(ClientCrash(op, str(error), "", error.culprit))
+                return
+            told = traceback.format_exception_only(error)[-1].strip()
             self.crashes.append(ClientCrash(op, told, "".join(traceback.format_exception(error))))
 
     @contextmanager
@@ -190,14 +196,19 @@ async def _run_nemesis(nemesis: Nemesis, dispatcher: _Dispatcher, ops: trio.Memo
             dispatcher.end(replace(op, type="info", value=ended.value, error=ended.error))
 
 
-def client_crashes(interpretation: Interpretation | None, connect: object) -> list[Finding]:
+def client_crashes(interpretation: Interpretation | None, workload: Workload) -> list[Finding]:
     """The finding for a mistake in clients' code: the history proves nothing."""
     return [
         Finding(
             "client crashed",
             "unknown",
             at(
-                place_in(crash.traceback) or place_of(connect),
+                next(
+                    filter(
+                        None, [place_in(crash.traceback), place_of(crash.culprit), place_of(workload.connect)]
+                    ),
+                    workload.place,
+                ),
                 f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.error}",
             ),
             is_ours=True,

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 from msgspec.structs import replace
 
+from ostrakon.harness.client import Misbehaved
 from ostrakon.harness.generator import Generator, OpRequest, mix, numbered, repeat, stagger
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan
@@ -58,9 +59,13 @@ class _LineClient:
         self._received = b""
 
     async def apply(self, op: Op) -> Op:
-        """Send an op and wait for its answer. Raises: EOFError, if the connection is closed; Refused, if
-        `answer` does."""
-        await self._stream.send_all(self._ask(op).encode() + b"\n")
+        """Send an op and wait for its answer.
+
+        Raises: EOFError, if the connection is closed; Refused, if `answer` does; Misbehaved.
+        """
+        if not isinstance(line := self._ask(op), str):
+            raise Misbehaved(f"`ask` must return the line to send, a str, and returned {line!r}", self._ask)
+        await self._stream.send_all(line.encode() + b"\n")
         return replace(op, type="ok", value=self._answer(await self._line()), node=self._node)
 
     async def _line(self) -> str:

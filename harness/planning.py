@@ -11,9 +11,10 @@ import msgspec
 from ostrakon.harness.faults import GROUPS, can_act, draw_faults
 from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.plan import BadPlan, Fault, Plan, Substrate, mistyped, require_sense
+from ostrakon.harness.requirements import require_workload
 from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.version import VERSION
-from ostrakon.harness.workload import Workload, require_workload
+from ostrakon.harness.workload import Workload
 
 
 def plan_for(
@@ -44,6 +45,8 @@ def plan_for(
     if steady_s is None and workload.steady_s is not None:
         # Short enough that each kind that was named gets its turn.
         steady_s = min(workload.steady_s, plan.time_limit_s / (2 * nemesis.count(",") + 3))
+    if steady_s is not None and (isinstance(steady_s, bool) or not isinstance(steady_s, int | float)):
+        raise BadPlan(f"steady_s is {steady_s!r}, expected seconds")
     if steady_s is not None and not 0 < 2 * steady_s <= plan.time_limit_s:
         raise BadPlan(
             f"faults that last {steady_s:g} s, and as long a calm before each, do not fit into "

@@ -79,7 +79,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a marked test that asks for `seed` as many seeds as it is to have."""
     mark = metafunc.definition.get_closest_marker("chaos") or metafunc.definition.get_closest_marker("soak")
-    if mark is None or "seed" not in metafunc.fixturenames:
+    if mark is None or "seed" not in metafunc.fixturenames or _has_seeds_of_its_own(metafunc.definition):
         return
     first, trials = metafunc.config.getoption("--seed"), metafunc.config.getoption("--trials")
     if trials is None:
@@ -131,6 +131,7 @@ def trial(request: pytest.FixtureRequest) -> Callable[..., Trial]:
             _fail_for(record, expected)
         return ran
 
+    run_trial.__qualname__ = "trial"  # Python names it when it is called with wrong arguments.
     return run_trial
 
 
@@ -287,7 +288,8 @@ def _planned(
     from ostrakon.harness.plan import BadPlan, Plan
     from ostrakon.harness.planning import plan_for
     from ostrakon.harness.reference import is_reference, reference_of
-    from ostrakon.harness.workload import Workload, require_workload
+    from ostrakon.harness.requirements import require_workload
+    from ostrakon.harness.workload import Workload
 
     if isinstance(subject, Plan):
         if fields:
@@ -295,6 +297,8 @@ def _planned(
         return subject, None
     if not isinstance(subject, str | Workload):
         raise BadPlan(f"trial({subject!r}): expected a Workload, the name of one, or a Plan")
+    if "workload" in fields:
+        raise BadPlan("the workload is the first argument of trial(...): leave out workload=")
     if "seed" not in fields:
         raise BadPlan("a trial needs a seed: let the test take `seed`, and write trial(..., seed=seed)")
     workload = find_workload(subject) if isinstance(subject, str) else subject
@@ -311,7 +315,10 @@ def _planned(
 def _expected(expect: str | tuple[str, ...]) -> tuple[str, ...]:
     from ostrakon.harness.plan import BadPlan
 
-    expected = (expect,) if isinstance(expect, str) else tuple(expect)
+    expected = (expect,) if isinstance(expect, str) else expect
+    if not isinstance(expected, tuple | list | set | frozenset) or not expected:
+        raise BadPlan(f"expect is {expect!r}, expected valid, unknown or invalid, or several of them")
+    expected = tuple(expected)
     if unknown := [each for each in expected if each not in ("valid", "unknown", "invalid")]:
         raise BadPlan(f"expect is {unknown[0]!r}, expected valid, unknown or invalid")
     return expected
@@ -382,6 +389,12 @@ def _misused(mark: pytest.Mark) -> str:
     if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
         return f"@pytest.mark.{mark.name}(trials={trials!r}): expected a whole number, 1 or more"
     return ""
+
+
+def _has_seeds_of_its_own(item: pytest.Item) -> bool:
+    """Whether the test is parametrized with `seed` already."""
+    given = (mark.args[0] for mark in item.iter_markers("parametrize") if mark.args)
+    return any("seed" in (re.split(r"[\s,]+", names) if isinstance(names, str) else names) for names in given)
 
 
 def _group_of(item: pytest.Item) -> str:

@@ -27,8 +27,9 @@ from ostrakon.harness.history import Event
 from ostrakon.harness.history.suggestion import suggestion
 from ostrakon.harness.liveness_phase import LivenessPhase, liveness_phase_of
 from ostrakon.harness.plan import BadPlan, Plan, require_sense
+from ostrakon.harness.requirements import require_workload
 from ostrakon.harness.substrates.latency import Latency, planned_latency
-from ostrakon.harness.workload import SeededBug, Workload, require_workload
+from ostrakon.harness.workload import SeededBug, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ def _bad_faults(plan: Plan) -> Iterator[str]:
             yield f"faults[{number}] is of kind {fault.kind!r}; {suggestion(fault.kind, kind_names())}"
         else:
             yield from (f"faults[{number}] {problem}" for problem in kind.problems(fault))
+            if kind.applies_to == "nodes" and not (fault.nodes or fault.target):
+                yield f"faults[{number}], {fault.kind}, strikes no node; expected `nodes` or a `target`"
+            if kind.applies_to == "links" and not (fault.links or fault.grudge or fault.target):
+                field = "grudge" if fault.kind == "partition" else "links"
+                yield f"faults[{number}], {fault.kind}, strikes no link; expected `{field}` or a `target`"
 
 
 def _unknown_targets(plan: Plan, workload: Workload) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ostrakon.harness.client import checked
 from ostrakon.harness.effects import inert_faults, told_effects
 from ostrakon.harness.history import NEMESIS, Event, History, Op
 from ostrakon.harness.history.trace import stamped
@@ -20,6 +21,7 @@ from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness
 from ostrakon.harness.note import Notes
 from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.recording import Finding, Recording
+from ostrakon.harness.requirements import BadWorkload, started
 from ostrakon.harness.resolution import ResolvedPlan
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.sim import ChoiceLog, Crash, Deviation, Machine, StopReason, Waiting, World
@@ -87,7 +89,7 @@ def simulate(
         world.network.on_message = tap or every_message
         world.network.on_unnumbered = every_message
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
-        recorder = stack.enter_context(_Recorder(world, folder, monitor))
+        recorder = stack.enter_context(_Recorder(world, folder, monitor, workload.place))
         world.on_note = recorder.note
         simulation = _Simulation(resolved, world, recorder)
         if branch is not None:
@@ -112,14 +114,14 @@ Recorded = TypeVar("Recorded", Op, Event)
 class _Recorder:
     """Records ops and events, in memory and in the run folder, and passes them to the monitor."""
 
-    def __init__(self, world: World, folder: RunFolder | None, monitor: Monitor | None) -> None:
+    def __init__(self, world: World, folder: RunFolder | None, monitor: Monitor | None, place: str) -> None:
         self.ops: list[Op] = []
         self.events: list[Event] = []
         self.alarm: str | None = None
         """The first violation that the monitor reported."""
         self.failure: str | None = None
         """The error in the monitor itself, if it failed; it is not called again after that."""
-        self._world, self._monitor = world, monitor
+        self._world, self._monitor, self._place = world, monitor, place
         self._journals = folder.journals() if folder is not None else None
         self._notes = Notes()
         self._hash = hashlib.blake2b(digest_size=16)
@@ -128,8 +130,13 @@ class _Recorder:
     def op(self, op: Op) -> None:
         if self._world.closing:
             return
+        try:
+            written = self._encode(op)
+        except (TypeError, ValueError) as error:
+            problem = f"the value of {op.f} cannot be written as JSON: {error}"
+            raise BadWorkload(at(self._place, problem)) from None
         self.ops.append(op)
-        self._hash.update(self._encode(op))
+        self._hash.update(written)
         if self._journals is not None:
             self._journals[0].write(op)
         if self._monitor is not None:
@@ -185,7 +192,7 @@ class _Simulation:
         self._phase = resolved.liveness_phase
         for name in plan.names:
             machine = world.machine(name)
-            program = partial(workload.program, self._site(machine, resolved.breakage))
+            program = partial(started, workload, self._site(machine, resolved.breakage))
             machine.start(program, runtime=workload.node_loop)
         world.network.deviations = {
             deviation.message: Deviation(deviation.action, deviation.ms) for deviation in plan.deviations
@@ -211,6 +218,9 @@ class _Simulation:
         reason = world.run(stop=lambda: not control.alive or recorder.alarm is not None)
         if control.error is not None:
             raise control.error
+        for crash in world.crashes:
+            if isinstance(mistake := root_cause(crash.error), BadWorkload):
+                raise BadWorkload(at(place_of(self._workload.program) or self._workload.place, str(mistake)))
         stopped = recorder.alarm if control.alive else None
         if stopped is not None:
             recorder.stopped(stopped)
@@ -223,7 +233,7 @@ class _Simulation:
                 *inert_faults(self._plan, self._nemesis.applied),
             ]
         findings = [
-            *client_crashes(self._interpretation, self._workload.connect),
+            *client_crashes(self._interpretation, self._workload),
             *self._node_crashes(),
             *self._nodes_ended(),
             *self._monitor_crashes(),
@@ -291,7 +301,7 @@ class _Simulation:
         from ostrakon.harness.sim.machine.asyncio_clients import AsyncioClients
 
         clients = AsyncioClients(self._world.machine(ASYNCIO_CLIENTS, is_node=False), loop)
-        return lambda process: clients.connect(lambda: connect(self._clients_site(), process))
+        return lambda process: clients.connect(lambda: checked(connect(self._clients_site(), process)))
 
     def _clients_site(self) -> Site:
         """The site of a client that connects now. In the liveness phase it has only the nodes of the core."""
@@ -366,7 +376,14 @@ class _Simulation:
         at_s = max(ns for ns in ended if ns is not None) / 1e9
         which = "the node" if len(ended) == 1 else "all nodes"
         why = f"{which} ended at {at_s:.1f} s: a program must run until it is stopped, and this one returned"
-        return [Finding("nodes ended", "unknown", at(place_of(self._workload.program), why), is_ours=True)]
+        return [
+            Finding(
+                "nodes ended",
+                "unknown",
+                at(place_of(self._workload.program) or self._workload.place, why),
+                is_ours=True,
+            )
+        ]
 
     def _monitor_crashes(self) -> list[Finding]:
         failure = self._recorder.failure

@@ -19,12 +19,13 @@ from ostrakon.harness.history.verdict import as_json, worst
 from ostrakon.harness.messages import make_page
 from ostrakon.harness.plan import Plan, plan_digest
 from ostrakon.harness.recording import Finding, Recording
+from ostrakon.harness.requirements import BadWorkload
 from ostrakon.harness.resolution import resolve
 from ostrakon.harness.store import Store
 from ostrakon.harness.substrate import find_substrate
 from ostrakon.harness.user_code import at, place_of, place_of_error
 from ostrakon.harness.version import VERSION
-from ostrakon.harness.workload import BadWorkload, Judgement, Workload
+from ostrakon.harness.workload import Judgement, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def _generator_named(workload: Workload) -> Iterator[None]:
             note.startswith(GENERATOR_NOTES) for note in getattr(error, "__notes__", ())
         ):
             raise
-        place = place_of_error(error) or place_of(workload.generator)
+        place = place_of_error(error) or place_of(workload.generator) or workload.place
         told = str(error) if isinstance(error, ImpossibleGenerator | TypeError) else repr(error)
         problem = f"the generator of {workload.name!r} is at fault: {told}"
     else:
@@ -243,7 +244,11 @@ def judge(
     """The verdict of the workload's checkers on a recording, and the findings of the harness."""
     # No pass without evidence, even if the workload's checkers would accept it.
     missing = (
-        Finding("no evidence", "unknown", why if tried else at(place_of(workload.generator), why))
+        Finding(
+            "no evidence",
+            "unknown",
+            why if tried else at(place_of(workload.generator) or workload.place, why),
+        )
         for tried in [any(recording.history.clients)]
         for why in fruitless(recording.history)
     )
@@ -252,12 +257,12 @@ def judge(
         judgement = workload.check(plan, recording.history, recording.trace)
     except Exception as error:
         why = f"the checkers of {workload.name!r} crashed: {type(error).__name__}: {error}"
-        why = at(place_of_error(error) or place_of(workload.check), why)
+        why = at(place_of_error(error) or place_of(workload.check) or workload.place, why)
         told = "".join(traceback.format_exception(error))
         return None, (*findings, Finding("checker crashed", "unknown", why, is_ours=True, traceback=told))
     if not hasattr(judgement, "to_json"):
         why = f"the checkers of {workload.name!r} must return a Verdict, and returned {judgement!r}"
-        why = at(place_of(workload.check), why)
+        why = at(place_of(workload.check) or workload.place, why)
         return None, (*findings, Finding("no verdict", "unknown", why, is_ours=True))
     return judgement, findings
 

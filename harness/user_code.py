@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import sysconfig
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import ostrakon
@@ -29,11 +31,23 @@ _FRAME = re.compile(r'^\s*(?:[|+-]\s*)*File "([^"]+)", line (\d+)', re.MULTILINE
 
 
 def place_of(function: Any) -> str:
-    """The place where a function or class is defined, such as `tests/test_bank.py:12`; empty if unknown."""
+    """The place where a user's function or class is defined, `tests/test_bank.py:12`; empty for other code."""
     function = inspect.unwrap(function) if callable(function) else function
     function = inspect.unwrap(function) if callable(function) else function
+    if isinstance(function, type):
+        function = vars(function).get("__init__")
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    return _place(code.co_filename, code.co_firstlineno) if code is not None else ""
+    if code is None or not _is_users(code.co_filename):
+        return ""
+    return _place(code.co_filename, code.co_firstlineno)
+
+
+def place_of_caller() -> str:
+    """The innermost line of a user's code that is being run; empty if there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return _place(frame.f_code.co_filename, frame.f_lineno) if frame is not None else ""
 
 
 def place_of_error(error: BaseException) -> str:

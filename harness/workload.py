@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ostrakon.harness.faults.target import Target
 from ostrakon.harness.generator import Generator
 from ostrakon.harness.history import Event, History, Op, Trace
-from ostrakon.harness.history.suggestion import suggestion
-from ostrakon.harness.plan import BadPlan, Plan, is_name, mistyped
+from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.substrates.framing import Framing
-from ostrakon.harness.substrates.runtime import RUNTIMES, Runtime, UnknownRuntime, runtime_of
-from ostrakon.harness.user_code import at, place_of
+from ostrakon.harness.substrates.runtime import Runtime, UnknownRuntime, runtime_of
+from ostrakon.harness.user_code import place_of_caller
 
 if TYPE_CHECKING:
     from ostrakon.harness.hosts.system import System
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
     from ostrakon.harness.recording import Recording
     from ostrakon.harness.resolution import ResolvedPlan
     from ostrakon.harness.store import RunFolder
-
-
-class BadWorkload(BadPlan):
-    """A part of a workload is wrong. The message names the part and its place, and says what would be
-    right."""
 
 
 class Refused(Exception):
@@ -266,6 +260,11 @@ class Workload:
     """The event loop of `program`; None to find it out from its code."""
     client_runtime: Runtime | None = None
     """The event loop of `connect`; None to find it out from its code."""
+    place: str = field(init=False, repr=False, compare=False)
+    """The line that made it, such as `tests/test_bank.py:12`; empty for our own workloads."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "place", place_of_caller())
 
     @property
     def node_loop(self) -> Runtime:
@@ -282,40 +281,3 @@ class Workload:
             return runtime_of(function)
         except UnknownRuntime as error:
             raise BadPlan(f"workload {self.name!r}: {error} ({where} of the workload)") from error
-
-
-def require_workload(workload: Workload) -> None:
-    """Check the type of every part of a workload.
-
-    Raises: BadWorkload, which lists all wrong parts.
-    """
-    if not isinstance(workload, Workload):
-        raise BadWorkload(
-            f"{workload!r} is a {type(workload).__name__}; expected a Workload or the name of one"
-        )
-    if problems := list(_problems(workload)):
-        place = next(filter(None, map(place_of, (workload.program, workload.generator))), "")
-        raise BadWorkload(at(place, f"the workload {workload.name!r}: {'; '.join(problems)}"))
-
-
-def _problems(workload: Workload) -> Iterator[str]:
-    if not is_name(workload.name):
-        yield (
-            f"name is {workload.name!r}, expected letters, digits, '-', '_' and '.', the first a letter or "
-            "digit: a folder of the store has this name"
-        )
-    for part in ("program", "connect", "generator", "check"):
-        if not callable(value := getattr(workload, part)):
-            yield f"{part} is {value!r}, expected a function"
-    if workload.describe is not None and not callable(workload.describe):
-        yield f"describe is {workload.describe!r}, expected a function from bytes to a string"
-    fields = Plan.__struct_fields__
-    for name in workload.defaults:
-        if name not in fields:
-            yield f"defaults has {name!r}, which is no field of a plan; {suggestion(name, fields)}"
-    yield from (f"defaults: {problem}" for problem in mistyped(workload.defaults))
-    for part in ("runtime", "client_runtime"):
-        if (value := getattr(workload, part)) not in (None, *RUNTIMES):
-            yield f"{part} is {value!r}; {suggestion(str(value), RUNTIMES)}"
-    if not workload.timeout_s > 0:
-        yield f"timeout_s is {workload.timeout_s!r}, expected seconds, more than 0"

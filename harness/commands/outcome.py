@@ -57,7 +57,7 @@ def story(trial: Trial) -> list[str]:
         f"  {finding.valid}: {finding.name}: {finding.why}"
         for finding in mistakes or trial.findings
         # Where something is wrong, that other things were not seen is beside the point.
-        if trial.valid != "invalid" or finding.name != "no evidence"
+        if (trial.valid != "invalid" or finding.name != "no evidence") and finding.why != trial.headline
     ]
     lines += [line for told in _tracebacks(trial) for line in ("", *told)]
     for anomaly, explained in list(zip(trial.anomalies, trial.explanations, strict=True))[:3]:

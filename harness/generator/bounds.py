@@ -7,13 +7,13 @@ from msgspec.structs import replace
 
 from ostrakon.harness.generator.context import Context
 from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp
-from ostrakon.harness.generator.source import Source, lift
+from ostrakon.harness.generator.source import Source, count_of, duration, lift
 from ostrakon.harness.history import Op, Process
 
 
 def limit(count: int, source: Source) -> Generator:
     """At most `count` ops of `source`."""
-    return Limit(count, lift(source))
+    return Limit(count_of("limit", count), lift(source))
 
 
 def once(source: Source) -> Generator:
@@ -23,7 +23,7 @@ def once(source: Source) -> Generator:
 
 def time_limit(seconds: float, source: Source) -> Generator:
     """The ops of `source` that begin within `seconds` of its first op."""
-    return TimeLimit(round(seconds * 1e9), lift(source))
+    return TimeLimit(round(duration("time_limit", seconds) * 1e9), lift(source))
 
 
 def process_limit(count: int, source: Source) -> Generator:
@@ -31,12 +31,12 @@ def process_limit(count: int, source: Source) -> Generator:
 
     This bounds the number of processes that crash one after another when the system no longer answers.
     """
-    return ProcessLimit(count, lift(source))
+    return ProcessLimit(count_of("process_limit", count), lift(source))
 
 
 def concurrency_limit(count: int, source: Source) -> Generator:
     """`source`, with at most `count` of its ops in flight at a time."""
-    return ConcurrencyLimit(count, lift(source))
+    return ConcurrencyLimit(count_of("concurrency_limit", count), lift(source))
 
 
 def until_ok(source: Source) -> Generator:

@@ -6,7 +6,7 @@ import msgspec
 
 from ostrakon.harness.generator.context import Context
 from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp
-from ostrakon.harness.generator.source import Sequence, Source, lift
+from ostrakon.harness.generator.source import Sequence, Source, count_of, lift
 from ostrakon.harness.history import Op
 
 
@@ -32,13 +32,13 @@ def synchronize(source: Source) -> Generator:
 
 def repeat(source: Source, times: int | None = None) -> Generator:
     """The first op of `source`, `times` times; None for without end."""
-    return Repeat(lift(source), times)
+    return Repeat(lift(source), None if times is None else count_of("repeat", times))
 
 
 def cycle(source: Source, times: int | None = None) -> Generator:
     """All ops of `source`, `times` times; None for without end."""
     fresh = lift(source)
-    return Cycle(fresh, fresh, times)
+    return Cycle(fresh, fresh, None if times is None else count_of("cycle", times))
 
 
 class Synchronize(msgspec.Struct, frozen=True):

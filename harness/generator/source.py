@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import msgspec
@@ -40,7 +41,7 @@ def lift(source: Source) -> Generator:
             return One(source)
         case list() | tuple():
             return Sequence(tuple(lift(element) for element in source))
-        case _ if callable(source):
+        case _ if callable(source) and not isinstance(source, type):
             return Numbered(lambda _: source())
     raise TypeError(
         f"{source!r} is not a source of ops: expected a generator, an OpRequest, a function of no arguments, "
@@ -50,8 +51,27 @@ def lift(source: Source) -> Generator:
 
 
 def numbered(make: Callable[[int], Source]) -> Generator:
-    """The source `make(0)`, then `make(1)`, ..., until `make` returns None."""
+    """The source `make(0)`, then `make(1)`, ..., until `make` returns None.
+
+    Raises: TypeError, if `make` is no function.
+    """
+    if not callable(make):
+        raise TypeError(f"numbered({make!r}): expected a function of a number")
     return Numbered(make)
+
+
+def count_of(name: str, count: int) -> int:
+    """The count that the combinator `name` was given. Raises: TypeError, unless it is a number from 0 on."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise TypeError(f"{name}({count!r}, ...): expected a whole number, 0 or more")
+    return count
+
+
+def duration(name: str, seconds: float) -> float:
+    """The time that the combinator `name` was given. Raises: TypeError, unless it is seconds from 0 on."""
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < inf:
+        raise TypeError(f"{name}({seconds!r}, ...): expected seconds, 0 or more")
+    return seconds
 
 
 def drawn(make: Callable[[random.Random], Source], *, rng: random.Random) -> Generator:

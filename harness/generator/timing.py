@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ostrakon.harness.generator.context import Context
 from ostrakon.harness.generator.dice import Dice
 from ostrakon.harness.generator.op_request import PENDING, Generator, NextOp, OpRequest
-from ostrakon.harness.generator.source import One, Source, lift
+from ostrakon.harness.generator.source import One, Source, duration, lift
 from ostrakon.harness.history import Op
 
 
@@ -20,18 +20,18 @@ def stagger(period_s: float, source: Source, *, rng: random.Random) -> Generator
     Gaps are uniform between 0 and twice the period. A generator that is late does not catch up. The function
     draws one number from `rng` when it is called.
     """
-    return Stagger(round(period_s * 2e9), lift(source), Dice.of(rng))
+    return Stagger(round(duration("stagger", period_s) * 2e9), lift(source), Dice.of(rng))
 
 
 def delay(period_s: float, source: Source) -> Generator:
     """`source`, with one op every `period_s` seconds over all threads together; it catches up if it is
     late."""
-    return Delay(round(period_s * 1e9), lift(source))
+    return Delay(round(duration("delay", period_s) * 1e9), lift(source))
 
 
 def not_before(time_s: float, source: Source) -> Generator:
     """`source`, not before `time_s` seconds after the begin of the whole generator."""
-    return NotBefore(round(time_s * 1e9), lift(source))
+    return NotBefore(round(duration("not_before", time_s) * 1e9), lift(source))
 
 
 def sleep(seconds: float) -> Generator:

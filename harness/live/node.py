@@ -20,8 +20,9 @@ from ostrakon.harness.live.disk import LiveDisk
 from ostrakon.harness.live.job import NodeJob, decode_job
 from ostrakon.harness.live.sockets import install
 from ostrakon.harness.note import Notes, report_to
+from ostrakon.harness.requirements import started
 from ostrakon.harness.substrates.seeds import substream
-from ostrakon.harness.workload import Program, Site
+from ostrakon.harness.workload import Site, Workload
 
 _PR_SET_PDEATHSIG = 1
 
@@ -45,12 +46,12 @@ def main() -> None:
         job.options,
         breakage,
     )
-    trio.run(_serve, workload.program, site, job)
+    trio.run(_serve, workload, site, job)
 
 
-async def _serve(program: Program, site: Site, job: NodeJob) -> None:
+async def _serve(workload: Workload, site: Site, job: NodeJob) -> None:
     install(job.name, job.nodes, job.proxy_port)
-    await program(site)
+    await started(workload, site)
 
 
 def _end_with_the_harness() -> None:

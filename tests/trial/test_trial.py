@@ -17,7 +17,8 @@ from ostrakon.harness.history import Op
 from ostrakon.harness.plan import BadPlan, Fault
 from ostrakon.harness.store import RunFolder, Store
 from ostrakon.harness.trial import run
-from ostrakon.harness.workload import BadWorkload, Client, Site
+from ostrakon.harness.requirements import BadWorkload
+from ostrakon.harness.workload import Client, Site
 from tests.trial.toy import PORT, answer, plan, toy
 
 
