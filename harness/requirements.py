@@ -54,6 +54,8 @@ def require_workload(workload: Workload) -> None:
 def started(workload: Workload, site: Site) -> Awaitable[None]:
     """What a node of the workload awaits. Raises: BadWorkload, if the program is no async function."""
     running = workload.program(site)
+    if running is None and workload.node_loop != "trio":
+        return _nothing()  # An ordinary function for asyncio, whose `asyncio.run` is over.
     if not inspect.isawaitable(running):
         if inspect.isasyncgen(running):
             told = "an async generator: it must not contain `yield`"
@@ -61,6 +63,10 @@ def started(workload: Workload, site: Site) -> Awaitable[None]:
             told = f"{running!r}, which cannot be awaited: make it `async def`, or return its coroutine"
         raise BadWorkload(f"program(site) of the workload {workload.name!r} returned {told}")
     return running
+
+
+async def _nothing() -> None:
+    pass
 
 
 def misfit(function: Callable[..., Any], name: str, parameters: tuple[str, ...]) -> str:

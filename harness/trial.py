@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,7 +77,9 @@ class Trial:
     def why(self) -> str:
         """The reason, in one sentence."""
         valid = self.valid
-        ours = [finding.why for finding in self.findings if finding.valid == valid]
+        # A mistake in the user's code first: it explains what is missing.
+        findings = sorted(self.findings, key=lambda finding: not finding.is_ours)
+        ours = [finding.why for finding in findings if finding.valid == valid]
         theirs = [self.judgement.why] if self.judgement is not None and self.judgement.valid == valid else []
         # The harness's findings come first: a crashed node explains why it did not answer.
         return next(iter(ours + theirs), "")
@@ -243,15 +246,7 @@ def judge(
 ) -> tuple[Judgement | None, tuple[Finding, ...]]:
     """The verdict of the workload's checkers on a recording, and the findings of the harness."""
     # No pass without evidence, even if the workload's checkers would accept it.
-    missing = (
-        Finding(
-            "no evidence",
-            "unknown",
-            why if tried else at(place_of(workload.generator) or workload.place, why),
-        )
-        for tried in [any(recording.history.clients)]
-        for why in fruitless(recording.history)
-    )
+    missing = (_no_evidence(why, recording.history, workload) for why in fruitless(recording.history))
     findings = (*recording.findings, *missing)
     try:
         judgement = workload.check(plan, recording.history, recording.trace)
@@ -265,6 +260,18 @@ def judge(
         why = at(place_of(workload.check) or workload.place, why)
         return None, (*findings, Finding("no verdict", "unknown", why, is_ours=True))
     return judgement, findings
+
+
+def _no_evidence(why: str, history: History, workload: Workload) -> Finding:
+    """The finding that a kind of operation never succeeded, with the most frequent reason for that."""
+    manner = why.partition(" in ")[0]
+    if not any(history.clients):
+        why = at(place_of(workload.generator) or workload.place, why)
+        return Finding("no evidence", "unknown", why, manner=manner)
+    errors = Counter(op.error for op in history.where(f=why.partition(" ")[0]) if op.error)
+    if errors:
+        why = f"{why}, most often because of: {max(errors, key=errors.__getitem__)}"
+    return Finding("no evidence", "unknown", why, manner=manner)
 
 
 def _anomalies(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ _FRAME = re.compile(r'^\s*(?:[|+-]\s*)*File "([^"]+)", line (\d+)', re.MULTILINE
 
 
 def place_of(function: Any) -> str:
-    """The place where a user's function or class is defined, `tests/test_bank.py:12`; empty for other code."""
+    """The place of a user's function or class, such as `tests/test_bank.py:12`; empty for other code."""
     function = inspect.unwrap(function) if callable(function) else function
     function = inspect.unwrap(function) if callable(function) else function
     if isinstance(function, type):

@@ -54,11 +54,13 @@ def linearizable(
     is `unknown`.
 
     Raises: UnsuitableHistory if the history holds operations that the model doesn't know; KeyError if there
-    is no model of that name.
+    is no model of that name; TypeError if it is no model.
     """
     from ostrakon.checkers.models.named import named
 
     model = named(model) if isinstance(model, str) else model
+    if not hasattr(model, "fs"):
+        raise TypeError(f"{model!r} is no model; expected one, as models.register(initial=0) is, or its name")
     if isinstance(history, History) and (verdict := decide_small(history, model, fail_means)) is not None:
         return verdict
     budget = budget or Budget()

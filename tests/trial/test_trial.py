@@ -15,9 +15,9 @@ from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.commands.outcome import story
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import BadPlan, Fault
+from ostrakon.harness.requirements import BadWorkload
 from ostrakon.harness.store import RunFolder, Store
 from ostrakon.harness.trial import run
-from ostrakon.harness.requirements import BadWorkload
 from ostrakon.harness.workload import Client, Site
 from tests.trial.toy import PORT, answer, plan, toy
 
