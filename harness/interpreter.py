@@ -23,7 +23,6 @@ from ostrakon.harness.generator.scheduler import Scheduler
 from ostrakon.harness.history import NEMESIS, Op
 from ostrakon.harness.recording import Finding
 from ostrakon.harness.user_code import at, place_in, place_of
-from ostrakon.harness.workload import Workload
 
 CRASHES_KEPT = 16
 """The number of errors in clients' code that are kept."""
@@ -196,18 +195,19 @@ async def _run_nemesis(nemesis: Nemesis, dispatcher: _Dispatcher, ops: trio.Memo
             dispatcher.end(replace(op, type="info", value=ended.value, error=ended.error))
 
 
-def client_crashes(interpretation: Interpretation | None, workload: Workload) -> list[Finding]:
-    """The finding for a mistake in clients' code: the history proves nothing."""
+def client_crashes(interpretation: Interpretation | None, connect: object, place: str = "") -> list[Finding]:
+    """The finding for a mistake in clients' code: the history proves nothing.
+
+    `place` is a line to name if that of `connect` is not known.
+    """
     return [
         Finding(
             "client crashed",
             "unknown",
             at(
                 next(
-                    filter(
-                        None, [place_in(crash.traceback), place_of(crash.culprit), place_of(workload.connect)]
-                    ),
-                    workload.place,
+                    filter(None, [place_in(crash.traceback), place_of(crash.culprit), place_of(connect)]),
+                    place,
                 ),
                 f"the client's own code failed at {crash.op.f} {crash.op.value!r}: {crash.error}",
             ),

@@ -119,8 +119,9 @@ def _problems(workload: Workload) -> Iterator[str]:
 
 
 def _wrong_values(workload: Workload) -> Iterator[str]:
-    for part in ("timeout_s", "busy_s"):
-        if not _is_number(value := getattr(workload, part)) or not value > 0:
+    for part in ("timeout_s", "busy_s", "steady_s"):
+        value = getattr(workload, part)
+        if not (part == "steady_s" and value is None) and not (_is_number(value) and value > 0):
             yield f"{part} is {value!r}, expected seconds, more than 0"
     if not isinstance(workload.about, str):
         yield f"about is {workload.about!r}, expected a sentence"

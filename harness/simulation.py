@@ -233,7 +233,7 @@ class _Simulation:
                 *inert_faults(self._plan, self._nemesis.applied),
             ]
         findings = [
-            *client_crashes(self._interpretation, self._workload),
+            *client_crashes(self._interpretation, self._workload.connect, self._workload.place),
             *self._node_crashes(),
             *self._nodes_ended(),
             *self._monitor_crashes(),

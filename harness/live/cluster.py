@@ -125,7 +125,7 @@ class _Live:
             trace,
             told_effects(self._deeds),
             (
-                *client_crashes(self._interpretation, self._workload),
+                *client_crashes(self._interpretation, self._workload.connect, self._workload.place),
                 *self._node_crashes(),
                 *self._no_progress(),
                 *inert_faults(self._plan, self._deeds),

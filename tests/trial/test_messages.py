@@ -11,10 +11,11 @@ from ostrakon.harness.history import History, Trace
 from ostrakon.harness.history.message import Message, read_messages
 from ostrakon.harness.messages import message_in_words
 from ostrakon.harness.plan import Plan
+from ostrakon.harness.requirements import BadWorkload
 from ostrakon.harness.store import RunFolder, Store
 from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.trial import Trial, run
-from ostrakon.harness.workload import BadWorkload, Workload
+from ostrakon.harness.workload import Workload
 from tests.trial.toy import plan, toy
 
 
