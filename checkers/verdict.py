@@ -50,9 +50,11 @@ class Verdict:
     """The verdict of one checker, or of several together, on a history."""
 
     valid: Valid
+    """`valid`, `invalid` or `unknown`."""
     why: str = ""
     """The reason in one sentence; always given if the verdict is `unknown`."""
     anomalies: tuple[Anomaly, ...] = ()
+    """The violations that were found."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Counts and other findings; plain data that JSON can carry."""
     parts: Mapping[str, Verdict] = field(default_factory=dict)

@@ -47,8 +47,11 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     kind: Literal["constant", "uniform", "exponential", "lognormal"] = "uniform"
+    """The distribution."""
     low_ms: float = 0.5
+    """The shortest latency."""
     high_ms: float = 2.5
+    """The longest latency, the mean or the median, depending on the distribution."""
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -68,16 +71,19 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """
 
     kind: str
+    """The name of the kind: "kill", "partition", "drop", ..."""
     at_ms: int
     """When the fault begins, in milliseconds of virtual time since the start of the workload."""
     for_ms: int
     """How long the fault lasts, in milliseconds; 0 if it is an event without a duration."""
     nodes: tuple[str, ...] = ()
+    """The affected nodes, for faults of machines."""
     grudge: Mapping[str, tuple[str, ...]] = {}
     """For each receiver, the senders whose messages it does not get."""
     links: tuple[tuple[str, str], ...] = ()
     """Pairs of a sender and a receiver; empty for all links between nodes."""
     probability: float = 0.0
+    """The probability that a matching message or operation is affected."""
     ms: float = 0.0
     """Milliseconds. For messages, the delay: exactly this where `most` is given, else the mean. For a
     throttled link, the time of each KiB. For a slow disk, the time of a sync. For a clock, the size of its
@@ -106,7 +112,9 @@ class Deviation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     sending."""
 
     message: int
+    """The number of the message."""
     action: Literal["delay", "drop", "duplicate"]
+    """What happens to it."""
     ms: float = 0.0
     """How much later the message (or its copy) arrives, in milliseconds."""
 
@@ -119,7 +127,9 @@ class PlannedOp(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     client: int
     """The client that performs it; the concurrent clients are counted from 0."""
     f: str
+    """The kind of operation, as in `Op.f`."""
     value: Any = None
+    """The argument, as in `Op.value`."""
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -130,16 +140,21 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """
 
     format: int = FORMAT
+    """The version of the plan format."""
     code: str = ""
     """The version of Ostrakon that made the plan."""
     substrate: Substrate = "sim"
+    """The substrate that runs the plan."""
     workload: str
+    """The name of the workload."""
     source: str | msgspec.UnsetType = msgspec.UNSET
     """A reference to the workload, `package.module:NAME` or `file.py::NAME`, if no entry point offers it."""
     bug: str | None = None
     """The name of the seeded bug that the nodes run with; None for the correct program."""
     seed: int
+    """The seed of all random choices of the trial."""
     nodes: int = 5
+    """The number of nodes."""
     concurrency: int = 5
     """The number of concurrent client processes."""
     rate: float = 20.0
@@ -151,12 +166,15 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     options: Mapping[str, Any] = {}
     """Options of the workload, by name; see `Workload.options`."""
     latency: Latency = Latency()
+    """The latency of all links."""
     nemesis: tuple[str, ...] = ()
     """The kinds of fault that the user requested by name. If one of them has no effect, the verdict of a
     trial
     that would be `valid` is `unknown`."""
     faults: tuple[Fault, ...] = ()
+    """All faults of the trial."""
     deviations: tuple[Deviation, ...] = ()
+    """Changes to the delivery of single messages."""
     liveness_s: float | None = None
     """If given, the trial tests liveness. After the time limit, a quorum has no more faults and the other
     nodes

@@ -34,11 +34,17 @@ class Trial:
     """A plan, its recording, and the verdict."""
 
     plan: Plan
+    """The plan."""
     recording: Recording
+    """All that was recorded."""
     judgement: Judgement | None
+    """The verdict of the workload's checkers; None if a finding of the harness replaces it."""
     findings: tuple[Finding, ...]
+    """The findings of the harness itself."""
     wall_s: float
+    """The duration by the wall clock, in seconds."""
     folder: Path | None = None
+    """The run folder; None if the run was not saved."""
     again: str | None = None
     """The command that runs the trial again, if it is not `ostrakon replay`."""
 

@@ -79,6 +79,7 @@ class Site:
     nodes: tuple[str, ...]
     """The names of all nodes of the cluster. The name of a client's host is not among them."""
     disk: Disk
+    """The files of this node behind the storage port. Ordinary file functions use the same files."""
     rng: random.Random
     """The random numbers of this host."""
     record: Record | None = None
@@ -146,6 +147,7 @@ class SeededBug:
     """A bug that is built in on purpose, to show that the checkers find it."""
 
     name: str
+    """The name for `--bug`."""
     about: str
     """What the bug does, in a clause."""
     breakage: Any
@@ -193,14 +195,29 @@ class Quiescence:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A system under test, the operations of its clients, and the checker of the outcome."""
+    """A system under test, the operations of its clients, and the checker of the outcome.
+
+    The first five fields are required; the first ten minutes need no others::
+
+        Workload(
+            name="my-register",
+            program=lambda site: serve(4000),
+            connect=lines_to(4000, ask=lambda op: f"{op.f} {op.value}", answer=int),
+            generator=reads_and_writes,
+            check=lambda plan, history, trace: linearizable(history, models.register(initial=0)),
+        )
+    """
 
     name: str
+    """The name of the workload, which is also the name of its folder in the store."""
     program: Program
+    """The program of each node."""
     connect: Connect
+    """Opens the client of a process."""
     generator: Callable[[Plan, random.Random], Generator]
     """Makes the operations of clients for the time with faults."""
     check: Callable[[Plan, History, Trace], Judgement]
+    """Judges a trial by its plan, its history and its trace."""
     about: str = ""
     """What the workload can find, in one sentence."""
     final: Callable[[Plan, random.Random], Generator] | None = None

@@ -67,6 +67,7 @@ class Steady:
     """One at a time: each for so long, after as long a calm."""
 
     for_s: float
+    """The duration of each fault, and of the time before it, in seconds."""
 
     def beginnings(self, last_ms: float, end_ms: int, count_min: int, rng: random.Random) -> list[int]:
         """As many as there is time for."""
@@ -84,8 +85,11 @@ class Package:
     """Kinds of fault that come in one rhythm, and perhaps others in theirs."""
 
     kinds: Sequence[FaultKind]
+    """The kinds of fault."""
     rhythm: Rhythm = field(default_factory=Scattered)
+    """Decides when faults begin and how long they last."""
     others: tuple[Package, ...] = ()
+    """Further packages that are drawn together with this one."""
 
     def __or__(self, other: Package) -> Package:
         """Both, each in its own rhythm."""

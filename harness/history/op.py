@@ -30,10 +30,13 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     time: int
     """Nanoseconds since the trial began."""
     type: OpType
+    """"invoke", "ok", "fail" or "info"."""
     process: Process
+    """The number of the client process, or "nemesis"."""
     f: str
     """The kind of operation: "read", "propose", "partition", ..."""
     value: Any = msgspec.field(default_factory=_absent)
+    """The argument of an invocation, or the result of a completion; its form depends on the workload."""
     error: Any = None
     """Why the op is `fail` or `info`, as text for people."""
     slot: int | None = None

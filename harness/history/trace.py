@@ -21,11 +21,13 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     time: int
     """True time in nanoseconds since the trial began; the node's own clock may differ."""
     node: str
+    """The name of the node."""
     incarnation: int
     """The number of earlier starts of this node."""
     seq: int
     """The number of the event in its incarnation, from 0."""
     event: str
+    """The kind of event."""
     message: str | None = None
     """The id of the message that was sent, for events of sending."""
     cause: str | None = None
@@ -33,9 +35,11 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     to: tuple[str, ...] = ()
     """The receivers of the message."""
     slot: int | None = None
+    """The slot of the log, for events about a slot."""
     ballot: tuple[int, int] | None = None
     """The ballot: round and server id, compared in this order."""
     value: Any = None
+    """The value of a proposal, a vote or a decision; for other events as the program reports it."""
     accepted: tuple[tuple[int, tuple[int, int], Any], ...] = ()
     """The votes that a promise or a restart reports, each as (slot, ballot, value)."""
     promised: tuple[int, int] | None = None

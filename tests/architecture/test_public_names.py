@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import textwrap
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,3 +88,30 @@ def test_what_is_private_to_a_user_is_not_listed_by_accident() -> None:
     assert not [name for name in ostrakon.__all__ if name.startswith("_")]
     assert sorted(ostrakon.__all__) == list(ostrakon.__all__)
     assert Path(ostrakon.__file__).name == "__init__.py"
+
+
+def fields_without_a_docstring(kind: type) -> list[str]:
+    """The public fields that a class declares and does not describe."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)
+    described = {
+        before.target.id
+        for before, after in pairwise(body.body)
+        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name)
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+    }
+    declared = [
+        node.target.id
+        for node in body.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    ]
+    return [name for name in declared if not name.startswith("_") and name not in described]
+
+
+def test_every_field_of_a_public_class_is_described() -> None:
+    classes = [found for name in ostrakon.__all__ if isinstance(found := getattr(ostrakon, name), type)]
+
+    missing = {kind.__name__: fields_without_a_docstring(kind) for kind in classes}
+
+    assert len(classes) > 15, "vacuous: hardly any public class was found"
+    assert not {name: fields for name, fields in missing.items() if fields}
