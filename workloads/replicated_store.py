@@ -1,6 +1,7 @@
-"""The replicated store as it is put on trial: its replicas, sessions of clients with it, and how trials end.
+"""The parts that all workloads over the replicated store share: replicas, client sessions, and the end of
+trials.
 
-The workloads over it differ in what clients ask for and in what that must satisfy; the rest is here.
+Each workload adds only its operations and its checkers.
 """
 
 from __future__ import annotations
@@ -71,31 +72,33 @@ if TYPE_CHECKING:
 
 PORT = 7100
 DISK_REFUSED = "disk_refused"
-"""The event that a node has found its disk damaged and does not start."""
+"""The event of a node that has found its disk damaged and does not start."""
 OS_FILES = "the code for real files"
-"""The branch in which a replica uses the operating system's files, simulated, instead of the simulated disk:
-then the code that syncs, renames and lists real files is on trial as well. Both see the same files, so that
-each life may use either."""
+"""The rare branch in which a replica uses simulated system files instead of the storage port. It tests the
+code that
+syncs, renames and lists real files. Both ways access the same files, so each incarnation may use either."""
 CONVERGED_WITHIN_S = 1.5
-"""How long after the last operation every replica must have executed what any has. Most of it is what a
-connection may take to be made again."""
+"""The time after the last operation in which all replicas must have executed the same slots. Most of it is
+for new
+connections."""
 FINAL_TRIES_MAX = 30
-"""How often a client tries to do each thing at the end before it gives up."""
+"""The number of times that a client tries each operation of the final phase."""
 TIMING = ReplicaTiming(beat_s=0.04, election_s=0.15, soon_s=0.06, soon_max_s=0.25)
-"""Short waits, so that there are many changes of leader in a trial."""
+"""Short time-outs, so that the leader changes often in a trial."""
 IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02, soon_max_s=0.25)
-"""What a replica is given now and then: it rises against leaders that are merely slow."""
+"""The timings of an impatient replica, which starts elections against slow leaders."""
 COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256, segment_bytes=2048)
-"""So little that in most trials the log is dropped bit by bit, and some are given a snapshot in pieces."""
+"""Small enough that most trials compact the log several times and some transfer a snapshot in chunks."""
 LEASE = LeaseConfig(length_s=0.24, drift=0.3)
-"""Clocks need not be good: a leader relies on half of what followers grant it."""
+"""A large margin for bad clocks: a leader uses half of the lease that followers grant."""
 SERVED_WITHIN_S = 2.0
-"""How long clients may wait when links are cut: several elections, a lease, and their own patience."""
+"""The time in which clients must make progress under a partition: several elections, a lease and time-
+outs."""
 READS: tuple[Literal["lease", "index", "log"], ...] = ("lease", "index", "log")
-"""How successive processes read: by the leader's lease, by asking a quorum, or through the log."""
+"""The kinds of reads of successive processes: by the leader's lease, by a quorum, or through the log."""
 ATTEMPT_S = 0.1
 PATIENCE_S = 0.9
-"""How long a client waits for one replica, and for all of them before it says that it does not know."""
+"""The time that a client waits for one replica, and for all together before the outcome is unknown."""
 TIMEOUT_S = 1.0
 DEFAULTS: Mapping[str, Any] = {
     "concurrency": 8,
@@ -105,8 +108,8 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 LEEWAY = Leeway(ops=(12, 80), time_limit_s_min=0.6, latency_ms_max=15.0)
-"""It takes an election before anything is done, and a client that waits 100 ms for a replica needs an answer
-from it by then."""
+"""Progress needs an election, and a client that waits 100 ms for a replica needs its answer within that
+time."""
 
 
 async def run_replica(
@@ -116,10 +119,10 @@ async def run_replica(
     founders: int | None,
     sessions: Callable[[StateMachine], Sessions],
 ) -> None:
-    """One replica; the others are where their names say."""
+    """The program of one replica; it reaches the others by the names of their hosts."""
     breakage: Breakage = site.breakage or CORRECT
     timing = IMPATIENT if sometimes("impatient replica") else TIMING
-    is_simulated = type(site.disk) is SimDisk  # Only there is "/" the root of simulated files.
+    is_simulated = type(site.disk) is SimDisk  # Only in simulation is "/" the root of simulated files.
     disk: Disk = OsDisk(Path("/")) if is_simulated and sometimes(OS_FILES) else site.disk
     config = config_of(site.name, site.nodes, site.options, lease=lease, founders=founders, timing=timing)
     several = partial(breakage.node.recover, journal=breakage.journal)
@@ -141,7 +144,7 @@ async def _recovered(
     sessions: Callable[[StateMachine], Sessions],
     breakage: Breakage,
 ) -> Server:
-    """The server, as its disk has it. Raises: DamagedLog; WrongStorage; StorageFailed."""
+    """Load the server from its disk. Raises: DamagedLog; WrongStorage; StorageFailed."""
     return await recover(
         config,
         disk if breakage.disk is None else breakage.disk(site.disk),
@@ -178,12 +181,12 @@ def config_of(
 
 
 def address_of(node: str) -> Address:
-    """Where a replica is found."""
+    """The address of a replica."""
     return Address(node, PORT)
 
 
 class StoreClient(Protocol):
-    """Does what a `ReplicaClient` does."""
+    """The interface of `ReplicaClient` that sessions use."""
 
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log. Raises: NotDone, Unsure."""
@@ -207,7 +210,7 @@ async def _ask_status(node: str) -> object:
 
 
 class Session:
-    """What one client process has with the store."""
+    """The session of one client process with the store."""
 
     def __init__(
         self,
@@ -221,20 +224,20 @@ class Session:
         self._ask_status = ask_status
 
     async def execute(self, operation: Operation) -> Done:
-        """Have an operation executed.
+        """Execute an operation.
 
         Raises: NotDone, Unsure.
         """
         return await self._client.execute(plain(operation), timeout_s=PATIENCE_S)
 
     def renew(self) -> None:
-        """Have the next operation open another session with the replicas."""
+        """Open another session with the replicas for the next operation."""
         self._client.renew()
 
     async def look(self, operation: Operation) -> Done:
-        """The result of an operation that only looks.
+        """The result of an operation that only reads.
 
-        How it is made sure that it is not an old one differs by process: see `READS`.
+        The kind of read depends on the process: see `READS`.
 
         Raises: NotDone, Unsure.
         """
@@ -243,7 +246,7 @@ class Session:
         return await self._client.read(plain(operation), how=self._how, timeout_s=PATIENCE_S)
 
     async def configuration(self) -> Configuration:
-        """The newest that any replica tells of which can be asked.
+        """The newest configuration that any reachable replica reports.
 
         Raises: NotDone.
         """
@@ -257,7 +260,7 @@ class Session:
         return max(known, key=lambda configuration: configuration.version)
 
     async def change(self, members: Sequence[Member]) -> Done:
-        """Have these be the members.
+        """Change the members to these.
 
         Raises: NotDone, Unsure.
         """
@@ -265,7 +268,7 @@ class Session:
 
 
 class _Told:
-    """A client whose ops end as the harness has it: what was not done fails, what nobody knows is info."""
+    """A client that converts errors: `NotDone` makes an op `fail`, `Unsure` makes it `info`."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -282,10 +285,11 @@ class _Told:
 def shared_out(
     plan: Plan, rng: random.Random, *, looks: Source, ops: Source, besides: Source = None
 ) -> Generator:
-    """`ops` at the plan's rate; of four clients or more, a quarter does nothing but `looks`.
+    """`ops` at the plan's rate; with four clients or more, a quarter of them only perform `looks`.
 
-    A client that changes things soon notices when its leader is none any more, and goes away. One that only
-    looks may stay. If there is something to be done `besides`, the first of several clients does that alone.
+    A client that writes soon notices that its leader was replaced, and changes to the new leader. A client
+    that only reads may stay with the old one. If `besides` is given, the first of several clients performs
+    only that.
     """
     special = 1 if besides is not None and plan.concurrency > 1 else 0
     readers = (plan.concurrency - special) // 4
@@ -300,16 +304,16 @@ def shared_out(
 
 
 def until_done(plan: Plan, rng: random.Random, ops_of: Callable[[int], Sequence[Source]]) -> Generator:
-    """Each thread does each of its ops until it is done: with no fault left, it must be in the end."""
+    """Each thread repeats each of its ops until it is ok; without faults, it must succeed."""
     return each_until_done(plan, rng, ops_of, tries_max=FINAL_TRIES_MAX, pause_s=0.05)
 
 
 Checks = Mapping[str, Callable[[], Verdict]]
-"""Checkers by name, ready to be called."""
+"""Checkers by name, as functions without arguments."""
 
 
 def _served(history: History, trace: Trace) -> Checks:
-    """M12, if the members stayed the same and there was a partition that says something of it."""
+    """The check of M12, if the members stayed the same and there was a suitable partition."""
     views = dict.fromkeys(event.members for event in trace if event.event == "config_active")
     if len(views) != 1:
         return {}
@@ -319,14 +323,14 @@ def _served(history: History, trace: Trace) -> Checks:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """What clients do with the store."""
+    """The operations of a workload over the store."""
 
     client: Callable[[Session], Client]
-    """Makes a client that does ops by way of its session; what sessions raise is seen to for it."""
+    """Makes a client from its session. The exceptions of sessions are converted outside of it."""
     generator: Callable[[Plan, random.Random], Generator]
-    """The operations while faults come and go."""
+    """Makes the operations for the time with faults."""
     final: Callable[[Plan, random.Random], Generator]
-    """The operations when all faults are healed."""
+    """Makes the operations of the final phase."""
 
 
 def store_workload(
@@ -342,24 +346,24 @@ def store_workload(
     spreads: bool = False,
     sessions: Callable[[StateMachine], Sessions] = Sessions,
 ) -> Workload:
-    """A workload over the store; `checks` are of what clients have a right to.
+    """Make a workload over the store; `checks` judges the history of clients.
 
-    Beside `checks`, each trial is judged by the properties of the log, by termination, and by whether
-    anything happened at all. `lease` is None for one that is to survive clocks of any rate; `founders` is
-    how many nodes the cluster begins with, where others can join, and None for all. If it `spreads`, plans
-    may ask for several groups: each op is about one key then, the first item of its value.
+    Each trial is also judged by the properties of the log, by termination and by evidence. `lease` is None
+    for a workload that must work with clocks of any rate. `founders` is the number of nodes of the first
+    cluster if others can join; None for all nodes. If it `spreads`, plans may use several groups; then each
+    op has one key, the first item of its value.
     """
 
     @asynccontextmanager
     async def connect(site: Site, process: int) -> AsyncIterator[Client]:
-        # Successive processes begin with successive replicas.
+        # Successive processes connect to successive replicas first.
         first = process % len(site.nodes)
         addresses = [address_of(node) for node in (*site.nodes[first:], *site.nodes[:first])]
         async with ReplicaClient(addresses, f"p{process}", attempt_s=ATTEMPT_S) as replicas:
             yield _Told(operations.client(Session(replicas, site.nodes, process)))
 
     def clients(plan: Plan, rng: random.Random) -> Generator:
-        lease_of(plan.options, lease), groups_of(plan.options)  # Mistakes are told before anything runs.
+        lease_of(plan.options, lease), groups_of(plan.options)  # Mistakes are reported before the trial runs.
         return operations.generator(plan, rng)
 
     def well_at_last(plan: Plan, told: Sequence[Event]) -> Sequence[str] | None:
@@ -380,7 +384,7 @@ def store_workload(
             "evidence": lambda: evidence(history),
         }
         if 2 * len(_refused(trace)) >= len(plan.names):
-            del rest["termination"]  # No quorum is left that could do anything.
+            del rest["termination"]  # No quorum is left, so no operation can succeed.
         rest = {**rest, **_served(history, trace)}
         parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
         verdicts = parts | properties_by_group(
@@ -429,13 +433,13 @@ def store_workload(
 
 
 def _refused(trace: Sequence[Event]) -> set[str]:
-    """The nodes that have found their disks damaged, and so did not start again."""
+    """The nodes that found their disks damaged and did not start again."""
     last = {event.node: event.event for event in trace}
     return {node for node, event in last.items() if event == DISK_REFUSED}
 
 
 def _members_at_last(trace: Sequence[Event]) -> Sequence[str]:
-    """Whose votes count in the newest configuration that any replica goes by."""
+    """The voters of the newest configuration that any replica uses."""
     active = [event for event in trace if event.event == "config_active"]
     newest = max(active, key=lambda event: event.slot or 0, default=None)
     return () if newest is None else newest.members

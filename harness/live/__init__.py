@@ -1,6 +1,6 @@
-"""The substrate `live`: every node a process of the operating system, on real disks and sockets.
+"""The substrate `live`: each node is a process of the operating system, with real disks and sockets.
 
-All that nodes say goes through a proxy in the harness's own process, which does there what the nemesis wants
-done to messages. Everything listens on the loopback interface alone, and no privileges are needed. It is the
-truth about one machine, and never the same twice.
+All messages of nodes go through a proxy in the harness's process, where the nemesis delays, drops or changes
+them. All sockets listen on the loopback interface only, and no privileges are needed. A live trial shows the
+behaviour of the real machine, and it cannot be repeated exactly.
 """

@@ -1,4 +1,4 @@
-"""A plan run live: nodes as processes, clients and nemesis in this one, and what they leave behind."""
+"""Runs a plan live: nodes as processes, clients and nemesis in this process, and the recording of them."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ from ostrakon.harness.substrates.seeds import substream
 from ostrakon.harness.workload import Site
 
 _SIM_ONLY = ("deviations", "liveness_s", "buggify")
-"""Fields of a plan that only a simulation can honour."""
+"""Fields of a plan that only a simulation supports."""
 _READY_S = 15.0
-"""How long nodes get, after they were started, to listen before it goes on without them."""
+"""Seconds that nodes have to listen after their start; then the trial continues without waiting."""
 _LOOK_S = 0.05
-"""How often it is looked whether every process is still there."""
+"""Seconds between two checks that every process still exists."""
 
 
 class _LiveSubstrate:
     """The substrate `live`."""
 
     def require(self, plan: ResolvedPlan) -> None:
-        """Refuse a plan that says what cannot be done to real processes. Raises: BadPlan."""
+        """Refuse a plan that real processes cannot run. Raises: BadPlan."""
         for number, fault in enumerate(plan.plan.faults):
             if fault.message or (fault.target and fault.target not in TRAFFIC):
                 raise BadPlan(
@@ -76,9 +76,9 @@ class _LiveSubstrate:
             )
 
     def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
-        """Run a plan on processes of this machine; it never stops early.
+        """Run a plan on processes of this machine. A live trial never stops early.
 
-        No process outlives this call, whatever happens. Raises: whatever the harness itself does wrong.
+        No process outlives this call, whatever happens. Raises: any error of the harness itself.
         """
         if folder is not None:
             return _Live(plan, folder.path, folder).run()
@@ -110,7 +110,7 @@ class _Live:
         )
 
     def run(self) -> Recording:
-        """Run to the end and gather what there is to be told."""
+        """Run to the end and return the recording."""
         with ExitStack() as stack:
             for journal in self._journals or ():
                 stack.enter_context(journal)
@@ -165,7 +165,7 @@ class _Live:
         return LiveMachine(job, log / f"{name}.log", self._proxy.forget)
 
     async def _until_ready(self) -> None:
-        """A real process takes a while until it listens; one that ended is not waited for."""
+        """Wait until the processes listen; do not wait for a process that has ended."""
         with trio.move_on_after(_READY_S):
             while awaited := self._awaited():
                 with trio.move_on_after(_LOOK_S):
@@ -217,7 +217,7 @@ class _Live:
 
     @contextmanager
     def _none_left(self) -> Iterator[None]:
-        """At the end there is no process any more, whatever happens."""
+        """End all processes on exit, whatever happens."""
         try:
             yield
         finally:
@@ -225,7 +225,7 @@ class _Live:
                 machine.kill()
 
     def _trace(self) -> Trace:
-        """What all nodes have reported, in order of time."""
+        """The events of all nodes, in order of time."""
         files = [self._place / "nodes" / name / "trace.jsonl" for name in self._plan.names]
         told = [read_trace(file, keep_undamaged=True) for file in files if file.exists()]
         events = tuple(heapq.merge(*told, key=lambda event: event.time))
@@ -253,7 +253,7 @@ class _Live:
 
 
 class _Patient:
-    """A nemesis whose faults are over when what they had brought down is up again."""
+    """A nemesis whose faults end when the nodes that they stopped listen again."""
 
     def __init__(self, nemesis: Nemesis, until_ready: Callable[[], Awaitable[None]]) -> None:
         self._nemesis, self._until_ready = nemesis, until_ready
@@ -266,7 +266,7 @@ class _Patient:
 
 
 def _last_words(told: str) -> str:
-    """What a node said last, without the frame that Python draws around groups of exceptions."""
+    """The last output of a node, without the frame that Python prints around exception groups."""
     unframed = (line.strip(" |+-") for line in reversed(told.splitlines()))
     return next(filter(None, unframed), "")
 

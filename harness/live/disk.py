@@ -1,4 +1,4 @@
-"""The files of a live node: real ones, below a folder of its own."""
+"""The files of a live node: real files in a folder of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import trio
 
 
 class LiveDisk:
-    """Files by path, as `ostrakon.harness.workload.Disk` wants them; fsync is what the system makes of it."""
+    """Real files with the interface of `ostrakon.harness.workload.Disk`; a sync is the system's fsync."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -21,23 +21,23 @@ class LiveDisk:
         return await trio.to_thread.run_sync((self._root / path).read_bytes)
 
     async def append(self, path: str, data: bytes) -> None:
-        """Write at the end of the file, which is made if it is not there."""
+        """Append data to a file; create the file if it does not exist."""
         await trio.to_thread.run_sync(_write, self._root / path, "ab", data, False)
 
     async def sync(self, path: str) -> None:
-        """Return when the file, and its name, are durable."""
+        """Wait until the content and the name of the file are durable."""
         await trio.to_thread.run_sync(_sync, self._root / path)
 
     async def replace(self, path: str, data: bytes) -> None:
-        """Put a file in place of another, atomically; durable on return."""
+        """Replace the content of a file atomically. The new content is durable on return."""
         await trio.to_thread.run_sync(_replace, self._root / path, data)
 
     async def truncate(self, path: str, size: int) -> None:
-        """Cut the file to `size` bytes."""
+        """Truncate the file to `size` bytes."""
         await trio.to_thread.run_sync(os.truncate, self._root / path, size)
 
     async def remove(self, path: str) -> None:
-        """Let there be no such file. Raises: FileNotFoundError."""
+        """Remove the file. Raises: FileNotFoundError."""
         await trio.to_thread.run_sync((self._root / path).unlink)
 
     async def list(self) -> Sequence[str]:

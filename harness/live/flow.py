@@ -1,8 +1,8 @@
-"""One direction of one connection through the proxy: bytes come in, and go on when they may.
+"""One direction of one connection through the proxy, which forwards bytes when the link allows it.
 
-With a framing, a link acts on whole messages; without one it can only make them late, as TCP would. What a
-connection carries never gets lost silently in the middle: a partition holds it up, as TCP's retransmission
-does, and it goes on when the partition is over.
+With a framing, a link acts on whole messages; without one it can only delay data, like TCP. A connection
+never loses data in the middle: a partition holds the data, like TCP's retransmissions, and the data continues
+when the partition ends.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from ostrakon.harness.live.link import Link
 from ostrakon.harness.substrates.framing import Framing, Splitter
 
 RETRANSMISSION_S = 0.2
-"""How late TCP makes what was lost on its way."""
+"""The delay of lost data by TCP's retransmission, in seconds."""
 _CHUNK = 65_536
 
 
 class Flow:
-    """What came in and has not gone out."""
+    """The data that was received and not yet forwarded."""
 
     def __init__(self, link: Link, framing: Framing | None) -> None:
         self._link = link
         self._splitter: Splitter | None = framing.splitter() if framing is not None else None
         self._waiting: list[tuple[float, int, bytes | None]] = []
-        """When each message is due, in seconds by the clock of Trio; None is the end."""
+        """The time at which each message is forwarded, in seconds of Trio's clock; None is the end of the
+        data."""
         self._number, self._in_order_s = 0, 0.0
         self._news = trio.Event()
 
     async def run(self, source: trio.abc.ReceiveStream, sink: trio.abc.HalfCloseableStream) -> None:
-        """Hand on what comes, until it ends. Raises: trio.BrokenResourceError, trio.ClosedResourceError."""
+        """Forward data until it ends. Raises: trio.BrokenResourceError, trio.ClosedResourceError."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._send, sink)
-            # Whether it ends in order or breaks: nobody hears of it through a link that is blocked.
+            # A blocked link also delays the end of a connection, whether it was closed or reset.
             with suppress(trio.BrokenResourceError):
                 while chunk := await source.receive_some(_CHUNK):
                     self._take(bytes(chunk))

@@ -1,6 +1,6 @@
-"""What a process that is a node is told when it begins: a line of JSON on its standard input.
+"""The job of a node's process: one line of JSON on its standard input.
 
-The input stays open as long as the harness lives; when it ends, so does the node.
+The input stays open as long as the harness lives. When it ends, the node ends.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ import msgspec
 
 
 class NodeJob(msgspec.Struct, frozen=True):
-    """Which node to be, of which workload, and where."""
+    """The workload and the node that a process runs, and its folder."""
 
     workload: str
-    """The name of its entry point, or a reference to it."""
+    """The name of the workload's entry point, or a reference to it."""
     name: str
     nodes: tuple[str, ...]
     seed: int
     proxy_port: int
-    """Where the proxy listens, on 127.0.0.1."""
+    """The port of the proxy on 127.0.0.1."""
     folder: str
-    """The node's own: its files are below `data`, and its trace is written beside them."""
+    """The folder of the node: its files are in `data`, and its trace is beside it."""
     begin_ns: int
-    """The trial's time 0 by the monotonic clock, which all processes of a machine share."""
+    """The start of the trial by the monotonic clock, which all processes of a machine share."""
     incarnation: int
     options: Mapping[str, Any] = {}
     bug: str | None = None
 
 
 def encode_job(job: NodeJob) -> bytes:
-    """One line."""
+    """The job as one line of JSON."""
     return msgspec.json.encode(job) + b"\n"
 
 
 def decode_job(line: bytes) -> NodeJob:
-    """The inverse of `encode_job`. Raises: msgspec.DecodeError."""
+    """Decode what `encode_job` returned. Raises: msgspec.DecodeError."""
     return msgspec.json.decode(line, type=NodeJob)

@@ -1,4 +1,4 @@
-"""A link of the proxy: what goes from one live node to another, and what the nemesis has done to it."""
+"""A link of the proxy: one direction between two live nodes, and the faults on it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ostrakon.harness.substrates.message_faults import Disturbed, Fate, fate_of
 
 @dataclass(eq=False, slots=True)
 class Blockade:
-    """A partition or a clog at work: nothing gets through, and nothing is lost."""
+    """An active partition or clog: it holds all messages and loses none."""
 
     links: tuple[Link, ...]
     messages: int = 0
-    """How many messages it has held up."""
+    """The number of messages that it has held."""
 
 
 @dataclass(eq=False, slots=True)
 class Link:
-    """One direction between two nodes, over however many connections."""
+    """One direction between two nodes, over all their connections."""
 
     name: tuple[str, str]
     draw_ns: Callable[[], int]
@@ -34,12 +34,12 @@ class Link:
     _opened: trio.Event = field(default_factory=trio.Event)
 
     def fate(self, message: bytes, now_ns: int) -> Fate:
-        """What becomes of the next message."""
+        """Decide the fate of the next message."""
         self.messages += 1
         return fate_of(message, self.disturbed, self.rng, self.name, now_ns)
 
     def lift(self, blockade: Blockade) -> None:
-        """End this blockade and no other; again is harmless."""
+        """End this blockade and no other. A second call has no effect."""
         if blockade in self.blockades:
             self.blockades.remove(blockade)
         if not self.blockades:
@@ -47,7 +47,7 @@ class Link:
             self._opened = trio.Event()
 
     async def opened(self) -> None:
-        """Wait until nothing blocks the way, and let whatever does count that it held something up."""
+        """Wait until nothing blocks the link; each blockade counts the message that it held."""
         counted: set[int] = set()
         while self.blockades:
             for blockade in self.blockades:

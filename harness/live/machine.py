@@ -1,4 +1,4 @@
-"""A machine that is a process of the operating system; what the nemesis can do to it are signals."""
+"""The machine of a live node: a process of the operating system, which the nemesis controls by signals."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from msgspec.structs import replace
 from ostrakon.harness.live.job import NodeJob, encode_job
 
 _TOLD_MAX = 8_000
-"""Characters of what a process said last that are told when it crashes."""
+"""The number of characters of a process's last output that are reported when it crashes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A process that ended though nobody had ended it."""
+    """A process that ended by itself."""
 
     machine: str
     incarnation: int
     time_ns: int
     status: int
     told: str
-    """What it said at last."""
+    """The last lines of its output."""
 
 
 class LiveMachine:
-    """One node's place: its folder, and its process while it has one."""
+    """The folder of one node, and its process while it has one."""
 
     def __init__(self, job: NodeJob, log: Path, on_start: Callable[[str], object]) -> None:
-        """The machine of the node that the job is about; what its process says goes to `log`.
+        """Make the machine of the job's node; the output of its process goes to `log`.
 
-        `on_start` is told the node's name whenever it begins anew.
+        `on_start` is called with the node's name at each start.
         """
         self._job, self._log, self._on_start = job, log, on_start
         self._process: subprocess.Popen[bytes] | None = None
         self._incarnation = -1
         self._is_paused = False
         self._is_ended = False
-        """Whether the end of the process was asked for."""
+        """Whether the harness requested the end of the process."""
         self.exits: list[Exit] = []
 
     @property
     def is_running(self) -> bool:
-        """Whether its process is there, even if stopped."""
+        """Whether the process exists, even if it is stopped."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def is_paused(self) -> bool:
-        """Whether its process is there and stopped."""
+        """Whether the process exists and is stopped."""
         return self.is_running and self._is_paused
 
     def restart(self) -> None:
@@ -71,7 +71,8 @@ class LiveMachine:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is the harness's alone; signals reach all it starts.
+                # A group of its own: ctrl-C reaches only the harness, and signals reach the whole group.
+                start_new_session=True,
             )
         assert self._process.stdin is not None
         self._process.stdin.write(encode_job(replace(self._job, incarnation=self._incarnation)))
@@ -93,7 +94,7 @@ class LiveMachine:
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """SIGKILL, and wait until the process has ended."""
         self.look()
         self._is_ended = True
         if self._process is not None:
@@ -102,10 +103,10 @@ class LiveMachine:
             assert self._process.stdin is not None
             self._process.stdin.close()
 
-    power_off = kill  # What was written stays written: the power of a real machine is not ours to take.
+    power_off = kill  # Data that was written stays: a harness cannot cut the power of a real machine.
 
     def look(self) -> None:
-        """See whether the process has ended by itself, and keep how."""
+        """Check whether the process has ended by itself, and save how."""
         if self._process is None or self._is_ended or (status := self._process.poll()) is None:
             return
         self._is_ended = True
@@ -113,8 +114,8 @@ class LiveMachine:
         said = self._log.read_bytes().decode(errors="replace")[-_TOLD_MAX:]
         self.exits.append(Exit(self._job.name, self._incarnation, now_ns, status, said))
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # What it had started does not outlive it.
+            os.killpg(self._process.pid, signal.SIGKILL)  # The processes that it started end with it.
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.is_running:
-            os.killpg(self._process.pid, number)  # Whatever it has started is of its group.
+            os.killpg(self._process.pid, number)  # All processes that it started are in its group.

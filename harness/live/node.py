@@ -28,7 +28,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Read the job and be that node, until the program ends or the harness does."""
+    """Read the job and run that node until the program or the harness ends."""
     _be_woken_when_orphaned(os.getppid())
     job = decode_job(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_harness, daemon=True).start()
@@ -55,7 +55,7 @@ async def _serve(workload: Workload, site: Site, job: NodeJob) -> None:
 
 
 def _end_with_the_harness() -> None:
-    """Once the input ends, end at once, with whatever the program has started: they are of one group."""
+    """End when the input ends, together with all processes of the group that the program started."""
     while os.read(0, 4096):
         pass
     if os.getpgrp() == os.getpid():
@@ -64,7 +64,8 @@ def _end_with_the_harness() -> None:
 
 
 def _be_woken_when_orphaned(parent: int) -> None:
-    """A node that is stopped would never see that the harness is gone; where the system can, it is woken."""
+    """Ask the system to continue this process when the harness ends, because a stopped node cannot notice
+    it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT)
         if os.getppid() != parent:
@@ -72,7 +73,7 @@ def _be_woken_when_orphaned(parent: int) -> None:
 
 
 class _Tracer:
-    """Writes what the node reports, each event whole, so that being killed loses none."""
+    """Writes each event of the node immediately and completely, so that SIGKILL loses none."""
 
     def __init__(self, path: Path, begin_ns: int) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

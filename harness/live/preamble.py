@@ -1,7 +1,7 @@
-"""What a connection to the proxy begins with: one line that says who is there and what for.
+"""The preamble of a connection to the proxy: one line with the node and the purpose.
 
-A node that listens says where it can really be reached; one that wants to connect says whom it wants to
-reach. The proxy answers with one line, and from then on hands bytes on.
+A node that listens sends its real port. A node that connects sends the name and the port of the receiver. The
+proxy answers with one line, and then forwards bytes.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 LOOPBACK = "127.0.0.1"
-"""Where everything of a live trial listens."""
+"""The address on which everything in a live trial listens."""
 OK, REFUSED = b"ok\n", b"refused\n"
 LINE_MAX = 256
-"""Bytes that a preamble may have."""
+"""The largest size of a preamble, in bytes."""
 
 
 class Listening(NamedTuple):
-    """`node` listens on `port`, which is really `real_port` of this machine."""
+    """`node` listens on `port`; the real port of this machine is `real_port`."""
 
     node: str
     port: int
@@ -26,7 +26,7 @@ class Listening(NamedTuple):
 
 
 class Connecting(NamedTuple):
-    """`sender` wants to reach `port` of `receiver`."""
+    """`sender` connects to `port` of `receiver`."""
 
     sender: str
     receiver: str
@@ -34,7 +34,7 @@ class Connecting(NamedTuple):
 
 
 def encode_preamble(preamble: Listening | Connecting) -> bytes:
-    """One line."""
+    """The preamble as one line."""
     match preamble:
         case Listening(node, port, real_port):
             return f"listening {node} {port} {real_port}\n".encode()
@@ -43,7 +43,7 @@ def encode_preamble(preamble: Listening | Connecting) -> bytes:
 
 
 def decode_preamble(line: bytes) -> Listening | Connecting | None:
-    """The inverse of `encode_preamble`; None if it is none."""
+    """Decode what `encode_preamble` returned; None if the line is not a preamble."""
     if match := re.fullmatch(rb"listening (\w+) (\d+) (\d+)\n", line):
         return Listening(match[1].decode(), int(match[2]), int(match[3]))
     if match := re.fullmatch(rb"connecting (\w+) (\w+) (\d+)\n", line):
@@ -52,7 +52,7 @@ def decode_preamble(line: bytes) -> Listening | Connecting | None:
 
 
 async def read_line(receive: Callable[[int], Awaitable[bytes | bytearray]]) -> bytes:
-    """The first line that comes, and no byte beyond it, for what follows is the peer's."""
+    """Read the first line and no byte more, because the following bytes belong to the peer."""
     line = b""
     while not line.endswith(b"\n") and len(line) < LINE_MAX and (byte := await receive(1)):
         line += byte

@@ -1,6 +1,6 @@
-"""The proxy between live nodes: through it goes all that they say, and it does there what faults ask for.
+"""The proxy between live nodes: all their messages go through it, and faults act on them there.
 
-To the nemesis it is a network like the simulator's. It listens on the loopback interface only.
+The nemesis uses it as a network, like the simulator's. It listens on the loopback interface only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
 
 class Proxy:
-    """Knows where everyone listens, and every connection between two of them."""
+    """Forwards connections between nodes; it knows where each node listens."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Proxy:
         framing: Framing | None,
         rng: Callable[[str, str, str], random.Random],
     ) -> None:
-        """`rng` gives each purpose and link a stream of randomness of its own."""
+        """`rng` returns a random generator for each purpose and link."""
         self._nodes, self._latency, self._framing, self._rng = frozenset(nodes), latency, framing, rng
         self._links: dict[tuple[str, str], Link] = {}
         self._listeners: dict[tuple[str, int], int] = {}
@@ -52,31 +52,31 @@ class Proxy:
 
     @property
     def listening(self) -> frozenset[str]:
-        """The nodes that can be reached, unless something is in the way."""
+        """The nodes that listen."""
         return frozenset(node for node, _ in self._listeners)
 
     def forget(self, node: str) -> None:
-        """This node begins anew and listens nowhere yet."""
+        """Record that a node has started again and does not listen yet."""
         self._listeners = {place: port for place, port in self._listeners.items() if place[0] != node}
 
     @property
     def messages(self) -> int:
-        """How many messages nodes have sent each other."""
+        """The number of messages between nodes."""
         return sum(link.messages for link in self._links.values() if self._is_between_nodes(link))
 
     def sent(self, sender: str, receiver: str) -> int:
-        """How many messages a node has sent to another."""
+        """The number of messages from one node to another."""
         link = self._links.get((sender, receiver))
         return link.messages if link is not None else 0
 
     async def until_listening(self, nodes: Collection[str]) -> None:
-        """Wait until each of these nodes listens somewhere."""
+        """Wait until each of these nodes listens."""
         while not self.listening.issuperset(nodes):
             await self._heard.wait()
 
     async def serve(self, task_status: trio.TaskStatus[int]) -> None:
-        """Serve until cancelled; starts with the port."""
-        # Made by hand: the run's own way of making sockets is that of the clients, who come through here.
+        """Serve until cancelled; `task_status.started` gets the port."""
+        # Made directly: this run's socket factory makes the sockets of clients, which lead to the proxy.
         listener = trio.socket.from_stdlib_socket(_listening_socket())
         task_status.started(listener.getsockname()[1])
         with listener:
@@ -93,12 +93,12 @@ class Proxy:
                 case Connecting() as wanted:
                     await self._connect(wanted, stream)
         except* _GONE:
-            pass  # Whoever it was has been killed, or has had enough.
+            pass  # The other side was killed or has closed.
 
     async def _connect(self, wanted: Connecting, near: trio.SocketStream) -> None:
         there = self._link(wanted.sender, wanted.receiver)
         back = self._link(wanted.receiver, wanted.sender)
-        # A handshake needs both ways.
+        # A handshake needs both directions.
         await there.opened()
         await back.opened()
         real_port = self._listeners.get((wanted.receiver, wanted.port))
@@ -138,7 +138,7 @@ class Proxy:
         return self._nodes.issuperset(link.name) and link.name[0] != link.name[1]
 
     def cut(self, grudge: Mapping[str, Collection[str]]) -> Blockade:
-        """Stop what a grudge says, receiver by receiver, until this cut is mended."""
+        """Hold the messages that a grudge names, until this cut is mended."""
         pairs = {(sender, receiver) for receiver, senders in grudge.items() for sender in senders}
         return self.hold(pairs)
 
@@ -147,19 +147,19 @@ class Proxy:
         self.release(cut)
 
     def hold(self, links: Collection[tuple[str, str]]) -> Blockade:
-        """Keep what goes from these senders to these receivers."""
+        """Hold all messages from these senders to these receivers."""
         blockade = Blockade(tuple(self._link(*pair) for pair in sorted(set(links))))
         for link in blockade.links:
             link.blockades.append(blockade)
         return blockade
 
     def release(self, hold: Blockade) -> None:
-        """Let everything go on that a hold has kept."""
+        """Forward everything that a hold has kept."""
         for link in hold.links:
             link.lift(hold)
 
     def disturb(self, disturbance: Disturbance) -> Disturbed:
-        """Let a disturbance of messages begin."""
+        """Begin a disturbance of messages."""
         disturbed = Disturbed(disturbance)
         if disturbance.links is None:
             self._everywhere.append(disturbed)
@@ -177,11 +177,11 @@ class Proxy:
                 at_work.remove(disturbed)
 
     def reset_connections(self, one: str, other: str) -> int:
-        """Break every connection between two nodes; returns how many."""
+        """Reset every connection between two nodes; returns the number of connections."""
         broken = [sides for ends, *sides in self._connections.values() if ends == {one, other}]
         for sides in broken:
             for stream in sides:
-                # Unread bytes or not, both ends are to see a reset.
+                # Both ends must get a reset, with or without unread bytes.
                 _reset_on_close(stream)
                 stream.socket.close()
         return len(broken)
@@ -205,5 +205,5 @@ async def _reach(real_port: int) -> trio.SocketStream | None:
 
 
 def _reset_on_close(stream: trio.SocketStream) -> None:
-    """Linger for no time at all, which is how a socket is told to end with RST."""
+    """Set a linger time of 0, which makes the socket close with RST."""
     stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

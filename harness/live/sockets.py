@@ -1,8 +1,8 @@
 """The sockets of a live node: they look like those of a machine of its own, and lead to the proxy.
 
-Nodes know each other by name and listen where they like. Here a name stands for an address that exists
-nowhere; whoever listens does so on a port of the loopback interface that the system chooses, and whoever
-connects is taken there by the proxy. All through Trio's public hooks, so that programs run unmodified.
+Nodes know each other by name and listen on any port. Here a name stands for an address that does not exist. A
+listener really uses a free port of the loopback interface, and a connection leads there through the proxy.
+This uses Trio's public hooks only, so programs run unmodified.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from ostrakon.harness.live.preamble import (
 )
 
 _NETWORK = "10.77"
-"""Where the addresses of nodes lie. Nothing is ever sent there."""
+"""The network of the nodes' addresses. Nothing is ever sent to it."""
 _ANNOUNCE_S = 5.0
 Address = tuple[str, int]
 
 
 def install(name: str, nodes: Sequence[str], proxy_port: int) -> None:
-    """Let the Trio run that asks be that of a machine called `name`, whose peers are `nodes`."""
+    """Make the current Trio run that of a machine called `name`, whose peers are `nodes`."""
     directory = Directory(name, nodes)
     trio.socket.set_custom_hostname_resolver(Resolver(directory))
     trio.socket.set_custom_socket_factory(SocketFactory(directory, proxy_port))
 
 
 class Directory:
-    """Which name stands for which address."""
+    """The addresses of names."""
 
     def __init__(self, me: str, nodes: Sequence[str]) -> None:
         self.me = me
@@ -50,16 +50,16 @@ class Directory:
         self._names = {ip: name for name, ip in self._ips.items()}
 
     def ip_of(self, name: str) -> str | None:
-        """The address that a host name stands for; None if it is no node's."""
+        """The address of a host name; None if no node has the name."""
         return self._ips.get(name)
 
     def name_at(self, ip: str) -> str | None:
-        """Whose address this is; None if it is no node's. The loopback interface is one's own."""
+        """The node with an address; None if no node has it. Loopback addresses belong to this node."""
         return self.me if ip.startswith("127.") else self._names.get(ip)
 
 
 class Resolver(trio.abc.HostnameResolver):
-    """Knows the nodes by name, and numeric addresses."""
+    """Resolves the names of nodes, and numeric addresses."""
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
@@ -111,35 +111,35 @@ class SocketFactory(trio.abc.SocketFactory):
         if receiver is None:
             raise OSError(errno.ENETUNREACH, f"{address[0]} is no node's address, and nodes reach no others")
         await sock.connect(self._proxy)
-        # What follows goes to the peer at once or not at all, and no Nagle holds it back.
+        # Without Nagle's algorithm, so that all data is sent to the peer immediately.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await sock.send(encode_preamble(Connecting(self._directory.me, receiver, address[1])))
         if await read_line(sock.recv) != OK:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
 
     def announce(self, port: int, real_port: int) -> None:
-        """Tell the proxy where this node can be reached; on return it knows. Raises: OSError."""
-        # It blocks, as `listen` does; a client, which shares its run with the proxy, would wait for itself.
+        """Send the proxy the real port of this node and wait for its answer. Raises: OSError."""
+        # This call blocks, like `listen`. A client must not call it: it shares its run with the proxy.
         with socket.create_connection(self._proxy, timeout=_ANNOUNCE_S) as line:
             line.sendall(encode_preamble(Listening(self._directory.me, port, real_port)))
             if line.recv(LINE_MAX) != OK:
                 raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
     def own_address(self, port: int) -> Address:
-        """A port of this node as others know it."""
+        """The port of this node that other nodes know."""
         ip = self._directory.ip_of(self._directory.me)
         assert ip is not None
         return ip, port
 
 
 class LiveSocket(trio.socket.SocketType):
-    """A real socket of which only the addresses are not what they seem."""
+    """A real socket that shows other addresses than its real ones."""
 
     def __init__(self, real: trio.socket.SocketType, factory: SocketFactory) -> None:
         self._real, self._factory = real, factory
         self._bound: Address | None = None
         self._peer: Address | None = None
-        # All that knows no address is the real socket's.
+        # All methods without addresses are those of the real socket.
         for name in ("send", "recv", "recv_into", "shutdown", "wait_writable", "is_readable", "fileno"):
             setattr(self, name, getattr(real, name))
         for name in ("getsockopt", "setsockopt", "detach", "get_inheritable", "set_inheritable"):
@@ -162,17 +162,17 @@ class LiveSocket(trio.socket.SocketType):
 
     @property
     def did_shutdown_SHUT_WR(self) -> bool:
-        """Whether it has said that it will send no more."""
+        """Whether the sending direction is shut down."""
         return self._real.did_shutdown_SHUT_WR
 
     async def bind(self, address: Any) -> None:
-        """Take a port: in truth any that is free on the loopback interface. Raises: OSError."""
+        """Bind to a port; the real port is a free one of the loopback interface. Raises: OSError."""
         await self._real.bind((LOOPBACK, 0))
         port = int(address[1])
         self._bound = self._factory.own_address(port or self._real.getsockname()[1])
 
     def listen(self, backlog: int = 128) -> None:
-        """Let others connect. Raises: OSError with EADDRINUSE, when the node listens there already."""
+        """Accept connections. Raises: OSError with EADDRINUSE, if the node already listens on this port."""
         if self._bound is None:
             raise OSError(errno.EINVAL, "a socket must be bound before it listens")
         self._real.listen(backlog)
@@ -190,15 +190,15 @@ class LiveSocket(trio.socket.SocketType):
         self._peer = (str(address[0]), int(address[1]))
 
     def getsockname(self) -> Any:
-        """The address that it was bound to, as others know it."""
+        """The address that the socket is bound to, as other nodes know it."""
         return self._bound or self._real.getsockname()
 
     def getpeername(self) -> Any:
-        """The address that it was connected to."""
+        """The address that the socket is connected to."""
         return self._peer or self._real.getpeername()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self._real.close()
 
     def __enter__(self) -> LiveSocket:
