@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ostrakon.harness.history import History
-from ostrakon.reports import blame, cycle, data_tables, tables
+from ostrakon.harness.history import History, Op
+from ostrakon.reports import blame, cycle, data_tables, tables, texts
 from ostrakon.reports.findings import Finding
 from ostrakon.reports.markup import Drawing
 
@@ -43,14 +43,28 @@ def tell(
         yield AnomalySection(
             finding=finding,
             alike=alike,
-            ops=tables.ops(finding.ops, "Operations that show it", history, colours, new)
-            if finding.ops
-            else None,
+            ops=_operations(finding.ops, history, colours, new),
             events=tables.folded(finding.events, "Events that show it", colours),
             blame=blame.tell(story, colours),
             cycle=drawn,
             details=_details(finding.details, cycle.TOLD if drawn is not None else ()),
         )
+
+
+def _operations(
+    ops: Sequence[Op], history: History, colours: Mapping[str, int], anchors: set[int]
+) -> Markup | None:
+    """The operations that some ops of a history are halves of, one a row."""
+    found: dict[int, tuple[Op, Op | None]] = {}
+    for op in ops:
+        begun = op if op.type == "invoke" else history.invocation(op) or op
+        done = history.completion(begun) if begun.type == "invoke" else op
+        found[begun.index] = begun, done
+    if not found:
+        return None
+    is_timed = texts.has_times(history)
+    caption = "Operations that show it"
+    return tables.pairs(list(found.values()), caption, is_timed=is_timed, colours=colours, anchors=anchors)
 
 
 def _details(details: Mapping[str, Any], told: Sequence[str]) -> Markup | None:

@@ -24,6 +24,8 @@ class Band:
     """The nodes or links it was aimed at, for people."""
     nodes: tuple[str, ...] = ()
     """The nodes it stopped, for faults of machines."""
+    number: int | None = None
+    """Its place among the faults of the plan; None if the nemesis does not say."""
 
     @property
     def label(self) -> str:
@@ -68,7 +70,7 @@ def _recorded(ops: Iterable[Op]) -> Iterator[Band]:
         verb, _, kind = op.f.partition("-")
         name = f"{kind} {_identity(op.value)}"
         if verb == "start" and kind:
-            begun = _begun(kind, op.time, _fault_in(op.value))
+            begun = replace(_begun(kind, op.time, _fault_in(op.value)), number=_number(op.value))
             if name not in open_:
                 open_[name] = begun
                 ended.discard(name)
@@ -84,6 +86,11 @@ def _recorded(ops: Iterable[Op]) -> Iterator[Band]:
             yield from (replace(band, end=op.time) for band in open_.values())
             open_.clear()
     yield from open_.values()
+
+
+def _number(value: Any) -> int | None:
+    number = value.get("id") if isinstance(value, Mapping) else None
+    return number if isinstance(number, int) else None
 
 
 def _identity(value: Any) -> str:

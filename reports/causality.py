@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ostrakon.harness.history import Event, Trace
+from ostrakon.harness.history.message import Message as NetworkMessage
+from ostrakon.reports.event_text import verb
 
 Key = tuple[str, int, int]
 
@@ -55,6 +57,24 @@ def messages(events: Iterable[Event], sent_by: dict[str, Event]) -> Iterator[Mes
         sent = sent_by.get(event.cause) if event.cause is not None else None
         if sent is not None and sent.node != event.node:
             yield Message(sent, event)
+
+
+def as_messages(trace: Trace) -> list[NetworkMessage]:
+    """The messages that the events of a trace name, for drawings that know nothing of the protocol.
+
+    One that nobody answered to counts as lost if it demands something; of others nothing is known.
+    """
+    sent_by = senders(trace)
+    made = [
+        NetworkMessage(sent.node, received.node, sent.time, max(sent.time, received.time), None, verb(sent))
+        for sent, received in ((one.sent, one.received) for one in messages(trace, sent_by))
+    ]
+    made += [
+        NetworkMessage(lost.sent.node, to, lost.sent.time, None, None, verb(lost.sent))
+        for lost in unanswered([event for event in trace if event.event in _DEMANDING], trace)
+        for to in lost.to
+    ]
+    return sorted(made, key=lambda message: message.sent)
 
 
 def unanswered(events: Sequence[Event], trace: Trace) -> list[Unanswered]:

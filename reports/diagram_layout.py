@@ -1,4 +1,4 @@
-"""The paper of a space-time diagram: a lane for each node, and a row for everything that happened."""
+"""The layout of a space-time diagram: a lane for each node, and a row for everything that happened."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from markupsafe import Markup
+
 from ostrakon.harness.history import Event, Op
+from ostrakon.harness.history.message import Message
+from ostrakon.reports import texts
 from ostrakon.reports.bands import Band
+from ostrakon.reports.markup import element
+from ostrakon.reports.timeline import fault_class
 
 CLIENTS = "clients"
 """The lane on which the witness's client ops stand."""
@@ -17,7 +23,10 @@ CLIENTS = "clients"
 _LABEL, _MARGIN = 0.95, 0.15
 """How wide the space before the first lane is, and the one after the last, in lanes."""
 
+_MOST_LANE = 330
 WIDTH, LEFT, TOP, ROW, LEAST_LANE = 1158, 92, 44, 28, 150
+LETTER = 6.7
+"""How wide a letter of a label is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +38,32 @@ class FaultEdge:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """A message leaves its sender, or arrives."""
+
+    message: Message
+    is_arrival: bool
+
+    @property
+    def time(self) -> int:
+        """When, in nanoseconds since the trial began."""
+        if not self.is_arrival:
+            return self.message.sent
+        assert self.message.received is not None, "what never arrived has no arrival"
+        return self.message.received
+
+    @property
+    def node(self) -> str:
+        """Where."""
+        return self.message.receiver if self.is_arrival else self.message.sender
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of the drawing."""
 
     time: int
-    what: Event | Op | tuple[FaultEdge, ...]
+    what: Event | End | Op | tuple[FaultEdge, ...]
     """What happened; faults that begin or end with nothing else between them share a row."""
 
 
@@ -71,14 +101,15 @@ class DiagramLayout:
 
 
 def lay_out(
-    events: Sequence[Event], ops: Sequence[Op], bands: Sequence[Band], nodes: Sequence[str]
+    events: Sequence[Event | End], ops: Sequence[Op], bands: Sequence[Band], nodes: Sequence[str]
 ) -> DiagramLayout:
     """Give everything a row, in order of time, and every node a lane, n2 before n10.
 
     `nodes` names lanes that are there even if nothing happens on them. There is at least one event.
     """
     names = {*nodes, *(event.node for event in events)}
-    lanes = (*((CLIENTS,) if ops else ()), *sorted(names, key=_natural))
+    has_clients = bool(ops) or CLIENTS in names
+    lanes = (*((CLIENTS,) if has_clients else ()), *sorted(names - {CLIENTS}, key=natural))
     times = [*(event.time for event in events), *(op.time for op in ops)]
     rows = [
         *(Row(time, (turn,)) for time, turn in _turns(bands, min(times), max(times))),
@@ -86,9 +117,9 @@ def lay_out(
         *(Row(op.time, op) for op in ops),
     ]
     rows.sort(key=lambda row: row.time)
-    parts = len(lanes) + _MARGIN if ops else len(lanes) + _LABEL + _MARGIN
-    width = max(LEAST_LANE, (WIDTH - LEFT - 16) / parts)
-    inset: float = 16 if ops else _LABEL * width
+    parts = len(lanes) + _MARGIN if has_clients else len(lanes) + _LABEL + _MARGIN
+    width = min(_MOST_LANE, max(LEAST_LANE, (WIDTH - LEFT - 16) / parts))
+    inset: float = 16 if has_clients else _LABEL * width
     return DiagramLayout(lanes, tuple(_merged(rows)), width, inset)
 
 
@@ -115,5 +146,79 @@ def _turns(bands: Sequence[Band], begin: int, end: int) -> Iterator[tuple[int, F
             yield band.end, FaultEdge(band, "ends")
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts n2 before n10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def background(paper: DiagramLayout) -> Iterator[Markup]:
+    """What lies behind messages and events: lanes, times, and faults where they begin, end and stop nodes."""
+    yield element("defs", *(_arrow_head(name) for name in ("first", "second", "other")))
+    yield from _lanes(paper)
+    yield from _stops(paper)
+    yield from _fault_lines(paper)
+    yield from _times(paper)
+
+
+def _arrow_head(phase: str) -> Markup:
+    return element(
+        "marker",
+        element("path", d="M0 0L8 3.5L0 7z", class_=f"head {phase}"),
+        id=f"head-{phase}",
+        markerWidth=8,
+        markerHeight=7,
+        refX=8,
+        refY=3.5,
+        orient="auto",
+        markerUnits="userSpaceOnUse",
+    )
+
+
+def _lanes(paper: DiagramLayout) -> Iterator[Markup]:
+    for lane in paper.lanes:
+        x = paper.x(lane)
+        yield element("line", x1=x, x2=x, y1=TOP - 12, y2=paper.height, class_="lane")
+        for y in (TOP - 20, paper.height + 18):
+            yield element("text", texts.short(lane, 24), x=x, y=y, class_="who", text_anchor="middle")
+
+
+def _stops(paper: DiagramLayout) -> Iterator[Markup]:
+    """Shades on the lanes of nodes that were paused, killed or without power."""
+    turns = list(paper.turns())
+    for at, turn in turns:
+        if turn.how == "ends":
+            continue
+        ends = (n for n, other in turns if other.band is turn.band and other.how == "ends")
+        top, bottom = paper.y(at), paper.y(next(ends, len(paper.rows) - 1))
+        for node in turn.band.nodes:
+            if node in paper.lanes:
+                yield element(
+                    "rect",
+                    x=paper.x(node) - 7,
+                    y=top,
+                    width=14,
+                    height=max(4.0, bottom - top),
+                    class_=f"stopped {fault_class(turn.band.kind)}",
+                )
+
+
+def _fault_lines(paper: DiagramLayout) -> Iterator[Markup]:
+    """A line across all lanes where faults begin or end."""
+    for at, together in groupby(paper.turns(), lambda placed: placed[0]):
+        turns = [turn for _, turn in together]
+        y, told = paper.y(at), " · ".join(f"{turn.band.label} {turn.how}" for turn in turns)
+        yield element(
+            "g",
+            element("title", told),
+            element("line", x1=LEFT, x2=paper.width, y1=y, y2=y),
+            element("text", texts.short(told, int((paper.width - LEFT) / LETTER)), x=LEFT + 4, y=y - 4),
+            class_=f"fault-row {fault_class(turns[0].band.kind)}",
+        )
+
+
+def _times(paper: DiagramLayout) -> Iterator[Markup]:
+    last = None
+    for at, row in enumerate(paper.rows):
+        if (text := f"{row.time / 1e6:,.2f} ms") != last:
+            yield element("text", text, x=LEFT - 12, y=paper.y(at) + 4, class_="tick", text_anchor="end")
+        last = text

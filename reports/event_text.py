@@ -67,28 +67,50 @@ def phase(event: Event) -> Phase:
 
 
 def label(op: Op, done: Op | None) -> str:
-    """An op in as few words as a bar has room for."""
-    told = done.value if done is not None and done.type == "ok" else None
-    what = told if told is not None and op.value is None else op.value
-    arrow = f" → {_bare(told)}" if told is not None and op.value is not None and told != op.value else ""
-    return f"{op.f} {_bare(what)}{arrow}".rstrip() if what is not None else op.f
+    """An op in as few words as a bar has room for: `write 1`, `read 1`, `read x → 1`, `read nil`."""
+    asked, told = question(op), answer(op, done)
+    return " ".join(filter(None, (op.f, asked, "→" if asked and told else "", told)))
 
 
-def _bare(value: object) -> str:
-    return texts.short(value, 40) if isinstance(value, str) else texts.value(value, 40)
+def question(op: Op, limit: int = 40) -> str:
+    """What an op was about; empty if its `f` says it all."""
+    return "" if op.value is None else bare(op.value, limit)
+
+
+def answer(op: Op, done: Op | None, limit: int = 40) -> str:
+    """What an op that was ok answered, if that is more than what was asked; what read nothing read `nil`."""
+    if done is None or done.type != "ok" or (done.value == op.value and op.value is not None):
+        return ""
+    if done.value is None and op.f not in _READS:
+        return ""
+    return bare(done.value, limit)
+
+
+_READS = frozenset({"read", "get", "r", "peek", "dequeue", "pop", "poll"})
+"""Ops for which no value is an answer: there was nothing."""
+
+
+def bare(value: object, limit: int = 40) -> str:
+    """A value with no quotes around text, and `nil` for none."""
+    if value is None:
+        return "nil"
+    return (
+        texts.short(value, limit) if isinstance(value, str) else texts.short(texts.value(value, 400), limit)
+    )
 
 
 def describe(op: Op, done: Op | None) -> str:
     """All there is to know of an op, for the pointer that rests on it."""
     at = f" at {op.node}" if op.node else ""
     lines = [
-        f"process {op.process}: {texts.short(op.f, 60)} {texts.value(op.value)}{at}",
+        f"process {op.process}: {' '.join(filter(None, (texts.short(op.f, 60), question(op, 120))))}{at}",
         f"invoked at {texts.instant(op.time)} s (op {op.index})",
     ]
     if done is None:
         return "\n".join([*lines, "nothing was heard of it again: it may take effect at any time"])
     took = texts.duration(done.time - op.time)
-    lines.append(f"{done.type} after {took}: {texts.value(done.value)} (op {done.index})")
+    told = answer(op, done, 120)
+    lines.append(f"{done.type} after {took}{f': {told}' if told else ''} (op {done.index})")
     if done.node and done.node != op.node:
         lines.append(f"answered by {done.node}")
     if done.error is not None:

@@ -11,6 +11,7 @@ import msgspec
 
 from ostrakon.checkers.verdict import Valid
 from ostrakon.harness.history import DamagedFile, History, Trace, read_history, read_trace
+from ostrakon.harness.history.message import Message, read_messages
 
 _T = TypeVar("_T")
 
@@ -37,6 +38,8 @@ class Run:
     results: Mapping[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=History)
     trace: Trace = ()
+    messages: tuple[Message, ...] = ()
+    """What machines sent each other, where it was kept."""
     logs: tuple[Log, ...] = ()
     damage: tuple[str, ...] = ()
     """A sentence for each file that is missing or damaged."""
@@ -91,6 +94,7 @@ def read_run(path: Path) -> Run:
         results=results,
         history=_entries(path / "history.jsonl", read_history, History(), damage),
         trace=_entries(path / "trace.jsonl", read_trace, (), damage),
+        messages=_messages(path / "messages.jsonl", damage),
         logs=tuple(_logs(path / "log", damage)),
         damage=tuple(damage),
     )
@@ -123,6 +127,19 @@ def _entries(path: Path, read: Callable[..., _T], nothing: _T, damage: list[str]
         damage.append(f"{path.name}, line {error.line}: {error.why}. What stands before that line is shown.")
         return read(path, keep_undamaged=True)
     return nothing
+
+
+def _messages(path: Path, damage: list[str]) -> tuple[Message, ...]:
+    """The messages, if the folder has any: most runs do not."""
+    try:
+        return read_messages(path)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        damage.append(f"{path.name} cannot be read: {error.strerror}.")
+    except (msgspec.DecodeError, RecursionError) as error:
+        damage.append(f"{path.name} is damaged: {error}.")
+    return ()
 
 
 def _logs(folder: Path, damage: list[str]) -> list[Log]:

@@ -19,9 +19,12 @@ from ostrakon.reports.texts import visible
 _PAGES = Path(__file__).parent / "pages"
 
 
-def write(path: Path, template: str, **content: Any) -> Path:
-    """Render a template of `pages/` and put the page in place, all at once. Raises: OSError."""
-    style, script = _part("style.css"), _part("page.js")
+def write(path: Path, template: str, scripts: tuple[str, ...] = ("page.js",), **content: Any) -> Path:
+    """Render a template of `pages/` with some of its scripts and put the page in place, all at once.
+
+    Raises: OSError.
+    """
+    style, script = _part("style.css"), Markup("\n").join(map(_part, scripts))
     text = (
         _templates()
         .get_template(template)

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from ostrakon.reports import (
     anomalies,
     bands,
+    causality,
     data_tables,
     findings,
     folder,
     glossary,
     inevitability,
     latency,
+    linearization,
+    message_diagram,
     page,
     plan_section,
     quantiles,
@@ -24,11 +29,13 @@ from ostrakon.reports import (
     spacetime,
     texts,
     timeline,
+    viewer,
     witness,
 )
 from ostrakon.reports.bands import Band
 from ostrakon.reports.findings import Finding
 from ostrakon.reports.folder import Run
+from ostrakon.reports.linearization import Order
 from ostrakon.reports.markup import Drawing
 
 FINDINGS = 8
@@ -48,7 +55,9 @@ class Remark:
 def render(run_folder: Path) -> Path:
     """Write `report.html` into a run folder; what is missing or damaged is told there. Raises: OSError."""
     run_folder = Path(run_folder)
-    return page.write(run_folder / "report.html", "run.html", **_content(folder.read_run(run_folder)))
+    scripts = ("page.js", "viewer.js")
+    content = _content(folder.read_run(run_folder))
+    return page.write(run_folder / "report.html", "run.html", scripts, **content)
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -59,6 +68,8 @@ def _content(run: Run) -> dict[str, Any]:
     firsts = [alike[0] for alike in by_kind[:FINDINGS]]
     # Colours tie what is written to what is drawn of messages.
     colours = witness.colours(firsts) if run.trace else {}
+    orders = linearization.orders(run.results.get("verdict"))
+    is_timed = texts.has_times(run.history) or not run.history
     return {
         "run": run,
         "title": _title(run),
@@ -72,18 +83,21 @@ def _content(run: Run) -> dict[str, Any]:
         "inevitable": None if run.is_recording else inevitability.explained(run.path, faults),
         "crashes": [crash for crash in _crashes(run) if not crash.get("inflicted")],
         "inflicted": [crash for crash in _crashes(run) if crash.get("inflicted")],
+        "is_timed": is_timed,
+        "has_order": any(order.blocked is not None for order in orders),
+        "has_protocol": _has_protocol(run),
         "messages": _messages(run, faults, firsts, colours),
-        "clients": _clients(run, faults, firsts),
-        "latency": latency.draw(every, faults),
+        "clients": _clients(run, faults, firsts, orders),
+        "view": _view(run, faults, firsts, orders),
+        "latency": latency.draw(every, faults) if is_timed else None,
         "has_quantiles": bool(quantiles.windows(every)),
-        "rate": rate.draw(every, faults),
+        "rate": rate.draw(every, faults) if is_timed else None,
         "quantiles": quantiles.table(run.history),
         "quantile_names": [quantiles.quantile_name(part) for part in quantiles.QUANTILES],
         "shape_of": latency.shape_of,
         "kinds": timeline.fault_legend(bands.kinds(faults)),
         "parts": findings.worst_first(findings.parts(run.results.get("verdict"))),
-        "plan": plan_section.plan(run),
-        "faults": plan_section.faults(run, faults),
+        "plan": plan_section.tell(run, faults),
         "network": plan_section.network(run),
         "files": [] if run.is_recording else sorted(_FILES.intersection(os.listdir(run.path))),
         "texts": texts,
@@ -92,7 +106,7 @@ def _content(run: Run) -> dict[str, Any]:
     }
 
 
-_FILES = frozenset({"plan.json", "history.jsonl", "trace.jsonl", "results.json"})
+_FILES = frozenset({"plan.json", "history.jsonl", "trace.jsonl", "messages.jsonl", "results.json"})
 
 
 def _story(run: Run) -> list[str]:
@@ -155,6 +169,8 @@ def _messages(
     run: Run, faults: Sequence[Band], found: Sequence[Finding], colours: Mapping[str, int]
 ) -> Drawing:
     ops = witness.ops(found, run.history)
+    if run.messages and not _has_protocol(run):
+        return message_diagram.draw(run.messages, faults, ops=ops, nodes=_node_names(run))
     events = witness.events(found, ops, run.trace)
     return spacetime.draw(run.trace, faults, witness=events, ops=ops, nodes=_node_names(run), colours=colours)
 
@@ -167,8 +183,32 @@ def _node_names(run: Run) -> tuple[str, ...]:
     return tuple(f"n{n}" for n in range(1, many + 1)) if ours else ()
 
 
-def _clients(run: Run, faults: Sequence[Band], found: Sequence[Finding]) -> Drawing:
-    indices = {op.index for finding in found for op in finding.ops}
+def _has_protocol(run: Run) -> bool:
+    """Whether events name the messages that carried them: they tell more than bytes do."""
+    return any(event.message is not None for event in run.trace)
+
+
+def _witness(found: Sequence[Finding]) -> set[int]:
+    return {op.index for finding in found for op in finding.ops}
+
+
+def _lanes(run: Run) -> int | None:
     concurrency = run.fact("concurrency")
-    lanes = concurrency if isinstance(concurrency, int) and concurrency > 0 else None
-    return timeline.draw(run.history, faults, witness=indices, concurrency=lanes)
+    return concurrency if isinstance(concurrency, int) and concurrency > 0 else None
+
+
+def _clients(run: Run, faults: Sequence[Band], found: Sequence[Finding], orders: Sequence[Order]) -> Drawing:
+    order = next((order for order in orders if order.blocked is not None), None)
+    return timeline.draw(run.history, faults, witness=_witness(found), order=order, concurrency=_lanes(run))
+
+
+def _view(run: Run, faults: Sequence[Band], found: Sequence[Finding], orders: Sequence[Order]) -> Markup:
+    messages = run.messages or (causality.as_messages(run.trace) if _has_protocol(run) else ())
+    return viewer.view(
+        viewer.Lanes(run.history, _lanes(run), _node_names(run)),
+        faults,
+        witness=_witness(found),
+        orders=orders,
+        messages=messages,
+        events=run.trace,
+    )

@@ -76,6 +76,20 @@ class Stretched:
         part = (time - before) / (after - before)
         return self.places[at - 1] + part * (self.places[at] - self.places[at - 1])
 
+    def squeezed(self) -> Iterator[tuple[float, float]]:
+        """The stretches, from place to place, on which time passes much quicker than elsewhere."""
+        steps = [
+            (after - before, here, there)
+            for (before, after), (here, there) in zip(
+                pairwise(self.times), pairwise(self.places), strict=True
+            )
+        ]
+        paces = sorted(length / (there - here) for length, here, there in steps if there > here)
+        usual = paces[len(paces) // 2] if paces else 0.0
+        for length, here, there in steps:
+            if there > here and length / (there - here) > 6 * usual:
+                yield here, there
+
     def ticks(self, distance: float = 90.0) -> Iterator[int]:
         """Some of the known instants, none closer to the next than `distance`."""
         last = -math.inf

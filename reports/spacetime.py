@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from markupsafe import Markup
 
@@ -26,16 +25,24 @@ from ostrakon.reports.causality import (
     story,
     unanswered,
 )
-from ostrakon.reports.diagram_layout import CLIENTS, LEFT, TOP, DiagramLayout, Row, lay_out
+from ostrakon.reports.diagram_layout import (
+    CLIENTS,
+    LEFT,
+    LETTER,
+    DiagramLayout,
+    End,
+    Row,
+    background,
+    lay_out,
+)
 from ostrakon.reports.event_text import phase, said, verb, where, words
 from ostrakon.reports.glyph import glyph
 from ostrakon.reports.markup import Drawing, element
-from ostrakon.reports.timeline import fault_class
 
 LIMIT = 44
 """Trace events that are drawn at most."""
 
-_LETTER, _LONGEST_LABEL = 6.7, 48
+_LONGEST_LABEL = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,7 @@ def _paint(scene: Scene) -> Markup:
     return element(
         "svg",
         element("title", "Space-time diagram of the messages between nodes"),
-        element("defs", *(_arrow_head(name) for name in ("first", "second", "other"))),
-        *_lanes(paper),
-        *_stops(paper),
-        *_turns(paper),
-        *_times(paper),
+        *background(paper),
         *(_arrow(paper, row_of, message, certain=False) for message in scene.counted),
         *(stub for lost in scene.unanswered for stub in _stubs(paper, row_of[key(lost.sent)], lost)),
         *(_arrow(paper, row_of, message, certain=True) for message in scene.arrows),
@@ -110,70 +113,6 @@ def _paint(scene: Scene) -> Markup:
         role="img",
         aria_labelledby="spacetime-summary",
     )
-
-
-def _arrow_head(phase: str) -> Markup:
-    return element(
-        "marker",
-        element("path", d="M0 0L8 3.5L0 7z", class_=f"head {phase}"),
-        id=f"head-{phase}",
-        markerWidth=8,
-        markerHeight=7,
-        refX=8,
-        refY=3.5,
-        orient="auto",
-        markerUnits="userSpaceOnUse",
-    )
-
-
-def _lanes(paper: DiagramLayout) -> Iterator[Markup]:
-    for lane in paper.lanes:
-        x = paper.x(lane)
-        yield element("line", x1=x, x2=x, y1=TOP - 12, y2=paper.height, class_="lane")
-        for y in (TOP - 20, paper.height + 18):
-            yield element("text", texts.short(lane, 24), x=x, y=y, class_="who", text_anchor="middle")
-
-
-def _stops(paper: DiagramLayout) -> Iterator[Markup]:
-    """Shades on the lanes of nodes that were paused, killed or without power."""
-    turns = list(paper.turns())
-    for at, turn in turns:
-        if turn.how == "ends":
-            continue
-        ends = (n for n, other in turns if other.band is turn.band and other.how == "ends")
-        top, bottom = paper.y(at), paper.y(next(ends, len(paper.rows) - 1))
-        for node in turn.band.nodes:
-            if node in paper.lanes:
-                yield element(
-                    "rect",
-                    x=paper.x(node) - 7,
-                    y=top,
-                    width=14,
-                    height=max(4.0, bottom - top),
-                    class_=f"stopped {fault_class(turn.band.kind)}",
-                )
-
-
-def _turns(paper: DiagramLayout) -> Iterator[Markup]:
-    """A line across all lanes where faults begin or end."""
-    for at, together in groupby(paper.turns(), lambda placed: placed[0]):
-        turns = [turn for _, turn in together]
-        y, told = paper.y(at), " · ".join(f"{turn.band.label} {turn.how}" for turn in turns)
-        yield element(
-            "g",
-            element("title", told),
-            element("line", x1=LEFT, x2=paper.width, y1=y, y2=y),
-            element("text", texts.short(told, int((paper.width - LEFT) / _LETTER)), x=LEFT + 4, y=y - 4),
-            class_=f"fault-row {fault_class(turns[0].band.kind)}",
-        )
-
-
-def _times(paper: DiagramLayout) -> Iterator[Markup]:
-    last = None
-    for at, row in enumerate(paper.rows):
-        if (text := f"{row.time / 1e6:,.2f} ms") != last:
-            yield element("text", text, x=LEFT - 12, y=paper.y(at) + 4, class_="tick", text_anchor="end")
-        last = text
 
 
 def _stubs(paper: DiagramLayout, row: int, lost: Unanswered) -> Iterator[Markup]:
@@ -230,7 +169,7 @@ def _label_sides(scene: Scene) -> list[int]:
 
 def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:
     match row.what:
-        case tuple():
+        case tuple() | End():
             return None
         case Op() as op:
             x, shape, marked = scene.paper.x(CLIENTS), f"client {op.type}", True
@@ -248,7 +187,7 @@ def _mark(scene: Scene, at: int, row: Row, side: int) -> Markup | None:
         glyph(shape, x, y),
         element(
             "text",
-            texts.short(short, min(_LONGEST_LABEL, int(room / _LETTER))),
+            texts.short(short, min(_LONGEST_LABEL, int(room / LETTER))),
             x=x + 14 * side,
             y=y + 4,
             text_anchor="end" if side < 0 else None,

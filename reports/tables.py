@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from ostrakon.harness.history import Event, History, Op
+from ostrakon.harness.history import Event, Op
 from ostrakon.reports import texts
+from ostrakon.reports.event_text import answer
 from ostrakon.reports.markup import Child, element, join
 
 ROWS = 60
@@ -25,24 +26,28 @@ class Cell(NamedTuple):
     style: str | None = None
 
 
-def ops(
-    ops: Sequence[Op],
+def pairs(
+    pairs: Sequence[tuple[Op, Op | None]],
     caption: str,
-    history: History,
-    colours: Mapping[str, int],
+    *,
+    is_timed: bool = True,
+    colours: Mapping[str, int] | None = None,
     anchors: Collection[int] = (),
 ) -> Markup:
-    """Client ops, linked to their bars in the timeline; the rows of `anchors` can be linked to."""
-    heads = ("op", "time, s", "process", "type", "f", "value", "node", "slot", "ballot", "error")
-    rows = [_op_cells(op, history, colours) for op in ops[:ROWS]]
-    ids = [f"row-op-{op.index}" if op.index in anchors else None for op in ops[:ROWS]]
-    return table(caption, heads, rows, len(ops), ids)
+    """Client ops from invocation to completion, one a row; the rows of `anchors` can be linked to.
+
+    `op` links to the operation in the drawing of the page. Without times, the positions of ops tell their
+    order.
+    """
+    heads = ("op", "f", "value", "answered", "ended", "node", "process", "from, s", "to, s", "slot", "error")
+    rows = [_pair_cells(op, done, colours or {}, is_timed=is_timed) for op, done in pairs[:ROWS]]
+    ids = [_anchor(op, done, anchors) for op, done in pairs[:ROWS]]
+    return table(caption, heads, rows, len(pairs), ids)
 
 
-def pairs(pairs: Sequence[tuple[Op, Op | None]], caption: str) -> Markup:
-    """Client ops from invocation to completion, one a row."""
-    heads = ("op", "time, s", "process", "f", "asked", "ended", "answered", "after", "node", "error")
-    return table(caption, heads, [_pair_cells(op, done) for op, done in pairs[:ROWS]], len(pairs))
+def _anchor(op: Op, done: Op | None, anchors: Collection[int]) -> str | None:
+    index = next((end.index for end in (op, done) if end is not None and end.index in anchors), None)
+    return None if index is None else f"row-op-{index}"
 
 
 def events(events: Sequence[Event], caption: str, colours: Mapping[str, int]) -> Markup:
@@ -64,41 +69,25 @@ def code(what: Any, limit: int = texts.LIMIT, colours: Mapping[str, int] | None 
     """A value, as JSON; with a swatch if its colour stands for it in the drawings."""
     number = (colours or {}).get(texts.value(what, 400))
     swatch = element("i", class_=f"swatch v{number}", aria_hidden="true") if number is not None else None
-    return join((swatch, element("code", texts.value(what, limit))))
+    return join((swatch, element("code", "nil" if what is None else texts.value(what, limit))))
 
 
-def _op_cells(op: Op, history: History, colours: Mapping[str, int]) -> list[Cell]:
-    invoked = history.invocation(op) if op.type != "invoke" else op
-    number: Child = str(op.index)
-    if invoked is not None and op.index < len(history):
-        number = element("a", str(op.index), href=f"#op-{invoked.index}", title="show it in the timeline")
-    return [
-        Cell(number),
-        Cell(texts.instant(op.time), "num"),
-        Cell(str(op.process), "num"),
-        Cell(element("span", op.type, class_=f"type {op.type}")),
-        Cell(texts.short(op.f, 40)),
-        Cell(code(op.value, colours=colours)),
-        Cell(texts.short(op.node or "", 40)),
-        Cell("" if op.slot is None else str(op.slot), "num"),
-        Cell(texts.ballot(op.ballot), "num"),
-        Cell("" if op.error is None else texts.sentence(op.error, 160)),
-    ]
-
-
-def _pair_cells(op: Op, done: Op | None) -> list[Cell]:
+def _pair_cells(op: Op, done: Op | None, colours: Mapping[str, int], *, is_timed: bool) -> list[Cell]:
     ended = done.type if done is not None else "info"
-    node = done.node if done is not None and done.node else op.node
+    told = answer(op, done)
+    last = done if done is not None else op
+    span = f"{op.index}–{done.index}" if done is not None else str(op.index)
     return [
-        Cell(str(op.index), "num"),
-        Cell(texts.instant(op.time), "num"),
-        Cell(str(op.process), "num"),
+        Cell(element("a", span, href=f"#op-{op.index}", title="show it in the drawing")),
         Cell(texts.short(op.f, 40)),
-        Cell("" if op.value is None else code(op.value)),
+        Cell("" if op.value is None else code(op.value, colours=colours)),
+        Cell("" if not told or done is None else code(done.value, colours=colours)),
         Cell(element("span", ended, class_=f"type {ended}")),
-        Cell(code(done.value) if done is not None and done.type == "ok" else ""),
-        Cell(texts.duration(done.time - op.time) if done is not None else "", "num"),
-        Cell(texts.short(node or "", 40)),
+        Cell(texts.short(last.node or op.node or "", 40)),
+        Cell(str(op.process), "num"),
+        Cell(texts.instant(op.time) if is_timed else "", "num"),
+        Cell(texts.instant(done.time) if is_timed and done is not None else "", "num"),
+        Cell(f"{last.slot}, {texts.ballot(last.ballot)}".strip(", ") if last.slot is not None else "", "num"),
         Cell(texts.sentence(done.error, 160) if done is not None and done.error is not None else ""),
     ]
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
+from ostrakon.harness.history import Op
 
 LIMIT = 120
 """Characters of a value that are shown unless told otherwise."""
@@ -50,6 +53,11 @@ def ballot(numbers: tuple[int, int] | None) -> str:
 def instant(time_ns: int) -> str:
     """A time since the trial's start: seconds, to the microsecond."""
     return f"{time_ns / 1e9:.6f}"
+
+
+def has_times(ops: Sequence[Op]) -> bool:
+    """Whether ops have times; where a file has none, the position of each op stands for its time."""
+    return any(op.time != op.index for op in ops)
 
 
 def duration(length_ns: float) -> str:

@@ -1,6 +1,8 @@
-"""What clients did, as a drawing: a lane for each client, a bar from every invocation to its completion.
+"""The operations of clients around the witness: a lane for each client, a bar from invocation to completion.
 
-Time is stretched where much happens, so that short ops can be read and long waits do not push them apart.
+Time is stretched where much happens, so that short ops can be read and long waits do not push them apart; the
+drawing says so. It is what a page shows on paper and where scripts do not run; elsewhere the page's viewer
+takes its place, which has all operations.
 """
 
 from __future__ import annotations
@@ -15,13 +17,16 @@ from ostrakon.harness.history import History, Op
 from ostrakon.reports import tables, texts
 from ostrakon.reports.bands import Band, rows
 from ostrakon.reports.event_text import describe, label
+from ostrakon.reports.linearization import Order, points
 from ostrakon.reports.markup import Drawing, element
 from ostrakon.reports.scale import Stretched, stretched
 
-LIMIT = 400
+LIMIT = 60
 """Ops that are drawn at most."""
 
-_LANE, _BAR, _BAND, _LEFT, _RIGHT, _WIDTH = 30, 20, 18, 96, 70, 1158
+_LANE, _BAR, _BAND, _LEFT, _RIGHT, _WIDTH = 30, 20, 18, 14, 70, 1062
+_NAMES = 96
+"""The width of the names of lanes, which stay in sight when the drawing is scrolled."""
 _FADE, _LETTER = 46.0, 6.7
 _WIDEST_LABEL = 17
 """Letters that a bar makes room for; longer labels are cut unless the op took long enough."""
@@ -46,13 +51,15 @@ def draw(
     bands: Sequence[Band] = (),
     *,
     witness: Collection[int] = (),
+    order: Order | None = None,
     concurrency: int | None = None,
     limit: int = LIMIT,
 ) -> Drawing:
     """The ops of clients around the witness, or the first ones when there is none.
 
-    `witness` holds indices of ops. With `concurrency`, a process that took over from a crashed one gets
-    its lane, as the harness counts processes on by the concurrency.
+    `witness` holds indices of ops; `order` is a linearization, or a part of one, that is drawn on the bars.
+    With `concurrency`, a process that took over from a crashed one gets its lane, as the harness counts
+    processes on by the concurrency.
     """
     pairs = list(history.pairs)
     chosen = focus(pairs, witness, limit)
@@ -63,11 +70,15 @@ def draw(
     begin, end = _span(bars)
     near = [band for band in bands if band.start <= end and (band.end is None or band.end >= begin)]
     scale = _scale(bars, near, begin, end)
+    is_timed = texts.has_times(history)
+    name = "client" if concurrency else "process"
+    picture = _paint(bars, rows(near, end), scale, witness, is_timed=is_timed, order=order)
+    names = _names([f"{name} {lane}" for lane in lanes], _top(rows(near, end)))
     return Drawing(
-        _paint(bars, lanes, rows(near, end), scale, witness, concurrency),
+        element("div", names, picture, class_="lanes"),
         _summary(bars, len(lanes), near),
-        _note(len(bars), len(pairs), bool(witness)),
-        tables.pairs(focus(chosen, witness, tables.ROWS), ""),
+        " ".join(filter(None, (_axis_note(is_timed), _note(len(bars), len(pairs), bool(witness))))),
+        tables.pairs(focus(chosen, witness, tables.ROWS), "", is_timed=is_timed),
     )
 
 
@@ -120,24 +131,48 @@ def _room(bar: Bar) -> float:
     return 12 + _LETTER * letters + (10 if bar.ended == "fail" else 0)
 
 
+def _top(bands: Sequence[tuple[int, Band]]) -> int:
+    return 22 + _BAND * (1 + max((row for row, _ in bands), default=-1))
+
+
+def _names(names: Sequence[str], top: int) -> Markup:
+    """The names of the lanes, in a drawing of their own: no bar ever lies on them."""
+    height = top + _LANE * len(names) + 8
+    return element(
+        "svg",
+        *(
+            element("text", texts.short(name, 12), x=8, y=top + _LANE * lane + 15, class_="who")
+            for lane, name in enumerate(names)
+        ),
+        class_="names",
+        viewBox=f"0 0 {_NAMES} {height}",
+        width=_NAMES,
+        height=height,
+        aria_hidden="true",
+    )
+
+
 def _paint(
     bars: Sequence[Bar],
-    lanes: Sequence[int],
     bands: Sequence[tuple[int, Band]],
     scale: Stretched,
     witness: Collection[int],
-    concurrency: int | None,
+    *,
+    is_timed: bool,
+    order: Order | None,
 ) -> Markup:
-    top = 22 + _BAND * (1 + max((row for row, _ in bands), default=-1))
-    height, width = top + _LANE * len(lanes) + 8, scale.places[-1] + _RIGHT
+    top, lanes = _top(bands), 1 + max(bar.lane for bar in bars)
+    height, width = top + _LANE * lanes + 8, scale.places[-1] + _RIGHT
     return element(
         "svg",
-        element("title", "Client timeline"),
+        element("title", "Operations of clients"),
         _fades(),
-        *_axis(scale, height),
+        *_axis(scale, height, is_timed=is_timed),
+        *_squeezed(scale, top),
         *(_band(band, row, scale, top, height) for row, band in bands),
-        *(_lane(lane, top + _LANE * n, width, concurrency) for n, lane in enumerate(lanes)),
+        *(_lane(top + _LANE * lane, width) for lane in range(lanes)),
         *(_bar(bar, top, scale, witness) for bar in bars),
+        *_order(bars, order, scale, top),
         class_="timeline",
         viewBox=f"0 0 {width:.0f} {height}",
         width=width,
@@ -155,11 +190,48 @@ def _fades() -> Markup:
     return element("defs", gradient)
 
 
-def _axis(scale: Stretched, height: float) -> Iterator[Markup]:
+def _axis(scale: Stretched, height: float, *, is_timed: bool) -> Iterator[Markup]:
     for time in scale.ticks():
-        x = scale(time)
+        x, instant = scale(time), f"{time / 1e9:.3f} s" if is_timed else f"op {time}"
         yield element("line", x1=x, x2=x, y1=16, y2=height, class_="grid")
-        yield element("text", f"{time / 1e9:.3f} s", x=x, y=11, class_="tick", text_anchor="middle")
+        anchor = "middle" if x > 30 else "start"
+        yield element("text", instant, x=max(x, 2), y=11, class_="tick", text_anchor=anchor)
+
+
+def _squeezed(scale: Stretched, top: float) -> Iterator[Markup]:
+    """Hatches where a long wait is drawn short, so that nobody takes equal widths there for equal times."""
+    for begin, end in scale.squeezed():
+        strokes = "".join(f"M{x} {top - 1}l5 7" for x in range(int(begin) + 5, int(end) - 6, 7))
+        if strokes:
+            yield element("path", element("title", "a long wait, drawn short"), d=strokes, class_="squeezed")
+
+
+def _order(bars: Sequence[Bar], order: Order | None, scale: Stretched, top: int) -> Iterator[Markup]:
+    """The moment at which each op may have taken effect, in order, and where the order breaks."""
+    if order is None:
+        return
+    place = {index: number for number, index in enumerate(order.invoked, start=1)}
+    moments = points(order, {bar.invoked.index: bar.invoked.time for bar in bars})
+    lane = {bar.invoked.index: bar.lane for bar in bars}
+    marks = [
+        (scale(moment), top + _LANE * lane[index] + 2, place[index]) for index, moment in moments.items()
+    ]
+    path = " ".join(f"{x:.1f},{y + _BAR / 2:.1f}" for x, y, _ in marks)
+    if len(marks) > 1:
+        yield element("polyline", element("title", "the order"), points=path, class_="order")
+    for x, y, number in marks:
+        yield element("line", x1=x, x2=x, y1=y - 2, y2=y + _BAR + 2, class_="moment")
+        yield element("text", str(number), x=x + 3, y=y + 2, class_="moment")
+    for bar in bars:
+        if bar.invoked.index == order.blocked and bar.completed is not None:
+            x, y = scale(bar.completed.time), top + _LANE * bar.lane
+            bottom = top + _LANE * (1 + max(bar.lane for bar in bars))
+            yield element("line", x1=x, x2=x, y1=top - 4, y2=bottom, class_="break")
+            is_left = x > scale.places[-1] - 120
+            anchor, at = ("end", x - 4) if is_left else ("start", x + 4)
+            height = y - 4 if is_left else y + 14
+            told = "no order gets past this"
+            yield element("text", told, x=at, y=height, text_anchor=anchor, class_="break")
 
 
 def _band(band: Band, row: int, scale: Stretched, top: int, height: float) -> Markup:
@@ -194,12 +266,8 @@ def _from_to(band: Band) -> str:
     return f"from {texts.instant(band.start)} s to {end}"
 
 
-def _lane(lane: int, y: float, width: float, concurrency: int | None) -> Markup:
-    return element(
-        "g",
-        element("line", x1=_LEFT, x2=width, y1=y + _LANE - 3, y2=y + _LANE - 3, class_="lane"),
-        element("text", f"{'client' if concurrency else 'process'} {lane}", x=8, y=y + 15, class_="who"),
-    )
+def _lane(y: float, width: float) -> Markup:
+    return element("line", x1=0, x2=width, y1=y + _LANE - 3, y2=y + _LANE - 3, class_="lane")
 
 
 def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Markup:
@@ -239,4 +307,10 @@ def _note(drawn: int, total: int, has_witness: bool) -> str:
     if drawn == total:
         return ""
     which = "those of the witness and the nearest to them" if has_witness else "the first"
-    return f"{drawn:,} of {total:,} operations are drawn, {which}; history.jsonl has all."
+    return f"{drawn:,} of {total:,} operations are drawn, {which}."
+
+
+def _axis_note(is_timed: bool) -> str:
+    if is_timed:
+        return "Time is stretched where much happens; hatched stretches are long waits drawn short."
+    return "The file has no times: the positions of its entries are drawn."

@@ -35,13 +35,14 @@ def client_leases(history: History, *, duration_ns: int | None = None) -> Verdic
     return _exclusive(_client_holds(history, duration_ns), None)
 
 
-def node_leases(trace: Trace) -> Verdict:
+def node_leases(trace: Trace, *, rule: str | None = None) -> Verdict:
     """Check that two nodes never hold the same lease at the same true time.
 
     A node holds a lease from its event `lease_acquired` until `lease_expired` or its restart. The value of
-    these events is the name of the lease.
+    these events is the name of the lease. `rule` is the rule of the table (`checkers.rules`) that the system
+    is held to by this, if it is one of those.
     """
-    return _exclusive(_node_holds(trace), "M7")
+    return _exclusive(_node_holds(trace), rule)
 
 
 def _exclusive(holds: Iterable[Hold], rule: str | None) -> Verdict:

@@ -50,7 +50,7 @@ def replication(
         "M6": (model is not None, lambda: linearizable(history, model or "")),
         "M7": (
             not kinds.isdisjoint(("lease_acquired", *LEASED)),
-            lambda: node_leases(trace) if kinds.isdisjoint(LEASED) else lease_reads(trace),
+            lambda: node_leases(trace, rule="M7") if kinds.isdisjoint(LEASED) else lease_reads(trace),
         ),
         "M9": ("compacted" in kinds, lambda: compaction(trace)),
         "M10": ("registry_assign" in kinds, lambda: registry(trace)),

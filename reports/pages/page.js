@@ -26,43 +26,6 @@ function addButton(parent, label, act) {
   return button;
 }
 
-// The client timeline: hide ops by kind, make all of it larger or smaller, say what is under the pointer.
-for (const tools of document.querySelectorAll(".tools")) {
-  const svg = document.querySelector("svg." + tools.dataset.for);
-  const ops = [...svg.querySelectorAll(".op")];
-  const away = new Set();
-  const toggle = (attribute, name) => {
-    addButton(tools, name, (button) => {
-      const key = attribute + "=" + name;
-      const hide = !away.delete(key);
-      if (hide) away.add(key);
-      button.setAttribute("aria-pressed", String(!hide));
-      for (const op of ops) {
-        op.classList.toggle("away", away.has("type=" + op.dataset.type) || away.has("f=" + op.dataset.f));
-      }
-    }).setAttribute("aria-pressed", "true");
-  };
-  tools.append("Show ");
-  for (const name of new Set(ops.map((op) => op.dataset.type))) toggle("type", name);
-  for (const name of new Set(ops.map((op) => op.dataset.f))) toggle("f", name);
-  const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
-  let size = 1;
-  const resize = (by) => {
-    size = Math.min(3, Math.max(0.3, size * by));
-    svg.setAttribute("width", width * size);
-    svg.setAttribute("height", height * size);
-  };
-  // The names of the lanes stay in sight.
-  const frame = svg.parentElement;
-  const names = svg.querySelectorAll(".who");
-  frame.addEventListener("scroll", () => {
-    for (const name of names) name.setAttribute("transform", `translate(${frame.scrollLeft / size})`);
-  });
-  addButton(tools, "−", () => resize(1 / 1.3)).setAttribute("aria-label", "Make the timeline smaller");
-  addButton(tools, "+", () => resize(1.3)).setAttribute("aria-label", "Make the timeline larger");
-  tools.hidden = false;
-}
-
 document.querySelectorAll(".drawing").forEach((drawing, place) => {
   const pick = document.createElement("p");
   pick.className = "pick";

@@ -39,7 +39,7 @@ def test_a_fault_whose_target_was_found_out_when_it_began_lies_on_those_nodes() 
         (9, "info", "nemesis", "stop-kill", {"id": 0}),
     )
 
-    assert bands(history, {}) == (Band("kill", 1 * MS, 9 * MS, "leader n3", ("n3",)),)
+    assert bands(history, {}) == (Band("kill", 1 * MS, 9 * MS, "leader n3", ("n3",), 0),)
 
 
 def test_heal_ends_whatever_goes_on() -> None:

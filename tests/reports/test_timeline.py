@@ -103,7 +103,8 @@ def test_of_a_long_history_the_witness_and_its_neighbours_are_drawn() -> None:
     assert len(drawn) == 100
     assert drawn[0] == "op-5900"
     assert "op-6000" in drawn
-    assert drawing.note.startswith("100 of 5,000 operations are drawn")
+    assert drawing.note.startswith("Time is stretched")
+    assert "100 of 5,000 operations are drawn" in drawing.note
 
 
 def test_of_witnesses_far_apart_both_are_drawn() -> None:
