@@ -22,32 +22,41 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("workload", default="decree")
-@click.option("--bug", "names", metavar="NAME", multiple=True, help="Only this one; may be given again.")
+@click.option("--bug", "names", metavar="NAME", multiple=True, help="Only this bug; may be repeated.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
-@click.option("--hunts", type=click.IntRange(min=1), default=1, show_default=True, help="Hunts for each bug.")
+@click.option(
+    "--hunts", type=click.IntRange(min=1), default=1, show_default=True, help="Number of hunts for each bug."
+)
 @click.option(
     "--control",
     type=click.IntRange(min=0),
     default=2000,
     show_default=True,
-    help="Trials of the correct system, which must not raise an alarm.",
+    help="Number of trials of the correct system, which must not be invalid.",
 )
 @click.option(
-    "--trials", type=click.IntRange(min=1), default=20_000, show_default=True, help="At most, a hunt."
+    "--trials", type=click.IntRange(min=1), default=20_000, show_default=True, help="Most trials of a hunt."
 )
 @click.option(
-    "--cpu", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds, a hunt."
+    "--cpu",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Most CPU seconds of a hunt.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core if not given."
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of worker processes; one per core if not given.",
 )
 @click.option(
     "--oracles",
     is_flag=True,
-    help="Go on until what clients saw convicts, and what was chosen, and the full trace; tell each.",
+    help="Also measure conviction by clients' histories alone, and by chosen values alone.",
 )
 @click.option(
-    "--recipes", is_flag=True, help="Hunt by each recipe of the search alone; tell what each is good for."
+    "--recipes", is_flag=True, help="Hunt with each recipe of the search alone, and compare the recipes."
 )
 @click.option(
     "--substrate",
@@ -73,11 +82,11 @@ def bugs(
     store: Path,
     as_json: bool,
 ) -> int:
-    """Hunt the seeded bugs of WORKLOAD, and try the correct system as a control.
+    """Hunt the seeded bugs of WORKLOAD, and run the correct system as a control.
 
-    For each bug: trials and CPU seconds until convicted (medians over the hunts), the property that fired
-    first, and how to see it again. With --oracles, what it takes those who know less. With --recipes, what it
-    takes each way of drawing plans. Exit status 1 if the correct system was accused, 2 if a bug got away.
+    For each bug, print the trials and CPU seconds until conviction (medians of the hunts), the first violated
+    property, and the command that shows the bug again. Exit status 1: a trial of the correct system was
+    invalid; 2: a bug was not convicted.
     """
     import msgspec
 

@@ -26,20 +26,22 @@ _FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--model", metavar="NAME", required=True, help="What it should have been: see `ostrakon list`.")
 @click.option(
-    "--consistency", metavar="MODEL", help="What transactions are promised, such as `serializable`."
+    "--model", metavar="NAME", required=True, help="The model to check against: see `ostrakon list`."
+)
+@click.option(
+    "--consistency", metavar="MODEL", help="The consistency model of transactions, such as `serializable`."
 )
 @click.option(
     "--fail-means",
     type=click.Choice(list(_FAIL_MEANS)),
-    help="What `fail` says of an op that compares; by default what the file's format means by it.",
+    help="What `fail` means for a compare-and-set; the default depends on the format of the file.",
 )
 @click.option(
     "--open",
     "outside_writers",
     is_flag=True,
-    help="Others write too: a value that no transaction wrote is not garbage.",
+    help="There are writers outside the history: a value that no transaction wrote is not garbage.",
 )
 @click.option(
     "--transaction-order",
@@ -50,12 +52,12 @@ _FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared
 @click.option(
     "--certificate",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Decide nothing: check a certificate, or those in the output of --json, against one FILE.",
+    help="Only check a certificate, or those in the output of --json, against one FILE.",
 )
 @click.option("--keep-undamaged", is_flag=True, help="Read a damaged file up to the damage.")
 @click.option("--as-is", is_flag=True, help="Accept ops that contradict one another; their order counts.")
 @click.option("--json", "json_wanted", is_flag=True, help="Print one JSON object.")
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page to read, of a single FILE.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write an HTML page about a single FILE.")
 def check(
     files: tuple[Path, ...],
     model: str,
@@ -71,7 +73,8 @@ def check(
 ) -> int:
     """Judge the history in each FILE against a model; the worst verdict is the exit status.
 
-    A file is ours (history.jsonl), Jepsen's (EDN or JSON), or a log of Porcupine's; its beginning tells.
+    A FILE is a history.jsonl of Ostrakon, a history of Jepsen (EDN, JSON, history.txt or jepsen.log) or a log
+    of Porcupine; the format is detected.
     """
     from ostrakon.harness.catalogue import UnknownName, find_model
     from ostrakon.harness.history.op import UnsuitableHistory

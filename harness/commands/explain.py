@@ -24,19 +24,27 @@ _ENTRIES_MAX = 8
 
 @click.command()
 @click.argument("plan_or_run", type=click.Path(exists=True, path_type=Path))
-@click.option("--bug", metavar="NAME", help="Give the nodes this seeded bug, whatever the plan says of bugs.")
+@click.option("--bug", metavar="NAME", help="Run the nodes with this seeded bug instead of the plan's.")
 @click.option(
-    "--moments", type=click.IntRange(2, 200), default=20, show_default=True, help="Moments of the curve."
+    "--moments",
+    type=click.IntRange(2, 200),
+    default=20,
+    show_default=True,
+    help="Number of moments on the curve.",
 )
 @click.option(
     "--futures",
     type=click.IntRange(1, 1000),
     default=30,
     show_default=True,
-    help="Futures that are run from each moment.",
+    help="Number of futures that run from each moment.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Futures at a time."
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Number of futures that run at the same time.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def explain(
@@ -44,14 +52,13 @@ def explain(
 ) -> int:
     """Say when a failure became inevitable: PLAN_OR_RUN is a plan.json or a run folder.
 
-    From moments of the trial, other futures are run: chance is drawn anew, and faults that have not begun
-    are left out. The share of them that fail, over time, is a curve; its step is where the failure became
-    inevitable. Then each fault, deviation and planned operation is left out in turn, to see which ones the
-    failure needs. What was found is kept in the run folder as explanation.json. Works for any program in
-    simulation, on systems with fork.
+    At several moments of the trial, other futures run: with new random numbers, and without the faults that
+    have not begun yet. The share of futures that fail is drawn as a curve over time. The step in the curve is
+    the moment at which the failure became inevitable. Then each fault, deviation and planned operation is
+    removed in turn, to find those that the failure needs. The result is saved in the run folder as
+    explanation.json. It works for any program in simulation, on systems with fork.
 
-    Exit status 1: the plan fails, and was explained. 0 or 2: it does not fail, so there is nothing to
-    explain.
+    Exit status 1: the plan fails and was explained; 0 or 2: the plan does not fail.
     """
     import msgspec
 

@@ -1,4 +1,4 @@
-"""`ostrakon explore`: everything that can happen in a small world."""
+"""`ostrakon explore`: all executions of a small cluster."""
 
 from __future__ import annotations
 
@@ -23,30 +23,34 @@ if TYPE_CHECKING:
 @click.option("--proposers", type=click.IntRange(1, 9), default=2, show_default=True)
 @click.option("--acceptors", type=click.IntRange(1, 9), default=3, show_default=True)
 @click.option(
-    "--crashes", type=click.IntRange(0), default=0, show_default=True, help="Of any nodes, all in all."
+    "--crashes",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Number of crashes of all nodes together.",
 )
 @click.option(
     "--timeouts",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="How many timers may run out: proposers send again, or begin a new ballot.",
+    help="Number of time-outs: a proposer then sends again, or begins a new ballot.",
 )
 @click.option(
     "--requests",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Values proposed to each proposer, in each of its lives.",
+    help="Number of values proposed to each proposer, in each of its incarnations.",
 )
-@click.option("--duplicates", is_flag=True, help="Let messages arrive again and again.")
-@click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
+@click.option("--duplicates", is_flag=True, help="Let messages arrive any number of times.")
+@click.option("--bug", metavar="NAME", help="Run the nodes with a seeded bug: see `ostrakon list`.")
 @click.option(
     "--property",
     "only",
     metavar="NAME",
     multiple=True,
-    help="Look at this property alone, such as P2; may be given again.",
+    help="Check only this property, such as P2; may be repeated.",
 )
 @click.option(
     "--limit",
@@ -54,9 +58,15 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     default=2_000_000,
     show_default=True,
-    help="Give up at so many states; a million take about half a gigabyte.",
+    help="Stop at this number of states; a million needs about half a gigabyte.",
 )
-@click.option("--store", metavar="DIR", default="store", show_default=True, help="Where a plan is kept.")
+@click.option(
+    "--store",
+    metavar="DIR",
+    default="store",
+    show_default=True,
+    help="Where the plan of a counterexample is saved.",
+)
 @click.option("--json", "json", is_flag=True, help="Print one JSON object.")
 def explore(
     workload: str,
@@ -72,10 +82,11 @@ def explore(
     store: str,
     json: bool,
 ) -> int:
-    """Try everything that can happen in a small world of WORKLOAD's system.
+    """Explore all executions of a small cluster of WORKLOAD's system.
 
-    Messages arrive in any order or never; nodes crash and restart, and timers run out, as often as is
-    allowed. What breaks a property is told as a story of the fewest steps, and kept as a plan to replay.
+    Messages arrive in any order or never. Nodes crash and restart, and timers fire, up to the given numbers.
+    If a property can be violated, a shortest execution that violates it is printed, and saved as a plan to
+    replay.
     """
     from ostrakon.harness.catalogue import UnknownName
     from ostrakon.harness.model import CannotExplore, Size

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def offers(places: tuple[str, ...]) -> None:
     """List workloads, their seeded bugs, scenarios, kinds of fault, and models for `check`.
 
-    With a WORKLOAD, only what it offers: a name, `package.module:NAME` or `path/to/file.py::NAME`. With the
-    name of a module or file alone, all workloads in it.
+    WORKLOAD is a name, `package.module:NAME` or `path/to/file.py::NAME`; then only its parts are listed. The
+    name of a module or a file lists all workloads in it.
     """
     if places:
         for place in places:

@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("plan_or_run", type=click.Path(path_type=Path))
-@click.option("--store", metavar="DIR", default="store", show_default=True, help="Where the new run is kept.")
-@click.option("--bug", metavar="NAME", help="Give the nodes this seeded bug, whatever the plan says of bugs.")
+@click.option(
+    "--store", metavar="DIR", default="store", show_default=True, help="Where the new run is saved."
+)
+@click.option("--bug", metavar="NAME", help="Run the nodes with this seeded bug instead of the plan's.")
 @click.option(
     "--print",
     "printed",
     metavar="NODE",
-    help="First print what this node prints and logs, with virtual times.",
+    help="First print the output and the log of this node, with virtual times.",
 )
 @click.option(
-    "--break-at", metavar="TIME", help="First stop the world at this virtual time, and look into it."
+    "--break-at", metavar="TIME", help="First stop the simulation at this virtual time and open a debugger."
 )
-@click.option("--node", metavar="NODE", help="The node that --break-at is about; all if not given.")
+@click.option("--node", metavar="NODE", help="The node that --break-at shows; all nodes if not given.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def replay(
     plan_or_run: Path,
@@ -41,9 +43,9 @@ def replay(
 ) -> int:
     """Run a plan again, byte for byte: PLAN_OR_RUN is a plan.json, a run folder, or the name of a scenario.
 
-    Given a run folder, it also says whether the same thing happened as then; a run that was stopped at its
-    first violation is stopped there again. With --print or --break-at the plan is run once before that, to be
-    looked into.
+    For a run folder, it also says whether the result is the same as before. A run that was stopped at its
+    first violation is stopped there again. With --print or --break-at, the plan is first run once for
+    inspection.
     """
     from msgspec.structs import replace
 
@@ -86,7 +88,7 @@ def replay(
 
 
 def _look_into(plan: Plan, printed: str | None, break_at: str | None, node: str | None) -> None:
-    """Run a plan to be watched: what a node prints, or the world as it is at a moment. Raises: UserError."""
+    """Run a plan and show the output of a node, or the world at a moment. Raises: UserError."""
     import sys
     from contextlib import nullcontext
 
@@ -125,7 +127,8 @@ def _look_into(plan: Plan, printed: str | None, break_at: str | None, node: str 
 
 
 def _plan(asked: Path) -> Plan:
-    """Raises: BadPlan; FileNotFoundError, of what a run folder lacks; UserError."""
+    """The plan of an argument. Raises: BadPlan; FileNotFoundError, for an incomplete run folder;
+    UserError."""
     from ostrakon.harness.catalogue import UnknownName, find_scenario
     from ostrakon.harness.plan import read_plan
 
@@ -138,7 +141,7 @@ def _plan(asked: Path) -> Plan:
 
 
 def _earlier(run: Path) -> dict[str, Any] | None:
-    """What the recorded run came to; None if it is not told."""
+    """The results of the recorded run; None if they are not recorded."""
     import msgspec
 
     try:
@@ -150,7 +153,7 @@ def _earlier(run: Path) -> dict[str, Any] | None:
 
 
 def _its_own_command(run: Path) -> str:
-    """How a run says that it is run again, if only a test knows its workload."""
+    """The command that runs a run again, if only a test knows its workload."""
     import msgspec
 
     try:

@@ -12,7 +12,7 @@ from ostrakon.harness.status import UserError
 @click.command()
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path("store"))
 def report(run: Path) -> None:
-    """Render RUN, a run folder, as a page; or the index of a whole store (default: store)."""
+    """Write the page of RUN, a run folder, or the index page of a store (default: store)."""
     from ostrakon.harness.catalogue import find_report
     from ostrakon.harness.messages import make_page
 

@@ -13,7 +13,7 @@ from ostrakon.harness.status import UserError
 @click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
 def serve(store: Path, port: int) -> None:
-    """Serve the store's pages on 127.0.0.1, and to nobody else, until ctrl-C."""
+    """Serve the pages of the store on 127.0.0.1, to this machine only, until ctrl-C."""
     from ostrakon.harness.catalogue import find_report
     from ostrakon.harness.store_server import store_server
 

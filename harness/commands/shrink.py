@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, min_open=True),
     default=60.0,
     show_default=True,
-    help="When to be content with what was found until then.",
+    help="How long to search, in seconds.",
 )
 @click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int:
-    """Leave out of a failing plan whatever can be left out: PLAN_OR_RUN is a plan.json or a run folder.
+    """Make a failing plan as small as possible: PLAN_OR_RUN is a plan.json or a run folder.
 
-    Every smaller plan is run, and counts only if it fails for the same reason. The result is kept in a
-    run folder, with a pytest file that fails until the fault is mended. Exit status 1: it was shrunk and
-    still fails; 0 or 2: the plan did not fail to begin with.
+    A smaller plan is accepted only if it runs and fails for the same reason. The result is saved in a run
+    folder, with a pytest file that fails until the bug is fixed. Exit status 1: the shrunk plan fails; 0 or
+    2: the given plan did not fail.
     """
     from ostrakon.harness.catalogue import UnknownName
     from ostrakon.harness.plan import BadPlan, read_plan
@@ -54,7 +54,7 @@ def shrink(plan_or_run: Path, seconds: float, store: Path, as_json: bool) -> int
 
 
 def _search(failing: Trial, seconds: float) -> Shrunk:
-    """The simplest plan found, with the progress shown."""
+    """The smallest plan that was found; prints the progress."""
     from rich.console import Console
     from rich.status import Status
 
@@ -69,7 +69,7 @@ def _search(failing: Trial, seconds: float) -> Shrunk:
 
 
 def _tell(shrunk: Shrunk, store: Path, as_json: bool) -> None:
-    """Record a run of the result, with its test beside it, and tell of it."""
+    """Save a run of the result with its test, and print where it is."""
     import msgspec
 
     from ostrakon.harness.search.complexity import size_line

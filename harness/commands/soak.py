@@ -36,25 +36,28 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     "workloads", metavar="[WORKLOAD[,WORKLOAD...]]", required=False, shell_complete=complete_workload
 )
 @click.option("--for", "seconds", callback=_seconds, metavar="TIME", help="How long: 90s, 10m, 8h, 1h30m.")
-@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="How many trials.")
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="Number of trials.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes; one a core if not given."
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of worker processes; one per core if not given.",
 )
 @click.option(
     "--cluster",
     metavar="ADDRESS",
-    help="Let the workers of a Dask scheduler do it, such as tcp://10.0.0.1:8786, on any number of machines.",
+    help="Run trials on the workers of a Dask scheduler, such as tcp://10.0.0.1:8786, on many machines.",
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="FIRST", help="The first seed; 0 if not given.")
-@click.option("--nodes", type=click.IntRange(1, 99), help="Size of the cluster; drawn if not given.")
-@click.option("--nemesis", metavar="A,B", help="Kinds of fault to choose from; drawn from all if not given.")
-@click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
+@click.option("--nodes", type=click.IntRange(1, 99), help="Number of nodes; drawn if not given.")
+@click.option("--nemesis", metavar="A,B", help="Kinds of fault to draw from; all if not given.")
+@click.option("--bug", metavar="NAME", help="Run the nodes with a seeded bug: see `ostrakon list`.")
 @click.option(
     "--option",
     "options",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Something that only these workloads know, alike in all plans.",
+    help="An option of the workloads, the same in all plans.",
 )
 @click.option(
     "--substrate",
@@ -62,7 +65,7 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
     help="Where trials run; `model` is the bare core, and faster. sim if not given.",
 )
 @click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
-@click.option("--resume", is_flag=True, help="Go on with the newest campaign in the store.")
+@click.option("--resume", is_flag=True, help="Continue the newest campaign in the store.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 def soak(
     workloads: str | None,
@@ -80,13 +83,12 @@ def soak(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Run trials of WORKLOAD (decree if not given) until the time or the number is up, or until ctrl-C:
-    without --for and --trials it goes on for ever. Of several workloads, or of `all` that can be simulated,
-    each seed draws one.
+    """Run many trials of WORKLOAD, each with a plan that its seed draws.
 
-    Each seed draws a plan of its own. Every outcome is recorded at once; ctrl-C ends the soak in order,
-    and --resume goes on where it ended without trying any seed twice. Failures are grouped by reason, and
-    the smallest plan of each is kept in a run folder.
+    The default workload is decree. With several workloads, or with `all`, each seed draws one. Without --for
+    and --trials, the soak runs until ctrl-C. Every outcome is saved immediately, and --resume continues a
+    soak without trying any seed twice. Failures are grouped by reason, and the smallest plan of each reason
+    is saved in a run folder.
     """
     from ostrakon.harness.search.campaign import BadCampaign, newest_path, sole_use
     from ostrakon.harness.search.soak import Limits
@@ -118,7 +120,7 @@ def soak(
 
 
 class _Drawn(NamedTuple):
-    """What was asked for of all plans of a campaign; what is None is drawn for each."""
+    """The options that all plans of a campaign share; None means drawn for each plan."""
 
     workloads: str | None
     seed: int | None
@@ -181,7 +183,7 @@ def _require_values(swarm: Swarm) -> None:
 
 
 def _workloads(text: str, substrate: str) -> list[str]:
-    """The workloads that are meant. Raises: UnknownName, UserError."""
+    """The workloads of the argument. Raises: UnknownName, UserError."""
     from ostrakon.harness.catalogue import find_workload, workload_names
 
     if text == "all":
@@ -194,7 +196,7 @@ def _workloads(text: str, substrate: str) -> list[str]:
 
 
 def _why_not(workload: Workload, substrate: str) -> str:
-    """Why there can be no soak of it; empty if there can."""
+    """Why a workload cannot be soaked; empty if it can."""
     if workload.is_live_only:
         return (
             f"the nodes of {workload.name!r} are programs that cannot be simulated, "

@@ -20,69 +20,69 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("workload", shell_complete=complete_workload)
 @click.option(
-    "--seed", type=click.IntRange(min=0), help="What to draw everything from; a random one if not given."
+    "--seed", type=click.IntRange(min=0), help="The seed of all random choices; random if not given."
 )
-@click.option("--nodes", type=click.IntRange(1, 99), help="Size of the cluster.")
+@click.option("--nodes", type=click.IntRange(1, 99), help="Number of nodes.")
 @click.option(
     "--nemesis",
     metavar="A,B",
     shell_complete=complete_nemesis,
     default="mixed",
     show_default=True,
-    help="Kinds of fault, by comma: see `ostrakon list`. `none` for none, `mixed` for some of all; "
-    "`kill:leader` aims one.",
+    help="Kinds of fault, separated by commas: see `ostrakon list`. `none`: no faults. `mixed`: a random "
+    "choice. `kill:leader`: with a target.",
 )
 @click.option(
     "--steady",
     metavar="S",
     type=click.FloatRange(0, min_open=True),
-    help="One fault at a time, for S seconds each, with S seconds of calm before it.",
+    help="One fault at a time: each lasts S seconds and comes after S seconds without faults.",
 )
 @click.option(
     "--buggify",
     metavar="P",
     type=click.FloatRange(0, 1),
-    help="The chance of each rare branch that the programs offer to be at work.",
+    help="Probability that a rare branch of the programs is enabled.",
 )
 @click.option(
     "--time-limit",
     metavar="S",
     type=click.FloatRange(0, min_open=True),
-    help="How long clients act, in virtual seconds.",
+    help="How long clients run, in virtual seconds.",
 )
-@click.option("--concurrency", type=click.IntRange(1, 10_000), help="Client processes.")
+@click.option("--concurrency", type=click.IntRange(1, 10_000), help="Number of client processes.")
 @click.option(
     "--rate",
     metavar="HZ",
     type=click.FloatRange(0, min_open=True),
-    help="Operations a second, all clients together.",
+    help="Operations per second of all clients together.",
 )
-@click.option("--bug", metavar="NAME", help="Give the nodes a seeded bug: see `ostrakon list`.")
+@click.option("--bug", metavar="NAME", help="Run the nodes with a seeded bug: see `ostrakon list`.")
 @click.option(
     "--option",
     "options",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Something that only this workload knows.",
+    help="An option of the workload: see `ostrakon list WORKLOAD`.",
 )
 @click.option(
     "--substrate",
     type=click.Choice(["model", "sim", "live", "hosts"]),
-    help="Where it runs; if not given, where the workload is at home, which mostly is sim.",
+    help="Where the trial runs; if not given, the workload decides, usually sim.",
 )
 @click.option(
     "--liveness",
     metavar="S",
     type=click.FloatRange(0, min_open=True),
-    help="At the end, strike all but a bare majority for good: in so many seconds it must do its work.",
+    help="At the end, only a smallest majority has no faults; it must serve clients within S seconds.",
 )
+@click.option("--watch", is_flag=True, help="Stop at the first violation, if the workload has a monitor.")
 @click.option(
-    "--watch", is_flag=True, help="Stop at the first violation, if the workload can tell while it runs."
+    "--check-determinism",
+    is_flag=True,
+    help="First run the plan twice, and show the first choice that differs.",
 )
-@click.option(
-    "--check-determinism", is_flag=True, help="Run twice first, and stop at the first choice that differs."
-)
-@click.option("--verbose", is_flag=True, help="Print all that was drawn, faults with their times.")
+@click.option("--verbose", is_flag=True, help="Print all drawn parameters, and the faults with their times.")
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where runs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def test(
@@ -105,10 +105,10 @@ def test(
     store: str,
     as_json: bool,
 ) -> int:
-    """Run one trial of WORKLOAD and judge it; what is not given is as the workload has it.
+    """Run one trial of WORKLOAD and judge it. The workload decides options that are not given.
 
-    The run is kept in a folder of its own with a report to read; the last lines say where it is and how
-    to run it again.
+    The run is saved in a new folder with an HTML report. The last lines print the path of the report and the
+    command that runs the trial again.
     """
     from ostrakon.harness.catalogue import UnknownName, find_bug, find_workload
     from ostrakon.harness.faults import UnknownFault
@@ -162,7 +162,7 @@ def test(
 
 
 def _divergence(plan: Plan, workload: Workload) -> str:
-    """Where two runs of a plan part ways, with what led there; empty if they do not."""
+    """The first difference between two runs of a plan, with its context; empty if there is none."""
     if plan.substrate != "sim":
         raise UserError(f"--check-determinism: choices are logged on 'sim' only, not on {plan.substrate!r}")
     from ostrakon.harness.resolution import resolve
