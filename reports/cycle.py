@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ostrakon.reports import texts
+from ostrakon.reports.event_text import is_transaction, steps
 from ostrakon.reports.markup import Drawing, element
 
 LIMIT = 14
@@ -96,20 +97,13 @@ def _box(at: int, label: str, member: Any) -> Markup:
         element("title", f"{label}, {who}: {texts.value(told.get('value'), 2_000)}"),
         element("rect", x=_LEFT, y=_top(at), width=_WIDTH - _LEFT - 4, height=_BOX, rx=4),
         element("text", f"{texts.short(label, 20)}   {who}", x=_LEFT + 10, y=_top(at) + 16, class_="who"),
-        element("text", texts.short(_micro_ops(told.get("value")), room), x=_LEFT + 10, y=_top(at) + 32),
+        element("text", texts.short(_in_steps(told.get("value")), room), x=_LEFT + 10, y=_top(at) + 32),
         class_="transaction",
     )
 
 
-def _micro_ops(value: Any) -> str:
-    """A transaction as its micro-ops: append x 1, r y [1,2]."""
-    if not isinstance(value, list) or not all(isinstance(op, list) for op in value):
-        return texts.value(value, 400)
-    return ", ".join(" ".join(_word(part) for part in micro_op) for micro_op in value)
-
-
-def _word(part: Any) -> str:
-    return texts.short(part, 40) if isinstance(part, str) else texts.value(part, 60)
+def _in_steps(value: Any) -> str:
+    return steps(value, is_done=True) if is_transaction(value) else texts.value(value, 400)
 
 
 def _step(at: int, edge: Edge, name: str) -> Markup:

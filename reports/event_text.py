@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from ostrakon.harness.history import Event, Op
 from ostrakon.reports import texts
@@ -68,22 +68,60 @@ def phase(event: Event) -> Phase:
 
 def label(op: Op, done: Op | None) -> str:
     """An op in as few words as a bar has room for: `write 1`, `read 1`, `read x → 1`, `read nil`."""
-    asked, told = question(op), answer(op, done)
+    asked, told = question(op, done), answer(op, done)
     return " ".join(filter(None, (op.f, asked, "→" if asked and told else "", told)))
 
 
-def question(op: Op, limit: int = 40) -> str:
-    """What an op was about; empty if its `f` says it all."""
+def question(op: Op, done: Op | None, limit: int = 40) -> str:
+    """What an op was about; empty if its `f`, or what it answered, says it all.
+
+    Of a read of `[key, nil]` it is the key; the answer of a transaction that committed repeats its steps.
+    """
+    if is_transaction(op.value):
+        return (
+            ""
+            if done is not None and done.type == "ok"
+            else texts.short(steps(op.value, is_done=False), limit)
+        )
+    if _reads_key(op):
+        return bare(op.value[0], limit)
     return "" if op.value is None else bare(op.value, limit)
 
 
 def answer(op: Op, done: Op | None, limit: int = 40) -> str:
     """What an op that was ok answered, if that is more than what was asked; what read nothing read `nil`."""
-    if done is None or done.type != "ok" or (done.value == op.value and op.value is not None):
+    if done is None or done.type != "ok":
+        return ""
+    if is_transaction(done.value):
+        return texts.short(steps(done.value, is_done=True), limit)
+    if _reads_key(op) and isinstance(done.value, list | tuple) and len(done.value) == 2:
+        return bare(done.value[1], limit)
+    if done.value == op.value and op.value is not None:
         return ""
     if done.value is None and op.f not in _READS:
         return ""
     return bare(done.value, limit)
+
+
+def is_transaction(value: Any) -> bool:
+    """Whether a value is a list of steps `[f, key, value]`, as those of transactions are."""
+    return isinstance(value, list | tuple) and len(value) > 0 and all(map(_is_step, value))
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 3 and isinstance(value[0], str)
+
+
+def steps(transaction: Any, *, is_done: bool) -> str:
+    """A transaction as its steps: `append x 1, r y [1,2]`. Before it is done, it has read nothing: `r y`."""
+    return ", ".join(
+        " ".join(bare(part, 60) for part in step if is_done or part is not None) for step in transaction
+    )
+
+
+def _reads_key(op: Op) -> bool:
+    value = op.value
+    return op.f in _READS and isinstance(value, list | tuple) and len(value) == 2 and value[1] is None
 
 
 _READS = frozenset({"read", "get", "r", "peek", "dequeue", "pop", "poll"})
@@ -102,8 +140,9 @@ def bare(value: object, limit: int = 40) -> str:
 def describe(op: Op, done: Op | None) -> str:
     """All there is to know of an op, for the pointer that rests on it."""
     at = f" at {op.node}" if op.node else ""
+    asked = " ".join(filter(None, (texts.short(op.f, 60), question(op, done, 120))))
     lines = [
-        f"process {op.process}: {' '.join(filter(None, (texts.short(op.f, 60), question(op, 120))))}{at}",
+        f"process {op.process}: {asked}{at}",
         f"invoked at {texts.instant(op.time)} s (op {op.index})",
     ]
     if done is None:

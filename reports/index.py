@@ -74,9 +74,8 @@ def _listed(store: Path, run: RunFolder) -> Listed:
     plan, results = _mapping(run.path / "plan.json"), _mapping(run.path / "results.json")
     verdict = results.get("verdict")
     nested = verdict.get("why") if isinstance(verdict, Mapping) else None
-    why = (
-        results.get("why") or nested or ("" if results else "not judged: results.json is missing or damaged")
-    )
+    unjudged = "" if results else "not judged: results.json is missing or damaged"
+    why = results.get("headline") or results.get("why") or nested or unjudged
     wall = results.get("wall_s")
     return Listed(
         href=_href(store, run.path),

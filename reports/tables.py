@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ostrakon.harness.history import Event, Op
 from ostrakon.reports import texts
-from ostrakon.reports.event_text import answer
+from ostrakon.reports.event_text import answer, question
 from ostrakon.reports.markup import Child, element, join
 
 ROWS = 60
@@ -74,14 +74,14 @@ def code(what: Any, limit: int = texts.LIMIT, colours: Mapping[str, int] | None 
 
 def _pair_cells(op: Op, done: Op | None, colours: Mapping[str, int], *, is_timed: bool) -> list[Cell]:
     ended = done.type if done is not None else "info"
-    told = answer(op, done)
+    told = answer(op, done, 2 * texts.LIMIT)
     last = done if done is not None else op
     span = f"{op.index}–{done.index}" if done is not None else str(op.index)
     return [
         Cell(element("a", span, href=f"#op-{op.index}", title="show it in the drawing")),
         Cell(texts.short(op.f, 40)),
-        Cell("" if op.value is None else code(op.value, colours=colours)),
-        Cell("" if not told or done is None else code(done.value, colours=colours)),
+        Cell(_code(op.value, question(op, done, 2 * texts.LIMIT), colours)),
+        Cell(_code(done.value if done is not None else None, told, colours)),
         Cell(element("span", ended, class_=f"type {ended}")),
         Cell(texts.short(last.node or op.node or "", 40)),
         Cell(str(op.process), "num"),
@@ -90,6 +90,15 @@ def _pair_cells(op: Op, done: Op | None, colours: Mapping[str, int], *, is_timed
         Cell(f"{last.slot}, {texts.ballot(last.ballot)}".strip(", ") if last.slot is not None else "", "num"),
         Cell(texts.sentence(done.error, 160) if done is not None and done.error is not None else ""),
     ]
+
+
+def _code(what: Any, told: str, colours: Mapping[str, int]) -> Markup | None:
+    """What was asked or answered, with the swatch of its value if it has a colour."""
+    if not told:
+        return None
+    if texts.value(what, 400) in colours:
+        return code(what, colours=colours)
+    return element("code", told)
 
 
 def _event_cells(event: Event, colours: Mapping[str, int]) -> list[Cell]:

@@ -17,7 +17,7 @@ from ostrakon.reports import texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.columns import deltas, packed
 from ostrakon.reports.diagram_layout import natural
-from ostrakon.reports.event_text import answer, bare, question, words
+from ostrakon.reports.event_text import answer, bare, is_transaction, question, words
 from ostrakon.reports.linearization import Order
 from ostrakon.reports.markup import element
 from ostrakon.reports.timeline import fault_class, lane_of
@@ -108,7 +108,7 @@ def drawing_data(
             fs(texts.short(op.f, 40)),
             keysets(tuple(keys(key) for key in keys_of(op))),
             nodes(_node(op, done)),
-            words_(question(op, _TEXT_MAX)),
+            words_(question(op, done, _TEXT_MAX)),
             words_(answer(op, done, _TEXT_MAX)),
             words_(texts.sentence(done.error, 120) if done is not None and done.error is not None else ""),
             op.index,
@@ -162,18 +162,12 @@ def key_reader(pairs: Sequence[tuple[Op, Op | None]]) -> Any:
     as the old and the new value of a compare-and-set is none.
     """
     values = [op.value for op, _ in pairs if op.value is not None]
-    if values and all(_is_transaction(value) for value in values):
+    if values and all(map(is_transaction, values)):
         return lambda op: dict.fromkeys(_hashable(step[1]) for step in op.value or ())
     are_pairs = all(isinstance(value, list | tuple) and len(value) == 2 for value in values)
     if are_pairs and any(value[1] is None for value in values):
         return lambda op: () if op.value is None else (_hashable(op.value[0]),)
     return lambda op: ()
-
-
-def _is_transaction(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(
-        isinstance(step, list | tuple) and len(step) == 3 and isinstance(step[0], str) for step in value
-    )
 
 
 def _hashable(key: Any) -> Any:

@@ -4,6 +4,7 @@
 
 const GUTTER = 96, AXIS = 18, FAULT_ROW = 15, LANE = 26, BAR = 18, MACHINE = 30, LETTER = 6.63, MAP = 34;
 const FONT = '11px ui-monospace, "DejaVu Sans Mono", monospace';
+const LEAST_ZOOM = 0.4; // At which labels of operations can still be read.
 const ENDS = ["ok", "fail", "info"];
 
 async function unpack(text) {
@@ -679,7 +680,7 @@ class Viewer {
     const [from, to] = [this.axis.place(begin), this.axis.place(end)];
     const room = this.width - this.gutter - 60;
     this.zoom = room / Math.max(1, to - from);
-    if (this.isStretched) this.zoom = Math.max(0.55, Math.min(2.5, this.zoom));
+    if (this.isStretched) this.zoom = Math.max(LEAST_ZOOM, Math.min(2.5, this.zoom));
     this.clamp();
     this.left = (from + to) / 2 - (this.width - this.gutter) / 2 / this.zoom;
     this.draw();
@@ -694,7 +695,9 @@ class Viewer {
     }
     const last = wanted[wanted.length - 1];
     const [begin, end] = [v.start[wanted[0]], Math.max(...wanted.map((n) => (v.end[n] < Infinity ? v.end[n] : v.start[n])))];
-    const isFar = upper(this.times, end) - upper(this.times, begin) > 150;
+    // Where both ends of a witness do not fit, the last operation is shown, by which it is one.
+    const room = (this.width - this.gutter - 60) / LEAST_ZOOM;
+    const isFar = this.isStretched ? this.axis.place(end) - this.axis.place(begin) > room : upper(this.times, end) - upper(this.times, begin) > 150;
     this.showTimes(isFar ? v.start[last] : begin, isFar ? Math.min(v.end[last], end) : end);
     const lanes = wanted.map((n) => this.laneOf.get(v.lane[n]));
     this.top = Math.max(0, Math.min(...lanes) * LANE - 40);
