@@ -7,11 +7,14 @@ header names this server. What a link in the store leads to is served only if it
 
 from __future__ import annotations
 
+import io
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import BinaryIO
 
 _OWN_NAMES = ("127.0.0.1", "localhost")
+_HTTP_PORT = 80
 
 
 def store_server(store: Path, port: int = 0) -> ThreadingHTTPServer:
@@ -39,12 +42,23 @@ class _StoreHandler(SimpleHTTPRequestHandler):
         assert isinstance(self.server, ThreadingHTTPServer)
         port = self.server.server_port
         hosts = self.headers.get_all("Host") or []
-        if len(hosts) == 1 and hosts[0].lower() in (f"{name}:{port}" for name in _OWN_NAMES):
+        # A browser leaves out the port where it is the usual one.
+        own = {f"{name}:{port}" for name in _OWN_NAMES} | set(_OWN_NAMES if port == _HTTP_PORT else ())
+        if len(hosts) == 1 and hosts[0].lower() in own:
             return True
         self.send_error(
             HTTPStatus.MISDIRECTED_REQUEST, "This server answers for 127.0.0.1 and localhost only"
         )
         return False
+
+    def send_head(self) -> io.BytesIO | BinaryIO | None:
+        """Refuse a folder whose index is a link that leads out: the base class opens it by itself."""
+        folder = Path(self.translate_path(self.path))
+        for name in ("index.html", "index.htm") if folder.is_dir() else ():
+            if not (folder / name).resolve().is_relative_to(self.folder):
+                self.send_error(HTTPStatus.NOT_FOUND, "File not found")
+                return None
+        return super().send_head()
 
     def translate_path(self, path: str) -> str:
         """The file of a request, or one that is not there if a link leads out of the folder."""

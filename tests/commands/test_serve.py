@@ -23,6 +23,8 @@ def port(tmp_path: Path) -> Iterator[int]:
     (tmp_path / "secret/file.txt").write_text("not for anybody")
     (store / "out").symlink_to(tmp_path / "secret")
     (store / "out.txt").symlink_to(tmp_path / "secret/file.txt")
+    (store / "indexed").mkdir()
+    (store / "indexed/index.html").symlink_to(tmp_path / "secret/file.txt")
     with store_server(store) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -59,7 +61,19 @@ def test_a_request_for_another_host_is_refused(port: int, hosts: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    "path", ["/out/file.txt", "/out.txt", "/out/", "/../secret/file.txt", "/%2e%2e/secret/file.txt"]
+    "path",
+    [
+        "/out/file.txt",
+        "/out.txt",
+        "/out/",
+        "/indexed/",
+        "/../secret/file.txt",
+        "/%2e%2e/secret/file.txt",
+        "/latest/../../../secret/file.txt",
+        "/..%2fsecret%2ffile.txt",
+        "/%252e%252e/secret/file.txt",
+        "//secret/file.txt",
+    ],
 )
 def test_links_and_dots_do_not_lead_out_of_the_store(port: int, path: str) -> None:
     status, body = get(port, path, f"localhost:{port}")
