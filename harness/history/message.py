@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import msgspec
 
 TEXT_MAX = 200
 """Characters of a message's text that are kept."""
-_PREVIEW_BYTES = 16
+_PREVIEW_BYTES, _SEARCHED_BYTES = 8, 200
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -48,12 +49,14 @@ def described(payload: bytes, describe: Callable[[bytes], str] | None = None) ->
 
 
 def preview(payload: bytes) -> str:
-    """Bytes for people: as text if they are text, else the first of them in hex.
+    """Bytes for people: as text if they are text, else the first of them in hex and the longest word in them.
 
     >>> preview(b"write 1\\n")
     'write 1'
     >>> preview(b"\\x00\\x00\\x00\\x02ok")
     '00000002 6f6b'
+    >>> preview(b"\\x93\\xadClientPropose\\x00")
+    "93ad436c 69656e74… 'ClientPropose'"
     """
     try:
         text = payload.decode()
@@ -63,7 +66,9 @@ def preview(payload: bytes) -> str:
     if stripped and all(char.isprintable() or char in "\r\n\t" for char in stripped):
         return " ".join(stripped.split())[:TEXT_MAX]
     more = "…" if len(payload) > _PREVIEW_BYTES else ""
-    return payload[:_PREVIEW_BYTES].hex(" ", -4) + more
+    # The words in binary messages say more than their bytes do: names of fields, kinds of requests.
+    words = max(re.findall(rb"[!-~]{4,}", payload[:_SEARCHED_BYTES]), key=len, default=b"").decode()
+    return payload[:_PREVIEW_BYTES].hex(" ", -4) + more + (f" {words[:40]!r}" if words else "")
 
 
 def write_messages(path: Path, messages: Iterable[Message]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import tempfile
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,12 +17,14 @@ from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.effects import inert_faults, told_effects
 from ostrakon.harness.faults import TRAFFIC, AppliedFault, Nemesis, can_act, kinds_on
 from ostrakon.harness.history import History, Op, Trace, read_trace
+from ostrakon.harness.history.message import Message, write_messages
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
 from ostrakon.harness.live.disk import LiveDisk
 from ostrakon.harness.live.job import NodeJob
 from ostrakon.harness.live.machine import Exit, LiveMachine
 from ostrakon.harness.live.proxy import Proxy
 from ostrakon.harness.live.sockets import install
+from ostrakon.harness.messages import MESSAGES_MAX, message_in_words
 from ostrakon.harness.plan import BadPlan
 from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.recording import Finding, Recording
@@ -107,7 +110,11 @@ class _Live:
             latency=resolved.latency,
             framing=workload.framing,
             rng=lambda *path: substream(plan.seed, *path),
+            observe=self._observe if folder is not None else None,
         )
+        self._messages: deque[Message] = deque(maxlen=MESSAGES_MAX)
+        self._begin_s = 0.0
+        """When the trial began, by the clock of Trio."""
 
     def run(self) -> Recording:
         """Run to the end and return the recording."""
@@ -120,6 +127,8 @@ class _Live:
                 except BaseExceptionGroup as group:
                     raise root_cause(group) from group
             trace = self._trace()
+        if self._messages:
+            write_messages(self._place / "messages.jsonl", self._messages)
         return Recording(
             History(self._ops),
             trace,
@@ -136,6 +145,7 @@ class _Live:
         )
 
     async def _run(self) -> None:
+        self._begin_s = trio.current_time() - self._now_ns() / 1e9
         async with trio.open_nursery() as nursery:
             port = await nursery.start(self._proxy.serve)
             install(CONTROL, self._plan.names, port)
@@ -211,6 +221,13 @@ class _Live:
         self._ops.append(op)
         if self._journals is not None:
             self._journals[0].write(op)
+
+    def _observe(self, link: tuple[str, str], payload: bytes, begun_s: float, ended_s: float | None) -> None:
+        """Keep a message that the proxy has seen."""
+        begun_ns = int((begun_s - self._begin_s) * 1e9)
+        ended_ns = None if ended_s is None else int((ended_s - self._begin_s) * 1e9)
+        message = message_in_words(self._workload, self._plan.names, link, payload, (begun_ns, ended_ns))
+        self._messages.append(message)
 
     def _now_ns(self) -> int:
         return time.monotonic_ns() - self._begin_ns

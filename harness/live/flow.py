@@ -8,6 +8,7 @@ when the partition ends.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from heapq import heappop, heappush
 
@@ -20,16 +21,19 @@ RETRANSMISSION_S = 0.2
 """The delay of lost data by TCP's retransmission, in seconds."""
 _CHUNK = 65_536
 
+Observer = Callable[[tuple[str, str], bytes, float, float | None], object]
+"""Told of a message's link and bytes, and of when it came in and went out by Trio's clock; None if never."""
+
 
 class Flow:
     """The data that was received and not yet forwarded."""
 
-    def __init__(self, link: Link, framing: Framing | None) -> None:
-        self._link = link
+    def __init__(self, link: Link, framing: Framing | None, observe: Observer | None = None) -> None:
+        self._link, self._observe = link, observe
         self._splitter: Splitter | None = framing.splitter() if framing is not None else None
-        self._waiting: list[tuple[float, int, bytes | None]] = []
-        """The time at which each message is forwarded, in seconds of Trio's clock; None is the end of the
-        data."""
+        self._waiting: list[tuple[float, int, bytes | None, float]] = []
+        """For each message, the time at which it is forwarded, its number, its bytes, and the time at which
+        it came in, in seconds of Trio's clock. Its bytes are None for the end of the data."""
         self._number, self._in_order_s = 0, 0.0
         self._news = trio.Event()
 
@@ -60,6 +64,8 @@ class Flow:
             return
         if fate.corrupt_bit is not None and self._splitter is not None:
             message = self._splitter.corrupt(message, fate.corrupt_bit)
+        if fate.copies == 0:
+            self._tell(message, now_s, None)
         for copy in range(fate.copies):
             if fate.may_be_overtaken or copy:
                 self._put(due_s, message, in_order=False)
@@ -74,7 +80,7 @@ class Flow:
     def _put(self, due_s: float, message: bytes | None, *, in_order: bool = True) -> None:
         if in_order:
             self._in_order_s = due_s
-        heappush(self._waiting, (due_s, self._number, message))
+        heappush(self._waiting, (due_s, self._number, message, trio.current_time()))
         self._number += 1
         self._news.set()
 
@@ -84,9 +90,14 @@ class Flow:
             with trio.move_on_at(self._waiting[0][0] if self._waiting else math.inf):
                 await self._news.wait()
             while self._waiting and self._waiting[0][0] <= trio.current_time():
-                _, _, message = heappop(self._waiting)
+                _, _, message, begun_s = heappop(self._waiting)
                 await self._link.opened()
                 if message is None:
                     await sink.send_eof()
                     return
                 await sink.send_all(message)
+                self._tell(message, begun_s, trio.current_time())
+
+    def _tell(self, message: bytes, begun_s: float, ended_s: float | None) -> None:
+        if self._observe is not None:
+            self._observe(self._link.name, message, begun_s, ended_s)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import trio
 
-from ostrakon.harness.live.flow import Flow
+from ostrakon.harness.live.flow import Flow, Observer
 from ostrakon.harness.live.link import Blockade, Link
 from ostrakon.harness.live.preamble import (
     LOOPBACK,
@@ -41,8 +41,10 @@ class Proxy:
         latency: Latency,
         framing: Framing | None,
         rng: Callable[[str, str, str], random.Random],
+        observe: Observer | None = None,
     ) -> None:
-        """`rng` returns a random generator for each purpose and link."""
+        """`rng` returns a random generator for each purpose and link. `observe` is told of every message."""
+        self._observe = observe
         self._nodes, self._latency, self._framing, self._rng = frozenset(nodes), latency, framing, rng
         self._links: dict[tuple[str, str], Link] = {}
         self._listeners: dict[tuple[str, int], int] = {}
@@ -110,8 +112,8 @@ class Proxy:
         async with far:
             with self._known(frozenset({wanted.sender, wanted.receiver}), near, far):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(Flow(there, self._framing).run, near, far)
-                    nursery.start_soon(Flow(back, self._framing).run, far, near)
+                    nursery.start_soon(Flow(there, self._framing, self._observe).run, near, far)
+                    nursery.start_soon(Flow(back, self._framing, self._observe).run, far, near)
 
     @contextmanager
     def _known(self, ends: frozenset[str], near: trio.SocketStream, far: trio.SocketStream) -> Iterator[None]:

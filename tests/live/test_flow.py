@@ -35,6 +35,29 @@ async def carried(link: Link, messages: Sequence[bytes] = MESSAGES, *, framed: b
         return b"".join([chunk async for chunk in receiver]).splitlines(keepends=True)
 
 
+async def test_an_observer_is_told_of_every_message_and_of_those_that_are_lost(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    told: list[tuple[bytes, float, float | None]] = []
+    link = a_link(Disturbance("drop", 0.5), latency_ms=(10,))
+    sender, source = trio.testing.memory_stream_pair()
+    sink, receiver = trio.testing.memory_stream_pair()
+
+    async with trio.open_nursery() as nursery:
+        begun_s = trio.current_time()
+        flow = Flow(link, Lines(), lambda name, message, begun, ended: told.append((message, begun, ended)))
+        nursery.start_soon(flow.run, source, sink)
+        await sender.send_all(b"".join(MESSAGES))
+        await sender.send_eof()
+        arrived = b"".join([chunk async for chunk in receiver]).splitlines(keepends=True)
+
+    assert sorted(message for message, _, _ in told) == sorted(MESSAGES)
+    assert [message for message, _, ended in told if ended is not None] == arrived
+    assert 0 < len(arrived) < len(MESSAGES)
+    assert {begun for _, begun, _ in told} == {begun_s}
+    assert all(ended is None or ended >= begun_s + 0.01 for _, _, ended in told)
+
+
 async def test_whatever_the_latencies_what_is_not_disturbed_arrives_in_order(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
