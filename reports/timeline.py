@@ -21,7 +21,7 @@ from ostrakon.reports.linearization import Order, points
 from ostrakon.reports.markup import Drawing, element
 from ostrakon.reports.scale import Stretched, stretched
 
-LIMIT = 60
+LIMIT = 24
 """Ops that are drawn at most."""
 
 _LANE, _BAR, _BAND, _LEFT, _RIGHT, _WIDTH = 30, 20, 18, 14, 70, 1062

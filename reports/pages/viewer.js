@@ -8,12 +8,16 @@ const LEAST_ZOOM = 0.4; // At which labels of operations can still be read.
 const ENDS = ["ok", "fail", "info"];
 
 async function unpack(text) {
-  const packed = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  const raw = atob(text);
+  const packed = new Uint8Array(raw.length);
+  for (let n = 0; n < raw.length; n++) packed[n] = raw.charCodeAt(n);
   const plain = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   const bytes = new Uint8Array(await new Response(plain).arrayBuffer());
   let at = 0;
   const number = () => {
-    let value = 0, scale = 1, byte;
+    let byte = bytes[at++];
+    if (byte < 128) return byte & 1 ? -((byte + 1) >> 1) : byte >> 1;
+    let value = byte & 127, scale = 128;
     do {
       byte = bytes[at++];
       value += (byte & 127) * scale;
@@ -59,8 +63,9 @@ class Axis {
       this.length = (this.times[last] - this.begin) / this.perPixel;
       return;
     }
-    const gaps = this.times.slice(1).map((time, n) => time - this.times[n]).sort();
-    const usual = gaps[gaps.length >> 1] || 1;
+    const gaps = new Float64Array(last);
+    for (let n = 0; n < last; n++) gaps[n] = this.times[n + 1] - this.times[n];
+    const usual = gaps.sort()[last >> 1] || 1;
     this.places = new Float64Array(this.times.length);
     for (let n = 1; n <= last; n++) {
       const gap = this.times[n] - this.times[n - 1];
@@ -167,33 +172,42 @@ class Viewer {
       shown.push(n);
     }
     this.shown = shown;
-    this.shownSet = new Set(shown);
-    const used = [...new Set(shown.map((n) => v.lane[n]))].sort((a, b) => a - b);
-    this.lanes = used.map((lane) => ({ name: v.lanes[lane], ops: [] }));
-    const laneAt = new Map(used.map((lane, n) => [lane, n]));
-    this.laneOf = laneAt;
-    for (const n of shown) this.lanes[laneAt.get(v.lane[n])].ops.push(n);
-    const times = [];
+    this.isShown = new Uint8Array(v.count);
+    for (const n of shown) this.isShown[n] = 1;
+    const opsOf = v.lanes.map(() => []);
+    for (const n of shown) opsOf[v.lane[n]].push(n);
+    this.lanes = [];
+    this.laneOf = new Map();
+    opsOf.forEach((ops, lane) => {
+      if (!ops.length) return;
+      this.laneOf.set(lane, this.lanes.length);
+      this.lanes.push({ name: v.lanes[lane], ops });
+    });
+    let many = 0;
+    const times = new Float64Array(2 * (shown.length + v.messages + this.faults.length) + v.events);
+    const add = (time) => (times[many++] = time);
     for (const n of shown) {
-      times.push(v.start[n]);
-      if (v.end[n] < Infinity) times.push(v.end[n]);
+      add(v.start[n]);
+      if (v.end[n] < Infinity) add(v.end[n]);
     }
     this.marks = [];
     if (this.showsMessages) {
       for (let n = 0; n < v.messages; n++)
         if (v.sent[n] >= filters.from && v.sent[n] <= filters.to && this.fitsNode(v.from[n], v.to[n])) {
           this.marks.push(n);
-          times.push(v.sent[n]);
-          if (v.took[n] >= 0) times.push(v.sent[n] + v.took[n]);
+          add(v.sent[n]);
+          if (v.took[n] >= 0) add(v.sent[n] + v.took[n]);
         }
-      for (const time of v.eventTime) if (time >= filters.from && time <= filters.to) times.push(time);
+      for (const time of v.eventTime) if (time >= filters.from && time <= filters.to) add(time);
     }
     for (const fault of this.faults)
       for (const edge of [fault.start, fault.end])
-        if (edge !== null && edge >= filters.from && edge <= filters.to) times.push(edge);
-    const sorted = Float64Array.from(times).sort();
-    this.times = sorted.filter((time, n) => n === 0 || time !== sorted[n - 1]);
-    this.longest = this.lanes.map(({ ops }) => ops.reduce((most, n) => Math.max(most, v.end[n] < Infinity ? v.length[n] : 0), 0));
+        if (edge !== null && edge >= filters.from && edge <= filters.to) add(edge);
+    const sorted = times.subarray(0, many).sort();
+    let different = 0;
+    for (let n = 0; n < many; n++) if (n === 0 || sorted[n] !== sorted[n - 1]) sorted[different++] = sorted[n];
+    this.times = sorted.slice(0, different);
+    this.longest = this.lanes.map(({ ops }) => ops.reduce((most, n) => Math.max(most, v.length[n]), 0));
     this.makeAxis();
     this.count.textContent =
       shown.length === v.count ? v.count.toLocaleString("en") + " operations" : shown.length.toLocaleString("en") + " of " + v.count.toLocaleString("en") + " operations";
@@ -423,7 +437,7 @@ class Viewer {
     });
     for (const n of [...v.witness, this.picked]) {
       const lane = n < 0 ? undefined : this.laneOf.get(v.lane[n]);
-      if (lane !== undefined && this.widthOf(n) <= 3 && this.shownSet.has(n)) this.bar(p, n, this.at(this.startAt[n]), this.y(lane) + 2, 3, 0);
+      if (lane !== undefined && this.widthOf(n) <= 3 && this.isShown[n]) this.bar(p, n, this.at(this.startAt[n]), this.y(lane) + 2, 3, 0);
     }
   }
 
@@ -688,7 +702,7 @@ class Viewer {
 
   showWitness() {
     const { v } = this;
-    const wanted = v.witness.filter((n) => this.shownSet.has(n));
+    const wanted = v.witness.filter((n) => this.isShown[n]);
     if (!wanted.length) {
       this.showTimes(this.times[0] ?? 0, this.times[Math.min(this.times.length - 1, 60)] ?? 1);
       return;
@@ -962,9 +976,9 @@ function nearLine(x, y, x1, y1, x2, y2) {
 for (const root of document.querySelectorAll(".viewer")) {
   const data = document.getElementById("view-data");
   if (!data || typeof DecompressionStream === "undefined") continue;
+  root.parentElement.classList.add("viewed");
   unpack(data.textContent).then((view) => {
     root.hidden = false;
-    root.parentElement.classList.add("viewed");
     root.viewer = new Viewer(root, view);
     root.dataset.ready = "true";
   });
