@@ -2,9 +2,11 @@
 // `reports/viewer.py` says what there is to draw. Where this script or a browser's DecompressionStream is missing,
 // the drawing around the witness stays, which is part of the page.
 
-const GUTTER = 96, AXIS = 18, FAULT_ROW = 15, LANE = 26, BAR = 18, MACHINE = 30, LETTER = 6.63, MAP = 34;
+const AXIS = 18, FAULT_ROW = 15, LANE = 26, BAR = 18, MACHINE = 30, LETTER = 6.63, MAP = 34;
 const FONT = '11px ui-monospace, "DejaVu Sans Mono", monospace';
 const LEAST_ZOOM = 0.4; // At which labels of operations can still be read.
+const NAME_FONT = '600 12px system-ui, "DejaVu Sans", sans-serif';
+const MANY_LANES = 12;
 const ENDS = ["ok", "fail", "info"];
 
 async function unpack(text) {
@@ -122,6 +124,7 @@ class Viewer {
     this.order = view.orders.find((order) => order.blocked !== null) ?? (view.orders.length === 1 ? view.orders[0] : null);
     this.filters = { key: -1, process: -1, node: -1, f: -1, type: -1, text: "", from: -Infinity, to: Infinity };
     this.rowFaults();
+    this.gutter = this.measureGutter();
     this.buildTools();
     this.readColours();
     this.select();
@@ -140,6 +143,14 @@ class Viewer {
       fault.row = Math.min(row, 7);
     }
     this.faultRows = Math.min(free.length, 8);
+  }
+
+  // The width of the names of lanes.
+  measureGutter() {
+    const paper = this.canvas.getContext("2d");
+    paper.font = NAME_FONT;
+    const widths = [...this.v.lanes.slice(-200), ...this.v.machines].map((name) => paper.measureText(name).width);
+    return Math.min(130, Math.max(64, ...widths) + 16);
   }
 
   readColours() {
@@ -176,13 +187,17 @@ class Viewer {
     for (const n of shown) this.isShown[n] = 1;
     const opsOf = v.lanes.map(() => []);
     for (const n of shown) opsOf[v.lane[n]].push(n);
+    // Of many lanes, those of the witness come first, so that it is seen in one piece.
+    const first = v.lanes.length > MANY_LANES ? new Set(v.witness.slice(0, 40).map((n) => v.lane[n])) : new Set();
+    const inOrder = [...first].sort((a, b) => a - b);
+    for (let lane = 0; lane < v.lanes.length; lane++) if (!first.has(lane)) inOrder.push(lane);
     this.lanes = [];
     this.laneOf = new Map();
-    opsOf.forEach((ops, lane) => {
-      if (!ops.length) return;
+    for (const lane of inOrder) {
+      if (!opsOf[lane].length) continue;
       this.laneOf.set(lane, this.lanes.length);
-      this.lanes.push({ name: v.lanes[lane], ops });
-    });
+      this.lanes.push({ name: v.lanes[lane], ops: opsOf[lane] });
+    }
     let many = 0;
     const times = new Float64Array(2 * (shown.length + v.messages + this.faults.length) + v.events);
     const add = (time) => (times[many++] = time);
@@ -240,7 +255,6 @@ class Viewer {
 
   get width() { return this.canvas.clientWidth; }
   get height() { return this.canvas.clientHeight; }
-  get gutter() { return this.width < 560 ? 74 : GUTTER; }
   get head() { return AXIS + this.faultRows * FAULT_ROW + 4; }
   get machines() { return this.showsMessages ? this.v.machines : []; }
   get whole() { return this.head + this.lanes.length * LANE + (this.machines.length ? 10 + this.machines.length * MACHINE : 0) + 6; }
@@ -632,9 +646,9 @@ class Viewer {
 
   paintNames(p, height) {
     const { colours: c, gutter } = this;
-    p.font = '600 12px system-ui, "DejaVu Sans", sans-serif';
+    p.font = NAME_FONT;
     p.fillStyle = c.ink;
-    const letters = Math.floor(gutter / 7.4);
+    const letters = Math.floor(gutter / 7);
     this.lanes.forEach(({ name }, lane) => {
       const y = this.y(lane) + LANE / 2 - 1;
       if (y > this.head + 4 && y < height) p.fillText(cut(name, letters), 6, y);
@@ -774,6 +788,12 @@ class Viewer {
       made.title = title;
       return made;
     };
+    const filters = document.createElement("details");
+    filters.className = "filters";
+    filters.open = innerWidth > 700;
+    const summary = document.createElement("summary");
+    summary.textContent = "Show only";
+    filters.append(summary);
     const choice = (label, names, name) => {
       if (names.length < 2) return;
       const frame = document.createElement("label");
@@ -788,7 +808,7 @@ class Viewer {
       });
       select.className = "by-" + name;
       frame.append(select);
-      tools.append(frame);
+      filters.append(frame);
     };
     if (v.timed) {
       const stretch = button("Linear time", "Equal widths are equal times", () => {
@@ -834,7 +854,7 @@ class Viewer {
       input.type = type;
       input.addEventListener("change", () => (act(input.value), this.refilter()));
       frame.append(label + " ", input);
-      tools.append(frame);
+      filters.append(frame);
       return input;
     };
     const scale = this.second;
@@ -850,7 +870,7 @@ class Viewer {
       show.setAttribute("aria-pressed", "true");
     }
     this.count = document.createElement("output");
-    tools.append(this.count);
+    tools.append(this.count, filters);
     tools.hidden = false;
   }
 
