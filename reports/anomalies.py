@@ -1,4 +1,4 @@
-"""Anomalies as a person reads them: one of each kind in full, with whatever shows it."""
+"""Anomalies prepared for the page: the first of each kind in full, with operations and events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AnomalySection:
 def tell(
     by_kind: Sequence[Sequence[Finding]], history: History, colours: Mapping[str, int]
 ) -> Iterator[AnomalySection]:
-    """Tell the first finding of each kind. No two tables have a row for the same op that is linked to."""
+    """Prepare the first finding of each kind. Only one row of the page is the target of links to an op."""
     anchored: set[int] = set()
     blamed: list[Any] = []
     for number, (finding, *alike) in enumerate(by_kind):

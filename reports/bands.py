@@ -1,4 +1,4 @@
-"""When which fault was at work, and on whom: read from what the nemesis recorded, else from the plan."""
+"""The time and the victims of each fault, from the ops of the nemesis, else from the plan."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Band:
     start: int
     """Nanoseconds since the trial's start."""
     end: int | None
-    """None when it was never seen to end."""
+    """None if no end was recorded."""
     whom: str = ""
-    """The nodes or links it was aimed at, for people."""
+    """The nodes or links that it was aimed at, in words."""
     nodes: tuple[str, ...] = ()
     """The nodes it stopped, for faults of machines."""
     number: int | None = None
@@ -29,7 +29,7 @@ class Band:
 
     @property
     def label(self) -> str:
-        """Kind and victims."""
+        """The kind and the victims."""
         name = self.kind.replace("_", " ")
         return f"{name}: {self.whom}" if self.whom else name
 
@@ -129,7 +129,7 @@ def _fault_in(value: Any) -> Mapping[str, Any]:
 
 
 def whom(fault: Mapping[str, Any]) -> str:
-    """Whom a fault is aimed at, in few words: its nodes, the sides of a partition, or its links."""
+    """The aim of a fault in few words: its nodes, the sides of a partition, or its links."""
     grudge, links, nodes = fault.get("grudge"), fault.get("links"), _names(fault.get("nodes"))
     words = (fault.get(field) for field in ("target", "shape", "message"))
     parts = [texts.short(word, 40) for word in words if isinstance(word, str) and word]
@@ -144,7 +144,7 @@ def whom(fault: Mapping[str, Any]) -> str:
 
 
 def _sides(grudge: Mapping[str, tuple[str, ...]]) -> str:
-    """A partition as its sides when it has sides, else who does not hear whom."""
+    """The sides of a partition; if it has none, each node with the nodes that it does not hear."""
     names = sorted({*grudge, *(sender for senders in grudge.values() for sender in senders)})
     sides: dict[str, tuple[str, ...]] = {}
     for name in names:

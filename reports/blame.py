@@ -1,4 +1,4 @@
-"""Who is to blame, told from what a checker attached to an anomaly."""
+"""The part of an anomaly that names the guilty node, as a checker attached it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EVENTS = ("events", "story", "witness")
 
 
 def tell(blame: Any, colours: Mapping[str, int]) -> Markup | None:
-    """The story of a blame in prose, facts and a table; None when nobody is blamed."""
+    """The blame in sentences, facts and a table of events; None if no node is blamed."""
     if not blame:
         return None
     return element("div", element("h4", "Who is to blame"), *_told(blame, colours), class_="blame")

@@ -1,4 +1,4 @@
-"""What a campaign of many trials came to, on one page."""
+"""The results of a campaign on one page."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ostrakon.reports.index import CAMPAIGNS
 from ostrakon.reports.markup import element
 
 FINDINGS = 100
-"""Ways to fail that are told in full."""
+"""Kinds of failure that are shown in full."""
 REFRESH_S = 10
-"""How often a browser looks for a newer page while the campaign goes on."""
+"""Seconds after which a browser loads the page again while the campaign runs."""
 
 
 def render(summary: Mapping[str, Any], path: Path) -> Path:
@@ -132,7 +132,7 @@ def _recipes(summary: Mapping[str, Any]) -> Any:
 
 
 def _coverage(coverage: object) -> Iterator[Any]:
-    """What was exercised, and what never, part by part."""
+    """The branches and faults that were exercised and those that were not, part by part."""
     if not isinstance(coverage, Mapping):
         return
     counted = ("transitions", "shapes")

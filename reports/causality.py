@@ -1,4 +1,4 @@
-"""Which trace events led to which: the choice of the few dozen that tell the story of a witness."""
+"""Causes among trace events, and the choice of the few dozen events that explain a witness."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ostrakon.reports.event_text import verb
 Key = tuple[str, int, int]
 
 GATHERED = {"propose_sent": "promise_sent", "learned": "accept_sent"}
-"""Events that take several messages, of which `cause` names but the last."""
+"""Events that need several messages; `cause` names only the last of them."""
 
 _DEMANDING = frozenset({"prepare_sent", "propose_sent"})
-"""What nobody receives without doing something that shows: it promises, votes or refuses."""
+"""Messages after which each receiver reports an event: a promise, a vote or a nack."""
 
 ENOUGH = 16
-"""Events up to which a story is filled with what else was going on."""
+"""Number of events up to which nearby events are added."""
 
 _REACH = 50
 _ASIDE = frozenset({"persisted", "applied", "lease_read"})
-"""Events that fill a drawing and seldom matter."""
+"""Events that are frequent and seldom matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message that was seen to arrive: what was sent, and what that made its receiver do."""
+    """One message that arrived: the event that sent it, and the event of its receiver that it caused."""
 
     sent: Event
     received: Event
@@ -35,14 +35,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """A message that ought to have made its receivers do something, and what nobody saw them do."""
+    """A message that should have caused an event of each receiver, and the receivers that reported none."""
 
     sent: Event
     to: tuple[str, ...]
 
 
 def key(event: Event) -> Key:
-    """What tells an event from all others."""
+    """The identity of an event."""
     return event.node, event.incarnation, event.seq
 
 
@@ -91,7 +91,7 @@ def unanswered(events: Sequence[Event], trace: Trace) -> list[Unanswered]:
 
 
 def gathered(events: Sequence[Event], arrows: Sequence[Message]) -> Iterator[Message]:
-    """Promises and votes that may have been counted: the trace names but the last one of each quorum."""
+    """Promises and votes that may have been counted: the trace names only the last one of each quorum."""
     certain = {(key(arrow.sent), key(arrow.received)) for arrow in arrows}
     for received in events:
         wanted = GATHERED.get(received.event)
@@ -134,7 +134,7 @@ def story(trace: Trace, witness: Sequence[Event], limit: int) -> tuple[Event, ..
 
 
 def _ancestors(ordered: Sequence[Event], roots: Sequence[int]) -> Iterator[int]:
-    """Whatever led to the roots, nearest first."""
+    """The causes of the roots, nearest first."""
     sent_at = {event.message: at for at, event in enumerate(ordered) if event.message is not None}
     gathered: dict[tuple[str, int | None, tuple[int, int] | None], list[int]] = {}
     for at, event in enumerate(ordered):

@@ -1,4 +1,4 @@
-"""What charts over the time of a run share: the frame, the axis of time, the shades of faults."""
+"""The parts that all charts over time have: the frame, the time axis, the shades of faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BAND, _MOST_ROWS = 6, 8
 
 
 def time_scale(every: Sequence[Took], bands: Sequence[Band]) -> Linear:
-    """From the beginning of the run to the last that is known of it."""
+    """From the start of the run to its last recorded moment."""
     ends = [one.time + one.length for one in every] + [band.end or band.start for band in bands]
     return Linear(0, max(1, *ends), LEFT, WIDTH - RIGHT)
 

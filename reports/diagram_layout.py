@@ -46,7 +46,7 @@ class End:
 
     @property
     def time(self) -> int:
-        """When, in nanoseconds since the trial began."""
+        """Nanoseconds since the trial began."""
         if not self.is_arrival:
             return self.message.sent
         assert self.message.received is not None, "what never arrived has no arrival"
@@ -54,7 +54,7 @@ class End:
 
     @property
     def node(self) -> str:
-        """Where."""
+        """The machine that it leaves or reaches."""
         return self.message.receiver if self.is_arrival else self.message.sender
 
 
@@ -69,7 +69,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class DiagramLayout:
-    """Where everything lies."""
+    """The places of all lanes and rows."""
 
     lanes: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -86,17 +86,17 @@ class DiagramLayout:
         return TOP + ROW * (row + 0.7)
 
     def turns(self) -> Iterator[tuple[int, FaultEdge]]:
-        """Every turn of a fault with its row."""
+        """The row of each begin and end of a fault."""
         return ((at, turn) for at, row in enumerate(self.rows) for turn in _turns_of(row))
 
     @property
     def width(self) -> float:
-        """Of the whole drawing."""
+        """The width of the drawing."""
         return LEFT + self.inset + self.lane_width * (len(self.lanes) + _MARGIN)
 
     @property
     def height(self) -> float:
-        """Of the whole drawing."""
+        """The height of the drawing."""
         return TOP + ROW * (len(self.rows) + 0.6)
 
 

@@ -14,7 +14,7 @@ _SECOND = frozenset({"propose_sent", "accept_sent"})
 
 
 def verb(event: Event) -> str:
-    """What it is called, without the fact that it was sent."""
+    """The name of an event without its ending `_sent`."""
     return event.event.removesuffix("_sent").replace("_", " ")
 
 
@@ -42,13 +42,13 @@ def words(event: Event, limit: int = 60) -> str:
 
 
 def said(op: Op, limit: int = 60) -> str:
-    """An op: who, how far, what."""
+    """An op in a few words: its process, type, `f` and value."""
     value = "" if op.value is None else texts.value(op.value, limit)
     return f"{op.process} {op.type} {texts.short(op.f, 20)} {value}".rstrip()
 
 
 def where(what: Event | Op) -> str:
-    """Where to find it, and who else was concerned."""
+    """The node and the number of an event or op, and the receivers of a message."""
     match what:
         case Event():
             again = f", incarnation {what.incarnation}" if what.incarnation else ""
@@ -138,7 +138,7 @@ def bare(value: object, limit: int = 40) -> str:
 
 
 def describe(op: Op, done: Op | None) -> str:
-    """All there is to know of an op, for the pointer that rests on it."""
+    """Everything that is known of an op, for its tooltip."""
     at = f" at {op.node}" if op.node else ""
     asked = " ".join(filter(None, (texts.short(op.f, 60), question(op, done, 120))))
     lines = [

@@ -1,4 +1,4 @@
-"""What the checkers found, taken out of a verdict's JSON in the order in which a person should read it."""
+"""The anomalies in a verdict's JSON, in the order in which a person should read them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one checker said."""
+    """The verdict of one checker."""
 
     name: str
     valid: Valid

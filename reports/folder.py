@@ -1,4 +1,4 @@
-"""What a run folder holds, read with forgiveness: what is damaged or missing is told, not raised."""
+"""The contents of a run folder. A damaged or missing file is reported on the page and raises nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All there is of one run."""
+    """Everything that is recorded of one run."""
 
     path: Path
     plan: Mapping[str, Any] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Run:
     history: History = field(default_factory=History)
     trace: Trace = ()
     messages: tuple[Message, ...] = ()
-    """What machines sent each other, where it was kept."""
+    """The messages between machines, where they were kept."""
     logs: tuple[Log, ...] = ()
     damage: tuple[str, ...] = ()
     """A sentence for each file that is missing or damaged."""
@@ -53,9 +53,9 @@ class Run:
     def why(self) -> str:
         """The reason, if one was given."""
         if not self.results and self._is_damaged("results.json"):
-            return "what it came to cannot be read: see below"
+            return "the result cannot be read: see below"
         if not self.results:
-            return "nobody has judged this run: it is still going on, or was ended before its checkers spoke"
+            return "this run has no verdict: it still runs, or it was ended before its checkers were done"
         verdict = self.results.get("verdict")
         nested = verdict.get("why") if isinstance(verdict, Mapping) else None
         return str(self.results.get("why") or nested or "")

@@ -1,4 +1,4 @@
-"""What the short names in verdicts stand for, in a few words, for those who do not know them by heart."""
+"""The meaning of the short names in verdicts, in a few words."""
 
 from __future__ import annotations
 

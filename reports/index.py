@@ -93,7 +93,7 @@ def _listed(store: Path, run: RunFolder) -> Listed:
 
 
 def _href(store: Path, run: Path) -> str:
-    """The page of a run, or its folder if nobody has made one."""
+    """The page of a run, or its folder if it has no page."""
     page_of_run = run / "report.html"
     return page.way(store, page_of_run if page_of_run.exists() else run)
 

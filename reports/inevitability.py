@@ -26,7 +26,7 @@ _ENTRIES_MAX, _PARTS_MAX = 12, 100
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What `ostrakon explain` found, to be shown."""
+    """The result of `ostrakon explain`, ready for the page."""
 
     curve: Drawing
     conclusion: str
@@ -39,7 +39,7 @@ class Explained:
 
 
 def explained(folder: Path, bands: Sequence[Band] = ()) -> Explained | None:
-    """What a run folder holds of it; None if there is nothing, or nothing that can be read."""
+    """The explanation in a run folder; None if there is none, or if it cannot be read."""
     try:
         told = json.loads((folder / FILE).read_bytes())
         points = [_Point.of(moment) for moment in told["moments"]]

@@ -1,4 +1,4 @@
-"""How long ops took over the whole run, as a drawing: a mark for each, and lines for quantiles."""
+"""The latency of ops over time: a mark for each op, and lines for quantiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ostrakon.reports.quantiles import QUANTILES, Took, quantile, quantile_name,
 from ostrakon.reports.scale import Linear, Logarithmic
 
 MARKS = 1_500
-"""Single ops that are drawn at most; among those that would lie on each other, the slowest is."""
+"""The most ops that are drawn; of ops whose marks would overlap, only the slowest."""
 
 _PLOT = 250
 _SHAPES = (

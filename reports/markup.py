@@ -18,11 +18,11 @@ _VOID = frozenset({"br", "col", "input"})
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture and what there is to say about it in words."""
+    """A picture with its description."""
 
     svg: Markup
     summary: str
-    """What the picture shows, for those who cannot see it."""
+    """The contents of the picture in one or two sentences, for readers who do not see it."""
     note: str = ""
     """What was left out, and by which rule; empty when nothing was."""
     table: Markup = _EMPTY

@@ -1,4 +1,4 @@
-"""A self-contained HTML page from a template: style and script inside, and nothing allowed from outside."""
+"""A self-contained HTML page from a template: style and script are inside, nothing is loaded from outside."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _templates() -> jinja2.Environment:
 
 
 def _in_sight(what: Any) -> Any:
-    """Text that goes into a page, with nothing in it that would not be seen."""
+    """The text with all invisible characters spelled out."""
     return visible(what) if isinstance(what, str) and not isinstance(what, Markup) else what
 
 
@@ -63,7 +63,7 @@ def _part(name: str) -> Markup:
 
 
 def _policy(style: str, script: str) -> str:
-    """Only our own style and script may act: even markup that slipped in could neither run nor load."""
+    """Only our own style and script are allowed: injected markup could neither run nor load anything."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"

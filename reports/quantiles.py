@@ -1,4 +1,4 @@
-"""How long ops took, in figures: quantiles by `f` and over time."""
+"""Quantiles of latency, by `f` and over time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENOUGH = 20
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """One completed op: when it was invoked, how long it took, how it ended."""
+    """One completed op: its invocation, its latency and its outcome. Times are nanoseconds."""
 
     f: str
     type: str
@@ -27,7 +27,7 @@ class Took:
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """What there is to say in figures of one `f`; `quantiles` are those of its ok ops, in ns."""
+    """Counts of one `f` by outcome, and the `quantiles` of the latency of its ok ops, in ns."""
 
     f: str
     ok: int

@@ -1,4 +1,4 @@
-"""How many ops there were a second, over the whole run, by how they ended."""
+"""Ops per second over time, by their outcome."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLOT = 120
 
 
 def draw(every: Sequence[Took], bands: Sequence[Band] = ()) -> Drawing:
-    """Completed ops per second over time, by how they ended."""
+    """Draw completed ops per second over time, by their outcome."""
     if not every:
         return Drawing(Markup(""), "No operation completed.")
     x = time_scale(every, bands)

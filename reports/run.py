@@ -1,4 +1,4 @@
-"""A run folder as one page: the verdict, why, what happened around it, and how to see it again."""
+"""The page of a run: the verdict and its reason, what happened around it, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ FINDINGS = 8
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What the harness itself had to say."""
+    """A finding of the harness itself."""
 
     name: str
     why: str
     more: str
-    """A traceback, perhaps."""
+    """A traceback, or nothing."""
 
 
 def render(run_folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""From quantities to places on the paper: linear, logarithmic, and stretched where much happens."""
+"""Scales, from quantities to places in a drawing: linear, logarithmic, and stretched where much happens."""
 
 from __future__ import annotations
 

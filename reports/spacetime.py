@@ -52,7 +52,7 @@ class Scene:
     paper: DiagramLayout
     arrows: Sequence[Message]
     counted: Sequence[Message]
-    """Messages that may have been counted; no event says for sure."""
+    """Messages that may have been counted; no event names them."""
     unanswered: Sequence[Unanswered]
     witness: Collection[Key]
     colours: Mapping[str, int]

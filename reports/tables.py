@@ -20,7 +20,7 @@ _SHORT = 7
 
 
 class Cell(NamedTuple):
-    """What stands in one cell of a table."""
+    """The content and the style of a cell."""
 
     content: Child
     style: str | None = None

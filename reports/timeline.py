@@ -42,7 +42,7 @@ class Bar:
 
     @property
     def ended(self) -> str:
-        """How it ended; `info` when nothing was heard."""
+        """Its outcome; `info` if it had no answer."""
         return self.completed.type if self.completed is not None else "info"
 
 
@@ -249,7 +249,7 @@ def _band(band: Band, row: int, scale: Stretched, top: int, height: float) -> Ma
 
 
 def fault_class(kind: str) -> str:
-    """The style of a kind of fault; kinds alike share one, and so do all that nobody foresaw."""
+    """The style of a kind of fault. Similar kinds share one, and all unknown kinds share one."""
     return f"fault-{colour_of(kind)}"
 
 

@@ -1,4 +1,4 @@
-"""What the drawings of a run are drawn around: the ops and events of what was found first."""
+"""The witness: the ops and events of the first finding, around which the drawings of a run are made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ostrakon.reports import blame, texts
 from ostrakon.reports.findings import Finding
 
 OPS = 12
-"""Client ops that are drawn beside messages at most."""
+"""The most client ops that are drawn beside messages."""
 
 _COLOURS = 4
 
@@ -37,7 +37,7 @@ def events(found: Sequence[Finding], ops: Sequence[Op], trace: Trace) -> tuple[E
 
 
 def colours(found: Sequence[Finding]) -> dict[str, int]:
-    """A number for each of the values that stand against each other, by its JSON, if they are few."""
+    """A number for each of the values that contradict each other, by its JSON, if they are few."""
     values: dict[str, None] = {}
     for finding in found[:1]:
         seen: tuple[Op | Event, ...] = (*finding.ops, *finding.events, *blame.events(finding.blame))

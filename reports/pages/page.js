@@ -1,4 +1,4 @@
-// What a page can do beyond being read. All of it stays away where scripts do not run.
+// Buttons of a page. None of them is shown where scripts do not run.
 "use strict";
 
 for (const button of document.querySelectorAll(".copy")) {

@@ -163,7 +163,7 @@ def test_the_viewer_takes_the_place_of_the_drawing_that_needs_no_script(store: P
         tmp_path,
         """
         const shown = (selector) => getComputedStyle(document.querySelector(selector)).display !== "none";
-        return [shown(".viewer"), shown(".fixed"), viewer.canvas.clientHeight > 100];
+        return [shown(".viewer"), shown(".fixed .drawing"), viewer.canvas.clientHeight > 100];
         """,
     )
 

@@ -77,7 +77,7 @@ def test_results_that_cannot_be_read_are_not_taken_for_a_run_that_goes_on(tmp_pa
     folder = write_run(tmp_path)
     (folder / "results.json").write_text("{")
 
-    assert "what it came to cannot be read" in _page(folder).text
+    assert "the result cannot be read" in _page(folder).text
 
 
 def test_everything_that_was_recorded_has_its_place(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_an_empty_folder_makes_a_page_that_says_what_is_missing(tmp_path: Path) 
 
     assert "No client did anything." in text
     assert "Messages" not in text
-    assert "No checker has spoken." in text
+    assert "No checker has given a verdict." in text
 
 
 @pytest.mark.parametrize(
