@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from ostrakon.harness.history import Event, Op
@@ -38,7 +39,15 @@ def words(event: Event, limit: int = 60) -> str:
         case "config_active":
             return f"config {' '.join(event.members)}"
         case _:
-            return " ".join(word for word in (texts.short(verb(event), 40), number + slot, value) if word)
+            parts = (texts.short(verb(event), 40), number + slot, value, _noted(event))
+            return " ".join(filter(None, parts))
+
+
+def _noted(event: Event) -> str:
+    """The fields of a program's own note, `term=3`; a protocol's events say enough by their other fields."""
+    is_note = event.ballot is None and event.slot is None and isinstance(event.detail, Mapping)
+    fields = event.detail.items() if is_note else ()
+    return texts.short(" ".join(f"{name}={bare(value)}" for name, value in fields), 60)
 
 
 def said(op: Op, limit: int = 60) -> str:

@@ -11,7 +11,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from ostrakon.harness.history import Op
+from ostrakon.harness.history import Event, Op
 from ostrakon.harness.history.message import Message
 from ostrakon.reports import tables, texts
 from ostrakon.reports.bands import Band
@@ -24,13 +24,14 @@ from ostrakon.reports.diagram_layout import (
     background,
     lay_out,
 )
-from ostrakon.reports.event_text import said
+from ostrakon.reports.event_text import said, words
 from ostrakon.reports.glyph import glyph
 from ostrakon.reports.markup import Drawing, element
 
 LIMIT = 24
 """Messages that are drawn at most; the page's viewer has all."""
 _LONGEST_LABEL = 40
+_EVENTS_MAX = 16
 
 Place = tuple[Message, bool]
 
@@ -40,13 +41,14 @@ def draw(
     bands: Sequence[Band] = (),
     *,
     ops: Sequence[Op] = (),
+    events: Sequence[Event] = (),
     nodes: Sequence[str] = (),
     limit: int = LIMIT,
 ) -> Drawing:
     """The messages around some client ops, or the first ones where there are none.
 
-    `ops` are the witness's, each invocation and completion; `nodes` names lanes that are drawn even if
-    nothing happens on them. A message of which nothing is known but its text is drawn as well.
+    `ops` are the witness's, each invocation and completion. `events` are what nodes noted; those between
+    the messages are drawn, too. `nodes` names lanes that are drawn even if nothing happens on them.
 
     >>> draw([Message("n1", "n2", 0, 2_000_000, text="vote 3")]).summary
     '1 message between 2 lanes (n1, n2), from 0.000000 s to 0.002000 s.'
@@ -57,7 +59,9 @@ def draw(
     ends = [End(message, is_arrival=False) for message in chosen]
     ends += [End(message, is_arrival=True) for message in chosen if message.received is not None]
     # Who never got a message has a lane, too.
-    paper = lay_out(ends, ops, bands, [*nodes, *(message.receiver for message in chosen)])
+    noted = _during(events, ends)
+    lanes = [*nodes, *(message.receiver for message in chosen)]
+    paper = lay_out([*ends, *noted], ops, bands, lanes)
     note = ""
     if len(chosen) < len(messages):
         which = "those around the witness" if ops else "the first"
@@ -80,6 +84,17 @@ def around(messages: Sequence[Message], ops: Sequence[Op], limit: int) -> list[M
     # Each operation gets its share, so that the last one is not pushed out by the first.
     kept = sorted(range(len(ordered)), key=distance)[:limit]
     return [ordered[at] for at in sorted(kept)]
+
+
+def _during(events: Sequence[Event], ends: Sequence[End]) -> list[Event]:
+    """The events between the first and the last of some departures and arrivals, if they are few."""
+    begin, last = min(end.time for end in ends), max(end.time for end in ends)
+    during = [event for event in events if begin <= event.time <= last and not _is_start(event)]
+    return during[:_EVENTS_MAX]
+
+
+def _is_start(event: Event) -> bool:
+    return event.event == "restart" and event.incarnation == 0
 
 
 def _spans(ops: Sequence[Op]) -> list[tuple[int, int]]:
@@ -110,6 +125,7 @@ def _paint(paper: DiagramLayout, messages: Sequence[Message]) -> Markup:
         *background(paper),
         *(part for message in messages for part in _arrow(paper, row_of, message)),
         *(_op(paper, at, row) for at, row in enumerate(paper.rows) if isinstance(row.what, Op)),
+        *(_note(paper, at, row) for at, row in enumerate(paper.rows) if isinstance(row.what, Event)),
         class_="spacetime",
         viewBox=f"0 0 {paper.width:.0f} {paper.height + 28:.0f}",
         width=paper.width,
@@ -169,6 +185,18 @@ def _op(paper: DiagramLayout, at: int, row: Row) -> Markup:
         glyph(f"client {row.what.type}", x, y),
         element("text", texts.short(said(row.what), _LONGEST_LABEL), x=x + 14, y=y + 4),
         class_="event witness",
+    )
+
+
+def _note(paper: DiagramLayout, at: int, row: Row) -> Markup:
+    assert isinstance(row.what, Event)
+    x, y = paper.x(row.what.node), paper.y(at)
+    return element(
+        "g",
+        element("title", f"{words(row.what, 400)}\nat {texts.instant(row.time)} s on {row.what.node}"),
+        glyph(row.what.event, x, y),
+        element("text", texts.short(words(row.what), _LONGEST_LABEL), x=x + 14, y=y + 4),
+        class_="event",
     )
 
 

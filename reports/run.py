@@ -170,7 +170,8 @@ def _messages(
 ) -> Drawing:
     ops = witness.ops(found, run.history)
     if run.messages and not _has_protocol(run):
-        return message_diagram.draw(run.messages, faults, ops=ops, nodes=_node_names(run))
+        names = _node_names(run)
+        return message_diagram.draw(run.messages, faults, ops=ops, events=run.trace, nodes=names)
     events = witness.events(found, ops, run.trace)
     return spacetime.draw(run.trace, faults, witness=events, ops=ops, nodes=_node_names(run), colours=colours)
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from ostrakon.checkers.linearizability import linearizable
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.reports import campaign, index, run
-from tests.reports.samples import split_decision, write_run
+from tests.reports.samples import ops, split_decision, write_run
 from tests.reports.test_campaign import SUMMARY
 from tests.reports.unpacking import OP_COLUMNS, unpacked
 
@@ -181,6 +182,35 @@ def test_a_link_to_an_operation_leads_into_the_viewer_which_reads_it_out(store: 
     )
 
     assert said == ["process 1: propose y\nok, op 1, 0.002000 s to 0.040000 s", True]
+
+
+def test_the_order_of_a_key_is_drawn_when_the_key_is_chosen(tmp_path: Path) -> None:
+    history = ops(
+        (10, "invoke", 0, "write", ["x", 1]),
+        (11, "invoke", 1, "write", ["y", 2]),
+        (20, "ok", 0, "write", ["x", 1]),
+        (21, "ok", 1, "write", ["y", 2]),
+        (30, "invoke", 0, "read", ["x", None]),
+        (40, "ok", 0, "read", ["x", 1]),
+    )
+    verdict = linearizable(history, "keyed-register")
+    folder = run.render(write_run(tmp_path / "kv" / "keyed", history, (), verdict=verdict))
+
+    said = _acted_with_viewer(
+        folder,
+        tmp_path,
+        """
+        const key = viewer.root.querySelector(".by-key");
+        const before = viewer.order;
+        key.value = viewer.v.keys.indexOf("x");
+        key.dispatchEvent(new Event("change"));
+        viewer.choose(viewer.order.ops[1]);
+        const read = viewer.pick.textContent.split("\\n").at(-1);
+        return [before, viewer.order.ops.map((n) => viewer.label(n)), read];
+        """,
+    )
+
+    assert said == [None, ['write ["x",1]', "read x → 1"], "number 2 in the order"]
 
 
 def test_the_viewer_is_worked_by_keys(store: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from ostrakon.harness.history.message import Message
 from ostrakon.reports.bands import Band
 from ostrakon.reports.message_diagram import around, draw
 from tests.reports.reading import classed, svg, texts, titles
-from tests.reports.samples import MS, ops
+from tests.reports.samples import MS, ops, trace
 
 MESSAGES = [
     Message("clients", "n1", 1 * MS, 2 * MS, 7, "write 1"),
@@ -41,6 +41,17 @@ def test_faults_are_drawn_where_they_begin_and_end() -> None:
 
     assert [text for text in texts(drawing.svg) if "kill" in text] == ["kill: n1 begins", "kill: n1 ends"]
     assert len(classed(drawing.svg, "stopped")) == 1
+
+
+def test_what_a_node_noted_meanwhile_is_drawn_on_its_lane() -> None:
+    notes = trace(
+        (2, "n1", "leading", {"detail": {"term": 3, "by": "votes"}}),
+        (99, "n1", "leading", {"detail": {"term": 4}}),
+    )
+
+    drawing = draw(MESSAGES, events=notes)
+
+    assert [text for text in texts(drawing.svg) if "leading" in text] == ["leading term=3 by=votes"]
 
 
 def test_without_messages_there_is_nothing_to_draw() -> None:
