@@ -128,7 +128,7 @@ def _fault_in(value: Any) -> Mapping[str, Any]:
     return inner if isinstance(inner, Mapping) else value
 
 
-def whom(fault: Mapping[str, Any]) -> str:
+def whom(fault: Mapping[str, Any], limit: int = 90) -> str:
     """The aim of a fault in few words: its nodes, the sides of a partition, or its links."""
     grudge, links, nodes = fault.get("grudge"), fault.get("links"), _names(fault.get("nodes"))
     words = (fault.get(field) for field in ("target", "shape", "message"))
@@ -139,8 +139,8 @@ def whom(fault: Mapping[str, Any]) -> str:
         parts.append(" ".join(nodes))
     elif isinstance(links, list) and links and not parts:
         pairs = [f"{link[0]}→{link[1]}" for link in links if isinstance(link, list) and len(link) == 2]
-        parts.append(texts.short(" ".join(pairs), 60))
-    return texts.short(" ".join(parts), 90)
+        parts.append(texts.short(" ".join(pairs), min(limit, 200)))
+    return texts.short(" ".join(parts), limit)
 
 
 def _sides(grudge: Mapping[str, tuple[str, ...]]) -> str:
@@ -151,7 +151,7 @@ def _sides(grudge: Mapping[str, tuple[str, ...]]) -> str:
         sides[name] = tuple(other for other in names if other not in grudge.get(name, ()))
     if all(sides[other] == side for side in sides.values() for other in side):
         return " | ".join(" ".join(side) for side in dict.fromkeys(sides.values()))
-    deaf = [f"{name} hears not {' '.join(sorted(grudge[name]))}" for name in names if grudge.get(name)]
+    deaf = [f"{name} does not hear {' '.join(sorted(grudge[name]))}" for name in names if grudge.get(name)]
     return "; ".join(deaf)
 
 

@@ -15,6 +15,7 @@ from ostrakon.reports.tables import Cell, table
 
 FAULTS_MAX = 60
 """Rows of the table of faults at most."""
+_WHOM_MAX = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ def _faults(
 
 def _row(fault: Mapping[str, Any], band: Band | None, effect: Mapping[str, Any]) -> list[Cell]:
     kind, shape = str(fault.get("kind", "fault")), fault.get("shape")
-    whom = bands.whom({name: what for name, what in fault.items() if name != "shape"})
+    whom = bands.whom({name: what for name, what in fault.items() if name != "shape"}, _WHOM_MAX)
     begin, length = fault.get("at_ms"), fault.get("for_ms")
     planned = ""
     if _is_number(begin):
@@ -150,7 +151,7 @@ def _row(fault: Mapping[str, Any], band: Band | None, effect: Mapping[str, Any])
     happened = "" if band is None else _span(band)
     return [
         Cell(texts.short(kind.replace("_", " "), 40)),
-        Cell(texts.short(str(fault.get("whom") or "") or whom or _struck(effect) or "all links", 120)),
+        Cell(texts.short(str(fault.get("whom") or "") or whom or _struck(effect) or "all links", _WHOM_MAX)),
         Cell(texts.short(shape, 60) if isinstance(shape, str) else ""),
         Cell(", ".join(parameters(fault))),
         Cell(planned, "num"),

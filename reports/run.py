@@ -38,6 +38,8 @@ from ostrakon.reports.folder import Run
 from ostrakon.reports.linearization import Order
 from ostrakon.reports.markup import Drawing
 
+_CHART_OPS_MIN = 8
+"""Completed operations below which a chart over time shows nothing that the table does not."""
 FINDINGS = 8
 """Kinds of anomaly that are told in full, by one of each; the others are told in a sentence."""
 
@@ -90,6 +92,7 @@ def _content(run: Run) -> dict[str, Any]:
         "clients": _clients(run, faults, firsts, orders),
         "view": _view(run, faults, firsts, orders),
         "latency": latency.draw(every, faults) if is_timed else None,
+        "has_charts": len(every) >= _CHART_OPS_MIN,
         "has_quantiles": bool(quantiles.windows(every)),
         "rate": rate.draw(every, faults) if is_timed else None,
         "quantiles": quantiles.table(run.history),

@@ -74,7 +74,7 @@ def test_bands_that_overlap_get_rows_of_their_own_and_others_share() -> None:
     ("fault", "said"),
     [
         ({"grudge": {"n1": ["n2"], "n2": ["n1"]}}, "n1 | n2"),
-        ({"grudge": {"n1": ["n2"]}, "shape": "one-way"}, "one-way n1 hears not n2"),
+        ({"grudge": {"n1": ["n2"]}, "shape": "one-way"}, "one-way n1 does not hear n2"),
         ({"nodes": ["n1", "n3"]}, "n1 n3"),
         ({"links": [["n1", "n2"], "junk"]}, "n1→n2"),
         ({}, ""),

@@ -55,7 +55,7 @@ def test_planned_and_real_faults_are_one_table(tmp_path: Path) -> None:
     text = page(tmp_path, RESULTS)
 
     assert text.count("<td>partition</td>") == 1
-    assert "<td>n1 hears not n2</td>" in text
+    assert "<td>n1 does not hear n2</td>" in text
     assert "<td>stopped 12 messages</td>" in text
     assert "not recorded" in text
     assert text.count("<caption>Faults") == 1
