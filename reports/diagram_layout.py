@@ -151,8 +151,27 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def background(paper: DiagramLayout) -> Iterator[Markup]:
-    """What lies behind messages and events: lanes, times, and faults where they begin, end and stop nodes."""
+def diagram(paper: DiagramLayout, title: str, *content: Markup | None) -> Markup:
+    """The whole drawing: lanes, times and faults, and before them messages and events.
+
+    The element of the page called `spacetime-summary` says what it shows.
+    """
+    return element(
+        "svg",
+        element("title", title),
+        *_background(paper),
+        *content,
+        class_="spacetime",
+        viewBox=f"0 0 {paper.width:.0f} {paper.height + 28:.0f}",
+        width=paper.width,
+        height=paper.height + 28,
+        role="img",
+        aria_labelledby="spacetime-summary",
+    )
+
+
+def _background(paper: DiagramLayout) -> Iterator[Markup]:
+    """Lanes, times, and faults where they begin, end and stop nodes."""
     yield element("defs", *(_arrow_head(name) for name in ("first", "second", "other")))
     yield from _lanes(paper)
     yield from _stops(paper)

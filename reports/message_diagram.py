@@ -21,7 +21,7 @@ from ostrakon.reports.diagram_layout import (
     DiagramLayout,
     End,
     Row,
-    background,
+    diagram,
     lay_out,
 )
 from ostrakon.reports.event_text import said, words
@@ -119,19 +119,12 @@ def _paint(paper: DiagramLayout, messages: Sequence[Message]) -> Markup:
         for n, row in enumerate(paper.rows)
         if isinstance(row.what, End)
     }
-    return element(
-        "svg",
-        element("title", "Space-time diagram of messages"),
-        *background(paper),
+    return diagram(
+        paper,
+        "Space-time diagram of messages",
         *(part for message in messages for part in _arrow(paper, row_of, message)),
         *(_op(paper, at, row) for at, row in enumerate(paper.rows) if isinstance(row.what, Op)),
         *(_note(paper, at, row) for at, row in enumerate(paper.rows) if isinstance(row.what, Event)),
-        class_="spacetime",
-        viewBox=f"0 0 {paper.width:.0f} {paper.height + 28:.0f}",
-        width=paper.width,
-        height=paper.height + 28,
-        role="img",
-        aria_labelledby="spacetime-summary",
     )
 
 

@@ -32,7 +32,7 @@ from ostrakon.reports.diagram_layout import (
     DiagramLayout,
     End,
     Row,
-    background,
+    diagram,
     lay_out,
 )
 from ostrakon.reports.event_text import phase, said, verb, where, words
@@ -98,20 +98,13 @@ def draw(
 def _paint(scene: Scene) -> Markup:
     paper, row_of = scene.paper, scene.row_of
     sides = _label_sides(scene)
-    return element(
-        "svg",
-        element("title", "Space-time diagram of the messages between nodes"),
-        *background(paper),
+    return diagram(
+        paper,
+        "Space-time diagram of the messages between nodes",
         *(_arrow(paper, row_of, message, certain=False) for message in scene.counted),
         *(stub for lost in scene.unanswered for stub in _stubs(paper, row_of[key(lost.sent)], lost)),
         *(_arrow(paper, row_of, message, certain=True) for message in scene.arrows),
         *(_mark(scene, at, row, sides[at]) for at, row in enumerate(paper.rows)),
-        class_="spacetime",
-        viewBox=f"0 0 {paper.width:.0f} {paper.height + 28:.0f}",
-        width=paper.width,
-        height=paper.height + 28,
-        role="img",
-        aria_labelledby="spacetime-summary",
     )
 
 

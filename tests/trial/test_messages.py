@@ -7,11 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.history.message import Message, read_messages
 from ostrakon.harness.messages import message_in_words
 from ostrakon.harness.plan import Plan
+from ostrakon.harness.planning import plan_for
 from ostrakon.harness.requirements import BadWorkload
+from ostrakon.harness.resolution import resolve
+from ostrakon.harness.simulation import simulate
 from ostrakon.harness.store import RunFolder, Store
 from ostrakon.harness.substrates.framing import LengthPrefixed
 from ostrakon.harness.trial import Trial, run
@@ -39,6 +43,18 @@ def test_the_page_of_a_failed_trial_has_every_message_of_clients_and_nodes(tmp_p
     assert len(asked) == len(answered) == 20
     assert [message.sent for message in messages] == sorted(message.sent for message in messages)
     assert trial.digest == run(trial.plan, workload=toy()).digest
+
+
+def test_recording_messages_changes_nothing_that_happens() -> None:
+    workload = find_workload("decree")
+    resolved = resolve(plan_for(workload, seed=3, nemesis="partition,kill,drop"), workload)
+    seen: list[object] = []
+
+    plain, recorded = simulate(resolved), simulate(resolved, every_message=seen.append)
+
+    assert recorded.digest == plain.digest
+    assert recorded.network == plain.network
+    assert len(seen) > plain.network["messages"], "messages of clients are seen, too"
 
 
 def test_a_message_that_did_not_arrive_is_kept_without_a_time_of_arrival(tmp_path: Path) -> None:
@@ -78,7 +94,7 @@ def test_a_frame_between_nodes_is_described_without_what_frames_it() -> None:
 def test_a_describe_that_is_no_function_is_refused() -> None:
     workload = _described("json")
 
-    with pytest.raises(BadWorkload, match="describe is 'json', expected a function from bytes"):
+    with pytest.raises(BadWorkload, match="describe is 'json', expected a function"):
         run(plan(workload), workload=workload)
 
 
