@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.workloads.maelstrom.bridge import LinesOf
-from ostrakon.workloads.maelstrom.message import BadMessage, Message, decode, encode, is_definite
+from ostrakon.workloads.maelstrom.message import BadMessage, Message, decode, encode, in_words, is_definite
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
@@ -42,3 +42,10 @@ async def test_lines_are_whole_however_they_come_in() -> None:
     await sender.send_eof()
 
     assert [line async for line in LinesOf(receiver)] == [b"one", b"two", b"three"]
+
+
+def test_diagrams_show_a_message_by_its_type_and_what_it_says() -> None:
+    asked = Message("c1", "n1", {"type": "cas", "key": 1, "from": None, "to": "x", "msg_id": 7})
+
+    assert in_words(encode(asked)) == 'cas key=1 from=null to="x"'
+    assert in_words(encode(Message("n1", "c1", {"type": "cas_ok", "in_reply_to": 7}))) == "cas_ok"

@@ -21,6 +21,7 @@ from ostrakon.harness.substrates.framing import Lines
 from ostrakon.harness.workload import Connect, Workload
 from ostrakon.workloads.final_phase import each_until_done
 from ostrakon.workloads.maelstrom.bridge import run_binary
+from ostrakon.workloads.maelstrom.message import in_words
 
 OPTIONS = {
     "bin": "the program that each node runs",
@@ -65,6 +66,7 @@ def maelstrom_workload(
         final=at_last,
         check=check,
         framing=Lines(),
+        describe=in_words,
         options=OPTIONS,
         timeout_s=2.0,
         is_live_only=True,

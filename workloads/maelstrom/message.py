@@ -53,6 +53,14 @@ def decode(line: bytes) -> Message:
         raise BadMessage(f"{shown!r} is no message, a JSON object with src, dest and body: {error}") from None
 
 
+def in_words(line: bytes) -> str:
+    """A message by its type and what it says, for diagrams: `write key=1 value=4`. Raises: BadMessage."""
+    body = decode(line).body
+    said = {name: what for name, what in body.items() if name not in ("type", "msg_id", "in_reply_to")}
+    fields = (f"{name}={msgspec.json.encode(what).decode()}" for name, what in said.items())
+    return " ".join((str(body.get("type", "")), *fields))
+
+
 def is_definite(code: Any) -> bool:
     """Whether an error of this code says that what was asked for did not happen."""
     return code in ERRORS and code not in INDEFINITE
