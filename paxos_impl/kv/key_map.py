@@ -1,7 +1,8 @@
 """A map with ordered keys that can be frozen: it goes on changing while its frozen contents are read.
 
 A snapshot of a million keys takes seconds to encode. Copying the map first would stop the replica, so the map
-keeps changes apart from its frozen contents while a snapshot is being encoded, and merges them afterwards.
+keeps changes apart from its frozen contents while a snapshot is being encoded. Afterwards it merges them, a
+few at each further change, because thousands at once would stop the replica, too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any
 
 from sortedcontainers import SortedDict
 
+_MERGED_AT_ONCE = 16
+"""How many changes are merged at each change of the map."""
 _GONE = object()
 """Stands for a key that was deleted since the map was frozen."""
 
@@ -22,6 +25,8 @@ class KeyMap:
     def __init__(self, items: Iterator[tuple[str, Any]] | dict[str, Any] | None = None) -> None:
         self._base: SortedDict[str, Any] = SortedDict(items or {})
         self._changes: SortedDict[str, Any] | None = None
+        self._is_frozen = False
+        """Whether the frozen contents are still being read; if not, changes are merged."""
         self._size = len(self._base)
 
     def __len__(self) -> int:
@@ -47,7 +52,7 @@ class KeyMap:
             base[key] = value
         else:
             self._size += key not in self
-            self._changes[key] = value
+            self._change(key, value)
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of a key, or `default`."""
@@ -65,7 +70,7 @@ class KeyMap:
         else:
             value = self.get(key, _GONE)
             if value is not _GONE:
-                self._changes[key] = _GONE
+                self._change(key, _GONE)
         if value is _GONE:
             return default
         self._size -= 1
@@ -91,10 +96,12 @@ class KeyMap:
     def freeze(self) -> Iterator[tuple[str, Any]]:
         """The items as they are now; the map may change while they are read.
 
-        Once they are read to the end, or the map is frozen again, the changes are merged. An iterator that
-        was not read to its end by then must not be read further.
+        Once they are read to the end, the changes are merged, a few at a time. If the map is frozen again,
+        they are merged at once, and an iterator that was not read to its end must not be read further.
         """
-        self._merge()
+        self._merge(None)
+        assert self._changes is None, "all are merged"
+        self._is_frozen = True
         self._changes = changes = SortedDict()
         return self._frozen(changes)
 
@@ -103,12 +110,27 @@ class KeyMap:
             assert self._changes is changes, "the map was frozen again"
             yield item
         if self._changes is changes:
-            self._merge()
+            self._is_frozen = False
+            self._merge(0)
 
-    def _merge(self) -> None:
-        changes, self._changes = self._changes, None
-        for key, value in (changes or {}).items():
+    def _change(self, key: str, value: Any) -> None:
+        """Change a key while there are changes that were not merged."""
+        changes = self._changes
+        assert changes is not None, "otherwise the map itself is changed"
+        changes[key] = value
+        if not self._is_frozen:
+            self._merge(_MERGED_AT_ONCE)
+
+    def _merge(self, count: int | None) -> None:
+        """Merge the last changes, at most `count`; all if None."""
+        changes, base = self._changes, self._base
+        if changes is None:
+            return
+        for _ in range(len(changes) if count is None else min(count, len(changes))):
+            key, value = changes.popitem()
             if value is _GONE:
-                self._base.pop(key, None)
+                base.pop(key, None)
             else:
-                self._base[key] = value
+                base[key] = value
+        if not changes:
+            self._changes = None

@@ -15,7 +15,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from hashlib import blake2b
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -38,7 +37,8 @@ SESSION_BYTES_MAX = 64 << 20
 OPENING = 0
 """The number of a command that opens a session; its client is any name, and its operation is ignored."""
 _FORMAT = "sessions-2"
-_PART_ITEMS = 1000
+_PART_ITEMS, _PART_BYTES = 500, 1 << 16
+"""How many sessions and how many bytes of results a part of a snapshot has, at most."""
 
 
 class Executed(msgspec.Struct, frozen=True, tag=True, gc=False):
@@ -264,8 +264,15 @@ def _encoded(
 
     def parts() -> Iterator[Any]:
         yield (format, opened, len(sessions))
-        remaining = iter(sessions)
-        while part := tuple(islice(remaining, _PART_ITEMS)):
+        part: list[tuple[str, Session]] = []
+        size = 0
+        for item in sessions:
+            part.append(item)
+            size += item[1].size
+            if len(part) == _PART_ITEMS or size >= _PART_BYTES:
+                yield part
+                part, size = [], 0
+        if part:
             yield part
         yield from state
 

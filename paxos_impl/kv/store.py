@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -43,7 +42,8 @@ _SUM_MIN, _SUM_MAX = -(2**63), 2**63 - 1
 """Sums outside these bounds would fit in no answer and no snapshot."""
 _PAGE_BYTES_MAX = 1 << 20
 """Length at which a page of a range ends, in bytes."""
-_PART_ITEMS = 1000
+_PART_ITEMS, _PART_BYTES = 500, 1 << 16
+"""How many keys and about how many bytes of values a part of a snapshot has, at most."""
 
 
 class Store:
@@ -234,8 +234,23 @@ def _same(left: Any, right: Any) -> bool:
 
 def _parts(reached_ms: int, locks: dict[str, list[Any]], values: Iterator[tuple[str, Any]]) -> Iterator[Any]:
     yield (reached_ms, locks)
-    while page := list(islice(values, _PART_ITEMS)):
+    page: list[tuple[str, Any]] = []
+    size = 0
+    for item in values:
+        page.append(item)
+        size += _rough_size(item[1])
+        if len(page) == _PART_ITEMS or size >= _PART_BYTES:
+            yield page
+            page, size = [], 0
+    if page:
         yield page
+
+
+def _rough_size(value: Any) -> int:
+    """About how many bytes a value takes, without looking at what is in it."""
+    if isinstance(value, str):
+        return len(value)
+    return 100 * len(value) if isinstance(value, list | dict) else 9
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 import msgspec
 import trio
@@ -17,8 +18,8 @@ from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink
 from ostrakon.paxos_impl.storage.replica_storage import StableStorage
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
 
-SLICE_BYTES = 64 << 10
-"""Length after which encoding pauses and lets other tasks run, in bytes: about a millisecond of work."""
+SLICE_BYTES = 16 << 10
+"""Length after which encoding pauses and lets other tasks run, in bytes: less than a millisecond of work."""
 _LARGE_BYTES = 4 << 20
 """Beyond this, hashing a snapshot is left to a thread."""
 
@@ -84,13 +85,13 @@ class SnapshotWriter:
         """The image of the snapshot that was begun last; None if it can't be encoded."""
         while (taking := self._taking) is not None:
             slot, configurations, parts = taking
-            data = _head(slot, configurations)
-            at, pause = len(data), len(data) + SLICE_BYTES
+            data = _Buffer(_head(slot, configurations))
+            at, pause = data.size, data.size + SLICE_BYTES
             try:
                 for part in parts:
-                    data += part
-                    if len(data) > pause:
-                        pause = len(data) + SLICE_BYTES
+                    data.add(part)
+                    if data.size > pause:
+                        pause = data.size + SLICE_BYTES
                         await trio.lowlevel.checkpoint()
                         if self._taking is not taking:
                             break
@@ -101,10 +102,10 @@ class SnapshotWriter:
                     return None
             if self._taking is taking:
                 self._taking = None
-                _BIN_LENGTH.pack_into(data, at - _BIN_LENGTH.size, len(data) - at)
+                data.write(at - _BIN_LENGTH.size, _BIN_LENGTH.pack(data.size - at))
                 self.taken += 1
-                image = Image(slot, data)  # type: ignore[arg-type]  # Not copied: it may be long.
-                if len(data) > _LARGE_BYTES:
+                image = Image(slot, data.contents())
+                if data.size > _LARGE_BYTES:
                     await trio.to_thread.run_sync(getattr, image, "id")  # Hashes it.
                 return image
         return None
@@ -115,6 +116,43 @@ class SnapshotWriter:
         self._log(LogRecord(line, event="snapshot_failed", slot=slot, why=str(error)))
 
 
+class _Buffer:
+    """Bytes that grow to any length without being copied: a copy of a long snapshot stops the replica for
+    10 ms, and so does `bytearray` when it moves.
+
+    >>> buffer = _Buffer(b"ab")
+    >>> buffer.add(b"c")
+    >>> buffer.write(0, b"z")
+    >>> bytes(buffer.contents())
+    b'zbc'
+    """
+
+    def __init__(self, beginning: bytes | bytearray) -> None:
+        self._memory = mmap(-1, _GROWTH_BYTES, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        self.size = 0
+        self.add(beginning)
+
+    def add(self, data: bytes | bytearray) -> None:
+        """Add bytes at the end."""
+        end = self.size + len(data)
+        if end > len(self._memory):
+            self._memory.resize(max(end, len(self._memory) + _GROWTH_BYTES))
+        self._memory[self.size : end] = data
+        self.size = end
+
+    def write(self, at: int, data: bytes) -> None:
+        """Replace bytes that are there."""
+        self._memory[at : at + len(data)] = data
+
+    def contents(self) -> bytes:
+        """All bytes; the buffer must not be used any more. If it is long, it only acts as `bytes`."""
+        self._memory.resize(self.size)
+        if self.size <= _LARGE_BYTES:
+            return self._memory[:]
+        return self._memory  # type: ignore[return-value]  # Not copied: it may be long.
+
+
+_GROWTH_BYTES = 1 << 20
 _BIN_LENGTH = struct.Struct(">I")
 
 

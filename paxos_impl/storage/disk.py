@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import trio
 
@@ -49,8 +49,16 @@ class Disk(Protocol):
         """The names of all files."""
 
 
+@runtime_checkable
+class PiecewiseDisk(Protocol):
+    """A disk that writes a long file in pieces, so that the program need not stop to put them together."""
+
+    async def replace_by_pieces(self, path: str, pieces: Callable[[], Sequence[bytes]]) -> None:
+        """As `Disk.replace`. `pieces` makes the contents; it is called once, perhaps in another thread."""
+
+
 class OsDisk:
-    """The files in a directory, which is created if it is missing. A `Disk`."""
+    """The files in a directory, which is created if it is missing. A `Disk` and a `PiecewiseDisk`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -75,7 +83,11 @@ class OsDisk:
 
     async def replace(self, path: str, data: bytes) -> None:
         """Write the new contents to another file, and rename it over the old one. Raises: OSError."""
-        await _in_thread(lambda: self._replace(path, data))
+        await _in_thread(lambda: self._replace(path, [data]))
+
+    async def replace_by_pieces(self, path: str, pieces: Callable[[], Sequence[bytes]]) -> None:
+        """As `replace`; the pieces are made in another thread. Raises: OSError."""
+        await _in_thread(lambda: self._replace(path, pieces()))
 
     async def truncate(self, path: str, size: int) -> None:
         """Cut a file to `size` bytes, durably. Raises: OSError."""
@@ -114,11 +126,12 @@ class OsDisk:
                 self._sync_names()
         return self._open[path]
 
-    def _replace(self, path: str, data: bytes) -> None:
+    def _replace(self, path: str, pieces: Sequence[bytes]) -> None:
         aside = self._root / f"{path}.new"
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            _write(descriptor, data)
+            for piece in pieces:
+                _write(descriptor, piece)
             self._sync_contents(
                 descriptor
             )  # Before the rename: it may become durable before the contents do.

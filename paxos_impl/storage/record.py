@@ -58,13 +58,18 @@ class Chain(msgspec.Struct, frozen=True, gc=False):
 
     def records(self, payloads: Iterable[bytes]) -> tuple[bytes, Chain]:
         """Payloads as one batch of records, and where the log ends after them."""
+        pieces, chain = self.pieces(payloads)
+        return b"".join(pieces), chain
+
+    def pieces(self, payloads: Iterable[bytes]) -> tuple[list[bytes], Chain]:
+        """As `records`, but not put together: long payloads are not copied."""
         batch, checksum = (self.batch + 1) & 0xFFFFFFFF, self.checksum
         written: list[bytes] = []
         for payload in payloads:
             checksum = crc32(payload, checksum)
             head = _HEAD.pack(len(payload) | _IS_NEW, batch, checksum)
             written += [head, _CHECK.pack(crc32(head)), payload]
-        return b"".join(written), Chain(batch, checksum)
+        return written, Chain(batch, checksum)
 
 
 def records(payloads: Iterable[bytes]) -> bytes:

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ostrakon.paxos_impl.storage.disk import Disk
+from ostrakon.paxos_impl.storage.disk import Disk, PiecewiseDisk
 from ostrakon.paxos_impl.storage.record import Chain, DamagedLog, read_chain
+
+_LONG_BYTES = 1 << 20
+"""Records that are longer together are written by a `PiecewiseDisk` in pieces."""
 
 
 class StorageFailed(Exception):
@@ -58,7 +61,10 @@ class WriteAheadLog:
         Raises: StorageFailed.
         """
         self._chain = Chain()
-        await self._write(payloads, anew=True)
+        if isinstance(self._disk, PiecewiseDisk) and sum(map(len, payloads)) > _LONG_BYTES:
+            await self._replace_by_pieces(self._disk, payloads)
+        else:
+            await self._write(payloads, anew=True)
 
     async def append(self, *payloads: bytes) -> None:
         """Add records, durably; after a crash some of the first ones may be there.
@@ -68,6 +74,19 @@ class WriteAheadLog:
         Raises: StorageFailed.
         """
         await self._write(payloads, anew=False)
+
+    async def _replace_by_pieces(self, disk: PiecewiseDisk, payloads: Sequence[bytes]) -> None:
+        if self._failed is not None:
+            raise self._fail(self._failed) from self._failed
+
+        def pieces() -> list[bytes]:  # Computing the checksums of a long snapshot takes several milliseconds.
+            made, self._chain = Chain().pieces(payloads)
+            return made
+
+        try:
+            await disk.replace_by_pieces(self._path, pieces)
+        except OSError as error:
+            raise self._fail(error) from error
 
     async def _write(self, payloads: Sequence[bytes], *, anew: bool) -> None:
         if self._failed is not None:
