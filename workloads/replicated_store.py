@@ -53,6 +53,7 @@ from ostrakon.paxos_impl.storage.record import DamagedLog
 from ostrakon.paxos_impl.storage.write_ahead_log import WrongStorage
 from ostrakon.paxos_impl.wire.membership import Address, Membership
 from ostrakon.paxos_impl.wire.replica import Done, Status
+from ostrakon.workloads.cut_logs import unless_cut
 from ostrakon.workloads.final_phase import each_until_done
 from ostrakon.workloads.log_bugs import CORRECT, Breakage
 from ostrakon.workloads.log_leases import LEASE_OPTION, excused, lease_of
@@ -390,7 +391,8 @@ def store_workload(
         verdicts = parts | properties_by_group(
             history, trace, groups_of(plan.options), among=well_at_last(plan, trace)
         )
-        return Verdict.compose(excused(verdicts, plan, lease, resting=("M7", "M13", *checks(plan, history))))
+        verdicts = excused(verdicts, plan, lease, resting=("M7", "M13", *checks(plan, history)))
+        return Verdict.compose(unless_cut(verdicts, history))
 
     def run_on_model(resolved: ResolvedPlan, folder: RunFolder | None) -> Recording:
         from ostrakon.workloads.bare_store import run_bare_store

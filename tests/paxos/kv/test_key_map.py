@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -24,7 +25,8 @@ def test_a_map_is_a_dict_in_order_however_it_is_frozen_meanwhile(
     begun: dict[str, int], changes: list[tuple[str, Any, Any]]
 ) -> None:
     known, found = dict(begun), KeyMap(dict(begun))
-    frozen, expected = iter(()), list[tuple[str, int]]()
+    frozen: Iterator[tuple[str, Any]] = iter(())
+    expected: list[tuple[str, int]] = []
     for kind, key, value in changes:
         match kind:
             case "set":
