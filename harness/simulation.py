@@ -334,6 +334,10 @@ class _Simulation:
         if self._phase is None:
             return []
         self._look_at_traffic(self._phase.core)
+        damaged = {crash.machine for crash in self._world.crashes if self._is_inflicted(crash)}
+        if ended := [node for node in self._phase.core if node in damaged]:
+            why = f"a fault of its disk ended {' and '.join(ended)}, so the core was not well"
+            return [Finding("no evidence", "unknown", why)]
         return liveness(
             self._phase,
             History(self._recorder.ops),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import trio
 from msgspec.structs import replace
 
@@ -39,7 +40,9 @@ from ostrakon.paxos_impl.wire.replica import (
     Read,
     read_response,
 )
+from ostrakon.workloads.machine_bugs import HOSTILE_BUGS
 from ostrakon.workloads.replicated_store import (
+    COMPACTION,
     Checks,
     Operations,
     Session,
@@ -51,8 +54,9 @@ from ostrakon.workloads.replicated_store import (
 from ostrakon.workloads.set import SetClient
 
 CONVERGED_WITHIN_S = 10.0
-"""How long a replica may take to catch up. Attacks leave tens of kilobytes of state, and the snapshots of a
-trial travel in chunks of 256 bytes, one for each round trip."""
+"""How long a replica may take to catch up: attacks leave long values."""
+SNAPSHOTS = msgspec.structs.replace(COMPACTION, chunk_bytes=1 << 16)
+"""Chunks are long, because attacks leave a megabyte of state, and a chunk takes a round trip."""
 KEY = "ordinary"
 SLOWER_MAX = 3.0
 """How many times as long an operation of an ordinary client may take while hostile clients are at work."""
@@ -223,7 +227,8 @@ _STORE = store_workload(
     about="Whether any request ends a replica, or keeps ordinary clients from being served.",
     operations=Operations(HostileOrOrdinary, add_read_and_attack, all_at_last),
     checks=checks,
-    bugs={},
+    bugs=HOSTILE_BUGS,
+    compaction=SNAPSHOTS,
     defaults={"rate": 100.0},
 )
 assert _STORE.quiescence is not None, "the store has to converge"

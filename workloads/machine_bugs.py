@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.kv.machine import StateMachine
-from ostrakon.paxos_impl.kv.operation import Cas, Get, Guarded, Simple
+from ostrakon.paxos_impl.kv.operation import Acquire, Cas, Get, Guarded, Simple, parse
 from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Session, Sessions
 from ostrakon.paxos_impl.kv.store import Store
 from ostrakon.workloads.log_bugs import Breakage
@@ -180,6 +181,26 @@ class _CutsLeasesShort(Store):
         return super()._acquire(name, holder, lease_ms // 2, at_ms)
 
 
+class _TakesAnyLease(Store):
+    """Grants leases of any length, so that the end of one may be a number that no encoding has."""
+
+    @staticmethod
+    def parse(op: Any) -> Any:
+        match op:
+            case ["acquire", str(lock), str(holder), int(lease_ms), *_]:
+                return Acquire(lock, holder, lease_ms)
+        return parse(op)
+
+    def stamped(self, op: Any, at_ms: int) -> Any:
+        return op if op[0] == "acquire" else super().stamped(op, at_ms)
+
+    def _acquire(self, name: str, holder: str, lease_ms: int, at_ms: int) -> int | None:
+        granted = super()._acquire(name, holder, lease_ms, at_ms)
+        if granted is not None:
+            self._locks[name] = replace(self._locks[name], until_ms=self.reached_ms + 1000 * lease_ms)
+        return granted
+
+
 def _sessions(name: str, about: str, sessions: Callable[[StateMachine], Sessions], *by: str) -> SeededBug:
     return SeededBug(name, about, Breakage(sessions=sessions), convicted_by=by)
 
@@ -206,6 +227,14 @@ AT_MOST_ONCE_BUGS = _by_name(
         "the first command of a session that is not known is taken for that of a new one, and executed",
         _TakesUnknownForNew,
         *("set", "M4"),
+    )
+)
+HOSTILE_BUGS = _by_name(
+    _machine(
+        "leases-of-any-length",
+        "the lease of a lock may end at a time that has no encoding",
+        _TakesAnyLease,
+        "node crashed",
     )
 )
 COUNTER_BUGS = _by_name(

@@ -119,6 +119,7 @@ async def run_replica(
     lease: LeaseConfig | None,
     founders: int | None,
     sessions: Callable[[StateMachine], Sessions],
+    compaction: Compaction,
 ) -> None:
     """The program of one replica; it reaches the others by the names of their hosts."""
     breakage: Breakage = site.breakage or CORRECT
@@ -126,6 +127,7 @@ async def run_replica(
     is_simulated = type(site.disk) is SimDisk  # Only in simulation is "/" the root of simulated files.
     disk: Disk = OsDisk(Path("/")) if is_simulated and sometimes(OS_FILES) else site.disk
     config = config_of(site.name, site.nodes, site.options, lease=lease, founders=founders, timing=timing)
+    config = replace(config, compaction=compaction)
     several = partial(breakage.node.recover, journal=breakage.journal)
     recover = ReplicaServer.recover if config.groups == 1 else several
     try:
@@ -346,6 +348,7 @@ def store_workload(
     founders: int | None = None,
     spreads: bool = False,
     sessions: Callable[[StateMachine], Sessions] = Sessions,
+    compaction: Compaction = COMPACTION,
 ) -> Workload:
     """Make a workload over the store; `checks` judges the history of clients.
 
@@ -384,7 +387,9 @@ def store_workload(
             "stats": lambda: stats(history),
             "evidence": lambda: evidence(history),
         }
-        if 2 * len(_refused(trace)) >= len(plan.names):
+        phase = liveness_phase_of(plan)
+        working = set(plan.names if phase is None else phase.core) - _refused(trace)
+        if 2 * len(working) <= len(plan.names):
             del rest["termination"]  # No quorum is left, so no operation can succeed.
         rest = {**rest, **_served(history, trace)}
         parts = {name: guarded(name, judge) for name, judge in {**checks(plan, history), **rest}.items()}
@@ -412,7 +417,9 @@ def store_workload(
     return Workload(
         name=name,
         about=about,
-        program=partial(run_replica, lease=lease, founders=founders, sessions=sessions),
+        program=partial(
+            run_replica, lease=lease, founders=founders, sessions=sessions, compaction=compaction
+        ),
         connect=connect,
         generator=clients,
         final=operations.final,

@@ -18,6 +18,7 @@ def hunt(workload: Workload, bug: str, *, nemesis: str = "mixed", nodes: int = 3
 
 
 def convicting(trial: Trial) -> set[str]:
-    """The parts of its verdict that are invalid."""
+    """The parts of its verdict that are invalid, and `node crashed` if a node crashed."""
     parts = trial.judgement.to_json()["parts"] if trial.judgement is not None else {}
-    return {part for part, verdict in parts.items() if verdict["valid"] is False}
+    crashed = {"node crashed"} if "crashed" in trial.why else set()
+    return crashed | {part for part, verdict in parts.items() if verdict["valid"] is False}
