@@ -6,15 +6,14 @@ reads and writes of one key, and that no transaction failed. Other histories go 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain, compress
-from operator import itemgetter
+from itertools import chain, compress, count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ostrakon.checkers.transactions.table import FAIL, OK, Ints, Transactions
-from ostrakon.harness.history.columns import numbered
+from ostrakon.harness.history.columns import numbers_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -23,8 +22,8 @@ Mask = npt.NDArray[np.bool_]
 class MicroOps:
     """One entry for each micro-op, in the order of the transactions and within them."""
 
-    row: Ints
-    """The transaction's row in the table."""
+    length: Ints
+    """Of each transaction, how many there are."""
     is_write: Mask
     key: Ints
     """The keys, numbered."""
@@ -35,9 +34,16 @@ class MicroOps:
     counts: Mask
     """Which micro-ops mean something: not the reads of transactions of unknown outcome."""
 
+    @property
+    def row(self) -> Ints:
+        """Of each micro-op, the transaction's row in the table."""
+        return np.repeat(np.arange(len(self.length)), self.length)
+
 
 _KEYS = frozenset({int, str})
 _LISTS = frozenset({list, tuple, type(None)})
+_CHUNK = 4096
+"""So many transactions at a time stay in the processor's cache."""
 
 
 def micro_ops(table: Transactions, write: str) -> MicroOps | None:
@@ -45,22 +51,44 @@ def micro_ops(table: Transactions, write: str) -> MicroOps | None:
     plain."""
     if np.any(table.status == FAIL):
         return None
+    codes = {write: 1, "r": 0}
+    writes = bytearray()
+    first: dict[Any, int] = {}
+    keys: list[Ints] = []
+    values: list[Any] = []
+    lengths: list[Ints] = []
     try:
-        flat = list(chain.from_iterable(table.micro_ops))
-        lengths = np.fromiter(map(len, table.micro_ops), np.int64, len(table))
-        if sum(map(len, flat)) != 3 * len(flat):
-            return None
-        codes = {write: 1, "r": 0}
-        is_write = np.frombuffer(bytes(map(codes.__getitem__, map(itemgetter(0), flat))), np.bool_)
-        keys = list(map(itemgetter(1), flat))
-        if not _KEYS.issuperset(map(type, keys)):
-            return None
-        values = list(map(itemgetter(2), flat))
-        if write == "append" and not _LISTS.issuperset(map(type, compress(values, (~is_write).tolist()))):
-            return None
-    except (TypeError, KeyError, IndexError):
+        for at in range(0, len(table), _CHUNK):
+            chunk = table.micro_ops[at : at + _CHUNK]
+            flat = list(chain.from_iterable(chunk))
+            if not {3}.issuperset(map(len, flat)):
+                return None
+            parts = list(chain.from_iterable(flat))
+            mask = bytes(map(codes.__getitem__, parts[0::3]))
+            some_keys, some_values = parts[1::3], parts[2::3]
+            if not _KEYS.issuperset(map(type, some_keys)):
+                return None
+            if write == "append" and not _LISTS.issuperset(
+                map(type, compress(some_values, mask.translate(_OTHER)))
+            ):
+                return None
+            where = map(first.setdefault, some_keys, count(len(writes)))
+            keys.append(np.fromiter(where, np.int64, len(some_keys)))
+            writes += mask
+            values += some_values
+            lengths.append(np.fromiter(map(len, chunk), np.int64, len(chunk)))
+    except (TypeError, KeyError):
         return None
-    names, key = numbered(keys)
-    row = np.repeat(np.arange(len(table)), lengths)
-    counts = is_write | (table.status == OK)[row]
-    return MicroOps(row, is_write, key.astype(np.int64), len(names), values, counts)
+    length = _joined(lengths)
+    key = numbers_of(_joined(keys))
+    is_write = np.frombuffer(bytes(writes), np.bool_)
+    is_ok = table.status == OK
+    counts = np.ones(len(values), bool) if np.all(is_ok) else is_write | np.repeat(is_ok, length)
+    return MicroOps(length, is_write, key, len(first), values, counts)
+
+
+_OTHER = bytes([1, 0, *range(2, 256)])
+
+
+def _joined(pieces: list[Ints]) -> Ints:
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def proven_at_once(table: Transactions, model: Model, consistency: str) -> Verdi
         if serial_fault(table, ops, rank, lists=lists, realtime=True) is None:
             rows = np.argsort(rank, kind="stable")[np.count_nonzero(rank < 0) :]
             at = np.where(table.ended >= 0, table.ended, table.invoked)[rows]
-            order = [table.history[position].index for position in at.tolist()]
+            order = list(map(attrgetter("index"), map(table.history.__getitem__, at.tolist())))
             found = {"model": model, "consistency": "strict-serializable", "order": order}
             assessment = Assessment(table, model, _nothing, Findings(table), 0)
             if len(table) > REPLAYED or assessment.accept_certificate("strict-serializable", found):

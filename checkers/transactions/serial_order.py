@@ -69,7 +69,7 @@ def _list_versions(ops: MicroOps) -> tuple[Ints, Ints, Ints] | None:
     reads = np.flatnonzero(~ops.is_write & ops.counts)
     shown = [ops.values[at] or () for at in reads.tolist()]
     length = np.fromiter(map(len, shown), np.int64, len(shown))
-    key = ops.key[reads]
+    key, row_of = ops.key[reads], ops.row
     most = np.zeros(ops.keys, np.int64)
     np.maximum.at(most, key, length)
     longest: list[Sequence[int | str]] = [()] * ops.keys
@@ -91,12 +91,12 @@ def _list_versions(ops: MicroOps) -> tuple[Ints, Ints, Ints] | None:
         if place is None:
             unread.append(at)
         else:
-            owner[begins[its_key] + place] = ops.row[at]
+            owner[begins[its_key] + place] = row_of[at]
     if np.any(owner < 0):
         return None
     key_at = np.repeat(np.arange(ops.keys), most)
     follows = key_at[1:] == key_at[:-1]
-    reader = ops.row[reads]
+    reader = row_of[reads]
     sources, targets = [owner[:-1][follows]], [owner[1:][follows]]
     some = length > 0
     sources.append(owner[begins[key[some]] + length[some] - 1])
@@ -106,11 +106,11 @@ def _list_versions(ops: MicroOps) -> tuple[Ints, Ints, Ints] | None:
     targets.append(owner[begins[key[fewer]] + length[fewer]])
     before: dict[int, list[int]] = defaultdict(list)
     rest = reads[~fewer] if unread else reads[:0]
-    for each_key, row in zip(ops.key[rest].tolist(), ops.row[rest].tolist(), strict=True):
+    for each_key, row in zip(ops.key[rest].tolist(), row_of[rest].tolist(), strict=True):
         before[each_key].append(row)
     pairs: list[tuple[int, int]] = []
     for at in unread:
-        each_key, newest = int(ops.key[at]), int(ops.row[at])
+        each_key, newest = int(ops.key[at]), int(row_of[at])
         if most[each_key]:
             pairs.append((int(owner[begins[each_key + 1] - 1]), newest))
         pairs.extend((row, newest) for row in before[each_key])
@@ -125,7 +125,7 @@ def _register_versions(table: Transactions, ops: MicroOps) -> tuple[Ints, Ints, 
     if not {int, str, type(None)}.issuperset(map(type, ops.values)):
         return None
     _, numbers = numbered([None, *ops.values])
-    null = int(numbers[0])
+    null, row_of = int(numbers[0]), ops.row
     value: Ints = numbers[1:].astype(np.int64)
     version = ops.key * (int(value.max(initial=0)) + 1) + value
     writes, reads = np.flatnonzero(ops.is_write), np.flatnonzero(~ops.is_write & ops.counts)
@@ -137,7 +137,7 @@ def _register_versions(table: Transactions, ops: MicroOps) -> tuple[Ints, Ints, 
     found = np.minimum(np.searchsorted(known, version[read]), len(known) - 1)
     if np.any(known[found] != version[read]):
         return None
-    writer, reader, own = ops.row[by_version[found]], ops.row[read], ops.row[by_version]
+    writer, reader, own = row_of[by_version[found]], row_of[read], row_of[by_version]
     done = np.minimum(table.completed, len(table.history))[own]
     np.minimum.at(done, found, np.minimum(table.completed, len(table.history))[reader])
     order = np.lexsort((done, ops.key[by_version]))
@@ -151,6 +151,6 @@ def _register_versions(table: Transactions, ops: MicroOps) -> tuple[Ints, Ints, 
     first_reads = reads[value[reads] == null]
     first = order[np.minimum(np.searchsorted(key_at, ops.key[first_reads]), len(order) - 1)]
     has_first = ops.key[by_version][first] == ops.key[first_reads]
-    source = [own[order[:-1][follows]], writer, reader[overwritten], ops.row[first_reads][has_first]]
+    source = [own[order[:-1][follows]], writer, reader[overwritten], row_of[first_reads][has_first]]
     target = [own[order[1:][follows]], reader, own[next_of[found][overwritten]], own[first[has_first]]]
     return np.concatenate(source), np.concatenate(target), writer

@@ -71,6 +71,7 @@ def transactions(history: History) -> Transactions:
     kinds, processes, values = _fields(ops)
     kind = np.frombuffer(kinds, np.int8)
     names, process = numbered(processes)
+    del processes
     clients = np.flatnonzero(process != names.index(NEMESIS)) if NEMESIS in names else np.arange(len(ops))
     invoked, ended = _paired(clients, kind, process, len(names))
     status = np.where(ended >= 0, kind[ended], INFO).astype(np.int8) if len(ops) else kind

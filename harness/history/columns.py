@@ -111,7 +111,13 @@ def numbered(values: Collection[Hashable]) -> tuple[tuple[Hashable, ...], Ints]:
     """Each value once, in order of appearance, and for each of the given ones its number among these."""
     first: dict[Hashable, int] = {}
     where = np.fromiter(map(first.setdefault, values, count()), np.int64, len(values))
-    return tuple(first), (np.cumsum(where == np.arange(len(values))) - 1)[where]
+    return tuple(first), numbers_of(where)
+
+
+def numbers_of(first: Ints) -> Ints:
+    """Of values of which the position of the first equal one is given, their numbers in order of
+    appearance."""
+    return (np.cumsum(first == np.arange(len(first))) - 1)[first]
 
 
 def sorted_by(numbers: Ints, below: int) -> Ints:
