@@ -20,6 +20,7 @@ from ostrakon.checkers.transactions.append_anomalies import (
     find_lost_updates,
 )
 from ostrakon.checkers.transactions.append_reason import append_reason
+from ostrakon.checkers.transactions.columns import micro_ops
 from ostrakon.checkers.transactions.consistency import canonical
 from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import RW, WR, WW
@@ -86,12 +87,14 @@ def list_append(
 
 def _judged(history: History, model: str, **limits: Any) -> Verdict:
     table = transactions(history)
-    if (proven := proven_at_once(table, "list-append", model)) is not None:
+    ops = micro_ops(table, "append")
+    if (proven := proven_at_once(table, ops, "list-append", model)) is not None:
         return proven
-    table = without_unknown_reads(table)
+    if ops is None:
+        table = without_unknown_reads(table)
     findings = Findings(table)
     try:
-        lists = gather(table, findings)
+        lists = gather(table, findings, ops)
         if not findings.counts and not any(known.reads for known in lists.values()):
             return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
         return judge(table, _infer(table, lists, findings), model, **limits)

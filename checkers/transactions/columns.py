@@ -1,7 +1,7 @@
 """The micro-ops of plain histories as parallel arrays: what is quick for a million transactions.
 
-Plain means that all keys and values are numbers without a point, strings or null, that there is nothing but
-reads and writes of one key, and that no transaction failed. Other histories go the longer way."""
+Plain means that all keys are whole numbers or strings, that each micro-op reads or writes one key, and that
+what is read of lists is lists. Other histories go the longer way."""
 
 from __future__ import annotations
 
@@ -27,12 +27,17 @@ class MicroOps:
     is_write: Mask
     key: Ints
     """The keys, numbered."""
-    keys: int
-    """How many there are."""
+    names: tuple[Any, ...]
+    """What the keys are called, by number."""
     values: list[Any]
     """What was read or written."""
     counts: Mask
-    """Which micro-ops mean something: not the reads of transactions of unknown outcome."""
+    """Which micro-ops mean something: all of transactions that are ok, and writes of unknown outcome."""
+
+    @property
+    def keys(self) -> int:
+        """How many keys there are."""
+        return len(self.names)
 
     @property
     def row(self) -> Ints:
@@ -49,8 +54,6 @@ _CHUNK = 4096
 def micro_ops(table: Transactions, write: str) -> MicroOps | None:
     """The micro-ops of all transactions, `write` being the name of those that write; None if not all are
     plain."""
-    if np.any(table.status == FAIL):
-        return None
     codes = {write: 1, "r": 0}
     writes = bytearray()
     first: dict[Any, int] = {}
@@ -82,9 +85,11 @@ def micro_ops(table: Transactions, write: str) -> MicroOps | None:
     length = _joined(lengths)
     key = numbers_of(_joined(keys))
     is_write = np.frombuffer(bytes(writes), np.bool_)
-    is_ok = table.status == OK
-    counts = np.ones(len(values), bool) if np.all(is_ok) else is_write | np.repeat(is_ok, length)
-    return MicroOps(length, is_write, key, len(first), values, counts)
+    counts = np.ones(len(values), bool)
+    if np.any(table.status != OK):
+        status = np.repeat(table.status, length)
+        counts = (status == OK) | (is_write & (status != FAIL))
+    return MicroOps(length, is_write, key, tuple(first), values, counts)
 
 
 _OTHER = bytes([1, 0, *range(2, 256)])

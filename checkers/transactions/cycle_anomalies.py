@@ -51,6 +51,8 @@ class _Search:
     ) -> None:
         self._table, self._edges, self._findings, self._reason = table, edges, findings, reason
         self._budget = Budget(steps)
+        self._has_flows: dict[int, bool] = {}
+        """Whether there is any cycle at all among some kinds of dependencies."""
 
     def run(self) -> None:
         """Add the cycles to the findings."""
@@ -60,6 +62,10 @@ class _Search:
         cyclic = cyclic_parts(edges.done())
         counts = self._findings.counts
         for suffix in SUFFIXES:
+            self._has_flows = {
+                legal: bool(len(cyclic_parts(_legal(cyclic, legal))))
+                for legal in {wanted.legal for wanted in CYCLE_TYPES[suffix] if wanted.anti == "none"}
+            }
             broken = lattice.violated(name for name in counts if name in ALL_CYCLES)
             for part in components(_legal(cyclic, DEPENDENCY | added_by(suffix))):
                 self._search(part, suffix, broken)
@@ -87,7 +93,7 @@ class _Search:
         """What to search for a type of cycle: no more than where there can be one."""
         match wanted.anti:
             case "none":
-                return self._flows(part, wanted)
+                return self._flows(part, wanted) if self._has_flows[wanted.legal] else ()
             case "one" | "apart":
                 apart = (component(edges, self._table, wanted.suffix) for edges in components_apart(part))
                 return apart if len(part) > _FEW else (whole,)

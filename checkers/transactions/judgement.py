@@ -12,7 +12,7 @@ import numpy as np
 from ostrakon.checkers.transactions import consistency as lattice
 from ostrakon.checkers.transactions.assessment import Assessment
 from ostrakon.checkers.transactions.certificate import Model
-from ostrakon.checkers.transactions.columns import micro_ops
+from ostrakon.checkers.transactions.columns import MicroOps
 from ostrakon.checkers.transactions.cycle_anomalies import STEPS, find_cycles
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.execution import Execution
@@ -69,14 +69,15 @@ EVERY_MODEL = 2_000
 """Up to so many transactions all models are decided, not only the one that was asked for."""
 
 
-def proven_at_once(table: Transactions, model: Model, consistency: str) -> Verdict | None:
+def proven_at_once(
+    table: Transactions, ops: MicroOps | None, model: Model, consistency: str
+) -> Verdict | None:
     """That a history is strictly serializable, if a serial order that is guessed proves it; None if none
-    does.
+    does, or if its micro-ops are not plain enough to be there as columns.
 
     Most histories of stores that keep their promise are done with here: nothing has to be inferred from them.
     """
     lists = model == "list-append"
-    ops = micro_ops(table, "append" if lists else "w")
     if ops is None or not np.any(ops.counts & ~ops.is_write):
         return None
     for rank in serial_orders(table, ops, lists=lists):

@@ -15,7 +15,7 @@ from itertools import chain
 import numpy as np
 
 from ostrakon.checkers.transactions.columns import MicroOps
-from ostrakon.checkers.transactions.table import OK, Ints, Transactions
+from ostrakon.checkers.transactions.table import INFO, OK, Ints, Transactions
 from ostrakon.harness.history.columns import numbered
 
 ROUNDS = 20
@@ -25,8 +25,8 @@ ROUNDS = 20
 def serial_orders(table: Transactions, ops: MicroOps, *, lists: bool) -> Iterator[Ints]:
     """Guesses, as the rank of each transaction; -1 for one that did not commit."""
     moment = np.where(table.status == OK, table.ended, -1)
-    if np.all(table.status == OK):
-        yield _ranked(moment, np.ones(len(table), bool))
+    if np.all(table.status != INFO):
+        yield _ranked(moment, table.status == OK)
     versions = _list_versions(ops) if lists else _register_versions(table, ops)
     if versions is None:
         return
@@ -76,7 +76,7 @@ def _list_versions(ops: MicroOps) -> tuple[Ints, Ints, Ints] | None:
     for at in np.flatnonzero(length == most[key]).tolist():
         longest[key[at]] = shown[at]
     begins = np.concatenate([[0], np.cumsum(most)])
-    writes = np.flatnonzero(ops.is_write)
+    writes = np.flatnonzero(ops.is_write & ops.counts)
     owner = np.full(int(begins[-1]), -1)
     if not {int, str}.issuperset(
         map(type, chain(chain(*longest), (ops.values[at] for at in writes.tolist())))
@@ -128,7 +128,7 @@ def _register_versions(table: Transactions, ops: MicroOps) -> tuple[Ints, Ints, 
     null, row_of = int(numbers[0]), ops.row
     value: Ints = numbers[1:].astype(np.int64)
     version = ops.key * (int(value.max(initial=0)) + 1) + value
-    writes, reads = np.flatnonzero(ops.is_write), np.flatnonzero(~ops.is_write & ops.counts)
+    writes, reads = (np.flatnonzero(kind & ops.counts) for kind in (ops.is_write, ~ops.is_write))
     by_version = writes[np.argsort(version[writes], kind="stable")]
     known = version[by_version]
     if len(np.unique(known)) < len(known) or not len(known):

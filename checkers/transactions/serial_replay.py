@@ -7,8 +7,8 @@ behind."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
-from operator import getitem
 from typing import Any
 
 import msgspec
@@ -94,7 +94,8 @@ def _list_fault(ops: MicroOps, at: Ints) -> str | None:
             length = length_at[block]
             if np.any(np.fromiter(map(len, shown), np.int64, len(shown)) != length):
                 return "a read shows more or less than what was appended before it"
-            elements = map(getitem, map(_encode, shown), map(_AFTER.__getitem__, _header(length).tolist()))
+            after = map(_AFTER.__getitem__, _header(length).tolist())
+            elements: Iterator[bytes] = map(bytes.__getitem__, map(_encode, shown), after)
             if not all(map(bytes.startswith, map(whole.__getitem__, ops.key[block].tolist()), elements)):
                 return "a read shows other values than what was appended before it"
     except (TypeError, ValueError, OverflowError):
@@ -114,4 +115,4 @@ def _header(length: Ints) -> Ints:
 
 
 def _elements(values: list[Any]) -> bytes:
-    return _encode(values)[int(_header(np.int64(len(values)))) :]
+    return _encode(values)[int(_header(np.array(len(values)))) :]

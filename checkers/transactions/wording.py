@@ -20,6 +20,8 @@ def told(value: Any) -> str:
     """
     if isinstance(value, bytes):
         return value.decode()
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(told, value)) + "]"
     return repr(value)

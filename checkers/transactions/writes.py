@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from ostrakon.checkers.garbage import collection_paused
+from ostrakon.checkers.transactions.columns import micro_ops
 from ostrakon.checkers.transactions.consistency import canonical
 from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import WR
@@ -81,7 +82,8 @@ def _judged(
     limits: dict[str, Any],
 ) -> Verdict:
     table = transactions(history)
-    if not transaction_order and (proven := proven_at_once(table, "rw-register", model)) is not None:
+    ops = None if transaction_order else micro_ops(table, "w")
+    if (proven := proven_at_once(table, ops, "rw-register", model)) is not None:
         return proven
     table = without_unknown_reads(table)
     findings = Findings(table)
