@@ -50,6 +50,7 @@ def _told(number: int, applied: AppliedFault) -> dict[str, Any]:
         **({"asked": applied.fault.asked} if applied.fault.asked else {}),
         **({"shape": applied.fault.shape} if applied.fault.shape else {}),
         **({"target": applied.fault.target} if applied.fault.target else {}),
+        **({"when": applied.fault.when} if applied.fault.when else {}),
         "messages": effect.messages,
         "stopped": list(effect.stopped),
         **({"operations": effect.operations} if effect.operations else {}),

@@ -105,6 +105,13 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """The name that the user gave, where it is not the kind: "halves", "swizzle", ..."""
     options: Mapping[str, Any] = {}
     """Further options, for kinds of fault of other packages."""
+    when: str = ""
+    """The moment that it waits for from `at_ms` on, by a name that the workload knows: see
+    `harness.faults.moment`. Empty: it begins at `at_ms`."""
+    passed: int = 0
+    """How many such moments pass before it begins."""
+    lasts_ms: int = 0
+    """How long it lasts once its moment has come; 0: until its time is over."""
 
 
 class Deviation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -393,6 +400,10 @@ def _misplaced_faults(plan: Plan) -> Iterator[str]:
             yield f"faults[{number}] has the probability {fault.probability}, expected 0 to 1"
         if fault.rate <= 0 or fault.after < 0 or fault.most < 0:
             yield f"faults[{number}] has a clock that stands still or goes back, or counts below 0"
+        if fault.passed < 0 or fault.lasts_ms < 0:
+            yield f"faults[{number}] lets fewer than no moments pass, or lasts less than nothing"
+        if (fault.passed or fault.lasts_ms) and not fault.when:
+            yield f"faults[{number}] has `passed` or `lasts_ms`, and waits for no moment: expected `when`"
         if fault.target and (fault.nodes or fault.grudge or fault.links):
             yield f"faults[{number}] has a target, and says itself whom it strikes: expected one of these"
 

@@ -11,11 +11,14 @@ from typing import Any
 
 from ostrakon.harness.catalogue import find_bug, find_workload, require_options
 from ostrakon.harness.faults import (
+    OF_EVENT,
     TARGETS,
     TRAFFIC,
+    CallIn,
     Cluster,
     Links,
     Machine,
+    Moments,
     Nemesis,
     NoSuchTarget,
     UnknownFault,
@@ -49,15 +52,27 @@ class ResolvedPlan:
         """The breakage of the seeded bug; None if the plan has no bug."""
         return self.bug.breakage if self.bug is not None else None
 
+    def moments(self, call_in: CallIn) -> Moments | None:
+        """The moments that faults of the plan wait for; None if none waits."""
+        if not any(fault.when for fault in self.plan.faults):
+            return None
+        return Moments(self.workload.moments, call_in)
+
     def nemesis(
-        self, network: Links[Any, Any], machines: Mapping[str, Machine], events: Sequence[Event]
+        self,
+        network: Links[Any, Any],
+        machines: Mapping[str, Machine],
+        events: Sequence[Event],
+        moments: Moments | None = None,
     ) -> Nemesis:
-        """The nemesis of the trial; `events` is the growing list of events that nodes report."""
+        """The nemesis of the trial; `events` is the growing list of events that nodes report, and is
+        `moments.events` if there are moments.
+        """
         vocabulary = self.workload.vocabulary
         kind_of = vocabulary.kind_of if vocabulary is not None else lambda message: ""
         targets, names = self.workload.targets, tuple(machines)
         cluster = Cluster.of(network, machines, kind_of)
-        return Nemesis(cluster, find=lambda target: targets[target](events, names))
+        return Nemesis(cluster, find=lambda target: targets[target](events, names), moments=moments)
 
 
 def resolve(plan: Plan, workload: Workload | None = None) -> ResolvedPlan:
@@ -110,11 +125,14 @@ def _unknown_targets(plan: Plan, workload: Workload) -> Iterator[str]:
     targets = (*workload.targets, *TRAFFIC)
     said = set[tuple[str, str]]()
     for number, fault in enumerate(plan.faults):
+        if fault.when and fault.when not in workload.moments:
+            near = suggestion(fault.when, tuple(workload.moments))
+            yield f"faults[{number}] waits for the moment {fault.when!r}; {near}"
         if fault.target in TARGETS and fault.target not in targets:
             if (fault.kind, fault.target) not in said:
                 yield f"faults[{number}] is {NoSuchTarget(fault.kind, fault.target)}"
             said.add((fault.kind, fault.target))
-        elif fault.target and fault.target not in targets:
+        elif fault.target and fault.target not in (*targets, *(OF_EVENT if fault.when else ())):
             near = suggestion(fault.target, targets)
             yield f"faults[{number}] has the target {fault.target!r}; {near}"
         if fault.message and fault.message not in known:

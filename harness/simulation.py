@@ -200,7 +200,10 @@ class _Simulation:
         self._control = world.machine(CONTROL, is_node=False)
         self._connect = self._connector()
         nodes = {name: world.machines[name] for name in plan.names}
-        self._nemesis = resolved.nemesis(world.network, nodes, recorder.events)
+        moments = resolved.moments(lambda ns, call: world.call_at(world.now_ns + ns, call))
+        if moments is not None:
+            recorder.events = moments.events
+        self._nemesis = resolved.nemesis(world.network, nodes, recorder.events, moments)
         world.on_crash = self._supervise
         self._traffic: list[Traffic] = []
         self._interpretation: Interpretation | None = None

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ostrakon.harness.faults.moment import Moment
 from ostrakon.harness.faults.target import Target
 from ostrakon.harness.generator import Generator
 from ostrakon.harness.history import Event, History, Op, Trace
@@ -237,6 +238,8 @@ class Workload:
     """Values for fields of `Plan` that the user does not give."""
     options: Mapping[str, str] = field(default_factory=dict)
     """The options that a plan for this workload can have: name and meaning. Other options are refused."""
+    drawn_options: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Values from which search draws an option for each plan, by the option's name; None for none."""
     leeway: Leeway | None = None
     """Limits of the plans that search draws; None for plans about as large as `defaults` make them."""
     busy_s: float = math.inf
@@ -252,6 +255,9 @@ class Workload:
     """Targets of faults by name: pure functions from the events so far to nodes. Every workload also has the
     targets by traffic (`busiest`, `sender`, `latest-restarted`). See `faults.latest`; Paxos has
     `faults.TARGETS`."""
+    moments: Mapping[str, Moment] = field(default_factory=dict)
+    """What a fault can wait for: predicates over what nodes report, by name; see `faults.moment`. Search
+    draws faults that wait for these."""
     vocabulary: Vocabulary | None = None
     """The kinds of messages, so that faults can select messages by kind; None if kinds are not known."""
     points: tuple[str, ...] = ()

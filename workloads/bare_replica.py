@@ -45,7 +45,7 @@ from ostrakon.paxos_impl.server.replica_server import recover_state
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
 from ostrakon.paxos_impl.storage.group_storage import GroupStorages
-from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage, StableStorage
+from ostrakon.paxos_impl.storage.replica_storage import StableStorage
 from ostrakon.paxos_impl.wire.decree import EnvelopeHeader
 from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.workloads.log_bugs import Breakage, ReadsClock
@@ -298,7 +298,7 @@ class _Server:
         """Read the state of one group. Raises: what storage raises."""
         config = self._config
         recover = partial(
-            ReplicaStorage.recover,
+            self._breakage.storage.recover,
             disk,
             config.founders,
             config.server_id,

@@ -45,6 +45,7 @@ from ostrakon.paxos_impl.core import Refused as RefusedByPaxos
 from ostrakon.paxos_impl.server.decree_node import NodeConfig, serve
 from ostrakon.paxos_impl.server.timing import Timing
 from ostrakon.paxos_impl.wire.membership import Address, Membership
+from ostrakon.workloads import moments
 from ostrakon.workloads.bugs import DECREE_BUGS
 from ostrakon.workloads.vocabulary import OF_INSTANCES, WIDTH
 
@@ -234,6 +235,7 @@ DECREE = Workload(
     check=check,
     framing=LengthPrefixed(WIDTH),
     targets=TARGETS,
+    moments=moments.OF_INSTANCES,
     vocabulary=OF_INSTANCES,
     bugs=DECREE_BUGS,
     model=run_on_model,

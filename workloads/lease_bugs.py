@@ -8,6 +8,9 @@ from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.multi import ClockReading, Grant, LeaseConfig, LogRules
 from ostrakon.workloads.log_bugs import Breakage
 
+_EARLY_S = 0.2
+"""How long before its end a grant is taken for over."""
+
 
 class _LeadsUnanswered(LogRules):
     def may_go_on(self, is_answered: bool) -> bool:
@@ -42,6 +45,17 @@ class _LeaseForEver(LogRules):
 class _GrantIgnored(LogRules):
     def is_bound(self, grant: Grant | None, candidate: int, now: ClockReading) -> bool:
         return False
+
+
+class _GrantEndsEarly(LogRules):
+    def is_bound(self, grant: Grant | None, candidate: int, now: ClockReading) -> bool:
+        begun = None if grant is None else Grant(grant.holder, grant.until_s - _EARLY_S)
+        return super().is_bound(begun, candidate, now)
+
+
+class _ReadsByAHeartbeatUnderWay(LogRules):
+    def heartbeat_for_read(self, heartbeat: int) -> int:
+        return heartbeat
 
 
 class _GrantForgottenAtRestart(LogRules):
@@ -102,6 +116,18 @@ def _bugs() -> Iterator[SeededBug]:
         "a restarted replica promises at once, whatever lease it may have granted before",
         Breakage(_GrantForgottenAtRestart()),
         convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "grant-ends-early",
+        "a replica promises to others some time before the lease is over that it granted",
+        Breakage(_GrantEndsEarly()),
+        convicted_by=("M7", "linearizability"),
+    )
+    yield SeededBug(
+        "reads-by-heartbeat-under-way",
+        "a leader answers a read once a heartbeat is answered that it had sent before the read came",
+        Breakage(_ReadsByAHeartbeatUnderWay()),
+        convicted_by=("linearizability", "M13"),
     )
     yield SeededBug(
         "reads-before-it-knows",

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
 from ostrakon.harness.sim.disk.disk import SimDisk
 from ostrakon.harness.workload import SeededBug
-from ostrakon.paxos_impl.core.ballot import Vote
+from ostrakon.paxos_impl.core.ballot import Ballot, Vote
 from ostrakon.paxos_impl.core.multi import LOG_RULES, Batch, Cell, Fact, Log, LogRules, Promised, Voted
 from ostrakon.paxos_impl.core.multi.command import Command
+from ostrakon.paxos_impl.core.multi.message import Accepted
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Sessions
 from ostrakon.paxos_impl.server.groups_server import GroupsServer
 from ostrakon.paxos_impl.storage.disk import Disk, OsDisk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
+from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
+from ostrakon.workloads.bugs import DECREE_BUGS
 
 
 @runtime_checkable
@@ -37,6 +40,8 @@ class Breakage(msgspec.Struct, frozen=True):
     sessions: Callable[[StateMachine], Sessions] | None = None
     machine: Callable[[], StateMachine] | None = None
     disk: Callable[[Disk], Disk] | None = None
+    storage: type[ReplicaStorage] = ReplicaStorage
+    """This where there is one group."""
     journal: Callable[..., GroupJournal] = GroupJournal
     node: type[GroupsServer] = GroupsServer
     """The two parts that servers with several groups use."""
@@ -108,6 +113,42 @@ class _ReplyBeforeFsync(LogRules):
 class _IgnoresReportedVotes(LogRules):
     def safe_value(self, reports: Sequence[Vote | None], wanted: object) -> object:
         return wanted
+
+
+class _ReportsAllButTheLast(LogRules):
+    def reported_from(self, log: Log, from_slot: int, commit_index: int) -> Sequence[tuple[int, Vote]]:
+        return super().reported_from(log, from_slot, commit_index)[:-1]
+
+
+class _CountsStaleVotes(LogRules):
+    def counts_vote(self, ballot: Ballot, accepted: Accepted) -> bool:
+        return True
+
+
+class _SegmentWithoutPromise(ReplicaStorage):
+    async def _begin_segment(self, last: Any) -> None:
+        self._promised = None
+        await super()._begin_segment(last)
+
+
+class _SegmentForgetsVotes(ReplicaStorage):
+    """Begins a segment with what was promised by a prepare, and forgets that votes promise too."""
+
+    async def save(self, facts: Sequence[Fact]) -> None:
+        before = self._promised
+        await super().save(facts)
+        prepared = [fact.ballot for fact in facts if isinstance(fact, Promised)]
+        self._promised = prepared[-1] if prepared else before
+
+
+class _AcceptsRetriesOfOld(Sessions):
+    """Executes a command again that is older than the last one of its session."""
+
+    def execute(self, command: Command) -> Execution:
+        session = self._sessions.get(command.client)
+        if session is not None and OPENING < command.number < session.number:
+            return Executed(self._machine.execute(command.op))
+        return super().execute(command)
 
 
 class _ExecutesRetriesAgain(Sessions):
@@ -223,7 +264,51 @@ def _bugs() -> Iterator[SeededBug]:
         Breakage(sessions=_ExecutesRetriesAgain),
         convicted_by=("M4", "linearizability"),
     )
+    yield SeededBug(
+        "old-commands-executed-again",
+        "a command that arrives after a later one of its session is executed, though it was executed before",
+        Breakage(sessions=_AcceptsRetriesOfOld),
+        convicted_by=("M4", "linearizability"),
+    )
+    yield SeededBug(
+        "promise-omits-last-vote",
+        "a promise tells of all votes but the one in the highest slot",
+        Breakage(_ReportsAllButTheLast()),
+        convicted_by=("P8",),
+    )
+    yield SeededBug(
+        "stale-votes-counted",
+        "a vote at an earlier ballot of the leader's counts for what it proposes now",
+        Breakage(_CountsStaleVotes()),
+        convicted_by=("P4", "P3", "P2"),
+    )
+    yield SeededBug(
+        "segment-without-promise",
+        "a new segment of the log is begun without the promise, which the segments before it may hold alone",
+        Breakage(storage=_SegmentWithoutPromise),
+        convicted_by=("P7", "P10"),
+    )
+    yield SeededBug(
+        "segment-forgets-votes",
+        "a new segment of the log begins with the promise of the last prepare, not that of a later vote",
+        Breakage(storage=_SegmentForgetsVotes),
+        convicted_by=("P7", "P10"),
+    )
 
 
-LOG_BUGS: dict[str, SeededBug] = {bug.name: bug for bug in _bugs()}
+def _bugs_of_each_slot() -> Iterator[SeededBug]:
+    """The bugs of Basic Paxos that are new in a log: an acceptor or a proposer that has one in each slot."""
+    for name in _OF_EACH_SLOT:
+        bug = DECREE_BUGS[name]
+        rules: Any = type(f"{name} in a log", (type(bug.breakage), LogRules), {"__slots__": ()})()
+        yield SeededBug(name, f"in each slot, {bug.about}", Breakage(rules), bug.convicted_by)
+
+
+_OF_EACH_SLOT = (
+    *("accept-ignores-promise", "prepare-ignores-promise", "accept-does-not-raise-promise"),
+    *("adopt-last-reported", "adopt-lowest-ballot", "quorum-half", "count-replies"),
+    *("ballot-without-node-id", "ballot-reuse-after-restart", "learning-lowers-promise"),
+)
+
+LOG_BUGS: dict[str, SeededBug] = {bug.name: bug for bug in (*_bugs(), *_bugs_of_each_slot())}
 """The seeded bugs of the log by name."""

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.kv.machine import StateMachine
-from ostrakon.paxos_impl.kv.operation import Acquire, Cas, Get, Guarded, Simple, parse
+from ostrakon.paxos_impl.kv.operation import Acquire, Add, Cas, Get, Guarded, Simple, parse
 from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Session, Sessions
 from ostrakon.paxos_impl.kv.store import Store
 from ostrakon.workloads.log_bugs import Breakage
@@ -71,6 +71,13 @@ class _ForgetsResults(Sessions):
         return executed
 
 
+class _DigestsStamps(Sessions):
+    """Compares replicas by the numbers of what they have executed, and not by what that came to."""
+
+    def digest(self) -> str:
+        return f"{[(client, session.number) for client, session in self._sessions.items()]}"
+
+
 # One key.
 
 
@@ -100,6 +107,17 @@ class _SwapsUnseen(Store):
             self._set(op.key, op.new)
             return True
         return super()._execute(op)
+
+
+class _MergesByMaximum(Store):
+    """Adds as a counter that is merged by maximum: an addition counts only if it exceeds what is there."""
+
+    def _execute(self, op: Simple) -> Any:
+        if not isinstance(op, Add):
+            return super()._execute(op)
+        merged = max(self._values.get(op.key, 0), op.amount)
+        self._set(op.key, merged)
+        return merged
 
 
 # Several keys.
@@ -244,6 +262,12 @@ COUNTER_BUGS = _by_name(
         _KnowsCommandsByValue,
         "counter",
     ),
+    _machine(
+        "merged-by-maximum",
+        "two additions are merged by taking the larger one: all replicas agree, and are wrong together",
+        _MergesByMaximum,
+        "counter",
+    ),
     _machine("swaps-unseen", "a compare-and-swap does not compare", _SwapsUnseen, "counter"),
     _machine(
         "swaps-by-old-value",
@@ -303,6 +327,12 @@ LOCK_BUGS = _by_name(
         "each replica asks its own clock whether a lease has run out",
         _AsksItsOwnClock,
         *("M3", "fencing"),
+    ),
+    SeededBug(
+        "digest-over-stamps",
+        "replicas are compared by stamps, not values, so nobody sees that their clocks made them differ",
+        Breakage(sessions=_DigestsStamps, machine=_AsksItsOwnClock),
+        convicted_by=("M3", "fencing"),
     ),
     _machine(
         "lease-cut-short", "a lock is free again when half of its lease is over", _CutsLeasesShort, "leases"

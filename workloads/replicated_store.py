@@ -31,7 +31,7 @@ from ostrakon.harness.generator import (
 )
 from ostrakon.harness.history import Event, History, Op, Trace
 from ostrakon.harness.liveness_phase import liveness_phase_of
-from ostrakon.harness.plan import Latency, Plan
+from ostrakon.harness.plan import BadPlan, Latency, Plan
 from ostrakon.harness.sim.disk.disk import SimDisk
 from ostrakon.harness.sim.machine.buggify import sometimes
 from ostrakon.harness.substrates.framing import LengthPrefixed
@@ -53,6 +53,7 @@ from ostrakon.paxos_impl.storage.record import DamagedLog
 from ostrakon.paxos_impl.storage.write_ahead_log import WrongStorage
 from ostrakon.paxos_impl.wire.membership import Address, Membership
 from ostrakon.paxos_impl.wire.replica import Done, Status
+from ostrakon.workloads import moments
 from ostrakon.workloads.cut_logs import unless_cut
 from ostrakon.workloads.final_phase import each_until_done
 from ostrakon.workloads.log_bugs import CORRECT, Breakage
@@ -90,6 +91,12 @@ IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02, soon_max_s=
 """The timings of an impatient replica, which starts elections against slow leaders."""
 COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256, segment_bytes=2048)
 """Small enough that most trials compact the log several times and some transfer a snapshot in chunks."""
+SNAPSHOTS_OPTION = {
+    "slots_per_snapshot": f"slots after which a replica takes a snapshot; {COMPACTION.every} if not given. "
+    "What it keeps of the log, and the sizes of segments and chunks, shrink and grow with it"
+}
+SLOTS_DRAWN, GROUPS_DRAWN = (None, None, 4, 10), (None,) * 7 + (3,)
+"""What search draws these options from: None leaves an option as it is."""
 LEASE = LeaseConfig(length_s=0.24, drift=0.3)
 """A large margin for bad clocks: a leader uses half of the lease that followers grant."""
 SERVED_WITHIN_S = 2.0
@@ -129,7 +136,8 @@ async def run_replica(
     config = config_of(site.name, site.nodes, site.options, lease=lease, founders=founders, timing=timing)
     config = replace(config, compaction=compaction)
     several = partial(breakage.node.recover, journal=breakage.journal)
-    recover = ReplicaServer.recover if config.groups == 1 else several
+    one = partial(ReplicaServer.recover, storage=breakage.storage)
+    recover = one if config.groups == 1 else several
     try:
         node = await _recovered(site, config, recover, disk, sessions, breakage)
     except (DamagedLog, WrongStorage):
@@ -177,9 +185,23 @@ def config_of(
         joins=me not in founding,
         listen=Address("0.0.0.0", PORT),
         timing=timing,
-        compaction=COMPACTION,
+        compaction=compaction_of(options),
         lease=lease_of(options, lease),
         groups=groups_of(options),
+    )
+
+
+def compaction_of(options: Mapping[str, Any]) -> Compaction:
+    """When snapshots are taken, as a plan's options say. Raises: BadPlan."""
+    every = options.get("slots_per_snapshot", COMPACTION.every)
+    if type(every) is not int or every < 1:
+        raise BadPlan(f"options.slots_per_snapshot is {every!r}, expected a whole number above 0")
+    share = every / COMPACTION.every
+    return Compaction(
+        every=every,
+        keep=int(COMPACTION.keep * share),
+        chunk_bytes=max(32, int(COMPACTION.chunk_bytes * share)),
+        segment_bytes=max(64, int(COMPACTION.segment_bytes * share)),
     )
 
 
@@ -368,6 +390,7 @@ def store_workload(
 
     def clients(plan: Plan, rng: random.Random) -> Generator:
         lease_of(plan.options, lease), groups_of(plan.options)  # Mistakes are reported before the trial runs.
+        compaction_of(plan.options)
         return operations.generator(plan, rng)
 
     def well_at_last(plan: Plan, told: Sequence[Event]) -> Sequence[str] | None:
@@ -427,11 +450,17 @@ def store_workload(
         check=check,
         framing=LengthPrefixed(WIDTH),
         targets=TARGETS,
+        moments=moments.OF_REPLICAS,
         vocabulary=OF_REPLICAS,
         points=("impatient replica", OS_FILES),
         bugs=bugs,
         model=run_on_model,
-        options={**(LEASE_OPTION if lease is not None else {}), **(GROUPS_OPTION if spreads else {})},
+        options={
+            **SNAPSHOTS_OPTION,
+            **(LEASE_OPTION if lease is not None else {}),
+            **(GROUPS_OPTION if spreads else {}),
+        },
+        drawn_options={"slots_per_snapshot": SLOTS_DRAWN, **({"groups": GROUPS_DRAWN} if spreads else {})},
         defaults={**DEFAULTS, **(defaults or {})},
         leeway=LEEWAY,
         timeout_s=TIMEOUT_S,

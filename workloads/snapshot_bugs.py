@@ -26,6 +26,20 @@ class _HandsOverNothing(LogRules):
         return False
 
 
+class _InstallsUnsaved(LogRules):
+    def installs_saved_only(self) -> bool:
+        return False
+
+
+class _ForgetsWhatWasOpened(Sessions):
+    """Goes on from a snapshot with the sessions in it, and counts new ones as if it had opened none."""
+
+    def restore(self, snapshot: bytes) -> None:
+        opened = self._opened
+        super().restore(snapshot)
+        self._opened = opened
+
+
 class _SnapshotWithoutSessions(Sessions):
     """Keeps sessions in memory only, so that a restart or a snapshot loses them."""
 
@@ -90,6 +104,18 @@ def _bugs() -> Iterator[SeededBug]:
         "snapshot-without-sessions",
         "who goes on from a snapshot does not know what clients had executed before",
         Breakage(sessions=_SnapshotWithoutSessions),
+        convicted_by=("M3", "M4", "linearizability"),
+    )
+    yield SeededBug(
+        "installs-unsaved",
+        "a snapshot from another replica takes the place of the state before it is durable",
+        Breakage(_InstallsUnsaved()),
+        convicted_by=("M5", "M9", "M3", "M11"),
+    )
+    yield SeededBug(
+        "session-ids-given-again",
+        "who goes on from a snapshot gives new sessions the ids of others",
+        Breakage(sessions=_ForgetsWhatWasOpened),
         convicted_by=("M3", "M4", "linearizability"),
     )
     yield SeededBug(

@@ -49,7 +49,7 @@ def properties_by_group(
     for group in range(groups):
         ops = [op for op in history if op.process == NEMESIS or _home(op, groups) == group]
         events = tuple(event for event in trace if event.group == group)
-        is_busy = any(op.type == "ok" for op in ops)
+        is_busy = any(event.event == "applied" for event in events)  # Reads alone decide nothing.
         for name, verdict in log_properties(History(ops), events, among=among).items():
             if is_busy or verdict.valid != "unknown":
                 found.setdefault(name, {})[group] = verdict

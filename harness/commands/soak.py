@@ -61,8 +61,9 @@ def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float:
 )
 @click.option(
     "--substrate",
-    type=click.Choice(["model", "sim"]),
-    help="Where trials run; `model` is the bare core, and faster. sim if not given.",
+    type=click.Choice(["both", "model", "sim"]),
+    help="Where trials run. `model` is the bare nodes, and faster; `both` runs most trials there and some in "
+    "simulation, and looks in simulation for what fails on the model. both if not given.",
 )
 @click.option("--store", type=click.Path(path_type=Path), default=Path("store"), show_default=True)
 @click.option("--resume", is_flag=True, help="Continue the newest campaign in the store.")
@@ -139,7 +140,7 @@ def _begin(store: Path, drawn: _Drawn) -> Campaign:
 
     workloads, seed, nodes, nemesis, bug, options, substrate = drawn
     try:
-        names = _workloads(workloads or "decree", substrate or "sim")
+        names = _workloads(workloads or "decree", substrate or "both")
         if bug is not None:
             if len(names) > 1:
                 raise UserError(f"--bug {bug} belongs to one workload: name that one alone")
@@ -152,7 +153,7 @@ def _begin(store: Path, drawn: _Drawn) -> Campaign:
     short = [find_workload(name).name for name in names]
     swarm = Swarm(
         workload=",".join(names),
-        substrate=substrate or "sim",
+        substrate=substrate or "both",
         bug=bug,
         nodes=nodes,
         kinds=kinds,
@@ -309,6 +310,8 @@ def _tell(summary: dict[str, Any], progress: Progress, campaign: Campaign, as_js
         mended = " (does not fail any more)" if failure["mended"] else ""
         click.echo(f"  {failure['count']:>7,} x  {failure['reason']}{mended}: {failure['why']}")
         click.echo(f"             smallest: {failure['size']}")
+        if failure["in_simulation"]:
+            click.echo(f"             found on the model; {failure['in_simulation']}")
         click.echo(f"             replay: {failure['replay'] or 'not recorded yet'}")
     for unknown in summary["unknowns"]:
         click.echo(f"  {unknown['count']:>7,} x  unknown, {unknown['reason']}: {unknown['why']}")

@@ -29,6 +29,15 @@ from ostrakon.harness.faults.messages import (
     duplicated,
     reordered,
 )
+from ostrakon.harness.faults.moment import (
+    OF_EVENT,
+    CallIn,
+    Moment,
+    Moments,
+    reported,
+    reported_by_another,
+    reported_soon_after,
+)
 from ostrakon.harness.faults.nemesis import AppliedFault, Nemesis, schedule
 from ostrakon.harness.faults.package import Package, Scattered, Steady, draw_faults
 from ostrakon.harness.faults.partition import partition
@@ -56,11 +65,13 @@ from ostrakon.harness.faults.traffic import TRAFFIC
 __all__ = [
     "FAULTS",
     "GROUPS",
+    "OF_EVENT",
     "SIZES",
     "TARGETS",
     "TRAFFIC",
     "ActiveFault",
     "AppliedFault",
+    "CallIn",
     "Cluster",
     "Effect",
     "FaultKind",
@@ -68,6 +79,8 @@ __all__ = [
     "Links",
     "Machine",
     "MachineControl",
+    "Moment",
+    "Moments",
     "Nemesis",
     "NoSuchTarget",
     "Package",
@@ -110,6 +123,9 @@ __all__ = [
     "paused",
     "powerless",
     "reordered",
+    "reported",
+    "reported_by_another",
+    "reported_soon_after",
     "reset",
     "schedule",
     "settled",

@@ -9,21 +9,34 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import get_args
 
 from ostrakon.harness.faults.devices import Operation
 from ostrakon.harness.faults.draw import also, between, victims
 from ostrakon.harness.faults.effect import ActiveFault, Effect
-from ostrakon.harness.faults.kind import FaultKind
+from ostrakon.harness.faults.kind import FaultKind, no_negative_ms
 from ostrakon.harness.faults.machine_control import How, MachineControl
+from ostrakon.harness.plan import Fault
 
 
 @contextmanager
-def crashed_at_sync(machines: MachineControl, nodes: Collection[str], after: int) -> Iterator[ActiveFault]:
-    """Machines lose their power at a sync, after its data were written; `after` syncs are spared first."""
+def crashed_at_sync(
+    machines: MachineControl,
+    nodes: Collection[str],
+    after: int,
+    *,
+    operation: Operation = "sync",
+    file: str = "",
+) -> Iterator[ActiveFault]:
+    """Machines lose their power at a sync, after its data were written; `after` syncs are spared first.
+
+    With another `operation` they lose it right before that. With `file`, only operations count of files whose
+    paths contain that text.
+    """
     with ExitStack() as undo:
         fallen = _Fallen(machines, "power_loss", undo)
         for name in machines.equipped(nodes):
-            watcher = _Watcher(partial(fallen.add, name), after)
+            watcher = _Watcher(partial(fallen.add, name), after, operation, file)
             machines.devices(name).watch(watcher)
             undo.callback(machines.devices(name).ignore, watcher)
         yield ActiveFault(
@@ -68,24 +81,40 @@ class _Fallen:
 
 
 class _Watcher:
-    """Counts the syncs of a disk, and calls `crash` at one of them."""
+    """Counts the syncs of a disk, or other operations, and calls `crash` at one of them."""
 
-    def __init__(self, crash: Callable[[], object], after: int) -> None:
-        self._crash, self._left = crash, after
+    def __init__(self, crash: Callable[[], object], after: int, operation: Operation, file: str) -> None:
+        self._crash, self._left, self._operation, self._file = crash, after, operation, file
 
     def __call__(self, operation: Operation, path: str) -> None:
-        if operation == "sync":
+        if operation == self._operation and self._file in path:
             self._left -= 1
             if self._left == -1:
                 self._crash()
 
 
+def _problems(fault: Fault) -> Iterator[str]:
+    yield from no_negative_ms(fault)
+    operation, file = fault.options.get("operation", "sync"), fault.options.get("file", "")
+    if operation not in get_args(Operation):
+        yield f"has the option operation {operation!r}, expected one of {', '.join(get_args(Operation))}"
+    if not isinstance(file, str):
+        yield f"has the option file {file!r}, expected a part of a path"
+
+
 CRASH_AT_SYNC = FaultKind(
     "crash_at_sync",
     "machines lose power between a write and its sync",
-    lambda fault, cluster: crashed_at_sync(cluster.machines, fault.nodes, fault.after),
+    lambda fault, cluster: crashed_at_sync(
+        cluster.machines,
+        fault.nodes,
+        fault.after,
+        operation=fault.options.get("operation", "sync"),
+        file=fault.options.get("file", ""),
+    ),
     also(victims, after=lambda rng: rng.choice((0, 0, 1, 2, 4))),
     ms_min=100,
+    problems=_problems,
     colour="power_loss",
     downtime="possible",
     substrates=("model", "sim"),

@@ -7,8 +7,8 @@ strikes, if that was not known before. `stop-<kind>` has the `id` and, when comp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -18,11 +18,12 @@ from msgspec.structs import replace
 
 from ostrakon.harness.faults.cluster import Cluster
 from ostrakon.harness.faults.effect import ActiveFault, Effect, FaultContext
+from ostrakon.harness.faults.moment import OF_EVENT, Moments, aimed, idle
 from ostrakon.harness.faults.registry import apply_fault, find_kind
 from ostrakon.harness.faults.traffic import TRAFFIC, Traffic
 from ostrakon.harness.generator import Generator, OpRequest, sequence
 from ostrakon.harness.generator import nemesis as by_nemesis
-from ostrakon.harness.history import Op
+from ostrakon.harness.history import Event, Op
 from ostrakon.harness.plan import Fault
 
 
@@ -39,9 +40,17 @@ class AppliedFault:
 class Nemesis:
     """Begins and ends faults; used as a context manager, at whose end every fault is over."""
 
-    def __init__(self, cluster: Cluster, *, find: Callable[[str], Sequence[str]] = lambda target: ()) -> None:
-        """`find` finds the nodes that a fault's target means now; targets by traffic need none."""
-        self._cluster, self._find = cluster, find
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        find: Callable[[str], Sequence[str]] = lambda target: (),
+        moments: Moments | None = None,
+    ) -> None:
+        """`find` finds the nodes that a fault's target means now; targets by traffic need none. `moments` is
+        what faults wait by that wait for an event; without it, none of these has an effect.
+        """
+        self._cluster, self._find, self._moments = cluster, find, moments
         self._traffic = Traffic(cluster)
         self._begun: dict[int, tuple[Fault, ActiveFault]] = {}
         self._open: dict[int, tuple[str, FaultContext]] = {}
@@ -104,21 +113,45 @@ class Nemesis:
         self._open.clear()
 
     def _start(self, number: int, fault: Fault) -> Fault:
-        self._traffic.look()
-        if fault.target and (kind := find_kind(fault.kind)) is not None:
-            find = self._traffic.find if fault.target in TRAFFIC else self._find
-            fault = kind.aim(fault, find(fault.target), self._cluster.nodes)
-        # A target that is no node, as when no node leads, must not be taken for all nodes.
-        context: FaultContext
-        if not self._begins:
-            context = _idle("it was left out")
-        elif _is_aimless(fault):
-            context = _idle(f"no node was `{fault.target}` when it began")
+        if fault.when:
+            context: FaultContext = self._waiting(fault)
         else:
-            context = apply_fault(fault, self._cluster)
+            self._traffic.look()
+            fault = self._aimed(fault)
+            context = self._applied(fault)
         self._begun[number] = fault, context.__enter__()
         self._open[number] = fault.kind, context
         return fault
+
+    def _aimed(self, fault: Fault) -> Fault:
+        """The fault with the nodes that its target means now."""
+        if fault.target and (kind := find_kind(fault.kind)) is not None:
+            find = self._traffic.find if fault.target in TRAFFIC else self._find
+            return kind.aim(fault, find(fault.target), self._cluster.nodes)
+        return fault
+
+    def _waiting(self, fault: Fault) -> FaultContext:
+        """The fault, begun when its moment comes."""
+        if self._moments is None:
+            return idle("what nodes report is not known here while the trial runs")
+
+        def begin(event: Event) -> FaultContext:
+            kind = find_kind(fault.kind)
+            if kind is None or fault.nodes or fault.links or fault.grudge:
+                return self._applied(fault)
+            if fault.target in OF_EVENT or not fault.target:
+                return self._applied(aimed(fault, event, self._cluster.nodes, kind.aim))
+            return self._applied(self._aimed(fault))
+
+        return self._moments.wait(fault, begin)
+
+    def _applied(self, fault: Fault) -> FaultContext:
+        # A target that is no node, as when no node leads, must not be taken for all nodes.
+        if not self._begins:
+            return idle("it was left out")
+        if _is_aimless(fault):
+            return idle(f"no node was `{fault.target}` when it began")
+        return apply_fault(fault, self._cluster)
 
     def _stop(self, number: int) -> dict[str, Any]:
         if number in self._open:
@@ -159,11 +192,6 @@ def stop(number: int, fault: Fault) -> OpRequest:
         {"id": number},
         time_ns=(fault.at_ms + fault.for_ms) * 1_000_000,
     )
-
-
-@contextmanager
-def _idle(why: str) -> Iterator[ActiveFault]:
-    yield ActiveFault(Effect, lambda: why)
 
 
 def _applied(fault: Fault, active: ActiveFault) -> AppliedFault:

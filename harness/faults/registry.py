@@ -192,7 +192,7 @@ def can_act(fault: Fault, substrate: Substrate) -> bool:
     What nodes report and which messages they send is not known live before the end.
     """
     kind = find_kind(fault.kind)
-    is_aimed = bool(fault.message or (fault.target and fault.target not in TRAFFIC))
+    is_aimed = bool(fault.when or fault.message or (fault.target and fault.target not in TRAFFIC))
     return kind is not None and substrate in kind.substrates and not (is_aimed and substrate == "live")
 
 

@@ -142,7 +142,8 @@ class _Run:
         plan = self.plan = resolved.plan
         self.heap = Heap()
         self.wires = Wires(plan, resolved.latency, self.heap)
-        self.events: list[Event] = []
+        moments = resolved.moments(self.heap.call_in)
+        self.events: list[Event] = moments.events if moments is not None else []
         self.ops: list[Op] = []
         self._crashes: list[tuple[str, int, int, BaseException]] = []
         self.nodes: Mapping[str, Node] = {name: make_node(self, name) for name in plan.names}
@@ -151,7 +152,7 @@ class _Run:
         self._timeout_ns = int(resolved.workload.timeout_s * 1e9)
         self._clients = make_clients(self, self.nodes)
         generator = script(resolved, substream(plan.seed, "workload"))
-        self._nemesis = resolved.nemesis(self.wires, self.nodes, self.events)
+        self._nemesis = resolved.nemesis(self.wires, self.nodes, self.events, moments)
         self._dispatcher = _Dispatcher(self, generator, self._nemesis)
 
     def run(self, folder: RunFolder | None) -> Recording:

@@ -29,7 +29,7 @@ from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Finding, Tally
 
 _APPLICATION = 0x4F535452  # "OSTR": says whose file this is, in SQLite's own header.
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = (
     "CREATE TABLE campaign (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     """CREATE TABLE trials (
@@ -53,6 +53,7 @@ _SCHEMA = (
         folder TEXT NOT NULL,
         mended INTEGER NOT NULL,   -- whether that plan does not end like this any more
         shrunk INTEGER NOT NULL,   -- whether that plan is what shrinking made of one
+        in_simulation TEXT NOT NULL,  -- whether a failure of the model occurs there too
         PRIMARY KEY (valid, reason)
     )""",
     """CREATE TABLE shapes (
@@ -161,7 +162,8 @@ class Campaign:
                 "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(self._row, outcomes)
             )
             self._database.executemany(
-                "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?)", map(_finding_row, changed)
+                "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                map(_finding_row, changed),
             )
             self._cover(outcomes)
             self._database.executemany(
@@ -277,8 +279,8 @@ class Campaign:
                 "SELECT valid, reason, count(*) FROM trials WHERE valid != 'valid' GROUP BY valid, reason"
             )
         }
-        for valid, reason, seed, why, text, folder, mended, shrunk in self._database.execute(
-            "SELECT valid, reason, seed, why, plan, folder, mended, shrunk FROM findings"
+        for valid, reason, seed, why, text, folder, mended, shrunk, told in self._database.execute(
+            "SELECT valid, reason, seed, why, plan, folder, mended, shrunk, in_simulation FROM findings"
             " ORDER BY valid, reason"
         ):
             source = f"the plan of seed {seed} in {self.path}"
@@ -287,7 +289,7 @@ class Campaign:
                 plan = decode_plan(text.encode(), source)
             except BadPlan as error:
                 raise BadCampaign(f"this campaign cannot go on: {error}") from None
-            yield Finding(valid, reason, trials, seed, why, plan, folder, bool(shrunk), bool(mended))
+            yield Finding(valid, reason, trials, seed, why, plan, folder, bool(shrunk), told, bool(mended))
 
 
 def fresh_path(store: Path, name: str) -> Path:
@@ -352,7 +354,7 @@ def _require_ours(path: Path, database: sqlite3.Connection) -> None:
 
 def _finding_row(f: Finding) -> tuple[object, ...]:
     plan = encode_plan(f.plan).decode()
-    return f.valid, f.reason, f.seed, f.why, plan, f.folder, f.mended, f.shrunk
+    return f.valid, f.reason, f.seed, f.why, plan, f.folder, f.mended, f.shrunk, f.in_simulation
 
 
 @contextmanager

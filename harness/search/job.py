@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.search.allowance import Allowance
@@ -25,6 +27,8 @@ from ostrakon.harness.search.shape import transitions, windows
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.store import Store
 
+_CONFIRMING_SEEDS, _CONFIRMING_S = 40, 15.0
+"""How many seeds a failure of the model is looked for with in simulation, and for how long."""
 _SHRINKING_S = 15.0
 """How long a failure is shrunk while the campaign goes on; `ostrakon shrink` takes as long as it is given."""
 
@@ -96,6 +100,25 @@ class Shrunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirm:
+    """Look in simulation for a failure that a plan shows on the model."""
+
+    finding: tuple[Valid, str]
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Whether a failure of the model occurs in simulation too."""
+
+    finding: tuple[Valid, str]
+    plan: Plan
+    """The plan for the model."""
+    told: str
+    """The result in a clause."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prove:
     """Run the plan of a seed to show what it comes to here, for a machine to be compared with another."""
 
@@ -111,8 +134,8 @@ class Proved:
     why: str
 
 
-TrialJob = Try | Keep | Recheck | Shrink | Prove
-Answer = Outcome | Kept | Rechecked | Shrunk | Proved
+TrialJob = Try | Keep | Recheck | Shrink | Confirm | Prove
+Answer = Outcome | Kept | Rechecked | Shrunk | Confirmed | Proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +160,8 @@ class TrialJobs:
             case Recheck(finding, plan):
                 trial = load_run(self.runner)(plan)
                 return Rechecked(finding, plan, (trial.valid, reason_of(trial)) == finding)
+            case Confirm(finding, plan):
+                return Confirmed(finding, plan, self._in_simulation(finding, plan))
             case Prove(seed):
                 trial = load_run(self.runner)(self.swarm.plan(seed))
                 return Proved(trial.digest, trial.valid, trial.why)
@@ -147,6 +172,24 @@ class TrialJobs:
         trial = run(plan)
         differs = twice and run(plan).digest != trial.digest
         return _outcome(trial, seed, recipe, twice=twice, differs=differs)
+
+    def _in_simulation(self, finding: tuple[Valid, str], plan: Plan) -> str:
+        """Whether the plan, by its own seed or by another, fails in simulation, in a clause.
+
+        Latencies and timeouts are drawn in another order there, so the same plan takes another course.
+        """
+        run, allowance = load_run(self.runner), Allowance.of(_CONFIRMING_S)
+        tried, others = 0, ""
+        for seed in (plan.seed, *(plan.seed + number * 1000 for number in range(1, _CONFIRMING_SEEDS))):
+            if allowance.is_spent():
+                break
+            trial = run(replace(plan, substrate="sim", seed=seed))
+            tried += 1
+            if (trial.valid, reason_of(trial)) == finding:
+                return f"fails alike in simulation with seed {seed}"
+            if trial.valid == finding[0] and not others:
+                others = f"fails in simulation with seed {seed}, for another reason: {reason_of(trial)}"
+        return others or f"did not fail in {tried} trials in simulation"
 
     def _shrunk(self, finding: tuple[Valid, str], plan: Plan) -> Plan:
         run = load_run(self.runner)

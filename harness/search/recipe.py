@@ -39,6 +39,10 @@ class Recipe:
     actions: tuple[Literal["delay", "drop", "duplicate"], ...] = ("delay", "drop", "duplicate")
     held_ms: tuple[float, float] = (1.0, 100.0)
     """How much longer a deviating message takes, from and to."""
+    at_moments: bool = False
+    """Whether faults wait for events that nodes report, instead of a time."""
+    lags: bool = False
+    """Whether, beside faults at moments, a node is cut off for so long that it must catch up."""
     directed: bool = False
     """Whether plans are not drawn but varied, from those that the workload has made by hand."""
 
@@ -111,6 +115,24 @@ RECIPES = (
         time_limit_s=(0.3, 1.0),
         deviations=16,
         held_ms=(20.0, 800.0),
+    ),
+    Recipe(
+        "moments",
+        "faults strike at single events: a crash right after a promise, a cut when a snapshot is installed",
+        6,
+        at_moments=True,
+        nodes=(3, 3, 3, 4, 5),
+        time_limit_s=(0.5, 2.5),
+    ),
+    Recipe(
+        "lagging",
+        "a node is cut off until the others have dropped what it lacks, and faults strike when it catches up",
+        4,
+        at_moments=True,
+        lags=True,
+        nodes=(3, 3, 3, 4, 5),
+        time_limit_s=(1.5, 3.0),
+        latency_ms=(0.5, 5.0),
     ),
     Recipe("directed", "plans made by hand for one kind of trouble, a little changed", 3, directed=True),
     Recipe("quiet", "no faults at all: duels are trouble enough", 1, latency_ms=(0.5, 100.0)),

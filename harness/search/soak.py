@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.job import (
     Answer,
+    Confirm,
+    Confirmed,
     Keep,
     Kept,
     Prove,
@@ -132,6 +134,8 @@ class Agenda:
     """Failures whose smallest plan nobody has tried to shrink."""
     known: list[Finding] = field(default_factory=list)
     """Failures from before, to be run again: whatever was changed since may have mended them."""
+    unconfirmed: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    """Failures of the model that nobody has looked for in simulation."""
     shrinking: int = 0
     """How many plans are being shrunk."""
 
@@ -143,6 +147,9 @@ class Agenda:
         if self.unrecorded:
             key = next(iter(self.unrecorded))
             return Keep(key, self.unrecorded.pop(key).plan, self.store)
+        if self.unconfirmed:
+            key = next(iter(self.unconfirmed))
+            return Confirm(key, self.unconfirmed.pop(key).plan)
         # Half of the workers at most look back as long as there is anything new to try.
         if self.unshrunk and (self.trials <= 0 or self.shrinking < max(1, size // 2)):
             key = next(iter(self.unshrunk))
@@ -161,6 +168,8 @@ class Agenda:
             self.unrecorded[key] = finding
         if finding.valid == "invalid" and not finding.shrunk:
             self.unshrunk[key] = finding
+        if finding.valid == "invalid" and not finding.in_simulation and finding.plan.substrate == "model":
+            self.unconfirmed[key] = finding
 
     def end(self) -> None:
         """Begin nothing new any more; what was found is still recorded."""
@@ -264,6 +273,8 @@ class _Soak:
                     changed += self.note_recording(kept)
                 case Done(_, Rechecked() as rechecked):
                     changed += self.note_recheck(rechecked)
+                case Done(_, Confirmed(key, _, told)):
+                    changed.append(self.progress.tally.confirmed(key, told))
                 case Done(_, Shrunk() as shrunk):
                     self.agenda.shrinking -= 1
                     changed += self.note_shrinking(shrunk)
@@ -338,7 +349,7 @@ def _seed(job: TrialJob) -> int:
     match job:
         case Try(seed) | Prove(seed):
             return seed
-        case Keep(_, plan) | Recheck(_, plan) | Shrink(_, plan):
+        case Keep(_, plan) | Recheck(_, plan) | Shrink(_, plan) | Confirm(_, plan):
             return plan.seed
 
 

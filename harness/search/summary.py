@@ -126,6 +126,7 @@ def _told(finding: Finding) -> dict[str, Any]:
         "folder": finding.folder,
         "mended": finding.mended,
         "shrunk": finding.shrunk,
+        "in_simulation": finding.in_simulation,
         "size": size_line(finding.plan),
         "replay": replay_line(finding.folder),
         "plan": msgspec.to_builtins(finding.plan),

@@ -17,11 +17,12 @@ from typing import Any, Literal
 import msgspec
 
 from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
-from ostrakon.harness.faults import draw_faults, kind_of, targets_in
+from ostrakon.harness.faults import draw_faults, kind_of, kinds_on, targets_in
 from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.reference import is_reference
+from ostrakon.harness.search.moment_faults import Aims, moment_faults
 from ostrakon.harness.search.recipe import RECIPES, Recipe
 from ostrakon.harness.search.variation import varied
 from ostrakon.harness.version import VERSION
@@ -32,8 +33,11 @@ _ABOUT_MESSAGES = 150
 
 _BUGGIFY = (0.0, 0.0, 0.3)
 """How many of a program's rare branches are at work, in one plan or another."""
-_LIVENESS_S, _BESIEGED = 20.0, 0.125
-"""Within what time clients must succeed in a trial of liveness, and what part of trials is that."""
+_LIVENESS_S, _BESIEGED, _BESIEGED_OF_FEW = 20.0, 0.125, 0.4
+"""Within what time clients must succeed in a trial of liveness, and what part of simulated trials is that,
+where all trials are simulated and where few are."""
+_SIMULATED = 1 / 6
+"""The part of trials that are simulated where most run on the model."""
 _USUAL_TIME = 0.3, 1.2
 """How long a plan lasts in which all is as usual, as a part of what is usual."""
 _USUAL_LATENCY_MS_MAX = 20.0
@@ -51,7 +55,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     workload: str
     """Its name or a reference to it, or several with commas between them: each seed draws one."""
-    substrate: Substrate = "sim"
+    substrate: Substrate | Literal["both"] = "sim"
+    """`both`: most seeds draw the model, where a trial costs a small part, and some draw simulation, which
+    also covers connections and event loops. Workloads without bare nodes are simulated."""
     bug: str | None = None
     nodes: int | None = None
     kinds: tuple[str, ...] | None = None
@@ -75,7 +81,12 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self._is_besieged(seed):
             plan = _besieged(plan)
         return msgspec.structs.replace(
-            plan, code=VERSION, seed=seed, bug=self.bug, substrate=self.substrate, **self._shows_under
+            plan,
+            code=VERSION,
+            seed=seed,
+            bug=self.bug,
+            substrate=self.substrate_of(seed),
+            **self._shows_under,
         )
 
     @property
@@ -88,6 +99,17 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         names = self.workloads
         return _rng("workload", seed).choice(names) if len(names) > 1 else names[0]
 
+    def substrate_of(self, seed: int) -> Substrate:
+        """The substrate that a seed draws."""
+        if self.substrate != "both":
+            return self.substrate
+        workload = find_workload(self.workload_of(seed))
+        if workload.model is None or (self.bug is not None and "liveness_s" in self._shows_under):
+            return "sim"
+        if self.kinds is not None and not {kind_of(name) for name in self.kinds} <= set(kinds_on("model")):
+            return "sim"
+        return "sim" if _rng("substrate", seed).random() < _SIMULATED else "model"
+
     def recipe_of(self, seed: int, shares: Sequence[float] | None = None) -> Recipe:
         """The recipe that a seed draws, when the swarm's recipes have these shares, or their usual ones."""
         usual = [recipe.share for recipe in self.recipes]
@@ -99,7 +121,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return tuple(
             recipe
             for recipe in RECIPES
-            if self.recipe in (None, recipe.name) and (not recipe.directed or self._has_scenarios)
+            if self.recipe in (None, recipe.name)
+            and (not recipe.directed or self._has_scenarios)
+            and (not recipe.at_moments or self._has_moments)
         )
 
     @cached_property
@@ -115,6 +139,11 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return any(swarm._scenarios for swarm in self._each.values() or (self,))
 
     @cached_property
+    def _has_moments(self) -> bool:
+        """Whether faults can wait for moments in all workloads, and no kinds of fault were requested."""
+        return self.kinds is None and all(find_workload(name).moments for name in self.workloads)
+
+    @cached_property
     def _shows_under(self) -> Mapping[str, Any]:
         """What a plan must say for the bug to show at all."""
         return find_bug(find_workload(self.workload), self.bug).plan if self.bug is not None else {}
@@ -122,8 +151,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def _is_besieged(self, seed: int) -> bool:
         """Whether this is to be a trial of liveness; a seeded bug that it takes to see says so itself."""
         # Who does not say how far plans may go does not say either that a bare majority must suffice.
-        may_be = self.substrate == "sim" and self.bug is None and self._leeway is not None
-        is_drawn = _rng("liveness", seed).random() < _BESIEGED
+        may_be = self.substrate_of(seed) == "sim" and self.bug is None and self._leeway is not None
+        share = _BESIEGED_OF_FEW if self.substrate == "both" else _BESIEGED
+        is_drawn = _rng("liveness", seed).random() < share
         return may_be and is_drawn and find_workload(self.workload).judges_liveness
 
     @cached_property
@@ -175,8 +205,24 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         else:
             latency = _draw_latency(rng, recipe, _USUAL_LATENCY_MS_MAX)
             usual = msgspec.structs.replace(usual, latency=latency, deviations=_draw_deviations(rng, recipe))
-            faults = _draw_faults(rng, recipe, usual, self.kinds)
+            faults = self._draw_faults(rng, recipe, usual)
         return msgspec.structs.replace(usual, faults=tuple(faults), buggify=rng.choice(_BUGGIFY))
+
+    def _draw_options(self, seed: int) -> dict[str, Any]:
+        """Options of the workload, drawn by a stream of their own."""
+        rng = _rng("options", seed)
+        drawn = {
+            name: rng.choice(values) for name, values in find_workload(self.workload).drawn_options.items()
+        }
+        return {name: value for name, value in drawn.items() if value is not None}
+
+    def _draw_faults(self, rng: random.Random, recipe: Recipe, plan: Plan) -> tuple[Fault, ...]:
+        if not recipe.at_moments:
+            return _draw_faults(rng, recipe, plan, self.kinds)
+        workload = find_workload(self.workload)
+        kinds = workload.vocabulary.kinds if workload.vocabulary is not None else ()
+        aims = Aims(tuple(workload.moments), kinds, "leader" in workload.targets)
+        return tuple(moment_faults(rng, plan.names, aims, plan.time_limit_s, lags=recipe.lags))
 
     @property
     def _subject_source(self) -> dict[str, Any]:
@@ -189,6 +235,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             time_limit_s = round(_log_uniform(rng, *recipe.time_limit_s), 2)
             time_limit_s = max(time_limit_s, leeway.time_limit_s_min)
         least, most = leeway.ops
+        if recipe.at_moments:
+            # It takes many operations until snapshots are needed.
+            least, most = (2 * most, 4 * most) if recipe.lags else (most // 2, 2 * most)
         ops = rng.randint(least, most * 3 // 2 if recipe.shift_ms else most)
         plan = Plan(
             **self._subject,
@@ -197,11 +246,11 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             concurrency=rng.randint(nodes if recipe.shift_ms else 2, nodes + 1),
             rate=round(ops / time_limit_s, 1),
             time_limit_s=time_limit_s,
-            options=dict(self.options),
+            options={**self._draw_options(seed), **self.options},
             latency=_draw_latency(rng, recipe, leeway.latency_ms_max),
             deviations=_draw_deviations(rng, recipe),
         )
-        faults = _draw_faults(rng, recipe, plan, self.kinds)
+        faults = self._draw_faults(rng, recipe, plan)
         return msgspec.structs.replace(plan, faults=faults, buggify=rng.choice(_BUGGIFY))
 
 

@@ -28,6 +28,9 @@ class Finding:
     """Where a run of the smallest plan was recorded; empty if it was not yet."""
     shrunk: bool = False
     """Whether that plan is what shrinking made of one."""
+    in_simulation: str = ""
+    """Whether the smallest plan for the model fails in simulation too, in a clause; empty until it
+    was tried there."""
     mended: bool = False
     """Whether the smallest plan, run again when the campaign was resumed, did not fail any more."""
 
@@ -104,6 +107,11 @@ class Tally:
         self.findings[key] = replace(finding, plan=simpler, folder=folder, shrunk=True)
         return self.findings[key]
 
+    def confirmed(self, key: tuple[Valid, str], told: str) -> Finding:
+        """Note whether a failure occurs in simulation; returns the finding."""
+        self.findings[key] = replace(self.findings[key], in_simulation=told)
+        return self.findings[key]
+
     def recorded(self, key: tuple[Valid, str], plan: Plan, folder: str, why: str) -> Finding | None:
         """Note where a plan's run was recorded, and what was said of it; returns the finding if this is still
         its smallest plan.
@@ -129,6 +137,7 @@ class Tally:
             outcome.why,
             outcome.plan,
             outcome.folder,
+            in_simulation=known.in_simulation if known else "",
         )
         self.findings[key] = finding
         return finding

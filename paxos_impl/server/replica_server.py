@@ -53,6 +53,7 @@ class ReplicaServer:
         rng: Random,
         machine: Callable[[], StateMachine] = Store,
         sessions: Callable[[StateMachine], Sessions] = Sessions,
+        storage: type[ReplicaStorage] = ReplicaStorage,
         rules: LogRules = LOG_RULES,
         tracer: Tracer | None = None,
         log: LogSink = no_log,
@@ -63,7 +64,7 @@ class ReplicaServer:
         """
         assert config.groups == 1, "several groups share one disk: see `groups_server`"
         recover = partial(
-            ReplicaStorage.recover,
+            storage.recover,
             disk,
             config.founders,
             config.server_id,
@@ -71,11 +72,11 @@ class ReplicaServer:
         )
         made = machine()
         table = sessions(made)
-        storage = await recover_state(config, table, rules, recover)
-        peers = peers_of(config, storage.incarnation, rng=rng, log=log)
-        driver = driver_of(config, storage.incarnation, peers, tracer)
+        opened = await recover_state(config, table, rules, recover)
+        peers = peers_of(config, opened.incarnation, rng=rng, log=log)
+        driver = driver_of(config, opened.incarnation, peers, tracer)
         context = NodeContext(made, table, rng, rules, log)
-        return cls(ReplicaNode(config, storage, driver, peers, context), peers)
+        return cls(ReplicaNode(config, opened, driver, peers, context), peers)
 
     def check(self, hello: Hello) -> None:
         """Check that a peer may talk to this server. Raises: BadFrame."""

@@ -180,7 +180,7 @@ def test_a_campaign_of_another_format_is_refused(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 99")
     database.close()
 
-    with pytest.raises(BadCampaign, match="format 99, this version reads format 3"):
+    with pytest.raises(BadCampaign, match="format 99, this version reads format 4"):
         Campaign.resume(path)
 
 

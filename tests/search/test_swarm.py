@@ -59,7 +59,7 @@ def test_trials_that_are_drawn_are_short_and_longer_than_their_faults(seed: int)
     plan = replace(SWARM, options={"x": 1}).plan(seed)
 
     assert 0.2 <= plan.time_limit_s <= 3
-    assert 2.5 <= plan.rate * plan.time_limit_s <= 25
+    assert 2.5 <= plan.rate * plan.time_limit_s <= 65
     assert all(fault.at_ms + fault.for_ms <= 1000 * plan.time_limit_s for fault in plan.faults)
 
 
@@ -70,7 +70,8 @@ def test_plans_keep_within_the_leeway_of_their_workload(seed: int, name: str) ->
     plan = Swarm(workload=name, options={"x": 1}).plan(seed)
 
     least, most = leeway.ops
-    assert least - 1 <= plan.rate * plan.time_limit_s <= 1.5 * most + 1
+    lags = any(fault.when for fault in plan.faults)
+    assert least - 1 <= plan.rate * plan.time_limit_s <= (4 if lags else 1.5) * most + 1
     assert plan.time_limit_s >= leeway.time_limit_s_min
     assert plan.latency.high_ms <= leeway.latency_ms_max
 

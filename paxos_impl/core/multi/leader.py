@@ -162,7 +162,9 @@ def _propose(t: Transition, slot: int, batch: Batch) -> Transition:
 def count_vote(t: Transition, accepted: Accepted, sender: int) -> Transition:
     """Phase 2b has come back: a member has voted for what this leader proposed."""
     phase, slot = t.state.phase, accepted.slot
-    if not isinstance(phase, Leading) or accepted.ballot != phase.ballot or slot not in phase.proposals:
+    if not isinstance(phase, Leading) or slot not in phase.proposals:
+        return t
+    if not t.state.rules.counts_vote(phase.ballot, accepted):
         return t
     proposal = phase.proposals[slot]
     voters = t.state.rules.with_voter(proposal.voters, sender)
@@ -173,7 +175,7 @@ def count_vote(t: Transition, accepted: Accepted, sender: int) -> Transition:
 def chosen_by(state: State, accepted: Accepted) -> Vote | None:
     """What the leader's proposal in the slot of this vote has chosen; None if no quorum has voted yet."""
     phase, slot = state.phase, accepted.slot
-    if not isinstance(phase, Leading) or accepted.ballot != phase.ballot or slot not in phase.proposals:
+    if not isinstance(phase, Leading) or slot not in phase.proposals:
         return None
     proposal = phase.proposals[slot]
     return Vote(phase.ballot, proposal.batch) if state.is_quorum(proposal.voters, slot) else None

@@ -17,7 +17,7 @@ from ostrakon.paxos_impl.core.multi.configuration import ALPHA, Configuration, c
 from ostrakon.paxos_impl.core.multi.effect import Fact
 from ostrakon.paxos_impl.core.multi.lease import LeaseRules
 from ostrakon.paxos_impl.core.multi.log import Cell, Log
-from ostrakon.paxos_impl.core.multi.message import Chunk
+from ostrakon.paxos_impl.core.multi.message import Accepted, Chunk
 from ostrakon.paxos_impl.core.multi.snapshot import Image, SnapshotId, checksum
 from ostrakon.paxos_impl.core.rules import Rules
 
@@ -82,6 +82,13 @@ class LogRules(Rules, LeaseRules):
         """
         return candidate not in deferred_to
 
+    def counts_vote(self, ballot: Ballot, accepted: Accepted) -> bool:
+        """Whether a vote is for what the leader of `ballot` proposed: it is if the vote is at that ballot.
+
+        Any other vote in that slot may be for another value.
+        """
+        return accepted.ballot == ballot
+
     # Reading without a slot.
 
     def may_read(self, is_leader: bool) -> bool:
@@ -124,6 +131,13 @@ class LogRules(Rules, LeaseRules):
     def is_whole(self, id: SnapshotId, image: Image) -> bool:
         """Whether the chunks together are the snapshot that was offered."""
         return image.id == id
+
+    def installs_saved_only(self) -> bool:
+        """Whether a snapshot from another replica is durable before it takes the place of the state.
+
+        If it were not, the replica would vote in slots after it, and could not find these again.
+        """
+        return True
 
     # Membership.
 

@@ -59,7 +59,8 @@ def add_chunk(t: Transition, chunk: Chunk, sender: int) -> Transition:
     image = _joined(fetching)
     if image is None or not state.rules.is_whole(fetching.id, image):
         return t
-    return t.update(saving=image.slot).emit(SaveSnapshot(image))
+    t = t.update(saving=image.slot).emit(SaveSnapshot(image))
+    return t if state.rules.installs_saved_only() else install(t, image)
 
 
 def _joined(fetching: Fetching) -> Image | None:
