@@ -113,9 +113,9 @@ def _bad_faults(plan: Plan) -> Iterator[str]:
             yield f"faults[{number}] is of kind {fault.kind!r}; {suggestion(fault.kind, kind_names())}"
         else:
             yield from (f"faults[{number}] {problem}" for problem in kind.problems(fault))
-            if kind.applies_to == "nodes" and not (fault.nodes or fault.target):
+            if kind.applies_to == "nodes" and not (fault.nodes or fault.target or fault.when):
                 yield f"faults[{number}], {fault.kind}, strikes no node; expected `nodes` or a `target`"
-            if kind.applies_to == "links" and not (fault.links or fault.grudge or fault.target):
+            if kind.applies_to == "links" and not (fault.links or fault.grudge or fault.target or fault.when):
                 field = "grudge" if fault.kind == "partition" else "links"
                 yield f"faults[{number}], {fault.kind}, strikes no link; expected `{field}` or a `target`"
 
