@@ -118,7 +118,7 @@ class Viewer {
     this.zoom = 1;
     this.left = 0;
     this.top = 0;
-    this.picked = -1;
+    this.picked = this.pickedMessage = -1;
     this.isStretched = view.timed;
     this.showsMessages = view.messages + view.events > 0;
     this.order = view.orders.find((order) => order.blocked !== null) ?? (view.orders.length === 1 ? view.orders[0] : null);
@@ -739,44 +739,50 @@ class Viewer {
     this.draw();
   }
 
-  choose(n, isFollowed = true) {
+  // Go to an operation and read it out.
+  choose(n) {
     const { v } = this;
-    this.picked = n;
-    this.pickedMessage = -1;
-    if (isFollowed) {
-      const end = v.end[n] < Infinity ? v.end[n] : v.start[n];
-      const [x, x2] = [this.x(v.start[n]), this.x(end)];
-      if (x < this.gutter || x2 > this.width) this.left = this.axis.place(v.start[n]) - 80 / this.zoom;
-      const lane = this.laneOf.get(v.lane[n]);
-      if (lane !== undefined && (this.y(lane) < this.head || this.y(lane) + LANE > this.height)) this.top = lane * LANE - 60;
-    }
-    const exact = (time) => (v.timed ? (time / this.second).toFixed(6) + " s" : "op " + time);
-    const until = v.end[n] < Infinity ? " to " + exact(v.end[n]) : ", and nothing was heard of it again";
-    const node = v.nodes[v.node[n]];
-    const place = this.points.get(n);
-    this.pick.textContent =
-      "process " + v.process[n] + ": " + this.label(n) + (node ? " at " + node : "") + "\n" + ENDS[v.type[n]] + ", op " + v.index[n] + ", " + exact(v.start[n]) + until +
-      (v.error[n] ? "\n" + v.texts[v.error[n]] : "") + (place ? "\nnumber " + place[1] + " in the order" : "") +
-      (this.order && this.order.blocked === n ? "\nno order of the operations before it allows what it answered" : "");
+    const end = v.end[n] < Infinity ? v.end[n] : v.start[n];
+    const [x, x2] = [this.x(v.start[n]), this.x(end)];
+    if (x < this.gutter || x2 > this.width) this.left = this.axis.place(v.start[n]) - 80 / this.zoom;
+    const lane = this.laneOf.get(v.lane[n]);
+    if (lane !== undefined && (this.y(lane) < this.head || this.y(lane) + LANE > this.height)) this.top = lane * LANE - 60;
+    this.tell("op", n);
+  }
+
+  // Read out what was picked.
+  tell(kind, n) {
+    this.picked = kind === "op" ? n : -1;
+    this.pickedMessage = kind === "message" ? n : -1;
+    this.pick.textContent = this.read(kind, n);
     this.draw();
   }
 
-  tell(kind, n) {
+  // An operation, fault, event or message in words.
+  read(kind, n) {
     const { v } = this;
     const exact = (time) => (v.timed ? (time / this.second).toFixed(6) + " s" : "op " + time);
-    if (kind === "op") return this.choose(n, false);
     if (kind === "fault") {
       const { label, start, end } = this.faults[n];
-      this.pick.textContent = "fault " + label + ", " + exact(start) + " to " + (end === null ? "the end" : exact(end));
-    } else if (kind === "event") {
-      this.pick.textContent = v.machines[v.eventMachine[n]] + " reported at " + exact(v.eventTime[n]) + ": " + v.said[v.eventWords[n]];
-    } else {
-      this.pickedMessage = n;
-      this.pick.textContent =
-        v.machines[v.from[n]] + " → " + v.machines[v.to[n]] + ": " + v.said[v.words[n]] + "\nsent at " + exact(v.sent[n]) +
-        (v.took[n] < 0 ? ", never arrived" : ", arrived at " + exact(v.sent[n] + v.took[n]));
+      return "fault " + label + ", " + exact(start) + " to " + (end === null ? "the end" : exact(end));
     }
-    this.draw();
+    if (kind === "event")
+      return v.machines[v.eventMachine[n]] + " reported at " + exact(v.eventTime[n]) + ": " + v.said[v.eventWords[n]];
+    if (kind === "message")
+      return (
+        v.machines[v.from[n]] + " → " + v.machines[v.to[n]] + ": " + v.said[v.words[n]] + "\nsent at " + exact(v.sent[n]) +
+        (v.took[n] < 0 ? ", never arrived" : ", arrived at " + exact(v.sent[n] + v.took[n]))
+      );
+    const until = v.end[n] < Infinity ? " to " + exact(v.end[n]) : ", and it was never answered";
+    const node = v.nodes[v.node[n]];
+    const place = this.points.get(n);
+    return [
+      "process " + v.process[n] + ": " + this.label(n) + (node ? " at " + node : ""),
+      ENDS[v.type[n]] + ", op " + v.index[n] + ", " + exact(v.start[n]) + until,
+      v.texts[v.error[n]],
+      place ? "number " + place[1] + " in the order" : "",
+      this.order && this.order.blocked === n ? "no order of the operations before it allows what it was answered" : "",
+    ].filter(Boolean).join("\n");
   }
 
   // Buttons and filters.
@@ -852,7 +858,7 @@ class Viewer {
       const frame = document.createElement("label");
       const input = document.createElement("input");
       input.type = type;
-      input.addEventListener("change", () => (act(input.value), this.refilter()));
+      input.addEventListener("input", () => (act(input.value), this.refilter()));
       frame.append(label + " ", input);
       filters.append(frame);
       return input;
@@ -920,7 +926,11 @@ class Viewer {
       canvas.setPointerCapture(event.pointerId);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (!drag) return;
+      if (!drag) {
+        const hit = this.hitAt(event.offsetX, event.offsetY);
+        canvas.title = hit ? this.read(...hit) : "";
+        return;
+      }
       const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y];
       drag.isMoved ||= Math.abs(dx) + Math.abs(dy) > 4;
       if (!drag.isMoved) return;
@@ -929,9 +939,11 @@ class Viewer {
       this.draw();
     });
     canvas.addEventListener("pointerup", (event) => {
-      if (drag && !drag.isMoved) this.pickAt(event.offsetX, event.offsetY);
+      const hit = drag && !drag.isMoved && this.hitAt(event.offsetX, event.offsetY);
+      if (hit) this.tell(...hit);
       drag = null;
     });
+    canvas.addEventListener("pointercancel", () => (drag = null));
     const jump = (event) => {
       if (event.buttons === 0) return;
       this.left = (event.offsetX / map.clientWidth) * this.axis.length - (this.width - this.gutter) / 2 / this.zoom;
@@ -976,14 +988,16 @@ class Viewer {
     if (n !== undefined) this.choose(n);
   }
 
-  pickAt(x, y) {
+  // What is drawn at a point, topmost first: its kind and its number.
+  hitAt(x, y) {
     for (let at = this.hits.length - 1; at >= 0; at--) {
       const [left, top, wide, tall, kind, n] = this.hits[at];
       const isHit = kind === "message"
         ? nearLine(x, y, left, top, left + wide, top + tall)
         : x >= left - 2 && x <= left + wide + 2 && y >= top && y <= top + tall;
-      if (isHit) return this.tell(kind, n);
+      if (isHit) return [kind, n];
     }
+    return null;
   }
 }
 
@@ -996,10 +1010,18 @@ function nearLine(x, y, x1, y1, x2, y2) {
 for (const root of document.querySelectorAll(".viewer")) {
   const data = document.getElementById("view-data");
   if (!data || typeof DecompressionStream === "undefined") continue;
-  root.parentElement.classList.add("viewed");
-  unpack(data.textContent).then((view) => {
-    root.hidden = false;
-    root.viewer = new Viewer(root, view);
-    root.dataset.ready = "true";
-  });
+  const section = root.parentElement;
+  section.classList.add("viewed");
+  unpack(data.textContent)
+    .then((view) => {
+      root.hidden = false;
+      root.viewer = new Viewer(root, view);
+      root.dataset.ready = "true";
+    })
+    .catch((error) => {
+      // The drawing that is part of the page is better than none.
+      root.hidden = true;
+      section.classList.remove("viewed");
+      console.error(error);
+    });
 }

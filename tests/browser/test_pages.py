@@ -145,7 +145,7 @@ def test_the_viewer_shows_every_operation_and_filters_them(store: Path, tmp_path
         const gets = [viewer.count.textContent, ...viewer.shown.map((n) => viewer.label(n))];
         const find = viewer.root.querySelector(".by-text");
         find.value = "no such thing";
-        find.dispatchEvent(new Event("change"));
+        find.dispatchEvent(new Event("input"));
         return [all, names, gets, viewer.count.textContent];
         """,
     )
@@ -252,6 +252,41 @@ def test_time_is_stretched_and_said_to_be_until_it_is_made_linear(store: Path, t
 
     stretched = "Time is stretched where much happens; hatched stretches are long waits drawn short."
     assert said == [[stretched, False], ["Time is linear.", True]]
+
+
+def test_what_is_under_the_pointer_is_told_and_a_click_reads_it_out(store: Path, tmp_path: Path) -> None:
+    said = _acted_with_viewer(
+        store / PAGES[2],
+        tmp_path,
+        """
+        viewer.paint();
+        const [left, top, wide, tall] = viewer.hits.find(([, , , , kind, n]) => kind === "op" && n === 0);
+        const [x, y] = [Math.max(left, viewer.gutter) + 3, top + tall / 2];
+        const box = viewer.canvas.getBoundingClientRect();
+        const at = { clientX: box.left + x, clientY: box.top + y, bubbles: true, pointerId: 1 };
+        viewer.canvas.setPointerCapture = () => {};
+        viewer.canvas.dispatchEvent(new PointerEvent("pointermove", at));
+        const title = viewer.canvas.title;
+        viewer.canvas.dispatchEvent(new PointerEvent("pointerdown", at));
+        viewer.canvas.dispatchEvent(new PointerEvent("pointerup", at));
+        return [title === viewer.pick.textContent, viewer.pick.textContent.split("\\n")[0], viewer.picked];
+        """,
+    )
+
+    assert said == [True, "process 0: propose x", 0]
+
+
+def test_data_that_cannot_be_unpacked_leave_the_drawing_that_needs_no_script(
+    store: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "damaged.html"
+    source = (store / PAGES[2]).read_text()
+    page.write_text(re.sub(r'(id="view-data">)[^<]*', r"\1AAAA", source))
+
+    dom = _browse(page, tmp_path, "--virtual-time-budget=5000", "--dump-dom").stdout
+
+    assert '<div class="viewer" hidden="">' in dom
+    assert 'class="viewed"' not in dom
 
 
 def test_the_script_unpacks_what_was_packed(store: Path, tmp_path: Path) -> None:
