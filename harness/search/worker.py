@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from socket import socketpair
 from typing import Any, Protocol, TypeAlias
 
+from ostrakon.harness.sim import enclosed
+
 Pipe: TypeAlias = "Connection[Any, Any]"  # At run time the class takes no parameters.
 Work = Callable[[Any], Any]
 
@@ -89,6 +91,11 @@ def serve(work: Work, pipe: Pipe, limit_s: float) -> None:
     """
     os.setsid()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with enclosed():  # Most jobs are short trials in simulation.
+        _serve(work, pipe, limit_s)
+
+
+def _serve(work: Work, pipe: Pipe, limit_s: float) -> None:
     while True:
         try:
             job = pipe.recv()

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.link import Link as Link
     from ostrakon.harness.sim.network.network import Message as Message
     from ostrakon.harness.sim.network.network import Network as Network
+    from ostrakon.harness.sim.sandbox.sandbox import enclosed as enclosed
     from ostrakon.harness.substrates.framing import Framing as Framing
     from ostrakon.harness.substrates.framing import LengthPrefixed as LengthPrefixed
     from ostrakon.harness.substrates.framing import Lines as Lines
@@ -68,6 +69,7 @@ _MODULES = {
     "network.hold": ("Hold", "InFlight"),
     "network.link": ("Cut", "Link"),
     "network.network": ("Message", "Network"),
+    "sandbox.sandbox": ("enclosed",),
 }
 _SHARED = {
     "framing": ("Framing", "LengthPrefixed", "Lines"),

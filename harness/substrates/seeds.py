@@ -5,13 +5,22 @@ The names are hashed with SHA-256, so neither Python's hash seed nor the order o
 
 from __future__ import annotations
 
+import _random
 import hashlib
 import random
 
 
+class _Stream(random.Random):
+    """A `random.Random` that is seeded in C, without asking what kind of seed it is given."""
+
+    def __init__(self, seed: int) -> None:
+        _random.Random.seed(self, seed)
+        self.gauss_next = None
+
+
 def substream(seed: int, *path: str | int) -> random.Random:
     """The random stream that `path` names under `seed`; the same one for ever."""
-    return random.Random(stream_seed(seed, *path))
+    return _Stream(stream_seed(seed, *path))
 
 
 def stream_seed(seed: int, *path: str | int) -> int:

@@ -33,8 +33,12 @@ class TrioProcess(Process):
         self._program = program
         self._stranded: list[Task] = []
         self._scope = trio.CancelScope()
-        self._run = TrioRun(self._main, machine.clock, machine.socket_factory, machine.resolver)
+        self.livelock_pass = 0
+        """At which pass it has gone round too often without waiting."""
+        self._run = TrioRun(self._main, machine.clock, self, machine.socket_factory, machine.resolver)
         self._ready, self._waiting_for_idle = self._run.queue, self._run.waiting_for_idle
+        self._advance_run = self._run.advance
+        self.reschedule = self._run.rescheduling(kernel.ready)  # type: ignore[method-assign]
         kernel.make_ready(self)
 
     @property
@@ -46,13 +50,6 @@ class TrioProcess(Process):
     def waits(self) -> Waits:
         """Its tasks, in order of creation, and where they wait."""
         return [(task, task.name, task.iter_await_frames()) for task in self._run.tasks]
-
-    def reschedule(self, waiter: Task, value: object = None) -> None:
-        """Wake a task of this process that is parked, from anywhere in the simulation."""
-        self._run.reschedule(waiter, value)
-        if not self.queued and self.can_run:
-            self.queued = True
-            self._kernel.ready.append(self)
 
     async def checkpoint(self) -> None:
         """Give in to a cancellation, and let other tasks of this process go first, if there are any."""
@@ -101,14 +98,21 @@ class TrioProcess(Process):
         """Give up on it; Trio would complain if it were thrown away."""
         self._run.abandon()
 
+    def order(self, batch: list[Task]) -> None:
+        """Let the schedule order at least two tasks that are ready together."""
+        kernel = self._kernel
+        kernel.schedule.order(batch)
+        if kernel.choice_log is not None:
+            kernel.note_choice("order of tasks", *(task.name for task in reversed(batch)))
+
     def _advance(self) -> None:
-        advance, passes = self._run.advance, 0
+        advance = self._advance_run
+        self.livelock_pass = self.passes + self.machine.world.passes_max
         try:
             while not advance():
-                passes += 1
                 if not self.can_run:
                     return
-                if passes > self.machine.world.passes_max:
+                if self.passes >= self.livelock_pass:
                     self._suspect_livelock()
                     return
         except trio.TrioInternalError as error:

@@ -293,10 +293,10 @@ def _quietly() -> Iterator[None]:
 
 
 class _Batches:
-    """Asks the schedule for the order of each batch, and lets the process know what is left of it."""
+    """What Trio's own loop asks for the order of a batch; `passes.py` makes nearly all passes without it."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self._kernel, self._order = kernel, kernel.schedule.order
+        self._kernel = kernel
 
     def shuffle(self, batch: list[Task]) -> None:
         process: TrioProcess = self._kernel.current
@@ -305,6 +305,4 @@ class _Batches:
         if passes == process.crash_pass:
             process.crash()
         if len(batch) > 1:
-            self._order(batch)
-            if self._kernel.choice_log is not None:
-                self._kernel.note_choice("order of tasks", *(task.name for task in reversed(batch)))
+            process.order(batch)

@@ -7,8 +7,6 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from trio.lowlevel import checkpoint, checkpoint_if_cancelled
-
 from ostrakon.harness.sim.network.endpoint import (
     BROADCAST,
     UNIX,
@@ -20,6 +18,7 @@ from ostrakon.harness.sim.network.endpoint import (
 from ostrakon.harness.sim.network.hold import InFlight
 from ostrakon.harness.sim.network.network import UNNUMBERED, Message
 from ostrakon.harness.sim.network.resolver import LOOPBACK, is_loopback
+from ostrakon.harness.sim.runtimes.trio.waiting import checkpoint, checkpoint_if_cancelled
 from ostrakon.harness.substrates.framing import flip
 
 if TYPE_CHECKING:

@@ -8,18 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import trio
-from trio.lowlevel import Abort, cancel_shielded_checkpoint, checkpoint, current_task
+from trio.lowlevel import Abort, current_task
 
 from ostrakon.harness.sim.disk import filesystem
 from ostrakon.harness.sim.kernel.errors import NotSimulated
-from ostrakon.harness.sim.network.options import Options
+from ostrakon.harness.sim.network.options import UNSET, Options, Values
 from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK, address_info, is_loopback
-from ostrakon.harness.sim.runtimes.trio.run import Trap, park
+from ostrakon.harness.sim.runtimes.trio.waiting import Trap, checkpoint, let_others_run, park
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host, Owner
@@ -30,6 +29,7 @@ UNIX = "unix"
 Address = tuple[str, int | str]
 BROADCAST = "255.255.255.255"
 _ErrorType = type[BaseException] | None
+_SOL_SOCKET = socket.SOL_SOCKET
 
 
 class Endpoint(trio.socket.SocketType):
@@ -39,7 +39,7 @@ class Endpoint(trio.socket.SocketType):
         self.process = process
         self.machine: Host = process.machine
         self._network = self.machine.world.network
-        self._family = socket.AddressFamily(family)
+        self._family = family if type(family) is socket.AddressFamily else socket.AddressFamily(family)
         self._local: Address = (UNIX, "") if family == socket.AF_UNIX else (ANY, 0)
         self._remote: Address | None = None
         self._is_bound = False
@@ -51,6 +51,8 @@ class Endpoint(trio.socket.SocketType):
         """Who waits to read: a task of Trio, or what an asyncio event loop keeps for this socket."""
         self._writer: Any = None
         self._number = next(process.socket_numbers)
+        self.option_values: Values = UNSET
+        """The options that were set."""
         self.timeout_s: float | None = None
         """What a socket of the standard library that stands for this one was told about waiting; 0 for not at
         all."""
@@ -97,15 +99,16 @@ class Endpoint(trio.socket.SocketType):
         """Whether what arrives for it now is dropped."""
         return False
 
-    @cached_property
+    @property
     def options(self) -> Options:
-        """What was set; made when first asked for, for most sockets never are."""
+        """What was set, and Linux's defaults."""
         protocol = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}[self.type]
-        return Options(self.type, self._family, 0 if self._family == socket.AF_UNIX else protocol)
+        known = 0 if self._family == socket.AF_UNIX else protocol
+        return Options(self.type, self._family, known, self.option_values)
 
     def has_set(self, option: int) -> bool:
         """Whether an option of sockets in general is on."""
-        return "options" in self.__dict__ and self.options.has_set(option)
+        return bool(self.option_values.get((_SOL_SOCKET, option)))
 
     @property
     def _sock(self) -> socket.socket:
@@ -141,7 +144,7 @@ class Endpoint(trio.socket.SocketType):
         self._require_open()
         if optlen is not None:
             value = bytes(optlen)
-        self.options.set(level, optname, value)
+        self.option_values = self.options.having(level, optname, value)
 
     def get_inheritable(self) -> bool:
         """Never; there is nobody to inherit it."""
@@ -324,7 +327,7 @@ class Endpoint(trio.socket.SocketType):
     async def _yield(self) -> None:
         """Let others go first; with nobody else ready, that would only cost time."""
         if not self.process.is_alone:
-            await cancel_shielded_checkpoint()
+            await let_others_run()
 
     async def _wait_to_read(self) -> None:
         if self._reader is not None:

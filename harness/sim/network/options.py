@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 _LEVELS = {
@@ -36,12 +38,17 @@ _LINGER = struct.Struct("ii")
 _STREAM_BUFFERS = {socket.SO_SNDBUF: 87_040, socket.SO_RCVBUF: 131_072}
 
 
+Values = Mapping[tuple[int, int], Any]
+"""What was set, by level and name. Never changed: a connection shares those of its listener at first."""
+UNSET: Values = MappingProxyType({})
+
+
 class Options:
     """The options of one socket."""
 
-    def __init__(self, kind: int, family: int, protocol: int) -> None:
+    def __init__(self, kind: int, family: int, protocol: int, values: Values) -> None:
         self._kind, self._family, self._protocol = kind, family, protocol
-        self._values: dict[tuple[int, int], Any] = {}
+        self._values = values
 
     def get(self, level: int, name: int, size: int = 0) -> Any:
         """A number, or with a size so many bytes. Raises: OSError with ENOPROTOOPT."""
@@ -56,32 +63,12 @@ class Options:
         width = 8 if name == socket.SO_LINGER and level == socket.SOL_SOCKET else 4
         return value.to_bytes(8, "little")[: min(width, size)]
 
-    def set(self, level: int, name: int, value: Any) -> None:
-        """Keep a value. Raises: OSError with ENOPROTOOPT."""
+    def having(self, level: int, name: int, value: Any) -> Values:
+        """All values, with a new one. Raises: OSError with ENOPROTOOPT."""
         self._require(level, name)
         if level == socket.SOL_SOCKET and name in _BUFFERS and isinstance(value, int):
             value = 2 * min(value, _BUFFER_MAX)
-        self._values[level, name] = value
-
-    def copy(self) -> Options:
-        """The options of a connection, which are those of its listener at first."""
-        other = Options(self._kind, self._family, self._protocol)
-        other._values.update(self._values)
-        return other
-
-    def has_set(self, name: int) -> bool:
-        """Whether an option of sockets in general is on."""
-        return bool(self._values.get((socket.SOL_SOCKET, name)))
-
-    @property
-    def resets_at_close(self) -> bool:
-        """Whether SO_LINGER says that closing is to break the connection."""
-        value = self._values.get((socket.SOL_SOCKET, socket.SO_LINGER))
-        return (
-            isinstance(value, bytes | bytearray)
-            and len(value) >= 8
-            and struct.unpack("ii", value[:8]) == (1, 0)
-        )
+        return {**self._values, (level, name): value}
 
     def _number(self, level: int, name: int) -> Any:
         self._require(level, name)
@@ -93,6 +80,15 @@ class Options:
             value = _STREAM_BUFFERS.get(name)
         return _DEFAULTS.get((level, name), 0) if value is None else value
 
-    def _require(self, level: int, name: int) -> None:
+    @staticmethod
+    def _require(level: int, name: int) -> None:
         if level in _KNOWN and name not in _KNOWN[level] | {_SO_DOMAIN, _SO_PROTOCOL}:
             raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+
+
+def resets_at_close(values: Values) -> bool:
+    """Whether SO_LINGER says that closing is to break the connection."""
+    value = values.get((socket.SOL_SOCKET, socket.SO_LINGER))
+    return (
+        isinstance(value, bytes | bytearray) and len(value) >= 8 and struct.unpack("ii", value[:8]) == (1, 0)
+    )

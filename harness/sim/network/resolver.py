@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from ostrakon.harness.sim.runtimes.trio.waiting import checkpoint
+
 if TYPE_CHECKING:
     from ostrakon.harness.sim.network.network import Network
 
@@ -33,13 +35,17 @@ class Resolver(trio.abc.HostnameResolver):
 
         Raises: socket.gaierror if there is no such machine.
         """
-        await trio.lowlevel.checkpoint()
+        await checkpoint()
         name = host.decode("ascii") if host is not None else None
         return address_info(self._network, name, port, family, type, proto, flags)
 
+    def look_up(self, host: str, port: int) -> list[Any]:
+        """As `getaddrinfo`, for a stream and at once. Raises: socket.gaierror."""
+        return address_info(self._network, host, port, 0, socket.SOCK_STREAM, 0, 0)
+
     async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
         """The name of the machine that has this address, or the address."""
-        await trio.lowlevel.checkpoint()
+        await checkpoint()
         return name_info(self._network, sockaddr, flags)
 
 

@@ -13,7 +13,7 @@ import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from trio.lowlevel import cancel_shielded_checkpoint, checkpoint, checkpoint_if_cancelled, current_task
+from trio.lowlevel import current_task
 
 from ostrakon.harness.sim.network.endpoint import (
     UNIX,
@@ -25,8 +25,16 @@ from ostrakon.harness.sim.network.endpoint import (
 )
 from ostrakon.harness.sim.network.half_connection import RTO_NS, WINDOW, HalfConnection, Mark, Segment
 from ostrakon.harness.sim.network.handshake import Handshake
+from ostrakon.harness.sim.network.options import Values, resets_at_close
 from ostrakon.harness.sim.network.resolver import ANY, LOOPBACK
-from ostrakon.harness.sim.runtimes.trio.run import is_cancelled, park
+from ostrakon.harness.sim.runtimes.trio.waiting import (
+    Trap,
+    checkpoint,
+    checkpoint_if_cancelled,
+    is_cancelled,
+    let_others_run,
+    park,
+)
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host, Owner
@@ -241,7 +249,7 @@ class StreamSocket(Endpoint):
         if sent:
             pipe.send(sent)
         if not waited and not self.process.is_alone:
-            await cancel_shielded_checkpoint()
+            await let_others_run()
         return len(sent)
 
     async def recv(self, buflen: int, flags: int = 0) -> bytes:
@@ -257,18 +265,46 @@ class StreamSocket(Endpoint):
             await checkpoint_if_cancelled()
             await self._yield()
             return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
-        pipe = self._in
-        if pipe is None:
+        if self._in is None:
             fail(errno.ENOTCONN)
         if self._reader is not None:
             fail_as_busy()
         self._reader, self._reader_takes = current_task(), 0 if flags else buflen
         data: bytes | None = await park(self._to_read or self._read_trap())  # Raises at once if cancelled.
-        if data is None:
+        if data is None and flags:
             self._require_not_closed_meanwhile()
             return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
-        pipe.taken(len(data))
+        return self.received(data, buflen)
+
+    def begin_to_receive(self, most: int) -> Trap | None:
+        """What to wait in for up to `most` bytes, at least one; None if `recv` would not wait for any.
+
+        Whoever waits hands what it is woken with to `received`.
+        """
+        if (
+            self._chunks
+            or self._at_end
+            or self._error is not None
+            or self._in is None
+            or self._reader is not None
+            or self.closed
+        ):
+            return None
+        self._reader, self._reader_takes = current_task(), most
+        return self._to_read or self._read_trap()
+
+    def received(self, data: bytes | None, most: int) -> bytes:
+        """What has come for the one who waited. Raises: OSError; trio.ClosedResourceError."""
+        if data is None:
+            self._require_not_closed_meanwhile()
+            return self._take(most, peek=False)
+        if self._in is not None:
+            self._in.taken(len(data))
         return data
+
+    def set_stream_options(self, values: Values) -> None:
+        """Set some options at once, those of every stream of Trio."""
+        self.option_values = {**self.option_values, **values}
 
     async def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """As `recv`, into a buffer."""
@@ -337,7 +373,7 @@ class StreamSocket(Endpoint):
         if self._backlog is not None:
             self._stop_listening(self._backlog)
         if self._out is not None and not self.broken and not self.machine.world.closing:
-            if self._chunks or ("options" in self.__dict__ and self.options.resets_at_close):
+            if self._chunks or resets_at_close(self.option_values):
                 self._send_reset(self._out)
                 self.broken = True
             else:
@@ -437,8 +473,7 @@ class StreamSocket(Endpoint):
         """A socket of the same process, with this address: the server's end of a new connection."""
         other = StreamSocket(self.process, self._family, self._proto)
         other._local, other._is_bound = local, True
-        if "options" in self.__dict__:
-            other.options = self.options.copy()
+        other.option_values = self.option_values
         return other
 
     def join(self, peer: StreamSocket, *, remote: Address, listener: StreamSocket | None = None) -> None:
@@ -458,7 +493,7 @@ class StreamSocket(Endpoint):
         if self.closed or self.broken:
             if isinstance(segment, bytes) and self._out is not None:
                 self._send_reset(self._out)
-        elif isinstance(segment, bytes):
+        elif type(segment) is bytes:
             reader = self._reader
             if reader is not None and len(segment) <= self._reader_takes:
                 # The reader had nothing to read, or it would not wait: hand it over.

@@ -5,8 +5,9 @@ Every world needs a hundred and fifty of them, so those of a module go in and ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
@@ -29,23 +30,25 @@ class Patches:
                 modules.setdefault(id(owner), (owner.__dict__, {}))[1][name] = patch
             else:
                 self._others[id(owner), name] = owner, name, patch
-        self._modules = tuple(modules.values())
+        self._modules = tuple((there, ours, _getter(ours)) for there, ours in modules.values())
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Run the body with all of them in place; then what was there before is back."""
-        modules: list[tuple[dict[str, Any], dict[str, Any], list[Any]]] = []
+        modules: list[tuple[dict[str, Any], dict[str, Any], tuple[Any, ...]]] = []
         others: list[Patch] = []
         try:
-            for there, ours in self._modules:
-                modules.append((there, ours, [there.get(name, _MISSING) for name in ours]))
+            for there, ours, get in self._modules:
+                try:
+                    before = get(there)
+                except KeyError:
+                    before = tuple(there.get(name, _MISSING) for name in ours)
+                modules.append((there, ours, before))
                 there.update(ours)
             for owner, name, patch in self._others.values():
-                before = (
-                    owner.__dict__.get(name, _MISSING) if isinstance(owner, type) else getattr(owner, name)
-                )
+                usual = owner.__dict__.get(name, _MISSING) if isinstance(owner, type) else getattr(owner, name)
                 setattr(owner, name, patch)
-                others.append((owner, name, before))
+                others.append((owner, name, usual))
             yield
         finally:
             for owner, name, usual in reversed(others):
@@ -55,6 +58,14 @@ class Patches:
                     setattr(owner, name, usual)
             for there, ours, before in reversed(modules):
                 there.update(zip(ours, before, strict=True))
-                if _MISSING in before:
-                    for name in [name for name in ours if there[name] is _MISSING]:
+                for name in ours if any(usual is _MISSING for usual in before) else ():
+                    if there[name] is _MISSING:
                         del there[name]
+
+
+def _getter(names: Iterable[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """Takes the values of these names out of a dictionary, in C. Raises: KeyError."""
+    first, *rest = names
+    if not rest:
+        return lambda there: (there[first],)
+    return itemgetter(first, *rest)

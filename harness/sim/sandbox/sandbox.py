@@ -30,6 +30,7 @@ from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.network.plain_socket import handed_to_trio, make_ready
 from ostrakon.harness.sim.network.resolver import address_info, name_info
 from ostrakon.harness.sim.runtimes.trio import threads
+from ostrakon.harness.sim.runtimes.trio.run import shortcuts
 from ostrakon.harness.sim.sandbox import certificates, identity, refusals
 from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
 from ostrakon.harness.sim.sandbox.patches import Patch, Patches
@@ -44,18 +45,59 @@ _world: Surroundings | None = None
 _thread = 0
 """The thread that it runs in."""
 _enclosures = 0
-"""How many ask for what is real to be out of the way."""
+"""How many worlds are open or run."""
+_keepers = 0
+"""How many ask for the replacements to be in place."""
 _has_asyncio = False
 """Whether what is in place covers asyncio."""
-_put_back = ExitStack()
+_put_back, _put_back_zone = ExitStack(), ExitStack()
 
 
 def enclose() -> None:
     """Replace everything real for simulated processes, until `unclose` has been called as often as this."""
     global _enclosures
     if _enclosures == 0:
-        _put_in_place()
+        _keep()
+        _put_back_zone.enter_context(_in_utc())
     _enclosures += 1
+
+
+def unclose() -> None:
+    """The one who called `enclose` needs it no more."""
+    global _enclosures
+    _enclosures -= 1
+    if _enclosures == 0:
+        _put_back_zone.close()
+        _let_go()
+
+
+@contextmanager
+def enclosed() -> Iterator[None]:
+    """Keep the replacements in place between worlds, too, for a body that runs many one after the other.
+
+    They do as the real ones outside of a world's processes. To put them in place and back for each of many
+    short worlds costs more than the replacements themselves: Python forgets each time what it has learned of
+    the classes that they belong to.
+    """
+    _keep()
+    try:
+        yield
+    finally:
+        _let_go()
+
+
+def _keep() -> None:
+    global _keepers
+    if _keepers == 0:
+        _put_in_place()
+    _keepers += 1
+
+
+def _let_go() -> None:
+    global _keepers
+    _keepers -= 1
+    if _keepers == 0:
+        _put_back.close()
 
 
 def _put_in_place() -> None:
@@ -64,23 +106,15 @@ def _put_in_place() -> None:
     _put_back.enter_context(_stand_ins(len(sys.modules)).applied())
     if _has_asyncio:
         _put_back.enter_context(_other_loops().applied())
+    _put_back.enter_context(shortcuts())
     _put_back.enter_context(virtual_dates(_wall_time))
-    _put_back.enter_context(_in_utc())
 
 
 def include_asyncio() -> None:
     """asyncio has come into use, perhaps after the world was opened: put in place what it needs, too."""
-    if _enclosures and not _has_asyncio:
+    if _keepers and not _has_asyncio:
         _put_back.close()
         _put_in_place()
-
-
-def unclose() -> None:
-    """The one who called `enclose` needs it no more."""
-    global _enclosures
-    _enclosures -= 1
-    if _enclosures == 0:
-        _put_back.close()
 
 
 @contextmanager

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import suppress
+from heapq import heappop
 from math import inf
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import trio._core._run as _run
 import trio._core._traps as _traps
 from outcome import Error, Outcome, Value
+from trio.lowlevel import Task
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
@@ -26,14 +28,35 @@ _OUR_FRAMES = range(1 + _run.CONTEXT_RUN_TB_FRAMES)
 _by_age = attrgetter("_counter")
 
 
-def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool, None, None]:
-    """Make one pass at each step; True says that there is nothing to do before the next deadline.
+class Host(Protocol):
+    """The process that a run belongs to."""
 
-    Raises: trio.TrioInternalError.
+    batch: list[Task]
+    """The tasks that still have to run in this pass, the next one last."""
+    passes: int
+    """How many passes were made; each is a moment at which the process could have died."""
+    crash_pass: int
+    """In place of which pass it is to die; 0 for none."""
+    crash: Callable[[], object]
+    """Lets it die; what is left of the batch is taken out."""
+    can_run: bool
+    """Whether it may run another line: it is not stopped, killed or over."""
+    livelock_pass: int
+    """From which pass on it is taken to go round and round without ever waiting."""
+
+    def order(self, batch: list[Task]) -> None:
+        """Order at least two tasks that are ready together; they come in order of creation."""
+
+
+def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool, None, None]:
+    """Make passes up to where every task waits, or its host may not go on.
+
+    Yields whether there is nothing to do before the next deadline. Raises: trio.TrioInternalError.
     """
     trio_loop = _TrioLoop(runner, main)
     runq, tasks, deadlines, clock = runner.runq, runner.tasks, runner.deadlines, runner.clock
-    instruments, waiting_for_idle = runner.instruments, runner.waiting_for_idle
+    instruments, waiting_for_idle = runner.instruments["_all"], runner.waiting_for_idle
+    host: Host = runner.host
     trios_turn = False
     try:
         context = _CONTEXT.__dict__  # This thread's, which is not the same one for ever.
@@ -43,7 +66,7 @@ def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool
         while tasks:
             context = _CONTEXT.__dict__
             context["runner"] = runner
-            if trios_turn or waiting_for_idle or instruments["_all"]:
+            if trios_turn or waiting_for_idle or instruments:
                 # Once more after the last one has ceased to wait, lest Trio's loop stay primed to wake it.
                 trios_turn = bool(waiting_for_idle)
                 try:
@@ -51,23 +74,38 @@ def passes(runner: Any, main: Callable[[], Awaitable[object]]) -> Generator[bool
                 except StopIteration:
                     return
                 continue
-            heap = deadlines._heap
-            if heap and heap[0][0] <= clock.current_time():
-                deadlines.expire(clock.current_time())
-            if len(runq) == 1:
-                batch = [runq.popleft()]
-            else:
-                batch = sorted(runq, key=_by_age)
-                runq.clear()
-            _RUN._r.shuffle(batch)
-            while batch:
-                _step(runner, batch.pop(), context)
-            if runq or waiting_for_idle or not tasks:
-                yield False
-            else:
-                yield clock.deadline_to_sleep_time(deadlines.next_deadline() if heap else inf) > 0
-        with suppress(StopIteration):
-            trio_loop.next_pass()  # It has something to say when a run is over.
+            while True:
+                now_s = clock.current_time()
+                heap = deadlines._heap
+                if heap and heap[0][0] <= now_s:
+                    deadlines.expire(now_s)
+                host.passes = made = host.passes + 1
+                if len(runq) == 1 and made != host.crash_pass:
+                    _step(runner, runq.popleft(), context)
+                else:
+                    host.batch = batch = sorted(runq, key=_by_age)
+                    runq.clear()
+                    if made == host.crash_pass:
+                        host.crash()
+                    if len(batch) > 1:
+                        host.order(batch)
+                    while batch:
+                        _step(runner, batch.pop(), context)
+                if waiting_for_idle or instruments or not host.can_run or made >= host.livelock_pass:
+                    yield False
+                    break
+                if runq:
+                    continue
+                if not tasks:
+                    break
+                heap = deadlines._heap
+                while heap and heap[0][0] != heap[0][2]._registered_deadline:
+                    heappop(heap)  # Trio leaves entries in the heap whose scope has another deadline now.
+                clock.deadline_s = deadline_s = heap[0][0] if heap else inf
+                if deadline_s > now_s:
+                    yield True
+                    break
+        trio_loop.finish()
     except GeneratorExit:
         trio_loop.close()
         raise
@@ -80,9 +118,9 @@ class _TrioLoop:
     """Trio's own loop, which is started when it is needed, in a run that is under way."""
 
     def __init__(self, runner: Any, main: Callable[[], Awaitable[object]]) -> None:
-        self._runner = runner
-        self._loop = _RUN.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
+        self._runner, self._main, self._make = runner, main, _RUN.unrolled_run
         self._is_started = False
+        self._loop: Any = None
 
     def next_pass(self) -> float:
         """Make one, but for the first time: then only look how long there is nothing to do, and return that.
@@ -90,6 +128,15 @@ class _TrioLoop:
         Raises: StopIteration when the run is over; trio.TrioInternalError.
         """
         return self._loop.send(()) if self._is_started else self._start()
+
+    def finish(self) -> None:
+        """The run is over: what Trio's loop does when it finds no tasks any more."""
+        if self._is_started:
+            with suppress(StopIteration):
+                self._loop.send(())
+        else:
+            _CONTEXT.__dict__.clear()
+            self._runner.close()
 
     def throw(self, error: BaseException) -> None:
         """Let it clean up, and say what is to be said. Raises: trio.TrioInternalError."""
@@ -106,6 +153,7 @@ class _TrioLoop:
 
     def _start(self) -> float:
         self._is_started = True
+        self._loop = self._make(self._runner, self._main, (), host_uses_signal_set_wakeup_fd=True)
         runner, init_task = self._runner, self._runner.init_task
         runner.spawn_impl = lambda *_, **__: init_task  # There is one already.
         try:

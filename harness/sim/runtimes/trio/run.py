@@ -10,34 +10,33 @@ The rest of the package says `TrioRun` and `schedule_batches`, and nothing priva
 from __future__ import annotations
 
 import functools
-import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
 from typing import Any, Protocol
 
 import outcome
 import trio
 import trio._core._run as _run
-import trio._core._traps as _traps
 import trio._socket as _socket
-from outcome import Error
 from trio.lowlevel import Task
 
 from ostrakon.harness.sim.kernel.errors import UnsupportedTrio
 from ostrakon.harness.sim.runtimes.trio import generators
 from ostrakon.harness.sim.runtimes.trio.generators import forget_hooks as forget_hooks
 from ostrakon.harness.sim.runtimes.trio.generators import generators_apart
-from ostrakon.harness.sim.runtimes.trio.passes import passes
+from ostrakon.harness.sim.runtimes.trio.passes import Host, passes
 from ostrakon.harness.sim.runtimes.trio.runner import new_runner
-from ostrakon.harness.sim.runtimes.trio.shortcuts import shortcuts
+from ostrakon.harness.sim.runtimes.trio.shortcuts import shortcuts as shortcuts
+from ostrakon.harness.sim.runtimes.trio.waiting import Trap as Trap
+from ostrakon.harness.sim.runtimes.trio.waiting import checkpoint as checkpoint
+from ostrakon.harness.sim.runtimes.trio.waiting import checkpoint_if_cancelled as checkpoint_if_cancelled
+from ostrakon.harness.sim.runtimes.trio.waiting import is_cancelled as is_cancelled
+from ostrakon.harness.sim.runtimes.trio.waiting import park as park
 
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
-
-Trap = _traps.WaitTaskRescheduled
-"""What a task yields to wait; made from its abort function, and good for any number of waits."""
-
 
 class BatchOrder(Protocol):
     """Decides in which order a process runs the tasks that are ready together."""
@@ -55,34 +54,47 @@ class TrioRun:
         self,
         main: Callable[[], Awaitable[object]],
         clock: trio.abc.Clock,
+        host: Host,
         socket_factory: trio.abc.SocketFactory | None = None,
         resolver: trio.abc.HostnameResolver | None = None,
     ) -> None:
         # What `trio.socket.set_custom_socket_factory` and its like do, from outside of the run.
         run_vars = {_socket._socket_factory: socket_factory, _socket._resolver: resolver}
-        self.runner: Any = new_runner(clock, run_vars)
+        self.runner: Any = new_runner(clock, host, run_vars)
         self.queue: deque[Task] = self.runner.runq
         """The tasks that are ready for the next pass."""
         self.waiting_for_idle: Mapping[Any, Any] = self.runner.waiting_for_idle
         """Who waits until all tasks of the run are blocked; hardly ever anyone."""
         self._instruments = self.runner.instruments["_all"]
         self.advance: Callable[[], bool] = passes(self.runner, main).__next__
-        """Make one pass. Returns whether the run has nothing more to do before its next deadline.
+        """Make some passes. Returns whether the run has nothing more to do before its next deadline.
 
         From now on Trio's functions speak to this run, until another one makes a pass.
 
         Raises: StopIteration when the run is over; trio.TrioInternalError.
         """
 
-    def reschedule(self, task: Any, value: object = None) -> None:
-        """Wake a task of this run that is parked, and let `park` return `value`; from anywhere."""
-        if self._instruments:
-            self.runner.reschedule(task, value)
-            return
-        assert task._next_send_fn is None, f"{task} was woken twice"
-        task._next_send_fn, task._next_send = task.coro.send, value
-        task._abort_func = task.custom_sleep_data = None
-        self.queue.append(task)
+    def rescheduling(self, ready: list[Any]) -> Callable[[Any, object], None]:
+        """A function that wakes a parked task of this run and lets `park` return a value, None by default.
+
+        It can be called from anywhere, and adds the host to `ready` unless it is there or may not run.
+        """
+        host: Any = self.runner.host
+        runner, queue, instruments = self.runner, self.queue, self._instruments
+
+        def reschedule(task: Any, value: object = None) -> None:
+            if instruments:
+                runner.reschedule(task, value)
+            else:
+                assert task._next_send_fn is None, f"{task} was woken twice"
+                task._next_send_fn, task._next_send = task.coro.send, value
+                task._abort_func = task.custom_sleep_data = None
+                queue.append(task)
+            if not host.queued and host.can_run:
+                host.queued = True
+                ready.append(host)
+
+        return reschedule
 
     def within(self, call: Callable[[], object]) -> None:
         """Call something that needs to be inside this run, from anywhere."""
@@ -151,29 +163,17 @@ class TrioRun:
         self.queue.extend(tasks)
 
 
-@types.coroutine
-def park(trap: Trap) -> Generator[Any, Any, Any]:
-    """Wait until the running task is rescheduled, and return with what; or raise, if it is cancelled.
-
-    `trio.lowlevel.wait_task_rescheduled` for those who hand the bare value to `TrioRun.reschedule`.
-    """
-    sent = yield trap
-    if type(sent) is Error:
-        try:
-            sent.unwrap()
-        finally:
-            del sent  # It holds the exception, whose traceback holds this frame.
-    return sent
-
-
 _abandoned: list[TrioRun] = []
 
 
 @contextmanager
 def schedule_batches(order: BatchOrder) -> Iterator[None]:
-    """Let `order` decide for every run, and stand aside from a run that may surround this one."""
+    """Let `order` decide for every run, and stand aside from a run that may surround this one.
+
+    To be used while the `shortcuts` are in place.
+    """
     check_trio()
-    with _installed(order), generators_apart(), shortcuts():
+    with _installed(order), generators_apart():
         yield
 
 
@@ -222,15 +222,9 @@ def aside(hooks: tuple[Any, Any]) -> Iterator[None]:
         _CONTEXT.__dict__.update(shown)
 
 
-def is_cancelled() -> bool:
-    """Whether the next checkpoint of the running task would raise `Cancelled`."""
-    cancelled: bool = _CONTEXT.task._cancel_status.effectively_cancelled
-    return cancelled
-
-
 class _TestClock(trio.abc.Clock):
     def __init__(self) -> None:
-        self.now = self.sleeps_s = 0.0
+        self.now, self.deadline_s = 0.0, inf
 
     def start_clock(self) -> None:
         pass
@@ -239,13 +233,26 @@ class _TestClock(trio.abc.Clock):
         return self.now
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        self.sleeps_s = min(deadline - self.now, 10)
-        return self.sleeps_s
+        self.deadline_s = deadline
+        return deadline - self.now
 
 
-class _Reverse:
-    def shuffle(self, batch: list[Task]) -> None:
+class _TestHost:
+    """Runs tasks in the order of their creation."""
+
+    passes = crash_pass = 0
+    can_run, livelock_pass = True, 1000
+
+    def __init__(self) -> None:
+        self.batch: list[Task] = []
+
+    def crash(self) -> None:
+        pass
+
+    def order(self, batch: list[Task]) -> None:
         batch.reverse()
+
+    shuffle = order
 
 
 @functools.cache
@@ -280,8 +287,9 @@ def _try_out() -> None:
         return "done"
 
     clock = _TestClock()
-    with _installed(_Reverse()), generators_apart(), shortcuts():
-        run = TrioRun(main, clock)
+    host = _TestHost()
+    with _installed(host), generators_apart(), shortcuts():
+        run = TrioRun(main, clock, host)
         _drive(run, clock)
         result = run.outcome
     if result is None or result.unwrap() != "done":
@@ -294,7 +302,7 @@ def _drive(run: TrioRun, clock: _TestClock) -> None:
     for _ in range(100):
         try:
             if run.advance():
-                clock.now += clock.sleeps_s
+                clock.now = min(clock.deadline_s, clock.now + 10)
         except StopIteration:
             return
     raise RuntimeError("a run did not end")

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import contextvars
 from collections.abc import Awaitable, Callable
+from inspect import CO_COROUTINE
+from types import FunctionType
 from typing import Any, NoReturn
 
 import trio
 import trio._core._entry_queue as _entry_queue
 import trio._core._instrumentation as _instrumentation
 import trio._core._ki as _ki
+import trio._core._parking_lot as _parking_lot
 import trio._core._run as _run
 from outcome import Outcome
 from trio.lowlevel import Abort, Task
@@ -25,6 +28,8 @@ from ostrakon.harness.sim.kernel.errors import NotSimulated
 from ostrakon.harness.sim.runtimes.trio.generators import AsyncGenerators
 
 _RUN: Any = _run
+_new_task: Any = Task._create  # type: ignore[attr-defined]
+_LOT_BREAKERS: Any = getattr(_parking_lot, "GLOBAL_PARKING_LOT_BREAKER", ())
 _RUN_SOON = "<TrioToken.run_sync_soon task>"
 
 
@@ -54,8 +59,69 @@ class Runner(_RUN.Runner):  # type: ignore[misc]
                 await self.asyncgens.finalize_remaining(self)
             nursery.cancel_scope.cancel()
 
-    def task_exited(self, task: Task, outcome: Outcome[object]) -> None:
+    def spawn_impl(
+        self,
+        async_fn: Callable[..., Awaitable[object]],
+        args: tuple[Any, ...],
+        nursery: Any,
+        name: object,
+        *,
+        system_task: bool = False,
+        context: contextvars.Context | None = None,
+    ) -> Task:
+        """A new task. Trio's own does the same for any function, and says what is wrong with it."""
+        function = getattr(async_fn, "__func__", async_fn)
+        if (
+            system_task
+            or nursery is None
+            or nursery._closed
+            or type(function) is not FunctionType
+            or not function.__code__.co_flags & CO_COROUTINE
+            or "task_spawned" in self.instruments
+        ):
+            spawned: Task = super().spawn_impl(
+                async_fn, args, nursery, name, system_task=system_task, context=context
+            )
+            return spawned
+        if context is None:
+            context = contextvars.copy_context()
+        if type(name) is not str:
+            named: Any = async_fn if name is None else getattr(name, "func", name)
+            try:
+                name = f"{named.__module__}.{named.__qualname__}"
+            except AttributeError:
+                name = repr(named)
+        task = _new_task(
+            coro=context.run(async_fn, *args),
+            parent_nursery=nursery,
+            runner=self,
+            name=name,
+            context=context,
+            ki_protected=False,
+        )
+        self.tasks.add(task)
+        nursery._children.add(task)
+        task._cancel_status = nursery._cancel_status
+        task._cancel_status._tasks.add(task)
+        self.reschedule(task, None)
+        return task  # type: ignore[no-any-return]
+
+    def task_exited(self, task: Any, outcome: Outcome[object]) -> None:
         """A task is over; with the main task, the system tasks are to be."""
+        status = task._cancel_status
+        if (
+            task is not self.main_task
+            and task is not self.init_task
+            and not task._child_nurseries
+            and not (status.abandoned_by_misnesting and status.parent is None)
+            and task not in _LOT_BREAKERS
+            and "task_exited" not in self.instruments
+        ):
+            status._tasks.remove(task)
+            task._cancel_status = None
+            self.tasks.remove(task)
+            task._parent_nursery._child_finished(task, outcome)
+            return
         super().task_exited(task, outcome)
         if task is self.main_task and self.system_nursery._children:
             self.system_nursery.cancel_scope.cancel()
@@ -87,8 +153,8 @@ class Runner(_RUN.Runner):  # type: ignore[misc]
             call(*args)
 
 
-def new_runner(clock: trio.abc.Clock, run_vars: dict[Any, Any]) -> Runner:
-    """A run that has not begun, with the values of its `RunVar`s."""
+def new_runner(clock: trio.abc.Clock, host: Any, run_vars: dict[Any, Any]) -> Runner:
+    """A run of this host that has not begun, with the values of its `RunVar`s."""
     wakeup = _Wakeup()
     runner = Runner(
         clock=clock,
@@ -102,7 +168,7 @@ def new_runner(clock: trio.abc.Clock, run_vars: dict[Any, Any]) -> Runner:
         waiting_for_idle=_WaitingForIdle(),
         locals=run_vars,
     )
-    wakeup.runner = runner
+    wakeup.runner, runner.host = runner, host
     return runner
 
 

@@ -8,6 +8,7 @@ by an exception. A sleep needs no scope at all, only a place in the heap of dead
 from __future__ import annotations
 
 from math import inf
+from types import TracebackType
 from typing import Any
 
 import trio
@@ -15,12 +16,15 @@ import trio._core._run as _run
 from outcome import Error, Outcome
 from trio.lowlevel import Abort, Task
 
+from ostrakon.harness.sim.runtimes.trio.waiting import Trap, cancel_shielded_checkpoint, cancellation, park
+
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
 _trios_enter: Any = trio.CancelScope.__enter__
 _trios_close: Any = trio.CancelScope._close
 _trios_sleep_until: Any = trio.sleep_until
 _trios_child_finished: Any = trio.Nursery._child_finished
+_trios_exit_nursery: Any = _RUN.NurseryManager.__aexit__
 
 
 def enter(scope: Any) -> Any:
@@ -42,8 +46,6 @@ def enter(scope: Any) -> Any:
     status._tasks.add(task)
     if parent is not None:
         parent._tasks.remove(task)
-    if status.effectively_cancelled:
-        task._attempt_delivery_of_any_pending_cancel()
     return scope
 
 
@@ -60,26 +62,35 @@ def close(scope: Any, error: BaseException | None) -> BaseException | None:
     """`CancelScope._close`."""
     task, status = _CONTEXT.task, scope._cancel_status
     if (
-        error is not None
-        or status is None
+        status is None
         or status is not task._cancel_status
         or status._children
         or len(status._tasks) != 1
     ):
         rest: BaseException | None = _trios_close(scope, error)
         return rest
+    parent = status._parent
+    if error is not None and status.effectively_cancelled and not _reaches(parent, scope):
+        if type(error) is not trio.Cancelled:
+            rest = _trios_close(scope, error)
+            return rest
+        scope.cancelled_caught = True
+        error = None
     if scope._registered_deadline != inf:
         _file(scope, inf)
     scope._cancel_status = None
-    task._cancel_status = parent = status._parent
+    task._cancel_status = parent
     status._tasks.clear()
     if parent is not None:
         status._parent = None
         parent._children.remove(status)
         parent._tasks.add(task)
-        if parent.effectively_cancelled:
-            task._attempt_delivery_of_any_pending_cancel()
-    return None
+    return error
+
+
+def _reaches(parent: Any, scope: Any) -> bool:
+    """Whether the scope around this one is cancelled, and with it this one."""
+    return parent is not None and parent.effectively_cancelled and not scope._shield
 
 
 class Registration:
@@ -99,15 +110,78 @@ class Registration:
 
 
 def child_finished(nursery: Any, task: Task, outcome: Outcome[object]) -> None:
-    """`Nursery._child_finished`; a nursery that is cancelled need not be told by whom once more."""
-    if nursery._closed or (type(outcome) is Error and not nursery.cancel_scope._cancel_called):
+    """`Nursery._child_finished`."""
+    if nursery._closed or (type(outcome) is Error and not _is_noted(nursery, outcome.error)):
         _trios_child_finished(nursery, task, outcome)
         return
     nursery._children.remove(task)
     if type(outcome) is Error:
         nursery._pending_excs.append(outcome.error)
-    if not nursery._children:
-        nursery._check_nursery_closed()
+    if not (nursery._children or nursery._nested_child_running or nursery._pending_starts):
+        _close_nursery(nursery)
+
+
+def _is_noted(nursery: Any, error: BaseException) -> bool:
+    """Whether a nursery that this error came to is cancelled already, so that nobody need be told why."""
+    scope = nursery.cancel_scope
+    if scope._cancel_called:
+        return True
+    status = scope._cancel_status
+    if (
+        type(error) is not trio.Cancelled
+        or status is None
+        or not status.effectively_cancelled
+        or scope._registered_deadline != inf
+    ):
+        return False
+    scope._cancel_called = True  # By what it is within; there is nothing to recalculate.
+    return True
+
+
+def _close_nursery(nursery: Any) -> None:
+    nursery._closed = True
+    if nursery._parent_waiting_in_aexit:
+        nursery._parent_waiting_in_aexit = False
+        parent = nursery._parent_task
+        parent._runner.reschedule(parent)
+
+
+async def exit_nursery(
+    manager: Any, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+) -> bool:
+    """`NurseryManager.__aexit__`."""
+    nursery, scope = manager._nursery, manager._scope
+    if nursery._strict_exception_groups is not True or not (error is None or _is_noted(nursery, error)):
+        left: bool = await _trios_exit_nursery(manager, kind, error, tb)
+        return left
+    if error is not None:
+        nursery._pending_excs.append(error)
+    nursery._nested_child_running = False
+    if nursery._children or nursery._pending_starts:
+        nursery._parent_waiting_in_aexit = True
+        await park(_FOR_CHILDREN)
+    else:
+        nursery._closed = True
+        await cancel_shielded_checkpoint()
+    popped = nursery._parent_task._child_nurseries.pop()
+    assert popped is nursery, "Nursery misnesting detected!"
+    if not nursery._pending_excs:
+        return scope._close(None) is None
+    group = BaseExceptionGroup("Exceptions from Trio nursery", nursery._pending_excs)
+    del nursery._pending_excs
+    rest = scope._close(group)
+    if rest is None:
+        return True
+    context = rest.__context__
+    try:
+        raise rest
+    finally:
+        rest.__context__ = context  # Python has just set it to what is being handled around the nursery.
+        del rest, context, group, error, nursery, popped  # The traceback of `rest` holds this frame.
+
+
+_FOR_CHILDREN = Trap(lambda _: Abort.FAILED)
+"""Waiting for the tasks of a nursery: who waits is not cancelled before they are over."""
 
 
 async def sleep_until(deadline: float) -> None:
@@ -117,14 +191,10 @@ async def sleep_until(deadline: float) -> None:
         await _trios_sleep_until(deadline)
         return
     timer = _Timer(task, runner, deadline)
-    await trio.lowlevel.wait_task_rescheduled(timer.abort)
+    await park(Trap(timer.abort))
     if task._cancel_status.effectively_cancelled:
         # By a time-out of the same moment, which in Trio has the last word.
-        task._abort_func = _raise_at_once
-        try:
-            task._attempt_delivery_of_any_pending_cancel()
-        finally:
-            task._abort_func = None
+        raise cancellation(task._cancel_status)
 
 
 class _Timer:
@@ -151,11 +221,6 @@ class _Timer:
     def _forget(self) -> None:
         self._runner.deadlines.remove(self._registered_deadline, self)
         self._registered_deadline = inf
-
-
-def _raise_at_once(raise_cancel: Any) -> Abort:
-    raise_cancel()
-    raise AssertionError("unreachable: `raise_cancel` raises")
 
 
 def _file(scope: Any, new: float) -> None:

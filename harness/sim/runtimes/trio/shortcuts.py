@@ -7,60 +7,51 @@ from contextlib import contextmanager
 from typing import Any
 
 import trio
+import trio._core as _core
 import trio._core._run as _run
-import trio._highlevel_socket as _highlevel_socket
+import trio._highlevel_generic as _highlevel_generic
+import trio._highlevel_open_tcp_stream as _highlevel_open_tcp_stream
 import trio._timeouts as _timeouts
 
-from ostrakon.harness.sim.runtimes.trio import scopes
+from ostrakon.harness.sim.runtimes.trio import scopes, streams, waiting
 
 _RUN: Any = _run
-_translating: Any = _highlevel_socket._translate_socket_errors_to_stream_errors
-"""Turns the errors of sockets into those of streams; takes longer to make than to send some bytes."""
-_trios_send_all: Any = trio.SocketStream.send_all
+_CORE: Any = _core
 
-
-async def _send_all(stream: trio.SocketStream, data: Any) -> None:
-    """`SocketStream.send_all`."""
-    sock, turn = stream.socket, stream._send_conflict_detector
-    if type(data) is not bytes or not data or turn._held or sock.did_shutdown_SHUT_WR:
-        await _trios_send_all(stream, data)
-        return
-    turn._held = True
-    try:
-        sent = await sock.send(data)
-        while sent < len(data):
-            sent += await sock.send(memoryview(data)[sent:])
-    except OSError:
-        with _translating():
-            raise
-    finally:
-        turn._held = False
-
-
-async def _receive_some(stream: trio.SocketStream, max_bytes: int | None = None) -> bytes:
-    """`SocketStream.receive_some`."""
-    if max_bytes is None:
-        max_bytes = _highlevel_socket.DEFAULT_RECEIVE_SIZE
-    if max_bytes < 1:
-        raise ValueError("max_bytes must be >= 1")
-    try:
-        return await stream.socket.recv(max_bytes)
-    except OSError:
-        with _translating():
-            raise
-
-
-SHORTCUTS: tuple[tuple[Any, str, Any], ...] = (
-    (trio.SocketStream, "send_all", _send_all),
-    (trio.SocketStream, "receive_some", _receive_some),
+_Shortcut = tuple[Any, str, Any]
+QUICKER: tuple[_Shortcut, ...] = (
+    (trio.SocketStream, "__init__", streams.make_stream),
+    (trio.SocketStream, "send_all", streams.send_all),
+    (trio.SocketStream, "receive_some", streams.receive_some),
     (trio.CancelScope, "__enter__", scopes.enter),
     (trio.CancelScope, "_close", scopes.close),
     (trio.CancelScope, "_might_change_registered_deadline", lambda scope: scopes.Registration(scope)),
     (_RUN.CancelStatus, "__attrs_post_init__", scopes.begin),
+    (_RUN.NurseryManager, "__aexit__", scopes.exit_nursery),
     (trio.Nursery, "_child_finished", scopes.child_finished),
-    (trio, "sleep_until", scopes.sleep_until),
-    (_timeouts, "sleep_until", scopes.sleep_until),
+    (trio.lowlevel.Task, "_attempt_delivery_of_any_pending_cancel", waiting.deliver_cancellation),
+    (trio.Event, "wait", waiting.wait_for_event),
+    *((owner, "sleep_until", scopes.sleep_until) for owner in (trio, _timeouts)),
+    *((owner, "wait_task_rescheduled", waiting.wait_task_rescheduled) for owner in (_CORE, trio.lowlevel)),
 )
+"""What happens is the same to the last pass of the loop."""
+FEWER_PASSES: tuple[_Shortcut, ...] = (
+    *((owner, "open_tcp_stream", streams.open_tcp_stream) for owner in (trio, _highlevel_open_tcp_stream)),
+    *((owner, "aclose_forcefully", streams.aclose_forcefully) for owner in (trio, _highlevel_generic)),
+    *(
+        (owner, name, getattr(waiting, name))
+        for owner in (_CORE, _RUN, trio.lowlevel)
+        for name in ("checkpoint", "checkpoint_if_cancelled", "cancel_shielded_checkpoint")
+    ),
+)
+"""What happens means the same; passes in which nothing could happen are left out."""
+SHORTCUTS = (*QUICKER, *FEWER_PASSES)
+
+for _owner, _name, _shortcut in SHORTCUTS:
+    # Tasks are called after the functions that they run, so these keep their names.
+    _usual = vars(_owner)[_name]
+    _shortcut.__name__, _shortcut.__qualname__ = _usual.__name__, _usual.__qualname__
+    _shortcut.__module__ = _usual.__module__
 
 
 @contextmanager

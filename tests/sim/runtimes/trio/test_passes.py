@@ -61,7 +61,7 @@ def leave_it_to_trio(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trio_run, "passes", passes_by_trio)
     monkeypatch.setattr(trio_runner, "Runner", TriosRunner)
     monkeypatch.setattr(_Batches, "shuffle", order_of_the_programs_own)
-    monkeypatch.setattr(shortcuts, "SHORTCUTS", ())
+    monkeypatch.setattr(shortcuts, "SHORTCUTS", shortcuts.FEWER_PASSES)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])

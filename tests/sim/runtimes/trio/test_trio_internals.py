@@ -36,7 +36,7 @@ def test_a_missing_part_is_told_with_the_version(name: str, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("untested")
 def test_a_scheduler_that_does_not_ask_for_the_order_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trio_run._Reverse, "shuffle", lambda self, batch: None)
+    monkeypatch.setattr(trio_run._TestHost, "order", lambda self, batch: None)
 
     with World(1) as world, pytest.raises(UnsupportedTrio, match="tasks ran in the order"):
         world.run()
