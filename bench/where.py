@@ -21,9 +21,9 @@ from ostrakon.harness.trial import run
 from ostrakon.workloads.decree import DECREE
 
 LAYERS = (
+    ("simulator: in place of Trio's loop, scopes and streams", ("/sim/runtimes/",)),
     ("Trio: tasks, scopes, nurseries", ("/trio/_core/", "/outcome/", "/sortedcontainers/", "<attrs ")),
     ("Trio: streams, channels, listeners", ("/trio/",)),
-    ("simulator: in place of Trio's loop and scopes", ("/sim/runtimes/",)),
     (
         "simulator: links and connections",
         ("/sim/network/half_", "/sim/network/link", "/latency", "/sim/network/network"),

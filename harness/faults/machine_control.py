@@ -80,6 +80,8 @@ class MachineControl:
         self._machines = machines
         self._holds: dict[str, Hold] = {}
         self._devices: dict[str, Devices] = {}
+        self._equipped: dict[str, bool] = {}
+        """Whether a machine has clocks and a disk, as far as that was asked."""
         self.restarted: list[str] = []
         """The machines that were restarted, in order."""
 
@@ -136,7 +138,10 @@ class MachineControl:
         Raises: ValueError, when there is no such machine.
         """
         machines: dict[str, Any] = {name: self.machine(name) for name in sorted(set(names))}
-        return {name: machine for name, machine in machines.items() if isinstance(machine, Equipped)}
+        for name, machine in machines.items():
+            if name not in self._equipped:  # To ask a protocol takes as long as to send some messages.
+                self._equipped[name] = isinstance(machine, Equipped)
+        return {name: machine for name, machine in machines.items() if self._equipped[name]}
 
     def devices(self, name: str) -> Devices:
         """The clock and the disk of a machine that has them."""

@@ -26,13 +26,14 @@ class Traffic:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._counting = cluster.network if isinstance(cluster.network, Counting) else None
         self._before: dict[tuple[str, str], int] = {}
         self._now: dict[tuple[str, str], int] = {}
 
     def look(self) -> None:
         """A fault begins: what is sent from now on counts for the next one."""
-        network = self._cluster.network
-        if isinstance(network, Counting):
+        network = self._counting
+        if network is not None:
             now = {pair: network.sent(*pair) for pair in permutations(self._cluster.nodes, 2)}
             if now != self._now:
                 self._before, self._now = self._now, now

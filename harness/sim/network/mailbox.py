@@ -15,8 +15,13 @@ from trio.lowlevel import Abort
 
 from ostrakon.harness.sim.network.hold import InFlight
 from ostrakon.harness.sim.network.link import Link
-from ostrakon.harness.sim.runtimes.trio.run import Trap, is_cancelled, park
-from ostrakon.harness.substrates.message_faults import NORMAL
+from ostrakon.harness.sim.runtimes.trio.waiting import (
+    Trap,
+    checkpoint_if_cancelled,
+    is_cancelled,
+    let_others_run,
+    park,
+)
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.kernel.kernel import Kernel
@@ -55,10 +60,10 @@ class Mailbox:
         if self._loop is not None:
             return await self._receive_in(self._loop)
         if is_cancelled():
-            await trio.lowlevel.checkpoint_if_cancelled()
+            await checkpoint_if_cancelled()
         if self._waiting:
             if not self._process.is_alone:
-                await trio.lowlevel.cancel_shielded_checkpoint()
+                await let_others_run()
             return self._waiting.popleft()
         if self._receiver is not None:
             raise trio.BusyResourceError("another task is already receiving from this mailbox")
@@ -84,11 +89,14 @@ class Mailbox:
         return received
 
     def _dispatch(self, route: Link, message: Any) -> None:
-        kernel = self._kernel
-        _, fate = self._network.send_message(route, message)
-        if fate is NORMAL:
+        kernel, network = self._kernel, self._network
+        if route.is_between_nodes and not route.disturbed and not network.deviations:
+            # As `Network.send_message` counts it.
+            route.sent += 1
+            network.messages += 1
             kernel.call_at(kernel.now_ns + route.draw_ns(), _arrive, kernel, route, message)
             return
+        _, fate = network.send_message(route, message)
         for _ in range(fate.copies):
             at_ns = kernel.now_ns + route.draw_ns() + fate.extra_ns
             kernel.call_at(at_ns, _arrive, kernel, route, message)

@@ -46,7 +46,8 @@ class Patches:
                 modules.append((there, ours, before))
                 there.update(ours)
             for owner, name, patch in self._others.values():
-                usual = owner.__dict__.get(name, _MISSING) if isinstance(owner, type) else getattr(owner, name)
+                is_class = isinstance(owner, type)
+                usual = owner.__dict__.get(name, _MISSING) if is_class else getattr(owner, name)
                 setattr(owner, name, patch)
                 others.append((owner, name, usual))
             yield

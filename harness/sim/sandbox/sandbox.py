@@ -76,13 +76,18 @@ def enclosed() -> Iterator[None]:
     """Keep the replacements in place between worlds, too, for a body that runs many one after the other.
 
     They do as the real ones outside of a world's processes. To put them in place and back for each of many
-    short worlds costs more than the replacements themselves: Python forgets each time what it has learned of
-    the classes that they belong to.
+    short worlds costs more than the replacements themselves: Python forgets each time what it has learned
+    of the classes that they belong to. What exists when the body begins is kept from the garbage collector,
+    which would look through all of it again and again for the sake of a few worlds.
     """
     _keep()
+    is_first = gc.get_freeze_count() == 0
+    gc.freeze()
     try:
         yield
     finally:
+        if is_first:
+            gc.unfreeze()
         _let_go()
 
 

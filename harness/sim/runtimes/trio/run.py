@@ -38,6 +38,7 @@ from ostrakon.harness.sim.runtimes.trio.waiting import park as park
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
 
+
 class BatchOrder(Protocol):
     """Decides in which order a process runs the tasks that are ready together."""
 
@@ -245,9 +246,7 @@ class _TestHost:
 
     def __init__(self) -> None:
         self.batch: list[Task] = []
-
-    def crash(self) -> None:
-        pass
+        self.crash: Callable[[], object] = self.batch.clear
 
     def order(self, batch: list[Task]) -> None:
         batch.reverse()

@@ -28,7 +28,7 @@ from ostrakon.harness.sim.kernel.errors import NotSimulated
 from ostrakon.harness.sim.runtimes.trio.generators import AsyncGenerators
 
 _RUN: Any = _run
-_new_task: Any = Task._create  # type: ignore[attr-defined]
+_new_task: Any = Task._create
 _LOT_BREAKERS: Any = getattr(_parking_lot, "GLOBAL_PARKING_LOT_BREAKER", ())
 _RUN_SOON = "<TrioToken.run_sync_soon task>"
 

@@ -7,6 +7,7 @@ by an exception. A sleep needs no scope at all, only a place in the heap of dead
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from types import TracebackType
 from typing import Any
@@ -21,7 +22,7 @@ from ostrakon.harness.sim.runtimes.trio.waiting import Trap, cancel_shielded_che
 _CONTEXT: Any = _run.GLOBAL_RUN_CONTEXT
 _RUN: Any = _run
 _trios_enter: Any = trio.CancelScope.__enter__
-_trios_close: Any = trio.CancelScope._close
+_trios_close: Callable[[Any, BaseException | None], BaseException | None] = trio.CancelScope._close
 _trios_sleep_until: Any = trio.sleep_until
 _trios_child_finished: Any = trio.Nursery._child_finished
 _trios_exit_nursery: Any = _RUN.NurseryManager.__aexit__
@@ -61,19 +62,12 @@ def begin(status: Any) -> None:
 def close(scope: Any, error: BaseException | None) -> BaseException | None:
     """`CancelScope._close`."""
     task, status = _CONTEXT.task, scope._cancel_status
-    if (
-        status is None
-        or status is not task._cancel_status
-        or status._children
-        or len(status._tasks) != 1
-    ):
-        rest: BaseException | None = _trios_close(scope, error)
-        return rest
+    if status is None or status is not task._cancel_status or status._children or len(status._tasks) != 1:
+        return _trios_close(scope, error)
     parent = status._parent
     if error is not None and status.effectively_cancelled and not _reaches(parent, scope):
         if type(error) is not trio.Cancelled:
-            rest = _trios_close(scope, error)
-            return rest
+            return _trios_close(scope, error)
         scope.cancelled_caught = True
         error = None
     if scope._registered_deadline != inf:

@@ -82,7 +82,7 @@ def let_others_run() -> Generator[Any, Any, None]:
 
 
 def others_may_run(host: Any, runner: Any) -> bool:
-    """Whether the running task is to wait for the next pass at a checkpoint; else the pass is only counted."""
+    """Whether the running task has to wait for the next pass at a checkpoint; if not, count that pass."""
     if runner.runq or host.batch or not host.can_run:
         return True
     made = host.passes + 1
