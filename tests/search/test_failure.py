@@ -56,7 +56,7 @@ def test_faults_at_the_right_moment_need_not_be_many() -> None:
 
 def test_what_takes_a_timer_at_the_right_moment_is_told_with_two_nodes_and_one_fault() -> None:
     """A vote that does not arrive, so that the proposal is sent again: with another client's value."""
-    plan = Swarm(workload="decree", bug="same-ballot-new-value").plan(1_000_017)
+    plan = Swarm(workload="decree", bug="same-ballot-new-value").plan(1_000_131)
     failing = run(plan)
 
     found = simplest_alike(failing, run, runs(2000))

@@ -46,10 +46,12 @@ async def open_tcp_stream(
 ) -> trio.SocketStream:
     """`trio.open_tcp_stream`."""
     settings = _CONTEXT.runner._locals
-    look_up = getattr(settings.get(_socket._resolver), "look_up", None)
+    resolver: Any = settings.get(_socket._resolver)
+    look_up = getattr(resolver, "look_up", None)
     make = getattr(settings.get(_socket._socket_factory), "socket", None)
     if (
         look_up is None
+        or "getaddrinfo" in vars(resolver)  # A fault of name resolution.
         or make is None
         or local_address is not None
         or not (type(host) is str and host.isascii() and type(port) is int)
