@@ -1,4 +1,4 @@
-"""What is left out of Trio's way of waiting and connecting can be seen by no program but in the order of things."""
+"""What is left out of Trio's way of waiting and connecting shows in nothing but the order of things."""
 
 from __future__ import annotations
 
