@@ -20,5 +20,5 @@ def hunt(workload: Workload, bug: str, *, nemesis: str = "mixed", nodes: int = 3
 def convicting(trial: Trial) -> set[str]:
     """The parts of its verdict that are invalid, and `node crashed` if a node crashed."""
     parts = trial.judgement.to_json()["parts"] if trial.judgement is not None else {}
-    crashed = {"node crashed"} if "crashed" in trial.why else set()
-    return crashed | {part for part, verdict in parts.items() if verdict["valid"] is False}
+    found = {finding.name for finding in trial.findings}
+    return (found & {"node crashed"}) | {part for part, verdict in parts.items() if verdict["valid"] is False}
