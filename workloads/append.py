@@ -126,7 +126,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 APPEND = store_workload(
     name="append",
-    about="Whether transactions over several keys happen at once, in real time: no cycle, no aborted read.",
+    about="Transactions over several lists: strictly serializable, without aborted reads.",
     operations=Operations(AppendClient, transactions, all_at_last),
     checks=checks,
     bugs=APPEND_BUGS,

@@ -78,7 +78,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 AT_MOST_ONCE = store_workload(
     name="at-most-once",
-    about="Whether a command is ever executed twice because its session was forgotten in between.",
+    about="Commands of forgotten sessions: none is executed twice.",
     operations=Operations(LedgerClient, add_and_churn, all_at_last),
     checks=checks,
     bugs=AT_MOST_ONCE_BUGS,

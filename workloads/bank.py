@@ -96,7 +96,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 BANK = store_workload(
     name="bank",
-    about="Whether a transaction is ever done by halves, or done twice: money that comes or goes.",
+    about="Transfers between accounts: no transaction is executed partly or twice, so the total is constant.",
     operations=Operations(BankClient, transfer_and_read, all_at_last),
     checks=checks,
     bugs=BANK_BUGS,

@@ -77,7 +77,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 COUNTER = store_workload(
     name="counter",
-    about="Whether an increment is ever lost or counted twice, and whether a sum ever goes back.",
+    about="A counter: no addition is lost or counted twice.",
     operations=Operations(CounterClient, add_and_read, all_at_last),
     checks=checks,
     bugs=COUNTER_BUGS,

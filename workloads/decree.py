@@ -227,7 +227,7 @@ def explore(
 
 DECREE = Workload(
     name="decree",
-    about="Whether an instance of Paxos ever decides two things, or something that nobody proposed.",
+    about="Basic Paxos: all instances decide the same value, and a client proposed it.",
     program=run_instance,
     connect=connect,
     generator=propose_and_get,

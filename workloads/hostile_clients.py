@@ -224,7 +224,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 _STORE = store_workload(
     name="hostile-clients",
-    about="Whether any request ends a replica, or keeps ordinary clients from being served.",
+    about="Hostile clients send all extremes of the protocol: no replica ends, and others are served in time.",
     operations=Operations(HostileOrOrdinary, add_read_and_attack, all_at_last),
     checks=checks,
     bugs=HOSTILE_BUGS,

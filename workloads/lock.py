@@ -94,7 +94,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 LOCK = store_workload(
     name="lock",
-    about="Whether two clients ever hold a lock at a time, or one who lost it can still do harm in its name.",
+    about="Locks with leases: two clients never hold the same lock, and an expired token is refused.",
     operations=Operations(LockClient, acquire_write_release, all_at_last),
     checks=checks,
     bugs=LOCK_BUGS,

@@ -12,7 +12,7 @@ from ostrakon.harness.plan import BadPlan, Fault, Plan
 from ostrakon.paxos_impl.core.multi import LeaseConfig
 
 LEASE_OPTION: Mapping[str, str] = {
-    "lease_ms": "how long followers are bound by what they grant a leader, in milliseconds; 0 for no leases"
+    "lease_ms": "length of the leader's lease in milliseconds; 0 for no leases"
 }
 
 

@@ -80,7 +80,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 LONG_FORK = store_workload(
     name="long-fork",
-    about="Whether two readers ever see two writes in opposite orders.",
+    about="Reads of several keys: two reads never have two writes in opposite orders.",
     operations=Operations(LongForkClient, write_and_read, all_at_last),
     checks=checks,
     bugs=LONG_FORK_BUGS,

@@ -135,7 +135,7 @@ def _of_registers(history: History) -> History:
 
 MEMBERSHIP = store_workload(
     name="membership",
-    about="Whether a change of who counts ever lets two quorums decide apart, or forgets what was decided.",
+    about="Changes of the members: no disjoint quorums decide, and no decision is lost.",
     operations=Operations(MemberClient, use_and_reconfigure, all_at_last),
     checks=checks,
     bugs=MEMBERSHIP_BUGS,

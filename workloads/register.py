@@ -112,7 +112,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 REGISTER = store_workload(
     name="register",
-    about="Whether replicas of a store ever disagree, lose a write, do one twice, or show old data.",
+    about="Registers in a replicated store: each key is linearizable, and replicas agree.",
     operations=Operations(RegisterClient, read_write_cas, all_at_last),
     checks=checks,
     bugs=LOG_BUGS | LEASE_BUGS | SNAPSHOT_BUGS | GROUPS_BUGS,

@@ -189,7 +189,7 @@ def check(plan: Plan, history: History, trace: Trace) -> Verdict:
 
 REGISTRY = Workload(
     name="registry",
-    about="Whether an id is ever given to two instances, changed, forgotten, or not counted by a view.",
+    about="The registry: no id is given to two instances, changed, lost, or missing in a view.",
     program=run_node,
     connect=connect,
     generator=register_and_view,

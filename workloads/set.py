@@ -66,7 +66,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 SET = store_workload(
     name="set",
-    about="Whether anything that was added is ever lost, missed by a later read, or there twice.",
+    about="A set: no added element is lost, missing in a later read, or present twice.",
     operations=Operations(SetClient, add_and_read, all_at_last),
     checks=checks,
     bugs=SET_BUGS,

@@ -16,7 +16,7 @@ from ostrakon.workloads.log_properties import log_properties
 
 GROUPS_MAX = 16
 GROUPS_OPTION: Mapping[str, str] = {
-    "groups": f"over how many independent logs the keys are spread, 1 to {GROUPS_MAX}; 1 if not given"
+    "groups": f"number of independent logs that share the keys, 1 to {GROUPS_MAX}; 1 if not given"
 }
 
 

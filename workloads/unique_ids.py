@@ -49,7 +49,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 UNIQUE_IDS = store_workload(
     name="unique-ids",
-    about="Whether two clients are ever given the same number, as when an answer is made up anew.",
+    about="Unique numbers: no number is given twice.",
     operations=Operations(UniqueIdClient, generate, all_at_last),
     checks=checks,
     bugs=UNIQUE_ID_BUGS,
