@@ -224,7 +224,7 @@ def checks(plan: Plan, history: History) -> Checks:
 
 _STORE = store_workload(
     name="hostile-clients",
-    about="Hostile clients send all extremes of the protocol: no replica ends, and others are served in time.",
+    about="Hostile clients send extremes of the protocol: no replica ends, and others are served in time.",
     operations=Operations(HostileOrOrdinary, add_read_and_attack, all_at_last),
     checks=checks,
     bugs=HOSTILE_BUGS,

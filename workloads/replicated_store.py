@@ -92,8 +92,8 @@ IMPATIENT = ReplicaTiming(beat_s=0.04, election_s=0.08, soon_s=0.02, soon_max_s=
 COMPACTION = Compaction(every=24, keep=6, chunk_bytes=256, segment_bytes=2048)
 """Small enough that most trials compact the log several times and some transfer a snapshot in chunks."""
 SNAPSHOTS_OPTION = {
-    "slots_per_snapshot": f"slots between two snapshots of a replica; {COMPACTION.every} if not given. The sizes "
-    "of the kept log, of segments and of chunks are in proportion"
+    "slots_per_snapshot": f"slots between two snapshots of a replica; {COMPACTION.every} if not given. The "
+    "sizes of the kept log, of segments and of chunks are in proportion"
 }
 SLOTS_DRAWN, GROUPS_DRAWN = (None, None, 4, 10), (None,) * 7 + (3,)
 """What search draws these options from: None leaves an option as it is."""
