@@ -162,6 +162,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """The seed of all random choices of the trial."""
     nodes: int = 5
     """The number of nodes."""
+    first_node: int | msgspec.UnsetType = msgspec.UNSET
+    """The number of the first node; 1 if not given, so that three nodes are n1, n2 and n3."""
     concurrency: int = 5
     """The number of concurrent client processes."""
     rate: float = 20.0
@@ -197,13 +199,13 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the nodes: n1 to n5 if there are five."""
-        return node_names(self.nodes)
+        return node_names(self.nodes, 1 if self.first_node is msgspec.UNSET else self.first_node)
 
 
 @lru_cache(maxsize=64)
-def node_names(count: int) -> tuple[str, ...]:
+def node_names(count: int, first: int = 1) -> tuple[str, ...]:
     """The names of the nodes of a cluster of this size."""
-    return tuple(f"n{number}" for number in range(1, count + 1))
+    return tuple(f"n{number}" for number in range(first, first + count))
 
 
 def encode_plan(plan: Plan) -> bytes:
@@ -365,6 +367,8 @@ def _nonsense(plan: Plan) -> Iterator[str]:
             f"workload is {plan.workload!r}, expected a name of letters, digits, '-', '_' and '.' that "
             "begins with a letter or digit: a folder of the store has this name"
         )
+    if plan.first_node is not msgspec.UNSET and not 0 <= plan.first_node <= NODES_MAX:
+        yield f"first_node is {plan.first_node}, expected 0 to {NODES_MAX}"
     for field, most in (("nodes", NODES_MAX), ("concurrency", CONCURRENCY_MAX)):
         if not 1 <= (count := getattr(plan, field)) <= most:
             yield f"{field} is {count}, expected 1 to {most}"

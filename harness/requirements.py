@@ -31,9 +31,11 @@ _FUNCTIONS = {
     "model": ("resolved", "folder"),
     "watch": ("plan",),
     "describe": ("message",),
+    "shared": ("plan", "site"),
+    "option_problems": ("options",),
 }
 """The parts of a workload that are functions, each with the arguments that it is called with."""
-_OPTIONAL = frozenset(("final", "model", "watch", "describe"))
+_OPTIONAL = frozenset(("final", "model", "watch", "describe", "shared", "option_problems"))
 _INSTANCES: dict[str, type] = {"quiescence": Quiescence, "leeway": Leeway, "vocabulary": Vocabulary}
 """The parts that are None or of a class."""
 
@@ -123,6 +125,11 @@ def _wrong_values(workload: Workload) -> Iterator[str]:
         value = getattr(workload, part)
         if not (part == "steady_s" and value is None) and not (_is_number(value) and value > 0):
             yield f"{part} is {value!r}, expected seconds, more than 0"
+    for part in ("shared", "datagrams"):
+        if getattr(workload, part) and not workload.is_live_only:
+            yield f"{part} is for workloads with is_live_only: a simulation does not have it"
+    if workload.datagrams and workload.framing is None:
+        yield "datagrams needs a framing, by which the messages of a connection are told apart"
     if not isinstance(workload.about, str):
         yield f"about is {workload.about!r}, expected a sentence"
     for part, kind in _INSTANCES.items():

@@ -86,7 +86,9 @@ def resolve(plan: Plan, workload: Workload | None = None) -> ResolvedPlan:
     require_workload(workload)
     bug = find_bug(workload, plan.bug) if plan.bug is not None else None
     require_options(workload, plan.options)
-    if problems := [*_unknown_faults(plan, workload), *_bad_faults(plan), *_unknown_targets(plan, workload)]:
+    bad_options = workload.option_problems(plan.options) if workload.option_problems is not None else ()
+    bad_faults = (*_unknown_faults(plan, workload), *_bad_faults(plan), *_unknown_targets(plan, workload))
+    if problems := [*(f"options: {problem}" for problem in bad_options), *bad_faults]:
         raise BadPlan(f"the plan cannot be run: {'; '.join(problems)}")
     if workload.system is not None and plan.substrate != "hosts":
         raise BadPlan(

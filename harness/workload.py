@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,6 +38,13 @@ class Unavailable(Refused):
     """The operation did not take effect, because no node was available that could perform it.
 
     The op becomes `fail`, as for `Refused`. In a trial of liveness it does not count as progress.
+    """
+
+
+class AdapterFailed(Exception):
+    """The code that runs or connects the system under test failed, and not the system.
+
+    A program raises it. The trial is then `unknown`, because its recording says nothing about the system.
     """
 
 
@@ -89,6 +96,8 @@ class Site:
     """The plan's options."""
     breakage: Any = None
     """The breakage of the plan's seeded bug; None if the plan has no bug."""
+    shared: Any = None
+    """What the workload's `shared` opened for all clients of the trial; None for nodes."""
 
 
 class Client(Protocol):
@@ -240,6 +249,8 @@ class Workload:
     """The options that a plan for this workload can have: name and meaning. Other options are refused."""
     drawn_options: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     """Values from which search draws an option for each plan, by the option's name; None for none."""
+    option_problems: Callable[[Mapping[str, Any]], Iterator[str]] | None = None
+    """The problems of the values of a plan's options, one sentence each; None if any value will do."""
     leeway: Leeway | None = None
     """Limits of the plans that search draws; None for plans about as large as `defaults` make them."""
     busy_s: float = math.inf
@@ -267,6 +278,13 @@ class Workload:
     detects: tuple[type[Exception], ...] = ()
     """Exceptions by which its programs report damaged files. A node that ends with one of them after a fault
     damaged its disk behaves correctly and does not count as failed."""
+    shared: Callable[[Plan, Site], AbstractAsyncContextManager[Any]] | None = None
+    """Opens what all clients of a trial share; each client's `site.shared` is the opened object. It is open
+    for as long as clients run. Only for workloads with `is_live_only`; None if clients share nothing."""
+    datagrams: bool = False
+    """Whether each message between nodes travels alone: later messages may overtake it and a partition loses
+    it. A message to or from a client has no latency. Without it, messages travel as on TCP. It needs a
+    `framing`, and is only for workloads with `is_live_only`."""
     is_live_only: bool = False
     """Whether the nodes can run only on the substrate `live`."""
     system: System | None = None

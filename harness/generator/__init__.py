@@ -18,6 +18,7 @@ from ostrakon.harness.generator.bounds import (
     once,
     process_limit,
     time_limit,
+    until,
     until_ok,
 )
 from ostrakon.harness.generator.change import f_map, filter_ops, map_ops, on_update
@@ -87,6 +88,7 @@ __all__ = [
     "synchronize",
     "then",
     "time_limit",
+    "until",
     "until_ok",
     "validate",
 ]

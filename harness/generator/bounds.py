@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec.structs import replace
 
@@ -41,7 +43,16 @@ def concurrency_limit(count: int, source: Source) -> Generator:
 
 def until_ok(source: Source) -> Generator:
     """`source`, until one of its ops is ok."""
-    return UntilOk(lift(source))
+    return Until(lift(source), _is_ok)
+
+
+def until(ends: Callable[[Op], bool], source: Source) -> Generator:
+    """`source`, until `ends` is true of the completion of one of its ops."""
+    return Until(lift(source), ends)
+
+
+def _is_ok(completed: Op) -> bool:
+    return completed.type == "ok"
 
 
 class Limit(msgspec.Struct, frozen=True):
@@ -135,28 +146,30 @@ class ConcurrencyLimit(msgspec.Struct, frozen=True):
         return replace(self, source=self.source.update(event))
 
 
-class UntilOk(msgspec.Struct, frozen=True):
-    """`source`, until one of its own ops is ok."""
+class Until(msgspec.Struct, frozen=True):
+    """`source`, until one of its own ops ends as is waited for."""
 
     source: Generator
+    ends: Callable[[Op], bool]
     acting: frozenset[Process] = frozenset()
     """The processes that are busy with ops of the source."""
     done: bool = False
 
     def next_op(self, ctx: Context) -> NextOp:
-        """The next op of the source, if none of its ops is ok yet."""
+        """The next op of the source, if none of its ops has ended it yet."""
         if self.done or (asked := self.source.next_op(ctx)) is None:
             return None
         request, source = asked
         if request is PENDING or request.process is None or request.action != "op":
             return request, replace(self, source=source)
-        return request, UntilOk(source, self.acting | {request.process})
+        return request, Until(source, self.ends, self.acting | {request.process})
 
     def update(self, event: Op) -> Generator:
-        """An ok of one of its ops ends the generator."""
+        """A completion of one of its ops may end the generator."""
         ours = event.type != "invoke" and event.process in self.acting
-        return UntilOk(
+        return Until(
             self.source.update(event),
+            self.ends,
             self.acting - {event.process} if ours else self.acting,
-            self.done or (ours and event.type == "ok"),
+            self.done or (ours and self.ends(event)),
         )

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ostrakon.harness.history import History, Op, Trace, read_trace
 from ostrakon.harness.history.message import Message, write_messages
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
 from ostrakon.harness.live.disk import LiveDisk
-from ostrakon.harness.live.job import NodeJob
+from ostrakon.harness.live.job import ADAPTER_FAILED, NodeJob
 from ostrakon.harness.live.machine import Exit, LiveMachine
 from ostrakon.harness.live.proxy import Proxy
 from ostrakon.harness.live.sockets import install
@@ -109,6 +109,7 @@ class _Live:
             plan.names,
             latency=resolved.latency,
             framing=workload.framing,
+            datagrams=workload.datagrams,
             rng=lambda *path: substream(plan.seed, *path),
             observe=self._observe if folder is not None else None,
         )
@@ -196,24 +197,28 @@ class _Live:
         disk = LiveDisk(self._place / "nodes" / CONTROL)
         nemesis = self._resolved.nemesis(self._proxy, self._machines, ())
 
-        def site(process: int) -> Site:
-            rng = substream(plan.seed, "client", process)
-            return Site(CONTROL, plan.names, disk, rng, options=plan.options)
+        def site(*path: str | int, shared: object = None) -> Site:
+            rng = substream(plan.seed, *path)
+            return Site(CONTROL, plan.names, disk, rng, options=plan.options, shared=shared)
 
+        opened = workload.shared(plan, site("shared")) if workload.shared is not None else nullcontext()
         try:
-            with nemesis:
-                self._interpretation = await interpret(
-                    script(self._resolved, substream(plan.seed, "workload")),
-                    connect=lambda process: workload.connect(site(process), process),
-                    concurrency=plan.concurrency,
-                    record=self._record,
-                    now_ns=self._now_ns,
-                    timeout_s=workload.timeout_s,
-                    nemesis=_Patient(nemesis, self._until_ready),
-                    deadline_s=plan.time_limit_s + FINAL_PHASE_S,
-                )
-                if workload.quiescence is not None and self._interpretation.ended == "done":
-                    await wait_quiescent(workload.quiescence, plan, None)
+            async with opened as shared:
+                with nemesis:
+                    self._interpretation = await interpret(
+                        script(self._resolved, substream(plan.seed, "workload")),
+                        connect=lambda process: workload.connect(
+                            site("client", process, shared=shared), process
+                        ),
+                        concurrency=plan.concurrency,
+                        record=self._record,
+                        now_ns=self._now_ns,
+                        timeout_s=workload.timeout_s,
+                        nemesis=_Patient(nemesis, self._until_ready),
+                        deadline_s=plan.time_limit_s + FINAL_PHASE_S,
+                    )
+            if workload.quiescence is not None and self._interpretation.ended == "done":
+                await wait_quiescent(workload.quiescence, plan, None)
         finally:
             self._deeds = nemesis.applied
 
@@ -255,8 +260,13 @@ class _Live:
         return [left for machine in self._machines.values() for left in machine.exits]
 
     def _node_crashes(self) -> list[Finding]:
-        for left in self._exits():
+        """The first end of a node that no fault caused; one that our own code caused convicts nobody."""
+        exits = sorted(self._exits(), key=lambda left: left.status != ADAPTER_FAILED)
+        for left in exits[:1]:
             why = _last_words(left.told) or f"it ended with status {left.status}"
+            if left.status == ADAPTER_FAILED:
+                told = f"what runs {left.machine} failed, and not the program: {why}"
+                return [Finding("adapter failed", "unknown", told, is_ours=True, traceback=left.told)]
             return [Finding("node crashed", "invalid", f"{left.machine} failed by itself: {why}")]
         return []
 

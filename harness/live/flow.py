@@ -1,8 +1,9 @@
 """One direction of one connection through the proxy, which forwards bytes when the link allows it.
 
-With a framing, a link acts on whole messages; without one it can only delay data, like TCP. A connection
-never loses data in the middle: a partition holds the data, like TCP's retransmissions, and the data continues
-when the partition ends.
+With a framing, a link acts on whole messages; without one it can only delay data, like TCP. Like TCP, a
+connection never loses data in the middle: a partition holds the data, like retransmissions, and the data
+continues when the partition ends. With datagrams, a partition loses messages, and a message may overtake a
+slower one.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ Observer = Callable[[tuple[str, str], bytes, float, float | None], object]
 class Flow:
     """The data that was received and not yet forwarded."""
 
-    def __init__(self, link: Link, framing: Framing | None, observe: Observer | None = None) -> None:
-        self._link, self._observe = link, observe
+    def __init__(
+        self, link: Link, framing: Framing | None, observe: Observer | None = None, *, datagrams: bool = False
+    ) -> None:
+        self._link, self._observe, self._datagrams = link, observe, datagrams
         self._splitter: Splitter | None = framing.splitter() if framing is not None else None
         self._waiting: list[tuple[float, int, bytes | None, float]] = []
         """For each message, the time at which it is forwarded, its number, its bytes, and the time at which
@@ -67,7 +70,7 @@ class Flow:
         if fate.copies == 0:
             self._tell(message, now_s, None)
         for copy in range(fate.copies):
-            if fate.may_be_overtaken or copy:
+            if fate.may_be_overtaken or copy or self._datagrams:
                 self._put(due_s, message, in_order=False)
             else:
                 self._put(max(due_s, self._in_order_s), message)
@@ -91,12 +94,14 @@ class Flow:
                 await self._news.wait()
             while self._waiting and self._waiting[0][0] <= trio.current_time():
                 _, _, message, begun_s = heappop(self._waiting)
-                await self._link.opened()
+                if message is None and self._datagrams:
+                    return await sink.send_eof()  # The end of a connection is no datagram.
+                passes = await self._link.passes()
                 if message is None:
-                    await sink.send_eof()
-                    return
-                await sink.send_all(message)
-                self._tell(message, begun_s, trio.current_time())
+                    return await sink.send_eof()
+                if passes:
+                    await sink.send_all(message)
+                self._tell(message, begun_s, trio.current_time() if passes else None)
 
     def _tell(self, message: bytes, begun_s: float, ended_s: float | None) -> None:
         if self._observe is not None:

@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+ADAPTER_FAILED = 70
+"""The exit status of a node whose program raised AdapterFailed: EX_SOFTWARE of sysexits.h."""
+
 
 class NodeJob(msgspec.Struct, frozen=True):
     """The workload and the node that a process runs, and its folder."""

@@ -13,11 +13,13 @@ from ostrakon.harness.substrates.message_faults import Disturbed, Fate, fate_of
 
 @dataclass(eq=False, slots=True)
 class Blockade:
-    """An active partition or clog: it holds all messages and loses none."""
+    """An active partition or clog: no message passes it."""
 
     links: tuple[Link, ...]
+    loses: bool = False
+    """Whether messages that meet it are lost. Otherwise they wait until it is over."""
     messages: int = 0
-    """The number of messages that it has held."""
+    """The number of messages that it has held or lost."""
 
 
 @dataclass(eq=False, slots=True)
@@ -46,12 +48,18 @@ class Link:
             self._opened.set()
             self._opened = trio.Event()
 
-    async def opened(self) -> None:
-        """Wait until nothing blocks the link; each blockade counts the message that it held."""
+    async def passes(self) -> bool:
+        """Wait until no blockade holds the message; returns False if a blockade loses it.
+
+        Each blockade counts the message.
+        """
         counted: set[int] = set()
         while self.blockades:
             for blockade in self.blockades:
                 if id(blockade) not in counted:
                     counted.add(id(blockade))
                     blockade.messages += 1
+            if any(blockade.loses for blockade in self.blockades):
+                return False
             await self._opened.wait()
+        return True

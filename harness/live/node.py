@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ import trio
 from ostrakon.harness.catalogue import find_bug, find_workload
 from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.live.disk import LiveDisk
-from ostrakon.harness.live.job import NodeJob, decode_job
+from ostrakon.harness.live.job import ADAPTER_FAILED, NodeJob, decode_job
 from ostrakon.harness.live.sockets import install
 from ostrakon.harness.note import Notes, report_to
 from ostrakon.harness.requirements import started
 from ostrakon.harness.substrates.seeds import substream
-from ostrakon.harness.workload import Site, Workload
+from ostrakon.harness.workload import AdapterFailed, Site, Workload
 
 _PR_SET_PDEATHSIG = 1
 
@@ -46,7 +47,11 @@ def main() -> None:
         job.options,
         breakage,
     )
-    trio.run(_serve, workload, site, job)
+    try:
+        trio.run(_serve, workload, site, job)
+    except* AdapterFailed:
+        traceback.print_exc()
+        sys.exit(ADAPTER_FAILED)
 
 
 async def _serve(workload: Workload, site: Site, job: NodeJob) -> None:

@@ -25,7 +25,7 @@ from ostrakon.harness.live.preamble import (
     read_line,
 )
 from ostrakon.harness.substrates.framing import Framing
-from ostrakon.harness.substrates.latency import Latency
+from ostrakon.harness.substrates.latency import Constant, Latency
 from ostrakon.harness.substrates.message_faults import Disturbance, Disturbed
 
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
@@ -40,12 +40,14 @@ class Proxy:
         *,
         latency: Latency,
         framing: Framing | None,
+        datagrams: bool = False,
         rng: Callable[[str, str, str], random.Random],
         observe: Observer | None = None,
     ) -> None:
         """`rng` returns a random generator for each purpose and link. `observe` is told of every message."""
         self._observe = observe
         self._nodes, self._latency, self._framing, self._rng = frozenset(nodes), latency, framing, rng
+        self._datagrams = datagrams
         self._links: dict[tuple[str, str], Link] = {}
         self._listeners: dict[tuple[str, int], int] = {}
         self._connections: dict[int, tuple[frozenset[str], trio.SocketStream, trio.SocketStream]] = {}
@@ -100,9 +102,10 @@ class Proxy:
     async def _connect(self, wanted: Connecting, near: trio.SocketStream) -> None:
         there = self._link(wanted.sender, wanted.receiver)
         back = self._link(wanted.receiver, wanted.sender)
-        # A handshake needs both directions.
-        await there.opened()
-        await back.opened()
+        if not self._datagrams:
+            # A handshake needs both directions. A connection that only carries datagrams stands for none.
+            await there.passes()
+            await back.passes()
         real_port = self._listeners.get((wanted.receiver, wanted.port))
         far = await _reach(real_port) if real_port is not None else None
         if far is None:
@@ -112,8 +115,9 @@ class Proxy:
         async with far:
             with self._known(frozenset({wanted.sender, wanted.receiver}), near, far):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(Flow(there, self._framing, self._observe).run, near, far)
-                    nursery.start_soon(Flow(back, self._framing, self._observe).run, far, near)
+                    for link, source, sink in ((there, near, far), (back, far, near)):
+                        flow = Flow(link, self._framing, self._observe, datagrams=self._datagrams)
+                        nursery.start_soon(flow.run, source, sink)
 
     @contextmanager
     def _known(self, ends: frozenset[str], near: trio.SocketStream, far: trio.SocketStream) -> Iterator[None]:
@@ -126,9 +130,11 @@ class Proxy:
     def _link(self, sender: str, receiver: str) -> Link:
         name = sender, receiver
         if name not in self._links:
+            # Clients have no latency where messages are datagrams: as in Maelstrom, it would hide anomalies.
+            latency = self._latency if not self._datagrams or self._joins_nodes(name) else Constant(0.0)
             link = Link(
                 name,
-                self._latency.sampler(self._rng("link", sender, receiver)),
+                latency.sampler(self._rng("link", sender, receiver)),
                 self._rng("faults", sender, receiver),
             )
             if self._is_between_nodes(link):
@@ -137,12 +143,15 @@ class Proxy:
         return self._links[name]
 
     def _is_between_nodes(self, link: Link) -> bool:
-        return self._nodes.issuperset(link.name) and link.name[0] != link.name[1]
+        return self._joins_nodes(link.name) and link.name[0] != link.name[1]
+
+    def _joins_nodes(self, ends: tuple[str, str]) -> bool:
+        return self._nodes.issuperset(ends)
 
     def cut(self, grudge: Mapping[str, Collection[str]]) -> Blockade:
         """Hold the messages that a grudge names, until this cut is mended."""
         pairs = {(sender, receiver) for receiver, senders in grudge.items() for sender in senders}
-        return self.hold(pairs)
+        return self._block(pairs, loses=self._datagrams)
 
     def mend(self, cut: Blockade) -> None:
         """End this cut and no other."""
@@ -150,7 +159,10 @@ class Proxy:
 
     def hold(self, links: Collection[tuple[str, str]]) -> Blockade:
         """Hold all messages from these senders to these receivers."""
-        blockade = Blockade(tuple(self._link(*pair) for pair in sorted(set(links))))
+        return self._block(links, loses=False)
+
+    def _block(self, links: Collection[tuple[str, str]], *, loses: bool) -> Blockade:
+        blockade = Blockade(tuple(self._link(*pair) for pair in sorted(set(links))), loses)
         for link in blockade.links:
             link.blockades.append(blockade)
         return blockade

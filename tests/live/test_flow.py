@@ -22,12 +22,14 @@ def a_link(*disturbances: Disturbance, latency_ms: Sequence[int] = (1,)) -> Link
     return link
 
 
-async def carried(link: Link, messages: Sequence[bytes] = MESSAGES, *, framed: bool = True) -> list[bytes]:
+async def carried(
+    link: Link, messages: Sequence[bytes] = MESSAGES, *, framed: bool = True, datagrams: bool = False
+) -> list[bytes]:
     """What comes out of a flow that these messages are put into, one by one."""
     sender, source = trio.testing.memory_stream_pair()
     sink, receiver = trio.testing.memory_stream_pair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Flow(link, Lines() if framed else None).run, source, sink)
+        nursery.start_soon(Flow(link, Lines() if framed else None, datagrams=datagrams).run, source, sink)
         for message in messages:
             await sender.send_all(message)
             await trio.testing.wait_all_tasks_blocked()
@@ -133,6 +135,26 @@ async def test_what_is_blocked_waits_counts_once_and_then_arrives(
     assert blockade.messages == 1, "only the first was held up; the others had not come so far"
 
 
+async def test_a_datagram_is_overtaken_by_one_that_is_faster_and_none_is_lost(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    arrived = await carried(a_link(latency_ms=(1, 5, 200)), datagrams=True)
+
+    assert arrived != MESSAGES
+    assert sorted(arrived) == sorted(MESSAGES)
+
+
+async def test_a_partition_loses_datagrams_and_counts_them(autojump_clock: trio.testing.MockClock) -> None:
+    link = a_link()
+    blockade = Blockade((link,), loses=True)
+    link.blockades.append(blockade)
+
+    assert await carried(link, MESSAGES[:3], datagrams=True) == []
+    assert blockade.messages == 3
+    link.lift(blockade)
+    assert await carried(link, MESSAGES[:3], datagrams=True) == MESSAGES[:3]
+
+
 async def test_one_blockade_less_is_not_none(autojump_clock: trio.testing.MockClock) -> None:
     link = a_link()
     one, other = Blockade((link,)), Blockade((link,))
@@ -140,8 +162,8 @@ async def test_one_blockade_less_is_not_none(autojump_clock: trio.testing.MockCl
 
     link.lift(one)
     with trio.move_on_after(60) as patience:
-        await link.opened()
+        await link.passes()
 
     assert patience.cancelled_caught
     link.lift(other)
-    await link.opened()
+    await link.passes()

@@ -8,8 +8,9 @@ from ostrakon.checkers.collections.unique_ids import unique_ids
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.generator import OpRequest, numbered, repeat
 from ostrakon.harness.history import History, Op
-from ostrakon.workloads.maelstrom.client import Body, asking, told
-from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
+from ostrakon.workloads.maelstrom.client import asking, told
+from ostrakon.workloads.maelstrom.cluster import maelstrom_workload, until_done
+from ostrakon.workloads.maelstrom.message import Body
 
 _GENERATE = repeat(OpRequest("generate"))
 
@@ -39,8 +40,8 @@ ECHO = maelstrom_workload(
     about="Whether a program speaks the protocol at all: it returns what it is sent.",
     connect=asking(_ask, lambda op, body: told(body, "echo_ok", "echo")),
     ops=lambda plan, rng: numbered(lambda number: OpRequest("echo", f"please echo {number}")),
-    final=lambda thread: [repeat(OpRequest("echo", "at last"))],
-    checks=lambda history: {"echo": lambda: echoes(history)},
+    final=until_done(lambda thread: [repeat(OpRequest("echo", "the last one"))]),
+    checks=lambda plan, history: {"echo": lambda: echoes(history)},
 )
 
 UNIQUE_IDS = maelstrom_workload(
@@ -48,6 +49,6 @@ UNIQUE_IDS = maelstrom_workload(
     about="Whether nodes ever give out the same identifier twice, however they are cut off.",
     connect=asking(_ask, lambda op, body: told(body, "generate_ok", "id")),
     ops=lambda plan, rng: _GENERATE,
-    final=lambda thread: [_GENERATE],
-    checks=lambda history: {"unique-ids": lambda: unique_ids(history)},
+    final=until_done(lambda thread: [_GENERATE]),
+    checks=lambda plan, history: {"unique-ids": lambda: unique_ids(history)},
 )

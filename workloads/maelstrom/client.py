@@ -1,33 +1,30 @@
-"""A Maelstrom client: asks a node, and waits for the answer to just this."""
+"""A Maelstrom client: it asks one node, and waits for the answer to its request from whatever node."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import trio
 from msgspec.structs import replace
 
 from ostrakon.harness.history import Op
 from ostrakon.harness.workload import Client, Connect, Refused, Site
-from ostrakon.workloads.maelstrom.bridge import PORT, LinesOf
-from ostrakon.workloads.maelstrom.message import ERRORS, Message, decode, encode, is_definite
+from ostrakon.workloads.maelstrom.hub import Hub, Mailbox
+from ostrakon.workloads.maelstrom.message import ERRORS, Body, Message, is_definite
 
-Body = dict[str, Any]
 Ask = Callable[[Op], Body]
 """The body that asks for an op."""
 Answer = Callable[[Op, Body], Any]
-"""The op's value, by the body that answers it. May raise Refused."""
-
-
+"""The op's value, by the body that answers it. May raise Misanswered."""
 First = Callable[[Site], Body]
+"""The request that a client makes before all others."""
 Absent = Mapping[int, Callable[[Op], Any]]
 """By code, the value of a `read` that is answered with an error which tells something."""
 
 
 class Failed(Exception):
-    """The node answered with an error; `code` says which."""
+    """A node answered with an error of this `code`."""
 
     def __init__(self, code: Any, text: str) -> None:
         super().__init__(f"error {code}, {ERRORS.get(code, 'an unknown one')}: {text}")
@@ -35,7 +32,7 @@ class Failed(Exception):
 
 
 class Misanswered(Exception):
-    """An answer is not what the protocol has for such a question."""
+    """An answer is not what the protocol has for such a request."""
 
 
 def told(body: Body, kind: str, field: str | None = None) -> Any:
@@ -48,21 +45,22 @@ def told(body: Body, kind: str, field: str | None = None) -> Any:
 
 
 class MaelstromClient:
-    """One connection to one node."""
+    """One client of one node."""
 
-    def __init__(self, stream: trio.SocketStream, name: str, node: str) -> None:
-        self.node = node
-        self._stream, self._name = stream, name
-        self._lines = LinesOf(stream)
+    def __init__(self, hub: Hub, name: str, mailbox: Mailbox) -> None:
+        self.node = mailbox.node
+        self._hub, self._name, self._mailbox = hub, name, mailbox
         self._asked = 0
 
     async def rpc(self, body: Body) -> Body:
-        """Ask and wait. Raises: Failed; EOFError, OSError, trio.BrokenResourceError."""
+        """Ask and wait for the answer.
+
+        Raises: Failed, for an error; Unavailable, if the node does not listen; EOFError, if its connection
+        ends before the answer.
+        """
         self._asked += 1
-        asked = {**body, "msg_id": self._asked}
-        await self._stream.send_all(encode(Message(self._name, self.node, asked)))
-        async for line in self._lines:
-            answer = decode(line).body
+        self._hub.send(Message(self._name, self.node, {**body, "msg_id": self._asked}))
+        async for answer in self._mailbox.bodies:
             if answer.get("in_reply_to") == self._asked:
                 if answer.get("type") == "error":
                     raise Failed(answer.get("code"), str(answer.get("text", "")))
@@ -70,38 +68,63 @@ class MaelstromClient:
         raise EOFError("the connection ended before the answer")
 
 
+@asynccontextmanager
+async def connected(site: Site, process: int) -> AsyncIterator[MaelstromClient]:
+    """A client of one of the nodes, which processes get in turn. Raises: OSError, if it does not listen."""
+    hub: Hub = site.shared
+    # c0 is the client that sends init.
+    name, node = f"c{process + 1}", site.nodes[process % len(site.nodes)]
+    if not hub.is_connected(node):
+        raise ConnectionRefusedError(f"{node} does not listen")
+    with hub.mailbox(name, node) as mailbox:
+        yield MaelstromClient(hub, name, mailbox)
+
+
+async def completed(op: Op, node: str, value: Awaitable[Any]) -> Op:
+    """The op with the value that is awaited, or as the error of the node has it end.
+
+    Raises: Refused, if it definitely did not happen; whatever `rpc` raises but Failed.
+    """
+    try:
+        return replace(op, type="ok", value=await value, node=node)
+    except Failed as failed:
+        if is_definite(failed.code):
+            raise Refused(str(failed)) from failed
+        return replace(op, type="info", error=str(failed), node=node)
+    except Misanswered as wrong:
+        return replace(op, type="info", error=str(wrong), node=node)
+
+
 class _Apply:
-    """Does ops by asking."""
+    """Performs ops of one request each."""
 
     def __init__(self, client: MaelstromClient, ask: Ask, answer: Answer, absent: Absent) -> None:
         self._client, self._ask, self._answer, self._absent = client, ask, answer, absent
 
     async def apply(self, op: Op) -> Op:
-        node = self._client.node
+        return await completed(op, self._client.node, self._value(op))
+
+    async def _value(self, op: Op) -> Any:
         try:
-            answered = await self._client.rpc(self._ask(op))
+            answer = await self._client.rpc(self._ask(op))
         except Failed as failed:
             if op.f == "read" and failed.code in self._absent:
-                return replace(op, type="ok", value=self._absent[failed.code](op), node=node)
-            if is_definite(failed.code):
-                raise Refused(str(failed)) from failed
-            return replace(op, type="info", error=str(failed), node=node)
-        try:
-            return replace(op, type="ok", value=self._answer(op, answered), node=node)
-        except Misanswered as wrong:
-            return replace(op, type="info", error=str(wrong), node=node)
+                return self._absent[failed.code](op)
+            raise
+        return self._answer(op, answer)
 
 
 def asking(ask: Ask, answer: Answer, *, first: First | None = None, absent: Absent | None = None) -> Connect:
-    """Connects each process to one of the nodes in turn, where it asks `first` before all else."""
+    """Clients that make one request for each op, and the request `first` before all others."""
 
     @asynccontextmanager
     async def connect(site: Site, process: int) -> AsyncIterator[Client]:
-        node = site.nodes[process % len(site.nodes)]
-        async with await trio.open_tcp_stream(node, PORT) as stream:
-            client = MaelstromClient(stream, f"c{process}", node)
+        async with connected(site, process) as client:
             if first is not None:
-                await client.rpc(first(site))
+                try:
+                    await client.rpc(first(site))
+                except Failed as failed:
+                    raise Refused(str(failed)) from failed
             yield _Apply(client, ask, answer, absent or {})
 
     return connect

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
+from ostrakon.checkers.run.availability import availability
 from ostrakon.checkers.run.stats import stats
 from ostrakon.checkers.verdict import Verdict, guarded
-from ostrakon.harness.generator import (
-    Generator,
-    Source,
-    lift,
-    phases,
-    sleep,
-    stagger,
-)
+from ostrakon.harness.generator import Generator, Source, lift, phases, sleep, stagger
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.plan import Latency, Plan
 from ostrakon.harness.substrates.framing import Lines
 from ostrakon.harness.workload import Connect, Workload
 from ostrakon.workloads.final_phase import each_until_done
 from ostrakon.workloads.maelstrom.bridge import run_binary
+from ostrakon.workloads.maelstrom.hub import open_hub
 from ostrakon.workloads.maelstrom.message import in_words
 
 OPTIONS = {
     "bin": "the program that each node runs",
-    "args": "a list of what it is called with",
-    "converge_s": "how long all rests, every fault healed, before what is asked at last; 3 if not given",
+    "args": "the list of its arguments",
+    "recovery_s": "the time without faults and requests before the last requests, in seconds",
+    "availability": "the share of requests that must be ok, from 0 to 1; any if not given",
 }
-CONVERGE_S = 3.0
+RECOVERY_S = 10.0
+"""The recovery before the last reads where values must spread: Maelstrom's. Its demos gossip every 5 s."""
+SHORT_RECOVERY_S = 3.0
+"""The recovery where nothing spreads, but a leader may have to be elected."""
 FINAL_TRIES_MAX = 20
 Checks = Mapping[str, Callable[[], Verdict]]
 
@@ -39,22 +39,25 @@ def maelstrom_workload(
     about: str,
     connect: Connect,
     ops: Callable[[Plan, random.Random], Source],
-    final: Callable[[int], Sequence[Source]],
-    checks: Callable[[History], Checks],
+    final: Callable[[Plan, random.Random], Generator],
+    checks: Callable[[Plan, History], Checks],
+    recovery_s: float = SHORT_RECOVERY_S,
+    options: Mapping[str, str] | None = None,
+    option_problems: Callable[[Mapping[str, Any]], Iterator[str]] | None = None,
+    timeout_s: float = 5.0,
 ) -> Workload:
-    """A workload for binaries: `ops` at the plan's rate; after a rest, what each thread does until done."""
+    """A workload for binaries: `ops` at the plan's rate and, after a recovery, `final`."""
 
     def generator(plan: Plan, rng: random.Random) -> Generator:
         return stagger(1 / plan.rate, lift(ops(plan, rng)), rng=rng)
 
-    def at_last(plan: Plan, rng: random.Random) -> Generator:
-        return phases(
-            sleep(float(plan.options.get("converge_s", CONVERGE_S))),
-            each_until_done(plan, rng, final, tries_max=FINAL_TRIES_MAX, pause_s=0.1),
-        )
+    def after_recovery(plan: Plan, rng: random.Random) -> Generator:
+        return phases(sleep(float(plan.options.get("recovery_s", recovery_s))), final(plan, rng))
 
     def check(plan: Plan, history: History, trace: Trace) -> Verdict:
-        parts = {**checks(history), "stats": lambda: stats(history)}
+        parts = {**checks(plan, history), "stats": lambda: stats(history)}
+        if (at_least := plan.options.get("availability")) is not None:
+            parts["availability"] = lambda: availability(history, at_least=float(at_least))
         return Verdict.compose({part: guarded(part, of) for part, of in parts.items()})
 
     return Workload(
@@ -63,12 +66,15 @@ def maelstrom_workload(
         program=run_binary,
         connect=connect,
         generator=generator,
-        final=at_last,
+        final=after_recovery,
         check=check,
         framing=Lines(),
         describe=in_words,
-        options=OPTIONS,
-        timeout_s=2.0,
+        shared=open_hub,
+        datagrams=True,
+        options={**OPTIONS, **(options or {})},
+        option_problems=option_problems,
+        timeout_s=timeout_s,
         is_live_only=True,
         defaults={
             "substrate": "live",
@@ -79,3 +85,18 @@ def maelstrom_workload(
             "latency": Latency("uniform", 0.5, 2.5),
         },
     )
+
+
+def until_done(ops_of: Callable[[int], Sequence[Source]]) -> Callable[[Plan, random.Random], Generator]:
+    """A final phase in which each thread repeats each of its ops until the op is ok."""
+
+    def final(plan: Plan, rng: random.Random) -> Generator:
+        return each_until_done(plan, rng, ops_of, tries_max=FINAL_TRIES_MAX, pause_s=0.1)
+
+    return final
+
+
+def number_of(plan: Plan, option: str, default: int) -> int:
+    """An option that is a whole number."""
+    value: Any = plan.options.get(option, default)
+    return int(value)

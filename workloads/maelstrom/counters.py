@@ -9,8 +9,9 @@ from ostrakon.checkers.collections.counter import counter
 from ostrakon.harness.generator import OpRequest, Source, drawn, mix, repeat
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan
-from ostrakon.workloads.maelstrom.client import Body, asking, told
-from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
+from ostrakon.workloads.maelstrom.client import asking, told
+from ostrakon.workloads.maelstrom.cluster import RECOVERY_S, maelstrom_workload, until_done
+from ostrakon.workloads.maelstrom.message import Body
 
 _LOOK = repeat(OpRequest("look"))
 """What is read meanwhile may be anything; only what is read at last is judged."""
@@ -36,8 +37,9 @@ G_COUNTER = maelstrom_workload(
     about="Whether a counter that only grows comes everywhere to the sum of what was added.",
     connect=asking(_ask, _answer),
     ops=_ops_from(0),
-    final=lambda thread: [repeat(OpRequest("read"))],
-    checks=lambda history: {"counter": lambda: counter(history)},
+    final=until_done(lambda thread: [repeat(OpRequest("read"))]),
+    recovery_s=RECOVERY_S,
+    checks=lambda plan, history: {"counter": lambda: counter(history)},
 )
 
 PN_COUNTER = maelstrom_workload(
@@ -45,6 +47,7 @@ PN_COUNTER = maelstrom_workload(
     about="Whether a counter comes everywhere to the sum of what was added and taken away.",
     connect=asking(_ask, _answer),
     ops=_ops_from(-5),
-    final=lambda thread: [repeat(OpRequest("read"))],
-    checks=lambda history: {"counter": lambda: counter(history)},
+    final=until_done(lambda thread: [repeat(OpRequest("read"))]),
+    recovery_s=RECOVERY_S,
+    checks=lambda plan, history: {"counter": lambda: counter(history)},
 )

@@ -1,11 +1,12 @@
-"""Messages as Maelstrom has them: `src`, `dest` and a `body` with a `type`; and what its errors mean.
+"""Messages as Maelstrom has them: `src`, `dest` and a `body` with a `type`; their routes; codes of errors.
 
-See the protocol of Maelstrom (Kingsbury), which programs of many languages speak.
+See `protocol.md` of Maelstrom (Kingsbury).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Literal
 
 import msgspec
 
@@ -23,20 +24,41 @@ ERRORS = {
     30: "transaction conflict",
 }
 INDEFINITE = frozenset((0, 13))
-"""After these nobody knows whether it happened; after every other known error it has not."""
-KEY_DOES_NOT_EXIST = 20
+"""The codes after which an operation may have happened. After any other known code it has not."""
+NOT_SUPPORTED, MALFORMED, KEY_DOES_NOT_EXIST, PRECONDITION_FAILED = 10, 12, 20, 22
+Body = dict[str, Any]
+"""The body of a message: a JSON object with a `type`."""
+Route = Literal["node", "service", "client"]
 
 
 class BadMessage(Exception):
-    """A line is no message; the text quotes it and says what is wrong."""
+    """A line is no message; the text quotes the line and says what is wrong."""
 
 
-class Message(msgspec.Struct, frozen=True):
-    """One message; what a body means is its reader's affair."""
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One message, by whatever names the sender gave as `src` and `dest`."""
 
     src: str
     dest: str
-    body: dict[str, Any]
+    body: Body
+    id: int | None = None
+    """The number that the network gives to each message; None before."""
+
+
+def route(message: Message, nodes: Collection[str], services: Collection[str]) -> Route:
+    """The kind of receiver that a message is for.
+
+    Only `dest` counts: a node may send a message with the name of another as `src`, as one does that hands a
+    client's request on. Any name that is neither a node's nor a service's is taken for a client's.
+    """
+    if message.dest in nodes:
+        return "node"
+    return "service" if message.dest in services else "client"
+
+
+def error(code: int, text: str) -> Body:
+    """The body of an error."""
+    return {"type": "error", "code": code, "text": text}
 
 
 def encode(message: Message) -> bytes:
@@ -48,9 +70,9 @@ def decode(line: bytes) -> Message:
     """The inverse of `encode`. Raises: BadMessage."""
     try:
         return msgspec.json.decode(line, type=Message)
-    except msgspec.DecodeError as error:
+    except msgspec.DecodeError as wrong:
         shown = line.decode(errors="replace").strip()[:200]
-        raise BadMessage(f"{shown!r} is no message, a JSON object with src, dest and body: {error}") from None
+        raise BadMessage(f"{shown!r} is no message, a JSON object with src, dest and body: {wrong}") from None
 
 
 def in_words(line: bytes) -> str:
@@ -62,5 +84,5 @@ def in_words(line: bytes) -> str:
 
 
 def is_definite(code: Any) -> bool:
-    """Whether an error of this code says that what was asked for did not happen."""
+    """Whether an error of this code says that the operation did not happen."""
     return code in ERRORS and code not in INDEFINITE

@@ -8,9 +8,9 @@ from ostrakon.checkers.linearizability import linearizable
 from ostrakon.harness.generator import OpRequest, Source, drawn, repeat
 from ostrakon.harness.history import Op
 from ostrakon.harness.plan import Plan
-from ostrakon.workloads.maelstrom.client import Body, asking, told
-from ostrakon.workloads.maelstrom.cluster import maelstrom_workload
-from ostrakon.workloads.maelstrom.message import KEY_DOES_NOT_EXIST
+from ostrakon.workloads.maelstrom.client import asking, told
+from ostrakon.workloads.maelstrom.cluster import maelstrom_workload, until_done
+from ostrakon.workloads.maelstrom.message import KEY_DOES_NOT_EXIST, Body
 
 KEYS, VALUES = 5, 5
 
@@ -53,9 +53,12 @@ LIN_KV = maelstrom_workload(
     about="Whether a key-value store shows old values, loses writes, or swaps what it should not have.",
     connect=asking(_ask, _answer, absent={KEY_DOES_NOT_EXIST: lambda op: [op.value[0], None]}),
     ops=_ops,
-    final=lambda thread: (
-        [repeat(OpRequest("write", [key, thread])) for key in range(KEYS)]
-        + [repeat(OpRequest("read", [key, None])) for key in range(KEYS)]
+    final=until_done(
+        lambda thread: (
+            [repeat(OpRequest("write", [key, thread])) for key in range(KEYS)]
+            + [repeat(OpRequest("read", [key, None])) for key in range(KEYS)]
+        )
     ),
-    checks=lambda history: {"linearizability": lambda: linearizable(history, "keyed-cas-register")},
+    timeout_s=2.0,
+    checks=lambda plan, history: {"linearizability": lambda: linearizable(history, "keyed-cas-register")},
 )

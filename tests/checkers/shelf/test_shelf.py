@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from ostrakon.checkers.collections.counter import counter
+from ostrakon.checkers.collections.kafka import kafka
 from ostrakon.checkers.collections.queues import queue, total_queue
 from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.checkers.collections.sets import final_set
@@ -41,6 +42,19 @@ short_leases = partial(client_leases, duration_ns=25_000_000)
 half_available = partial(availability, at_least=0.5)
 steady_clocks = partial(clock_offsets, at_most_s=0.5)
 
+# Messages that are sent to a log and polled, for the histories of `kafka`.
+SEVEN = 'send [["send","k",7]] ok [["send","k",[0,7]]]'
+NINE = 'send [["send","k",9]] ok [["send","k",[2,9]]]'
+SENT = f'1 {SEVEN}; 1 send [["send","k",8]] ok [["send","k",[1,8]]]'
+MORE = f"{SENT}; 1 {NINE}"
+READ = '3 poll ok [["poll",{"k":[[0,7],[1,8]]}]]'
+
+
+def poll_of(messages: str) -> str:
+    """A poll by process 0 that is answered with these pairs of offset and message."""
+    return f'0 poll ok [["poll",{{"k":[{messages}]}}]]'
+
+
 PASS: list[tuple[Check, str]] = [
     (final_set, "0 add 1 ok; 1 add 2 ok; 0 read ok [2,1]"),
     (final_set, "0 add 1 info; 1 add 2 fail; 2 read ok [1]"),
@@ -54,6 +68,11 @@ PASS: list[tuple[Check, str]] = [
     (queue, "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue ok 2"),
     (total_queue, "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue ok 2; 1 drain ok [1]"),
     (total_queue, "0 enqueue 1 ok; 0 enqueue 1 ok; 1 dequeue ok 1; 1 dequeue ok 1"),
+    (kafka, f'0 assign ["k"] ok; {SENT}; {poll_of("[0,7],[1,8]")}'),
+    (kafka, f"{MORE}; {poll_of('[0,7],[1,8]')}; 0 crash ok; {poll_of('[0,7],[1,8],[2,9]')}"),
+    (kafka, f'{SENT}; {poll_of("[0,7],[1,8]")}; 0 assign [] ok; 0 assign ["k"] ok; {poll_of("[0,7]")}'),
+    (kafka, f'{SENT}; 2 send [["send","k",9]] info; {poll_of("[0,7],[1,8]")}'),
+    (kafka, f'{SENT}; 2 send [["send","k",9]] ok [["send","k",[7,9]]]; {poll_of("[0,7],[1,8],[7,9]")}'),
     (unique_ids, "0 generate ok 1; 1 generate ok 2; 0 generate fail; 0 generate fail"),
     (counter, "0 add 1 ok; 0 add 2 ok; 0 read ok 3"),
     (counter, "0 add 5; 1 read ok 5; 1 read ok 5; 0 info"),
@@ -108,6 +127,29 @@ FAIL: list[tuple[Check, str, str]] = [
     (queue, "duplicate element", "0 enqueue 1 ok; 1 dequeue ok 1; 2 dequeue ok 1"),
     (total_queue, "lost element", "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue ok 2"),
     (total_queue, "duplicate element", "0 enqueue 1 ok; 1 drain ok [1,1]"),
+    (kafka, "lost write", f"{SENT}; {poll_of('[1,8]')}"),
+    (kafka, "lost write", f'{SENT}; 2 send [["send","k",9]] info; {poll_of("[2,9]")}'),
+    (kafka, "unseen message", f'{SENT}; 0 assign ["k"] ok; 0 poll ok [["poll",{{}}]]'),
+    (kafka, "inconsistent offset", f'{SENT}; {READ}; 2 send [["send","k",9]] info; {poll_of("[0,9]")}'),
+    (kafka, "duplicate message", f"{SENT}; {READ}; {poll_of('[2,7]')}"),
+    (kafka, "poll skip", f"{SENT}; {READ}; 2 {NINE}; {poll_of('[0,7]')}; {poll_of('[2,9]')}"),
+    (kafka, "nonmonotonic poll", f"{SENT}; {poll_of('[0,7],[1,8]')}; {poll_of('[1,8]')}"),
+    (kafka, "internal poll skip", f"{SENT}; {READ}; 2 {NINE}; {poll_of('[0,7],[2,9]')}"),
+    (kafka, "internal nonmonotonic poll", f"{SENT}; {poll_of('[1,8],[0,7]')}"),
+    (kafka, "nonmonotonic send", f"1 {NINE}; 1 {SEVEN}; {poll_of('[0,7],[2,9]')}"),
+    (
+        kafka,
+        "internal nonmonotonic send",
+        '1 txn [["send","k",7],["send","k",8]] ok [["send","k",[5,7]],["send","k",[4,8]]];'
+        + poll_of("[4,8],[5,7]"),
+    ),
+    (kafka, "aborted read", f'{SENT}; 2 send [["send","k",9]] fail; {READ}; {poll_of("[2,9]")}'),
+    (
+        kafka,
+        "precommitted read",
+        '1 txn [["send","k",7],["poll"]] ok [["send","k",[0,7]],["poll",{"k":[[0,7]]}]]',
+    ),
+    (kafka, "unexpected message", f"{SENT}; {READ}; {poll_of('[2,9]')}"),
     (unique_ids, "duplicate id", "0 generate ok 1; 1 generate ok 1"),
     (counter, "impossible count", "0 add 1 ok; 0 read ok 0"),
     (counter, "impossible count", "0 add 1 ok; 0 read ok 2"),

@@ -7,13 +7,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.workloads.maelstrom.bridge import LinesOf
-from ostrakon.workloads.maelstrom.message import BadMessage, Message, decode, encode, in_words, is_definite
+from ostrakon.workloads.maelstrom.message import (
+    BadMessage,
+    Message,
+    decode,
+    encode,
+    in_words,
+    is_definite,
+    route,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )
+
+
+NAMES = st.sampled_from(["n1", "n2", "c1", "c7", "lin-kv", "seq-kv", "nobody"])
 
 
 @given(st.builds(Message, st.text(), st.text(), st.dictionaries(st.text(), JSON, max_size=4)))
@@ -33,6 +44,18 @@ def test_a_line_that_is_no_message_is_quoted(line: bytes) -> None:
 def test_only_a_timeout_a_crash_and_what_nobody_knows_leave_open_whether_it_happened() -> None:
     assert [code for code in range(40) if is_definite(code)] == [1, 10, 11, 12, 14, 20, 21, 22, 30]
     assert not is_definite("twenty")
+
+
+@given(NAMES, NAMES, NAMES)
+def test_a_message_is_routed_by_dest_alone_whoever_it_says_it_is_from(
+    src: str, other: str, dest: str
+) -> None:
+    nodes, services = ("n1", "n2"), ("lin-kv", "seq-kv")
+
+    found = route(Message(src, dest, {}), nodes, services)
+
+    assert found == route(Message(other, dest, {}), nodes, services)
+    assert found == ("node" if dest in nodes else "service" if dest in services else "client")
 
 
 async def test_lines_are_whole_however_they_come_in() -> None:
