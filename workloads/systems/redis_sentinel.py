@@ -1,0 +1,185 @@
+"""The adapter for Redis with Sentinel: asynchronous replication, and fail-over by a vote of sentinels."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec.structs import replace
+
+from ostrakon.checkers.collections.sets import final_set
+from ostrakon.checkers.run.stats import stats
+from ostrakon.checkers.verdict import Verdict, guarded
+from ostrakon.harness.generator import Generator, OpRequest, numbered, phases, repeat, sleep, stagger
+from ostrakon.harness.history import History, Op, Trace
+from ostrakon.harness.hosts.system import Package, Service, workload_of
+from ostrakon.harness.hosts.topology import Host
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Client, Refused, Unavailable
+from ostrakon.workloads.final_phase import each_until_done
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+_REDIS, _SENTINEL, _MASTER, _KEY = 6379, 26379, "ostrakon", "elements"
+_TIMEOUT_S = 1.0
+_ANOMALIES_MAX = 20
+_SETTLED_S = 8.0
+"""How long after the last fault clients wait before they read, in seconds. Sentinels tell each other of a new
+master every 2 s, and turn a master that is none any more into a replica after 4 of these periods."""
+
+
+class RedisSentinel:
+    """Redis and a sentinel on each host; a majority of sentinels must agree that the master is down."""
+
+    name: Final = "redis-sentinel"
+    runtime: Final[Literal["asyncio"]] = "asyncio"
+    packages: Final = (
+        Package("redis-server", "redis-server", ("--version",)),
+        Package("redis-sentinel", "redis-sentinel"),
+    )
+    libraries: Final = ("redis",)
+
+    @property
+    def lost(self) -> tuple[type[Exception], ...]:
+        """Connections that fail, and answers that do not come."""
+        import redis
+
+        return (redis.ConnectionError, redis.TimeoutError)
+
+    def services(self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> Sequence[Service]:
+        """Both; the first host begins as the master."""
+        first, quorum = hosts[0].address, len(hosts) // 2 + 1
+        own = f"bind {host.address}\nport {{}}\nprotected-mode no\ndir {host.data}\n"
+        store = own.format(_REDIS) + "appendonly yes\nrepl-diskless-sync-delay 0\nrepl-timeout 10\n"
+        if replicas := options.get("min-replicas"):
+            store += f"min-replicas-to-write {replicas}\nmin-replicas-max-lag 2\n"
+        if host.address != first:
+            store += f"replicaof {first} {_REDIS}\n"
+        sentinel = own.format(_SENTINEL) + f"sentinel monitor {_MASTER} {first} {_REDIS} {quorum}\n"
+        for name, value in (("down-after-milliseconds", 1000), ("failover-timeout", 3000)):
+            sentinel += f"sentinel {name} {_MASTER} {value}\n"
+        return (
+            Service("redis", ("redis-server", "redis.conf"), {"redis.conf": store}),
+            Service("sentinel", ("redis-sentinel", "sentinel.conf"), {"sentinel.conf": sentinel}),
+        )
+
+    async def ready(self, host: Host, hosts: Sequence[Host]) -> None:
+        """Redis is a master, or a replica that is up to date; and its sentinel knows all others."""
+        async with _redis(host, _REDIS) as redis, _redis(host, _SENTINEL) as sentinel:
+            state = await redis.info("replication")
+            master: Any = await sentinel.sentinel_master(_MASTER)
+        if state.get("master_link_status", "up") != "up" or master["num-other-sentinels"] < len(hosts) - 1:
+            raise ConnectionError(f"{host.name} has not joined yet")
+
+    @asynccontextmanager
+    async def connect(
+        self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]
+    ) -> AsyncIterator[Client]:
+        """A client that asks its own host's sentinel first who the master is."""
+        from redis.asyncio.sentinel import Sentinel
+
+        others = [peer for peer in hosts if peer is not host]
+        places = [(peer.address, _SENTINEL) for peer in (host, *others)]
+        timeouts = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": _TIMEOUT_S}
+        sentinel: Any = Sentinel(places, sentinel_kwargs=timeouts, **timeouts)  # type: ignore[no-untyped-call]
+        async with sentinel.master_for(_MASTER) as master:
+            names = {peer.address: peer.name for peer in hosts}
+            yield _SetClient(master, names, int(options.get("wait", 0)))
+        for each in sentinel.sentinels:
+            await each.aclose()
+
+    async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
+        """Whether it takes itself for the master; two may at a time."""
+        async with _redis(host, _REDIS) as redis:
+            return {"master"} if (await redis.role())[0] == b"master" else set()
+
+
+def _redis(host: Host, port: int) -> Redis:
+    from redis.asyncio import Redis
+
+    return Redis(host=host.address, port=port, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+
+
+class _SetClient:
+    """Adds elements to a set, and reads them all."""
+
+    def __init__(self, master: Any, names: Mapping[str, str], wait: int) -> None:
+        """`names` are those of hosts by address."""
+        self._master, self._names, self._wait = master, names, wait
+
+    async def apply(self, op: Op) -> Op:
+        """Do an `add` or a `read`. Raises: Refused; whatever Redis's client raises of lost connections."""
+        import redis
+        from redis.asyncio.sentinel import MasterNotFoundError
+
+        try:
+            if op.f == "read":
+                found = await self._master.smembers(_KEY)
+                return self._done(op, sorted(int(element) for element in found))
+            return await self._add(op)
+        except MasterNotFoundError as error:
+            raise Unavailable(str(error)) from error
+        except redis.ResponseError as error:  # It is read-only, is loading, or has too few replicas.
+            raise Refused(str(error)) from error
+
+    async def _add(self, op: Op) -> Op:
+        # In one pipeline, and so on one connection: WAIT is about what its own connection has written.
+        pipeline = self._master.pipeline(transaction=False)
+        pipeline.sadd(_KEY, op.value)
+        if self._wait:
+            pipeline.wait(self._wait, int(_TIMEOUT_S * 500))
+        answers = await pipeline.execute()
+        if self._wait and answers[1] < self._wait:
+            return replace(op, type="info", error=f"only {answers[1]} replicas had it in time")
+        return self._done(op, op.value)
+
+    def _done(self, op: Op, value: Any) -> Op:
+        address, _ = self._master.connection_pool.master_address
+        return replace(op, type="ok", value=value, node=self._names[address])
+
+
+def _adds(plan: Plan, rng: random.Random) -> Generator:
+    return stagger(1 / plan.rate, numbered(lambda number: OpRequest("add", number)), rng=rng)
+
+
+def _read_at_last(plan: Plan, rng: random.Random) -> Generator:
+    reads = each_until_done(
+        plan,
+        rng,
+        lambda thread: [repeat(OpRequest("read"))] if thread == 0 else [],
+        tries_max=50,
+        pause_s=0.2,
+    )
+    return phases(sleep(_SETTLED_S), reads)
+
+
+def _all_there(plan: Plan, history: History, trace: Trace) -> Verdict:
+    """The last read has every element whose `add` was acknowledged."""
+    parts = {"set": lambda: _first_of(final_set(history)), "stats": lambda: stats(history)}
+    return Verdict.compose({part: guarded(part, of) for part, of in parts.items()})
+
+
+def _first_of(verdict: Verdict) -> Verdict:
+    """The same with fewer anomalies: one fail-over may lose thousands. The details have their number."""
+    return dataclasses.replace(verdict, anomalies=verdict.anomalies[:_ANOMALIES_MAX])
+
+
+REDIS_SENTINEL = workload_of(
+    RedisSentinel(),
+    about="Whether a write that Redis has acknowledged is there after a fail-over; with wait=3 of 5 it is.",
+    generator=_adds,
+    final=_read_at_last,
+    check=_all_there,
+    roles=("master",),
+    options={
+        "wait": "how many replicas must have a write before it counts as acknowledged (WAIT); 0, the default",
+        "min-replicas": "how many up-to-date replicas a master needs to accept writes; 0, the default",
+    },
+    defaults={"nodes": 5, "concurrency": 10, "rate": 200.0, "time_limit_s": 45.0},
+    timeout_s=2.0,
+    steady_s=6.0,
+)
