@@ -289,7 +289,7 @@ class Workload:
     """Whether the nodes can run only on the substrate `live`."""
     system: System | None = None
     """The programs that the substrate `hosts` starts, and no other can run; None if there are none. See
-    `ostrakon.harness.hosts.system.workload_of`."""
+    `ostrakon.harness.hosts.system.system_workload`."""
     steady_s: float | None = None
     """How long each fault lasts, and the calm before it, where nothing else is asked for; None for faults
     that come at random and overlap."""

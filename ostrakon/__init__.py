@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from ostrakon.harness.history import Op as Op
     from ostrakon.harness.history import Trace as Trace
     from ostrakon.harness.history import read_any as read_any
+    from ostrakon.harness.hosts.system import Service as Service
+    from ostrakon.harness.hosts.system import System as System
+    from ostrakon.harness.hosts.system import SystemPackage as SystemPackage
+    from ostrakon.harness.hosts.system import system_workload as system_workload
+    from ostrakon.harness.hosts.topology import Host as Host
     from ostrakon.harness.lines import lines_to as lines_to
     from ostrakon.harness.lines import reads_and_writes as reads_and_writes
     from ostrakon.harness.note import note as note
@@ -67,6 +72,8 @@ _MODULES = {
     "checkers.transactions": ("list_append", "rw_register"),
     "checkers.verdict": ("Anomaly", "Verdict"),
     "harness.history": ("Event", "History", "Op", "Trace", "read_any"),
+    "harness.hosts.system": ("Service", "System", "SystemPackage", "system_workload"),
+    "harness.hosts.topology": ("Host",),
     "harness.lines": ("lines_to", "reads_and_writes"),
     "harness.catalogue": ("find_workload",),
     "harness.faults": ("Package", "Steady", "fault_kinds"),

@@ -25,7 +25,7 @@ from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.faults import can_act, kinds_on
 from ostrakon.harness.history import read_history, read_trace
 from ostrakon.harness.hosts.job import REPORT, Job, Report
-from ostrakon.harness.hosts.system import Package, missing, versions
+from ostrakon.harness.hosts.system import SystemPackage, missing, versions
 from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.resolution import ResolvedPlan
@@ -33,11 +33,11 @@ from ostrakon.harness.store import RunFolder
 from ostrakon.harness.substrate import Substrate
 
 TOOLS = (
-    Package("unshare", "util-linux"),
-    Package("nsenter", "util-linux"),
-    Package("ip", "iproute2", ("-V",)),
-    Package("ss", "iproute2"),
-    Package("nft", "nftables", ("--version",)),
+    SystemPackage("unshare", "util-linux"),
+    SystemPackage("nsenter", "util-linux"),
+    SystemPackage("ip", "iproute2", ("-V",)),
+    SystemPackage("ss", "iproute2"),
+    SystemPackage("nft", "nftables", ("--version",)),
 )
 """What every trial on hosts needs beside the system itself."""
 _SIM_ONLY = ("deviations", "liveness_s", "buggify", "bug")

@@ -4,7 +4,7 @@ connects.
     class Etcd:
         name = "etcd"
         runtime = "asyncio"
-        packages = (Package("etcd", "etcd-server", ("--version",)),)
+        packages = (SystemPackage("etcd", "etcd-server", ("--version",)),)
         libraries = ("aiohttp",)
         lost = (aiohttp.ClientError,)
 
@@ -44,7 +44,7 @@ _VERSION_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
+class SystemPackage:
     """A program that must be installed, and the package of the distribution that has it."""
 
     program: str
@@ -81,12 +81,14 @@ class Service:
     name: str
     """Its log is `log/<host>.<name>.log`."""
     command: tuple[str, ...]
+    """The program and its arguments; it starts in the host's folder, and must stay in the foreground."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Configuration, by path below the host's folder. It is written before the first start only, because some
     programs keep their state in these files."""
     prepare: tuple[tuple[str, ...], ...] = ()
     """Commands that run to their end on the host before the first start."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the environment beside those of the harness."""
     user: str = ""
     """The user that it runs as when the harness is root; empty for the harness's own."""
 
@@ -103,7 +105,7 @@ class System(Protocol):
         """The event loop that its coroutines and clients are for."""
 
     @property
-    def packages(self) -> Sequence[Package]:
+    def packages(self) -> Sequence[SystemPackage]:
         """What must be installed."""
 
     @property
@@ -129,7 +131,7 @@ class System(Protocol):
         """The roles that the host says it has: "leader", "primary". Raises: OSError or one of `lost`."""
 
 
-def workload_of(
+def system_workload(
     system: System,
     *,
     about: str,
@@ -167,7 +169,7 @@ def _runs_on_hosts(site: Site) -> Any:
     )
 
 
-def missing(packages: Iterable[Package], libraries: Iterable[str] = ()) -> Iterator[str]:
+def missing(packages: Iterable[SystemPackage], libraries: Iterable[str] = ()) -> Iterator[str]:
     """A sentence for each package and library that is not installed, with the line that installs it."""
     for package in packages:
         if package.path is None:
@@ -177,7 +179,7 @@ def missing(packages: Iterable[Package], libraries: Iterable[str] = ()) -> Itera
             yield f"the library {library} is not installed: pip install 'ostrakon[systems]'"
 
 
-def versions(packages: Iterable[Package], libraries: Iterable[str] = ()) -> dict[str, str]:
+def versions(packages: Iterable[SystemPackage], libraries: Iterable[str] = ()) -> dict[str, str]:
     """What each program and library says of its version, by its name."""
     told = {os.path.basename(package.program): package.told_version for package in packages}
     told |= {library: version(library) for library in libraries}

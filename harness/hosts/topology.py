@@ -33,7 +33,9 @@ class Host:
     """One node's place: a namespace, a name, an address and a folder."""
 
     name: str
+    """Its host name, as `n1`."""
     number: int
+    """Its number, from 1."""
 
     @property
     def address(self) -> str:

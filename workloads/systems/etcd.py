@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from msgspec.structs import replace
 
 from ostrakon.harness.history import Op
-from ostrakon.harness.hosts.system import Package, Service, workload_of
+from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
 from ostrakon.harness.hosts.topology import Host
 from ostrakon.harness.workload import Client, Refused
 from ostrakon.workloads.systems.registers import linearizable_keys, read_write_cas, write_and_read
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 _CLIENTS, _PEERS = 2379, 2380
-ETCD_PACKAGES = (Package("etcd", "etcd-server", ("--version",)),)
+ETCD_PACKAGES = (SystemPackage("etcd", "etcd-server", ("--version",)),)
 
 
 class Etcd:
@@ -131,7 +131,7 @@ async def _status(host: Host) -> dict[str, Any]:
         return await ask(session, "maintenance/status", {})
 
 
-ETCD = workload_of(
+ETCD = system_workload(
     Etcd(),
     about="Whether etcd's keys are linearizable; with reads=serializable they are not.",
     generator=read_write_cas,

@@ -15,7 +15,7 @@ from ostrakon.checkers.run.stats import stats
 from ostrakon.checkers.verdict import Verdict, guarded
 from ostrakon.harness.generator import Generator, OpRequest, numbered, phases, repeat, sleep, stagger
 from ostrakon.harness.history import History, Op, Trace
-from ostrakon.harness.hosts.system import Package, Service, workload_of
+from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
 from ostrakon.harness.hosts.topology import Host
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Client, Refused, Unavailable
@@ -38,8 +38,8 @@ class RedisSentinel:
     name: Final = "redis-sentinel"
     runtime: Final[Literal["asyncio"]] = "asyncio"
     packages: Final = (
-        Package("redis-server", "redis-server", ("--version",)),
-        Package("redis-sentinel", "redis-sentinel"),
+        SystemPackage("redis-server", "redis-server", ("--version",)),
+        SystemPackage("redis-sentinel", "redis-sentinel"),
     )
     libraries: Final = ("redis",)
 
@@ -168,7 +168,7 @@ def _first_of(verdict: Verdict) -> Verdict:
     return dataclasses.replace(verdict, anomalies=verdict.anomalies[:_ANOMALIES_MAX])
 
 
-REDIS_SENTINEL = workload_of(
+REDIS_SENTINEL = system_workload(
     RedisSentinel(),
     about="Whether a write that Redis has acknowledged is there after a fail-over; with wait=3 of 5 it is.",
     generator=_adds,

@@ -1,0 +1,251 @@
+"""Whole trials in namespaces of this machine. They take real time, and prove no timing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ostrakon.harness.faults import grudge
+from ostrakon.harness.hosts.substrate import TOOLS, unshare
+from ostrakon.harness.hosts.system import missing
+from ostrakon.harness.plan import BadPlan, Fault, Latency, Plan
+from ostrakon.harness.planning import plan_for
+from ostrakon.harness.store import Store
+from ostrakon.harness.trial import run
+from tests.hosts.toy import NEVER_UP, NOT_INSTALLED, TOY
+
+THREE = ("n1", "n2", "n3")
+PLACE = "tests.hosts.toy"
+MARK = "OSTRAKON_TEST_OF_HOSTS"
+PATIENCE_S = 30.0
+
+
+def _why_not() -> str:
+    """Why there can be no hosts here; empty if there can."""
+    if sys.platform != "linux":
+        return "network namespaces are Linux's"
+    if absent := list(missing(TOOLS)):
+        return "; ".join(absent)
+    tried = subprocess.run([*unshare(), "true"], capture_output=True, text=True, check=False)
+    return tried.stderr.strip() if tried.returncode else ""
+
+
+needs_hosts = pytest.mark.skipif(bool(why := _why_not()), reason=why or "they can be made")
+
+
+def a_plan(*faults: Fault, workload: Any = TOY, name: str = "TOY", **fields: Any) -> Plan:
+    given = {"seed": 1, "faults": faults, "source": f"{PLACE}:{name}", **fields}
+    return plan_for(workload, **given)
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A mark that all processes have in their environment which a test starts, whoever starts them."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(MARK, mark)
+    return mark
+
+
+def processes_of(mark: str) -> dict[int, str]:
+    """The processes that a test has started, each with its network namespace."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = os.readlink(folder / "ns/net")
+    return {pid: network for pid, network in found.items() if pid != os.getpid()}
+
+
+def networks_in_use() -> set[str]:
+    """The network namespaces that a process is in, and those that something is bound to."""
+    bound = {line.split()[3] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    return bound.union(_networks())
+
+
+def _networks() -> Iterator[str]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            yield os.readlink(folder / "ns/net")
+
+
+def machine_of_its_own() -> tuple[str, ...]:
+    """What a trial must not touch: mounts, interfaces and packet filter of the machine itself."""
+    told = [["ip", "-o", "link"], ["nft", "list", "ruleset"], ["ip", "netns"]]
+    shown = (subprocess.run(each, capture_output=True, text=True, check=False).stdout for each in told)
+    return (Path("/proc/self/mounts").read_text(), *shown)
+
+
+@needs_hosts
+def test_faults_have_their_effects_and_everything_is_kept(tmp_path: Path, marked: str) -> None:
+    machine = machine_of_its_own()
+    faults = [
+        Fault("partition", 100, 300, grudge=grudge.isolate(THREE, ["n2"])),
+        Fault("clog", 500, 200, links=(("n3", "n1"),)),
+        Fault("pause", 800, 200, nodes=("n3",)),
+        Fault("kill", 900, 200, target="primary"),
+        Fault("stop", 4000, 1000, nodes=("n2",)),  # Late: the nemesis waits until n1 is up again.
+    ]
+
+    trial = run(a_plan(*faults, time_limit_s=6.0), store=Store(tmp_path), report=True)
+
+    assert trial.valid == "valid", trial.why
+    assert [effect["inert"] for effect in trial.effects] == [False] * len(faults)
+    assert trial.effects[3]["stopped"] == ["n1"]
+    assert [event.node for event in trial.trace if event.event == "is_primary"] == ["n1"]
+    assert [event.node for event in trial.trace if event.event == "restart" and event.incarnation] == [
+        "n1",
+        "n2",
+    ]
+    assert trial.folder is not None
+    assert sorted(log.name for log in (trial.folder / "log").iterdir()) == [
+        f"{n}.register.log" for n in THREE
+    ]
+    assert "Python" in trial.results()["versions"][Path(sys.executable).name]
+    assert (trial.folder / "report.html").exists()
+    assert not (trial.folder / "nodes").exists()
+    assert processes_of(marked) == {}
+    assert machine_of_its_own() == machine
+
+
+@needs_hosts
+def test_a_cut_stops_packets_one_way_and_counts_them(tmp_path: Path) -> None:
+    one_way = Fault("partition", 100, 600, grudge={"n1": ("n2",)})
+    nobody = Fault("partition", 1000, 300, grudge={"n3": ("n2",)})
+
+    trial = run(a_plan(one_way, nobody), store=Store(tmp_path))
+
+    stopped, idle = trial.effects
+    assert stopped["messages"] > 0
+    assert idle["inert"], "nothing is ever sent from n2 to n3"
+    assert "no message was sent" in idle["why_inert"]
+    assert trial.recording.network["messages"] > stopped["messages"]
+
+
+@needs_hosts
+def test_a_reset_breaks_connections(tmp_path: Path) -> None:
+    resets = [Fault("reset", at_ms, 1) for at_ms in range(100, 1500, 20)]
+
+    trial = run(a_plan(*resets), store=Store(tmp_path))
+
+    assert sum(effect.get("connections", 0) for effect in trial.effects) > 0
+
+
+@needs_hosts
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_outlives_a_harness_that_is_stopped(
+    tmp_path: Path, marked: str, number: signal.Signals
+) -> None:
+    machine = machine_of_its_own()
+    harness = _started(tmp_path)
+    running = _wait_for_hosts(marked)
+    networks = set(running.values()) - {os.readlink("/proc/self/ns/net")}
+
+    harness.send_signal(number)
+    harness.communicate(timeout=PATIENCE_S)
+
+    deadline = time.monotonic() + PATIENCE_S
+    while (left := processes_of(marked)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert left == {}
+    assert len(networks) == 4, "three nodes, and the clients"
+    assert networks.isdisjoint(networks_in_use())
+    assert machine_of_its_own() == machine
+    assert next(tmp_path.glob("store/toy/*/history.jsonl")).exists()
+
+
+@needs_hosts
+def test_nothing_outlives_a_trial_whose_process_is_killed(tmp_path: Path, marked: str) -> None:
+    harness = _started(tmp_path)
+    running = _wait_for_hosts(marked)
+    trial = next(pid for pid in running if b"hosts.trial" in Path(f"/proc/{pid}/cmdline").read_bytes())
+
+    os.kill(trial, signal.SIGKILL)
+    told = harness.communicate(timeout=PATIENCE_S)[1]
+
+    assert harness.returncode == 255
+    assert "the process of the trial ended" in told
+    assert processes_of(marked) == {}
+
+
+def _started(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ostrakon.harness.cli", "test", f"{PLACE}:TOY", "--time-limit", "60"]
+    return subprocess.Popen(
+        [*command, "--nemesis", "none", "--store", str(folder / "store")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts something in the background has it ignore ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def _wait_for_hosts(mark: str) -> dict[int, str]:
+    """The processes of a trial, when those of all nodes are there."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        found = processes_of(mark)
+        if len(set(found.values())) == 5:  # Three nodes, the clients, and the machine itself.
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"the nodes did not start: {found}")
+
+
+@needs_hosts
+def test_a_system_that_does_not_come_up_is_told_with_the_end_of_its_log(tmp_path: Path, marked: str) -> None:
+    with pytest.raises(BadPlan, match=r"never-up did not come up .* the moon is in the wrong phase"):
+        run(a_plan(workload=NEVER_UP, name="NEVER_UP"), store=Store(tmp_path))
+
+    assert processes_of(marked) == {}
+
+
+def test_what_is_not_installed_is_named_with_the_line_that_installs_it() -> None:
+    with pytest.raises(BadPlan) as told:
+        run(a_plan(workload=NOT_INSTALLED, name="NOT_INSTALLED"))
+
+    assert "no-such-program is not installed: apt-get install no-such-package" in str(told.value)
+    assert "no_such_library is not installed: pip install 'ostrakon[systems]'" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (
+            {"faults": (Fault("power_loss", 1, 1, nodes=("n1",)),)},
+            "power_loss, which cannot be done on hosts",
+        ),
+        ({"faults": (Fault("drop", 1, 1, probability=0.5, message="x"),)}, "messages"),
+        ({"buggify": 0.5}, "buggify is for simulation"),
+        ({"latency": Latency()}, "packets take as long as the kernel needs"),
+        ({"substrate": "sim"}, "only the substrate 'hosts' can run it"),
+    ],
+)
+def test_what_hosts_cannot_do_is_refused(fields: dict[str, Any], why: str) -> None:
+    with pytest.raises(BadPlan, match=why):
+        run(a_plan(*fields.pop("faults", ()), **fields))
+
+
+def test_a_workload_of_python_programs_is_not_for_hosts() -> None:
+    from ostrakon.workloads.decree import DECREE
+
+    with pytest.raises(BadPlan, match="has no programs to start on hosts"):
+        run(plan_for(DECREE, seed=1, substrate="hosts"))
+
+
+def test_a_machine_that_allows_no_namespaces_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> Any:
+        return subprocess.CompletedProcess([], 1, "", "unshare failed: Operation not permitted")
+
+    monkeypatch.setattr("ostrakon.harness.hosts.substrate.missing", lambda *_: ())
+    monkeypatch.setattr("ostrakon.harness.hosts.substrate.subprocess.run", refused)
+    with pytest.raises(BadPlan, match=r"this user may not make them .*Operation not permitted"):
+        run(a_plan())

@@ -1,0 +1,138 @@
+"""A system of a few lines: each host serves a register of its own, and asks the first host for news."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import trio
+from msgspec.structs import replace
+
+from ostrakon.checkers.linearizability import linearizable
+from ostrakon.checkers.verdict import Verdict
+from ostrakon.harness.generator import Generator
+from ostrakon.harness.history import History, Op, Trace
+from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
+from ostrakon.harness.hosts.topology import Host
+from ostrakon.harness.lines import reads_and_writes
+from ostrakon.harness.plan import Plan
+from ostrakon.harness.workload import Client
+
+PORT = 4000
+
+
+class Toy:
+    """Clients use the register of the first host alone."""
+
+    name = "toy"
+    runtime = "trio"
+    packages = (SystemPackage(sys.executable, "python3", ("--version",)),)
+    libraries: tuple[str, ...] = ()
+    lost = (trio.BrokenResourceError,)
+    arguments: tuple[str, ...] = ()
+
+    def services(self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> Sequence[Service]:
+        """A process that serves, and asks the first."""
+        command = (sys.executable, "-u", str(Path(__file__)), hosts[0].address, *self.arguments)
+        return (Service("register", command, {"motd": f"this is {host.name}"}),)
+
+    async def ready(self, host: Host, hosts: Sequence[Host]) -> None:
+        """It accepts connections."""
+        await (await trio.open_tcp_stream(host.name, PORT)).aclose()
+
+    @asynccontextmanager
+    async def connect(
+        self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]
+    ) -> AsyncIterator[Client]:
+        """A client of the first host."""
+        async with await trio.open_tcp_stream(hosts[0].name, PORT) as stream:
+            yield _ToyClient(stream)
+
+    async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
+        """The first is the primary."""
+        return {"primary"} if host == hosts[0] else set()
+
+
+class _ToyClient:
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+
+    async def apply(self, op: Op) -> Op:
+        """A line there, a line back."""
+        asked = "read" if op.f == "read" else f"write {op.value}"
+        await self._stream.send_all(f"{asked}\n".encode())
+        answer = (await self._stream.receive_some(100)).decode().strip()
+        if not answer:
+            raise EOFError
+        return replace(op, type="ok", value=int(answer) if answer != "none" else None)
+
+
+class NeverUp(Toy):
+    """A program that says why it cannot start."""
+
+    name = "never-up"
+    arguments = ("--fail",)
+
+
+class NotInstalled(Toy):
+    """A system whose program is not there."""
+
+    name = "not-installed"
+    packages = (SystemPackage("no-such-program", "no-such-package"),)
+    libraries = ("no_such_library",)
+
+
+def _check(plan: Plan, history: History, trace: Trace) -> Verdict:
+    return linearizable(history, "register")
+
+
+def _generator(plan: Plan, rng: Any) -> Generator:
+    return reads_and_writes(plan, rng)
+
+
+def _workload(system: Any) -> Any:
+    return system_workload(
+        system,
+        about="Whether the harness does what it says to programs that are not its own.",
+        generator=_generator,
+        check=_check,
+        roles=("primary",),
+        defaults={"nodes": 3, "concurrency": 2, "rate": 50.0, "time_limit_s": 2.0},
+    )
+
+
+TOY, NEVER_UP, NOT_INSTALLED = map(_workload, (Toy(), NeverUp(), NotInstalled()))
+
+
+async def _serve(first: str) -> None:
+    """What runs on a host. The register survives on disk; a write is answered when it is there."""
+    kept = Path("data/register")
+
+    async def answer(stream: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            async for line in stream:
+                if line.startswith(b"write"):
+                    kept.write_bytes(line.split()[1])
+                await stream.send_all((kept.read_bytes() if kept.exists() else b"none") + b"\n")
+
+    async def gossip() -> None:
+        while True:
+            with trio.move_on_after(0.1):
+                with suppress(OSError, trio.BrokenResourceError):
+                    async with await trio.open_tcp_stream(first, PORT) as stream:
+                        await stream.send_all(b"read\n")
+                        await stream.receive_some(100)
+            await trio.sleep(0.02)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(gossip)
+        await trio.serve_tcp(answer, PORT)
+
+
+if __name__ == "__main__":
+    if "--fail" in sys.argv:
+        sys.exit("the moon is in the wrong phase")
+    trio.run(_serve, sys.argv[1])
