@@ -46,6 +46,9 @@ class ResolvedPlan:
     """The distribution of message latencies."""
     liveness_phase: LivenessPhase | None
     """The liveness phase; None if the plan does not test liveness."""
+    observes_messages: bool = False
+    """Whether a simulation counts the transitions between kinds of messages while no event is recorded: it
+    takes a few microseconds a message, which only a search has a use for."""
 
     @property
     def breakage(self) -> Any:

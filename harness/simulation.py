@@ -18,6 +18,7 @@ from ostrakon.harness.history import NEMESIS, Event, History, Op
 from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
 from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness
+from ostrakon.harness.message_transitions import MessageTransitions
 from ostrakon.harness.note import Notes
 from ostrakon.harness.quiescence import wait_quiescent
 from ostrakon.harness.recording import Finding, Recording
@@ -91,12 +92,32 @@ def simulate(
         monitor = workload.watch(plan) if watch and workload.watch is not None else None
         recorder = stack.enter_context(_Recorder(world, folder, monitor, workload.place))
         world.on_note = recorder.note
+        # Who has a vocabulary of messages reports events by them.
+        is_wanted = resolved.observes_messages and workload.vocabulary is None and every_message is None
+        observed = MessageTransitions() if is_wanted and tap is None else None
+        if observed is not None:
+            _observe(world, recorder.events, observed)
         simulation = _Simulation(resolved, world, recorder)
         if branch is not None:
             for at_ns in branch.at_ns:
                 world.call_at(at_ns, branch.begin, at_ns, simulation)
         recording = simulation.run()
+        if observed is not None and not recording.trace:
+            recording = replace(recording, message_transitions=observed.counts())
         return replace(recording, findings=(*recording.findings, *_endless(world)))
+
+
+def _observe(world: World, events: Sequence[Event], transitions: MessageTransitions) -> None:
+    """Count transitions between kinds of messages until an event is reported, which tells more."""
+
+    def observe(message: Message) -> None:
+        if events:
+            world.network.on_message = world.network.on_unnumbered = None
+            return
+        sender, receiver, payload = message.sender, message.receiver, message.payload
+        transitions.add(sender, receiver, payload, is_lost=message.received_ns is None)
+
+    world.network.on_message = world.network.on_unnumbered = observe
 
 
 def _endless(world: World) -> list[Finding]:

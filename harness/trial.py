@@ -8,7 +8,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ostrakon.harness.messages import make_page
 from ostrakon.harness.plan import Plan, plan_digest
 from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.requirements import BadWorkload
-from ostrakon.harness.resolution import resolve
+from ostrakon.harness.resolution import ResolvedPlan, resolve
 from ostrakon.harness.store import Store
 from ostrakon.harness.substrate import find_substrate
 from ostrakon.harness.user_code import at, place_of, place_of_error
@@ -181,6 +181,7 @@ class Trial:
             "plan_digest": plan_digest(self.plan),
             "stopped": recording.stopped,
             "sometimes": recording.sometimes,
+            **({"messages": recording.message_transitions} if recording.message_transitions else {}),
             **({"versions": recording.versions} if recording.versions else {}),
             "version": VERSION,
         }
@@ -206,6 +207,27 @@ def run(
     Raises: UnknownName, BadPlan, OSError.
     """
     resolved = resolve(plan, workload)
+    return _run(resolved, store=store, name=name, report=report, again=again, watch=watch)
+
+
+def run_observed(
+    plan: Plan, *, store: Store | None = None, name: str | None = None, report: bool = False
+) -> Trial:
+    """As `run`, for a search: kinds of messages are counted where programs report no events."""
+    resolved = replace(resolve(plan), observes_messages=True)
+    return _run(resolved, store=store, name=name, report=report)
+
+
+def _run(
+    resolved: ResolvedPlan,
+    *,
+    store: Store | None,
+    name: str | None,
+    report: bool,
+    again: str | None = None,
+    watch: bool = False,
+) -> Trial:
+    plan = resolved.plan
     substrate = find_substrate(plan.substrate)
     substrate.require(resolved)
     folder = store.create(plan, name or f"seed-{plan.seed}") if store is not None else None

@@ -13,7 +13,7 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.search.allowance import Allowance
 from ostrakon.harness.search.failure import simplest_alike
 from ostrakon.harness.search.outcome import (
-    TRIAL_RUNNER,
+    OBSERVING_RUNNER,
     Outcome,
     Point,
     Trial,
@@ -143,7 +143,7 @@ class TrialJobs:
     """Does the jobs of a campaign; sent to the workers, hence plain data."""
 
     swarm: Swarm
-    runner: str = TRIAL_RUNNER
+    runner: str = OBSERVING_RUNNER
 
     def __call__(self, job: TrialJob) -> Answer:
         """Do one."""
@@ -211,7 +211,8 @@ def warm_modules(workload: str) -> tuple[str, ...]:
 
 def _outcome(trial: Trial, seed: int, recipe: str, *, twice: bool, differs: bool) -> Outcome:
     valid = trial.valid
-    points: Mapping[str, Mapping[str, int]] = trial.results().get("sometimes") or {}
+    results = trial.results()
+    points: Mapping[str, Mapping[str, int]] = results.get("sometimes") or {}
     return Outcome(
         seed=seed,
         recipe=recipe,
@@ -219,7 +220,7 @@ def _outcome(trial: Trial, seed: int, recipe: str, *, twice: bool, differs: bool
         reason=reason_of(trial),
         why=trial.why if valid != "valid" else "",
         faults=count_faults(trial.effects),
-        transitions=transitions(trial.trace),
+        transitions=transitions(trial.trace) or dict(results.get("messages") or {}),
         points={name: Point(told["reached"], told["fired"]) for name, told in points.items()},
         windows=windows(trial.history),
         virtual_s=trial.virtual_s,

@@ -69,7 +69,7 @@ class Trial(Protocol):
         """Where it was recorded."""
 
     def results(self) -> Mapping[str, Any]:
-        """What `results.json` holds, of which `verdict`, `findings` and `sometimes` count here."""
+        """What `results.json` holds; `verdict`, `findings`, `sometimes` and `messages` count here."""
 
 
 Run = Callable[..., Trial]
@@ -77,6 +77,8 @@ Run = Callable[..., Trial]
 
 TRIAL_RUNNER = "ostrakon.harness.trial:run"
 """Where the runner is found: named rather than handed over, so that any process can load it."""
+OBSERVING_RUNNER = "ostrakon.harness.trial:run_observed"
+"""The runner of campaigns, which learn from messages where programs report no events."""
 
 
 def load_run(where: str = TRIAL_RUNNER) -> Run:

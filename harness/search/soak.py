@@ -31,7 +31,7 @@ from ostrakon.harness.search.job import (
     Try,
     must_stay_here,
 )
-from ostrakon.harness.search.outcome import TRIAL_RUNNER, Outcome, Valid
+from ostrakon.harness.search.outcome import OBSERVING_RUNNER, Outcome, Valid
 from ostrakon.harness.search.portfolio import Portfolio
 from ostrakon.harness.search.recipe import find_recipe
 from ostrakon.harness.search.swarm import Swarm
@@ -185,7 +185,7 @@ class Workers:
     """How many processes on this machine; with a `cluster`, one of them records failures."""
     cluster: str | None = None
     """The address of a Dask scheduler whose workers run the trials instead."""
-    runner: str = TRIAL_RUNNER
+    runner: str = OBSERVING_RUNNER
     """The function that runs a plan, as `module:function`."""
     warm: Sequence[str] = ()
     """Modules that trials need; they are imported once for all workers."""
