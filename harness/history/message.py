@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -49,7 +50,8 @@ def described(payload: bytes, describe: Callable[[bytes], str] | None = None) ->
 
 
 def preview(payload: bytes) -> str:
-    """Bytes for people: as text if they are text, else the first of them in hex and the longest word in them.
+    """Bytes for people: text as it is, a JSON object by its fields, and else the first bytes in hex and the
+    longest word in them.
 
     >>> preview(b"write 1\\n")
     'write 1'
@@ -64,11 +66,27 @@ def preview(payload: bytes) -> str:
         text = ""
     stripped = text.strip()
     if stripped and all(char.isprintable() or char in "\r\n\t" for char in stripped):
-        return " ".join(stripped.split())[:TEXT_MAX]
+        return (_fields(stripped) or " ".join(stripped.split()))[:TEXT_MAX]
     more = "…" if len(payload) > _PREVIEW_BYTES else ""
     # The words in binary messages say more than their bytes do: names of fields, kinds of requests.
     words = max(re.findall(rb"[!-~]{4,}", payload[:_SEARCHED_BYTES]), key=len, default=b"").decode()
     return payload[:_PREVIEW_BYTES].hex(" ", -4) + more + (f" {words[:40]!r}" if words else "")
+
+
+def _fields(text: str) -> str:
+    """The fields of a JSON object as `do=append term=3`, which takes less room; empty if it is none."""
+    if not text.startswith("{"):
+        return ""
+    try:
+        fields = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return " ".join(f"{_plain(name)}={_plain(value)}" for name, value in fields.items())
+
+
+def _plain(value: Any) -> str:
+    is_printable = isinstance(value, str) and value.isprintable()
+    return str(value) if is_printable else msgspec.json.encode(value).decode()
 
 
 def write_messages(path: Path, messages: Iterable[Message]) -> None:

@@ -42,6 +42,10 @@ def test_messages_are_read_as_they_were_written_in_order_of_sending(
     [
         (b"write 1\n", "write 1"),
         ("é\r\nok".encode(), "é ok"),
+        (b'{"do": "append", "term": 3, "log": [1, null]}', "do=append term=3 log=[1,null]"),
+        (b'{"do": "app', '{"do": "app'),
+        (b'{"a": "\\u0000"}', 'a="\\u0000"'),
+        (b"{}", "{}"),
         (b"\x00\x00\x00\x02ok", "00000002 6f6b"),
         (bytes(range(20)), "00010203 04050607…"),
         (b"\x93\xadClientPropose\x00no\x00", "93ad436c 69656e74… 'ClientPropose'"),
