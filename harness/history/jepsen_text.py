@@ -1,4 +1,5 @@
-"""Histories as Jepsen prints them, an op a line: its `history.txt`, and the lines of ops in its `jepsen.log`.
+"""Histories as Jepsen prints them, an op a line: its `history.txt`, and the lines of ops in its `jepsen.log` or on
+its console.
 
 `PROCESS<tab>:TYPE<tab>:F<tab>VALUE`, and after another tab an error. In a log this follows the time, the
 level and the name of the thread, and other lines are passed over.
@@ -16,9 +17,11 @@ from ostrakon.harness.history.edn import EdnReader
 _OP: Final = re.compile(
     r"(?P<process>\d+|:?nemesis)\t:(?P<type>invoke|ok|fail|info)\t(?P<f>[^\t]+)\t(?P<rest>.*)", re.DOTALL
 )
-_TIME: Final = r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+)\S*\t"
-_LOGGED: Final = re.compile(_TIME + r".*?\bjepsen\.util:? (?P<op>.*)")
-_BEGINS_LOG: Final = re.compile(_TIME + r"(?:TRACE|DEBUG|INFO|WARN|ERROR)\t")
+_TIME: Final = r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+)"
+_LEVEL: Final = r"(?:TRACE|DEBUG|INFO|WARN|ERROR)"
+# A file has `TIME<tab>LEVEL<tab>[THREAD] LOGGER: MESSAGE`, a console `LEVEL [TIME] THREAD - LOGGER MESSAGE`.
+_BEGINS_LOG: Final = re.compile(rf"{_TIME}\S*\t{_LEVEL}\t|{_LEVEL}\s+\[{_TIME.replace('time', 'at')}\]")
+_LOGGED: Final = re.compile(rf"(?:{_LEVEL}\s+\[)?{_TIME}.*?\bjepsen\.util:? (?P<op>.*)")
 
 
 def is_history_text(text: str) -> bool:

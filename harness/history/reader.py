@@ -244,12 +244,12 @@ def _told(path: Path) -> Format:
     inside = start.lstrip("[({ \t\r\n")
     if not start or (start[0] == "{" and all(f'"{field}"' in first for field in _OURS)):
         return "ostrakon"
+    if is_log(start):
+        return "jepsen-log"
     if start.startswith("INFO"):
         return "porcupine-etcd"
     if is_history_text(start):
         return "jepsen-text"
-    if is_log(start):
-        return "jepsen-log"
     if inside.startswith('"') or (start[0] == "[" and inside.startswith("]")):
         return "jepsen-json"
     if inside.startswith((":", "#", ";", "]", ")")):

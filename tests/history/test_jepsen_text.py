@@ -31,6 +31,16 @@ LOG = [
 ]
 
 
+CONSOLE = [
+    "INFO [2023-05-03 12:00:00,100] jepsen test runner - jepsen.core Worker 0 starting",
+    *(
+        f"INFO [2023-05-03 12:00:0{at},123] jepsen worker {at % 2} - jepsen.util {line}"
+        for at, line in enumerate(LINES[:5])
+    ),
+    "WARN [2023-05-03 12:00:09,100] jepsen worker 0 - jepsen.core Process 1 crashed",
+]
+
+
 def written(path: Path, lines: list[str]) -> Path:
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -85,3 +95,15 @@ def test_a_line_that_is_no_op_is_named(tmp_path: Path) -> None:
 def test_a_value_that_is_not_one_form_is_damage(tmp_path: Path, value: str) -> None:
     with pytest.raises(DamagedFile, match="line 1: "):
         read_any(written(tmp_path / "history.txt", [f"0\t:invoke\t:write\t{value}"]))
+
+
+def test_the_ops_on_a_console_are_read_with_their_times(tmp_path: Path) -> None:
+    recording = read_any(written(tmp_path / "console.txt", CONSOLE))
+
+    assert recording.format == "jepsen-log"
+    assert [(op.process, op.type, op.f) for op in recording.history][2:] == [
+        (0, "ok", "write"),
+        (1, "invoke", "read"),
+        (1, "info", "read"),
+    ]
+    assert [op.time for op in recording.history] == [at * 1_000_000_000 for at in range(5)]
