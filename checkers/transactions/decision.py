@@ -71,9 +71,13 @@ def _best_order(graph: Polygraph, by_middle: list[int], ranks: list[int]) -> lis
     ended = np.where(graph.execution.completed == NEVER, graph.execution.invoked, graph.execution.completed)
     by_end = topological(graph.nodes, graph.edges, _of_nodes(graph, ended))
     orders = [by_middle, by_end or by_middle]
-    if min(late_reads(graph, order) for order in orders):
+    if min(late_reads(graph, order) for order in orders) > len(graph.reads) // _FEW_LATE:
         orders.append(schedule(graph, ranks))
     return min(orders, key=lambda order: late_reads(graph, order))
+
+
+_FEW_LATE = 50
+"""If no more than one read in so many comes too late, the search mends that sooner than a schedule is made."""
 
 
 def _ranks(graph: Polygraph) -> list[int]:

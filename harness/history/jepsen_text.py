@@ -1,5 +1,5 @@
-"""Histories as Jepsen prints them, an op a line: its `history.txt`, and the lines of ops in its `jepsen.log` or on
-its console.
+"""Histories as Jepsen prints them, an op a line: its `history.txt`, and the lines of ops in its `jepsen.log`
+or on its console.
 
 `PROCESS<tab>:TYPE<tab>:F<tab>VALUE`, and after another tab an error. In a log this follows the time, the
 level and the name of the thread, and other lines are passed over.
