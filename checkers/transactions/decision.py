@@ -77,7 +77,7 @@ def _best_order(graph: Polygraph, by_middle: list[int], ranks: list[int]) -> lis
 
 
 _FEW_LATE = 50
-"""If no more than one read in so many comes too late, the search mends that sooner than a schedule is made."""
+"""If no more than one read in so many comes too late, the search mends that sooner than a schedule does."""
 
 
 def _ranks(graph: Polygraph) -> list[int]:
