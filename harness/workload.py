@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ostrakon.harness.cell import Cell
 from ostrakon.harness.faults.moment import Moment
 from ostrakon.harness.faults.target import Target
 from ostrakon.harness.generator import Generator
@@ -269,6 +270,8 @@ class Workload:
     moments: Mapping[str, Moment] = field(default_factory=dict)
     """What a fault can wait for: predicates over what nodes report, by name; see `faults.moment`. Search
     draws faults that wait for these."""
+    cells: Mapping[str, Cell] = field(default_factory=dict)
+    """A matrix of combinations of faults by name; see `harness.cell`. Search draws variations of them."""
     vocabulary: Vocabulary | None = None
     """The kinds of messages, so that faults can select messages by kind; None if kinds are not known."""
     points: tuple[str, ...] = ()

@@ -54,6 +54,7 @@ from ostrakon.paxos_impl.storage.write_ahead_log import WrongStorage
 from ostrakon.paxos_impl.wire.membership import Address, Membership
 from ostrakon.paxos_impl.wire.replica import Done, Status
 from ostrakon.workloads import moments
+from ostrakon.workloads.cells import store_cells
 from ostrakon.workloads.cut_logs import unless_cut
 from ostrakon.workloads.final_phase import each_until_done
 from ostrakon.workloads.log_bugs import CORRECT, Breakage
@@ -95,8 +96,9 @@ SNAPSHOTS_OPTION = {
     "slots_per_snapshot": f"slots between two snapshots of a replica; {COMPACTION.every} if not given. The "
     "sizes of the kept log, of segments and of chunks are in proportion"
 }
-SLOTS_DRAWN, GROUPS_DRAWN = (None, None, 4, 10), (None,) * 7 + (3,)
-"""What search draws these options from: None leaves an option as it is."""
+SLOTS_DRAWN, GROUPS_DRAWN, LEASES_DRAWN = (None, None, 1, 4), (None,) * 7 + (3,), (None, None, None, 0)
+"""Values that search draws these options from; None leaves an option as it is. Without leases, leaders
+change sooner and reads ask a quorum."""
 LEASE = LeaseConfig(length_s=0.24, drift=0.3)
 """A large margin for bad clocks: a leader uses half of the lease that followers grant."""
 SERVED_WITHIN_S = 2.0
@@ -451,6 +453,7 @@ def store_workload(
         framing=LengthPrefixed(WIDTH),
         targets=TARGETS,
         moments=moments.OF_REPLICAS,
+        cells=store_cells(name),
         vocabulary=OF_REPLICAS,
         points=("impatient replica", OS_FILES),
         bugs=bugs,
@@ -460,7 +463,11 @@ def store_workload(
             **(LEASE_OPTION if lease is not None else {}),
             **(GROUPS_OPTION if spreads else {}),
         },
-        drawn_options={"slots_per_snapshot": SLOTS_DRAWN, **({"groups": GROUPS_DRAWN} if spreads else {})},
+        drawn_options={
+            "slots_per_snapshot": SLOTS_DRAWN,
+            **({"lease_ms": LEASES_DRAWN} if lease is not None else {}),
+            **({"groups": GROUPS_DRAWN} if spreads else {}),
+        },
         defaults={**DEFAULTS, **(defaults or {})},
         leeway=LEEWAY,
         timeout_s=TIMEOUT_S,

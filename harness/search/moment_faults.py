@@ -54,7 +54,7 @@ def moment_faults(
         back_ms = laggard.at_ms + laggard.for_ms if lags else 0
         yield laggard
     if aims.has_leaders and rng.random() < _DEPOSED:
-        yield _deposed(rng, end_ms)
+        yield from _deposed(rng, end_ms)
     for _ in range(rng.randint(1, _FAULTS_MAX)):
         at_ms = rng.choice((back_ms, back_ms, rng.randint(0, int(_WAITS_FROM * end_ms))))
         yield Fault(
@@ -77,12 +77,22 @@ def _laggard(rng: random.Random, names: Sequence[str], end_ms: int) -> Fault:
     return Fault("partition", at_ms, for_ms, grudge=grudge, shape="one")
 
 
-def _deposed(rng: random.Random, end_ms: int) -> Fault:
+def _deposed(rng: random.Random, end_ms: int) -> Iterator[Fault]:
+    """The leader is struck; or it stands still, or its clock is slow, while it is cut off. Then it still
+    believes that it leads when another node does, and clients may ask it.
+    """
     at_ms = rng.randint(end_ms // 5, end_ms - 1)
     for_ms = min(int(between(100, 600)(rng)), end_ms - at_ms)
-    kind = rng.choice(("kill", "pause", "partition", "partition", "suspend"))
-    shape = rng.choice(("", "send-only", "receive-only")) if kind == "partition" else ""
-    return Fault(kind, at_ms, for_ms, target="leader", shape=shape)
+    kind = rng.choice(("kill", "partition", "pause and cut", "pause and cut", "slow and cut"))
+    if kind in ("kill", "partition"):
+        shape = rng.choice(("", "send-only", "receive-only")) if kind == "partition" else ""
+        yield Fault(kind, at_ms, for_ms, target="leader", shape=shape)
+        return
+    if kind == "pause and cut":
+        yield Fault(rng.choice(("pause", "suspend")), at_ms, max(1, for_ms // 2), target="leader")
+    else:
+        yield Fault("clock_skew", at_ms, for_ms, target="leader", rate=between(0.7, 0.95, 2)(rng))
+    yield Fault("partition", min(at_ms + 1, end_ms - 1), for_ms, target="leader")
 
 
 Fields = Mapping[str, Any]

@@ -43,6 +43,8 @@ class Recipe:
     """Whether faults wait for events that nodes report, instead of a time."""
     lags: bool = False
     """Whether, beside faults at moments, a node is cut off for so long that it must catch up."""
+    of_cells: bool = False
+    """Whether plans are varied from the workload's matrix of combinations of faults."""
     directed: bool = False
     """Whether plans are not drawn but varied, from those that the workload has made by hand."""
 
@@ -133,6 +135,12 @@ RECIPES = (
         nodes=(3, 3, 3, 4, 5),
         time_limit_s=(1.5, 3.0),
         latency_ms=(0.5, 5.0),
+    ),
+    Recipe(
+        "matrix",
+        "each message, write, timer and change of state with all that can happen to it, a little changed",
+        4,
+        of_cells=True,
     ),
     Recipe("directed", "plans made by hand for one kind of trouble, a little changed", 3, directed=True),
     Recipe("quiet", "no faults at all: duels are trouble enough", 1, latency_ms=(0.5, 100.0)),

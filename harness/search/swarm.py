@@ -76,8 +76,8 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self._each:
             return self._each[self.workload_of(seed)].plan(seed, recipe)
         rng = _rng("plan", seed)
-        is_varied = recipe.directed and self._scenarios
-        plan = self._vary(rng, recipe) if is_varied else self._draw(rng, recipe, seed)
+        made = self._scenarios if recipe.directed else self._cells if recipe.of_cells else ()
+        plan = varied(rng.choice(made), rng) if made else self._draw(rng, recipe, seed)
         if self._is_besieged(seed):
             plan = _besieged(plan)
         return msgspec.structs.replace(
@@ -123,6 +123,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             for recipe in RECIPES
             if self.recipe in (None, recipe.name)
             and (not recipe.directed or self._has_scenarios)
+            and (not recipe.of_cells or self._has_cells)
             and (not recipe.at_moments or self._has_moments)
         )
 
@@ -137,6 +138,18 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _has_scenarios(self) -> bool:
         return any(swarm._scenarios for swarm in self._each.values() or (self,))
+
+    @cached_property
+    def _has_cells(self) -> bool:
+        return any(swarm._cells for swarm in self._each.values() or (self,))
+
+    @cached_property
+    def _cells(self) -> tuple[Plan, ...]:
+        """The plans of the workload's matrix, unless something was requested that they may not have."""
+        if self.kinds is not None or self.time_limit_s is not None or self.options:
+            return ()
+        plans = (cell.plan for cell in find_workload(self.workload).cells.values() if cell.plan is not None)
+        return tuple(plan for plan in plans if self.nodes in (None, plan.nodes))
 
     @cached_property
     def _has_moments(self) -> bool:
@@ -176,9 +189,6 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return tuple(
             plan for plan in plans if plan.reference == self.workload and self.nodes in (None, plan.nodes)
         )
-
-    def _vary(self, rng: random.Random, recipe: Recipe) -> Plan:
-        return varied(rng.choice(self._scenarios), rng)
 
     def _draw(self, rng: random.Random, recipe: Recipe, seed: int) -> Plan:
         if self._leeway is None:
