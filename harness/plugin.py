@@ -149,6 +149,7 @@ class _Session:
         self._workloads: dict[str, Workload] = {}
         """By run folder; of this process only."""
         self._tests_with_page: set[str] = set()
+        self._tests_with_messages: set[str] = set()
         self._held_back: list[pytest.TestReport] = []
 
     def store(self) -> Store:
@@ -160,7 +161,8 @@ class _Session:
         self, node: pytest.Item, ran: Trial, workload: Workload | None, expected: tuple[str, ...]
     ) -> TrialRecord:
         """Keep in full the first run of each test and every surprise; a replay brings back the rest."""
-        from ostrakon.harness.messages import make_page
+        from ostrakon.harness.catalogue import find_report
+        from ostrakon.harness.messages import keep_messages
         from ostrakon.harness.store import RunFolder
         from ostrakon.harness.trial_group import record_of
 
@@ -177,7 +179,11 @@ class _Session:
             RunFolder(ran.folder).thin()
         else:
             self._tests_with_page.add(test)
-            make_page(ran.folder, workload)
+            # To have its messages, a trial is run once more: of many failures of a test, only the first is.
+            if ran.valid == "invalid" and test not in self._tests_with_messages:
+                self._tests_with_messages.add(test)
+                keep_messages(RunFolder(ran.folder), workload)
+            find_report("run")(ran.folder)
         return record
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
