@@ -1,6 +1,7 @@
 # make test    set up .venv and run the quick suite: unit, property, golden, architecture, lint, types
 # make chaos   set up .venv and run the scenario matrix; ends with the verdicts and the report's path
 # make fuzz    all methods for linearizability against a plain search, on a hundred thousand histories
+# make systems  what databases promise, shown on real clusters in network namespaces; ten minutes
 # make soak    a campaign of ten minutes
 # make bench   the figures that README and ARCHITECTURE quote
 # make pythons environments of the other Pythons that are installed, for the tests that compare them
@@ -9,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test chaos fuzz soak bench docs pythons pins lint clean
+.PHONY: test chaos fuzz systems soak bench docs pythons pins lint clean
 
 test: .venv/ready lint docs
 	$(BIN)/pytest -n auto --dist loadfile
@@ -24,6 +25,10 @@ chaos: .venv/ready
 
 fuzz: .venv/ready
 	$(BIN)/pytest -m fuzz -n auto
+
+systems: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[systems]'
+	$(BIN)/pytest -m systems tests/systems
 
 soak: .venv/ready
 	$(BIN)/ostrakon soak --for 10m

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ostrakon.harness.faults import Grudge
+from ostrakon.harness.hosts.connections import reset_connections
 from ostrakon.harness.hosts.topology import (
     HUB,
     Host,
@@ -103,7 +104,7 @@ class Bridge:
         self._change(before)
 
     def disturb(self, disturbance: Disturbance) -> Cut:
-        """Refused before a trial begins; see `substrate`."""
+        """Never asked: a trial with such faults has a switch."""
         raise NotImplementedError(f"a bridge cannot {disturbance.kind} packets")
 
     def settle(self, disturbed: Cut) -> None:
@@ -111,14 +112,7 @@ class Bridge:
 
     def reset_connections(self, one: str, other: str) -> int:
         """Break every TCP connection between two nodes; returns how many."""
-        by_name = {host.name: host for host in self._hosts}
-        told = subprocess.run(
-            [*enter(one), "ss", "--kill", "--no-header", "--tcp", "dst", by_name[other].address],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return len(told.stdout.splitlines())
+        return reset_connections(self._hosts, one, other)
 
     def _change(self, before: Collection[Link]) -> None:
         if script := change_of_cuts(self._hosts, before, frozenset(self._cuts)):

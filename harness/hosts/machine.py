@@ -38,7 +38,7 @@ class HostMachine:
         self._services, self._logs = services, logs
         self.begin_ns = begin_ns
         """The trial's time 0 by the monotonic clock."""
-        self._network = os.stat(f"/run/netns/{host.name}").st_ino
+        self._network = Path(f"/run/netns/{host.name}")
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._is_paused = False
         self._are_ended = False
@@ -174,10 +174,11 @@ class HostMachine:
         """The processes of this host that are alive."""
         # One that was started a moment ago may not have entered the network yet.
         yield from (process.pid for process in self._processes.values() if process.poll() is None)
+        network = self._network.stat().st_ino
         for name in os.listdir("/proc"):
             if name.isdecimal():
                 with suppress(OSError):  # It has ended meanwhile; a zombie has no namespaces any more.
-                    if os.stat(f"/proc/{name}/ns/net").st_ino == self._network:
+                    if os.stat(f"/proc/{name}/ns/net").st_ino == network:
                         yield int(name)
 
 

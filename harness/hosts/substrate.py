@@ -25,6 +25,7 @@ from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.faults import can_act, kinds_on
 from ostrakon.harness.history import read_history, read_trace
 from ostrakon.harness.hosts.job import REPORT, Job, Report
+from ostrakon.harness.hosts.switch import DEVICE, needs_switch
 from ostrakon.harness.hosts.system import SystemPackage, missing, versions
 from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.recording import Finding, Recording
@@ -75,6 +76,11 @@ class _HostsSubstrate:
         if absent := [*missing(TOOLS), *missing(system.packages, system.libraries)]:
             raise BadPlan("; ".join(absent))
         _require_namespaces()
+        if needs_switch(plan.plan) and not os.access(DEVICE, os.R_OK | os.W_OK):
+            raise BadPlan(
+                f"faults of single packets need a switch in user space, and this user may not open {DEVICE}: "
+                f"run as root, or chmod 666 {DEVICE}"
+            )
 
     def run(self, plan: ResolvedPlan, folder: RunFolder | None, *, watch: bool) -> Recording:
         """Run a plan in namespaces of its own; it never stops early.

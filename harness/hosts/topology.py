@@ -65,12 +65,16 @@ def hosts_of(names: Sequence[str]) -> tuple[Host, ...]:
 
 def hosts_file(hosts: Sequence[Host]) -> str:
     """What `/etc/hosts` says in all of the trial's namespaces."""
-    known = ((host.address, host.name) for host in (*hosts, _clients()))
+    known = ((host.address, host.name) for host in everyone(hosts))
     return "".join(f"{address} {name}\n" for address, name in (("127.0.0.1", "localhost"), *known))
 
 
-def commands(hosts: Sequence[Host]) -> Iterator[tuple[Sequence[str], str]]:
-    """The commands that make the network, in order, each with what it reads from its standard input."""
+Command = tuple[Sequence[str], str]
+"""A command, and what it reads from its standard input."""
+
+
+def namespaces(hosts: Sequence[Host]) -> Iterator[Command]:
+    """The commands that make a namespace for each host, and one for the bridge."""
     # Routers and neighbours of IPv6 send packets of their own accord. A cut that struck only these would seem
     # to have an effect.
     no_ipv6 = "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6 2>/dev/null || true"
@@ -78,14 +82,34 @@ def commands(hosts: Sequence[Host]) -> Iterator[tuple[Sequence[str], str]]:
     for name in (HUB, *_names(hosts)):
         yield (*enter(name), "sh", "-c", no_ipv6), ""
     yield ("sh", "-c", no_ipv6), ""
+
+
+def bridge(hosts: Sequence[Host]) -> Iterator[Command]:
+    """The commands that join all hosts by a bridge, with its packet filter."""
     yield ("ip", "-n", HUB, "-batch", "-"), "link add br0 type bridge\nlink set br0 up\n"
-    yield ("ip", "-batch", "-"), "".join(_pair(host) for host in (*hosts, _clients()))
-    ports = (f"link set {host.port} master br0 up\n" for host in (*hosts, _clients()))
+    yield ("ip", "-batch", "-"), "".join(_pair(host) for host in everyone(hosts))
+    ports = (f"link set {host.port} master br0 up\n" for host in everyone(hosts))
     yield ("ip", "-n", HUB, "-batch", "-"), "".join(ports)
-    for host in hosts:
-        yield ("ip", "-n", host.name, "-batch", "-"), _own(host)
-    yield ("ip", "-batch", "-"), _own(_clients())
     yield (*enter(HUB), "nft", "-f", "-"), filter_rules(hosts)
+
+
+def addresses(hosts: Sequence[Host]) -> Iterator[Command]:
+    """The commands that give every host's interface its addresses; it must be there by then."""
+    for host in everyone(hosts):
+        within = ("-n", host.name) if host.name != CLIENTS else ()
+        mac = mac_of(host).hex(":")
+        lines = f"link set eth0 address {mac}\naddr add {host.address}/24 dev eth0\nlink set eth0 up\n"
+        yield ("ip", *within, "-batch", "-"), f"{lines}link set lo up\n"
+
+
+def everyone(hosts: Sequence[Host]) -> tuple[Host, ...]:
+    """The hosts of all nodes, and that of the clients."""
+    return (*hosts, Host(CLIENTS, _CLIENTS_NUMBER))
+
+
+def mac_of(host: Host) -> bytes:
+    """The hardware address of a host's interface."""
+    return bytes((2, 0, 0, 0, 0, host.number))
 
 
 def enter(name: str) -> tuple[str, ...]:
@@ -145,10 +169,6 @@ def counts(hosts: Sequence[Host], listed: str) -> Mapping[Link, int]:
     return found
 
 
-def _clients() -> Host:
-    return Host(CLIENTS, _CLIENTS_NUMBER)
-
-
 def _names(hosts: Sequence[Host]) -> list[str]:
     return [host.name for host in hosts]
 
@@ -156,10 +176,6 @@ def _names(hosts: Sequence[Host]) -> list[str]:
 def _pair(host: Host) -> str:
     near = f" netns {host.name}" if host.name != CLIENTS else ""
     return f"link add name eth0{near} type veth peer name {host.port} netns {HUB}\n"
-
-
-def _own(host: Host) -> str:
-    return f"addr add {host.address}/24 dev eth0\nlink set eth0 up\nlink set lo up\n"
 
 
 def _element(hosts: Sequence[Host], link: Link) -> str:

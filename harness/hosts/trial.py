@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,9 +29,20 @@ from ostrakon.harness.hosts.bridge import Bridge
 from ostrakon.harness.hosts.job import REPORT, Job, Report
 from ostrakon.harness.hosts.machine import DidNotStart, HostMachine
 from ostrakon.harness.hosts.role import gained, given_up
+from ostrakon.harness.hosts.switch import Switch, needs_switch
 from ostrakon.harness.hosts.system import System
-from ostrakon.harness.hosts.topology import ROOT, Host, commands, hosts_file, hosts_of
+from ostrakon.harness.hosts.topology import (
+    Command,
+    Host,
+    addresses,
+    bridge,
+    everyone,
+    hosts_file,
+    hosts_of,
+    namespaces,
+)
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
+from ostrakon.harness.plan import Plan
 from ostrakon.harness.recording import Finding
 from ostrakon.harness.resolution import ResolvedPlan, resolve
 from ostrakon.harness.script import FINAL_PHASE_S, script
@@ -62,7 +73,7 @@ def main() -> None:
     resolved = resolve(job.plan, find_workload(job.plan.reference))
     hosts = hosts_of(job.plan.names)
     try:
-        make_network(hosts, place)
+        make_folders(hosts, place)
         report = _Trial(resolved, hosts, place).run()
     except (DidNotComeUp, DidNotStart) as error:
         report = Report(refused=str(error))
@@ -73,8 +84,8 @@ def main() -> None:
     os._exit(0)  # Threads that wait for standard input would keep the interpreter.
 
 
-def make_network(hosts: Sequence[Host], place: Path) -> None:
-    """Make the namespaces, the bridge and the folders of these hosts, in the namespaces of this process."""
+def make_folders(hosts: Sequence[Host], place: Path) -> None:
+    """Make the folders and the names of these hosts, in the namespaces of this process."""
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     names = Path("/run/hosts")
     names.write_text(hosts_file(hosts))
@@ -84,9 +95,26 @@ def make_network(hosts: Sequence[Host], place: Path) -> None:
         (kept / "data").mkdir(parents=True, exist_ok=True)
         seen.mkdir(parents=True)
         _run("mount", "--bind", str(kept), str(seen))
-    assert Path(ROOT).exists() or not hosts
-    for command, text in commands(hosts):
+
+
+@contextmanager
+def network_of(hosts: Sequence[Host], plan: Plan) -> Iterator[Bridge | Switch]:
+    """Make the network of these hosts; a switch only where a fault needs one, for a bridge is faster."""
+    for command, text in namespaces(hosts):
         _run(*command, text=text)
+    if needs_switch(plan):
+        switch = Switch(hosts, lambda *link: substream(plan.seed, "faults", *link))
+        switch.attach(everyone(hosts))
+        joined: Iterable[Command] = addresses(hosts)
+    else:
+        switch, joined = None, (*bridge(hosts), *addresses(hosts))
+    for command, text in joined:
+        _run(*command, text=text)
+    if switch is None:
+        yield Bridge(hosts)
+        return
+    with switch:
+        yield switch
 
 
 def _run(*command: str, text: str = "") -> None:
@@ -105,7 +133,6 @@ class _Trial:
         self._hosts, self._place = hosts, place
         self._lost: tuple[type[Exception], ...] = (OSError, EOFError, *self._system.lost)
         self._begin_ns = time.monotonic_ns()
-        self._bridge = Bridge(hosts)
         options = resolved.plan.options
         self._machines = {
             host.name: HostMachine(
@@ -116,11 +143,12 @@ class _Trial:
         self._events: list[Event] = []
         self._roles: dict[str, frozenset[str]] = {}
         self._interpretation: Interpretation | None = None
-        self._nemesis = resolved.nemesis(self._bridge, self._machines, self._events)
 
     def run(self) -> Report:
         """Run to the end. Raises: DidNotComeUp, DidNotStart."""
         with ExitStack() as stack:
+            links = stack.enter_context(network_of(self._hosts, self._plan))
+            self._nemesis = self._resolved.nemesis(links, self._machines, self._events)
             self._history = stack.enter_context(Journal(self._place / "history.jsonl", flush_every=32))
             self._trace = stack.enter_context(Journal(self._place / "trace.jsonl"))
             try:
@@ -130,7 +158,7 @@ class _Trial:
                     trio.run(self._run)
             except BaseExceptionGroup as group:
                 raise root_cause(group) from group
-            network = {"messages": self._bridge.messages}
+            network = {"messages": links.messages}
         exits = [left for machine in self._machines.values() for left in machine.exits]
         findings = [
             *client_crashes(self._interpretation, self._system.connect),

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from ostrakon.harness.hosts.topology import (
     Link,
+    addresses,
+    bridge,
     change_of_cuts,
-    commands,
     counts,
     filter_rules,
     hosts_file,
     hosts_of,
+    namespaces,
 )
 
 HOSTS = hosts_of(("n1", "n2", "n3"))
@@ -85,6 +87,7 @@ def test_one_host_alone_has_no_links() -> None:
 
 def test_nothing_but_the_trials_own_namespaces_is_named() -> None:
     """The commands run in new namespaces; none of them enters another than those that it makes there."""
-    entered = [part for command, _ in commands(HOSTS) for part in command if part.startswith("--net=")]
+    made = [*namespaces(HOSTS), *bridge(HOSTS), *addresses(HOSTS)]
+    entered = [part for command, _ in made for part in command if part.startswith("--net=")]
 
     assert set(entered) == {f"--net=/run/netns/{name}" for name in ("hub", "n1", "n2", "n3")}
