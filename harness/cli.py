@@ -24,6 +24,7 @@ COMMANDS = {
     "soak": "ostrakon.harness.commands.soak:soak",
     "bugs": "ostrakon.harness.commands.bugs:bugs",
     "explore": "ostrakon.harness.commands.explore:explore",
+    "cells": "ostrakon.harness.commands.cells:cells",
     "check": "ostrakon.harness.commands.check:check",
     "report": "ostrakon.harness.commands.report:report",
     "serve": "ostrakon.harness.commands.serve:serve",

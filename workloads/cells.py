@@ -170,7 +170,9 @@ def _of_timers() -> Iterator[tuple[str, Cell]]:
         yield f"{timer} timer in a later term", Cell(about=about, plan=_with(_PLAN, late), leaders=2)
         cut_off = Fault("partition", _FROM_MS + 110, _TERM_MS + 200, target="leader")
         about = f"the {timer} timer fires when another node leads, of which its own node cannot hear"
-        cell = Cell(about=about, plan=_with(_BUSY, replace(late, kind="pause"), cut_off), leaders=2)
+        cell = Cell(
+            about=about, plan=_with(_BUSY, replace(late, kind="pause", for_ms=_LEASE_MS), cut_off), leaders=2
+        )
         yield f"{timer} timer in a later term, cut off", cell
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ostrakon.harness.faults.draw import between
+from ostrakon.harness.faults.grudge import isolate
 from ostrakon.harness.plan import Fault
 
 _FAULTS_MAX = 6
@@ -23,6 +24,8 @@ _LAGGARD = 0.4
 """How often a node is first cut off for a while, so that it lags behind and must catch up."""
 _DEPOSED = 0.5
 """How often the leader is struck at some time, so that there is an election at least."""
+_MINORITY = 0.4
+"""How often a minority stands still and is cut off, instead of the leader alone."""
 _OPERATIONS = ("write", "sync", "sync")
 """At which operation of a disk a machine loses its power, if it does so at one."""
 _WAITS_FROM = 0.7
@@ -54,7 +57,7 @@ def moment_faults(
         back_ms = laggard.at_ms + laggard.for_ms if lags else 0
         yield laggard
     if aims.has_leaders and rng.random() < _DEPOSED:
-        yield from _deposed(rng, end_ms)
+        yield from _deposed(rng, names, end_ms)
     for _ in range(rng.randint(1, _FAULTS_MAX)):
         at_ms = rng.choice((back_ms, back_ms, rng.randint(0, int(_WAITS_FROM * end_ms))))
         yield Fault(
@@ -72,12 +75,10 @@ def _laggard(rng: random.Random, names: Sequence[str], end_ms: int) -> Fault:
     at_ms, for_ms = rng.randint(0, end_ms // 4), int(rng.uniform(0.2, 0.6) * end_ms)
     if rng.random() < 0.5:
         return Fault(rng.choice(("kill", "pause")), at_ms, for_ms, nodes=(victim,))
-    others = tuple(name for name in names if name != victim)
-    grudge = {victim: others, **dict.fromkeys(others, (victim,))}
-    return Fault("partition", at_ms, for_ms, grudge=grudge, shape="one")
+    return Fault("partition", at_ms, for_ms, grudge=isolate(names, [victim]), shape="one")
 
 
-def _deposed(rng: random.Random, end_ms: int) -> Iterator[Fault]:
+def _deposed(rng: random.Random, names: Sequence[str], end_ms: int) -> Iterator[Fault]:
     """The leader is struck; or it stands still, or its clock is slow, while it is cut off. Then it still
     believes that it leads when another node does, and clients may ask it.
     """
@@ -87,6 +88,12 @@ def _deposed(rng: random.Random, end_ms: int) -> Iterator[Fault]:
     if kind in ("kill", "partition"):
         shape = rng.choice(("", "send-only", "receive-only")) if kind == "partition" else ""
         yield Fault(kind, at_ms, for_ms, target="leader", shape=shape)
+        return
+    if len(names) >= 5 and rng.random() < _MINORITY:
+        # A leader may have a follower left that answers it.
+        minority = tuple(rng.sample(names, (len(names) - 1) // 2))
+        yield Fault(rng.choice(("pause", "suspend")), at_ms, max(1, for_ms // 2), nodes=minority)
+        yield Fault("partition", at_ms, for_ms, grudge=isolate(names, minority))
         return
     if kind == "pause and cut":
         yield Fault(rng.choice(("pause", "suspend")), at_ms, max(1, for_ms // 2), target="leader")
