@@ -28,6 +28,7 @@ from ostrakon.harness.sim.disk.open_file import (
     OF_FCNTL,
     OF_OS,
     Description,
+    ReopenedFile,
     SimFile,
     by_descriptor,
     fail,
@@ -63,7 +64,11 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
         if not hasattr(os, name):
             continue  # Not every system has it.
         yield os, name, simulated(getattr(os, name), _by_path(getattr(os, name), ours))
-    for owner, functions in ((os, OF_OS), (fcntl, OF_FCNTL)):
+    of_disk: dict[str, Callable[..., Any]] = {
+        "fstatvfs": lambda process, file: _space(process, "/"),
+        "fpathconf": lambda process, file, name: _real_limit("/", name),
+    }
+    for owner, functions in ((os, OF_OS | of_disk), (fcntl, OF_FCNTL)):
         for name, ours in functions.items():
             real = getattr(owner, name, None)
             if real is not None:
@@ -124,9 +129,9 @@ def _on_descriptor(
         case "truncate":
             return file.description.truncate(*args)
         case "open":
-            return layered(file, *args, **kwargs)
+            return _open_number(process, file, *args, **kwargs)
         case "FileIO":
-            return file
+            return _reopen(file, *args, **kwargs)
         case "listdir":
             path = process.machine.disk.names.path_of(file.description.inode)
             return [] if path is None else _list_directory(process, f"/{path}")
@@ -136,6 +141,8 @@ def _on_descriptor(
             return _set_times_of(process, file.description.inode, *args, **kwargs)
         case "statvfs":
             return _space(process, "/")
+        case "pathconf":
+            return _real_limit("/", *args)
         case name:
             return refuse(process, f"os.{name}() of an open file", "give the path")
 
@@ -273,15 +280,54 @@ def _open(
     closefd: bool = True,
     opener: Any = None,
 ) -> IO[Any]:
+    _check_layers(mode, encoding, errors, newline)
+    raw = _open_unbuffered(process, path, mode, closefd, opener)
+    return _layer(raw, mode, buffering, encoding, errors, newline)
+
+
+def _open_number(
+    process: Owner,
+    file: SimFile,
+    mode: str = "r",
+    buffering: int = -1,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+    closefd: bool = True,
+    opener: Any = None,
+) -> IO[Any]:
+    """What `open` makes of a descriptor."""
+    _check_layers(mode, encoding, errors, newline)
+    return _layer(_reopen(file, mode, closefd), mode, buffering, encoding, errors, newline)
+
+
+def _reopen(file: SimFile, mode: str = "r", closefd: bool = True, opener: Any = None) -> SimFile:
+    """What `io.FileIO` makes of a descriptor."""
     flags = _flags_of(mode)
+    if file.description.inode.is_directory:
+        fail(errno.EISDIR, file.fileno())
+    return ReopenedFile(file, flags, closefd=closefd)
+
+
+def _check_layers(mode: str, encoding: str | None, errors: str | None, newline: str | None) -> None:
+    _flags_of(mode)
     if "b" in mode:
         for argument, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
             if value is not None:
                 article = "an" if argument[0] == "e" else "a"
                 raise ValueError(f"binary mode doesn't take {article} {argument} argument")
-    raw = _open_unbuffered(process, path, mode, closefd, opener)
+
+
+def _layer(
+    raw: SimFile,
+    mode: str,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> IO[Any]:
     try:
-        if flags & os.O_APPEND:
+        if "a" in mode:
             raw.seek(0, os.SEEK_END)
         return layered(raw, mode, buffering, encoding, errors, newline)
     except BaseException:
@@ -422,6 +468,8 @@ def _remove_directory(process: Owner, path: Any, *, dir_fd: Any = None) -> None:
         fail(errno.ENOTDIR, path)
     if not place.name:
         fail(errno.EBUSY, path)
+    if os.fsdecode(path).rstrip("/").endswith("/."):
+        fail(errno.EINVAL, path)
     if process.machine.disk.names.children(place.name):
         fail(errno.ENOTEMPTY, path)
     _begin(process, place.name).names.unlink(place.name)
@@ -565,6 +613,12 @@ def _space(process: Owner, path: Any) -> os.statvfs_result:
     return os.statvfs_result((_BLOCK, _BLOCK, blocks, free, free, 1 << 20, 1 << 19, 1 << 19, 0, _NAME_MAX))
 
 
+def _limit(process: Owner, path: Any, name: Any) -> int:
+    _existing(process, path)
+    return _real_limit("/", name)
+
+
+_real_limit = os.pathconf
 _BLOCK = 4096
 _PLENTY = 1 << 40
 
@@ -642,4 +696,5 @@ _BY_PATH: dict[str, Callable[..., Any]] = {
     "removexattr": refusal("extended attributes", "use a file of their own"),
     "utime": _set_times,
     "statvfs": _space,
+    "pathconf": _limit,
 }

@@ -294,7 +294,44 @@ class SimFile(io.FileIO):
             raise io.UnsupportedOperation(f"File not open for {doing}")
 
 
-SimFile.__name__ = io.FileIO.__name__
+class ReopenedFile(SimFile):
+    """What `open` makes of a descriptor: it has the mode that it was asked for, and may leave it open."""
+
+    def __init__(self, file: SimFile, flags: int, *, closefd: bool) -> None:
+        self.description, self.process = file.description, file.process
+        self._is_closed, self._descriptor, self._flags = False, file.fileno(), flags
+        self._file, self._closes = file, closefd
+        self.name: Any = self._descriptor
+
+    @property
+    def closefd(self) -> bool:
+        """Whether closing it closes the descriptor."""
+        return self._closes
+
+    def readable(self) -> bool:
+        """Whether its mode says so; reading may fail nevertheless."""
+        self._require_open()
+        return self._flags & os.O_ACCMODE != os.O_WRONLY
+
+    def writable(self) -> bool:
+        """Whether its mode says so; writing may fail nevertheless."""
+        self._require_open()
+        return self._flags & os.O_ACCMODE != os.O_RDONLY
+
+    def close(self) -> None:
+        """Close it, and the descriptor unless it is another's. Raises: OSError with EBADF."""
+        if not self._is_closed:
+            self._is_closed = True
+            if self._closes:
+                open_file(self.process, self._descriptor).close()
+
+    def _require_open(self) -> None:
+        super()._require_open()
+        if self.process.files.get(self._descriptor) is not self._file:
+            fail(errno.EBADF)  # The descriptor was closed without it.
+
+
+SimFile.__name__ = ReopenedFile.__name__ = io.FileIO.__name__
 
 
 def is_gone(process: Owner) -> bool:
@@ -466,6 +503,7 @@ OF_OS: dict[str, Callable[..., Any]] = {
     "posix_fallocate": lambda process, file, offset, length: file.description.allocate(offset, length),
     "posix_fadvise": lambda process, file, offset, length, advice: None,
     "isatty": lambda process, file: False,
+    "ttyname": lambda process, file: fail(errno.ENOTTY),
     "get_inheritable": lambda process, file: False,
     "set_inheritable": lambda process, file, inheritable: None,
     "get_blocking": lambda process, file: True,

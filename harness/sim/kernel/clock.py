@@ -120,7 +120,10 @@ class Clock(trio.abc.Clock):
         """
         if self._rate == 0:
             return NEVER_NS
-        at_ns = ceil((local_s - self._offset_s) / self._rate * 1e9)
+        delay_ns = (local_s - self._offset_s) / self._rate * 1e9
+        if delay_ns >= NEVER_NS:
+            return NEVER_NS
+        at_ns = ceil(delay_ns)
         while self._offset_s + self._rate * at_ns / 1e9 < local_s:
             at_ns += 1
         return at_ns

@@ -167,7 +167,7 @@ class Endpoint(trio.socket.SocketType):
         if self._family == socket.AF_UNIX:
             self._take_path(os.fspath(address))
             return
-        ip, port = self._resolve(address, ANY)
+        ip, port = self._resolve(address, ANY, "bind")
         if ip not in (ANY, self.machine.ip) and not is_loopback(ip):
             fail(errno.EADDRNOTAVAIL)
         self._claim((ip, port or self.machine.ports.free(self.type)))
@@ -292,7 +292,7 @@ class Endpoint(trio.socket.SocketType):
         name = str(address[1])
         return name.encode() if name.startswith("\0") else self._paths.get(name, name)
 
-    def _resolve(self, address: Any, default: str) -> Address:
+    def _resolve(self, address: Any, default: str, calling: str = "connect") -> Address:
         """Raises: OSError; ValueError, TypeError or OverflowError as Python and Trio do."""
         if self._family == socket.AF_UNIX:
             name = os.fsdecode(address)
@@ -305,7 +305,7 @@ class Endpoint(trio.socket.SocketType):
         host, port = address
         port = int(port)
         if not 0 <= port <= 65535:
-            raise OverflowError("port must be 0-65535.")
+            raise OverflowError(f"{calling}(): port must be 0-65535.")
         if host == BROADCAST:
             return BROADCAST, port
         return address_info(self._network, host or default, port, 0, socket.SOCK_STREAM, 0, 0)[0][4][0], port

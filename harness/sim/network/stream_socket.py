@@ -59,7 +59,8 @@ class StreamSocket(Endpoint):
         self._chunks: list[bytes] = []
         self._reader_takes = 0
         """How many bytes the waiting reader takes at once; 0 if it wants only to be woken."""
-        self._at_end = self._shut = False
+        self._at_end = self._shut = self._is_ended = False
+        """Whether there is no more to receive, to send; whether the peer has said so."""
         self._error: int | None = None
         self._backlog: deque[StreamSocket] | None = None
         """Connections that wait to be accepted; None unless it listens."""
@@ -124,6 +125,8 @@ class StreamSocket(Endpoint):
             await self._yield()
         while not self._backlog:
             await self._wait_to_read()
+            if self._backlog is None:
+                fail(errno.EINVAL)  # Somebody has shut it down.
         return self._next_connection()
 
     async def connect(self, address: Any) -> None:
@@ -174,7 +177,7 @@ class StreamSocket(Endpoint):
         """Whether an earlier `connect` has succeeded and this one only hears of it. Raises: OSError."""
         self._require_open()
         if not self._is_connecting:
-            if self._remote is not None:
+            if self._remote is not None or (self._backlog is not None and self._family == socket.AF_INET):
                 fail(errno.EISCONN)
             return False
         if self._remote is None and not self.broken:
@@ -266,6 +269,8 @@ class StreamSocket(Endpoint):
             await self._yield()
             return self._take(buflen, peek=bool(flags & socket.MSG_PEEK))
         if self._in is None:
+            if self.broken:
+                return b""  # A connection that was refused has ended.
             fail(errno.ENOTCONN)
         if self._reader is not None:
             fail_as_busy()
@@ -304,7 +309,8 @@ class StreamSocket(Endpoint):
 
     def set_stream_options(self, values: Values) -> None:
         """Set some options at once, those of every stream of Trio."""
-        self.option_values = {**self.option_values, **values}
+        if self._family == socket.AF_INET:
+            self.option_values = {**self.option_values, **values}
 
     async def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """As `recv`, into a buffer."""
@@ -354,7 +360,13 @@ class StreamSocket(Endpoint):
     def shutdown(self, flag: int) -> None:
         """End the sending side, the receiving side, or both. Raises: OSError with ENOTCONN."""
         self._require_open()
-        if self._out is None or self.broken or (self._shut and self._at_end):
+        if self._backlog is not None:
+            if flag != socket.SHUT_WR:
+                backlog, self._backlog = self._backlog, None
+                self._stop_listening(backlog)
+                self._wake_reader()
+            return
+        if self._out is None or self.broken or (self._shut and self._is_ended):
             fail(errno.ENOTCONN)
         if flag in (socket.SHUT_WR, socket.SHUT_RDWR) and not self._shut:
             self._shut = True
@@ -505,7 +517,7 @@ class StreamSocket(Endpoint):
                     self._reader = None
                     self.process.reschedule(reader)
         elif segment is Mark.FIN:
-            self._at_end = True
+            self._at_end = self._is_ended = True
             self._wake_reader()
         else:
             assert self._listener is not None
@@ -583,7 +595,7 @@ class StreamSocket(Endpoint):
         if self._error is not None:
             error, self._error, self._at_end = self._error, None, True
             fail(error)
-        fail(errno.EPIPE if self._out is not None else errno.ENOTCONN)
+        fail(errno.ENOTCONN if self._out is None and self._family == socket.AF_UNIX else errno.EPIPE)
 
     def _stop_listening(self, backlog: deque[StreamSocket]) -> None:
         for waiting in backlog:

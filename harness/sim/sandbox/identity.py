@@ -64,27 +64,44 @@ def _uname(process: Resident) -> os.uname_result:
 
 def _install(process: Resident, number: int, handler: Any) -> Any:
     """`Machine.stop` calls the one for SIGTERM."""
-    before = process.signal_handlers.get(number, signal.SIG_DFL)
+    _require_signal(number)
+    if not (callable(handler) or handler in (signal.SIG_IGN, signal.SIG_DFL)):
+        raise TypeError("signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object")
+    if number in (signal.SIGKILL, signal.SIGSTOP):
+        fail(errno.EINVAL)
+    before = _handler(process, number)
     process.signal_handlers[number] = handler
     return before
 
 
+def _require_signal(number: int) -> None:
+    if not 0 < number < signal.NSIG:
+        raise ValueError("signal number out of range")
+
+
+_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
+"""Signals that Python ignores from its start on."""
+_HARMLESS = (*_IGNORED, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT)
+"""Signals that do nothing where nobody handles them."""
+
+
 def _handler(process: Resident, number: int) -> Any:
-    return process.signal_handlers.get(number, signal.SIG_DFL)
+    _require_signal(number)
+    return process.signal_handlers.get(number, signal.SIG_IGN if number in _IGNORED else signal.SIG_DFL)
 
 
 def _kill(process: Resident, number: int, sent: int) -> None:
     if number != _number(process):
-        fail(errno.ESRCH, str(number))  # It is the only one on its machine.
+        fail(errno.ESRCH)  # It is the only one on its machine.
     if sent:
         _raise(process, sent)
 
 
 def _raise(process: Resident, sent: int) -> None:
-    handler = process.signal_handlers.get(sent, signal.SIG_DFL)
+    handler = _handler(process, sent)
     if callable(handler):
-        handler(sent, None)
-    elif handler != signal.SIG_IGN:
+        handler(int(sent), None)
+    elif handler != signal.SIG_IGN and sent not in _HARMLESS:
         raise NotSimulated(
             f"{process.name} sent itself {signal.Signals(sent).name} without a handler for it: {_ENDS}"
         )

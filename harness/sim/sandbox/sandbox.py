@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import gc
 import logging
+import operator
 import os
 import random
 import socket
@@ -270,7 +271,10 @@ def _time() -> Iterator[Patch]:
         yield time, name, _simulated(getattr(time, name), clock)
         yield time, f"{name}_ns", _simulated(getattr(time, f"{name}_ns"), _in_ns(clock))
 
+    known = time.clock_gettime
+
     def clock_gettime(process: Resident, clock: int) -> float:
+        known(clock)  # Raises OSError for a clock that there is not.
         return wall(process) if clock in _WALL_CLOCKS else monotonic(process)
 
     yield time, "clock_gettime", _simulated(time.clock_gettime, clock_gettime)
@@ -406,7 +410,14 @@ def _threads() -> Iterator[Patch]:
 
 
 def _sleep(process: Resident, seconds: float) -> None:
+    # What it says of what is no length of time is what `time.sleep` says.
+    if not isinstance(seconds, float):
+        seconds = operator.index(seconds)
+    if seconds != seconds:
+        raise ValueError("Invalid value NaN (not a number)")
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
+    if seconds * 1e9 >= 1 << 63:
+        raise OverflowError("timestamp out of range for platform time_t")
     clock = process.machine.clock
     process.block(clock.true_ns(clock.current_time() + seconds))

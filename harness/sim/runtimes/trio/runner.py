@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Awaitable, Callable
 from inspect import CO_COROUTINE
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any, NoReturn
 
 import trio
@@ -209,8 +209,8 @@ class _NoIO:
     def force_wakeup(self) -> None:
         pass
 
-    def statistics(self) -> None:
-        return None
+    def statistics(self) -> SimpleNamespace:
+        return SimpleNamespace(backend="epoll", tasks_waiting_read=0, tasks_waiting_write=0)
 
     def __getattr__(self, name: str) -> NoReturn:
         raise NotSimulated(
