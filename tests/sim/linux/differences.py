@@ -137,7 +137,7 @@ SEEN = (
         "the number of a process",
         "1000 and one more for each restart",
         "it must be the same in every run",
-        lambda: os.getpid() < 100_000 and os.getppid() != 1,
+        lambda: os.getpid() == 1000,
     ),
     Difference(
         "`threading.get_ident` in `to_thread`",
@@ -154,6 +154,11 @@ SEEN = (
         "`gaierror` names the machine that was looked for",
         "it helps",
         lambda: _message(lambda: socket.getaddrinfo("no-such-machine.invalid", 1)),
+    ),
+    Difference(
+        "`import` of a module that the program wrote",
+        "`ModuleNotFoundError`",
+        "Python imports from the real disk; what all machines import is the same",
     ),
     Difference(
         "inode numbers",

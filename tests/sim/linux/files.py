@@ -14,6 +14,7 @@ import shutil
 import stat
 import tempfile
 import time
+from collections.abc import Callable
 
 from tests.sim.linux.observe import Observer
 
@@ -269,4 +270,57 @@ def _temporary(directory: str) -> tuple[bytes, bool]:
         return file.read(), stat.S_ISREG(os.stat(file.name).st_mode)
 
 
-CASES = [missing_things, renaming, identity, descriptors, open_files, attributes, trees]
+async def files_of_descriptors(o: Observer) -> None:
+    """What `open` makes of a descriptor."""
+    path = o.path("f")
+    write(path, "text")
+
+    def descriptor(flags: int = os.O_RDWR) -> int:
+        return os.open(path, flags)
+
+    kept = descriptor()
+    for label, call in (
+        ("mode of its own", lambda: _modes(open(descriptor(os.O_RDONLY), "w"))),
+        ("written nevertheless", lambda: open(descriptor(os.O_RDONLY), "wb", 0).write(b"x")),
+        ("read nevertheless", lambda: open(descriptor(os.O_WRONLY), "rb", 0).read()),
+        ("left open", lambda: (open(kept, closefd=False).close(), os.read(kept, 2))[1]),
+        ("closed with it", lambda: (open(kept).close(), os.read(kept, 2))[1]),
+        ("closed without it", lambda: _closed_beneath(open(descriptor(), "rb", 0))),
+        ("a path is not left open", lambda: open(path, closefd=False)),
+        ("named by its number", lambda: isinstance(os.fdopen(descriptor()).name, int)),
+        ("of a directory", lambda: _errno(lambda: os.fdopen(os.open(o.directory, os.O_RDONLY)))),
+        ("binary text", lambda: open(descriptor(), "rb", encoding="utf8")),
+        ("no terminal", lambda: os.ttyname(descriptor())),
+        ("length of a name", lambda: (os.pathconf(path, "PC_NAME_MAX"), os.fpathconf(kept_name(), 3))[0]),
+        ("length of a name by descriptor", lambda: os.fstatvfs(descriptor()).f_namemax),
+        ("remove a directory as .", lambda: (os.mkdir(o.path("d")), os.rmdir(o.path("d/.")))[1]),
+    ):
+        await o.see(label, call)
+
+
+def kept_name() -> int:
+    return os.open("/dev/null", os.O_RDONLY)
+
+
+def _modes(file: io.TextIOBase) -> tuple[bool, bool]:
+    return file.readable(), file.writable()
+
+
+def _closed_beneath(file: io.RawIOBase) -> str:
+    os.close(file.fileno())
+    read_error = _errno(lambda: file.read(1))
+    return f"{read_error} {_errno(file.close)}"
+
+
+def _errno(call: Callable[[], object]) -> int | None:
+    try:
+        call()
+    except OSError as error:
+        return error.errno
+    return None
+
+
+CASES = [
+    *(missing_things, renaming, identity, descriptors, open_files, attributes, trees),
+    files_of_descriptors,
+]

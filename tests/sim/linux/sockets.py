@@ -270,4 +270,61 @@ async def unix_sockets(o: Observer) -> None:
     await o.see("permissions", lambda: oct(os.stat(path).st_mode))
 
 
-CASES = [closing, connecting, binding, messages, datagrams, unix_sockets]
+SOL, TCP, IP = socket.SOL_SOCKET, socket.IPPROTO_TCP, socket.IPPROTO_IP
+
+
+async def values_of_options(o: Observer) -> None:
+    stream, datagram, local = tcp(), udp(), unix()
+    for name in ("SO_RCVLOWAT", "SO_SNDLOWAT", "SO_KEEPALIVE", "SO_OOBINLINE", "SO_DONTROUTE", "SO_PRIORITY"):
+        await o.see(name, stream.getsockopt, SOL, getattr(socket, name))
+    for name in ("TCP_KEEPIDLE", "TCP_LINGER2", "TCP_SYNCNT", "TCP_CORK", "TCP_QUICKACK", "TCP_USER_TIMEOUT"):
+        await o.see(name, stream.getsockopt, TCP, getattr(socket, name))
+    for level, name in ((SOL, socket.SO_REUSEADDR), (SOL, socket.SO_KEEPALIVE), (TCP, socket.TCP_NODELAY)):
+        stream.setsockopt(level, name, 7)
+        await o.see(f"switched on {level} {name}", stream.getsockopt, level, name)
+    await o.see("no time to wait before keep-alives", stream.setsockopt, TCP, socket.TCP_KEEPIDLE, 0)
+    await o.see("no hops", stream.setsockopt, IP, socket.IP_TTL, 0)
+    await o.see("set what can only be asked", stream.setsockopt, SOL, socket.SO_TYPE, 1)
+    await o.see("linger without a time", stream.setsockopt, SOL, socket.SO_LINGER, 1)
+    await o.see("ask at a level that there is not", stream.getsockopt, 9999, 1)
+    await o.see("set at a level that there is not", stream.setsockopt, 9999, 1, 1)
+    await o.see("an option that there is not", stream.getsockopt, SOL, 9999)
+    await o.see("set one of TCP for UDP", datagram.setsockopt, TCP, socket.TCP_NODELAY, 1)
+    await o.see("ask one of TCP of UDP", datagram.getsockopt, TCP, socket.TCP_NODELAY)
+    await o.see("set one of TCP for UNIX", local.setsockopt, TCP, socket.TCP_NODELAY, 1)
+    await o.see("buffer of a UNIX socket", local.getsockopt, SOL, socket.SO_SNDBUF)
+
+
+async def states(o: Observer) -> None:
+    """Calls in states that they are not meant for."""
+    fresh, refused, listener = tcp(), tcp(), await listening()
+    await o.see("send before connecting", fresh.send, b"x")
+    await o.see("receive before connecting", fresh.recv, 1)
+    await o.see("send before connecting, UNIX", unix().send, b"x")
+    await o.see("refused", _refused, refused)
+    await o.see("send after a refusal", refused.send, b"x")
+    await o.see("receive after a refusal", refused.recv, 1)
+    await o.see("connect a listener", listener.connect, (HOST, 9))
+    await o.see("send on a listener", listener.send, b"x")
+    await o.see("shut the sending side of a listener", listener.shutdown, socket.SHUT_WR)
+    await o.see("shut a listener", listener.shutdown, socket.SHUT_RDWR)
+    await o.see("accept after that", listener.accept)
+    here, there = await pair()
+    here.shutdown(socket.SHUT_WR)
+    here.shutdown(socket.SHUT_RD)
+    await o.see("shut once more, while the peer has not", here.shutdown, socket.SHUT_WR)
+    await o.see("the peer hears of it", there.recv, 1)
+    await o.see("a port that there is not", tcp().bind, (HOST, 70_000))
+
+
+async def _refused(sock: Socket) -> None:
+    try:
+        await sock.connect((HOST, 1))
+    except OSError as error:
+        raise OSError(error.errno, "") from None
+
+
+CASES = [
+    *(closing, connecting, binding, messages, datagrams, unix_sockets),
+    *(values_of_options, states),
+]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import gc
 import logging
+import math
 import os
 import queue
+import signal
 import time
 
 import trio
@@ -77,4 +79,43 @@ def _queue() -> queue.Queue[int]:
     return made
 
 
-CASES = [clocks, calls_in_threads]
+async def signals(o: Observer) -> None:
+    """What a process is told of signals, and those that it sends itself."""
+    got: list[object] = []
+
+    def note(number: int, frame: object) -> None:
+        got.append(type(number).__name__)
+
+    for label, call in (
+        ("before", lambda: signal.getsignal(signal.SIGUSR1)),
+        ("of pipes", lambda: signal.getsignal(signal.SIGPIPE)),
+        ("handled", lambda: signal.signal(signal.SIGUSR1, note)),
+        ("raised", lambda: (signal.raise_signal(signal.SIGUSR1), list(got))[1]),
+        ("sent", lambda: (os.kill(os.getpid(), signal.SIGUSR1), time.sleep(0), len(got))[2]),
+        ("nothing sent", lambda: os.kill(os.getpid(), 0)),
+        ("to nobody", lambda: os.kill(2**22 - 7, 0)),
+        ("SIGKILL is not handled", lambda: signal.signal(signal.SIGKILL, note)),
+        ("no such signal", lambda: signal.signal(999, note)),
+        ("no such signal to ask for", lambda: signal.getsignal(0)),
+        ("no handler", lambda: signal.signal(signal.SIGUSR1, 5)),
+        ("harmless", lambda: signal.raise_signal(signal.SIGCHLD)),
+        ("ignored", lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN) is note),
+        ("ignored when raised", lambda: signal.raise_signal(signal.SIGUSR1)),
+        ("by default", lambda: signal.signal(signal.SIGUSR1, signal.SIG_DFL)),
+    ):
+        await o.see(label, call)
+
+
+async def lengths_of_time(o: Observer) -> None:
+    """Sleeps and clocks that there are not."""
+    for label, length in (
+        *(("negative", -1), ("nothing", 0), ("not a number", math.nan), ("too long", 1e20)),
+        *(("infinite", math.inf), ("text", "1")),
+    ):
+        await o.see(f"sleep: {label}", time.sleep, length)
+    await o.see("no such clock", time.clock_gettime, 77)
+    await o.see("sleep to the end of time", trio.sleep, 1e20)
+    await o.see("time that is over", trio.sleep_until, trio.current_time() - 1)
+
+
+CASES = [clocks, calls_in_threads, signals, lengths_of_time]

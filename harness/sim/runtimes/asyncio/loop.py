@@ -16,6 +16,7 @@ import weakref
 from asyncio import events, exceptions, format_helpers, selector_events, sslproto
 from collections.abc import AsyncGenerator, Callable, Iterator
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from outcome import Error, Value
@@ -125,6 +126,11 @@ class SimulatedTransport(_TRANSPORT):  # type: ignore[misc]
             self._fatal_error(error, "Fatal error: protocol.data_received() call failed.")
 
 
+# Programs and logs show what these are, and that is what asyncio's own are called.
+SimulatedTask.__name__, SimulatedHandle.__name__ = asyncio.Task.__name__, asyncio.Handle.__name__
+SimulatedTransport.__name__ = _TRANSPORT.__name__
+
+
 class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
     """One process's event loop."""
 
@@ -205,7 +211,8 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
             del private._source_traceback[-1]
         private._scheduled = True
         self._timers_made += 1
-        heappush(self.timers, (when, self._timers_made, timer))
+        due = when if when == when else inf  # "Not a number" comes before and after nothing.
+        heappush(self.timers, (due, self._timers_made, timer))
         return timer
 
     def _timer_handle_cancelled(self, handle: Any) -> None:
