@@ -283,23 +283,30 @@ async def files_of_descriptors(o: Observer) -> None:
         ("mode of its own", lambda: _modes(open(descriptor(os.O_RDONLY), "w"))),
         ("written nevertheless", lambda: open(descriptor(os.O_RDONLY), "wb", 0).write(b"x")),
         ("read nevertheless", lambda: open(descriptor(os.O_WRONLY), "rb", 0).read()),
-        ("left open", lambda: (open(kept, closefd=False).close(), os.read(kept, 2))[1]),
-        ("closed with it", lambda: (open(kept).close(), os.read(kept, 2))[1]),
+        ("left open", lambda: _after(lambda: open(kept, closefd=False).close(), lambda: os.read(kept, 2))),
+        ("closed with it", lambda: _after(lambda: open(kept).close(), lambda: os.read(kept, 2))),
         ("closed without it", lambda: _closed_beneath(open(descriptor(), "rb", 0))),
         ("a path is not left open", lambda: open(path, closefd=False)),
         ("named by its number", lambda: isinstance(os.fdopen(descriptor()).name, int)),
         ("of a directory", lambda: _errno(lambda: os.fdopen(os.open(o.directory, os.O_RDONLY)))),
         ("binary text", lambda: open(descriptor(), "rb", encoding="utf8")),
         ("no terminal", lambda: os.ttyname(descriptor())),
-        ("length of a name", lambda: (os.pathconf(path, "PC_NAME_MAX"), os.fpathconf(kept_name(), 3))[0]),
+        (
+            "length of a name",
+            lambda: (os.pathconf(path, "PC_NAME_MAX"), os.fpathconf(descriptor(), "PC_NAME_MAX")),
+        ),
         ("length of a name by descriptor", lambda: os.fstatvfs(descriptor()).f_namemax),
-        ("remove a directory as .", lambda: (os.mkdir(o.path("d")), os.rmdir(o.path("d/.")))[1]),
+        (
+            "remove a directory as .",
+            lambda: _after(lambda: os.mkdir(o.path("d")), lambda: os.rmdir(o.path("d/."))),
+        ),
     ):
         await o.see(label, call)
 
 
-def kept_name() -> int:
-    return os.open("/dev/null", os.O_RDONLY)
+def _after(first: Callable[[], object], then: Callable[[], object]) -> object:
+    first()
+    return then()
 
 
 def _modes(file: io.TextIOBase) -> tuple[bool, bool]:

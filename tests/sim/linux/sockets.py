@@ -279,9 +279,9 @@ async def values_of_options(o: Observer) -> None:
         await o.see(name, stream.getsockopt, SOL, getattr(socket, name))
     for name in ("TCP_KEEPIDLE", "TCP_LINGER2", "TCP_SYNCNT", "TCP_CORK", "TCP_QUICKACK", "TCP_USER_TIMEOUT"):
         await o.see(name, stream.getsockopt, TCP, getattr(socket, name))
-    for level, name in ((SOL, socket.SO_REUSEADDR), (SOL, socket.SO_KEEPALIVE), (TCP, socket.TCP_NODELAY)):
-        stream.setsockopt(level, name, 7)
-        await o.see(f"switched on {level} {name}", stream.getsockopt, level, name)
+    for level, option in ((SOL, socket.SO_REUSEADDR), (SOL, socket.SO_KEEPALIVE), (TCP, socket.TCP_NODELAY)):
+        stream.setsockopt(level, option, 7)
+        await o.see(f"switched on {level} {option}", stream.getsockopt, level, option)
     await o.see("no time to wait before keep-alives", stream.setsockopt, TCP, socket.TCP_KEEPIDLE, 0)
     await o.see("no hops", stream.setsockopt, IP, socket.IP_TTL, 0)
     await o.see("set what can only be asked", stream.setsockopt, SOL, socket.SO_TYPE, 1)

@@ -10,6 +10,7 @@ import os
 import queue
 import signal
 import time
+from collections.abc import Callable
 
 import trio
 
@@ -90,8 +91,8 @@ async def signals(o: Observer) -> None:
         ("before", lambda: signal.getsignal(signal.SIGUSR1)),
         ("of pipes", lambda: signal.getsignal(signal.SIGPIPE)),
         ("handled", lambda: signal.signal(signal.SIGUSR1, note)),
-        ("raised", lambda: (signal.raise_signal(signal.SIGUSR1), list(got))[1]),
-        ("sent", lambda: (os.kill(os.getpid(), signal.SIGUSR1), time.sleep(0), len(got))[2]),
+        ("raised", lambda: _after(lambda: signal.raise_signal(signal.SIGUSR1), got.copy)),
+        ("sent", lambda: _after(lambda: os.kill(os.getpid(), signal.SIGUSR1), got.copy)),
         ("nothing sent", lambda: os.kill(os.getpid(), 0)),
         ("to nobody", lambda: os.kill(2**22 - 7, 0)),
         ("SIGKILL is not handled", lambda: signal.signal(signal.SIGKILL, note)),
@@ -104,6 +105,12 @@ async def signals(o: Observer) -> None:
         ("by default", lambda: signal.signal(signal.SIGUSR1, signal.SIG_DFL)),
     ):
         await o.see(label, call)
+
+
+def _after(first: Callable[[], object], then: Callable[[], object]) -> object:
+    first()
+    time.sleep(0)
+    return then()
 
 
 async def lengths_of_time(o: Observer) -> None:
