@@ -280,25 +280,28 @@ def _open(
     closefd: bool = True,
     opener: Any = None,
 ) -> IO[Any]:
-    _check_layers(mode, encoding, errors, newline)
-    raw = _open_unbuffered(process, path, mode, closefd, opener)
-    return _layer(raw, mode, buffering, encoding, errors, newline)
+    asked = _Asked(mode, buffering, encoding, errors, newline, closefd, opener)
+    _check_layers(asked)
+    return _layer(_open_unbuffered(process, path, mode, closefd, opener), asked)
 
 
-def _open_number(
-    process: Owner,
-    file: SimFile,
-    mode: str = "r",
-    buffering: int = -1,
-    encoding: str | None = None,
-    errors: str | None = None,
-    newline: str | None = None,
-    closefd: bool = True,
-    opener: Any = None,
-) -> IO[Any]:
+class _Asked(NamedTuple):
+    """What `open` is asked for besides the file."""
+
+    mode: str = "r"
+    buffering: int = -1
+    encoding: str | None = None
+    errors: str | None = None
+    newline: str | None = None
+    closefd: bool = True
+    opener: Any = None
+
+
+def _open_number(process: Owner, file: SimFile, *args: Any, **kwargs: Any) -> IO[Any]:
     """What `open` makes of a descriptor."""
-    _check_layers(mode, encoding, errors, newline)
-    return _layer(_reopen(file, mode, closefd), mode, buffering, encoding, errors, newline)
+    asked = _Asked(*args, **kwargs)
+    _check_layers(asked)
+    return _layer(_reopen(file, asked.mode, asked.closefd), asked)
 
 
 def _reopen(file: SimFile, mode: str = "r", closefd: bool = True, opener: Any = None) -> SimFile:
@@ -309,27 +312,21 @@ def _reopen(file: SimFile, mode: str = "r", closefd: bool = True, opener: Any = 
     return ReopenedFile(file, flags, closefd=closefd)
 
 
-def _check_layers(mode: str, encoding: str | None, errors: str | None, newline: str | None) -> None:
-    _flags_of(mode)
-    if "b" in mode:
-        for argument, value in (("encoding", encoding), ("errors", errors), ("newline", newline)):
-            if value is not None:
+def _check_layers(asked: _Asked) -> None:
+    """Raises: ValueError, as `open` does."""
+    _flags_of(asked.mode)
+    if "b" in asked.mode:
+        for argument in ("encoding", "errors", "newline"):
+            if getattr(asked, argument) is not None:
                 article = "an" if argument[0] == "e" else "a"
                 raise ValueError(f"binary mode doesn't take {article} {argument} argument")
 
 
-def _layer(
-    raw: SimFile,
-    mode: str,
-    buffering: int,
-    encoding: str | None,
-    errors: str | None,
-    newline: str | None,
-) -> IO[Any]:
+def _layer(raw: SimFile, asked: _Asked) -> IO[Any]:
     try:
-        if "a" in mode:
+        if "a" in asked.mode:
             raw.seek(0, os.SEEK_END)
-        return layered(raw, mode, buffering, encoding, errors, newline)
+        return layered(raw, asked.mode, asked.buffering, asked.encoding, asked.errors, asked.newline)
     except BaseException:
         raw.close()
         raise
