@@ -52,16 +52,7 @@ class RedisSentinel:
 
     def services(self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> Sequence[Service]:
         """Both; the first host begins as the master."""
-        first, quorum = hosts[0].address, len(hosts) // 2 + 1
-        own = f"bind {host.address}\nport {{}}\nprotected-mode no\ndir {host.data}\n"
-        store = own.format(_REDIS) + "appendonly yes\nrepl-diskless-sync-delay 0\nrepl-timeout 10\n"
-        if replicas := options.get("min-replicas"):
-            store += f"min-replicas-to-write {replicas}\nmin-replicas-max-lag 2\n"
-        if host.address != first:
-            store += f"replicaof {first} {_REDIS}\n"
-        sentinel = own.format(_SENTINEL) + f"sentinel monitor {_MASTER} {first} {_REDIS} {quorum}\n"
-        for name, value in (("down-after-milliseconds", 1000), ("failover-timeout", 3000)):
-            sentinel += f"sentinel {name} {_MASTER} {value}\n"
+        store, sentinel = _configuration(host, hosts, options)
         return (
             Service("redis", ("redis-server", "redis.conf"), {"redis.conf": store}),
             Service("sentinel", ("redis-sentinel", "sentinel.conf"), {"sentinel.conf": sentinel}),
@@ -96,6 +87,21 @@ class RedisSentinel:
         """Whether it takes itself for the master; two may at a time."""
         async with _redis(host, _REDIS) as redis:
             return {"master"} if (await redis.role())[0] == b"master" else set()
+
+
+def _configuration(host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> tuple[str, str]:
+    """The configuration files of Redis and of its sentinel."""
+    first, quorum = hosts[0].address, len(hosts) // 2 + 1
+    own = f"bind {host.address}\nport {{}}\nprotected-mode no\ndir {host.data}\n"
+    store = own.format(_REDIS) + "appendonly yes\nrepl-diskless-sync-delay 0\nrepl-timeout 10\n"
+    if replicas := options.get("min-replicas"):
+        store += f"min-replicas-to-write {replicas}\nmin-replicas-max-lag 2\n"
+    if host.address != first:
+        store += f"replicaof {first} {_REDIS}\n"
+    sentinel = own.format(_SENTINEL) + f"sentinel monitor {_MASTER} {first} {_REDIS} {quorum}\n"
+    for name, value in (("down-after-milliseconds", 1000), ("failover-timeout", 3000)):
+        sentinel += f"sentinel {name} {_MASTER} {value}\n"
+    return store, sentinel
 
 
 def _redis(host: Host, port: int) -> Redis:

@@ -38,11 +38,7 @@ class ZooKeeper:
     @property
     def lost(self) -> tuple[type[Exception], ...]:
         """Connections and sessions that were lost."""
-        from kazoo import exceptions as kazoo
-        from kazoo.handlers.threading import KazooTimeoutError
-
-        closed = (kazoo.ConnectionLoss, kazoo.ConnectionClosedError, kazoo.SessionExpiredError)
-        return (*closed, kazoo.OperationTimeoutError, KazooTimeoutError)
+        return _lost()
 
     def services(self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> Sequence[Service]:
         """One process."""
@@ -86,6 +82,14 @@ class ZooKeeper:
     async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
         """Whether it leads."""
         return {"leader"} if await _mode(host) == "leader" else set()
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    from kazoo import exceptions as kazoo
+    from kazoo.handlers.threading import KazooTimeoutError
+
+    closed = (kazoo.ConnectionLoss, kazoo.ConnectionClosedError, kazoo.SessionExpiredError)
+    return (*closed, kazoo.OperationTimeoutError, KazooTimeoutError)
 
 
 class _RegisterClient:
