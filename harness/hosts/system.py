@@ -65,9 +65,15 @@ class SystemPackage:
 
     @property
     def told_version(self) -> str:
-        """The first line that it prints when asked for its version; empty if it cannot be asked."""
-        if not self.version or self.path is None:
+        """The first line that it prints when asked for its version.
+
+        Of one that cannot be asked it is the name of the file that a link leads to, which mostly has it; else
+        it is empty.
+        """
+        if self.path is None:
             return ""
+        if not self.version:
+            return os.path.basename(os.path.realpath(self.path)) if os.path.islink(self.path) else ""
         told = subprocess.run(
             [self.path, *self.version], capture_output=True, text=True, timeout=_VERSION_S, check=False
         )
