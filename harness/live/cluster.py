@@ -34,11 +34,20 @@ from ostrakon.harness.store import RunFolder
 from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import root_cause
-from ostrakon.harness.substrates.seeds import substream
+from ostrakon.harness.substrates.seeds import stream_seed, substream
+from ostrakon.harness.volume.mounted import NoFuse, mount, require_fuse
 from ostrakon.harness.workload import Site
 
 _SIM_ONLY = ("deviations", "liveness_s", "buggify")
 """Fields of a plan that only a simulation supports."""
+VOLUME_FAULTS = frozenset(
+    (
+        *("power_loss", "slow_disk", "full_disk", "failing_disk", "failing_sync", "failing_read"),
+        *("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes", "stale_reads"),
+        *("bit_rot", "cut_files"),
+    )
+)
+"""Faults for which the files of nodes lie on mounted volumes. They must be asked for by name."""
 _READY_S = 15.0
 """Seconds that nodes have to listen after their start; then the trial continues without waiting."""
 _LOOK_S = 0.05
@@ -55,7 +64,12 @@ class _LiveSubstrate:
                 raise BadPlan(
                     f"faults[{number}] is aimed by what nodes report, and that is heard in simulation only"
                 )
-            if not can_act(fault, "live"):
+            if fault.kind in VOLUME_FAULTS:
+                try:
+                    require_fuse()
+                except NoFuse as missing:
+                    raise BadPlan(f"faults[{number}] is a {fault.kind}: {missing}") from None
+            elif not can_act(fault, "live"):
                 raise BadPlan(
                     f"faults[{number}] is a {fault.kind}, and that happens in simulation only; "
                     f"live there are {', '.join(kinds_on('live'))}"
@@ -103,6 +117,7 @@ class _Live:
         self._begin_ns = time.monotonic_ns()
         self._ops: list[Op] = []
         self._machines: dict[str, LiveMachine] = {}
+        self._nemesis: Nemesis | None = None
         self._deeds: tuple[AppliedFault, ...] = ()
         self._interpretation: Interpretation | None = None
         self._proxy = Proxy(
@@ -173,7 +188,10 @@ class _Live:
         )
         log = self._place / "log"
         log.mkdir(exist_ok=True)
-        return LiveMachine(job, log / f"{name}.log", self._proxy.forget)
+        volume = None
+        if any(fault.kind in VOLUME_FAULTS for fault in self._plan.faults):
+            volume = mount(Path(job.folder) / "data", seed=stream_seed(self._plan.seed, "volume", name))
+        return LiveMachine(job, log / f"{name}.log", self._proxy.forget, volume)
 
     async def _until_ready(self) -> None:
         """Wait until the processes listen; do not wait for a process that has ended."""
@@ -188,14 +206,16 @@ class _Live:
 
     async def _look_after(self) -> None:
         while True:
-            for machine in self._machines.values():
+            for name, machine in self._machines.items():
                 machine.look()
+                if machine.must_revive and self._nemesis is not None:
+                    self._nemesis.revive(name)  # As a supervisor would.
             await trio.sleep(_LOOK_S)
 
     async def _interpret(self) -> None:
         plan, workload = self._plan, self._workload
         disk = LiveDisk(self._place / "nodes" / CONTROL)
-        nemesis = self._resolved.nemesis(self._proxy, self._machines, ())
+        nemesis = self._nemesis = self._resolved.nemesis(self._proxy, self._machines, ())
 
         def site(*path: str | int, shared: object = None) -> Site:
             rng = substream(plan.seed, *path)
@@ -245,6 +265,8 @@ class _Live:
         finally:
             for machine in self._machines.values():
                 machine.kill()
+                if machine.disk is not None:
+                    machine.disk.unmount()
 
     def _trace(self) -> Trace:
         """The events of all nodes, in order of time."""
@@ -261,7 +283,8 @@ class _Live:
 
     def _node_crashes(self) -> list[Finding]:
         """The first end of a node that no fault caused; one that our own code caused convicts nobody."""
-        exits = sorted(self._exits(), key=lambda left: left.status != ADAPTER_FAILED)
+        exits = [left for left in self._exits() if not left.inflicted]
+        exits.sort(key=lambda left: left.status != ADAPTER_FAILED)
         for left in exits[:1]:
             why = _last_words(left.told) or f"it ended with status {left.status}"
             if left.status == ADAPTER_FAILED:
@@ -303,7 +326,7 @@ def _told(left: Exit) -> dict[str, Any]:
         "node": left.machine,
         "incarnation": left.incarnation,
         "time": left.time_ns,
-        "inflicted": False,
+        "inflicted": left.inflicted,
         "error": f"ended with status {left.status}",
         "traceback": left.told,
     }

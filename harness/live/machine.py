@@ -15,6 +15,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ostrakon.harness.live.job import NodeJob, encode_job
+from ostrakon.harness.volume.mounted import Mounted
 
 _TOLD_MAX = 8_000
 """The number of characters of a process's last output that are reported when it crashes."""
@@ -30,16 +31,23 @@ class Exit:
     status: int
     told: str
     """The last lines of its output."""
+    inflicted: bool = False
+    """Whether a fault of its disk made an operation fail before, so that the program may have given up."""
 
 
 class LiveMachine:
     """The folder of one node, and its process while it has one."""
 
-    def __init__(self, job: NodeJob, log: Path, on_start: Callable[[str], object]) -> None:
+    def __init__(
+        self, job: NodeJob, log: Path, on_start: Callable[[str], object], disk: Mounted | None = None
+    ) -> None:
         """Make the machine of the job's node; the output of its process goes to `log`.
 
-        `on_start` is called with the node's name at each start.
+        `on_start` is called with the node's name at each start. `disk` is the volume on which the node's
+        files are; None for the files of the system.
         """
+        self.disk = disk
+        self._refusals_seen = 0
         self._job, self._log, self._on_start = job, log, on_start
         self._process: subprocess.Popen[bytes] | None = None
         self._incarnation = -1
@@ -103,18 +111,39 @@ class LiveMachine:
             assert self._process.stdin is not None
             self._process.stdin.close()
 
-    power_off = kill  # Data that was written stays: a harness cannot cut the power of a real machine.
+    def power_off(self) -> None:
+        """Kill the process and lose what it has not synced; without a volume, all written data stays."""
+        self.kill()
+        if self.disk is not None:
+            self.disk.lose_power()
+
+    @property
+    def must_revive(self) -> bool:
+        """Whether the process ended by itself because of a fault of its disk."""
+        return bool(self.exits) and self.exits[-1].inflicted and not self.is_running
 
     def look(self) -> None:
         """Check whether the process has ended by itself, and save how."""
         if self._process is None or self._is_ended or (status := self._process.poll()) is None:
             return
         self._is_ended = True
+        assert self._process.stdin is not None
+        self._process.stdin.close()
         now_ns = time.monotonic_ns() - self._job.begin_ns
         said = self._log.read_bytes().decode(errors="replace")[-_TOLD_MAX:]
-        self.exits.append(Exit(self._job.name, self._incarnation, now_ns, status, said))
+        self.exits.append(
+            Exit(self._job.name, self._incarnation, now_ns, status, said, self._is_disk_to_blame())
+        )
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # The processes that it started end with it.
+
+    def _is_disk_to_blame(self) -> bool:
+        """Whether a fault has made an operation of the disk fail since this was asked last."""
+        if self.disk is None:
+            return False
+        refusals, before = self.disk.refusals, self._refusals_seen
+        self._refusals_seen = refusals
+        return refusals > before
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self.is_running:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import random
 import stat
+from collections.abc import Mapping, Sequence
 
 from ostrakon.harness.sim.disk.inode import Inode
 
@@ -27,13 +28,16 @@ _DEVICES = {"null": "null", "zero": "zero", "full": "full", "urandom": "urandom"
 class Names:
     """All names of one disk, as paths from the root without a leading slash; the root's own is empty."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, directories: Sequence[str] = _DIRECTORIES, devices: Mapping[str, str] = _DEVICES
+    ) -> None:
+        """A disk with these directories, the root being the empty name, and these devices below `dev`."""
         self._numbers = itertools.count(_ROOT_NUMBER)
         self.inodes: dict[str, Inode] = {}
         """What programs see: files and directories."""
-        for name in _DIRECTORIES:
+        for name in directories:
             self.inodes[name] = self.new(stat.S_IFDIR | 0o755)
-        for name, device in _DEVICES.items():
+        for name, device in devices.items():
             self.inodes[f"dev/{name}"] = inode = self.new(stat.S_IFCHR | 0o666)
             inode.device, inode.links = device, 1
         self._durable = dict(self.inodes)

@@ -189,7 +189,7 @@ def test_in_simulation_it_is_refused() -> None:
         (["-w", "echo", "--bin", __file__], "it may not be executed"),
         (["-w", "echo", "--bin", str(NODE), "--concurrency", "n4"], "such as 4n"),
         (["-w", "echo", "--bin", str(NODE), "--nemesis", "partitoin"], "did you mean partition"),
-        (["-w", "echo", "--bin", str(NODE), "--nemesis", "power_loss"], "in simulation only"),
+        (["-w", "echo", "--bin", str(NODE), "--nemesis", "clock_skew"], "in simulation only"),
         (["-w", "echo", "--bin", str(NODE), "--availability", "all"], "write total, or a number"),
         (["-w", "echo", "--bin", str(NODE), "--topology", "grid"], "no option of workload"),
         (["-w", "broadcast", "--bin", str(NODE), "--topology", "gird"], "did you mean grid"),
