@@ -57,6 +57,7 @@ class HalfConnection:
         "_number",
         "_rto_ns",
         "_splitter",
+        "_together",
         "link",
         "read",
         "sink",
@@ -81,6 +82,8 @@ class HalfConnection:
         self._lost_since_ns, self._rto_ns = 0, RTO_NS
         self._first = True
         self._gap_ns = sink.process.segment_gap_ns
+        self._together: list[bytes] | None = None
+        """The last segments, as long as more can join them because they arrive at the same time."""
         framing = network.framing
         self._splitter: Splitter | None = (
             framing.splitter() if framing is not None and link.is_between_nodes else None
@@ -105,11 +108,18 @@ class HalfConnection:
                 # As `_launch` does; nearly all segments of short trials go this way.
                 at_ns = kernel.now_ns + link.draw_ns()
                 if at_ns <= self._last_ns:
+                    if self._together is not None:
+                        self._together.append(data)
+                        return
                     at_ns = self._last_ns + self._gap_ns
                 self._last_ns = at_ns
                 if at_ns > self._end_ns:
                     self._end_ns = at_ns
-                kernel.call_at(at_ns, self._arrive, data, None)
+                if self._gap_ns:
+                    kernel.call_at(at_ns, self._arrive, data, None)
+                else:
+                    self._together = together = [data]
+                    kernel.call_at(at_ns, self._arrive_together, together)
         else:
             for frame in self._splitter.feed(data):
                 if self._first:
@@ -181,6 +191,7 @@ class HalfConnection:
         may_be_overtaken: bool = False,
     ) -> None:
         link, kernel = self.link, self._kernel
+        self._together = None
         if link.down:
             self._lose(segment, message)
             return
@@ -216,6 +227,21 @@ class HalfConnection:
             self.sink.arrive(segment)
         else:
             self._deliver(segment, message)
+
+    def _arrive_together(self, segments: list[bytes]) -> None:
+        """Segments of which all but the first have caught up with the one before."""
+        if self._together is segments:
+            self._together = None
+        link = self.link
+        if link.down or link.holds or self._lost:
+            for segment in segments:
+                self._arrive(segment, None)
+            return
+        kernel = self._kernel
+        link.delivered += len(segments)
+        data = segments[0] if len(segments) == 1 else b"".join(segments)
+        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number, crc32(data)))
+        self.sink.arrive(data)
 
     def _keep(self, segment: Segment, message: Message | None) -> None:
         is_bytes = isinstance(segment, bytes)

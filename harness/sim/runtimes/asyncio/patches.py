@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ostrakon.harness.sim.kernel.errors import refuse
+from ostrakon.harness.sim.runtimes.asyncio.streams import shortcuts
 
 _EVENTS: Any = events
 _TASKS: Any = tasks
@@ -33,6 +34,7 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
         for owner in (asyncio, tasks, events):
             if (real := vars(owner).get(name)) is not None:
                 yield owner, name, simulated(real, ours)
+    yield from shortcuts()
 
 
 def other_loops(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
