@@ -10,10 +10,10 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 
+from ostrakon.checkers.transactions.closure import topological
 from ostrakon.checkers.transactions.dependency import ANTI, PROCESS, REALTIME, Suffix
 from ostrakon.checkers.transactions.edges import Edges
 from ostrakon.checkers.transactions.table import Transactions
@@ -84,27 +84,18 @@ def _timeline(kind: int, rows: list[int], table: Transactions) -> Timeline:
 def _positions(edges: Edges, transactions: int) -> dict[int, int]:
     """A topological order of all but the anti-dependencies, as close to that of invocation as may be."""
     forward = edges.where((edges.kind & ANTI) == 0)
-    behind: dict[int, list[int]] = {node: [] for node in (*edges.source.tolist(), *edges.target.tolist())}
-    awaited = dict.fromkeys(behind, 0)
-    for source, target in zip(forward.source.tolist(), forward.target.tolist(), strict=True):
-        behind[source].append(target)
-        awaited[target] += 1
-    rank = {node: (node if node < transactions else -1, at) for at, node in enumerate(behind)}
-    ready = [(rank[node], node) for node, count in awaited.items() if not count]
-    heapify(ready)
-    order = []
-    while ready:
-        _, node = heappop(ready)
-        order.append(node)
-        for later in behind[node]:
-            awaited[later] -= 1
-            if not awaited[later]:
-                heappush(ready, (rank[later], later))
-    if len(order) < len(behind):
+    nodes = np.unique(np.concatenate((edges.source, edges.target)))
+    ends = [np.searchsorted(nodes, side).tolist() for side in (forward.source, forward.target)]
+    rank = np.where(nodes < transactions, np.arange(len(nodes)), -1).tolist()
+    order = topological(len(nodes), zip(*ends, strict=True), rank)
+    if order is None:
         return {}
-    position = {node: at for at, node in enumerate(order)}
-    for node in reversed(order):
-        if node >= transactions and behind[node]:
-            # What leads into a bundle leads to the first of those behind it.
-            position[node] = min(map(position.__getitem__, behind[node]))
+    position = {node: at for at, node in enumerate(nodes[order].tolist())}
+    behind: dict[int, list[int]] = defaultdict(list)
+    for source, target in zip(forward.source.tolist(), forward.target.tolist(), strict=True):
+        if source >= transactions:
+            behind[source].append(target)
+    for bundle in sorted(behind, key=position.__getitem__, reverse=True):
+        # What leads into a bundle leads to the first of those behind it.
+        position[bundle] = min(map(position.__getitem__, behind[bundle]))
     return position

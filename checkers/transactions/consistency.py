@@ -9,11 +9,11 @@ order of time, with one exception: causal consistency is about the order of sess
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from typing import Final
 
 from ostrakon.checkers.transactions.dependency import SUFFIXES, Suffix
+from ostrakon.harness.history.suggestion import did_you_mean
 
 _WEAKER: dict[str, tuple[str, ...]] = {
     "read-uncommitted": (),
@@ -101,8 +101,8 @@ def canonical(model: str) -> str:
     """
     name = _ALIASES.get(model, model)
     if name not in _WEAKER:
-        near = get_close_matches(model, [*MODELS, *_ALIASES], n=1)
-        meant = f"did you mean {near[0]!r}? There" if near else "there"
+        hint = did_you_mean(model, [*MODELS, *_ALIASES])
+        meant = f"{hint} There" if hint else "there"
         raise UnknownModel(f"{model!r} is no consistency model known here; {meant} are {', '.join(MODELS)}")
     return name
 

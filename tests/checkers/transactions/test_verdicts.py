@@ -203,7 +203,7 @@ def test_a_value_that_was_written_twice_does_no_harm_where_an_order_explains_all
 
 
 def test_a_model_that_is_misspelt_is_guessed() -> None:
-    with pytest.raises(UnknownModel, match="did you mean 'serializable'"):
+    with pytest.raises(UnknownModel, match="did you mean serializable"):
         list_append(history("x:[]"), "serialisable")
 
 
