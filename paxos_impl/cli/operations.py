@@ -90,6 +90,58 @@ def list_keys(
 
 
 @click.command()
+@click.argument("prefix", default="")
+@click.option("--after", type=click.IntRange(0), metavar="SLOT", help="Begin after this slot, not now.")
+@click.option("--count", type=click.IntRange(1), help="End after so many changes.")
+@click.option("--group", type=click.IntRange(0), help="Which group's keys, if the cluster has several.")
+@asks
+def watch(
+    prefix: str, after: int | None, count: int | None, group: int | None, options: ClientOptions
+) -> int:
+    """Print each change of a key that begins with PREFIX, as a JSON object a line, until --timeout is over.
+
+    A line has the slot, the key and its new value, which is null if the key is gone. If `left_out` is true,
+    the value is long and has to be read. When a replica fails, the next one tells what follows: no change is
+    missing or printed twice. The last line on the standard error tells the slot to go on after. Exit status 1
+    if changes after --after are not kept any more: read the keys, and watch from then on.
+    """
+    from contextlib import aclosing
+
+    import msgspec
+    import trio
+
+    from ostrakon.paxos_impl.client.session import NotDone
+    from ostrakon.paxos_impl.client.watching import TooOld
+    from ostrakon.paxos_impl.client.watching import watch as watched
+
+    async def ask(addresses: list[Address], timeout_s: float) -> int:
+        upto, printed = after, 0
+        batches = watched(addresses, prefix, after=after, group=group, transport=options.transport)
+        try:
+            with trio.move_on_after(timeout_s):
+                async with aclosing(batches):
+                    async for batch in batches:
+                        for change in batch.changes:
+                            if printed == count:
+                                return 0
+                            line = {"slot": change.slot, "key": change.key, "value": change.value}
+                            shown = line | ({"left_out": True} if change.is_left_out else {})
+                            click.echo(msgspec.json.encode(shown).decode())
+                            printed += 1
+                        upto = batch.upto
+                        if printed == count:
+                            break
+        except (TooOld, NotDone) as why:
+            say(f"not done: {why}")
+            return NOT_DONE
+        if upto is not None:
+            say(f"go on with --after {upto}")
+        return 0
+
+    return options.ask(ask, awaits_cluster=True)
+
+
+@click.command()
 @click.argument("key")
 @click.argument("value")
 @_as_json
@@ -258,7 +310,7 @@ def do(operation: str, raw: bool, options: ClientOptions) -> int:
     return _carry_out(parsed, show, options)
 
 
-OPERATIONS = (get, list_keys, put, cas, append, add, delete, lock, unlock, do)
+OPERATIONS = (get, list_keys, watch, put, cas, append, add, delete, lock, unlock, do)
 """In the order of the help text."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Generic, Protocol, TypeVar
 
 import trio
@@ -84,6 +84,22 @@ class Connection(Generic[_A]):
         except (OSError, trio.BrokenResourceError, BadFrame) as error:
             raise NoAnswer(f"{self.address}: {error}") from error
         raise NoAnswer(f"{self.address}: it closed the connection")
+
+    async def answers(self, request: Request) -> AsyncGenerator[_A, None]:
+        """Send a request that is answered again and again; its answers, until the connection ends.
+
+        Raises: NoAnswer.
+        """
+        assert self._stream is not None, "open it first"
+        try:
+            await self._stream.send_all(framed(request))
+            while chunk := await self._stream.receive_some():
+                for body in self._reader.feed(chunk):
+                    response = self._read_response(body)
+                    if response.request == request.request:
+                        yield response.answer
+        except (OSError, trio.BrokenResourceError, BadFrame) as error:
+            raise NoAnswer(f"{self.address}: {error}") from error
 
     async def drop(self) -> None:
         """Close the connection at once."""

@@ -67,6 +67,17 @@ class StateMachine(Protocol):
 
 
 @runtime_checkable
+class ObservableMachine(Protocol):
+    """A machine that tells which keys it changes, so that clients can watch them."""
+
+    def take_changes(self) -> list[tuple[str, Any]]:
+        """The changes since the last call, in order: keys with their new values; None stands for no value.
+
+        Nothing is noted before the first call.
+        """
+
+
+@runtime_checkable
 class PartwiseMachine(Protocol):
     """A machine with a state so large that encoding it at once would stop the replica for too long.
 

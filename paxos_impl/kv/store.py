@@ -53,6 +53,7 @@ class Store:
         self._values = KeyMap()
         self._locks: dict[str, Lock] = {}
         self._reached_ms = 0
+        self._changes: list[tuple[str, Any]] | None = None
 
     parse = staticmethod(parse)
     """Parse an operation. Raises: BadOperation."""
@@ -94,6 +95,11 @@ class Store:
                 return self._release(lock, token)
             case Guarded(lock, token, inner):
                 return [self._execute(inner)] if self._lock(lock).is_held_by(token) else None
+
+    def take_changes(self) -> list[tuple[str, Any]]:
+        """The changes since the last call; see `ObservableMachine`."""
+        changes, self._changes = self._changes or [], []
+        return changes
 
     def state(self) -> dict[str, Any]:
         """The whole state, as plain data."""
@@ -139,7 +145,10 @@ class Store:
         self._set(op.key, op.value)
 
     def _delete(self, op: Delete) -> bool:
-        return self._values.pop(op.key, None) is not None
+        is_gone = self._values.pop(op.key, None) is not None
+        if is_gone:
+            self._note(op.key, None)
+        return is_gone
 
     def _cas(self, op: Cas) -> bool:
         if not _same(self._values.get(op.key), op.old):
@@ -151,6 +160,7 @@ class Store:
         held = self._values.get(op.key, [])
         longer = [*(held if isinstance(held, list) else [held]), op.element]
         self._values[op.key] = longer
+        self._note(op.key, longer)
         return len(longer)
 
     def _add(self, op: Add) -> int | None:
@@ -158,13 +168,21 @@ class Store:
         if type(held) is not int or not _SUM_MIN <= held + op.amount <= _SUM_MAX:  # A bool is none.
             return None
         self._values[op.key] = held + op.amount
+        self._note(op.key, held + op.amount)
         return held + op.amount
 
     def _set(self, key: str, value: Any) -> None:
         if value is None:
-            self._values.pop(key, None)
+            if self._values.pop(key, None) is not None:
+                self._note(key, None)
         else:
             self._values[key] = value
+            self._note(key, value)
+
+    def _note(self, key: str, value: Any) -> None:
+        """Note a change for those who watch."""
+        if self._changes is not None:
+            self._changes.append((key, value))
 
     # Several keys.
 
@@ -185,10 +203,13 @@ class Store:
         if not any(type(op) is Get for op in ops):  # The other results are short.
             return self._transact(given, ops)
         before = [(op.key, self._values.get(op.key)) for op in ops if type(op) is not Get]
+        noted = len(self._changes or ())
         results = self._transact(given, ops)
         if results is not None and len(_encode_answer(results)) > ANSWER_BYTES_MAX:
             for key, value in before:
                 self._set(key, value)
+            if self._changes is not None:
+                del self._changes[noted:]  # Taken together, nothing has changed.
             raise NotExecuted(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
         return results
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import trio
 
 from ostrakon.paxos_impl.server.limits import LIMITS, Limits
+from ostrakon.paxos_impl.server.metrics import Histogram
 from ostrakon.paxos_impl.server.send_queue import SendQueue
 from ostrakon.paxos_impl.wire.decree import Response, framed
 from ostrakon.paxos_impl.wire.frame import BadFrame, FrameReader
@@ -40,6 +41,8 @@ class Usage:
     limits: Limits = LIMITS
     answered: Counter[type] = field(default_factory=Counter)
     """Number of answers by type."""
+    latencies: dict[str, Histogram] = field(default_factory=dict)
+    """How long requests took, by kind."""
     unread_bytes: int = 0
     """Length of all answers that were not sent yet."""
     unsendable: int = 0
@@ -64,6 +67,9 @@ class ClientConnection:
         self._queue = SendQueue(None)
         self._waiting: dict[tuple[RequestQueue, int], None] = {}
         self._is_writing = self._is_gone = False
+        self._nursery: trio.Nursery | None = None
+        self.streams = 0
+        """Number of requests that are answered again and again."""
         self._progress = trio.Event()
         self._scope = trio.CancelScope()
         self._overflow = False
@@ -84,6 +90,7 @@ class ClientConnection:
         broken: Exception | None = None
         with self._scope:
             async with trio.open_nursery() as nursery:
+                self._nursery = nursery
                 nursery.start_soon(self._write, stream)
                 try:
                     while bodies or (chunk := await self._receive(stream, reader)):
@@ -115,7 +122,7 @@ class ClientConnection:
                 return await stream.receive_some(CHUNK_BYTES)
             with trio.move_on_after(limits.idle_s):
                 return await stream.receive_some(CHUNK_BYTES)
-            if self.is_idle:
+            if self.is_idle and not self.streams:
                 return b""
 
     def _feed(self, reader: FrameReader, chunk: bytes | bytearray) -> list[bytes]:
@@ -149,10 +156,25 @@ class ClientConnection:
             self._overflow = True
             self._scope.cancel()
 
-    def submit(self, request: int, queue: RequestQueue, event: Callable[[int], Any], size: int = 0) -> None:
-        """Submit a request of `size` bytes to a queue and answer it with the outcome."""
+    def submit(
+        self,
+        request: int,
+        queue: RequestQueue,
+        event: Callable[[int], Any],
+        size: int = 0,
+        kind: str = "request",
+    ) -> None:
+        """Submit a request of `size` bytes to a queue and answer it with the outcome.
+
+        Its latency is counted with others of its kind.
+        """
+        latencies = self._usage.latencies.get(kind)
+        if latencies is None:
+            latencies = self._usage.latencies[kind] = Histogram()
+        begun_s = trio.current_time()
 
         def answer(outcome: Any) -> None:
+            latencies.add(trio.current_time() - begun_s)
             del self._waiting[queue, number]
             self.answer(request, outcome)
 
@@ -164,7 +186,21 @@ class ClientConnection:
         while not self._is_gone and (
             len(self._waiting) + len(self._queue) > UNANSWERED_MAX or self._queue.size > UNREAD_BYTES_MAX
         ):
-            self._progress = trio.Event()
+            await self._progress.wait()
+
+    def stream(self, answer: Callable[[], Awaitable[None]]) -> None:
+        """Answer a request again and again, by `answer`, until that returns or the client is gone."""
+        assert self._nursery is not None, "the client is being served"
+        self.streams += 1
+        self._nursery.start_soon(self._stream, answer)
+
+    async def _stream(self, answer: Callable[[], Awaitable[None]]) -> None:
+        await answer()
+        self.streams -= 1
+
+    async def wait_read(self) -> None:
+        """Return when the client has read most of its answers. A client that is gone is never waited for."""
+        while self._queue.size > UNREAD_BYTES_MAX // 4:
             await self._progress.wait()
 
     async def _write(self, stream: trio.abc.Stream) -> None:
@@ -176,7 +212,11 @@ class ClientConnection:
                 self._usage.unread_bytes -= self._queue.size
                 await stream.send_all(self._queue.take())
                 self._is_writing = False
-                self._progress.set()
+                self._tell_progress()
         except trio.BrokenResourceError:
             self._is_gone = True
-            self._progress.set()
+            self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        progress, self._progress = self._progress, trio.Event()
+        progress.set()

@@ -19,6 +19,7 @@ from ostrakon.paxos_impl.wire.replica import (
     OpenSession,
     Read,
     Refused,
+    Watch,
     read_incoming,
 )
 
@@ -45,7 +46,7 @@ class GroupsHandler:
                     client.answer(asked.request, Refused(why, is_final=True))
                 else:
                     self._handlers[group].serve(client, asked, size)
-            case InGroup() | Execute() | OpenSession() | Read() | Change() | AskStatus():
+            case InGroup() | Execute() | OpenSession() | Read() | Change() | AskStatus() | Watch():
                 client.answer(request.request, Groups(len(self._handlers)))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
@@ -58,7 +59,7 @@ class GroupsHandler:
             case _:
                 self.serve(client, request, 0)
 
-    def _objection(self, group: int, asked: Execute | OpenSession | Read | Change | AskStatus) -> str:
+    def _objection(self, group: int, asked: Execute | OpenSession | Read | Change | AskStatus | Watch) -> str:
         """Why a request is not for this group; empty if it is."""
         if not isinstance(asked, Execute | Read):
             return ""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
+
+BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""The bounds of latencies, in seconds."""
 
 
 class Sample(NamedTuple):
@@ -11,7 +15,7 @@ class Sample(NamedTuple):
 
     name: str
     """What is measured, with the unit at its end; a `counter` never falls and ends in `_total`."""
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     about: str
     value: float
     labels: tuple[tuple[str, str], ...] = ()
@@ -28,12 +32,48 @@ def rendered(samples: Iterable[Sample]) -> str:
     """
     lines, last = list[str](), ""
     for name, kind, about, value, labels in samples:
-        if name != last:
-            lines += [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
-            last = name
+        family = name.rpartition("_")[0] if kind == "histogram" else name
+        if family != last:
+            lines += [f"# HELP {family} {about}", f"# TYPE {family} {kind}"]
+            last = family
         shown = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
         lines.append(f"{name}{{{shown}}} {value:.12g}" if shown else f"{name} {value:.12g}")
     return "\n".join(lines) + "\n"
+
+
+class Histogram:
+    """How many durations were at most so long, for each of several bounds.
+
+    >>> histogram = Histogram(bounds_s=(0.1, 1.0))
+    >>> for duration_s in (0.05, 0.5, 5.0): histogram.add(duration_s)
+    >>> print(rendered(histogram.samples("paxos_wait_seconds", "Waits.")), end="")
+    # HELP paxos_wait_seconds Waits.
+    # TYPE paxos_wait_seconds histogram
+    paxos_wait_seconds_bucket{le="0.1"} 1
+    paxos_wait_seconds_bucket{le="1"} 2
+    paxos_wait_seconds_bucket{le="+Inf"} 3
+    paxos_wait_seconds_sum 5.55
+    paxos_wait_seconds_count 3
+    """
+
+    def __init__(self, bounds_s: Sequence[float] = BOUNDS_S) -> None:
+        self._bounds_s = tuple(bounds_s)
+        self._counts = [0] * (len(self._bounds_s) + 1)
+        self._sum_s = 0.0
+
+    def add(self, duration_s: float) -> None:
+        """Count a duration."""
+        self._counts[bisect_left(self._bounds_s, duration_s)] += 1
+        self._sum_s += duration_s
+
+    def samples(self, name: str, about: str, labels: tuple[tuple[str, str], ...] = ()) -> Iterator[Sample]:
+        """The samples as Prometheus expects those of a histogram."""
+        total = 0
+        for bound, count in zip((*(f"{s:g}" for s in self._bounds_s), "+Inf"), self._counts, strict=True):
+            total += count
+            yield Sample(f"{name}_bucket", "histogram", about, total, (*labels, ("le", bound)))
+        yield Sample(f"{name}_sum", "histogram", about, self._sum_s, labels)
+        yield Sample(f"{name}_count", "histogram", about, total, labels)
 
 
 def by_group(groups: Sequence[Sequence[Sample]]) -> Iterator[Sample]:

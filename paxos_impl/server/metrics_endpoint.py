@@ -77,6 +77,9 @@ def _answers(dispatcher: Dispatcher) -> Iterator[Sample]:
     counts = sorted((kind.__name__.lower(), count) for kind, count in dispatcher.usage.answered.items())
     for kind, count in counts:
         yield Sample("paxos_answers_total", "counter", "Answers to clients.", count, (("kind", kind),))
+    about = "Time from a request to its answer, by the kind of request."
+    for kind, latencies in sorted(dispatcher.usage.latencies.items()):
+        yield from latencies.samples("paxos_request_seconds", about, (("kind", kind),))
     about = "Answers replaced by a refusal because they could not be sent."
     yield Sample("paxos_unsendable_answers_total", "counter", about, dispatcher.usage.unsendable)
     about = "Length of all answers that clients have not read."

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
+
+import trio
 
 from ostrakon.paxos_impl.core.multi import ChangeRequested, Command, ReadRequested, Replica, Submitted
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.machine import BadOperation
 from ostrakon.paxos_impl.kv.sessions import OPENING
+from ostrakon.paxos_impl.server.change_log import ChangeLog
 from ostrakon.paxos_impl.server.client_connection import ClientConnection
 from ostrakon.paxos_impl.server.replica_node import ReplicaNode
 from ostrakon.paxos_impl.server.request_handler import DEPTH_MAX, OVERLOADED, is_plain
 from ostrakon.paxos_impl.wire.decree import Waiting
 from ostrakon.paxos_impl.wire.frame import BadFrame
 from ostrakon.paxos_impl.wire.replica import (
+    PROGRESS_S,
     AskStatus,
     Change,
+    Dropped,
     Elsewhere,
     Execute,
     Groups,
@@ -26,6 +33,8 @@ from ostrakon.paxos_impl.wire.replica import (
     Read,
     Refused,
     Status,
+    Watch,
+    Watched,
     read_incoming,
 )
 
@@ -40,7 +49,7 @@ def answer_before_cluster(client: ClientConnection, request: object, waiting: Wa
     match request:
         case AskStatus(number):
             client.answer(number, waiting)
-        case Execute(number) | OpenSession(number) | Read(number) | Change(number):
+        case Execute(number) | OpenSession(number) | Read(number) | Change(number) | Watch(number):
             client.answer(number, Refused(str(waiting), is_final=False))
         case InGroup(_, asked):
             answer_before_cluster(client, asked, waiting)
@@ -65,7 +74,7 @@ class ReplicaHandler:
     def refuse(self, client: ClientConnection, request: object, why: str) -> None:
         """Send the client to another replica; a request for the status is served. Raises: BadFrame."""
         match request:
-            case Execute(number) | OpenSession(number) | Read(number) | Change(number):
+            case Execute(number) | OpenSession(number) | Read(number) | Change(number) | Watch(number):
                 client.answer(number, Elsewhere(None, maybe=False))
             case _:
                 self.serve(client, request, 0)
@@ -83,11 +92,24 @@ class ReplicaHandler:
             case Change(number) if self._driver.is_overloaded:
                 client.answer(number, _OVERLOADED)
             case Change(number, members):
-                client.submit(number, self._driver, lambda n: ChangeRequested(n, members))
+                client.submit(number, self._driver, lambda n: ChangeRequested(n, members), kind="change")
+            case Watch():
+                self._begin_watch(client, request)
             case InGroup():
                 client.answer(request.request, Groups(1))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
+
+    def _begin_watch(self, client: ClientConnection, watch: Watch) -> None:
+        changes = self._node.changes
+        if changes is None:
+            client.answer(watch.request, self.refusal("the state machine does not tell which keys change"))
+        elif client.streams >= STREAMS_MAX:
+            client.answer(
+                watch.request, self.refusal(f"a client watches at most {STREAMS_MAX} times at once")
+            )
+        else:
+            client.stream(partial(_watch, client, watch, changes))
 
     def _submit(self, client: ClientConnection, request: Read | Execute | OpenSession, size: int) -> None:
         """Submit a read or a command. Raises: BadOperation."""
@@ -99,7 +121,7 @@ class ReplicaHandler:
             case OpenSession(_, name):
                 _require_short(name)
                 opening = Command(name, OPENING, None)
-                client.submit(number, driver, lambda n: Submitted(n, opening, size), size)
+                client.submit(number, driver, lambda n: Submitted(n, opening, size), size, "open_session")
             case Execute(_, session, count, op):
                 _require_short(session)
                 if not 1 <= count <= NUMBER_MAX:
@@ -108,12 +130,12 @@ class ReplicaHandler:
                     )
                 self._parsed(op, size)
                 command = Command(session, count, op)
-                client.submit(number, driver, lambda n: Submitted(n, command, size), size)
+                client.submit(number, driver, lambda n: Submitted(n, command, size), size, "execute")
             case Read(_, op, how):
                 operation = self._parsed(op, size)
                 if not self._node.machine.is_query(operation):
                     raise BadOperation("this operation changes the state; have it executed instead")
-                client.submit(number, driver, lambda n: ReadRequested(n, operation, how), size)
+                client.submit(number, driver, lambda n: ReadRequested(n, operation, how), size, f"read_{how}")
 
     def _parsed(self, op: Any, size: int) -> Any:
         """An operation as the state machine takes it. Raises: BadOperation."""
@@ -150,6 +172,29 @@ class ReplicaHandler:
         )
 
 
+async def _watch(client: ClientConnection, watch: Watch, changes: ChangeLog) -> None:
+    """Tell a client of changes until it is gone, or until older ones are not kept any more.
+
+    What is told next is looked up when the client has read what was told before.
+    """
+    after = changes.upto if watch.after is None else watch.after
+    told, told_s = -1, -math.inf
+    while True:
+        if after < changes.oldest:
+            client.answer(watch.request, Dropped(changes.oldest))
+            return
+        after, found = changes.after(after, watch.start, watch.end)
+        now_s = trio.current_time()
+        if found or told < 0 or now_s - told_s >= PROGRESS_S:
+            client.answer(watch.request, Watched(after, tuple(found)))
+            told, told_s = after, now_s
+        await client.wait_read()
+        with trio.move_on_at(told_s + PROGRESS_S):
+            await changes.wait_beyond(after)
+
+
+STREAMS_MAX = 100
+"""How many times a client may watch at once in one connection."""
 _OVERLOADED = Refused(OVERLOADED, is_final=False)
 
 

@@ -46,7 +46,7 @@ from ostrakon.paxos_impl.core.multi import (
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.clock import LogClock
-from ostrakon.paxos_impl.kv.machine import BadState, NotExecuted, StateMachine
+from ostrakon.paxos_impl.kv.machine import BadState, NotExecuted, ObservableMachine, StateMachine
 from ostrakon.paxos_impl.kv.sessions import (
     OPENING,
     Executed,
@@ -57,6 +57,7 @@ from ostrakon.paxos_impl.kv.sessions import (
     Refusal,
     Sessions,
 )
+from ostrakon.paxos_impl.server.change_log import ChangeLog
 from ostrakon.paxos_impl.server.driver import Driver
 from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink
 from ostrakon.paxos_impl.server.metrics import Sample
@@ -103,6 +104,10 @@ class ReplicaNode:
         """Reads the clocks."""
         self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
         self._machine, self._sessions, self._clock = machine, sessions, LogClock()
+        self._observed = machine if isinstance(machine, ObservableMachine) else None
+        self.changes = None if self._observed is None else ChangeLog()
+        """The recent changes, for clients that watch; None if the machine does not tell them."""
+        self._take_changes()
         self._facts: list[Fact] = []
         self._reads: list[ReadRequested] = []
         self._peers, self._driver, self._membership = peers, driver, config.membership
@@ -315,11 +320,16 @@ class ReplicaNode:
     def _apply(self, apply: Apply) -> None:
         executions = [self._sessions.execute(command) for command in apply.batch]
         self._driver.trace(lambda *me: self._applied(apply, executions, me))
+        if self.changes is not None:
+            self.changes.add(apply.slot, self._take_changes())
         for execution, requests in zip(executions, apply.requests, strict=True):
             if requests:
                 answer = _answer_to(execution, apply.slot)
                 for request in requests:
                     self._driver.answer(request, answer)
+
+    def _take_changes(self) -> Sequence[tuple[str, Any]]:
+        return () if self._observed is None else self._observed.take_changes()
 
     def _install(self, image: Image) -> None:
         """Replace the state by that of a snapshot."""
@@ -327,6 +337,9 @@ class ReplicaNode:
             self._sessions.restore(image.snapshot.state)
         except BadState as error:
             raise StorageFailed(f"the snapshot up to slot {image.slot} can't be used: {error}") from error
+        self._take_changes()
+        if self.changes is not None:
+            self.changes.reset(image.slot)
         detail = {"state_hash": self._sessions.digest()}
 
         def event(*me: int) -> TraceEvent | None:

@@ -59,11 +59,23 @@ class AskStatus(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False
     request: int
 
 
+class Watch(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Asks for all changes of some keys after a slot; answered with `Watched` again and again, or with
+    `Dropped`."""
+
+    request: int
+    start: str = ""
+    end: str | None = None
+    """The keys from `start` up to, but not including, `end`; None for all that follow."""
+    after: int | None = None
+    """The slot; None for the last one that the replica has executed."""
+
+
 class InGroup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A request for one group of a cluster that has several."""
 
     group: int
-    asked: Execute | OpenSession | Read | Change | AskStatus
+    asked: Execute | OpenSession | Read | Change | AskStatus | Watch
 
     @property
     def request(self) -> int:
@@ -128,10 +140,37 @@ class Groups(msgspec.Struct, frozen=True, tag=True, gc=False):
     count: int
 
 
-Answer = Done | Elsewhere | Refused | Status | Waiting | Groups
+class KeyChange(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A key has another value after a slot."""
+
+    slot: int
+    key: str
+    value: Any = None
+    """None if the key has no value any more, or if the value is left out."""
+    is_left_out: bool = False
+    """Whether the value is left out because it is long: read the key."""
 
 
-Request = Execute | OpenSession | Read | Change | AskStatus | InGroup
+class Watched(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """All changes up to a slot that were not told before, in the order of the log."""
+
+    upto: int
+    changes: tuple[KeyChange, ...] = ()
+
+
+class Dropped(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """The changes of this slot and those before it are not kept any more."""
+
+    oldest: int
+
+
+PROGRESS_S = 1.0
+"""A replica tells a watcher at least so often, in seconds, how far it has come."""
+
+Answer = Done | Elsewhere | Refused | Status | Waiting | Groups | Watched | Dropped
+
+
+Request = Execute | OpenSession | Read | Change | AskStatus | Watch | InGroup
 Incoming = Hello | Envelope[Message] | Request
 
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)

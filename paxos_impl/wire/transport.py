@@ -128,5 +128,15 @@ async def _after_handshake(stream: trio.SSLStream[trio.SocketStream]) -> trio.ab
 
 
 def _reason(error: BaseException) -> str:
+    """Why there was no handshake: which side's certificate was refused, and why."""
     cause = error.__cause__
-    return str(cause.reason or cause) if isinstance(cause, ssl.SSLError) else str(cause or error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"{cause.reason}: this side refused the certificate that it showed: {cause.verify_message}"
+    if not isinstance(cause, ssl.SSLError):
+        return str(cause or error)
+    reason = str(cause.reason or cause)
+    if "ALERT" in reason:
+        return f"{reason}: it refused the certificate of this side"
+    if reason == "PEER_DID_NOT_RETURN_A_CERTIFICATE":
+        return f"{reason}: it showed no certificate, and every side must show one"
+    return reason
