@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.history import Event, Op
     from ostrakon.harness.search.futures import Curve, Moment
     from ostrakon.harness.search.necessity import Part
+    from ostrakon.harness.trial import Trial
 
 _BAR = 30
 """Columns of a full bar."""
@@ -80,6 +81,9 @@ def explain(
                 f"{trial.valid.upper()}  this plan does not fail, so there is nothing to explain", err=True
             )
             return exit_status(trial.valid)
+        if plan.substrate == "model":
+            trial = _twin(trial)
+            plan = trial.plan
         found = curve(trial, moments=moments, futures=futures, workers=workers)
         needed = list(parts(plan))
     except FileNotFoundError as error:
@@ -87,7 +91,7 @@ def explain(
     except (UnknownName, BadPlan) as error:
         raise UserError(str(error)) from None
     told = _as_json(found, needed)
-    if plan_or_run.is_dir() and bug is None:
+    if plan_or_run.is_dir() and plan == read_plan(plan_or_run):
         text = msgspec.json.format(msgspec.json.encode(told), indent=2)
         write_whole(plan_or_run / "explanation.json", text + b"\n")
         if (plan_or_run / "results.json").exists():
@@ -98,6 +102,26 @@ def explain(
         for line in lines(found, needed):
             click.echo(line)
     return exit_status(found.trial.valid)
+
+
+def _twin(trial: Trial) -> Trial:
+    """A trial in simulation that fails as one on the model did, because only simulations have futures."""
+    from ostrakon.harness.search.outcome import load_run
+    from ostrakon.harness.search.twin import TWINS, failing_twins
+    from ostrakon.harness.trial import Trial
+
+    twin = next(failing_twins(cast(Any, trial), load_run()), None)
+    if twin is None:
+        raise UserError(
+            f"this plan fails on the model, and in none of {TWINS} trials in simulation, which futures need"
+        )
+    assert isinstance(twin, Trial)
+    click.echo(
+        f"The plan is for the model. What follows is about the same plan in simulation, with seed "
+        f"{twin.plan.seed}, which fails for this reason: {twin.reason}",
+        err=True,
+    )
+    return twin
 
 
 def lines(found: Curve, needed: list[Part]) -> Iterator[str]:

@@ -33,6 +33,8 @@ _FUTURE_LIMIT_S = 60.0
 """The wall time of one future. One that takes longer is ended and counts as lost."""
 _Z = 1.96
 """For confidence intervals of 95 %."""
+_ROUND = 4
+"""So many moments at a time narrow the step down."""
 _PR_SET_PDEATHSIG = 1
 _SHORTLY_NS = 1
 """Snapshots are taken this long after an event, so that the event is part of the past."""
@@ -112,26 +114,35 @@ def curve(
 ) -> Curve:
     """Run a trial again and, at `moments` times, `futures` other futures, of which `workers` run at a time.
 
-    Half of the moments are spread over the whole trial. The other half goes where the curve rises most,
-    between the single events there, so that the step is found to within a few events.
+    A third of the moments are spread over the time until the failure showed. The others go where the curve
+    rises most, between the single events there, a few at a time, so that each round narrows the step down.
 
     Raises: BadPlan, where the plan is not for simulation or cannot be run, or where there is no fork.
     """
     if trial.plan.substrate != "sim":
         raise BadPlan(f"other futures are run in simulation; this plan is for {trial.plan.substrate!r}")
     require_fork()
-    end_ns = int(trial.virtual_s * 1e9)
-    coarse = max(2, moments // 2)
-    spread = tuple(end_ns * number // coarse for number in range(coarse))
-    found = _curve(trial, workload, spread, Futures(futures, workers))
-    if (step := found.step) is None:
-        return found
-    fine = _between(found, *step, at_most=moments - coarse)
-    if not fine:
-        return found
-    finer = _curve(trial, workload, fine, Futures(futures, workers))
-    both = sorted([*found.moments, *finer.moments], key=lambda moment: moment.at_ns)
-    return Curve(finer.trial, tuple(both))
+    end_ns = _shown_ns(trial)
+    coarse = max(2, moments // 3)
+    found, at_ns = None, tuple(end_ns * number // (coarse - 1) for number in range(coarse))
+    while at_ns:
+        more = _curve(trial, workload, at_ns, Futures(futures, workers))
+        known = found.moments if found is not None else ()
+        found = Curve(more.trial, tuple(sorted([*known, *more.moments], key=lambda moment: moment.at_ns)))
+        left = moments - len(found.moments)
+        step = found.step
+        at_ns = _between(found, *step, at_most=min(left, _ROUND)) if step is not None and left > 0 else ()
+    assert found is not None, "there are at least two moments"
+    return found
+
+
+def _shown_ns(trial: Trial) -> int:
+    """The time at which the failure had shown itself, or the end of the trial."""
+    seen = (
+        max((each["time"] for each in (*anomaly.get("ops", ()), *anomaly.get("events", ()))), default=0)
+        for anomaly in trial.anomalies
+    )
+    return min((at_ns + _SHORTLY_NS for at_ns in seen if at_ns), default=int(trial.virtual_s * 1e9))
 
 
 def _curve(trial: Trial, workload: Workload | None, at_ns: tuple[int, ...], futures: Futures) -> Curve:

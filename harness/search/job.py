@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.search.allowance import Allowance
@@ -25,10 +23,11 @@ from ostrakon.harness.search.outcome import (
 from ostrakon.harness.search.recipe import find_recipe
 from ostrakon.harness.search.shape import transitions, windows
 from ostrakon.harness.search.swarm import Swarm
+from ostrakon.harness.search.twin import failing_twins
 from ostrakon.harness.store import Store
 
-_CONFIRMING_SEEDS, _CONFIRMING_S = 40, 15.0
-"""How many seeds a failure of the model is looked for with in simulation, and for how long."""
+_CONFIRMING_S = 15.0
+"""How long a failure of the model is looked for in simulation."""
 _SHRINKING_S = 15.0
 """How long a failure is shrunk while the campaign goes on; `ostrakon shrink` takes as long as it is given."""
 
@@ -174,22 +173,14 @@ class TrialJobs:
         return _outcome(trial, seed, recipe, twice=twice, differs=differs)
 
     def _in_simulation(self, finding: tuple[Valid, str], plan: Plan) -> str:
-        """Whether the plan, by its own seed or by another, fails in simulation, in a clause.
-
-        Latencies and timeouts are drawn in another order there, so the same plan takes another course.
-        """
+        """Whether the plan, by its own seed or by another, fails in simulation, in a clause."""
         run, allowance = load_run(self.runner), Allowance.of(_CONFIRMING_S)
-        tried, others = 0, ""
-        for seed in (plan.seed, *(plan.seed + number * 1000 for number in range(1, _CONFIRMING_SEEDS))):
-            if allowance.is_spent():
-                break
-            trial = run(replace(plan, substrate="sim", seed=seed))
-            tried += 1
-            if (trial.valid, reason_of(trial)) == finding:
-                return f"fails alike in simulation with seed {seed}"
-            if trial.valid == finding[0] and not others:
-                others = f"fails in simulation with seed {seed}, for another reason: {reason_of(trial)}"
-        return others or f"did not fail in {tried} trials in simulation"
+        twin = next(failing_twins(run(plan), run, enough=allowance.is_spent), None)
+        if twin is None:
+            return "was not found in simulation"
+        if reason_of(twin) == finding[1]:
+            return f"fails alike in simulation with seed {twin.plan.seed}"
+        return f"fails in simulation with seed {twin.plan.seed}, for another reason: {reason_of(twin)}"
 
     def _shrunk(self, finding: tuple[Valid, str], plan: Plan) -> Plan:
         run = load_run(self.runner)
