@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from ostrakon.harness.substrates.errors import root_cause
 from ostrakon.harness.workload import AdapterFailed, Site
 from ostrakon.workloads.maelstrom.message import BadMessage, Message, decode, encode, route
+from ostrakon.workloads.maelstrom.services import SERVICES
 
 PORT = 7300
 LINE_MAX = 1 << 22
@@ -28,7 +29,7 @@ BACKLOG = 1_000
 INIT_S = 10.0
 """How long a binary may take to answer `init`, in seconds in which it is not paused."""
 HELLO = "hub"
-"""The `src` of the first line on the hub's connection."""
+"""The `src` of the first line on the hub's connection, and of the bridge's when the binary is ready."""
 _INITIALIZER = "c0"
 """The client that sends `init`."""
 _STARTING_S = 10.0
@@ -68,9 +69,9 @@ async def _run(site: Site) -> None:
             raise ProgramFailed(f"{site.options['bin']} cannot be started: {wrong}") from wrong
         bridge = _Bridge(site, binary, nursery)
         nursery.start_soon(bridge.read_binary)
-        await bridge.init()
         nursery.start_soon(bridge.feed_hub)
         await nursery.start(partial(trio.serve_tcp, bridge.welcome, PORT))
+        await bridge.init()
 
 
 class _Bridge:
@@ -87,17 +88,28 @@ class _Bridge:
         self._hub: trio.SocketStream | None = None
         self._hub_came = trio.Event()
         self._is_ready = trio.Event()
+        self._held: list[Message] | None = []
+        """The messages that came before the binary has answered `init`; None after that."""
 
     async def init(self) -> None:
-        """Send `init` to the binary and wait for the answer. Raises: ProgramFailed."""
+        """Send `init` to the binary, wait for the answer, and hand over what came meanwhile.
+
+        Only answers of services are not held until then: a binary may ask them while it starts.
+        Raises: ProgramFailed.
+        """
         body = {"type": "init", "msg_id": 1, "node_id": self._site.name, "node_ids": list(self._site.nodes)}
         await self._give(Message(_INITIALIZER, self._site.name, body))
         # In short turns: time in which this process and the binary are paused together is not to count.
         for _ in range(round(INIT_S / _RETRY_S)):
             with trio.move_on_after(_RETRY_S):
                 await self._is_ready.wait()
-                return
-        raise ProgramFailed(f"{self._site.options['bin']} did not answer init within {INIT_S:g} s")
+                break
+        else:
+            raise ProgramFailed(f"{self._site.options['bin']} did not answer init within {INIT_S:g} s")
+        held, self._held = self._held or [], None
+        for message in held:
+            await self._give(message)
+        await self._to_hub.send(Message(HELLO, HELLO, {}))
 
     async def read_binary(self) -> None:
         """Send the messages that the binary prints. Raises: ProgramFailed."""
@@ -169,6 +181,10 @@ class _Bridge:
                     self._hub = stream
                     self._hub_came.set()
                     self._hub_came = trio.Event()
+                    if self._held is None:
+                        await self._to_hub.send(Message(HELLO, HELLO, {}))
+                elif self._held is not None and message.src not in SERVICES:
+                    self._held.append(message)
                 else:
                     await self._give(message)
         except (*_GONE, BadMessage):

@@ -74,8 +74,8 @@ async def connected(site: Site, process: int) -> AsyncIterator[MaelstromClient]:
     hub: Hub = site.shared
     # c0 is the client that sends init.
     name, node = f"c{process + 1}", site.nodes[process % len(site.nodes)]
-    if not hub.is_connected(node):
-        raise ConnectionRefusedError(f"{node} does not listen")
+    if not hub.is_ready(node):
+        raise ConnectionRefusedError(f"{node} is not ready")
     with hub.mailbox(name, node) as mailbox:
         yield MaelstromClient(hub, name, mailbox)
 

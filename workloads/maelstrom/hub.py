@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import trio
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.substrates.latency import planned_latency
 from ostrakon.harness.workload import Site, Unavailable
-from ostrakon.workloads.maelstrom.bridge import BACKLOG, HELLO, PORT, LinesOf
+from ostrakon.workloads.maelstrom.bridge import BACKLOG, HELLO, INIT_S, PORT, LinesOf
 from ostrakon.workloads.maelstrom.message import BadMessage, Body, Message, decode, encode, route
 from ostrakon.workloads.maelstrom.services import Request, services
 
@@ -36,9 +36,11 @@ async def open_hub(plan: Plan, site: Site) -> AsyncIterator[Hub]:
         hub = Hub(site, planned_latency(plan.latency).sampler(site.rng), nursery)
         for node in site.nodes:
             nursery.start_soon(hub.keep_connected, node)
-        # Nodes that listen are connected at once; one that never listened is not waited for.
+        # A node that never listened is not waited for, and one that has ended no longer.
         with trio.move_on_after(_STARTING_S):
-            await hub.all_connected()
+            await hub.until(lambda link: link.outbox is not None)
+        with trio.move_on_after(INIT_S):
+            await hub.until(lambda link: link.is_ready or link.outbox is None)
         yield hub
         nursery.cancel_scope.cancel()
 
@@ -49,8 +51,8 @@ class _Link:
 
     outbox: trio.MemorySendChannel[Message] | None = None
     """The messages for the node; None while there is no connection."""
-    connected: trio.Event = field(default_factory=trio.Event)
-    """Set when there is a connection for the first time."""
+    is_ready: bool = False
+    """Whether there is a connection, and the binary has answered `init`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +75,7 @@ class Hub:
         self._links = {node: _Link() for node in site.nodes}
         self._services = services(site.rng)
         self._mailboxes: dict[str, Mailbox] = {}
+        self._news = trio.Event()
 
     @contextmanager
     def mailbox(self, client: str, node: str) -> Iterator[Mailbox]:
@@ -84,14 +87,19 @@ class Hub:
         finally:
             del self._mailboxes[client]
 
-    async def all_connected(self) -> None:
-        """Wait until there is a connection to each node."""
-        for link in self._links.values():
-            await link.connected.wait()
+    async def until(self, holds: Callable[[_Link], bool]) -> None:
+        """Wait until this is true of the connection to each node."""
+        while not all(map(holds, self._links.values())):
+            await self._news.wait()
 
-    def is_connected(self, node: str) -> bool:
-        """Whether there is a connection to this node."""
-        return self._links[node].outbox is not None
+    def is_ready(self, node: str) -> bool:
+        """Whether there is a connection to this node, and its binary has answered `init`."""
+        return self._links[node].is_ready
+
+    def _change(self, link: _Link, *, outbox: trio.MemorySendChannel[Message] | None, is_ready: bool) -> None:
+        link.outbox, link.is_ready = outbox, is_ready
+        self._news.set()
+        self._news = trio.Event()
 
     def send(self, message: Message) -> None:
         """Send a message to a node. Raises: Unavailable, if there is no connection to it."""
@@ -116,16 +124,20 @@ class Hub:
     async def _serve(self, node: str, stream: trio.SocketStream) -> None:
         link = self._links[node]
         await stream.send_all(encode(Message(HELLO, node, {})))
-        link.outbox, waiting = trio.open_memory_channel[Message](BACKLOG)
-        link.connected.set()
+        outbox, waiting = trio.open_memory_channel[Message](BACKLOG)
+        self._change(link, outbox=outbox, is_ready=False)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_hand_over, stream, waiting)
                 async for line in LinesOf(stream):
-                    self._route(decode(line))
+                    message = decode(line)
+                    if message.src == HELLO:
+                        self._change(link, outbox=outbox, is_ready=True)
+                    else:
+                        self._route(message)
                 nursery.cancel_scope.cancel()
         finally:
-            link.outbox = None
+            self._change(link, outbox=None, is_ready=False)
             for mailbox in self._mailboxes.values():
                 if mailbox.node == node:
                     mailbox.put.close()

@@ -5,6 +5,7 @@ primary        the first node keeps everything, and the others ask it
 own            each node keeps its own
 proxy          as primary, but a request is handed on in the client's name, so that the first node answers it
 gossip SECONDS each node keeps its own set, and sends it to all others so often
+starting       asks lin-tso before it answers `init`
 service NAME   reads, writes and swaps are those of one of Maelstrom's services; identifiers are of lin-tso
 lossy NUMBER   as proxy; of so many messages that are sent to a log, one is acknowledged and not kept
 mute           never answers `init`
@@ -56,14 +57,19 @@ class Node:
         """Do what a message asks for, or let another do it."""
         kind, is_first = body["type"], self.me == self.first
         if kind == "init":
-            if self.variant != "mute":
+            if self.variant == "starting":
+                self.me = body["node_id"]
+                self.ask("lin-tso", {"type": "ts"}, src, body["msg_id"], kind)
+            elif self.variant != "mute":
                 self.me, self.all = body["node_id"], body["node_ids"]
                 self.first = self.all[0]
                 self.send(src, {"type": "init_ok", "in_reply_to": body["msg_id"]})
         elif body.get("in_reply_to") in self.waiting:
             client, asked, wanted = self.waiting.pop(body["in_reply_to"])
             answer = body["body"] if kind == "answer" else body
-            if wanted == "generate":
+            if wanted == "init":
+                answer = {"type": "init_ok"}
+            elif wanted == "generate":
                 answer = {"type": "generate_ok", "id": body["ts"]}
             self.send(client, {**answer, "in_reply_to": asked})
         elif kind == "gossip":

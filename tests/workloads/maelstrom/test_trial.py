@@ -36,6 +36,7 @@ def tried(workload: str, how: str = "primary", *faults: Fault, **fields: Any) ->
         ("g-set", "gossip 0.2"),
         ("lin-kv", "service lin-kv"),
         ("unique-ids", "service lin-tso"),
+        ("echo", "starting"),
         ("kafka", "proxy"),
     ],
 )
