@@ -40,6 +40,8 @@ from ostrakon.harness.workload import Site
 
 _SIM_ONLY = ("deviations", "liveness_s", "buggify")
 """Fields of a plan that only a simulation supports."""
+_FINAL_PHASE_S = 3 * FINAL_PHASE_S
+"""The maximum time of the final phase; real time also passes while the machine does other work."""
 VOLUME_FAULTS = frozenset(
     (
         *("power_loss", "slow_disk", "full_disk", "failing_disk", "failing_sync", "failing_read"),
@@ -48,7 +50,7 @@ VOLUME_FAULTS = frozenset(
     )
 )
 """Faults for which the files of nodes lie on mounted volumes. They must be asked for by name."""
-_READY_S = 15.0
+_READY_S = 60.0
 """Seconds that nodes have to listen after their start; then the trial continues without waiting."""
 _LOOK_S = 0.05
 """Seconds between two checks that every process still exists."""
@@ -235,7 +237,7 @@ class _Live:
                         now_ns=self._now_ns,
                         timeout_s=workload.timeout_s,
                         nemesis=_Patient(nemesis, self._until_ready),
-                        deadline_s=plan.time_limit_s + FINAL_PHASE_S,
+                        deadline_s=plan.time_limit_s + _FINAL_PHASE_S,
                     )
             if workload.quiescence is not None and self._interpretation.ended == "done":
                 await wait_quiescent(workload.quiescence, plan, None)
@@ -298,7 +300,7 @@ class _Live:
             return []
         silent = sorted(set(self._plan.names) - self._proxy.listening)
         told = f"; {', '.join(silent)} never listened" if silent else ""
-        why = f"not over {FINAL_PHASE_S:.0f} s after the time limit{told}"
+        why = f"not over {_FINAL_PHASE_S:.0f} s after the time limit{told}"
         return [Finding("no progress", "unknown", why)]
 
 
