@@ -43,7 +43,7 @@ _REPORT_KEY = "ostrakon"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer --seed, --trials, --store, --shrink and --no-shrink."""
+    """Offer --seed, --trials, --store, --bug, --shrink and --no-shrink."""
     group = parser.getgroup("ostrakon", "trials under faults")
     group.addoption("--seed", type=int, default=0, metavar="N", help="the first seed of each chaos test")
     group.addoption("--trials", type=int, metavar="N", help="seeds per chaos test (default: as marked)")
@@ -52,6 +52,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--shrink",
         metavar="TIME",
         help=f"how long to shrink the first failure of each reason, such as 10s (default: {_SHRINK_S:g}s)",
+    )
+    group.addoption(
+        "--bug", metavar="NAME", help="give the nodes this seeded bug, where their workload has it"
     )
     group.addoption("--no-shrink", action="store_true", help="tell failures as they were found")
 
@@ -309,6 +312,9 @@ def _planned(
         raise BadPlan("a trial needs a seed: let the test take `seed`, and write trial(..., seed=seed)")
     workload = find_workload(subject) if isinstance(subject, str) else subject
     require_workload(workload)
+    bug = node.config.getoption("--bug")
+    if bug in workload.bugs:
+        fields = {"bug": bug, **fields}
     source: str | None = None
     if isinstance(subject, str):
         source = subject if is_reference(subject) else None
@@ -412,8 +418,8 @@ def _group_of(item: pytest.Item) -> str:
 
 def _relative_id(item: pytest.Item) -> str:
     """How the test is named from where pytest was started."""
-    relative: Any = item.config.cwd_relative_nodeid
-    return str(relative(item.nodeid))
+    within = str(item.nodeid).partition("::")[2]
+    return f"{os.path.relpath(item.path, item.config.invocation_params.dir)}::{within}"
 
 
 def _line_of_caller() -> str:

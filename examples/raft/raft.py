@@ -6,9 +6,11 @@ Every operation of a client is an entry of the log, reads too. Followers pass op
 import json
 import os
 import random
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import trio
+
+from ostrakon import note
 
 PORT, BEAT_S, CALL_S = 7100, 0.1, 0.15
 PATH = "/var/raft.json"
@@ -38,7 +40,7 @@ class Raft:
     def save(self):
         """Term, vote and log: durable when this returns."""
         with open(PATH + ".new", "w") as file:
-            json.dump([self.term, self.vote, self.log], file)
+            json.dump([self.term, None if self.bug == "vote-not-saved" else self.vote, self.log], file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(PATH + ".new", PATH)
@@ -55,8 +57,7 @@ class Raft:
         """Be a follower, in this term."""
         if term > self.term:
             self.term, self.vote = term, None
-            if self.bug != "vote-not-saved":
-                self.save()
+            self.save()
         self.role, self.leader = "follower", leader
         self.wake()
 
@@ -73,8 +74,7 @@ class Raft:
                 is_given = term == self.term and self.vote in (None, candidate) and last >= self.last()
                 if is_given:
                     self.vote, self.heard_s = candidate, trio.current_time()
-                    if self.bug != "vote-not-saved":
-                        self.save()
+                    self.save()
                 return {"term": self.term, "ok": is_given}
             case {"do": "append", "term": term}:
                 return self.append(term, ask)
@@ -123,7 +123,7 @@ class Raft:
     async def serve_client(self, do, key, value):
         """Put an operation into the log, and wait until it is applied."""
         if do == "read" and self.bug == "local-read":
-            return {"value": [key, self.state.get(key)]}
+            return self.apply(do, key, value)
         term, index = self.term, len(self.log) + 1
         self.log.append([term, [do, key, value]])
         self.save()
@@ -142,26 +142,31 @@ class Raft:
             self.term, self.vote, self.role, self.leader = self.term + 1, self.name, "candidate", None
             self.save()
             term, votes = self.term, [self.name]
+            request = {"do": "vote", "term": term, "from": self.name, "last": self.last()}
 
-            async def ask(peer, term=term, votes=votes):
-                request = {"do": "vote", "term": term, "from": self.name, "last": self.last()}
-                told = await call(peer, request, CALL_S) or {"term": 0, "ok": False}
-                if told["term"] > self.term:
+            async def ask(peer, request=request, votes=votes):
+                told = await call(peer, request, CALL_S)
+                if told is not None and told["term"] > self.term:
                     self.step_down(told["term"])
-                elif told["ok"]:
+                elif told is not None and told["ok"]:
                     votes.append(peer)
 
             async with trio.open_nursery() as nursery:
                 for peer in self.peers:
                     nursery.start_soon(ask, peer)
             if self.role == "candidate" and self.term == term and len(votes) >= self.majority:
-                self.role, self.leader, self.acks = "leader", self.name, {}
-                self.match = dict.fromkeys(self.peers, 0)
-                self.next = dict.fromkeys(self.peers, len(self.log) + 1)
-                self.log.append([self.term, None])  # Commits what earlier terms left (section 5.4.2).
-                self.save()
-                self.count()
-                self.wake()
+                self.lead()
+
+    def lead(self):
+        """Begin to lead this term, with an entry that commits what earlier terms left (section 5.4.2)."""
+        note("leading", term=self.term)
+        self.role, self.leader, self.acks = "leader", self.name, {}
+        self.match = dict.fromkeys(self.peers, 0)
+        self.next = dict.fromkeys(self.peers, len(self.log) + 1)
+        self.log.append([self.term, None])
+        self.save()
+        self.count()
+        self.wake()
 
     async def replicate(self, peer):
         """Keep one follower's log like ours, while leader."""
@@ -171,15 +176,9 @@ class Raft:
             if self.role != "leader":
                 continue
             term, prev = self.term, self.next[peer] - 1
-            ask = {
-                "do": "append",
-                "term": term,
-                "from": self.name,
-                "prev": [self.log[prev - 1][0] if prev else 0, prev],
-                "entries": self.log[prev:],
-                "commit": self.commit,
-            }
-            told = await call(peer, ask, CALL_S)
+            before = [self.log[prev - 1][0] if prev else 0, prev]
+            ask = {"do": "append", "term": term, "from": self.name, "prev": before, "commit": self.commit}
+            told = await call(peer, {**ask, "entries": self.log[prev:]}, CALL_S)
             if told is None or self.role != "leader" or self.term != term:
                 continue
             if told["term"] > self.term:
@@ -204,31 +203,30 @@ class Raft:
 
     async def handle(self, stream):
         """Answer the lines of a connection."""
-        rest = b""
         with suppress(trio.BrokenResourceError):
-            async for chunk in stream:
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    if (answer := await self.answer(json.loads(line))) is None:
+            async with aclosing(lines(stream)) as asked:
+                async for ask in asked:
+                    if (answer := await self.answer(ask)) is None:
                         return
                     await stream.send_all(json.dumps(answer).encode() + b"\n")
 
 
+async def lines(stream):
+    """What the lines of a stream say."""
+    rest = b""
+    async for chunk in stream:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield json.loads(line)
+
+
 async def call(node, ask, timeout_s):
     """One question, one answer; None if none comes."""
-    try:
-        with trio.fail_after(timeout_s):
-            async with await trio.open_tcp_stream(node, PORT) as stream:
-                await stream.send_all(json.dumps(ask).encode() + b"\n")
-                line = b""
-                while not line.endswith(b"\n"):
-                    chunk = await stream.receive_some()
-                    if not chunk:
-                        return None
-                    line += chunk
-                return json.loads(line)
-    except (OSError, trio.TooSlowError, trio.BrokenResourceError):
-        return None
+    with suppress(OSError, trio.BrokenResourceError), trio.move_on_after(timeout_s):
+        async with await trio.open_tcp_stream(node, PORT) as stream:
+            await stream.send_all(json.dumps(ask).encode() + b"\n")
+            async with aclosing(lines(stream)) as answers:
+                return await anext(answers, None)
 
 
 async def serve(name, nodes, bug=None):

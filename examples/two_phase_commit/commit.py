@@ -8,13 +8,13 @@ was started again has not committed ("presumed abort", Mohan et al., 1986).
 import json
 import os
 import zlib
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import trio
 
 PORT, CALL_S, ASK_AGAIN_S = 7200, 0.2, 0.3
 FOLDER = "/var/commit"
-LOG, DECIDED = f"{FOLDER}/log", f"{FOLDER}/decided"
+LOG, NEW, DECIDED = f"{FOLDER}/log", f"{FOLDER}/new", f"{FOLDER}/decided"
 BUGS = {
     "decision-not-synced": "a decision is told before it is on disk",
     "prepared-forgotten": "a node that is started again knows nothing of what it had prepared",
@@ -88,12 +88,12 @@ class Node:
 
     def decide(self, tx):
         """Commit, from the moment at which this is durable."""
-        file = os.open(f"{DECIDED}/{tx}", os.O_WRONLY | os.O_CREAT)
-        if self.bug != "decision-not-synced":
-            os.fsync(file)
-            if self.bug != "name-not-synced":
-                sync_folder(DECIDED)
-        os.close(file)
+        with open(NEW, "w") as file:
+            if self.bug != "decision-not-synced":
+                os.fsync(file.fileno())
+        os.replace(NEW, f"{DECIDED}/{tx}")
+        if self.bug not in ("decision-not-synced", "name-not-synced"):
+            sync_folder(DECIDED)
 
     def owner(self, key):
         """The node that has a key."""
@@ -145,12 +145,19 @@ class Node:
 
     async def handle(self, stream):
         """Answer the lines of a connection."""
-        rest = b""
         with suppress(trio.BrokenResourceError):
-            async for chunk in stream:
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    await stream.send_all(json.dumps(await self.answer(json.loads(line))).encode() + b"\n")
+            async with aclosing(lines(stream)) as asked:
+                async for ask in asked:
+                    await stream.send_all(json.dumps(await self.answer(ask)).encode() + b"\n")
+
+
+async def lines(stream):
+    """What the lines of a stream say."""
+    rest = b""
+    async for chunk in stream:
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield json.loads(line)
 
 
 def sync_folder(path):
@@ -162,19 +169,11 @@ def sync_folder(path):
 
 async def call(node, ask):
     """One question, one answer; None if none comes."""
-    try:
-        with trio.fail_after(CALL_S):
-            async with await trio.open_tcp_stream(node, PORT) as stream:
-                await stream.send_all(json.dumps(ask).encode() + b"\n")
-                line = b""
-                while not line.endswith(b"\n"):
-                    chunk = await stream.receive_some()
-                    if not chunk:
-                        return None
-                    line += chunk
-                return json.loads(line)
-    except (OSError, trio.TooSlowError, trio.BrokenResourceError):
-        return None
+    with suppress(OSError, trio.BrokenResourceError), trio.move_on_after(CALL_S):
+        async with await trio.open_tcp_stream(node, PORT) as stream:
+            await stream.send_all(json.dumps(ask).encode() + b"\n")
+            async with aclosing(lines(stream)) as answers:
+                return await anext(answers, None)
 
 
 async def serve(name, nodes, bug=None):

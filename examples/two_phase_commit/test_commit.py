@@ -30,6 +30,6 @@ COMMIT = Workload(
 )
 
 
-@pytest.mark.chaos(trials=10)
+@pytest.mark.chaos(trials=20)
 def test_transactions_are_all_or_nothing(trial, seed):
     trial(COMMIT, seed=seed, nemesis="partition,kill,power_loss")
