@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import settings
 # How long an example takes depends on what else the machine does, and says nothing about the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# Most failures in tests are meant, and nobody looks at their pages.
+os.environ.setdefault("OSTRAKON_EXPLAIN_S", "0")
 
 # What a shell runs in the background is to ignore ctrl-C, and so would all that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from ostrakon.harness.search.futures import Curve, Moment
     from ostrakon.harness.search.necessity import Part
     from ostrakon.harness.trial import Trial
+    from ostrakon.harness.workload import Workload
 
 _BAR = 30
 """Columns of a full bar."""
+_FEW_MOMENTS, _FEW_FUTURES, _SLOW = 14, 5, 2
+"""Moments and futures of an explanation within a budget, and by what factor it may take longer than its CPU
+time."""
 _ENTRIES_MAX = 8
 """Events and ops that are shown of the step."""
 
@@ -102,6 +106,40 @@ def explain(
         for line in lines(found, needed):
             click.echo(line)
     return exit_status(found.trial.valid)
+
+
+def explain_within(trial: Trial, workload: Workload, seconds: float) -> str:
+    """Add what can be found in so many seconds of CPU to the folder and the page of a failed simulation.
+
+    Returns the conclusion, or why there is none, in a sentence.
+    """
+    import os
+    import time
+
+    import msgspec
+
+    from ostrakon.harness.messages import make_page
+    from ostrakon.harness.plan import BadPlan
+    from ostrakon.harness.search.futures import curve
+    from ostrakon.harness.store import write_whole
+
+    assert trial.folder is not None, "it was recorded"
+    begun_s, until_s = sum(os.times()[:4]), time.monotonic() + _SLOW * seconds
+
+    def is_spent() -> bool:
+        # The time of children counts, too. On a busy machine nobody waits for all of it.
+        return sum(os.times()[:4]) - begun_s > seconds or time.monotonic() > until_s
+
+    try:
+        found = curve(trial, workload, moments=_FEW_MOMENTS, futures=_FEW_FUTURES, enough=is_spent)
+    except BadPlan as error:
+        return f"not explained: {error}"
+    if found.step is None:
+        return f"{seconds:g} s of CPU did not show when it became inevitable: see `ostrakon explain`"
+    text = msgspec.json.format(msgspec.json.encode(_as_json(found, [])), indent=2)
+    write_whole(trial.folder / "explanation.json", text + b"\n")
+    make_page(trial.folder, workload)
+    return conclusion(found).removesuffix(" Between:")
 
 
 def _twin(trial: Trial) -> Trial:

@@ -84,6 +84,15 @@ if TYPE_CHECKING:
 )
 @click.option("--verbose", is_flag=True, help="Print all drawn parameters, and the faults with their times.")
 @click.option("--store", metavar="DIR", default="store", show_default=True, help="Where runs are kept.")
+@click.option(
+    "--explain",
+    type=click.FloatRange(min=0),
+    default=8.0,
+    show_default=True,
+    envvar="OSTRAKON_EXPLAIN_S",
+    metavar="SECONDS",
+    help="CPU seconds for finding when the failure of a simulation became inevitable; 0 for not at all.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def test(
     workload: str,
@@ -103,6 +112,7 @@ def test(
     check_determinism: bool,
     verbose: bool,
     store: str,
+    explain: float,
     as_json: bool,
 ) -> int:
     """Run one trial of WORKLOAD and judge it. The workload decides options that are not given.
@@ -158,6 +168,10 @@ def test(
     except (UnknownName, UnknownFault, BadPlan) as error:
         raise UserError(str(error)) from None
     show(trial, as_json=as_json)
+    if explain > 0 and trial.valid == "invalid" and substrate == "sim" and trial.folder is not None:
+        from ostrakon.harness.commands.explain import explain_within
+
+        click.echo(f"  {explain_within(trial, found, explain)}", err=True)
     return exit_status(trial.valid)
 
 

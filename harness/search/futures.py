@@ -18,7 +18,7 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -110,12 +110,20 @@ def require_fork() -> None:
 
 
 def curve(
-    trial: Trial, workload: Workload | None = None, *, moments: int = 20, futures: int = 30, workers: int = 2
+    trial: Trial,
+    workload: Workload | None = None,
+    *,
+    moments: int = 20,
+    futures: int = 30,
+    workers: int = 2,
+    enough: Callable[[], bool] = lambda: False,
 ) -> Curve:
     """Run a trial again and, at `moments` times, `futures` other futures, of which `workers` run at a time.
 
     A third of the moments are spread over the time until the failure showed. The others go where the curve
     rises most, between the single events there, a few at a time, so that each round narrows the step down.
+
+    When `enough` says so, no further future is begun, and moments that are not complete are left out.
 
     Raises: BadPlan, where the plan is not for simulation or cannot be run, or where there is no fork.
     """
@@ -126,12 +134,14 @@ def curve(
     coarse = max(2, moments // 3)
     found, at_ns = None, tuple(end_ns * number // (coarse - 1) for number in range(coarse))
     while at_ns:
-        more = _curve(trial, workload, at_ns, Futures(futures, workers))
+        more = _curve(trial, workload, at_ns, Futures(futures, workers, enough))
         known = found.moments if found is not None else ()
         found = Curve(more.trial, tuple(sorted([*known, *more.moments], key=lambda moment: moment.at_ns)))
         left = moments - len(found.moments)
         step = found.step
-        at_ns = _between(found, *step, at_most=min(left, _ROUND)) if step is not None and left > 0 else ()
+        if step is None or left <= 0 or enough():
+            break
+        at_ns = _between(found, *step, at_most=min(left, _ROUND))
     assert found is not None, "there are at least two moments"
     return found
 
@@ -186,6 +196,8 @@ class Futures:
     """How many children at each moment."""
     workers: int
     """How many of them run at a time."""
+    enough: Callable[[], bool] = lambda: False
+    """Whether no further child is to be begun."""
     moments: list[Moment] = field(default_factory=list)
     _pipe: int | None = None
     """In a child: where its verdict goes."""
@@ -199,12 +211,14 @@ class Futures:
         """At a moment of the trial: fork children and wait for them. Returns in the parent and in each
         child.
         """
-        if self.is_child:
+        if self.is_child or self.enough():
             return  # A future has no futures of its own.
         running: dict[int, int] = {}
         verdicts: list[str] = []
         try:
             for number in range(self.count):
+                if self.enough():
+                    break
                 if len(running) == self.workers:
                     verdicts += _collect(running)
                 reader, writer = os.pipe()

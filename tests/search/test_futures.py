@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -193,6 +194,25 @@ def test_the_command_tells_when_and_keeps_what_it_found(tmp_path: Path) -> None:
     assert "Share of futures that fail" in ran.stdout
     assert "Without one part of the plan" in ran.stdout
     assert (tmp_path / "explanation.json").exists()
+
+
+def test_a_failed_trial_is_explained_in_its_report_within_a_budget(tmp_path: Path) -> None:
+    arguments = ["--bug", "promise-not-persisted", "--seed", "0", "--nemesis", "power_loss,kill"]
+
+    status = run_command(["test", "decree", *arguments, "--store", str(tmp_path), "--explain", "20"])
+
+    (folder,) = tmp_path.glob("decree/*")
+    told = json.loads((folder / "explanation.json").read_text())
+    assert status == 1
+    assert len(told["moments"]) <= 14
+    assert max(moment["share"] for moment in told["moments"]) == 1
+
+
+def test_no_future_begins_when_the_budget_is_spent() -> None:
+    found = curve(run(plan(), workload=FORGETFUL), FORGETFUL, moments=6, futures=3, enough=lambda: True)
+
+    assert found.moments == ()
+    assert found.step is None
 
 
 def test_a_plan_that_does_not_fail_has_nothing_to_explain(
