@@ -12,6 +12,7 @@ from __future__ import annotations
 import builtins
 import errno
 import fcntl
+import functools
 import io
 import os
 import shutil
@@ -148,10 +149,23 @@ def _on_descriptor(
 
 
 def is_installed(path: Any) -> bool:
-    """Whether it is part of what every machine has: Python, and what can be imported."""
-    name = os.fsdecode(path)
-    roots = (sys.prefix, sys.base_prefix, *sys.path)
-    return any(name.startswith(root + os.sep) for root in roots if os.path.isabs(root))
+    """Whether it is part of what every machine has: Python, what can be imported, and the time zones."""
+    return os.fsdecode(path).startswith(_installed_roots(len(sys.modules), *sys.path))
+
+
+@functools.lru_cache(maxsize=8)
+def _installed_roots(modules: int, *searched: str) -> tuple[str, ...]:
+    """The folders of it, for as many modules as are imported by now.
+
+    A package that is installed for development is often found by an import hook, and not by `sys.path`.
+    """
+    tops = (module for name, module in list(sys.modules.items()) if "." not in name)
+    paths = (getattr(module, "__path__", None) for module in tops)
+    packages = (folder for path in paths if isinstance(path, list) for folder in path)
+    zones = getattr(sys.modules.get("zoneinfo"), "TZPATH", ())
+    folders = (sys.prefix, sys.base_prefix, *searched, *zones, *packages)
+    absolute = (folder for folder in folders if isinstance(folder, str) and os.path.isabs(folder))
+    return tuple(dict.fromkeys(folder.rstrip(os.sep) + os.sep for folder in absolute if folder != os.sep))
 
 
 _READING = frozenset(

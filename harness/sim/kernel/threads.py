@@ -8,8 +8,9 @@ time has come. No two functions of a world ever run at the same moment, so every
 from __future__ import annotations
 
 import contextvars
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
@@ -31,6 +32,17 @@ class Call:
     args: tuple[Any, ...]
     is_async: bool
     """Whether what it returns is to be awaited."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A lock of `threading` that is held."""
+
+    owner: SimThread | None
+    """The function that acquired it; None for the event loop."""
+    count: int = 1
+    waiting: deque[SimThread] = field(default_factory=deque)
+    """The functions that wait for it, in order."""
 
 
 class Host(Protocol):
@@ -61,6 +73,8 @@ class SimThread:
         """How the function ended; None while it has not."""
         self.request: Sleep | Call | None = None
         """What it waits for; None if it has not begun or has ended."""
+        self.ring: Callable[[], object] | None = None
+        """Lets it go on before its time; None while it does not wait."""
         self._process = process
         self._greenlet = greenlet(lambda _: capture(function, *args))
         self._greenlet.gr_context = context or contextvars.copy_context()
@@ -90,6 +104,12 @@ class SimThread:
         else:
             del process.threads[self]
             self.request, self.outcome = None, told
+
+    def wake(self) -> None:
+        """Let the function go on where it blocks, before its time."""
+        if (ring := self.ring) is not None:
+            self.ring = None
+            ring()
 
     def block(self, until_ns: int) -> None:
         """Wait up to this time. To be called by the function."""

@@ -21,7 +21,7 @@ from greenlet import getcurrent, greenlet
 from outcome import Error, Outcome, Value
 
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
-from ostrakon.harness.sim.kernel.threads import SimThread
+from ostrakon.harness.sim.kernel.threads import Held, SimThread
 from ostrakon.harness.sim.network.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ class Process:
         """The function that runs as if in a thread of this process just now."""
         self.threads: dict[SimThread, None] = {}
         """All such functions that have begun and have not ended."""
+        self.locks: dict[Any, Held] = {}
+        """The locks of `threading` that it holds."""
         self.kernel = self._kernel = kernel
         self._blocked: greenlet | None = None
         """Where its code stands if it has blocked, and whether it may go on there."""

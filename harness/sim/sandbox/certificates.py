@@ -15,6 +15,9 @@ from ostrakon.harness.sim.kernel.errors import refuse
 if TYPE_CHECKING:
     from ostrakon.harness.sim.sandbox.host import Resident
 
+_memfd_create = os.memfd_create
+"""The real one, which programs may not call."""
+
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
     """What stands in for the methods of `SSLContext` that read files, for `sandbox.py` to install."""
@@ -67,7 +70,7 @@ def _real_copy(stack: ExitStack, path: Any) -> str:
         return os.fsdecode(path)
     with open(path, "rb") as file:
         content = file.read()
-    descriptor = os.memfd_create("certificate")
+    descriptor = _memfd_create("certificate")
     stack.callback(posix.close, descriptor)
     posix.write(descriptor, content)
     return f"/proc/self/fd/{descriptor}"

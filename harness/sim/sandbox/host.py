@@ -13,7 +13,7 @@ from ostrakon.harness.sim.network import host as network
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.kernel.kernel import Kernel
-    from ostrakon.harness.sim.kernel.threads import SimThread
+    from ostrakon.harness.sim.kernel.threads import Held, SimThread
     from ostrakon.harness.sim.network.network import Network
 
 
@@ -57,6 +57,13 @@ class Resident(network.Owner, Protocol):
     @property
     def threads(self) -> dict[SimThread, None]:
         """All such functions that have begun and have not ended."""
+
+    @property
+    def locks(self) -> dict[Any, Held]:
+        """The locks of `threading` that it holds."""
+
+    def block(self, until_ns: int) -> None:
+        """Stand still in the middle of the code at work, up to a true time."""
 
     def leave_loop(self) -> Callable[[], None]:
         """Hide the event loop from the code that runs now; call what this returns to show it again."""

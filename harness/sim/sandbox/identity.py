@@ -10,6 +10,7 @@ import errno
 import gc
 import os
 import platform
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -35,7 +36,14 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
         (gc, "isenabled", lambda process: process.collects_garbage),
         (gc, "enable", lambda process: setattr(process, "collects_garbage", True)),
         (gc, "disable", lambda process: setattr(process, "collects_garbage", False)),
-        (os, "cpu_count", lambda process: 1),
+        *((os, name, lambda process: 1) for name in ("cpu_count", "process_cpu_count") if hasattr(os, name)),
+        (os, "sched_getaffinity", lambda process, pid: {0}),
+        (os, "getloadavg", lambda process: (0.0, 0.0, 0.0)),
+        (os, "times", _times),
+        (os, "getpgrp", _number),
+        (os, "getpgid", lambda process, pid: _number(process)),
+        (os, "getsid", lambda process, pid: _number(process)),
+        (resource, "getrusage", _usage),
         (os, "kill", _kill),
         (os, "_exit", refusal("os._exit()", _ENDS)),
         (platform, "node", _host),
@@ -60,6 +68,17 @@ def _host(process: Resident) -> str:
 
 def _uname(process: Resident) -> os.uname_result:
     return os.uname_result(("Linux", _host(process), "6.0.0", "#1", "x86_64"))
+
+
+def _times(process: Resident) -> os.times_result:
+    """All the time there was, as `time.process_time` tells it."""
+    now = process.machine.clock.current_time()
+    return os.times_result((now, 0.0, 0.0, 0.0, now))
+
+
+def _usage(process: Resident, who: int) -> resource.struct_rusage:
+    now = process.machine.clock.current_time() if who == resource.RUSAGE_SELF else 0.0
+    return resource.struct_rusage((now, 0.0, *(0 for _ in range(14))))
 
 
 def _install(process: Resident, number: int, handler: Any) -> Any:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import _thread
 import os
+import resource
 import select
 import selectors
+import signal
 import socket
 import subprocess
 import sys
+import syslog
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -30,16 +33,33 @@ if TYPE_CHECKING:
 _MACHINE = "start another machine in the world"
 _STREAMS = "use trio.socket, or the sockets and streams of asyncio or Trio"
 _INLINE = "trio.to_thread.run_sync() and asyncio.to_thread() run inline"
-_TASKS = "use the events, conditions and channels or queues of Trio or asyncio between tasks"
+_TASKS = "use an event, a channel or a queue of Trio or asyncio"
+_SIGNALS = "use trio.open_signal_receiver(), or add_signal_handler() of asyncio"
+_PROCESS = "leave it to whoever starts the program: all machines share this process"
+_LOGGING = "log to a file or to the standard error"
+_WAITS_FOR_SIGNALS = ("pause", "sigwait", "sigwaitinfo", "sigtimedwait")
+_CHANGES_OF_PROCESS = (
+    *("nice", "setpriority", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "chroot"),
+    *("setsid", "setpgid", "setpgrp", "setuid", "seteuid", "setreuid", "setresuid"),
+    *("setgid", "setegid", "setregid", "setresgid", "setgroups", "initgroups"),
+)
 _FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
     (socket, "socketpair", "socket.socketpair()", _STREAMS),
     (threading.Thread, "start", "starting a thread", _INLINE),
     (_thread, "start_new_thread", "starting a thread", _INLINE),
-    (threading.Condition, "wait", "waiting for another thread", _TASKS),
     (subprocess.Popen, "__init__", "starting a process", _MACHINE),
     (os, "fork", "os.fork()", _MACHINE),
     (os, "system", "os.system()", _MACHINE),
     (os, "pipe", "os.pipe()", "use a channel or a queue, or streams"),
+    (os, "memfd_create", "os.memfd_create()", "use a file in /tmp, or io.BytesIO"),
+    (os, "eventfd", "os.eventfd()", _TASKS),
+    (os, "openpty", "os.openpty()", "there is no terminal"),
+    *((signal, name, f"signal.{name}()", _SIGNALS) for name in _WAITS_FOR_SIGNALS),
+    *((os, name, f"os.{name}()", _PROCESS) for name in _CHANGES_OF_PROCESS),
+    (resource, "setrlimit", "resource.setrlimit()", _PROCESS),
+    (resource, "prlimit", "resource.prlimit()", _PROCESS),
+    (syslog, "openlog", "syslog", _LOGGING),
+    (syslog, "syslog", "syslog", _LOGGING),
     (select, "select", "select.select()", _STREAMS),
     (select, "poll", "select.poll()", _STREAMS),
     (select, "epoll", "select.epoll()", _STREAMS),

@@ -34,6 +34,7 @@ from ostrakon.harness.sim.runtimes.trio import threads
 from ostrakon.harness.sim.runtimes.trio.run import shortcuts
 from ostrakon.harness.sim.sandbox import certificates, identity, refusals
 from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
+from ostrakon.harness.sim.sandbox.locks import virtual_locks
 from ostrakon.harness.sim.sandbox.patches import Patch, Patches
 from ostrakon.harness.substrates.seeds import stream_seed
 
@@ -114,6 +115,7 @@ def _put_in_place() -> None:
         _put_back.enter_context(_other_loops().applied())
     _put_back.enter_context(shortcuts())
     _put_back.enter_context(virtual_dates(_wall_time))
+    _put_back.enter_context(virtual_locks(running_process))
 
 
 def include_asyncio() -> None:

@@ -89,10 +89,16 @@ REFUSED = (
         lambda: os.setxattr("/tmp", "user.x", b"1"),
     ),
     Difference(
-        "threads that are started by hand, and waiting for threads",
+        "threads that are started by hand",
         "`NotSimulated`",
         "use `trio.to_thread`, `asyncio.to_thread`, `run_in_executor`",
-        lambda: (_thread.start_new_thread(print, ()), threading.Event().wait(1)),
+        lambda: _thread.start_new_thread(print, ()),
+    ),
+    Difference(
+        "waiting for a lock or an event of `threading` in the event loop",
+        "`NotSimulated`; functions of `to_thread` can wait for each other",
+        "use those of Trio or asyncio",
+        lambda: threading.Event().wait(1),
     ),
     Difference("processes", "`NotSimulated`", "start another machine", lambda: os.system("true")),
     Difference(

@@ -8,12 +8,14 @@ import asyncio
 import fcntl
 import gc
 import importlib
+import importlib.resources
 import io
 import mmap
 import os
 import platform
 import queue
 import random
+import resource
 import secrets
 import select
 import selectors
@@ -21,9 +23,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import syslog
 import threading
 import time
 import uuid
+import zoneinfo
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
@@ -382,3 +386,54 @@ def test_the_harness_meets_the_real_things_between_runs() -> None:
         assert time.time() > EPOCH_S + 10_000_000
         assert os.getpid() != 1000
         world.run(until_s=2)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: os.nice(1),
+        lambda: os.setsid(),
+        lambda: os.eventfd(0),
+        lambda: os.memfd_create("x"),
+        lambda: os.openpty(),
+        lambda: signal.sigwait([signal.SIGUSR1]),
+        lambda: signal.pause(),
+        lambda: resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)),
+        lambda: syslog.syslog("hello"),
+    ],
+)
+def test_what_would_change_or_stop_the_harness_is_refused(call: Callable[[], object]) -> None:
+    async def program(world: World) -> None:
+        with pytest.raises(NotSimulated):
+            call()
+
+    run_one(program)
+
+
+def test_a_process_is_told_nothing_of_the_real_load() -> None:
+    told: list[object] = []
+
+    async def program(world: World) -> None:
+        await trio.sleep(2)
+        told.extend(
+            (os.getloadavg(), os.sched_getaffinity(0), os.times().elapsed, os.getpgrp() == os.getpid())
+        )
+        told.append(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
+
+    run_one(program)
+
+    assert told == [(0.0, 0.0, 0.0), {0}, 2.0, True, 2.0]
+
+
+def test_time_zones_and_the_data_of_packages_are_there() -> None:
+    told: list[str] = []
+
+    async def program(world: World) -> None:
+        summer = datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin"))
+        told.append(str(summer.utcoffset()))
+        told.append(importlib.resources.files("ostrakon").joinpath("__init__.py").read_text().splitlines()[0])
+
+    run_one(program)
+
+    assert told[0] == "2:00:00"
+    assert told[1].startswith('"""')

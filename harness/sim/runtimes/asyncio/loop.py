@@ -15,6 +15,7 @@ import signal
 import weakref
 from asyncio import events, exceptions, format_helpers, selector_events, sslproto
 from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 from heapq import heapify, heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -283,8 +284,10 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
     def _advance_thread(self, future: Any, thread: SimThread) -> None:
         thread.advance()
         if isinstance(thread.request, Sleep):
+            goes_on = partial(self._thread_wakes, future, thread, thread.request)
+            thread.ring = goes_on
             if thread.request.until_ns < NEVER_NS:
-                self.process.kernel.call_at(thread.request.until_ns, self._thread_wakes, future, thread)
+                self.process.kernel.call_at(thread.request.until_ns, goes_on)
             return
         if not future.done():
             match thread.outcome:
@@ -295,9 +298,13 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
                 case Error(error):
                     future.set_exception(error)
 
-    def _thread_wakes(self, future: Any, thread: SimThread) -> None:
+    def _thread_wakes(self, future: Any, thread: SimThread, request: Sleep) -> None:
         if not self._closed:
-            self.call_soon_threadsafe(self._advance_thread, future, thread)
+            self.call_soon_threadsafe(self._go_on_in_thread, future, thread, request)
+
+    def _go_on_in_thread(self, future: Any, thread: SimThread, request: Sleep) -> None:
+        if thread.request is request:  # Else it was woken before its time, too.
+            self._advance_thread(future, thread)
 
     def set_default_executor(self, executor: Any) -> None:
         """Without effect: functions run inline."""

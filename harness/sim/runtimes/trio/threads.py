@@ -62,7 +62,10 @@ async def _run(process: Owner, thread: SimThread, *, abandons: bool) -> None:
             else:
                 answer = capture(request.function, *request.args)
         else:
-            await _Alarm(process, request.until_ns, abandons).wait()
+            alarm = _Alarm(process, request.until_ns, abandons)
+            thread.ring = alarm.ring
+            await alarm.wait()
+            thread.ring = None
         thread.advance(answer)
 
 
@@ -78,12 +81,14 @@ class _Alarm:
     async def wait(self) -> None:
         self._task = trio.lowlevel.current_task()
         if self._until_ns < NEVER_NS:
-            self._process.kernel.call_at(self._until_ns, self._ring)
+            self._process.kernel.call_at(self._until_ns, self.ring)
         await park(Trap(self._abort))
 
-    def _ring(self) -> None:
-        if self._task is not None:
-            self._process.reschedule(self._task)
+    def ring(self) -> None:
+        """End the wait, once."""
+        task, self._task = self._task, None
+        if task is not None:
+            self._process.reschedule(task)
 
     def _abort(self, _: object) -> Abort:
         if not self._is_cancellable:

@@ -392,11 +392,6 @@ async def _pipe() -> None:
     await asyncio.get_running_loop().connect_read_pipe(asyncio.Protocol, sys.stdin)
 
 
-async def _wait_for_thread() -> None:
-    loop = asyncio.get_running_loop()
-    await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(asyncio.sleep(1), loop).result())
-
-
 async def _thread() -> None:
     threading.Thread(target=print).start()
 
@@ -412,7 +407,6 @@ async def _thread() -> None:
         (_second_run, "one event loop"),
         (_nested_run, "nest_asyncio"),
         (_pipe, "a connection or a queue"),
-        (_wait_for_thread, "waiting for another thread"),
         (_thread, "run inline"),
     ],
 )
