@@ -43,8 +43,15 @@ class World(Protocol):
     def now_ns(self) -> int:
         """Virtual time."""
 
+    @property
+    def kernel(self) -> Any:
+        """What knows what happens next."""
+
     def waiting(self) -> list[Waiting]:
         """Who waits for what."""
+
+    def in_flight(self) -> Iterator[Any]:
+        """The messages that have not arrived."""
 
     def call_at(self, at_ns: int, call: Callable[..., object], *args: Any) -> object:
         """Have something called when it is that time."""
@@ -88,6 +95,31 @@ class Inspector(cmd.Cmd):
         for sock in process.sockets if process is not None else ():
             self._say(repr(sock))
 
+    def do_messages(self, line: str) -> None:
+        """messages [NODE]: what is in flight, from and to whom, and when it arrives."""
+        count = 0
+        for message in self._world.in_flight():
+            if (line.strip() or self._node) in (None, "", message.sender, message.receiver):
+                count += 1
+                shown = repr(message.payload)[:_VALUE_MAX]
+                self._say(
+                    f"{message.sender} -> {message.receiver} at {message.arrives_ns / 1e9:.6f} s: {shown}"
+                )
+        if not count:
+            self._say("no message is in flight")
+
+    def do_files(self, line: str) -> None:
+        """files NODE: its files, how much of each is durable, and whether its name is."""
+        name = line.strip() or self._node or ""
+        if name not in self._world.machines:
+            self._process(line)  # Says which there are.
+            return
+        names = self._world.machines[name].disk.names
+        for path, inode in sorted(names.files.items()):
+            unsynced = f"{len(inode.unsynced)} writes not synced" if inode.unsynced else "synced"
+            told = "" if names.is_durable(path) else ", its name not synced"
+            self._say(f"/{path}: {len(inode.cached)} bytes, {unsynced}{told}")
+
     def _process(self, line: str) -> Any:
         """What runs on the node that is named, if there is one."""
         name = line.strip() or self._node or ""
@@ -122,6 +154,21 @@ class Inspector(cmd.Cmd):
         self._world.call_at(self._world.now_ns + max(1, round(ms * 1e6)), self.stop_here)
         return True
 
+    def do_next_event(self, line: str) -> bool:
+        """next-event: go on to the next time at which anything happens."""
+        at_ns = next(
+            (at_ns for at_ns, *_ in self._world.kernel.upcoming() if at_ns > self._world.now_ns), None
+        )
+        if at_ns is None:
+            self._say("nothing is going to happen any more")
+            return False
+        self._world.call_at(at_ns, self.stop_here)
+        return True
+
+    def precmd(self, line: str) -> str:
+        """A command with a hyphen is a method with an underscore."""
+        return line.replace("next-event", "next_event", 1) if line.startswith("next-event") else line
+
     def do_continue(self, line: str) -> bool:
         """continue: go on to the end."""
         return True
@@ -134,7 +181,7 @@ class Inspector(cmd.Cmd):
 
     def default(self, line: str) -> None:
         """Say which commands there are."""
-        commands = "tasks, locals, connections, nodes, until, step, continue"
+        commands = "tasks, locals, connections, messages, files, nodes, next-event, step, until, continue"
         self._say(f"there is no command {line.split()[0]!r}: {commands}")
 
     def _is_asked_for(self, machine: str, line: str) -> bool:

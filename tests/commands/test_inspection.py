@@ -30,6 +30,8 @@ async def serve(name):
             logging.getLogger("server").info("held %d", held)
             if line.startswith(b"write "):
                 held = int(line.split()[1])
+                with open("/var/held", "w") as file:
+                    file.write(str(held))
             await stream.send_all(b"%d\\n" % held)
 
     await trio.serve_tcp(handle, 4000)
@@ -88,6 +90,21 @@ def test_the_world_stands_still_at_a_moment_and_goes_on_as_told(
     assert "there is no command 'nonsense'" in said.out
     assert "n2#0" not in said.out
     assert "to the byte" in said.err, "looking changes nothing"
+
+
+def test_messages_in_flight_and_files_are_shown_event_by_event(
+    recorded: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = "messages\nfiles n1\n" + "next-event\nmessages\n" * 40 + "files n1\ncontinue\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+
+    run(["replay", recorded, "--break-at", "0.05s"])
+
+    said = capsys.readouterr()
+    assert "-> n1 at 0." in said.out, "a request on its way"
+    assert "b'write " in said.out
+    assert "/var/held: 1 bytes, 1 writes not synced, its name not synced" in said.out
+    assert "to the byte" in said.err
 
 
 @pytest.mark.parametrize(

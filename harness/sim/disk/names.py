@@ -54,6 +54,10 @@ class Names:
         """The regular files by their names."""
         return {name: inode for name, inode in self.inodes.items() if inode.is_file}
 
+    def is_durable(self, path: str) -> bool:
+        """Whether a file would have this name after a power failure now, and be the file that it is."""
+        return path in self.inodes and self._durable.get(path) is self.inodes[path]
+
     def link(self, path: str, inode: Inode) -> None:
         """Give a file a name, taking it from another one if need be, and make the directories above it."""
         missing = [above for above in _above(path) if above not in self.inodes]

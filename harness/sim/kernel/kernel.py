@@ -68,6 +68,10 @@ class Kernel:
         self._seq += 1
         heappush(self._heap, (at_ns, self._seq, call, args))
 
+    def upcoming(self) -> list[tuple[int, Callable[..., object], tuple[Any, ...]]]:
+        """All calls that are planned, in order: time, function, arguments. For looking on only."""
+        return [(at_ns, call, args) for at_ns, _, call, args in sorted(self._heap, key=lambda one: one[:2])]
+
     def make_ready(self, process: Runnable) -> None:
         """Let `process` run before time moves on."""
         if not process.queued and process.can_run:

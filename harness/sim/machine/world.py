@@ -39,6 +39,7 @@ from ostrakon.harness.sim.machine.machine import Crash, Machine
 from ostrakon.harness.sim.machine.process import Process
 from ostrakon.harness.sim.machine.trio_process import TrioProcess
 from ostrakon.harness.sim.machine.waiting import waiting_tasks
+from ostrakon.harness.sim.network.in_flight import OnItsWay, in_flight
 from ostrakon.harness.sim.network.network import Network
 from ostrakon.harness.sim.runtimes.trio.run import schedule_batches
 from ostrakon.harness.sim.sandbox.sandbox import enclose, sealed, unclose
@@ -197,6 +198,10 @@ class World:
     def waiting(self) -> list[Waiting]:
         """Who waits for what: every task of every process that is there."""
         return waiting_tasks(self._processes())
+
+    def in_flight(self) -> Iterator[OnItsWay]:
+        """The messages that were sent and have not arrived."""
+        return in_flight(self.kernel)
 
     def report_crash(self, crash: Crash) -> None:
         """Record that a program has ended by an exception."""
