@@ -410,7 +410,14 @@ class _BareConnection:
     def answer(self, request: int, answer: object) -> None:
         self._respond(answer)
 
-    def submit(self, request: int, queue: _BareDriver, event: Callable[[int], Any], size: int = 0) -> None:
+    def submit(
+        self,
+        request: int,
+        queue: _BareDriver,
+        event: Callable[[int], Any],
+        size: int = 0,
+        kind: str = "request",
+    ) -> None:
         queue.ask(event, self._respond, size)
 
 

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--substrate",
-    type=click.Choice(["model", "sim"]),
+    type=click.Choice(["both", "model", "sim"]),
     default="sim",
     show_default=True,
     help="Where trials run; `model` is the bare core, and faster.",
