@@ -219,6 +219,16 @@ class _TakesAnyLease(Store):
         return granted
 
 
+class _LeasesNeverEnd(Store):
+    """Lets nobody else have a lock before its holder has released it."""
+
+    def _acquire(self, name: str, holder: str, lease_ms: int, at_ms: int) -> int | None:
+        held = self._lock(name)
+        if held.holder not in (None, holder):
+            return None
+        return super()._acquire(name, holder, lease_ms, at_ms)
+
+
 def _sessions(name: str, about: str, sessions: Callable[[StateMachine], Sessions], *by: str) -> SeededBug:
     return SeededBug(name, about, Breakage(sessions=sessions), convicted_by=by)
 
@@ -333,6 +343,12 @@ LOCK_BUGS = _by_name(
         "replicas are compared by stamps, not values, so nobody sees that their clocks made them differ",
         Breakage(sessions=_DigestsStamps, machine=_AsksItsOwnClock),
         convicted_by=("M3", "fencing"),
+    ),
+    _machine(
+        "leases-never-end",
+        "a lock whose holder is gone is never free again",
+        _LeasesNeverEnd,
+        "termination",
     ),
     _machine(
         "lease-cut-short", "a lock is free again when half of its lease is over", _CutsLeasesShort, "leases"

@@ -389,3 +389,22 @@ def test_what_was_done_at_once_may_have_been_under_way() -> None:
 def test_nothing_is_asked_of_a_cluster_without_a_quorum_or_with_other_faults() -> None:
     assert under_partition(ALONE, 2500).valid == "unknown"
     assert under_partition(CHAIN, 2500, (50, "start-pause")).valid == "unknown"
+
+
+def test_diverged_states_are_traced_to_the_slot_in_which_replicas_did_not_do_the_same() -> None:
+    def life(node: str, results: list[int], last: int) -> list[Told]:
+        did = [["c", 1]]
+        return [
+            applied(node, 1, "a", executed=did, results=[7], state_hash=1),
+            applied(node, 2, "b", executed=did, results=[7]),
+            applied(node, 3, "c", executed=did, results=results),
+            applied(node, 4, "d", executed=did, results=[7], state_hash=last),
+        ]
+
+    (seen,) = state(trace(*life("n1", [8], 5), *life("n2", [9], 6))).anomalies
+    assert seen.details == {"slot": 4, "parted": 3, "operation": "c", "results": {"n1": [8], "n2": [9]}}
+    assert 'slot 3, "c", is the first in which they did not do the same' in seen.why
+
+    (unseen,) = state(trace(*life("n1", [8], 5), *life("n2", [8], 6))).anomalies
+    assert unseen.details["parted"] == [2, 3, 4]
+    assert "one of the slots 2 to 4 parted them" in unseen.why
