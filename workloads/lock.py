@@ -7,8 +7,8 @@ import random
 from msgspec.structs import replace
 
 from ostrakon.checkers.coordination.fencing import fencing
-from ostrakon.checkers.coordination.leases import client_leases
-from ostrakon.harness.generator import Generator, OpRequest, drawn, repeat, stagger
+from ostrakon.checkers.coordination.leases import client_leases, client_leases_end
+from ostrakon.harness.generator import Generator, OpRequest, Source, drawn, repeat, stagger
 from ostrakon.harness.history import History, Op
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Refused
@@ -19,6 +19,10 @@ from ostrakon.workloads.replicated_store import Checks, Operations, Session, sto
 LOCKS = ("l0", "l1")
 LEASE_MS = 250
 """The length of a lease: short, so that many leases expire in a trial."""
+
+FREE_WITHIN_MS = 4 * LEASE_MS
+"""After this time a lease that was not renewed is over, even if the leader changed once meanwhile."""
+DENIED = "somebody else has it"
 
 
 class LockClient:
@@ -35,7 +39,7 @@ class LockClient:
                 holder = f"p{self._session.process}"
                 done = await self._session.execute(Acquire(op.value, holder, LEASE_MS))
                 if done.result is None:
-                    raise Refused("somebody else has it")
+                    raise Refused(DENIED)
                 self._tokens[op.value] = done.result
                 return replace(op, type="ok", value=[op.value, done.result], slot=done.slot)
             case "write":
@@ -72,12 +76,16 @@ def _any_op(rng: random.Random) -> OpRequest:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Each client acquires and uses a new lock of its own, because others may still hold the old ones."""
-    return until_done(
-        plan,
-        rng,
-        lambda thread: [repeat(OpRequest(f, f"l of {thread}")) for f in ("acquire", "write", "release")],
-    )
+    """Each client acquires and uses a new lock of its own; the first one acquires the old locks, too.
+
+    Whoever holds an old lock does not use it any more, so its lease runs out and the lock must become free.
+    """
+
+    def ops_of(thread: int) -> list[Source]:
+        locks = (f"l of {thread}", *(LOCKS if thread == 0 else ()))
+        return [repeat(OpRequest(f, lock)) for lock in locks for f in ("acquire", "write", "release")]
+
+    return until_done(plan, rng, ops_of)
 
 
 def checks(plan: Plan, history: History) -> Checks:
@@ -89,6 +97,8 @@ def checks(plan: Plan, history: History) -> Checks:
     parts = {"fencing": lambda: fencing(history)}
     if not any(fault.kind == "clock_skew" for fault in plan.faults):
         parts["leases"] = lambda: client_leases(history, duration_ns=LEASE_MS * 1_000_000)
+        within_ns = FREE_WITHIN_MS * 1_000_000
+        parts["freed"] = lambda: client_leases_end(history, within_ns=within_ns, denial=DENIED)
     return parts
 
 

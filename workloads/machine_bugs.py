@@ -342,13 +342,13 @@ LOCK_BUGS = _by_name(
         "digest-over-stamps",
         "replicas are compared by stamps, not values, so nobody sees that their clocks made them differ",
         Breakage(sessions=_DigestsStamps, machine=_AsksItsOwnClock),
-        convicted_by=("M3", "fencing"),
+        convicted_by=("M3", "M4", "fencing"),
     ),
     _machine(
         "leases-never-end",
         "a lock whose holder is gone is never free again",
         _LeasesNeverEnd,
-        "termination",
+        "freed",
     ),
     _machine(
         "lease-cut-short", "a lock is free again when half of its lease is over", _CutsLeasesShort, "leases"

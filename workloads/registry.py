@@ -140,7 +140,10 @@ def _host_of(process: int, nodes: Sequence[str]) -> str:
 
 
 def register_and_view(plan: Plan, rng: random.Random) -> Generator:
-    """Instances register in turn, some of them twice, some with another's address; all read the view."""
+    """Instances register in turn: some twice, some at the address of another, some again at a new address.
+
+    All read the view.
+    """
     seed = rng.getrandbits(64)
     ops = numbered(lambda number: _op(number, random.Random(seed + number)))
     return stagger(1 / plan.rate, ops, rng=rng)
@@ -151,8 +154,13 @@ def _op(number: int, rng: random.Random) -> OpRequest:
     instance = newest if rng.random() < 0.5 else rng.randint(0, newest)
     if rng.random() < 0.25:
         return VIEW
-    is_impostor = rng.random() < 0.1
-    return OpRequest("register", [_ip(instance), f"token {instance}{' of another' if is_impostor else ''}"])
+    kind = rng.random()
+    if kind < 0.1:  # Another instance claims this address.
+        return OpRequest("register", [_ip(instance), f"token {instance} of another"])
+    if kind < 0.2:  # An instance has moved to another host: it shows its token at another address.
+        moved = rng.randint(0, newest // 2)
+        return OpRequest("register", [_ip(instance), f"token {moved}"])
+    return OpRequest("register", [_ip(instance), f"token {instance}"])
 
 
 VIEW = OpRequest("view")

@@ -35,6 +35,37 @@ def client_leases(history: History, *, duration_ns: int | None = None) -> Verdic
     return _exclusive(_client_holds(history, duration_ns), None)
 
 
+def client_leases_end(history: History, *, within_ns: int, denial: str) -> Verdict:
+    """Check that a lease whose holder does not renew it becomes free.
+
+    Ops are as for `client_leases`. An `acquire` that failed with the error `denial` found another holder. The
+    last denials of a lease, after which nobody acquired it, must not span more than `within_ns`: the longest
+    that a lease may last, with some time to spare for elections.
+    """
+    denied: dict[Key, list[Op]] = {}
+    asked_for = 0
+    for asked, done in history.pairs:
+        if asked.f != "acquire":
+            continue
+        asked_for += 1
+        if done is None or done.type != "fail":
+            denied.pop(canonical(asked.value), None)
+        elif done.error == denial:
+            denied.setdefault(canonical(asked.value), []).append(done)
+    if not asked_for:
+        return Verdict.unknown("nobody ever asked for a lease")
+    return Verdict.of(
+        Anomaly(
+            "lease never ended",
+            f"lease {value_text(ops[0].value)} was denied for {(ops[-1].time - ops[0].time) / 1e6:g} ms, "
+            f"{len(ops)} times, and nobody acquired it any more",
+            (ops[0], ops[-1]),
+        )
+        for ops in denied.values()
+        if ops[-1].time - ops[0].time > within_ns
+    )
+
+
 def node_leases(trace: Trace, *, rule: str | None = None) -> Verdict:
     """Check that two nodes never hold the same lease at the same true time.
 
