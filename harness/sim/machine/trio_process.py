@@ -30,7 +30,7 @@ class TrioProcess(Process):
         super().__init__(kernel, machine, incarnation)
         self.batch: list[Task] = []
         """The tasks that still have to run in this pass; Trio takes them out one by one."""
-        self._program = program
+        self._program, self._world, self._number = program, machine.world, machine.number
         self._stranded: list[Task] = []
         self._scope = trio.CancelScope()
         self.livelock_pass = 0
@@ -113,10 +113,10 @@ class TrioProcess(Process):
         # As in `Process.tick`, without a call in between: a line that is handed on takes one tick.
         kernel = self._kernel
         kernel.current = self
-        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self.machine.number))
+        kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number))
         if kernel.choice_log is not None:
             kernel.note_choice("run")
-        self.livelock_pass = self.passes + self.machine.world.passes_max
+        self.livelock_pass = self.passes + self._world.passes_max
         try:
             while not self._advance_run():
                 if not self.can_run:

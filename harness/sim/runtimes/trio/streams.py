@@ -102,16 +102,24 @@ if hasattr(socket, "TCP_NOTSENT_LOWAT"):
 async def send_all(stream: trio.SocketStream, data: Any) -> None:
     """`SocketStream.send_all`."""
     sock, turn = stream.socket, stream._send_conflict_detector
-    if type(data) is not bytes or not data or turn._held or sock.did_shutdown_SHUT_WR:
+    if type(data) is not bytes or not data or turn._held:
+        await _trios_send_all(stream, data)
+        return
+    task, send_whole = _CONTEXT.task, getattr(sock, "send_whole", None)
+    if send_whole is not None and not task._cancel_status.effectively_cancelled and send_whole(data):
+        runner = task._runner
+        if others_may_run(runner.host, runner):
+            turn._held = True
+            try:
+                await let_others_run()
+            finally:
+                turn._held = False
+        return
+    if sock.did_shutdown_SHUT_WR:
         await _trios_send_all(stream, data)
         return
     turn._held = True
     try:
-        task, send_whole = _CONTEXT.task, getattr(sock, "send_whole", None)
-        if send_whole is not None and not task._cancel_status.effectively_cancelled and send_whole(data):
-            if others_may_run(task._runner.host, task._runner):
-                await let_others_run()
-            return
         sent = await sock.send(data)
         while sent < len(data):
             sent += await sock.send(memoryview(data)[sent:])
