@@ -158,7 +158,7 @@ class _Live:
                 *inert_faults(self._plan, self._deeds),
             ),
             {"messages": self._proxy.messages},
-            tuple(_told(left) for left in self._exits()),
+            tuple(_told(left, self._is_excused(left)) for left in self._exits()),
             self._now_ns() / 1e9,
         )
 
@@ -283,9 +283,14 @@ class _Live:
     def _exits(self) -> list[Exit]:
         return [left for machine in self._machines.values() for left in machine.exits]
 
+    def _is_excused(self, left: Exit) -> bool:
+        """Whether a node ended because its disk failed, or because it found damage that a fault had done."""
+        names = (f"{error.__module__}.{error.__qualname__}" for error in self._workload.detects)
+        return left.inflicted or (left.is_disk_damaged and any(name in left.told for name in names))
+
     def _node_crashes(self) -> list[Finding]:
         """The first end of a node that no fault caused; one that our own code caused convicts nobody."""
-        exits = [left for left in self._exits() if not left.inflicted]
+        exits = [left for left in self._exits() if not self._is_excused(left)]
         exits.sort(key=lambda left: left.status != ADAPTER_FAILED)
         for left in exits[:1]:
             why = _last_words(left.told) or f"it ended with status {left.status}"
@@ -323,12 +328,12 @@ def _last_words(told: str) -> str:
     return next(filter(None, unframed), "")
 
 
-def _told(left: Exit) -> dict[str, Any]:
+def _told(left: Exit, is_excused: bool) -> dict[str, Any]:
     return {
         "node": left.machine,
         "incarnation": left.incarnation,
         "time": left.time_ns,
-        "inflicted": left.inflicted,
+        "inflicted": is_excused,
         "error": f"ended with status {left.status}",
         "traceback": left.told,
     }

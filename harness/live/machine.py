@@ -31,6 +31,8 @@ class Exit:
     status: int
     told: str
     """The last lines of its output."""
+    is_disk_damaged: bool = False
+    """Whether a fault had damaged data on its disk."""
     inflicted: bool = False
     """Whether a fault of its disk made an operation fail before, so that the program may have given up."""
 
@@ -131,13 +133,14 @@ class LiveMachine:
         self._process.stdin.close()
         now_ns = time.monotonic_ns() - self._job.begin_ns
         said = self._log.read_bytes().decode(errors="replace")[-_TOLD_MAX:]
+        is_damaged = self.disk is not None and self.disk.is_damaged
         self.exits.append(
-            Exit(self._job.name, self._incarnation, now_ns, status, said, self._is_disk_to_blame())
+            Exit(self._job.name, self._incarnation, now_ns, status, said, is_damaged, self._has_disk_failed())
         )
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # The processes that it started end with it.
 
-    def _is_disk_to_blame(self) -> bool:
+    def _has_disk_failed(self) -> bool:
         """Whether a fault has made an operation of the disk fail since this was asked last."""
         if self.disk is None:
             return False

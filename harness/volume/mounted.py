@@ -88,6 +88,7 @@ class Mounted:
         self._process = process
         self._latency: Constant | Exponential = Constant(0.0)
         self._capacity: int | None = None
+        self._decayed = 0
 
     @property
     def capacity(self) -> int | None:
@@ -146,7 +147,14 @@ class Mounted:
 
     def decay(self, kind: str) -> int:
         """Damage one file where it lies. Returns how many are damaged."""
-        return int(self._order({"do": "decay", "kind": kind}))
+        damaged = int(self._order({"do": "decay", "kind": kind}))
+        self._decayed += damaged
+        return damaged
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether a fault has damaged data, so that a program may find them so."""
+        return self._decayed > 0 or bool(self.struck)
 
     def lose_power(self) -> int:
         """Lose what was not synced, or some of it. Returns how many files lost something.

@@ -96,6 +96,7 @@ def test_a_slow_disk_makes_syncs_slow_and_a_lying_one_is_counted(volume: Mounted
     fault = volume.disturb(DiskFault("lying sync", 1.0))
     write(volume.point / "file", b"x", sync=True)
     volume.settle(fault)
+    assert volume.is_damaged
     write(volume.point / "file", b"x", sync=True)
     assert volume.struck == {"lying sync": 1}
 
