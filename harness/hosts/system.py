@@ -65,19 +65,10 @@ class SystemPackage:
 
     @property
     def told_version(self) -> str:
-        """The first line that it prints when asked for its version.
-
-        Of one that cannot be asked it is the name of the file that a link leads to, which mostly has it; else
-        it is empty.
-        """
-        if self.path is None:
-            return ""
-        if not self.version:
-            return os.path.basename(os.path.realpath(self.path)) if os.path.islink(self.path) else ""
-        told = subprocess.run(
-            [self.path, *self.version], capture_output=True, text=True, timeout=_VERSION_S, check=False
-        )
-        return next(iter((told.stdout or told.stderr).splitlines()), "").strip()
+        """The first line that it prints when asked for its version; else its package's version, if known."""
+        if self.path is not None and self.version:
+            return _first_line(self.path, *self.version)
+        return _first_line("dpkg-query", "--show", "--showformat=${Version}\\n", self.package)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +164,15 @@ def _runs_on_hosts(site: Site) -> Any:
     raise AssertionError(
         "a system of other programs runs on the substrate hosts alone, which starts them itself"
     )
+
+
+def _first_line(*command: str) -> str:
+    """What a command prints first, also on its standard error; empty if there is no such program."""
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=_VERSION_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return next(iter((told.stdout or told.stderr).splitlines()), "").strip() if told.returncode == 0 else ""
 
 
 def missing(packages: Iterable[SystemPackage], libraries: Iterable[str] = ()) -> Iterator[str]:
