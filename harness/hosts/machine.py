@@ -11,9 +11,10 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from ostrakon.harness.hosts.system import Service
 from ostrakon.harness.hosts.topology import Host, on_host
@@ -21,6 +22,8 @@ from ostrakon.harness.live.machine import Exit
 
 _TOLD_MAX = 8_000
 """Characters of a log's end that are told when a process ends by itself."""
+PREPARE_S = 60.0
+"""How long a command that prepares a host may take, in seconds."""
 _GONE_S = 10.0
 """How long killed processes may take to be gone, in seconds."""
 
@@ -141,20 +144,29 @@ class HostMachine:
                 self._own(path, service)
             for command in service.prepare:
                 with self._log(service).open("ab") as log:
-                    done = subprocess.run(
-                        on_host(self.host, _as_user(service, command)),
-                        cwd=self.host.folder,
-                        env={**os.environ, **service.environment},
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        check=False,
-                    )
-                if done.returncode != 0:
+                    status = self._run_once(_as_user(service, command), log, service.environment)
+                if status != 0:
+                    how = f"ended with status {status}" if status is not None else f"ran for {PREPARE_S:g} s"
                     raise DidNotStart(
-                        f"{shlex.join(command)} on {self.host.name} ended with status {done.returncode}: "
-                        f"{self.last_lines(service)[-500:]}"
+                        f"{shlex.join(command)} on {self.host.name} {how}: {self.last_lines(service)[-500:]}"
                     )
+
+    def _run_once(self, command: Sequence[str], log: IO[bytes], environment: Mapping[str, str]) -> int | None:
+        """Run a command on the host to its end; None if it took too long."""
+        try:
+            return subprocess.run(
+                on_host(self.host, command),
+                cwd=self.host.folder,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                timeout=PREPARE_S,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired:
+            self._kill_all()
+            return None
 
     def _own(self, path: Path, service: Service) -> None:
         if service.user and _is_root():

@@ -25,5 +25,5 @@ def test_what_is_missing_is_named_with_the_line_that_installs_it() -> None:
 def test_programs_and_libraries_tell_their_versions() -> None:
     told = versions((PYTHON, SystemPackage("no-such-program", "no-package", ("--version",))), ("msgspec",))
 
-    assert list(told.values())[0].startswith("Python 3.")
+    assert next(iter(told.values())).startswith("Python 3.")
     assert set(told) == {sys.executable.rpartition("/")[2], "msgspec"}

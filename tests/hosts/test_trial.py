@@ -168,7 +168,7 @@ def test_nothing_outlives_a_harness_that_is_stopped(
     tmp_path: Path, marked: str, number: signal.Signals
 ) -> None:
     machine = machine_of_its_own()
-    harness = _started(tmp_path)
+    harness = started(tmp_path, "--time-limit", "60")
     running = _wait_for_hosts(marked)
     networks = set(running.values()) - {os.readlink("/proc/self/ns/net")}
 
@@ -187,7 +187,7 @@ def test_nothing_outlives_a_harness_that_is_stopped(
 
 @needs_hosts
 def test_nothing_outlives_a_trial_whose_process_is_killed(tmp_path: Path, marked: str) -> None:
-    harness = _started(tmp_path)
+    harness = started(tmp_path, "--time-limit", "60")
     running = _wait_for_hosts(marked)
     trial = next(pid for pid in running if b"hosts.trial" in Path(f"/proc/{pid}/cmdline").read_bytes())
 
@@ -199,8 +199,9 @@ def test_nothing_outlives_a_trial_whose_process_is_killed(tmp_path: Path, marked
     assert processes_of(marked) == {}
 
 
-def _started(folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ostrakon.harness.cli", "test", f"{PLACE}:TOY", "--time-limit", "60"]
+def started(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """The command, as a process of its own that ctrl-C can stop."""
+    command = [sys.executable, "-m", "ostrakon.harness.cli", "test", f"{PLACE}:TOY", *options]
     return subprocess.Popen(
         [*command, "--nemesis", "none", "--store", str(folder / "store")],
         stdout=subprocess.PIPE,

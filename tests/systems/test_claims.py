@@ -7,6 +7,9 @@ so at once.
 
 from __future__ import annotations
 
+import random
+import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +21,10 @@ from ostrakon.harness.plan import BadPlan
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.store import Store
 from ostrakon.harness.trial import Trial, run
+from tests.hosts.test_trial import machine_of_its_own, marked, needs_hosts, processes_of, started
 
 pytestmark = pytest.mark.systems
+__all__ = ["marked"]  # A fixture, used by its name.
 TRIES = 3
 
 INVALID: Mapping[str, tuple[str, str, float, dict[str, Any], str]] = {
@@ -35,6 +40,10 @@ INVALID: Mapping[str, tuple[str, str, float, dict[str, Any], str]] = {
         *("etcd-lock", "pause,partition:leader", 40.0, {}),
         "lease held twice",
     ),
+    "PostgreSQL loses commits that no standby has": (
+        *("postgres", "partition:primary", 18.0, {}),
+        "lost element",
+    ),
     "plain reads of ZooKeeper are stale": (
         *("zookeeper", "partition,pause", 30.0, {}),
         "not linearizable",
@@ -43,6 +52,10 @@ INVALID: Mapping[str, tuple[str, str, float, dict[str, Any], str]] = {
 VALID: Mapping[str, tuple[str, str, float, dict[str, Any]]] = {
     "Redis loses none that a majority has": ("redis-sentinel", "partition:master", 30.0, {"wait": 3}),
     "etcd is linearizable": ("etcd", "partition:leader,pause,kill", 30.0, {}),
+    "PostgreSQL loses none that the candidate has applied": (
+        *("postgres", "partition:primary", 18.0),
+        {"commit": "remote_apply"},
+    ),
     "ZooKeeper is linearizable with sync": ("zookeeper", "partition,pause", 30.0, {"reads": "sync"}),
     "our own store is linearizable": ("paxos-kv", "partition:leader,pause,kill", 30.0, {}),
 }
@@ -76,3 +89,24 @@ def test_what_a_system_promises_it_keeps(claim: str, tmp_path: Path) -> None:
 
     assert trial.valid == "valid", trial.headline
     assert sum(1 for _ in trial.history.where(type="ok")) > 300, "vacuous: hardly anything was done"
+
+
+@needs_hosts
+def test_fifty_trials_of_which_every_second_is_interrupted_leave_nothing_behind(
+    tmp_path: Path, marked: str
+) -> None:
+    rng = random.Random(50)
+    machine = machine_of_its_own()
+    for number in range(50):
+        trial = started(tmp_path, "--time-limit", "0.5")
+        if number % 2:
+            time.sleep(rng.uniform(0, 4))
+            trial.send_signal(rng.choice((signal.SIGINT, signal.SIGKILL)))
+        trial.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while (left := processes_of(marked)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert left == {}
+    assert machine_of_its_own() == machine
+    assert len(list(tmp_path.glob("store/toy/*/results.json"))) >= 25

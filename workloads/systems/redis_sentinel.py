@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,23 +9,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec.structs import replace
 
-from ostrakon.checkers.collections.sets import final_set
-from ostrakon.checkers.run.stats import stats
-from ostrakon.checkers.verdict import Verdict, guarded
-from ostrakon.harness.generator import Generator, OpRequest, numbered, phases, repeat, sleep, stagger
-from ostrakon.harness.history import History, Op, Trace
+from ostrakon.harness.generator import Generator, phases, sleep
+from ostrakon.harness.history import Op
 from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
 from ostrakon.harness.hosts.topology import Host
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Client, Refused, Unavailable
-from ostrakon.workloads.final_phase import each_until_done
+from ostrakon.workloads.systems.sets import adds, all_there, read_at_last
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _REDIS, _SENTINEL, _MASTER, _KEY = 6379, 26379, "ostrakon", "elements"
 _TIMEOUT_S = 1.0
-_ANOMALIES_MAX = 20
 _SETTLED_S = 8.0
 """How long after the last fault clients wait before they read, in seconds. Sentinels tell each other of a new
 master every 2 s, and turn a master that is none any more into a replica after 4 of these periods."""
@@ -148,38 +143,16 @@ class _SetClient:
         return replace(op, type="ok", value=value, node=self._names[address])
 
 
-def _adds(plan: Plan, rng: random.Random) -> Generator:
-    return stagger(1 / plan.rate, numbered(lambda number: OpRequest("add", number)), rng=rng)
-
-
-def _read_at_last(plan: Plan, rng: random.Random) -> Generator:
-    reads = each_until_done(
-        plan,
-        rng,
-        lambda thread: [repeat(OpRequest("read"))] if thread == 0 else [],
-        tries_max=50,
-        pause_s=0.2,
-    )
-    return phases(sleep(_SETTLED_S), reads)
-
-
-def _all_there(plan: Plan, history: History, trace: Trace) -> Verdict:
-    """The last read has every element whose `add` was acknowledged."""
-    parts = {"set": lambda: _first_of(final_set(history)), "stats": lambda: stats(history)}
-    return Verdict.compose({part: guarded(part, of) for part, of in parts.items()})
-
-
-def _first_of(verdict: Verdict) -> Verdict:
-    """The same with fewer anomalies: one fail-over may lose thousands. The details have their number."""
-    return dataclasses.replace(verdict, anomalies=verdict.anomalies[:_ANOMALIES_MAX])
+def _final(plan: Plan, rng: random.Random) -> Generator:
+    return phases(sleep(_SETTLED_S), read_at_last(plan, rng))
 
 
 REDIS_SENTINEL = system_workload(
     RedisSentinel(),
     about="Whether a write that Redis has acknowledged is there after a fail-over; with wait=3 of 5 it is.",
-    generator=_adds,
-    final=_read_at_last,
-    check=_all_there,
+    generator=adds,
+    final=_final,
+    check=all_there,
     roles=("master",),
     options={
         "wait": "how many replicas must have a write before it counts as acknowledged (WAIT); 0, the default",
