@@ -3,6 +3,7 @@
 # make fuzz    all methods for linearizability against a plain search, on a hundred thousand histories
 # make systems  what databases promise, shown on real clusters in network namespaces; ten minutes
 # make soak    a campaign of ten minutes
+# make examples  500 trials of each chaos test of the examples: all must be valid
 # make bench   the figures that README and ARCHITECTURE quote
 # make pythons environments of the other Pythons that are installed, for the tests that compare them
 # make docs   the documentation as pages in docs/_build; a warning is an error
@@ -32,6 +33,9 @@ systems: .venv/ready
 
 soak: .venv/ready
 	$(BIN)/ostrakon soak --for 10m
+
+examples: .venv/ready
+	$(BIN)/pytest -m chaos examples --trials 500 --no-shrink --store store/examples -n auto
 
 docs: .venv/ready
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build

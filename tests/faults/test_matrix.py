@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 import trio
@@ -13,6 +15,7 @@ import trio
 from ostrakon.harness.faults import ActiveFault, Cluster, FaultKind, all_faults, apply_fault, grudge
 from ostrakon.harness.plan import Fault
 from ostrakon.harness.sim import World
+from ostrakon.harness.substrates.runtime import Runtime
 
 NODES = ("n1", "n2")
 PORT = 4000
@@ -111,6 +114,54 @@ async def by_unix(world: World, name: str) -> None:
                 await trio.sleep(0.02)
 
 
+async def by_asyncio(world: World, name: str) -> None:
+    """The journal in asyncio's event loop."""
+    while True:
+        write_and_read()
+        assert time.time() > 0
+        await asyncio.sleep(0.02)
+
+
+async def by_asyncio_threads(world: World, name: str) -> None:
+    """The journal in a thread of asyncio."""
+    while True:
+        await asyncio.to_thread(write_and_read)
+        assert time.time() > 0
+        await asyncio.sleep(0.02)
+
+
+async def by_asyncio_tcp(world: World, name: str) -> None:
+    """Lines over a stream of asyncio, with a new connection when the old one breaks."""
+
+    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while await reader.read(100):
+                pass
+        writer.close()
+
+    async with await asyncio.start_server(swallow, port=PORT):
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection(other(name), PORT)
+                while True:
+                    writer.write(LINE)
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
+
+
+async def by_asyncio_udp(world: World, name: str) -> None:
+    """Lines as datagrams of asyncio."""
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("0.0.0.0", PORT))
+    transport, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=(other(name), PORT)
+    )
+    while True:
+        transport.sendto(LINE)
+        await asyncio.sleep(0.02)
+
+
 def other(name: str) -> str:
     return NODES[1 - NODES.index(name)]
 
@@ -126,7 +177,8 @@ def applied(kind: FaultKind, program: Program) -> ActiveFault:
         for name in NODES:
             world.machine(name)
         for name in NODES:
-            world.machines[name].start(lambda name=name: program(world, name))  # type: ignore[misc]
+            runtime: Runtime = "asyncio" if "asyncio" in program.__name__ else "trio"
+            world.machines[name].start(partial(program, world, name), runtime=runtime)
         world.run(until_s=1.0)
         with apply_fault(fault, Cluster.of(world.network, world.machines)) as active:
             world.run(until_s=3.0)
@@ -135,7 +187,7 @@ def applied(kind: FaultKind, program: Program) -> ActiveFault:
     return active
 
 
-@pytest.mark.parametrize("program", [by_port, by_ordinary_code, by_threads])
+@pytest.mark.parametrize("program", [by_port, by_ordinary_code, by_threads, by_asyncio, by_asyncio_threads])
 @pytest.mark.parametrize("kind", OF_NODES, ids=lambda kind: kind.name)
 def test_a_fault_of_nodes_acts_however_files_are_used(kind: FaultKind, program: Program) -> None:
     active = applied(kind, program)
@@ -148,7 +200,7 @@ def test_a_fault_of_nodes_acts_however_files_are_used(kind: FaultKind, program: 
         assert not active.effect().is_inert, active.why_inert()
 
 
-@pytest.mark.parametrize("program", [by_tcp, by_udp, by_unix])
+@pytest.mark.parametrize("program", [by_tcp, by_udp, by_unix, by_asyncio_tcp, by_asyncio_udp])
 @pytest.mark.parametrize("kind", OF_LINKS, ids=lambda kind: kind.name)
 def test_a_fault_of_links_acts_on_every_kind_of_socket_that_leaves_the_machine(
     kind: FaultKind, program: Program
@@ -159,7 +211,7 @@ def test_a_fault_of_links_acts_on_every_kind_of_socket_that_leaves_the_machine(
         # What stays in a machine crosses no link.
         assert active.effect().is_inert
         assert "no message" in active.why_inert() or "no connection was open" in active.why_inert()
-    elif kind.name == "reset" and program is by_udp:
+    elif kind.name == "reset" and program in (by_udp, by_asyncio_udp):
         assert active.why_inert() == "no connection was open on that link"
     else:
         assert not active.effect().is_inert, active.why_inert()
