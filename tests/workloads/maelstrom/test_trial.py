@@ -196,7 +196,7 @@ def test_in_simulation_it_is_refused() -> None:
         (["-w", "broadcast", "--bin", str(NODE), "--topology", "gird"], "did you mean grid"),
         (
             ["-w", "txn-list-append", "--bin", str(NODE), "--consistency-models", "serialisable"],
-            "did you mean 'serializable'",
+            "did you mean serializable",
         ),
     ],
 )
