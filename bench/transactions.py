@@ -1,30 +1,40 @@
-"""How long the transaction checker takes, on histories of a strictly serializable store.
+"""How long the transaction checker takes, and how much memory, each case in a process of its own.
 
-python bench/transactions.py [TRANSACTIONS ...]
+python -m bench.transactions [--beside CHECKOUT] [PART OF A NAME ...]
+
+`--beside` names the checkout of another version, with an environment of its own in `.venv`: each case is
+judged by both, one after the other. Seconds are of the processor; memory is the peak of the process, and how
+much of that was added to the history while it was judged.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import random
 import resource
+import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from ostrakon.checkers.transactions import list_append, rw_register
-from ostrakon.checkers.transactions.edges import Edges
-from ostrakon.checkers.transactions.scc import labelled
-from ostrakon.harness.history import History, Op
+# Versions before 0.2.0 have these packages at the top. The version in the working directory is judged.
+_TOP = "ostrakon." if Path("ostrakon").is_dir() else ""
+_history, _checkers = (import_module(_TOP + name) for name in ("harness.history", "checkers.transactions"))
+History, Op = _history.History, _history.Op
 
 KEYS, APPENDS_PER_KEY = 100, 100
 
 
-def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: float = 0.0) -> Iterator[Op]:
-    """Transactions of 1 to 5 micro-ops over 100 live keys, each of which is retired after 100 appends.
+def serial_store(
+    transactions: int, concurrency: int, seed: int = 1, stale: float = 0.0, write: str = "append"
+) -> Iterator[Any]:
+    """Transactions of 1 to 5 micro-ops over 100 live keys, each of which is retired after 100 writes.
 
-    With `stale`, that share of the reads misses the last two values.
+    With `stale`, that share of the reads misses the last two values. Writes are appends to lists, or `w`.
     """
     rng = random.Random(seed)
     live = list(range(KEYS))
@@ -44,7 +54,7 @@ def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: floa
                     asked.append(["r", live[at], None])
                 else:
                     appended += 1
-                    asked.append(["append", live[at], appended])
+                    asked.append([write, live[at], appended])
                     asked_of[at] += 1
                     if asked_of[at] == APPENDS_PER_KEY:
                         asked_of[at], live[at] = 0, len(lists)
@@ -56,58 +66,19 @@ def serial_store(transactions: int, concurrency: int, seed: int = 1, stale: floa
             process, asked = open_.pop(rng.randrange(len(open_)))
             done: list[list[Any]] = []
             for f, key, value in asked:
-                if f == "append":
+                if f == write:
                     lists[key].append(value)
                     done.append([f, key, value])
                 else:
                     cut = 2 if stale and rng.random() < stale else 0
-                    done.append([f, key, lists[key][: len(lists[key]) - cut]])
+                    shown = lists[key][: len(lists[key]) - cut]
+                    done.append([f, key, shown if write == "append" else shown[-1] if shown else None])
             idle.append(process)
             yield Op(index, index, "ok", process, "txn", done)
         index += 1
 
 
-def measure(transactions: int, concurrency: int, stale: float = 0.0) -> str:
-    """One line of the table."""
-    history = History(serial_store(transactions, concurrency, stale=stale))
-    wall = cpu = float("inf")
-    for _ in range(3 if transactions <= 300_000 else 1):
-        gc.collect()
-        wall_before, cpu_before = time.perf_counter(), time.process_time()
-        verdict = list_append(history)
-        wall = min(wall, time.perf_counter() - wall_before)
-        cpu = min(cpu, time.process_time() - cpu_before)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    found = verdict.details["found"] or "-"
-    return f"{transactions:>9,} {concurrency:>4} {wall:7.2f} {cpu:7.2f} {peak:7.0f}  {verdict.valid} {found}"
-
-
-def baseline(transactions: int) -> str:
-    """The components of a graph as large as such a history's, found by networkx and in flat arrays."""
-    import networkx as nx
-    import numpy as np
-
-    rng = np.random.default_rng(1)
-    count = 7 * transactions
-    source = rng.integers(0, 2 * transactions - 1, count, np.int32)
-    target = (source + rng.integers(1, 50, count, np.int32)).clip(max=2 * transactions - 1).astype(np.int32)
-    edges = Edges(2 * transactions, source, target, np.ones(count, np.int16))
-
-    def with_networkx() -> int:
-        graph = nx.DiGraph(zip(source.tolist(), target.tolist(), strict=True))
-        return nx.number_strongly_connected_components(graph)
-
-    seconds = []
-    for way in (with_networkx, lambda: labelled(edges)):
-        before = time.process_time()
-        way()
-        seconds.append(time.process_time() - before)
-    return (
-        f"components of {count:,} edges: networkx {seconds[0]:.2f} s, flat arrays {seconds[1]:.2f} s of CPU"
-    )
-
-
-def blind_writes(transactions: int, *, stale: bool, seed: int = 1) -> History:
+def blind_writes(transactions: int, *, stale: bool, seed: int = 1) -> Any:
     """Two reads and two blind writes each, 20 writers a key and no null reads; one read may be stale."""
     rng = random.Random(seed)
     keys = max(8, transactions // 10)
@@ -133,7 +104,7 @@ def blind_writes(transactions: int, *, stale: bool, seed: int = 1) -> History:
     return History(history)
 
 
-def ring(length: int = 1_000, transactions: int = 29_943) -> History:
+def ring(length: int = 1_000, transactions: int = 29_943) -> Any:
     """Writes of which each follows the one before, the last of which misses the first, among write skews."""
     rng = random.Random(7)
     members: list[list[list[Any]]] = [
@@ -157,36 +128,91 @@ def ring(length: int = 1_000, transactions: int = 29_943) -> History:
     return History(Op(at, at, type_, process, "txn", value) for at, (type_, process, value) in enumerate(ops))
 
 
-def print_decided() -> None:
-    """What is hard to decide rather than long."""
-    print("CPU seconds of what is decided:")
-    cases = [
-        ("10,000 blind writers", rw_register, blind_writes(10_000, stale=False), "serializable"),
-        ("10,000 blind writers", rw_register, blind_writes(10_000, stale=False), "snapshot-isolation"),
-        ("the same, a stale read", rw_register, blind_writes(10_000, stale=True), "serializable"),
-        ("the same, a stale read", rw_register, blind_writes(10_000, stale=True), "snapshot-isolation"),
-        ("a ring of 1,000", list_append, ring(), "snapshot-isolation"),
-    ]
-    for name, check, history, model in cases:
-        before = time.process_time()
-        verdict = check(history, model, every_model=False)
-        cpu = time.process_time() - before
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"{name:>24}  {model:<20} {cpu:7.2f} {peak:7.0f} MiB  {verdict.valid}", flush=True)
+def _lists(transactions: int, stale: float = 0.0) -> Any:
+    return History(list(serial_store(transactions, 20, stale=stale)))
 
 
-def main(sizes: list[int]) -> None:
-    """Print the table."""
-    measure(10_000, 20, stale=0.01)  # So that what is imported when it is needed has been.
-    print(baseline(100_000))
-    print("list-append, strict serializability; best of 3 in seconds, and the process's peak memory in MiB")
-    print("to reach: 100,000 transactions in 0.7 s; 1,000,000 in 7 s and 2,500 MB")
-    print("     txns conc    wall     cpu    peak  verdict")
-    for transactions in sizes:
-        print(measure(transactions, 20), flush=True)
-        print(measure(transactions, 20, stale=0.0005), flush=True)
-    print_decided()
+def _registers(transactions: int) -> Any:
+    return History(list(serial_store(transactions, 20, write="w")))
+
+
+Case = tuple[str, Callable[[], Any], str, int]
+"""Which checker, its history, the model, and how often it is judged; the quickest time counts."""
+CASES: dict[str, Case] = {
+    "lists, 100,000": ("list_append", lambda: _lists(100_000), "strict-serializable", 3),
+    "lists, 100,000, anomalies": ("list_append", lambda: _lists(100_000, 0.0005), "strict-serializable", 3),
+    "lists, 1,000,000": ("list_append", lambda: _lists(1_000_000), "strict-serializable", 1),
+    "registers, 100,000": ("rw_register", lambda: _registers(100_000), "strict-serializable", 3),
+    "blind writers, 10,000, serializable": (
+        "rw_register",
+        lambda: blind_writes(10_000, stale=False),
+        "serializable",
+        1,
+    ),
+    "blind writers, 10,000, snapshot isolation": (
+        "rw_register",
+        lambda: blind_writes(10_000, stale=False),
+        "snapshot-isolation",
+        1,
+    ),
+    "blind writers, 10,000, a stale read, serializable": (
+        "rw_register",
+        lambda: blind_writes(10_000, stale=True),
+        "serializable",
+        1,
+    ),
+    "blind writers, 10,000, a stale read, snapshot isolation": (
+        "rw_register",
+        lambda: blind_writes(10_000, stale=True),
+        "snapshot-isolation",
+        1,
+    ),
+    "a ring of 1,000, snapshot isolation": ("list_append", ring, "snapshot-isolation", 1),
+}
+
+
+def judge(name: str) -> str:
+    """One case, judged in this process."""
+    checker, make, model, times = CASES[name]
+    history = make()
+    before = _peak_mib()
+    check = getattr(_checkers, checker)
+    cpu = float("inf")
+    for _ in range(times):
+        gc.collect()
+        since = time.process_time()
+        verdict = check(history, model)
+        cpu = min(cpu, time.process_time() - since)
+    return f"{verdict.valid:>7} {cpu:7.2f} s {_peak_mib():6.0f} MiB (+{_peak_mib() - before:.0f})"
+
+
+def _peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main(arguments: list[str]) -> None:
+    """Print a line for each case whose name has one of the given parts."""
+    checkouts = [Path(__file__).resolve().parents[1]]
+    if "--beside" in arguments:
+        at = arguments.index("--beside")
+        checkouts.append(Path(arguments[at + 1]).resolve())
+        arguments = arguments[:at] + arguments[at + 2 :]
+    for name in CASES:
+        if arguments and not any(part in name for part in arguments):
+            continue
+        found = [_judged_by(checkout, name) for checkout in checkouts]
+        print(f"{name:56} {'; beside it '.join(found)}", flush=True)
+
+
+def _judged_by(checkout: Path, name: str) -> str:
+    command = [str(checkout / ".venv/bin/python"), __file__, "--judge", name]
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    ran = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    return ran.stdout.strip() or f"failed: {ran.stderr.strip().splitlines()[-1:]}"
 
 
 if __name__ == "__main__":
-    main([int(size) for size in sys.argv[1:]] or [100_000, 1_000_000])
+    if sys.argv[1:2] == ["--judge"]:
+        print(judge(sys.argv[2]))
+    else:
+        main(sys.argv[1:])
