@@ -18,8 +18,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.substrates.errors import root_cause
 from ostrakon.harness.workload import AdapterFailed, Site
-from ostrakon.workloads.maelstrom.message import BadMessage, Message, decode, encode, route
-from ostrakon.workloads.maelstrom.services import SERVICES
+from ostrakon.workloads.maelstrom.message import SERVICES, BadMessage, Message, decode, encode, route
 
 PORT = 7300
 LINE_MAX = 1 << 22

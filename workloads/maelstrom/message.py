@@ -26,6 +26,8 @@ ERRORS = {
 INDEFINITE = frozenset((0, 13))
 """The codes after which an operation may have happened. After any other known code it has not."""
 NOT_SUPPORTED, MALFORMED, KEY_DOES_NOT_EXIST, PRECONDITION_FAILED = 10, 12, 20, 22
+SERVICES = ("lin-kv", "seq-kv", "lww-kv", "lin-tso")
+"""The names of Maelstrom's services."""
 Body = dict[str, Any]
 """The body of a message: a JSON object with a `type`."""
 Route = Literal["node", "service", "client"]
@@ -77,10 +79,13 @@ def decode(line: bytes) -> Message:
 
 def in_words(line: bytes) -> str:
     """A message by its type and what it says, for diagrams: `write key=1 value=4`. Raises: BadMessage."""
-    body = decode(line).body
+    message = decode(line)
+    body = message.body
     said = {name: what for name, what in body.items() if name not in ("type", "msg_id", "in_reply_to")}
     fields = (f"{name}={msgspec.json.encode(what).decode()}" for name, what in said.items())
-    return " ".join((str(body.get("type", "")), *fields))
+    # A diagram has one lane for all that are no nodes, so it does not show which service is asked.
+    service = (f"{name}:" for name in (message.src, message.dest) if name in SERVICES)
+    return " ".join((*service, str(body.get("type", "")), *fields))
 
 
 def is_definite(code: Any) -> bool:

@@ -30,10 +30,6 @@ SKEW_NS_MAX = 50_000_000
 """How far the clock of a replica of lww-kv may be off, either way, in nanoseconds."""
 
 
-SERVICES = ("lin-kv", "seq-kv", "lww-kv", "lin-tso")
-"""The names of all services."""
-
-
 class Request(NamedTuple):
     """One request to a service."""
 

@@ -72,3 +72,13 @@ def test_diagrams_show_a_message_by_its_type_and_what_it_says() -> None:
 
     assert in_words(encode(asked)) == 'cas key=1 from=null to="x"'
     assert in_words(encode(Message("n1", "c1", {"type": "cas_ok", "in_reply_to": 7}))) == "cas_ok"
+
+
+def test_diagrams_say_which_service_is_asked() -> None:
+    asked = Message("n1", "lin-kv", {"type": "read", "key": 1, "msg_id": 7})
+    answered = Message("lin-kv", "n1", {"type": "read_ok", "value": 2, "in_reply_to": 7})
+
+    assert [in_words(encode(asked)), in_words(encode(answered))] == [
+        "lin-kv: read key=1",
+        "lin-kv: read_ok value=2",
+    ]
