@@ -81,6 +81,8 @@ class Process:
         self.ended_ns: int | None = None
         """When its program returned or raised."""
         self._rng: random.Random | None = None
+        self.seeded_random: random.Random | None = None
+        """Where the functions of `random` draw from once the program has called `random.seed`."""
         self._mailbox: Mailbox | None = None
 
     def __repr__(self) -> str:

@@ -51,6 +51,8 @@ class Resident(network.Owner, Protocol):
     def rng(self) -> random.Random:
         """Its own randomness."""
 
+    seeded_random: random.Random | None
+    """Where the functions of `random` draw from once the program has called `random.seed`."""
     thread: SimThread | None
     """The function that runs as if in a thread of it just now."""
 

@@ -319,7 +319,7 @@ def _in_ns(clock: Callable[[Resident], float]) -> Callable[[Resident], int]:
 _RANDOM = (
     *("random", "uniform", "triangular", "randint", "choice", "randrange", "sample", "shuffle", "choices"),
     *("normalvariate", "lognormvariate", "expovariate", "vonmisesvariate", "gammavariate", "gauss"),
-    *("betavariate", "paretovariate", "weibullvariate", "getrandbits", "randbytes"),
+    *("betavariate", "paretovariate", "weibullvariate", "getrandbits", "randbytes", "binomialvariate"),
 )
 
 
@@ -328,7 +328,11 @@ def _randomness() -> Iterator[Patch]:
         return process.rng.randbytes(size)
 
     for name in _RANDOM:
-        yield random, name, _simulated(getattr(random, name), _drawing(name))
+        if hasattr(random, name):  # Not every version has each.
+            yield random, name, _simulated(getattr(random, name), _drawing(name))
+    yield random, "seed", _simulated(random.seed, _seed)
+    yield random, "getstate", _simulated(random.getstate, lambda process: _generator(process).getstate())
+    yield random, "setstate", _simulated(random.setstate, _set_state)
     yield os, "urandom", _simulated(os.urandom, urandom)
     if hasattr(os, "getrandom"):
         yield os, "getrandom", _simulated(os.getrandom, lambda process, size, flags=0: urandom(process, size))
@@ -351,9 +355,27 @@ def _drawing(name: str) -> Callable[..., Any]:
     def draw(process: Resident, *args: Any, **kwargs: Any) -> Any:
         if process.machine.world.kernel.choice_log is not None:
             process.machine.world.kernel.note_choice("draw", name)
-        return getattr(process.rng, name)(*args, **kwargs)
+        return getattr(_generator(process), name)(*args, **kwargs)
 
     return draw
+
+
+def _generator(process: Resident) -> random.Random:
+    """Where the functions of `random` draw from."""
+    return process.rng if process.seeded_random is None else process.seeded_random
+
+
+def _seed(process: Resident, a: Any = None, version: int = 2) -> None:
+    process.seeded_random = None
+    if a is not None:
+        process.seeded_random = random.Random()
+        process.seeded_random.seed(a, version)
+
+
+def _set_state(process: Resident, state: Any) -> None:
+    generator = random.Random(0)
+    generator.setstate(state)
+    process.seeded_random = generator
 
 
 def _sockets() -> Iterator[Patch]:

@@ -8,8 +8,10 @@ import logging
 import math
 import os
 import queue
+import random
 import signal
 import time
+import uuid
 from collections.abc import Callable
 
 import trio
@@ -125,4 +127,22 @@ async def lengths_of_time(o: Observer) -> None:
     await o.see("time that is over", trio.sleep_until, trio.current_time() - 1)
 
 
-CASES = [clocks, calls_in_threads, signals, lengths_of_time]
+async def seeded_randomness(o: Observer) -> None:
+    """What a program draws after it has seeded `random` itself is the same everywhere."""
+    for seed in (7, "text", 2.5):
+        random.seed(seed)
+        await o.see(f"floats after {seed!r}", lambda: [random.random() for _ in range(3)])
+        await o.see(f"others after {seed!r}", lambda: (random.randint(1, 9), random.choice("abc")))
+    state = random.getstate()
+    first = random.sample(range(9), 3)
+    random.setstate(state)
+    await o.see("drawn again", lambda: random.sample(range(9), 3) == first)
+    await o.see("bytes", lambda: random.randbytes(3))
+    await o.see("normal", lambda: round(random.gauss(0, 1), 9))
+    random.seed(1)
+    await o.see("names are drawn elsewhere", lambda: uuid.uuid4() != uuid.uuid4())
+    await o.see("and leave the seed alone", random.random)
+    random.seed()
+
+
+CASES = [clocks, calls_in_threads, signals, lengths_of_time, seeded_randomness]

@@ -94,7 +94,7 @@ def make_stream(stream: trio.SocketStream, sock: Any) -> None:
     set_options(_STREAM_OPTIONS)
 
 
-_STREAM_OPTIONS: dict[tuple[int, int], int] = {(socket.IPPROTO_TCP, socket.TCP_NODELAY): True}
+_STREAM_OPTIONS: dict[tuple[int, int], int] = {(socket.IPPROTO_TCP, socket.TCP_NODELAY): 1}
 if hasattr(socket, "TCP_NOTSENT_LOWAT"):
     _STREAM_OPTIONS[socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT] = 2**14
 
