@@ -234,8 +234,12 @@ class BareReplica:
         if server is not None:
             id, body, group = message
             number = self._ids[sender]
-            server.peers.add(number, Address(sender, self._config.address.port))
-            self._guarded(self._life, partial(server.receive, group, body, number, id))
+            if number not in server.peers.addresses:
+                server.peers.add(number, Address(sender, self._config.address.port))
+            if self.is_paused:
+                self._late.append(partial(server.receive, group, body, number, id))
+            else:
+                server.receive(group, body, number, id)
 
     def request(self, op: object, answer: object) -> None:
         """Bare stores have clients of their own, which call `serve`."""

@@ -61,7 +61,8 @@ class WriteAheadLog:
         Raises: StorageFailed.
         """
         self._chain = Chain()
-        if isinstance(self._disk, PiecewiseDisk) and sum(map(len, payloads)) > _LONG_BYTES:
+        # The length first: to ask for a protocol takes longer than to write a short record.
+        if sum(map(len, payloads)) > _LONG_BYTES and isinstance(self._disk, PiecewiseDisk):
             await self._replace_by_pieces(self._disk, payloads)
         else:
             await self._write(payloads, anew=True)
