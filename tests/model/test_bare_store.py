@@ -142,8 +142,8 @@ def test_several_groups_share_a_server_on_the_model(seed: int) -> None:
     ("bug", "first"),
     [
         ("votes-of-another-group", 0),
-        ("sync-awaited-by-one-group", 270),  # It takes long from seed 0 on.
-        ("journal-cut-by-one-group", 0),
+        ("sync-awaited-by-one-group", 175),  # It takes long from seed 0 on.
+        ("journal-cut-by-one-group", 35),
     ],
 )
 def test_a_seeded_bug_of_groups_is_convicted_on_the_model(bug: str, first: int) -> None:
