@@ -137,7 +137,10 @@ def find_order(
                         return Impossible(conflict.members)
                     solver.add_clause(literals)
                 solver.set_phases(list(range(1, len(choices.pair_of) + 1)))
-                solver.conf_budget(max(0, conflicts - solver.accum_stats()["conflicts"]))
+                spent = solver.accum_stats()["conflicts"]
+                if spent >= conflicts:  # A budget of none would be no budget to the solver.
+                    return GaveUp(f"the solver met {spent} conflicts")
+                solver.conf_budget(conflicts - spent)
                 satisfiable = solver.solve_limited()
                 if satisfiable is None:
                     return GaveUp(f"the solver met {conflicts} conflicts")

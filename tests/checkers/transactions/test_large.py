@@ -126,3 +126,27 @@ def test_the_replay_on_columns_tells_numbers_from_what_equals_them(read: Any) ->
     verdict = list_append(History([*appends, Op(2, 2, "ok", 0, "txn", [["r", "x", read]])]))
 
     assert (verdict.valid == "valid") == (read == (1, 2))
+
+
+def test_without_any_conflicts_to_spend_the_solver_is_not_asked() -> None:
+    done = [op for op in blind(300, seed=1) if op.type == "ok"]
+    random.Random(1).shuffle(done)
+    invoked = [
+        Op(
+            at,
+            at,
+            "invoke",
+            op.process,
+            "txn",
+            [[f, key, None if f == "r" else value] for f, key, value in op.value],
+        )
+        for at, op in enumerate(done)
+    ]
+    answered = [Op(at, at, "ok", op.process, "txn", op.value) for at, op in enumerate(done, start=len(done))]
+    together = History([*invoked, *answered])
+
+    verdict = rw_register(together, "serializable", conflicts=0, every_model=False)
+
+    assert verdict.valid == "unknown"
+    assert "the solver met 0 conflicts" in verdict.why
+    assert rw_register(together, "serializable", every_model=False).valid == "valid"
