@@ -74,6 +74,14 @@ def restart_loop(fault: Fault, rng: random.Random) -> Sequence[Fault]:
     return list(again_and_again(fault, max(2, round(fault.for_ms / rng.uniform(2, 12)))))
 
 
+def starve(fault: Fault, rng: random.Random) -> Sequence[Fault]:
+    """Still for most of each tenth of a second, and acting for the rest, until the fault is over."""
+    period_ms = max(2, min(100, fault.for_ms // 2))
+    still_ms = max(1, round(period_ms * rng.uniform(0.6, 0.95)))
+    beginnings = range(fault.at_ms, fault.at_ms + fault.for_ms - still_ms + 1, period_ms)
+    return [replace_fields(fault, at_ms=at_ms, for_ms=still_ms) for at_ms in beginnings]
+
+
 def again_and_again(fault: Fault, period_ms: int) -> Iterator[Fault]:
     """The fault for the first half of each period, as often as that fits into its time."""
     for begin in range(0, fault.for_ms - period_ms // 2 + 1, period_ms):
@@ -88,6 +96,15 @@ PAUSE = FaultKind(
     colour="pause",
     downtime="throughout",
     groups=("all",),
+)
+STARVE = replace(
+    PAUSE,
+    name="starve",
+    variant_of="pause",
+    about="processes get little of the processor: they stand still for most of the time",
+    expand=starve,
+    ms_min=500,
+    groups=(),
 )
 KILL = FaultKind(
     "kill",

@@ -50,7 +50,7 @@ from ostrakon.harness.faults.messages import (
     THROTTLE,
 )
 from ostrakon.harness.faults.partition import PARTITION, PARTITIONS
-from ostrakon.harness.faults.process import KILL, PAUSE, POWER_LOSS, RESTART_LOOP, STOP
+from ostrakon.harness.faults.process import KILL, PAUSE, POWER_LOSS, RESTART_LOOP, STARVE, STOP
 from ostrakon.harness.faults.reset import RESET
 from ostrakon.harness.faults.target import TARGETS
 from ostrakon.harness.faults.traffic import TRAFFIC
@@ -95,6 +95,7 @@ _VARIANTS = (
     *PARTITIONS,
     SWIZZLE,
     RESTART_LOOP,
+    STARVE,
     STROBE,
     DROP_NEXT,
     DELAY_NEXT,

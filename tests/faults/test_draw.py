@@ -16,7 +16,7 @@ from ostrakon.harness.faults.clock import strobe
 from ostrakon.harness.faults.clog import swizzle
 from ostrakon.harness.faults.grudge import majority_of
 from ostrakon.harness.faults.kind import Expand
-from ostrakon.harness.faults.process import restart_loop
+from ostrakon.harness.faults.process import restart_loop, starve
 from ostrakon.harness.faults.registry import SURVIVABLE, UNSAFE
 from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
 
@@ -169,7 +169,7 @@ def test_a_swizzle_clogs_each_link_once_and_all_of_them_at_one_moment(seed: int)
     assert all(part.at_ms <= 600 < part.at_ms + part.for_ms <= 1100 for part in parts)
 
 
-@given(seeds, st.sampled_from([restart_loop, strobe]), st.integers(5, 2000))
+@given(seeds, st.sampled_from([restart_loop, starve, strobe]), st.integers(5, 2000))
 def test_loops_come_again_and_again_within_their_time(seed: int, loop: Expand, for_ms: int) -> None:
     whole = Fault("kill", 100, for_ms, nodes=("n1",))
 
