@@ -37,6 +37,9 @@ soak: .venv/ready
 examples: .venv/ready
 	$(BIN)/pytest -m chaos examples --trials 500 --no-shrink --store store/examples -n auto
 
+examples: .venv/ready
+	$(BIN)/pytest -m chaos examples --trials 500 --no-shrink --store store/examples -n auto
+
 docs: .venv/ready
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 
