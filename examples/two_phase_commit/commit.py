@@ -32,15 +32,18 @@ class Node:
         self.name, self.nodes, self.bug = name, nodes, bug
         self.active, self.prepared, self.lists, self.count = set(), {}, {}, 0
         os.makedirs(DECIDED, exist_ok=True)
-        self.log = os.open(LOG, os.O_RDWR | os.O_CREAT)
         for folder in ("/var", FOLDER, DECIDED):
             sync_folder(folder)
-        text = os.read(self.log, 1 << 24)
-        whole = text.rfind(b"\n") + 1
-        for line in text[:whole].splitlines():
+        text = b""
+        if os.path.exists(LOG):
+            with open(LOG, "rb") as file:
+                text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        # Anew, for after a failed sync what is read here may be in the cache alone (Rebello et al., 2020).
+        put(LOG, whole)
+        self.log = os.open(LOG, os.O_WRONLY | os.O_APPEND)
+        for line in whole.splitlines():
             self.replay(*json.loads(line))
-        os.ftruncate(self.log, whole)
-        os.lseek(self.log, 0, os.SEEK_END)
 
     def replay(self, what, tx, ops):
         """Do what a line of the log says."""
@@ -88,12 +91,8 @@ class Node:
 
     def decide(self, tx):
         """Commit, from the moment at which this is durable."""
-        with open(NEW, "w") as file:
-            if self.bug != "decision-not-synced":
-                os.fsync(file.fileno())
-        os.replace(NEW, f"{DECIDED}/{tx}")
-        if self.bug not in ("decision-not-synced", "name-not-synced"):
-            sync_folder(DECIDED)
+        is_synced = self.bug != "decision-not-synced"
+        put(f"{DECIDED}/{tx}", b"", is_synced=is_synced, is_named=is_synced and self.bug != "name-not-synced")
 
     def owner(self, key):
         """The node that has a key."""
@@ -158,6 +157,18 @@ async def lines(stream):
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
             yield json.loads(line)
+
+
+def put(path, content, *, is_synced=True, is_named=True):
+    """Put a file in the place of another, durably unless told otherwise."""
+    with open(NEW, "wb") as file:
+        file.write(content)
+        file.flush()
+        if is_synced:
+            os.fsync(file.fileno())
+    os.replace(NEW, path)
+    if is_named:
+        sync_folder(os.path.dirname(path))
 
 
 def sync_folder(path):

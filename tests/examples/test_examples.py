@@ -28,7 +28,7 @@ FOUND: list[tuple[str, str, int, dict[str, Any]]] = [
     ("raft/test_raft.py::RAFT", "no-log-match", 0, LEADERS),
     ("raft/test_raft.py::RAFT", "vote-not-saved", 59, {"nemesis": "none"}),
     ("two_phase_commit/test_commit.py::COMMIT", "prepared-forgotten", 0, {}),
-    ("two_phase_commit/test_commit.py::COMMIT", "decision-not-synced", 15, {}),
+    ("two_phase_commit/test_commit.py::COMMIT", "decision-not-synced", 6, {}),
     ("two_phase_commit/test_commit.py::COMMIT", "unilateral-abort", 9, {}),
     ("two_phase_commit/test_commit.py::COMMIT", "name-not-synced", 8, {}),
     ("backup_store/test_store.py::STORE", "local-read", 17, {}),
