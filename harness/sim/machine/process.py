@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import random
+from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import count
 from math import inf
@@ -25,6 +26,8 @@ from ostrakon.harness.sim.kernel.threads import Held, SimThread
 from ostrakon.harness.sim.network.mailbox import Mailbox
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from ostrakon.harness.sim.disk.open_file import SimFile
     from ostrakon.harness.sim.machine.machine import Machine
     from ostrakon.harness.sim.network.endpoint import Endpoint
@@ -68,8 +71,12 @@ class Process:
         """The function that runs as if in a thread of this process just now."""
         self.threads: dict[SimThread, None] = {}
         """All such functions that have begun and have not ended."""
+        self.started_threads: dict[SimThread, Thread] = {}
+        """The threads that its program has started itself."""
         self.locks: dict[Any, Held] = {}
         """The locks of `threading` that it holds."""
+        self.waiting_for: dict[Any, deque[SimThread]] = {}
+        """By queue, the functions that wait for an item of it."""
         self.kernel = self._kernel = kernel
         self._blocked: greenlet | None = None
         """Where its code stands if it has blocked, and whether it may go on there."""

@@ -7,12 +7,14 @@ A name that is bound while a world runs is bound to ours, which does as the real
 
 from __future__ import annotations
 
+import _threading_local
 import ctypes
 import datetime
 import functools
 import gc
 import os
 import sys
+import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FunctionType
@@ -42,6 +44,9 @@ def bound_early(patches: Iterable[Patch]) -> Iterator[Patch]:
 
 _NEVER = frozenset(sys.builtin_module_names) - {"__main__"} | {"zipimport", "_frozen_importlib_external"}
 _NEVER_BELOW = ("importlib.", "ostrakon.harness.sim.")
+_REAL_LOCAL = threading.local
+"""The one that is written in C: its attributes belong to threads of the operating system; see
+`started_threads`."""
 _OURS = f"{os.sep}harness{os.sep}sim{os.sep}"
 _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
 """Flags of classes: made at run time; not to be changed."""
@@ -53,6 +58,7 @@ class _Finder:
     def __init__(self, ours: Mapping[int, Any], owners: Container[int]) -> None:
         self._ours, self._owners = ours, owners
         self._seen: set[int] = set()
+        self._locals: dict[int, _threading_local.local] = {}
 
     def in_namespace(self, owner: Any, attributes: Mapping[str, Any]) -> Iterator[Patch]:
         """Within a module or a class; of an owner of patched names only what is below them."""
@@ -64,6 +70,8 @@ class _Finder:
                 yield owner, name, patch if inner is value else type(value)(patch)
             elif isinstance(inner, FunctionType):
                 yield from self._in_function(inner)
+            elif type(value) is _REAL_LOCAL:
+                yield owner, name, self._locals.setdefault(id(value), _threading_local.local())
             elif isinstance(value, type) and id(value) not in self._seen:
                 self._seen.add(id(value))
                 if value.__flags__ & _HEAP_TYPE and not value.__flags__ & _IMMUTABLE_TYPE:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ostrakon.harness.sim.network import host as network
 
 if TYPE_CHECKING:
+    from collections import deque
+    from threading import Thread
+
     from ostrakon.harness.sim.kernel.kernel import Kernel
     from ostrakon.harness.sim.kernel.threads import Held, SimThread
     from ostrakon.harness.sim.network.network import Network
@@ -61,8 +64,16 @@ class Resident(network.Owner, Protocol):
         """All such functions that have begun and have not ended."""
 
     @property
+    def started_threads(self) -> dict[SimThread, Thread]:
+        """The threads that its program has started itself."""
+
+    @property
     def locks(self) -> dict[Any, Held]:
         """The locks of `threading` that it holds."""
+
+    @property
+    def waiting_for(self) -> dict[Any, deque[SimThread]]:
+        """By queue, the functions that wait for an item of it."""
 
     def block(self, until_ns: int) -> None:
         """Stand still in the middle of the code at work, up to a true time."""

@@ -61,7 +61,7 @@ def _both(
     ours: dict[type, dict[str, Any]] = {
         _LOCK: _methods(running_process, _LOCK, is_reentrant=False),
         _RLOCK: _methods(running_process, _RLOCK, is_reentrant=True),
-        _QUEUE: {"get": _getting(running_process)},
+        _QUEUE: _queue_methods(running_process),
     }
     return ours, {kind: {name: vars(kind)[name] for name in methods} for kind, methods in ours.items()}
 
@@ -181,22 +181,31 @@ def _waiting(process: Resident, lock: Any) -> deque[SimThread]:
 
 def _wait(process: Resident, lock: Any, timeout: float) -> bool:
     """Wait until the lock is free and take it; False if the time is up."""
-    thread = process.thread
-    if thread is None:
-        refuse(process, "waiting for another thread in the event loop", _TASKS)
-    clock = process.machine.clock
-    until_ns = NEVER_NS if timeout < 0 else clock.true_ns(clock.current_time() + timeout)
+    until_ns = _until_ns(process, None if timeout < 0 else timeout)
     while (held := process.locks.get(lock)) is not None:
         if process.kernel.now_ns >= until_ns:
             return False
-        held.waiting.append(thread)
-        try:
-            process.block(until_ns)
-        finally:
-            if thread in held.waiting:
-                held.waiting.remove(thread)
-    process.locks[lock] = Held(thread)
+        _block(process, held.waiting, until_ns)
+    process.locks[lock] = Held(process.thread)
     return True
+
+
+def _until_ns(process: Resident, timeout: float | None) -> int:
+    clock = process.machine.clock
+    return NEVER_NS if timeout is None else clock.true_ns(clock.current_time() + timeout)
+
+
+def _block(process: Resident, waiting: deque[SimThread], until_ns: int) -> None:
+    """Wait, among others, to be woken or for a time."""
+    thread = process.thread
+    if thread is None:
+        refuse(process, "waiting for another thread in the event loop", _TASKS)
+    waiting.append(thread)
+    try:
+        process.block(until_ns)
+    finally:
+        if thread in waiting:
+            waiting.remove(thread)
 
 
 def _give_back(process: Resident, lock: Any, held: Held) -> None:
@@ -206,20 +215,27 @@ def _give_back(process: Resident, lock: Any, held: Held) -> None:
         thread.wake()
 
 
-def _getting(running_process: Callable[[], Resident | None]) -> Callable[..., Any]:
-    real = vars(_QUEUE)["get"]
+def _queue_methods(running_process: Callable[[], Resident | None]) -> dict[str, Callable[..., Any]]:
+    """Those of `SimpleQueue`, which is written in C and has a lock of its own."""
+    real: dict[str, Any] = dict(vars(_QUEUE))
 
     def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
         process = running_process()
-        if process is None:
-            return real(self, block, timeout)
-        try:
-            return real(self, False)
-        except queue.Empty:
-            if block:
-                refuse(
-                    process, "waiting for a SimpleQueue", "use queue.Queue in threads, or channels of Trio"
-                )
-            raise
+        if process is None or not block:
+            return real["get"](self, block, timeout)
+        if timeout is not None and timeout < 0:
+            raise ValueError("'timeout' must be a non-negative number")
+        until_ns = _until_ns(process, timeout)
+        while real["empty"](self):
+            if process.kernel.now_ns >= until_ns:
+                raise queue.Empty
+            _block(process, process.waiting_for.setdefault(self, deque()), until_ns)
+        return real["get"](self, False)
 
-    return get
+    def put(self: Any, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        real["put"](self, item)
+        process = running_process()
+        for thread in () if process is None else process.waiting_for.pop(self, ()):
+            thread.wake()
+
+    return {"get": get, "put": put, "put_nowait": put}

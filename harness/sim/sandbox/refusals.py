@@ -17,7 +17,6 @@ import socket
 import subprocess
 import sys
 import syslog
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import FrameType
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 _MACHINE = "start another machine in the world"
 _STREAMS = "use trio.socket, or the sockets and streams of asyncio or Trio"
-_INLINE = "trio.to_thread.run_sync() and asyncio.to_thread() run inline"
+_INLINE = "use threading.Thread(), trio.to_thread.run_sync() or asyncio.to_thread()"
 _TASKS = "use an event, a channel or a queue of Trio or asyncio"
 _SIGNALS = "use trio.open_signal_receiver(), or add_signal_handler() of asyncio"
 _PROCESS = "leave it to whoever starts the program: all machines share this process"
@@ -45,7 +44,6 @@ _CHANGES_OF_PROCESS = (
 )
 _FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
     (socket, "socketpair", "socket.socketpair()", _STREAMS),
-    (threading.Thread, "start", "starting a thread", _INLINE),
     (_thread, "start_new_thread", "starting a thread", _INLINE),
     (subprocess.Popen, "__init__", "starting a process", _MACHINE),
     (os, "fork", "os.fork()", _MACHINE),

@@ -32,7 +32,7 @@ from ostrakon.harness.sim.network.plain_socket import handed_to_trio, make_ready
 from ostrakon.harness.sim.network.resolver import address_info, name_info
 from ostrakon.harness.sim.runtimes.trio import threads
 from ostrakon.harness.sim.runtimes.trio.run import shortcuts
-from ostrakon.harness.sim.sandbox import certificates, identity, refusals
+from ostrakon.harness.sim.sandbox import certificates, identity, refusals, started_threads
 from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
 from ostrakon.harness.sim.sandbox.locks import virtual_locks
 from ostrakon.harness.sim.sandbox.patches import Patch, Patches
@@ -222,6 +222,7 @@ def _replacements() -> tuple[Patch, ...]:
         *refusals.replacements(_simulated),
         *filesystem.replacements(_simulated),
         *certificates.replacements(_simulated),
+        *started_threads.replacements(_simulated),
         *_sockets(),
         *_threads(),
     )

@@ -89,14 +89,14 @@ REFUSED = (
         lambda: os.setxattr("/tmp", "user.x", b"1"),
     ),
     Difference(
-        "threads that are started by hand",
+        "`_thread.start_new_thread`",
         "`NotSimulated`",
-        "use `trio.to_thread`, `asyncio.to_thread`, `run_in_executor`",
+        "use `threading.Thread`",
         lambda: _thread.start_new_thread(print, ()),
     ),
     Difference(
         "waiting for a lock or an event of `threading` in the event loop",
-        "`NotSimulated`; functions of `to_thread` can wait for each other",
+        "`NotSimulated`; threads can wait for each other",
         "use those of Trio or asyncio",
         lambda: threading.Event().wait(1),
     ),

@@ -185,7 +185,7 @@ def test_the_event_loop_cannot_wait_for_a_thread() -> None:
             lock.acquire()
         with pytest.raises(NotSimulated, match="waiting for another thread in the event loop"):
             threading.Event().wait()
-        with pytest.raises(NotSimulated, match="SimpleQueue"):
+        with pytest.raises(NotSimulated, match="waiting for another thread in the event loop"):
             queue.SimpleQueue[int]().get()
 
     alone(program)

@@ -277,6 +277,11 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         self.call_soon(self._start_thread, future, thread, context=contextvars.Context())
         return future
 
+    def start_thread(self, thread: SimThread) -> None:
+        """Let a thread that the program starts itself run from the next pass on."""
+        ended: asyncio.Future[Any] = self.create_future()
+        self.call_soon_threadsafe(self._start_thread, ended, thread, context=contextvars.Context())
+
     def _start_thread(self, future: Any, thread: SimThread) -> None:
         if not future.cancelled():
             self._advance_thread(future, thread)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _EVENTS: Any = events
 _TASKS: Any = tasks
 _set_running_loop: Callable[[Any], None] = _EVENTS._set_running_loop
+_get_running_loop: Callable[[], Any] = _EVENTS._get_running_loop
 _abandoned: list[AsyncioRun] = []
 
 
@@ -166,13 +167,14 @@ class AsyncioRun:
     def suspend(self) -> Callable[[], None]:
         """Leave the step at work, because its code blocks; call what this returns to go on with it."""
         loop = self.loop
+        running = _get_running_loop()  # None when threads are ended after the program.
         task = asyncio.current_task(loop)
         if task is not None:
             _TASKS._leave_task(loop, task)
         _set_running_loop(None)
 
         def go_on() -> None:
-            _set_running_loop(loop)
+            _set_running_loop(running)
             if task is not None:
                 _TASKS._enter_task(loop, task)
 

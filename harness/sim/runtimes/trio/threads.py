@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 import trio
@@ -49,6 +50,11 @@ async def run_sync(
     limiter.release_on_behalf_of(thread)
     assert thread.outcome is not None
     return thread.outcome.unwrap()
+
+
+def start(process: Owner, thread: SimThread, name: str, *, is_daemon: bool) -> None:
+    """Let a thread that a program starts itself run from the next pass on. To be called in the event loop."""
+    trio.lowlevel.spawn_system_task(partial(_run, process, thread, abandons=is_daemon), name=name)
 
 
 async def _run(process: Owner, thread: SimThread, *, abandons: bool) -> None:

@@ -392,10 +392,6 @@ async def _pipe() -> None:
     await asyncio.get_running_loop().connect_read_pipe(asyncio.Protocol, sys.stdin)
 
 
-async def _thread() -> None:
-    threading.Thread(target=print).start()
-
-
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize(
     ("program", "told"),
@@ -407,7 +403,6 @@ async def _thread() -> None:
         (_second_run, "one event loop"),
         (_nested_run, "nest_asyncio"),
         (_pipe, "a connection or a queue"),
-        (_thread, "run inline"),
     ],
 )
 def test_what_is_not_simulated_is_refused_with_the_way_out(program: Any, told: str) -> None:

@@ -101,14 +101,14 @@ def test_two_fresh_interpreters_see_the_same(pair: str) -> None:
     assert all(fault in one for fault in FAULTS)
 
 
-def test_a_database_that_has_a_thread_for_each_connection_is_refused() -> None:
+def test_a_database_file_is_refused_where_each_connection_has_a_thread() -> None:
     aiosqlite = pytest.importorskip("aiosqlite")
 
     async def program() -> None:
         async with aiosqlite.connect("data.db"):
             pass
 
-    with pytest.raises(NotSimulated, match="thread"):
+    with pytest.raises(NotSimulated, match="database file"):
         run_alone(program)
 
 
