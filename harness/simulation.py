@@ -358,9 +358,10 @@ class _Simulation:
         if self._phase is None:
             return []
         self._look_at_traffic(self._phase.core)
-        damaged = {crash.machine for crash in self._world.crashes if self._is_inflicted(crash)}
+        # A node that has detected damage detects it again at each start; one that a device error ended may run.
+        damaged = {crash.machine for crash in self._world.crashes if self._has_detected_damage(crash)}
         if ended := [node for node in self._phase.core if node in damaged]:
-            why = f"a fault of its disk ended {' and '.join(ended)}, so the core was not well"
+            why = f"{' and '.join(ended)} of the core detected damage of the disk, and did not start again"
             return [Finding("no evidence", "unknown", why)]
         return liveness(
             self._phase,
@@ -421,7 +422,11 @@ class _Simulation:
 
     def _is_inflicted(self, crash: Crash) -> bool:
         """Whether a fault ended the node: by a device error, or by damage that the program detected."""
-        return is_injected(crash.error) or (
+        return is_injected(crash.error) or self._has_detected_damage(crash)
+
+    def _has_detected_damage(self, crash: Crash) -> bool:
+        """Whether the node ended because it detected damage that a fault may have left on its disk."""
+        return (
             isinstance(root_cause(crash.error), self._workload.detects)
             and self._world.machines[crash.machine].disk.may_be_damaged
         )

@@ -105,7 +105,7 @@ def test_a_host_whose_instance_is_denied_for_ever_is_not_taken_for_one_that_is_s
 def test_each_says_what_it_can_catch_and_has_a_bug_to_show_it(name: str) -> None:
     workload = find_workload(name)
 
-    assert workload.about.startswith("Whether")
+    assert workload.about.endswith(".")
     assert all(bug.about and bug.convicted_by for bug in workload.bugs.values())
     assert workload.bugs
 
