@@ -18,7 +18,7 @@ BEGIN = {"change-in-force-at-once": 20, "old-quorum": 50, "counts-everyone": 0}
 RARE = "reads-without-quorum"
 """Needs a leader that is cut off just long enough; there is a schedule made for it."""
 STAGED = "stale-votes-counted"
-"""Needs votes that arrive after their sender was elected again; faults that wait for events bring that about."""
+"""Needs votes that arrive after another election; faults that wait for events bring that about."""
 AT_RANDOM = [
     name
     for name, bug in LOG_BUGS.items()
