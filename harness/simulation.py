@@ -358,7 +358,7 @@ class _Simulation:
         if self._phase is None:
             return []
         self._look_at_traffic(self._phase.core)
-        # A node that has detected damage detects it again at each start; one that a device error ended may run.
+        # A node detects damage again at each start; one that a device error ended may be started again.
         damaged = {crash.machine for crash in self._world.crashes if self._has_detected_damage(crash)}
         if ended := [node for node in self._phase.core if node in damaged]:
             why = f"{' and '.join(ended)} of the core detected damage of the disk, and did not start again"
