@@ -142,7 +142,7 @@ def test_several_groups_share_a_server_on_the_model(seed: int) -> None:
     ("bug", "first"),
     [
         ("votes-of-another-group", 0),
-        ("sync-awaited-by-one-group", 175),  # It takes long from seed 0 on.
+        ("sync-awaited-by-one-group", 175),  # Where the hunt is short.
         ("journal-cut-by-one-group", 35),
     ],
 )
