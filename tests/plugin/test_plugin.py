@@ -345,3 +345,23 @@ def test_no_trials_at_all_are_no_way_to_pass(project: pytest.Pytester) -> None:
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--trials 0: expected at least 1"])
+
+
+def test_a_run_in_a_subfolder_prints_paths_from_there(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project.mkdir("sub")
+    (folder / "test_sub.py").write_text(TEST.format(more="").replace("nodes=3", "nodes=3, expect='invalid'"))
+    monkeypatch.chdir(folder)
+
+    result = project.runpytest_subprocess("-m", "chaos", "--trials", "1")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["  test_sub.py::test_decree?0?"])
+
+
+def test_a_seeded_bug_can_be_given_to_the_nodes_on_the_command_line(project: pytest.Pytester) -> None:
+    result = run(project, "--trials", "1", "--no-shrink", "--bug", "learn-on-first-accepted")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*decree with the bug learn-on-first-accepted*"])
