@@ -37,7 +37,7 @@ def test_packages_compose_as_printed() -> None:
 
 
 def test_the_message_in_flight_that_is_printed_is_lost() -> None:
-    (example,) = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
+    example, _ = re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
     fault = msgspec.json.decode(example, type=Fault)
 
     plans = (
