@@ -12,6 +12,7 @@ from ostrakon.harness.search.allowance import Allowance
 from ostrakon.harness.search.complexity import complexity
 from ostrakon.harness.search.failure import simplest_alike
 from ostrakon.harness.search.outcome import Trial, load_run
+from ostrakon.harness.search.recipe import find_recipe
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.workloads.scenarios import SCENARIOS
 from tests.search.fake_trial import FakeTrial
@@ -56,7 +57,8 @@ def test_faults_at_the_right_moment_need_not_be_many() -> None:
 
 def test_what_takes_a_timer_at_the_right_moment_is_told_with_two_nodes_and_one_fault() -> None:
     """A vote that does not arrive, so that the proposal is sent again: with another client's value."""
-    plan = Swarm(workload="decree", bug="same-ballot-new-value").plan(1_000_131)
+    swarm = Swarm(workload="decree", bug="same-ballot-new-value")
+    plan = swarm.plan(1_000_131, find_recipe("shifting"))
     failing = run(plan)
 
     found = simplest_alike(failing, run, runs(2000))
