@@ -78,7 +78,8 @@ def _times(process: Resident) -> os.times_result:
 
 def _usage(process: Resident, who: int) -> resource.struct_rusage:
     now = process.machine.clock.current_time() if who == resource.RUSAGE_SELF else 0.0
-    return resource.struct_rusage((now, 0.0, *(0 for _ in range(14))))
+    # 64 MiB of memory, as a small program of Python has, and nothing else counted.
+    return resource.struct_rusage((now, 0.0, 65_536, *(0 for _ in range(13))))
 
 
 def _install(process: Resident, number: int, handler: Any) -> Any:
