@@ -131,16 +131,6 @@ class _SegmentWithoutPromise(ReplicaStorage):
         await super()._begin_segment(last)
 
 
-class _SegmentForgetsVotes(ReplicaStorage):
-    """Begins a segment with what was promised by a prepare, and forgets that votes promise too."""
-
-    async def save(self, facts: Sequence[Fact]) -> None:
-        before = self._promised
-        await super().save(facts)
-        prepared = [fact.ballot for fact in facts if isinstance(fact, Promised)]
-        self._promised = prepared[-1] if prepared else before
-
-
 class _AcceptsRetriesOfOld(Sessions):
     """Executes a command again that is older than the last one of its session."""
 
@@ -286,12 +276,6 @@ def _bugs() -> Iterator[SeededBug]:
         "segment-without-promise",
         "a new segment of the log is begun without the promise, which the segments before it may hold alone",
         Breakage(storage=_SegmentWithoutPromise),
-        convicted_by=("P7", "P10"),
-    )
-    yield SeededBug(
-        "segment-forgets-votes",
-        "a new segment of the log begins with the promise of the last prepare, not that of a later vote",
-        Breakage(storage=_SegmentForgetsVotes),
         convicted_by=("P7", "P10"),
     )
 

@@ -24,11 +24,6 @@ class _CountsEveryone(LogRules):
         return voters
 
 
-class _MakesEveryChange(LogRules):
-    def takes_effect(self, newest: Configuration, proposed: Configuration) -> bool:
-        return True
-
-
 class _CountsLearners(LogRules):
     def counted(self, configuration: Configuration, voters: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(voter for voter in voters if voter in configuration.ids)
@@ -52,12 +47,6 @@ def _bugs() -> Iterator[SeededBug]:
         "promises and votes count, whether or not they are those of a member that has a vote",
         Breakage(_CountsEveryone()),
         convicted_by=("P2", "P3", "P4", "P9"),
-    )
-    yield SeededBug(
-        "every-change-made",
-        "a change of the members is made whatever it was to follow: twice, or over another leader's",
-        Breakage(_MakesEveryChange()),
-        convicted_by=("P2", "P3", "P4", "P9", "M8"),
     )
     yield SeededBug(
         "learners-counted",

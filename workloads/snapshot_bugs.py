@@ -110,7 +110,7 @@ def _bugs() -> Iterator[SeededBug]:
         "installs-unsaved",
         "a snapshot from another replica takes the place of the state before it is durable",
         Breakage(_InstallsUnsaved()),
-        convicted_by=("M5", "M9", "M3", "M11"),
+        convicted_by=("M2", "M3", "M4", "M5", "M9", "M11"),
     )
     yield SeededBug(
         "session-ids-given-again",

@@ -91,6 +91,12 @@ def test_a_seeded_bug_of_the_store_is_convicted_on_the_model(bug: str, seeds: in
     assert trial.plan.substrate == "model"
 
 
+def test_a_snapshot_that_is_used_before_it_is_durable_is_noticed() -> None:
+    trial = first_conviction("register", "installs-unsaved", seeds=3, first=155)
+
+    assert trial.reason == "M2 slots out of order · M4 executed twice"
+
+
 @pytest.mark.parametrize(
     ("kind", "lives"),
     [("kill", {0, 1}), ("power_loss", {0, 1}), ("pause", {0}), ("suspend", {0}), ("crash_at_sync", {0, 1})],
