@@ -99,7 +99,8 @@ def _deposed(rng: random.Random, names: Sequence[str], end_ms: int) -> Iterator[
         yield Fault(rng.choice(("pause", "suspend")), at_ms, max(1, for_ms // 2), target="leader")
     else:
         yield Fault("clock_skew", at_ms, for_ms, target="leader", rate=between(0.7, 0.95, 2)(rng))
-    yield Fault("partition", min(at_ms + 1, end_ms - 1), for_ms, target="leader")
+    cut_ms = min(at_ms + 1, end_ms - 1)
+    yield Fault("partition", cut_ms, min(for_ms, end_ms - cut_ms), target="leader")
 
 
 Fields = Mapping[str, Any]

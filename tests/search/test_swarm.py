@@ -20,7 +20,7 @@ from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.generator import OpRequest, mix, repeat, stagger
 from ostrakon.harness.plan import Plan, decode_plan, encode_plan
 from ostrakon.harness.search.outcome import Outcome
-from ostrakon.harness.search.recipe import RECIPES, Recipe
+from ostrakon.harness.search.recipe import Recipe
 from ostrakon.harness.search.summary import judge
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Tally
@@ -123,10 +123,10 @@ def test_a_seed_draws_the_same_plan_in_every_process() -> None:
     assert outputs == {f"{[SWARM.plan(seed) for seed in range(50)]}\n".encode()}
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+@pytest.mark.parametrize("recipe", SWARM.recipes, ids=lambda recipe: recipe.name)
 def test_every_recipe_gets_its_share(recipe: Recipe) -> None:
     drawn = Counter(SWARM.recipe_of(seed).name for seed in range(3000))
-    expected = 3000 * recipe.share / sum(recipe.share for recipe in RECIPES)
+    expected = 3000 * recipe.share / sum(recipe.share for recipe in SWARM.recipes)
 
     assert 0.8 * expected < drawn[recipe.name] < 1.2 * expected
 
