@@ -33,7 +33,7 @@ NAMES = (
 TRIALS_MAX = 60
 RARE = ("membership", "change-in-force-at-once")
 """Takes a leader that falls with slots under way on both sides of a change. Random schedules of bare
-replicas come upon it sooner: `tests/paxos/test_log_bugs.py`."""
+replicas come upon it sooner: `tests/paxos_impl/core/multi/test_log_bugs.py`."""
 HUNTED = [(name, bug) for name in NAMES for bug in find_workload(name).bugs if (name, bug) != RARE]
 
 

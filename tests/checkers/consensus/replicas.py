@@ -8,7 +8,7 @@ import msgspec
 
 from ostrakon.harness.history import Event, Trace
 from ostrakon.paxos_impl.core.multi import Effect, LogRules, Send, trace_event
-from tests.paxos.log_world import NEVER, OFTEN, LogWorld, disturb
+from tests.paxos_impl.core.multi.log_world import NEVER, OFTEN, LogWorld, disturb
 
 
 def replicas_trace(seed: int, rules: LogRules, *, steps: int = 300, changes: bool = False) -> Trace:
