@@ -49,7 +49,10 @@ def properties_by_group(
     for group in range(groups):
         ops = [op for op in history if op.process == NEMESIS or _home(op, groups) == group]
         events = tuple(event for event in trace if event.group == group)
-        is_busy = any(event.event == "applied" for event in events)  # Reads alone decide nothing.
+        # Reads by a lease or by a quorum use no slot, so they alone leave no events.
+        is_busy = any(event.event == "applied" for event in events) or any(
+            op.is_client and op.type == "ok" and op.f != "read" for op in ops
+        )
         for name, verdict in log_properties(History(ops), events, among=among).items():
             if is_busy or verdict.valid != "unknown":
                 found.setdefault(name, {})[group] = verdict

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -237,10 +237,10 @@ def test_no_success_is_no_pass_whatever_the_checkers_say() -> None:
 
 
 def test_what_cannot_be_simulated_is_not_blamed_on_the_program() -> None:
-    async def threaded(site: Site) -> None:
-        threading.Thread(target=print).start()
+    async def forking(site: Site) -> None:
+        os.fork()
 
-    workload = toy(threaded)
+    workload = toy(forking)
 
     trial = run(plan(workload), workload=workload)
 
