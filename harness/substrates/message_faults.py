@@ -65,7 +65,7 @@ class Deviation:
 
 
 class Disturbed:
-    """A disturbance at work; hand it to `Network.settle` to end it."""
+    """An active disturbance; pass it to `Network.settle` to end it."""
 
     def __init__(self, disturbance: Disturbance) -> None:
         self.disturbance = disturbance
@@ -104,7 +104,7 @@ class Disturbed:
 
 
 class Fate(NamedTuple):
-    """What becomes of a message."""
+    """The fate of one message: its delay, its copies and its damage."""
 
     extra_ns: int = 0
     may_be_overtaken: bool = False

@@ -1,4 +1,4 @@
-"""Who waits for what, and for whom, when nothing in a world gets anywhere any more."""
+"""The tasks that wait, and the machines that they wait for, when a world makes no progress."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class StopReason(Enum):
 
 
 class World:
-    """Everything there is in one simulation."""
+    """One simulation: its machines, network, clock and randomness."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class World:
             return self._loop(until_ns, stop)
 
     def waiting(self) -> list[Waiting]:
-        """Who waits for what: every task of every process that is there."""
+        """The tasks of all existing processes, with the place where each one waits."""
         return waiting_tasks(self._processes())
 
     def in_flight(self) -> Iterator[OnItsWay]:

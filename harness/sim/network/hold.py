@@ -26,14 +26,14 @@ class InFlight:
 
 
 class Hold:
-    """A hold at work; hand it to `Network.release` to let everything go on."""
+    """An active hold; pass it to `Network.release` to deliver all held messages."""
 
     def __init__(self, links: tuple[Link, ...]) -> None:
         self.links = links
         self.waiting: list[InFlight] = []
         """What has arrived at the held end of the links, in order."""
         self.messages = 0
-        """How many it has held back so far."""
+        """The number of messages held so far."""
 
     def keep(self, message: InFlight) -> None:
         """Something has arrived that must wait."""
@@ -49,7 +49,7 @@ class Hold:
         message.arrive()
 
     def drop(self, message: InFlight) -> None:
-        """Let one message never arrive.
+        """Drop one message.
 
         Raises: SimulationError if it does not wait here, or is part of a stream whose framing is unknown.
         """

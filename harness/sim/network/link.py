@@ -21,7 +21,7 @@ _LOOPBACK_NS = 20_000
 
 
 class Cut:
-    """A partition at work; hand it to `Network.mend` to end it."""
+    """An active partition; pass it to `Network.mend` to end it."""
 
     def __init__(self, links: tuple[Link, ...]) -> None:
         self.links = links
@@ -45,7 +45,7 @@ class Link:
         self.bytes_per_s: float | None = None
         """The bandwidth; None if there is no limit."""
         self.down = 0
-        """For how many reasons nothing gets through."""
+        """The number of reasons for which the link is down."""
         self._busy_until_ns = 0
         self.sent = self.delivered = self.dropped = self.duplicated = self.delayed = 0
         self.name = sender.name, receiver.name

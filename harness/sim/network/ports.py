@@ -24,7 +24,7 @@ _FIRST, _LAST = 32768, 60999
 
 
 class Ports:
-    """Who has which local address of one machine."""
+    """The local addresses of one machine and the sockets bound to them."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -81,7 +81,7 @@ class Ports:
         return max(fitting, key=lambda sock: (sock.remote is not None, sock.local[0] == ip), default=None)
 
     def free(self, kind: int) -> int:
-        """A port that nobody uses here."""
+        """A free port of this machine."""
         while True:
             port = self._next
             self._next = port + 1 if port < _LAST else _FIRST
