@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from ostrakon.harness.user_code import users_part
-
 if TYPE_CHECKING:
     from ostrakon.harness.explanation import Explanation
     from ostrakon.harness.trial import Trial
@@ -73,6 +71,8 @@ def story(trial: Trial) -> list[str]:
 
 def _tracebacks(trial: Trial) -> Iterator[list[str]]:
     """The end of that of the first node that failed by itself, and of whatever else failed."""
+    from ostrakon.harness.user_code import users_part  # Here, because `--help` imports this module, too.
+
     crashes = [crash for crash in trial.recording.crashes if not crash.get("inflicted")]
     told = [str(crash["traceback"]) for crash in crashes[:1]]
     told += [finding.traceback for finding in trial.findings]
