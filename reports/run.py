@@ -129,6 +129,10 @@ def _title(run: Run) -> str:
     return " · ".join(name)
 
 
+_CLOCKS = {"live": "length", "hosts": "length"}
+"""What the length of a trial is called where it is no virtual time, by substrate."""
+
+
 def _facts(run: Run, faults: Sequence[Band]) -> Iterator[tuple[str, str]]:
     ends = [done.type if done is not None else "info" for _, done in run.history.pairs]
     counts = ", ".join(f"{ends.count(end):,} {end}" for end in ("ok", "fail", "info") if end in ends)
@@ -140,7 +144,10 @@ def _facts(run: Run, faults: Sequence[Band]) -> Iterator[tuple[str, str]]:
     for name, said in (("nodes", "nodes"), ("concurrency", "clients"), ("substrate", "substrate")):
         if (fact := run.fact(name)) is not None:
             yield said, texts.sentence(fact, 60)
-    for name, said in (("virtual_s", "virtual time"), ("wall_s", "wall time")):
+    for name, said in (
+        ("virtual_s", _CLOCKS.get(str(run.fact("substrate")), "virtual time")),
+        ("wall_s", "wall time"),
+    ):
         if isinstance(length := run.fact(name), int | float) and abs(length) < 1e12:
             yield said, texts.duration(length * 1e9)
     if version := run.fact("version") or run.fact("code"):

@@ -48,6 +48,21 @@ def test_a_verdict_is_told_by_word_by_colour_and_by_shape(
     assert page.text.startswith(word)
 
 
+@pytest.mark.parametrize(
+    ("substrate", "said"),
+    [
+        ("sim", "virtual time 91"),
+        ("live", "length 91"),
+        ("hosts", "length 91"),
+        (["hosts"], "virtual time 91"),
+    ],
+)
+def test_only_the_length_of_a_simulation_is_virtual_time(
+    tmp_path: Path, substrate: object, said: str
+) -> None:
+    assert said in _page(write_run(tmp_path, substrate=substrate)).text
+
+
 def test_an_anomaly_is_told_with_its_ops_its_events_and_who_is_to_blame(tmp_path: Path) -> None:
     text = _page(write_run(tmp_path)).text
 
