@@ -107,7 +107,8 @@ def trial(request: pytest.FixtureRequest) -> Callable[..., Trial]:
     `trial(plan)` runs a plan. `trial(workload, seed=..., nemesis="partition,kill", nodes=3, ...)` draws
     one: `workload` is a `Workload` or the name of one, `nemesis` names kinds of fault by comma, and the
     rest are fields of `Plan`. `expect` is the verdict it must have, or several of which it must have one.
-    A trial that only lacks evidence passes if another trial of the same test has it. Returns the `Trial`.
+    A trial that only lacks evidence passes if another trial of the same test has it. Where unknown is one of
+    several accepted verdicts, the test fails if all of its trials are unknown. Returns the `Trial`.
     """
     session: _Session = request.config.stash[_SESSION]
     node: pytest.Item = request.node
@@ -172,8 +173,8 @@ class _Session:
         assert ran.folder is not None
         records = node.stash.setdefault(_RECORDS, [])
         is_expected = ran.valid in expected
-        in_group = self._sizes[_group_of(node)] > 1 and "valid" in expected
-        record = record_of(ran, _relative_id(node), len(records), expected=is_expected, in_group=in_group)
+        in_group = self._sizes[_group_of(node)] > 1
+        record = record_of(ran, _relative_id(node), len(records), expected=expected, in_group=in_group)
         records.append(record)
         if workload is not None:
             self._workloads[record.folder] = workload
@@ -201,7 +202,9 @@ class _Session:
         report = yield
         if call.excinfo is not None and call.excinfo.errisinstance(pytest.fail.Exception):
             _say_in_short(report, str(call.excinfo.value))
-        if "trial" in getattr(item, "fixturenames", ()) and report.when == "call":
+        # A test that is skipped or fails before its call is over, too: the rest of its group is judged.
+        is_over = report.when == "call" or (report.when == "setup" and not report.passed)
+        if "trial" in getattr(item, "fixturenames", ()) and is_over:
             from msgspec import to_builtins
 
             group = _group_of(item)
@@ -230,12 +233,15 @@ class _Session:
         group = self._groups.setdefault(told["group"], TrialGroup(told["size"]))
         records = [convert(record, TrialRecord) for record in told["records"]]
         group.records += records
-        group.done += 1
+        group.outcomes[report.outcome] += 1
         self._failures += [record for record in records if not record.expected and not record.deferred]
-        if group.is_complete and report.passed and (missing := group.missing()):
-            lacking = next(record for record in reversed(group.records) if record.deferred)
-            self._failures.append(lacking)
-            _fail(report, f"UNKNOWN  in none of {len(group.records)} trials: {'; '.join(missing)}")
+        if not group.is_complete or report.failed:
+            return
+        why, record = group.lacking()
+        if why:
+            _fail(report, f"UNKNOWN  {why}")
+        if record is not None:
+            self._failures.append(record)
             told["is_told"] = True
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -330,7 +336,7 @@ def _expected(expect: str | tuple[str, ...]) -> tuple[str, ...]:
     expected = (expect,) if isinstance(expect, str) else expect
     if not isinstance(expected, tuple | list | set | frozenset) or not expected:
         raise BadPlan(f"expect is {expect!r}, expected valid, unknown or invalid, or several of them")
-    expected = tuple(expected)
+    expected = tuple(expected if isinstance(expected, tuple | list) else sorted(expected, key=str))
     if unknown := [each for each in expected if each not in ("valid", "unknown", "invalid")]:
         raise BadPlan(f"expect is {unknown[0]!r}, expected valid, unknown or invalid")
     return expected

@@ -2,13 +2,14 @@
 
 In one trial a drawn fault may have no effect, or a rare kind of operation may never succeed. That is no
 problem if other trials of the test have both. So a test lacks evidence only if no trial of the group has it.
+A test that accepts unknown trials lacks evidence, too, if all of its trials are unknown.
 Everything here is pure data: a record is small and can be sent to another process.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -32,6 +33,8 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the test expected this verdict."""
     deferred: bool = False
     """Whether only evidence is missing, so that the whole group decides."""
+    tolerated: bool = False
+    """Whether the verdict is unknown and the test accepts that and another verdict."""
     reason: str
     headline: str
     folder: str
@@ -42,17 +45,25 @@ class TrialRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The names of the evidence that the trial has."""
 
 
-def record_of(trial: Trial, test: str, call: int, *, expected: bool, in_group: bool) -> TrialRecord:
-    """Make the record of a trial; with `in_group`, other trials may have the evidence that this one lacks."""
+def record_of(
+    trial: Trial, test: str, call: int, *, expected: Collection[str], in_group: bool
+) -> TrialRecord:
+    """Make the record of a trial. `expected` has the verdicts that the test accepts.
+
+    With `in_group`, other trials may have the evidence that this one lacks.
+    """
     lacks, shows = _evidence(trial)
+    is_expected = trial.valid in expected
+    may_defer = in_group and "valid" in expected and not is_expected
     return TrialRecord(
         test=test,
         call=call,
         seed=trial.plan.seed,
         workload=trial.plan.workload,
         valid=trial.valid,
-        expected=expected,
-        deferred=in_group and not expected and bool(lacks) and _lacks_only_evidence(trial),
+        expected=is_expected,
+        deferred=may_defer and bool(lacks) and _lacks_only_evidence(trial),
+        tolerated=is_expected and trial.valid == "unknown" and set(expected) != {"unknown"},
         reason=trial.headline if any(finding.is_ours for finding in trial.findings) else trial.reason,
         headline=trial.headline or "everything that was seen is allowed",
         folder=str(trial.folder or ""),
@@ -67,19 +78,40 @@ class TrialGroup:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        """The number of trials in the group."""
-        self.done = 0
-        """The number of trials that have ended."""
+        """The number of tests in the group."""
+        self.outcomes: Counter[str] = Counter()
+        """The tests that have ended, by their outcome: `passed`, `failed` or `skipped`."""
         self.records: list[TrialRecord] = []
 
     @property
     def is_complete(self) -> bool:
-        """Whether all trials have ended, so that no further evidence can come."""
-        return self.done >= self.size
+        """Whether all tests have ended, so that no further evidence can come."""
+        return self.outcomes.total() >= self.size
 
-    def missing(self) -> list[str]:
-        """One sentence for each kind of evidence that no trial of the group has."""
-        return missing_evidence(self.records)
+    def lacking(self) -> tuple[str, TrialRecord | None]:
+        """The reason why the group as a whole is unknown, and one of its trials; the reason is empty if it is
+        not.
+        """
+        if not self.records and set(self.outcomes) == {"passed"}:
+            return "no trial was run: the test asks for `trial` and never calls it", None
+        if missing := missing_evidence(self.records):
+            last = next(record for record in reversed(self.records) if record.deferred)
+            return f"in none of {len(self.records)} trials: {'; '.join(missing)}", last
+        for alike in self._calls():
+            if all(record.tolerated for record in alike):
+                told = f"each of {len(alike)} trials is unknown" if len(alike) > 1 else "the trial is unknown"
+                return f"{told}: {alike[-1].headline}", alike[-1]
+        return "", None
+
+    def _calls(self) -> Iterable[list[TrialRecord]]:
+        """The records by the call of their test that made them; all together if there is a single test.
+
+        A single test may make its trials in a loop or by Hypothesis, so that each has a number of its own.
+        """
+        calls: dict[int, list[TrialRecord]] = defaultdict(list)
+        for record in self.records:
+            calls[record.call if self.size > 1 else 0].append(record)
+        return calls.values()
 
 
 def missing_evidence(records: Iterable[TrialRecord]) -> list[str]:

@@ -281,6 +281,56 @@ def test_a_fault_that_never_acts_leaves_the_test_unknown(project: pytest.Pyteste
     result.stdout.fnmatch_lines(["UNKNOWN *", "2 trials: *", "FAILED *UNKNOWN  in none of 2 trials: *pause*"])
 
 
+TOLERANT = """
+@pytest.mark.chaos(trials=3)
+def test_tolerant(trial, seed):
+    judged = Verdict.of([]) if seed in {judged} else Verdict.unknown("too little was seen")
+    trial(workload(check=lambda *_: judged), seed=seed, expect=("valid", "unknown"))
+"""
+
+
+@pytest.mark.parametrize("more", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_test_that_accepts_unknown_fails_if_all_its_trials_are_unknown(
+    project: pytest.Pytester, more: tuple[str, ...]
+) -> None:
+    if more:
+        pytest.importorskip("xdist")
+    result = run_server(project, TOLERANT.format(judged="()"), *more)
+
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "UNKNOWN *too little was seen*",
+            "3 trials: 0 valid, 3 unknown, 0 invalid",
+            "FAILED *UNKNOWN  each of 3 trials is unknown: too little was seen",
+        ]
+    )
+
+
+def test_a_test_that_accepts_unknown_passes_if_one_trial_is_valid(project: pytest.Pytester) -> None:
+    result = run_server(project, TOLERANT.format(judged="(1,)"))
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["3 trials: 1 valid, 2 unknown, 0 invalid"])
+
+
+def test_evidence_is_judged_although_the_last_test_of_the_group_is_skipped(project: pytest.Pytester) -> None:
+    skip = "\n    if seed == 2: pytest.skip('not today')\n    judged ="
+    result = run_server(project, TOLERANT.format(judged="()").replace("\n    judged =", skip))
+
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["FAILED *UNKNOWN  each of 2 trials is unknown: too little was seen"])
+
+
+def test_a_test_that_never_runs_a_trial_fails(project: pytest.Pytester) -> None:
+    result = run_server(
+        project, "@pytest.mark.chaos\ndef test_empty(trial):\n    for plan in (): trial(plan)\n"
+    )
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["FAILED *UNKNOWN  no trial was run: the test asks for `trial`*"])
+
+
 MISTAKES = {
     "chaos(5)": ("", "*test_mine.py:*: @pytest.mark.chaos(5): write chaos(trials=5)"),
     "chaos(trials='many')": ("", "*: @pytest.mark.chaos(trials='many'): expected a whole number, 1 or more"),
