@@ -7,12 +7,14 @@ A daemon ends with the program, and so does a thread that waits without a time l
 
 from __future__ import annotations
 
+import _thread
 import _threading_local
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ostrakon.harness.sim.kernel.errors import refuse
 from ostrakon.harness.sim.kernel.threads import SimThread
 from ostrakon.harness.sim.runtimes.trio import threads
 
@@ -90,6 +92,8 @@ def _is_over(process: Resident) -> bool:
 def _let_python_take_it_for_ended(thread: Any) -> None:
     """Nothing at the end of the interpreter may wait for a thread that the system does not have."""
     if hasattr(thread, "_handle"):
+        # Python 3.13 raises an error when the handle of a thread that never began is marked as done.
+        thread._handle = _thread._make_thread_handle(0)  # type: ignore[attr-defined]
         thread._handle._set_done()
     else:
         thread._is_stopped = True
@@ -98,7 +102,7 @@ def _let_python_take_it_for_ended(thread: Any) -> None:
 def _join(process: Resident, real: Callable[..., Any], thread: Any, timeout: float | None = None) -> None:
     done: threading.Event | None = getattr(thread, _DONE, None)
     if done is None:
-        real(thread, timeout)
+        _join_other(process, thread)
         return
     if thread is threading.current_thread():
         raise RuntimeError("cannot join current thread")
@@ -106,9 +110,25 @@ def _join(process: Resident, real: Callable[..., Any], thread: Any, timeout: flo
         done.wait(timeout if timeout is None else max(timeout, 0))
 
 
+def _join_other(process: Resident, thread: Any) -> None:
+    """Of a thread that no simulated program has started.
+
+    The real method would acquire a lock of that thread. Inside a process, that lock is a simulated one and is
+    free, from which Python before 3.13 concludes that the thread has ended, even the main thread.
+    """
+    if not thread._started.is_set():
+        raise RuntimeError("cannot join thread before it is started")
+    if thread is threading.current_thread():
+        raise RuntimeError("cannot join current thread")
+    refuse(process, "waiting for a thread from outside of the simulation", "start the thread in the program")
+
+
 def _is_alive(process: Resident, real: Callable[..., Any], thread: Any) -> bool:
     done: threading.Event | None = getattr(thread, _DONE, None)
-    return bool(real(thread)) if done is None else not done.is_set()
+    if done is not None:
+        return not done.is_set()
+    is_over = thread._handle.is_done() if hasattr(thread, "_handle") else thread._is_stopped
+    return bool(thread._started.is_set() and not is_over)
 
 
 def _current(real: Callable[[], threading.Thread], process: Resident) -> threading.Thread:

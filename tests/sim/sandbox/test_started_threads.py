@@ -201,3 +201,18 @@ def test_the_event_loop_cannot_join_a_thread_that_runs() -> None:
             thread.join()
 
     alone(program)
+
+
+def test_the_main_thread_is_alive_during_and_after_a_world() -> None:
+    async def program() -> None:
+        assert threading.main_thread().is_alive()
+        unstarted = threading.Thread(target=print)
+        assert not unstarted.is_alive()
+        with pytest.raises(RuntimeError, match="before it is started"):
+            unstarted.join()
+        with pytest.raises(RuntimeError, match="current thread"):
+            threading.current_thread().join()
+
+    alone(program)
+
+    assert threading.main_thread().is_alive(), "the interpreter would not wait for its threads at its end"
