@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-Kind = Literal["slot", "log", "blame", "scenario"]
+RuleKind = Literal["slot", "log", "blame", "scenario"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Rule:
     """What decides it, as `module:name`; for a scenario, the plans that it is played by."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RuleKind:
         """Which of the four groups it belongs to."""
         return _KINDS[self.id[0]] if self.id[1:].isdigit() else "blame"
 
 
-_KINDS: Final[Mapping[str, Kind]] = {"P": "slot", "M": "log", "D": "scenario"}
+_KINDS: Final[Mapping[str, RuleKind]] = {"P": "slot", "M": "log", "D": "scenario"}
 
 _PMS: Final = "Lamport, Paxos Made Simple (2001)"
 _RAFT: Final = "Ongaro, Consensus: Bridging Theory and Practice (2014)"
@@ -131,7 +131,7 @@ def statement(id: str) -> str:
     return "" if rule is None else rule.statement[0].lower() + rule.statement[1:].rstrip(".")
 
 
-_TITLES: Final[Mapping[Kind, str]] = {
+_TITLES: Final[Mapping[RuleKind, str]] = {
     "slot": "One slot of consensus",
     "log": "A log of slots, its replicas and its clients",
     "blame": "Classes of faults by which a slot is decided twice or lost",

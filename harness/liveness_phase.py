@@ -34,7 +34,7 @@ class LivenessPhase:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class CoreTraffic:
     """The number of messages that members of the core had sent to each other by a moment."""
 
     time_ns: int
@@ -60,7 +60,7 @@ def liveness(
     *,
     since_ns: int,
     concurrency: int,
-    traffic: Sequence[Traffic],
+    traffic: Sequence[CoreTraffic],
     waiting: Sequence[Waiting],
 ) -> list[Finding]:
     """The findings if the core made no progress in the liveness phase; empty if it did.
@@ -126,7 +126,7 @@ def _unmet(history: History, since_ns: int, concurrency: int) -> Iterator[str]:
             yield f"client {client} tried to {f} {count} time{'s' if count > 1 else ''} in vain"
 
 
-def _is_talking(traffic: Sequence[Traffic]) -> bool:
+def _is_talking(traffic: Sequence[CoreTraffic]) -> bool:
     """Whether the core sent messages in the last `_QUIET_S` seconds."""
     if not traffic:
         return False

@@ -17,7 +17,7 @@ from ostrakon.harness.effects import inert_faults, told_effects
 from ostrakon.harness.history import NEMESIS, Event, History, Op
 from ostrakon.harness.history.trace import stamped
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
-from ostrakon.harness.liveness_phase import LivenessPhase, Traffic, liveness
+from ostrakon.harness.liveness_phase import CoreTraffic, LivenessPhase, liveness
 from ostrakon.harness.message_transitions import MessageTransitions
 from ostrakon.harness.note import Notes
 from ostrakon.harness.quiescence import wait_quiescent
@@ -25,9 +25,9 @@ from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.requirements import BadWorkload, started
 from ostrakon.harness.resolution import ResolvedPlan
 from ostrakon.harness.script import FINAL_PHASE_S, script
-from ostrakon.harness.sim import ChoiceLog, Crash, Deviation, Machine, StopReason, Waiting, World
+from ostrakon.harness.sim import ChoiceLog, Crash, Machine, MessageDeviation, StopReason, Waiting, World
 from ostrakon.harness.sim.kernel.errors import NotSimulated, SimulationError
-from ostrakon.harness.sim.network.network import Message
+from ostrakon.harness.sim.network.network import LinkMessage
 from ostrakon.harness.store import RunFolder
 from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
@@ -58,8 +58,8 @@ def simulate(
     folder: RunFolder | None = None,
     *,
     watch: bool = False,
-    tap: Callable[[Message], object] | None = None,
-    every_message: Callable[[Message], object] | None = None,
+    tap: Callable[[LinkMessage], object] | None = None,
+    every_message: Callable[[LinkMessage], object] | None = None,
     choice_log: ChoiceLog | None = None,
     branch: Branch | None = None,
 ) -> Recording:
@@ -110,7 +110,7 @@ def simulate(
 def _observe(world: World, events: Sequence[Event], transitions: MessageTransitions) -> None:
     """Count transitions between kinds of messages until an event is reported, which tells more."""
 
-    def observe(message: Message) -> None:
+    def observe(message: LinkMessage) -> None:
         if events:
             world.network.on_message = world.network.on_unnumbered = None
             return
@@ -129,7 +129,7 @@ def _endless(world: World) -> list[Finding]:
     return []
 
 
-Recorded = TypeVar("Recorded", Op, Event)
+_Recorded = TypeVar("_Recorded", Op, Event)
 
 
 class _Recorder:
@@ -182,7 +182,7 @@ class _Recorder:
         """Mark the end of a history that was stopped early."""
         self.op(Op(len(self.ops), self._world.now_ns, "info", NEMESIS, "stopped", error=why))
 
-    def _ask(self, monitor: Callable[[Recorded], str | None], recorded: Recorded) -> None:
+    def _ask(self, monitor: Callable[[_Recorded], str | None], recorded: _Recorded) -> None:
         # The monitor runs inside a step of a node, and its errors must not look like the node's.
         try:
             self.alarm = monitor(recorded)
@@ -216,7 +216,8 @@ class _Simulation:
             program = partial(started, workload, self._site(machine, resolved.breakage))
             machine.start(program, runtime=workload.node_loop)
         world.network.deviations = {
-            deviation.message: Deviation(deviation.action, deviation.ms) for deviation in plan.deviations
+            deviation.message: MessageDeviation(deviation.action, deviation.ms)
+            for deviation in plan.deviations
         }
         self._control = world.machine(CONTROL, is_node=False)
         self._connect = self._connector()
@@ -226,7 +227,7 @@ class _Simulation:
             recorder.events = moments.events
         self._nemesis = resolved.nemesis(world.network, nodes, recorder.events, moments)
         world.on_crash = self._supervise
-        self._traffic: list[Traffic] = []
+        self._traffic: list[CoreTraffic] = []
         self._interpretation: Interpretation | None = None
         self._waiting: list[Waiting] = []
         """The tasks that waited, and for what, shortly before the deadline."""
@@ -379,7 +380,7 @@ class _Simulation:
 
     def _look_at_traffic(self, core: Sequence[str]) -> None:
         links = [self._world.network.link(*pair) for pair in permutations(core, 2)]
-        self._traffic.append(Traffic(self._world.now_ns, sum(link.sent for link in links)))
+        self._traffic.append(CoreTraffic(self._world.now_ns, sum(link.sent for link in links)))
 
     def _node_crashes(self) -> list[Finding]:
         for crash in self._world.crashes:

@@ -29,7 +29,7 @@ TRANSACTIONS_PER_KEY = 25
 """A key is replaced by a new one after about this many transactions, so that lists stay short."""
 MICRO_OPS_MAX = 4
 
-MicroOp = list[Any]
+AppendMicroOp = list[Any]
 """`["append", key, value]` or `["r", key, list]`, the list null until it is known."""
 
 
@@ -59,19 +59,19 @@ class AppendClient:
         value = [_told(micro_op, result) for micro_op, result in zip(op.value, done.result, strict=True)]
         return replace(op, type="ok", value=value, slot=done.slot)
 
-    async def _lists(self, micro_ops: list[MicroOp]) -> tuple[tuple[str, Any], ...]:
+    async def _lists(self, micro_ops: list[AppendMicroOp]) -> tuple[tuple[str, Any], ...]:
         """The keys of a transaction and their lists."""
         keys = tuple(dict.fromkeys(key for _, key, _ in micro_ops))
         done = await self._session.look(Transaction((), tuple(map(Get, keys))))
         return tuple(zip(keys, done.result, strict=True))
 
 
-def _operation(micro_op: MicroOp) -> Simple:
+def _operation(micro_op: AppendMicroOp) -> Simple:
     f, key, value = micro_op
     return Append(key, value) if f == "append" else Get(key)
 
 
-def _told(micro_op: MicroOp, result: Any) -> MicroOp:
+def _told(micro_op: AppendMicroOp, result: Any) -> AppendMicroOp:
     f, key, _ = micro_op
     return [f, key, result] if f == "r" else micro_op
 
@@ -85,7 +85,7 @@ def transactions(plan: Plan, rng: random.Random) -> Generator:
 
 
 def _transaction(number: int, rng: random.Random) -> OpRequest:
-    micro_ops: list[MicroOp] = []
+    micro_ops: list[AppendMicroOp] = []
     for place in range(rng.randint(1, MICRO_OPS_MAX)):
         key = _key(number, rng)
         value = number * MICRO_OPS_MAX + place

@@ -43,8 +43,8 @@ _PAUSE_S_FIRST, _PAUSE_S_MAX, _PATIENCE_MAX = 0.02, 0.08, 4
 _IMPATIENT = 0.25
 """How often a replica is impatient where plans ask for rare branches, as `sometimes` has it."""
 
-AskStatusOf = Callable[[str], Any]
-ClientOf = Callable[[Any, int, AskStatusOf], Client]
+StatusOf = Callable[[str], Any]
+ClientOf = Callable[[Any, int, StatusOf], Client]
 """Makes a process's client of what does its requests, of its number, and of what asks for a status."""
 
 

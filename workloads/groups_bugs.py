@@ -12,7 +12,7 @@ from ostrakon.paxos_impl.server.driver import Driver
 from ostrakon.paxos_impl.server.groups_server import GroupsServer
 from ostrakon.paxos_impl.server.peers import Peers
 from ostrakon.paxos_impl.server.replica_node import ReplicaNode
-from ostrakon.paxos_impl.storage.group_journal import Batch, GroupJournal
+from ostrakon.paxos_impl.storage.group_journal import GroupJournal, WriteBatch
 from ostrakon.workloads.log_bugs import Breakage
 
 
@@ -37,7 +37,7 @@ class _VotesAstray:
 
 
 class _WaitsForOneGroup(GroupJournal):
-    def _batch_to_wait_for(self) -> Batch:
+    def _batch_to_wait_for(self) -> WriteBatch:
         if len(self._next.saved) == 1:
             return self._next
         durable = self._batch()

@@ -17,7 +17,7 @@ from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.operation import Acquire, Add, Cas, Get, Guarded, Simple, parse
-from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Session, Sessions
+from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, SessionRecord, Sessions
 from ostrakon.paxos_impl.kv.store import Store
 from ostrakon.workloads.log_bugs import Breakage
 
@@ -31,9 +31,9 @@ class _TakesUnknownForNew(Sessions):
     def __init__(self, machine: StateMachine) -> None:
         super().__init__(machine, limit=2)
 
-    def _known(self, command: Command) -> Session | None:
+    def _known(self, command: Command) -> SessionRecord | None:
         known = super()._known(command)
-        return Session(0, None) if known is None and command.number == 1 else known
+        return SessionRecord(0, None) if known is None and command.number == 1 else known
 
 
 class _KnowsCommandsByValue(Sessions):

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from ostrakon.harness.workload import SeededBug
 from ostrakon.paxos_impl.registry.server import Register, Registry
-from ostrakon.paxos_impl.registry.state import Denied, Entry, Granted, Registration, RegistryState
+from ostrakon.paxos_impl.registry.state import Denied, Granted, Registration, RegistryEntry, RegistryState
 from ostrakon.paxos_impl.wire.membership import Address
 
-_NOBODY = Entry(Address("192.0.2.1", 1), "nobody")
+_NOBODY = RegistryEntry(Address("192.0.2.1", 1), "nobody")
 
 
 class _CountsBeforeItWrites(Registry):
@@ -45,7 +45,7 @@ class _RefusesWhoReturns(Registry):
 class _Overlooks(Registry):
     """Does not see some of its entries."""
 
-    def _overlooks(self, entry: Entry, request: Register) -> bool:
+    def _overlooks(self, entry: RegistryEntry, request: Register) -> bool:
         raise NotImplementedError
 
     def _decide(self, address: Address, request: Register) -> tuple[RegistryState, Registration]:
@@ -59,12 +59,12 @@ class _Overlooks(Registry):
 
 
 class _OverlooksAddresses(_Overlooks):
-    def _overlooks(self, entry: Entry, request: Register) -> bool:
+    def _overlooks(self, entry: RegistryEntry, request: Register) -> bool:
         return entry.token != request.token
 
 
 class _OverlooksTokens(_Overlooks):
-    def _overlooks(self, entry: Entry, request: Register) -> bool:
+    def _overlooks(self, entry: RegistryEntry, request: Register) -> bool:
         return entry.token == request.token
 
 

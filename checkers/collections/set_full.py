@@ -13,7 +13,7 @@ from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op
 
-Read = tuple[Op, Op]
+_Read = tuple[Op, Op]
 """The invocation and the completion of a read."""
 
 
@@ -23,9 +23,9 @@ class _Element:
     known: Op | None = None
     """The first op that proves that the element is in the set: the `ok` of its `add`, or a read that has
     it."""
-    present: Read | None = None
+    present: _Read | None = None
     """The last read, by its invocation, that has the element."""
-    absent: Read | None = None
+    absent: _Read | None = None
     """The last read, by its invocation, that began after `known` and does not have the element."""
 
     @property
@@ -65,7 +65,7 @@ def set_full(history: History, *, linearizable: bool = False) -> Verdict:
     return Verdict.of(anomalies, **outcomes)
 
 
-def _followed(history: History, reads: list[Read], adds: Adds) -> dict[Key, _Element]:
+def _followed(history: History, reads: list[_Read], adds: Adds) -> dict[Key, _Element]:
     elements = {key: _Element(op) for key, (op, _) in adds.items()}
     held = {done.index: {canonical(element) for element in done.value or ()} for _, done in reads}
     for op in history.where(type="ok"):
@@ -92,7 +92,7 @@ def _followed(history: History, reads: list[Read], adds: Adds) -> dict[Key, _Ele
 
 
 def _anomalies(
-    reads: list[Read], adds: Adds, elements: Iterable[_Element], linearizable: bool
+    reads: list[_Read], adds: Adds, elements: Iterable[_Element], linearizable: bool
 ) -> Iterator[Anomaly]:
     for _, read in reads:
         yield from strangers(read, adds)

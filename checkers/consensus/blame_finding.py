@@ -12,7 +12,7 @@ from ostrakon.checkers.consensus.seen import Proposal, reported
 from ostrakon.checkers.value import value_text
 from ostrakon.harness.history import Event
 
-Kind = Literal["A", "B", "C", "D", "E", "F"]
+BlameClass = Literal["A", "B", "C", "D", "E", "F"]
 Role = Literal["acceptor", "proposer", "learner", "members"]
 
 
@@ -20,7 +20,7 @@ Role = Literal["acceptor", "proposer", "learner", "members"]
 class BlameFinding:
     """A fault of one of the six classes that `blame` tells apart."""
 
-    kind: Kind
+    kind: BlameClass
     rule: str
     """The property that was broken: "P7", "P9", ..."""
     role: Role

@@ -8,7 +8,7 @@ from typing import Any
 from ostrakon.checkers.consensus.agreement import agreement
 from ostrakon.checkers.consensus.blame import with_blame
 from ostrakon.checkers.consensus.integrity import integrity
-from ostrakon.checkers.consensus.properties import Findings, invited, judge
+from ostrakon.checkers.consensus.properties import Violations, invited, judge
 from ostrakon.checkers.consensus.validity import validity
 from ostrakon.checkers.run.evidence import evidence
 from ostrakon.checkers.run.stats import stats
@@ -40,7 +40,7 @@ def consensus(
 
 
 def _properties(history: History, trace: Trace, ask: str) -> dict[str, Verdict]:
-    findings: list[Findings] = []
+    findings: list[Violations] = []
 
     def run() -> Verdict:
         findings.append(judge(trace, invited=invited(history, ask)))

@@ -20,7 +20,7 @@ MOST_TOLD = 8
 
 
 @dataclass(slots=True)
-class Findings:
+class Violations:
     """What one pass over a trace found."""
 
     seen: Seen
@@ -64,13 +64,13 @@ _NEEDS_QUORUMS = frozenset({"P2", "P4", "P9"})
 
 def judge(
     trace: Trace, *, invited: Container[Key] | None = None, only: Iterable[str] = tuple(RULES)
-) -> Findings:
+) -> Violations:
     """Hold a trace to the rules in one pass; `only` names the properties to look at.
 
     The events are taken in the order of their times, and of the trace where these are equal.
     """
     watch = Watch(invited=invited, only=only)
-    findings = Findings(watch.seen, Counter([event.event for event in trace]))
+    findings = Violations(watch.seen, Counter([event.event for event in trace]))
     with collection_paused():
         for event in in_order(trace):
             if not (anomalies := watch.judge(event)):

@@ -10,7 +10,7 @@ from ostrakon.checkers.value import Key, canonical, value_text
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import History, Op
 
-Seen = tuple[frozenset[Key], Op]
+_Seen = tuple[frozenset[Key], Op]
 
 
 def long_fork(history: History) -> Verdict:
@@ -20,7 +20,7 @@ def long_fork(history: History) -> Verdict:
     null means not written yet. Each key is written once. So a read is a set of writes, and these sets must be
     ordered by inclusion. The verdict is unknown if no keys were read twice, or if a key has two values.
     """
-    groups: dict[frozenset[Key], list[Seen]] = {}
+    groups: dict[frozenset[Key], list[_Seen]] = {}
     values: dict[Key, Any] = {}
     for op in history.where(type="ok"):
         micro_ops = op.value if isinstance(op.value, list | tuple) else ()
@@ -45,7 +45,7 @@ def _is_read(micro_op: Any) -> bool:
     return isinstance(micro_op, list | tuple) and len(micro_op) == 3 and micro_op[0] == "r"
 
 
-def _forks(group: list[Seen]) -> Iterator[Anomaly]:
+def _forks(group: list[_Seen]) -> Iterator[Anomaly]:
     """In order of size, each set must include the one before it; two different sets of equal size are a
     fork."""
     ordered = sorted(dict(group).items(), key=lambda seen: (len(seen[0]), seen[1].index))

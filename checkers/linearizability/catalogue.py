@@ -12,20 +12,20 @@ from typing import Final
 from ostrakon.checkers.linearizability.check import linearizable
 from ostrakon.checkers.verdict import Verdict
 
-Check = Callable[..., Verdict]
+NamedChecker = Callable[..., Verdict]
 
-register: Final[Check] = partial(linearizable, model="register")
-cas_register: Final[Check] = partial(linearizable, model="cas-register")
-multi_register: Final[Check] = partial(linearizable, model="multi-register")
-mutex: Final[Check] = partial(linearizable, model="mutex")
-fenced_lock: Final[Check] = partial(linearizable, model="fenced-lock")
-kv: Final[Check] = partial(linearizable, model="kv")
-list_append: Final[Check] = partial(linearizable, model="list-append")
-element_set: Final[Check] = partial(linearizable, model="set")
-fifo_queue: Final[Check] = partial(linearizable, model="fifo-queue")
-unordered_queue: Final[Check] = partial(linearizable, model="unordered-queue")
-stack: Final[Check] = partial(linearizable, model="stack")
-counter: Final[Check] = partial(linearizable, model="counter")
-keyed_register: Final[Check] = partial(linearizable, model="keyed-register")
-keyed_cas_register: Final[Check] = partial(linearizable, model="keyed-cas-register")
-keyed_mutex: Final[Check] = partial(linearizable, model="keyed-mutex")
+register: Final[NamedChecker] = partial(linearizable, model="register")
+cas_register: Final[NamedChecker] = partial(linearizable, model="cas-register")
+multi_register: Final[NamedChecker] = partial(linearizable, model="multi-register")
+mutex: Final[NamedChecker] = partial(linearizable, model="mutex")
+fenced_lock: Final[NamedChecker] = partial(linearizable, model="fenced-lock")
+kv: Final[NamedChecker] = partial(linearizable, model="kv")
+list_append: Final[NamedChecker] = partial(linearizable, model="list-append")
+element_set: Final[NamedChecker] = partial(linearizable, model="set")
+fifo_queue: Final[NamedChecker] = partial(linearizable, model="fifo-queue")
+unordered_queue: Final[NamedChecker] = partial(linearizable, model="unordered-queue")
+stack: Final[NamedChecker] = partial(linearizable, model="stack")
+counter: Final[NamedChecker] = partial(linearizable, model="counter")
+keyed_register: Final[NamedChecker] = partial(linearizable, model="keyed-register")
+keyed_cas_register: Final[NamedChecker] = partial(linearizable, model="keyed-cas-register")
+keyed_mutex: Final[NamedChecker] = partial(linearizable, model="keyed-mutex")

@@ -14,7 +14,7 @@ from ostrakon.checkers.linearizability.decision import Budget, Impossible, Linea
 from ostrakon.checkers.linearizability.explanation import anomaly_of
 from ostrakon.checkers.linearizability.parts import Parts, parts_of
 from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
-from ostrakon.checkers.linearizability.sat import Undecided, decide_by_sat
+from ostrakon.checkers.linearizability.sat import SolverGaveUp, decide_by_sat
 from ostrakon.checkers.linearizability.small import decide_small
 from ostrakon.checkers.linearizability.wgl import Refereed, wing_gong_lowe
 from ostrakon.checkers.models.model import Model, operations
@@ -163,7 +163,7 @@ def _invalid(
         again = decide_by_sat(
             list(operations(core)), model.method, conflicts=_CONFIRMING_CONFLICTS, solver="cd153"
         ).decision
-        if isinstance(again, Undecided):
+        if isinstance(again, SolverGaveUp):
             return Verdict.unknown(
                 "a SAT solver found no order, but a second one did not confirm that within "
                 f"{_CONFIRMING_CONFLICTS:,} conflicts",

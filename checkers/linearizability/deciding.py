@@ -18,13 +18,13 @@ from ostrakon.checkers.linearizability.queue_order import decide_queue
 from ostrakon.checkers.linearizability.register_search import RegisterSearch
 from ostrakon.checkers.linearizability.register_zones import place_registers
 from ostrakon.checkers.linearizability.replay import fault_of
-from ostrakon.checkers.linearizability.sat import Undecided, decide_by_sat
+from ostrakon.checkers.linearizability.sat import SolverGaveUp, decide_by_sat
 from ostrakon.checkers.linearizability.search import Search
 from ostrakon.checkers.linearizability.stack_order import decide_stack
 from ostrakon.checkers.linearizability.zones import settle
 from ostrakon.checkers.models.append_operations import Appends
 from ostrakon.checkers.models.model import Model, operations
-from ostrakon.checkers.models.register_operations import Registers
+from ostrakon.checkers.models.register_operations import RegisterColumns
 from ostrakon.harness.history.columns import INFO, Columns, Ints
 
 Method = Literal["log", "blocks", "search", "sat"]
@@ -114,7 +114,7 @@ def _ask_the_solver(
             continue
         if isinstance(decision, Impossible) and isinstance(search := searches[part], Search):
             decision = replace(decision, until=search.reached)
-        if not isinstance(decision, Undecided):
+        if not isinstance(decision, SolverGaveUp):
             del searches[part]
             decisions.add(part, _of_all_rows(decision, rows[part]), "sat")
             if isinstance(decision, Impossible):
@@ -147,7 +147,7 @@ def _in_order_of_slots(columns: Columns, model: Model) -> Linearized | None:
     return Linearized(np.array([op.row for op in order], np.int64))
 
 
-def _by_blocks_of_registers(registers: Registers, parts: Parts, decisions: Decisions) -> None:
+def _by_blocks_of_registers(registers: RegisterColumns, parts: Parts, decisions: Decisions) -> None:
     count = len(parts.keys)
     placed = place_registers(registers, parts.part, count)
     for part, found in placed.impossible.items():

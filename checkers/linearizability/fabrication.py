@@ -16,7 +16,7 @@ from ostrakon.harness.history import History, Op
 Choose = Callable[[int], int]
 """Chooses a number from 0 up to, but not including, the given one. 0 should be the plainest choice."""
 
-Asked = tuple[str, Any]
+_Request = tuple[str, Any]
 _LIKELY: Final = 1000
 _REMEMBERED: Final = 8
 
@@ -32,7 +32,7 @@ class Exemplar:
 
     model: str
     initial: Any
-    ask: Callable[[Choose, int], Asked]
+    ask: Callable[[Choose, int], _Request]
     answer: Callable[[Any, str, Any], tuple[Any, Any]]
 
 
@@ -43,7 +43,7 @@ REFUSED: Final = object()
 @dataclass(slots=True)
 class _Client:
     process: int
-    asked: Asked | None = None
+    asked: _Request | None = None
     acts: bool = True
     answer: Any = None
     done: bool = False
@@ -107,7 +107,7 @@ def fabricate(
 
 
 def _register(values: Callable[[Choose, int], Any], *, cas: bool) -> Exemplar:
-    def ask(choose: Choose, serial: int) -> Asked:
+    def ask(choose: Choose, serial: int) -> _Request:
         match choose(3 if cas else 2):
             case 0:
                 return "read", None
@@ -129,7 +129,7 @@ def _register(values: Callable[[Choose, int], Any], *, cas: bool) -> Exemplar:
 
 
 def _keyed(inner: Exemplar, keys: int, model: str) -> Exemplar:
-    def ask(choose: Choose, serial: int) -> Asked:
+    def ask(choose: Choose, serial: int) -> _Request:
         f, argument = inner.ask(choose, serial)
         return f, [choose(keys), argument]
 
@@ -142,7 +142,7 @@ def _keyed(inner: Exemplar, keys: int, model: str) -> Exemplar:
 
 
 def _strings(tokens: Callable[[Choose, int], int], form: str = "x{}y") -> Exemplar:
-    def ask(choose: Choose, serial: int) -> Asked:
+    def ask(choose: Choose, serial: int) -> _Request:
         f = ("get", "append", "append", "put", "get")[choose(5)]
         return f, None if f == "get" else form.format(tokens(choose, serial))
 
@@ -159,7 +159,7 @@ def _strings(tokens: Callable[[Choose, int], int], form: str = "x{}y") -> Exempl
 
 
 def _lists(tokens: Callable[[Choose, int], int]) -> Exemplar:
-    def ask(choose: Choose, serial: int) -> Asked:
+    def ask(choose: Choose, serial: int) -> _Request:
         return ("append", tokens(choose, serial)) if choose(2) else ("read", None)
 
     def answer(state: list[int], f: str, argument: Any) -> tuple[list[int], Any]:
@@ -169,7 +169,7 @@ def _lists(tokens: Callable[[Choose, int], int]) -> Exemplar:
 
 
 def _line(model: str, enter: str, leave: str, at: int, tokens: Callable[[Choose, int], int]) -> Exemplar:
-    def ask(choose: Choose, serial: int) -> Asked:
+    def ask(choose: Choose, serial: int) -> _Request:
         return (enter, tokens(choose, serial)) if choose(2) else (leave, None)
 
     def answer(state: list[int], f: str, argument: Any) -> tuple[list[int], Any]:
@@ -213,8 +213,10 @@ def _mostly_fresh(choose: Choose, serial: int) -> int:
     return serial if choose(8) else choose(3)
 
 
-def _fs(*fs: str, argument: Callable[[Choose], Any] = lambda choose: None) -> Callable[[Choose, int], Asked]:
-    def ask(choose: Choose, serial: int) -> Asked:
+def _fs(
+    *fs: str, argument: Callable[[Choose], Any] = lambda choose: None
+) -> Callable[[Choose, int], _Request]:
+    def ask(choose: Choose, serial: int) -> _Request:
         f = fs[choose(len(fs))]
         return f, None if f == "read" else argument(choose)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ostrakon.checkers.models.append_operations import Appends
 from ostrakon.checkers.models.model import Model, operations
-from ostrakon.checkers.models.register_operations import Registers
+from ostrakon.checkers.models.register_operations import RegisterColumns
 from ostrakon.harness.history import FailMeans, UnsuitableHistory
 from ostrakon.harness.history.columns import FAIL, Columns, Ints, numbered
 
@@ -30,7 +30,7 @@ class Parts:
     """For each row the number of its part."""
     keys: tuple[Hashable, ...]
     """What distinguishes each part."""
-    registers: Registers | None
+    registers: RegisterColumns | None
     """The operations as those of registers, where they are nothing else."""
     appends: Appends | None
     """The same for sequences that grow by appending, where they are no registers."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from ostrakon.checkers.models.register_operations import DIFFERS, READ, SWAP, WRITE, Registers
+from ostrakon.checkers.models.register_operations import DIFFERS, READ, SWAP, WRITE, RegisterColumns
 from ostrakon.harness.history.columns import Ints, Mask
 
 UNKNOWN_WRITE: Final = 4
@@ -24,7 +24,7 @@ class Timeline:
     pending operations are small numbers. Equal operations that never return form a class, and count.
     """
 
-    def __init__(self, registers: Registers) -> None:
+    def __init__(self, registers: RegisterColumns) -> None:
         kind, expected, written = _told_apart(registers)
         events = _events(registers, kind, (kind == UNKNOWN_SWAP) & (expected == written))
         self.kind: list[int] = kind.tolist()
@@ -59,7 +59,7 @@ class Timeline:
         return bits
 
 
-def _told_apart(registers: Registers) -> tuple[Ints, Ints, Ints]:
+def _told_apart(registers: RegisterColumns) -> tuple[Ints, Ints, Ints]:
     kind, expected, written = registers.kind.copy(), registers.expected, registers.written
     # A swap of a value for itself only looks.
     kind[(kind > DIFFERS) & (kind != WRITE) & registers.known & (expected == written)] = READ
@@ -67,7 +67,7 @@ def _told_apart(registers: Registers) -> tuple[Ints, Ints, Ints]:
     return kind, expected, written
 
 
-def _events(registers: Registers, kind: Ints, idle: Mask) -> Ints:
+def _events(registers: RegisterColumns, kind: Ints, idle: Mask) -> Ints:
     """All that matters, in order of time: what is unknown and can change nothing does not."""
     known = registers.known
     begin = np.flatnonzero(known | (kind >= UNKNOWN_WRITE) & ~idle)

@@ -23,7 +23,7 @@ from ostrakon.checkers.linearizability.choices import expand
 from ostrakon.checkers.linearizability.decision import Decision, Impossible, Linearized
 from ostrakon.checkers.linearizability.pending import UNKNOWN_WRITE, Pending, Timeline
 from ostrakon.checkers.linearizability.tally import Tally
-from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
+from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, WRITE, RegisterColumns
 
 _BYTES_EACH: Final = 350
 """Bytes of a configuration: five numbers, a tuple and an entry of a table."""
@@ -60,7 +60,7 @@ class RegisterSearch:
     pending operations that have been carried out, `absorbed` those of writes that can be had for nothing.
     """
 
-    def __init__(self, registers: Registers) -> None:
+    def __init__(self, registers: RegisterColumns) -> None:
         self._line = Timeline(registers)
         self._pending = Pending(self._line)
         self._tally = Tally([count for _, count in sorted(Counter(self._line.class_of.values()).items())])

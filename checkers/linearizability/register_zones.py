@@ -13,7 +13,7 @@ import numpy as np
 
 from ostrakon.checkers.linearizability.decision import Impossible
 from ostrakon.checkers.linearizability.zones import START, Placement
-from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, WRITE, Registers
+from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, WRITE, RegisterColumns
 from ostrakon.harness.history.columns import Ints, Mask
 
 
@@ -31,7 +31,7 @@ class Placed:
     """For each part, whether there are operations which were not placed: those that saw another value."""
 
 
-def place_registers(registers: Registers, part: Ints, parts: int) -> Placed:
+def place_registers(registers: RegisterColumns, part: Ints, parts: int) -> Placed:
     """Place the operations of several registers; `part` tells which one each is for."""
     if parts == 1 and _is_plainly_ambiguous(registers):
         partial = (registers.kind == DIFFERS).any()
@@ -52,7 +52,7 @@ def place_registers(registers: Registers, part: Ints, parts: int) -> Placed:
     return Placed(values.placement(root, depth), impossible, ambiguous, values.partial)
 
 
-def _is_plainly_ambiguous(registers: Registers) -> bool:
+def _is_plainly_ambiguous(registers: RegisterColumns) -> bool:
     """Whether every value that one register was seen to have has a writer, and one of them several.
 
     All else would say so too, in ten times the time that it takes to search a short history.
@@ -79,7 +79,7 @@ class _Values:
     for each time it was written.
     """
 
-    def __init__(self, registers: Registers, part: Ints, parts: int) -> None:
+    def __init__(self, registers: RegisterColumns, part: Ints, parts: int) -> None:
         self._part = part
         self._parts = parts
         span = 1 + int(max(registers.expected.max(initial=0), registers.written.max(initial=0)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ostrakon.checkers.models.append_operations import APPEND, WRITE, Appends
 from ostrakon.checkers.models.model import ILLEGAL, Model, Operation
-from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, Registers
+from ostrakon.checkers.models.register_operations import DIFFERS, INITIAL, READ, SWAP, RegisterColumns
 from ostrakon.harness.history.columns import Ints, Mask
 
 
@@ -35,7 +35,7 @@ def fault_of(order: Sequence[Operation], ops: Sequence[Operation], model: Model)
     return f"{missing} is missing" if missing else None
 
 
-def fault_of_registers(order: Ints, registers: Registers, part: Ints) -> str | None:
+def fault_of_registers(order: Ints, registers: RegisterColumns, part: Ints) -> str | None:
     """The same for several registers at once, where there are too many operations to take them one by one.
 
     `order` has the operations of one part after those of another.

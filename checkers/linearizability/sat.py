@@ -20,7 +20,7 @@ from ostrakon.checkers.linearizability.decision import Decision, Impossible, Lin
 from ostrakon.checkers.models.model import Operation
 from ostrakon.harness.history.value import JsonBool
 
-Kind = Literal["queue", "stack", "set"]
+CollectionKind = Literal["queue", "stack", "set"]
 Solver = Literal["g4", "cd153"]
 """Glucose, or CaDiCaL to confirm what Glucose says."""
 
@@ -34,22 +34,22 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Undecided:
+class SolverGaveUp:
     """The solver gave up, or there were too many clauses to begin with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SolverAnswer:
     """What came of asking the solver."""
 
-    decision: Decision | Undecided
+    decision: Decision | SolverGaveUp
     conflicts: int
     clauses: int
 
 
 def decide_by_sat(
-    ops: Sequence[Operation], kind: Kind, *, conflicts: int | None, solver: Solver = "g4"
-) -> Asked:
+    ops: Sequence[Operation], kind: CollectionKind, *, conflicts: int | None, solver: Solver = "g4"
+) -> SolverAnswer:
     """Whether one object's operations have a linearization, and what it took to find out.
 
     What is found to be an order is only believed if it is replayed; the caller does that.
@@ -58,7 +58,7 @@ def decide_by_sat(
     try:
         _ENCODINGS[kind](problem)
     except TooLarge:
-        return Asked(Undecided(), 0, _CLAUSES_AT_MOST)
+        return SolverAnswer(SolverGaveUp(), 0, _CLAUSES_AT_MOST)
     return problem.solve(conflicts, solver)
 
 
@@ -122,7 +122,7 @@ class _Problem:
             self.add(-literal, -met)
             met = now
 
-    def solve(self, conflicts: int | None, name: Solver) -> Asked:
+    def solve(self, conflicts: int | None, name: Solver) -> SolverAnswer:
         """Ask the solver, add what a cyclic answer violates, and ask again."""
         from pysat.solvers import Solver as Pysat
 
@@ -140,13 +140,13 @@ class _Problem:
                 answer = solver.solve_limited() if conflicts is not None else solver.solve()
                 spent = solver.accum_stats()["conflicts"]
                 if answer is None or (conflicts is not None and spent >= conflicts):
-                    return Asked(Undecided(), spent, clauses)
+                    return SolverAnswer(SolverGaveUp(), spent, clauses)
                 if not answer:
-                    return Asked(Impossible(np.arange(len(self.ops)), ""), spent, clauses)
+                    return SolverAnswer(Impossible(np.arange(len(self.ops)), ""), spent, clauses)
                 holds = self._holds(solver.get_model())
                 order, lemmas = self._order(holds)
                 if not lemmas:
-                    return Asked(Linearized(np.array(order, np.int64)), spent, clauses)
+                    return SolverAnswer(Linearized(np.array(order, np.int64)), spent, clauses)
                 solver.append_formula(lemmas)
 
     def _holds(self, model: Sequence[int]) -> Callable[[int], bool]:
@@ -343,7 +343,7 @@ def _sees(problem: _Problem, r: int, same: Sequence[int], other: Sequence[int], 
     problem.add(*sources)
 
 
-_ENCODINGS: Final[dict[Kind, Callable[[_Problem], None]]] = {
+_ENCODINGS: Final[dict[CollectionKind, Callable[[_Problem], None]]] = {
     "queue": _encode_queue,
     "stack": _encode_stack,
     "set": _encode_set,

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from ostrakon.checkers.models.model import Model, Operation, operations
-from ostrakon.checkers.models.register_operations import DIFFERS, READ, SWAP, Registers
+from ostrakon.checkers.models.register_operations import DIFFERS, READ, SWAP, RegisterColumns
 from ostrakon.harness.history.columns import INFO, NEVER, Columns, Mask
 
 
@@ -74,7 +74,7 @@ def unobservable(columns: Columns, model: Model) -> Mask:
     return useless
 
 
-def _of_use(registers: Registers) -> Mask:
+def _of_use(registers: RegisterColumns) -> Mask:
     """Known operations, and unknown ones that wrote what one of them saw, or what led there."""
     sees = (registers.kind == SWAP) | (registers.kind == READ)
     useful = registers.known

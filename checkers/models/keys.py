@@ -9,7 +9,7 @@ import numpy as np
 
 from ostrakon.checkers.models.append_operations import appends_of
 from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation, State
-from ostrakon.checkers.models.register_operations import INITIAL, Registers, register_of
+from ostrakon.checkers.models.register_operations import INITIAL, RegisterColumns, register_of
 from ostrakon.checkers.models.registers import swapped
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.columns import Columns
@@ -63,7 +63,7 @@ def _only_gets(op: Operation) -> bool:
 _AS_REGISTER = register_of(read=_GET, write=_PUT, cas=("cas",))
 
 
-def _as_register(columns: Columns) -> Registers | None:
+def _as_register(columns: Columns) -> RegisterColumns | None:
     """Without appends it is a register, on which nil and the empty string are the same."""
     if columns.is_f("append").any():
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation, State
-from ostrakon.checkers.models.register_operations import SWAP, Registers
+from ostrakon.checkers.models.register_operations import SWAP, RegisterColumns
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.columns import INFO, Columns
 
@@ -28,10 +28,10 @@ def _hold(held: bool, op: Operation) -> State | Illegal:
     return acquires if held != acquires else ILLEGAL
 
 
-def _as_register(columns: Columns) -> Registers:
+def _as_register(columns: Columns) -> RegisterColumns:
     """To acquire is to swap free for held, and to release is to swap it back."""
     acquires = columns.is_f("acquire").astype(int)
-    return Registers(
+    return RegisterColumns(
         acquires * 0 + SWAP,
         1 - acquires,
         acquires,

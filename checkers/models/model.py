@@ -18,7 +18,7 @@ from ostrakon.harness.history.columns import FAIL, INFO, NEVER, Columns
 
 if TYPE_CHECKING:
     from ostrakon.checkers.models.append_operations import Appends
-    from ostrakon.checkers.models.register_operations import Registers
+    from ostrakon.checkers.models.register_operations import RegisterColumns
 
 State = Hashable
 
@@ -91,7 +91,7 @@ class Model:
     """Whether there is an object for each key: values are pairs of a key and what the object gets to see."""
     key: Callable[[Operation], Hashable | None] | None = None
     """Tells apart operations that have nothing to do with each other; None has to do with all of them."""
-    registers: Callable[[Columns], Registers | None] | None = None
+    registers: Callable[[Columns], RegisterColumns | None] | None = None
     """The operations as reads, writes and compare-and-swaps of one register, where they are nothing else."""
     appends: Callable[[Columns], Appends | None] | None = None
     """The operations as reads, writes and appends of one sequence, where they are nothing else."""

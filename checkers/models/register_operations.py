@@ -24,7 +24,7 @@ INITIAL: Final = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Registers:
+class RegisterColumns:
     """Parallel arrays, one entry per row of the columns they were made from."""
 
     kind: Ints
@@ -39,9 +39,9 @@ class Registers:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def take(self, rows: Ints | Mask) -> Registers:
+    def take(self, rows: Ints | Mask) -> RegisterColumns:
         """These rows only."""
-        return Registers(
+        return RegisterColumns(
             self.kind[rows], self.expected[rows], self.written[rows],
             self.invoked[rows], self.returned[rows], self.known[rows],
         )  # fmt: skip
@@ -49,12 +49,12 @@ class Registers:
 
 def register_of(
     *, read: tuple[str, ...], write: tuple[str, ...], cas: tuple[str, ...] = (), initial: Hashable = None
-) -> Callable[[Columns], Registers]:
+) -> Callable[[Columns], RegisterColumns]:
     """How columns become registers, if these are the functions that read, write and compare-and-swap."""
 
     initial = freeze(initial)
 
-    def registers(columns: Columns) -> Registers:
+    def registers(columns: Columns) -> RegisterColumns:
         reads, swaps = columns.is_f(*read), columns.is_f(*cas)
         expected = np.where(reads, columns.result, INITIAL)
         written = np.where(reads, INITIAL, columns.argument)
@@ -64,7 +64,9 @@ def register_of(
         kind[swaps] = np.where(columns.outcome[swaps] == FAIL, DIFFERS, SWAP)
         if initial is not None:
             expected, written = _start_with(initial, columns, expected, written)
-        return Registers(kind, expected, written, columns.invoked, columns.returned, columns.outcome != INFO)
+        return RegisterColumns(
+            kind, expected, written, columns.invoked, columns.returned, columns.outcome != INFO
+        )
 
     return registers
 

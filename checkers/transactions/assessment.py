@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ostrakon.checkers.transactions import consistency as lattice
-from ostrakon.checkers.transactions.certificate import Certificate, Model, certificate
+from ostrakon.checkers.transactions.certificate import Certificate, TransactionModel, certificate
 from ostrakon.checkers.transactions.decision import Proven, Refuted, decide, smallest
 from ostrakon.checkers.transactions.execution import Execution
 from ostrakon.checkers.transactions.explanation import explain
@@ -26,7 +26,7 @@ class Assessment:
     def __init__(
         self,
         table: Transactions,
-        model: Model,
+        model: TransactionModel,
         execution: Callable[[], Execution],
         findings: Findings,
         conflicts: int,

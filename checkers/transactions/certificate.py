@@ -17,11 +17,15 @@ from ostrakon.checkers.transactions.table import Transactions
 from ostrakon.checkers.transactions.wording import original
 
 Certificate = dict[str, Any]
-Model = Literal["list-append", "rw-register"]
+TransactionModel = Literal["list-append", "rw-register"]
 
 
 def certificate(
-    table: Transactions, model: Model, execution: Execution, consistency: str, events: tuple[Event, ...]
+    table: Transactions,
+    model: TransactionModel,
+    execution: Execution,
+    consistency: str,
+    events: tuple[Event, ...],
 ) -> Certificate:
     """The certificate that says that the members started and committed in this order."""
     order: list[Any] = []

@@ -20,7 +20,7 @@ from ostrakon.checkers.transactions.table import Transactions
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class RealTimeOrder:
     """Transactions in an order, and for each of them the position from which on all come after it."""
 
     kind: int
@@ -36,7 +36,7 @@ class Component:
     """Nodes from this number on bundle edges."""
     neighbours: dict[int, list[tuple[int, int]]]
     """The dependencies of each node: who comes after it, and why."""
-    timelines: list[Timeline]
+    timelines: list[RealTimeOrder]
     lines_of: dict[int, list[int]]
     """The timelines that each transaction is on."""
     position: dict[int, int]
@@ -57,7 +57,7 @@ def component(edges: Edges, table: Transactions, suffix: Suffix) -> Component:
         neighbours[source].append((target, kind))
     nodes = np.unique(np.concatenate((edges.source, edges.target)))
     rows = nodes[nodes < len(table)].tolist()
-    timelines: list[Timeline] = []
+    timelines: list[RealTimeOrder] = []
     if suffix:
         timelines.extend(_process_timelines(rows, table))
     if suffix == "-realtime":
@@ -69,16 +69,16 @@ def component(edges: Edges, table: Transactions, suffix: Suffix) -> Component:
     return Component(len(table), dict(neighbours), timelines, lines_of, _positions(edges, len(table)))
 
 
-def _process_timelines(rows: list[int], table: Transactions) -> Iterator[Timeline]:
+def _process_timelines(rows: list[int], table: Transactions) -> Iterator[RealTimeOrder]:
     by_process: dict[int, list[int]] = defaultdict(list)
     for row in rows:
         by_process[int(table.process[row])].append(row)
     return (_timeline(PROCESS, mine, table) for mine in by_process.values())
 
 
-def _timeline(kind: int, rows: list[int], table: Transactions) -> Timeline:
+def _timeline(kind: int, rows: list[int], table: Transactions) -> RealTimeOrder:
     invoked = [int(table.invoked[row]) for row in rows]
-    return Timeline(kind, rows, {row: bisect_right(invoked, int(table.completed[row])) for row in rows})
+    return RealTimeOrder(kind, rows, {row: bisect_right(invoked, int(table.completed[row])) for row in rows})
 
 
 def _positions(edges: Edges, transactions: int) -> dict[int, int]:

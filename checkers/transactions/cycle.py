@@ -43,7 +43,7 @@ class OutOfBudget(Exception):
 
 
 @dataclass(slots=True)
-class Budget:
+class EdgeBudget:
     """How many edges may still be looked at, over all searches; a count, so that verdicts repeat."""
 
     steps: int
@@ -55,7 +55,7 @@ class Budget:
             raise OutOfBudget
 
 
-def shortest_cycle(where: Component, wanted: CycleType, budget: Budget) -> tuple[Step, ...] | None:
+def shortest_cycle(where: Component, wanted: CycleType, budget: EdgeBudget) -> tuple[Step, ...] | None:
     """The shortest cycle of this type through this component, or None if it has none.
 
     Raises: OutOfBudget, unless some cycle had been found by then.
@@ -77,7 +77,7 @@ def shortest_cycle(where: Component, wanted: CycleType, budget: Budget) -> tuple
 def any_cycle(where: Component) -> tuple[Step, ...] | None:
     """Some cycle, the shortest through one of its edges, in time linear in the component."""
     cycles = (
-        _closed(where, ANY_CYCLE, start, _limit(where), Budget(sys.maxsize))
+        _closed(where, ANY_CYCLE, start, _limit(where), EdgeBudget(sys.maxsize))
         for start in _starts(where, ANY_CYCLE)
     )
     return next((cycle for cycle in cycles if cycle is not None), None)
@@ -101,7 +101,7 @@ _Place = tuple[int, int]
 
 
 def _closed(
-    where: Component, wanted: CycleType, start: Step, limit: int, budget: Budget
+    where: Component, wanted: CycleType, start: Step, limit: int, budget: EdgeBudget
 ) -> tuple[Step, ...] | None:
     """The shortest cycle that begins with `start`, if it has fewer than `limit` transactions."""
     machine = _machine(wanted)

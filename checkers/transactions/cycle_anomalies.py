@@ -8,7 +8,7 @@ import numpy as np
 
 from ostrakon.checkers.transactions import consistency as lattice
 from ostrakon.checkers.transactions.component import Component, component
-from ostrakon.checkers.transactions.cycle import Budget, OutOfBudget, Step, any_cycle, shortest_cycle
+from ostrakon.checkers.transactions.cycle import EdgeBudget, OutOfBudget, Step, any_cycle, shortest_cycle
 from ostrakon.checkers.transactions.dependency import (
     ALL_CYCLES,
     ANTI,
@@ -50,7 +50,7 @@ class _Search:
         self, table: Transactions, edges: EdgeList, findings: Findings, reason: Reason, steps: int
     ) -> None:
         self._table, self._edges, self._findings, self._reason = table, edges, findings, reason
-        self._budget = Budget(steps)
+        self._budget = EdgeBudget(steps)
         self._has_flows: dict[int, bool] = {}
         """Whether there is any cycle at all among some kinds of dependencies."""
 

@@ -14,7 +14,13 @@ from ostrakon.checkers.transactions.saturation import involved, saturate, seen_t
 from ostrakon.checkers.transactions.schedule import schedule
 from ostrakon.checkers.transactions.snapshot_guess import Event, guessed_events
 from ostrakon.checkers.transactions.table import NEVER, Ints
-from ostrakon.checkers.transactions.version_order import CONFLICTS, Found, GaveUp, find_order, late_reads
+from ostrakon.checkers.transactions.version_order import (
+    CONFLICTS,
+    GaveUp,
+    VersionOrder,
+    find_order,
+    late_reads,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,10 @@ class Undecided:
     why: str
 
 
-Decision = Proven | Refuted | Undecided
+SerializabilityDecision = Proven | Refuted | Undecided
 
 
-def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) -> Decision:
+def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) -> SerializabilityDecision:
     """Decide a level for the reads and writes of an execution.
 
     What no order can mend, such as reads of aborted transactions, is not in an execution and not looked at.
@@ -58,7 +64,7 @@ def decide(execution: Execution, level: Level, *, conflicts: int = CONFLICTS) ->
     if level.rule in STATIC:
         return Proven(_events(graph, saturated.order))
     match find_order(graph, _best_order(graph, saturated.order, ranks), conflicts=conflicts):
-        case Found(nodes):
+        case VersionOrder(nodes):
             return Proven(_events(graph, nodes))
         case GaveUp(why):
             return Undecided(why)

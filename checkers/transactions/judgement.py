@@ -11,7 +11,7 @@ import numpy as np
 
 from ostrakon.checkers.transactions import consistency as lattice
 from ostrakon.checkers.transactions.assessment import Assessment
-from ostrakon.checkers.transactions.certificate import Model
+from ostrakon.checkers.transactions.certificate import TransactionModel
 from ostrakon.checkers.transactions.columns import MicroOps
 from ostrakon.checkers.transactions.cycle_anomalies import STEPS, find_cycles
 from ostrakon.checkers.transactions.edges import EdgeList
@@ -31,7 +31,7 @@ from ostrakon.harness.history import History
 class Inference:
     """What a data type lets one conclude from a history."""
 
-    model: Model
+    model: TransactionModel
     edges: EdgeList
     findings: Findings
     reason: Reason
@@ -70,7 +70,7 @@ EVERY_MODEL = 2_000
 
 
 def proven_at_once(
-    table: Transactions, ops: MicroOps | None, model: Model, consistency: str
+    table: Transactions, ops: MicroOps | None, model: TransactionModel, consistency: str
 ) -> Verdict | None:
     """That a history is strictly serializable, if a serial order that is guessed proves it; None if none
     does, or if its micro-ops are not plain enough to be there as columns.
@@ -101,7 +101,7 @@ def _nothing() -> Execution:
     raise AssertionError("a history that is proven has nothing to be decided")
 
 
-def certified(history: History, model: Model, consistency: str, given: Any) -> Verdict:
+def certified(history: History, model: TransactionModel, consistency: str, given: Any) -> Verdict:
     """Whether a certificate that somebody kept proves that a history satisfies a consistency model.
 
     Instead of the certificate, a verdict may be given that has it in its `details`.

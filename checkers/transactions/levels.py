@@ -12,7 +12,7 @@ from typing import Literal
 
 from ostrakon.checkers.transactions.execution import Order
 
-Rule = Literal[
+LevelRule = Literal[
     "versions",
     "reads",
     "monotonic",
@@ -41,13 +41,13 @@ snapshot: and of two writers of one key one commits before the other starts.
 serial: everyone sees the whole order of commits up to its own.
 """
 
-FORCED: frozenset[Rule] = frozenset({"monotonic", "atomic", "causal", "update"})
+FORCED: frozenset[LevelRule] = frozenset({"monotonic", "atomic", "causal", "update"})
 """Rules by which the reads alone put some versions before others, whatever the order of the rest is."""
-SPLIT: frozenset[Rule] = frozenset({"prefix", "snapshot"})
+SPLIT: frozenset[LevelRule] = frozenset({"prefix", "snapshot"})
 """Rules whose graph has two nodes for each transaction, its start and its commit."""
-OVERTAKEN: frozenset[Rule] = frozenset({"prefix", "snapshot", "serial"})
+OVERTAKEN: frozenset[LevelRule] = frozenset({"prefix", "snapshot", "serial"})
 """Rules whose graph has anti-dependencies as edges."""
-STATIC: frozenset[Rule] = frozenset({"versions", "reads", "monotonic", "atomic", "causal"})
+STATIC: frozenset[LevelRule] = frozenset({"versions", "reads", "monotonic", "atomic", "causal"})
 """Rules that any order of versions satisfies that agrees with the known one: decided in polynomial time."""
 
 
@@ -55,7 +55,7 @@ STATIC: frozenset[Rule] = frozenset({"versions", "reads", "monotonic", "atomic",
 class Level:
     """A rule, and the order of time that it has to agree with."""
 
-    rule: Rule
+    rule: LevelRule
     order: Order = "none"
     items_only: bool = False
     """Whether reads of all registers at once count for nothing (Adya's PL-2.99)."""

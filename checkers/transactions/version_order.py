@@ -40,14 +40,14 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class VersionOrder:
     """An order of all nodes of the graph that follows its edges and those of the versions' order."""
 
     nodes: list[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Impossible:
+class NoVersionOrder:
     """There is no order, and the transactions of some conflicts that exclude each other are these."""
 
     members: frozenset[int]
@@ -105,7 +105,7 @@ class _Choices:
 
 def find_order(
     graph: Polygraph, order: list[int], *, conflicts: int = CONFLICTS
-) -> Found | Impossible | GaveUp:
+) -> VersionOrder | NoVersionOrder | GaveUp:
     """Search, beginning with a topological order of the certain edges."""
     from pysat.solvers import Cadical195
 
@@ -125,7 +125,7 @@ def find_order(
         for _ in range(ROUNDS):
             found, placed = _conflicts(graph, orders, place)
             if not found:
-                return Found(placed)
+                return VersionOrder(placed)
             while found:
                 fresh = [conflict for conflict in found if conflict.pairs not in seen]
                 assert fresh, "a clause was added, and the order breaks it again"
@@ -134,7 +134,7 @@ def find_order(
                     clauses.append(conflict)
                     literals = [-choices.literal(pair) for pair in conflict.pairs]
                     if not literals:
-                        return Impossible(conflict.members)
+                        return NoVersionOrder(conflict.members)
                     solver.add_clause(literals)
                 solver.set_phases(list(range(1, len(choices.pair_of) + 1)))
                 spent = solver.accum_stats()["conflicts"]
@@ -145,7 +145,7 @@ def find_order(
                 if satisfiable is None:
                     return GaveUp(f"the solver met {conflicts} conflicts")
                 if not satisfiable:
-                    return Impossible(_core(clauses, choices))
+                    return NoVersionOrder(_core(clauses, choices))
                 found = list(
                     _reorder(graph, orders, choices, choices.choose(solver.get_model() or ()), known)
                 )

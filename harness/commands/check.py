@@ -17,7 +17,7 @@ from ostrakon.harness.history.verdict import as_json, worst
 from ostrakon.harness.status import UserError, exit_status
 
 if TYPE_CHECKING:
-    from ostrakon.harness.history.reader import FailMeans, Recording
+    from ostrakon.harness.history.reader import FailMeans, ReadHistory
 
 _FAIL_MEANS = {"did-not-happen": "did not happen", "compared-unequal": "compared unequal"}
 
@@ -127,7 +127,7 @@ class _Crashed:
         return {"valid": "unknown", "why": self.why, "anomalies": []}
 
 
-def _read(file: Path, keep_undamaged: bool, as_is: bool) -> Recording:
+def _read(file: Path, keep_undamaged: bool, as_is: bool) -> ReadHistory:
     from ostrakon.harness.history.jsonl import DamagedFile
     from ostrakon.harness.history.reader import ContradictoryFile, NoHistory, read_any
 
@@ -157,7 +157,7 @@ def _parameters(judge: Callable[..., Any]) -> frozenset[str]:
 def _accepted(
     judge: Callable[..., Any],
     model: str,
-    recording: Recording,
+    recording: ReadHistory,
     consistency: str | None,
     fail_means: str | None,
 ) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def _models(verdict: Any) -> str:
     return f"  the strongest models it satisfies: {holding}; the weakest it violates: {broken}{left}"
 
 
-def _render(name: str, recording: Recording, verdict: Any, command: str, page: Path) -> Path:
+def _render(name: str, recording: ReadHistory, verdict: Any, command: str, page: Path) -> Path:
     """A page of a history that no trial of ours recorded."""
     import tempfile
 

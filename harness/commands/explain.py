@@ -13,7 +13,7 @@ from ostrakon.harness.status import UserError, exit_status
 if TYPE_CHECKING:
     from ostrakon.harness.explanation import FaultSpan
     from ostrakon.harness.history import Event, Op
-    from ostrakon.harness.search.futures import Curve, Moment
+    from ostrakon.harness.search.futures import Curve, MomentOutcome
     from ostrakon.harness.search.necessity import Part
     from ostrakon.harness.trial import Trial
     from ostrakon.harness.workload import Workload
@@ -194,7 +194,7 @@ def conclusion(found: Curve) -> str:
     )
 
 
-def _row(moment: Moment) -> str:
+def _row(moment: MomentOutcome) -> str:
     low, high = moment.interval
     bar = "#" * round(moment.share * _BAR)
     lost = f", {moment.lost} came to no verdict" if moment.lost else ""

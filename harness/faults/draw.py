@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
-Draw = Callable[[Sequence[str], random.Random], Mapping[str, Any]]
+from ostrakon.harness.faults.kind import Draw
 
 
 def victims(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:

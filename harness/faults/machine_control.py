@@ -54,7 +54,7 @@ class Stoppable(Protocol):
         """SIGTERM."""
 
 
-class Hold(msgspec.Struct, frozen=True):
+class HoldCounts(msgspec.Struct, frozen=True):
     """How many faults hold one machine, by what they hold it with."""
 
     pause: int = 0
@@ -78,7 +78,7 @@ class MachineControl:
 
     def __init__(self, machines: Mapping[str, Machine]) -> None:
         self._machines = machines
-        self._holds: dict[str, Hold] = {}
+        self._holds: dict[str, HoldCounts] = {}
         self._devices: dict[str, Devices] = {}
         self._equipped: dict[str, bool] = {}
         """Whether a machine has clocks and a disk, as far as that was asked."""
@@ -99,7 +99,7 @@ class MachineControl:
 
         Raises: ValueError, when there is no such machine.
         """
-        hold, machine = self._holds.get(name, Hold()), self.machine(name)
+        hold, machine = self._holds.get(name, HoldCounts()), self.machine(name)
         if hold.power_loss:
             return "had no power already"
         if hold.kill:
@@ -127,7 +127,7 @@ class MachineControl:
 
     def revive(self, name: str) -> None:
         """Restart a machine whose process has ended by itself, unless a fault holds the machine down."""
-        hold, machine = self._holds.get(name, Hold()), self.machine(name)
+        hold, machine = self._holds.get(name, HoldCounts()), self.machine(name)
         if not hold.is_down and not machine.is_running:
             for step in steps(replace(hold, kill=1), hold):
                 self._take(step, name)
@@ -161,7 +161,7 @@ class MachineControl:
             yield undo
 
     def _change(self, name: str, how: How, by: int) -> None:
-        before = self._holds.get(name, Hold())
+        before = self._holds.get(name, HoldCounts())
         after = replace(before, **{how: getattr(before, how) + by})
         assert getattr(after, how) >= 0, f"a fault ({how}) releases {name} and did not hold it"
         for step in steps(before, after):
@@ -180,7 +180,7 @@ class MachineControl:
         return machine
 
 
-def steps(before: Hold, after: Hold) -> list[Step]:
+def steps(before: HoldCounts, after: HoldCounts) -> list[Step]:
     """What to do to a machine when one fault more, or one less, holds it."""
     if after.power_loss and not before.power_loss:
         return ["power_off"]

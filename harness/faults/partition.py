@@ -17,7 +17,7 @@ from ostrakon.harness.faults.grudge import Grudge
 from ostrakon.harness.faults.kind import Draw, FaultKind
 from ostrakon.harness.plan import Fault
 
-Shape = Callable[[Sequence[str], random.Random], Grudge]
+GrudgeShape = Callable[[Sequence[str], random.Random], Grudge]
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def _bridge(nodes: Sequence[str], rng: random.Random) -> Grudge:
     return grudges.bridge(rng.sample(sorted(nodes), len(nodes)))
 
 
-SHAPES: Mapping[str, tuple[Shape, str]] = {
+SHAPES: Mapping[str, tuple[GrudgeShape, str]] = {
     "halves": (lambda nodes, rng: grudges.halves(nodes), "the first half of the nodes against the second"),
     "random-halves": (grudges.random_halves, "two halves, drawn anew each time"),
     "one": (grudges.one, "one node against all others"),

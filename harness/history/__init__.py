@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.history.reader import ContradictoryFile as ContradictoryFile
     from ostrakon.harness.history.reader import FailMeans as FailMeans
     from ostrakon.harness.history.reader import Format as Format
-    from ostrakon.harness.history.reader import Recording as Recording
+    from ostrakon.harness.history.reader import ReadHistory as ReadHistory
     from ostrakon.harness.history.reader import read_any as read_any
     from ostrakon.harness.history.trace import Event as Event
     from ostrakon.harness.history.trace import Trace as Trace
@@ -33,7 +33,7 @@ _MODULES: Final = {
     "history": ("History",),
     "jsonl": ("DamagedFile", "Journal", "read_columns", "read_history", "read_trace"),
     "op": ("NEMESIS", "Op", "OpType", "Process", "UnsuitableHistory"),
-    "reader": ("ContradictoryFile", "FailMeans", "Format", "Recording", "read_any"),
+    "reader": ("ContradictoryFile", "FailMeans", "Format", "ReadHistory", "read_any"),
     "trace": ("Event", "Trace"),
 }
 _HOMES: Final = {name: module for module, names in _MODULES.items() for name in names}

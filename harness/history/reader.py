@@ -48,7 +48,7 @@ _BINARY: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class ReadHistory:
     """A history and what is known of the way it was written down."""
 
     history: History
@@ -66,7 +66,7 @@ class NoHistory(DamagedFile):
 
 def read_any(
     path: Path | str, *, format: Format | None = None, keep_undamaged: bool = False, as_is: bool = False
-) -> Recording:
+) -> ReadHistory:
     """Read a history file; its format is told by how it begins unless it is given.
 
     With `keep_undamaged`, a file that breaks off, is damaged or contradicts itself is read up to there. With
@@ -86,7 +86,7 @@ def read_any(
         if not keep_undamaged:
             raise ContradictoryFile(str(path), _line_of(path, known, found.at), found.why)
         history = history[: found.at]
-    return Recording(history, known, _FAIL_MEANS.get(known, "did not happen"))
+    return ReadHistory(history, known, _FAIL_MEANS.get(known, "did not happen"))
 
 
 def _line_of(path: Path, format: Format, at: int) -> int:

@@ -17,7 +17,7 @@ from ostrakon.harness.hosts.connections import reset_connections
 from ostrakon.harness.hosts.topology import (
     HUB,
     Host,
-    Link,
+    LinkEnds,
     change_of_cuts,
     counts,
     enter,
@@ -33,8 +33,8 @@ _FRESH_S = 0.05
 class Cut:
     """Links that are cut, and how many packets were dropped on them while this cut lasted."""
 
-    links: frozenset[Link]
-    _count: Mapping[Link, int]
+    links: frozenset[LinkEnds]
+    _count: Mapping[LinkEnds, int]
     """What the counters showed when it began."""
     _bridge: Bridge
     _final: list[int] = field(default_factory=list)
@@ -58,8 +58,8 @@ class Bridge:
 
     def __init__(self, hosts: Sequence[Host]) -> None:
         self._hosts = hosts
-        self._cuts: Counter[Link] = Counter()
-        self._sent: tuple[float, Mapping[Link, int]] = (-_FRESH_S, {})
+        self._cuts: Counter[LinkEnds] = Counter()
+        self._sent: tuple[float, Mapping[LinkEnds, int]] = (-_FRESH_S, {})
 
     @property
     def messages(self) -> int:
@@ -72,7 +72,7 @@ class Bridge:
             self._sent = time.monotonic(), self._counts("sent")
         return self._sent[1].get((sender, receiver), 0)
 
-    def dropped(self) -> Mapping[Link, int]:
+    def dropped(self) -> Mapping[LinkEnds, int]:
         """The packets that were dropped on each link since it was cut; links that are not cut are not in
         it.
         """
@@ -86,7 +86,7 @@ class Bridge:
         """End this cut and no other."""
         self.release(cut)
 
-    def hold(self, links: Collection[Link]) -> Cut:
+    def hold(self, links: Collection[LinkEnds]) -> Cut:
         """Drop what goes from these senders to these receivers."""
         before = frozenset(self._cuts)
         # Links that are cut already have counted for others.
@@ -114,11 +114,11 @@ class Bridge:
         """Break every TCP connection between two nodes; returns how many."""
         return reset_connections(self._hosts, one, other)
 
-    def _change(self, before: Collection[Link]) -> None:
+    def _change(self, before: Collection[LinkEnds]) -> None:
         if script := change_of_cuts(self._hosts, before, frozenset(self._cuts)):
             _told((*enter(HUB), "nft", "-f", "-"), script)
 
-    def _counts(self, name: str) -> Mapping[Link, int]:
+    def _counts(self, name: str) -> Mapping[LinkEnds, int]:
         return counts(self._hosts, _told(list_counts(name)))
 
 

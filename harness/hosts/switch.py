@@ -2,7 +2,7 @@
 
 Each host has a TAP device in place of a cable to the bridge, and a thread hands on what comes out of these.
 Only packets of IP between nodes are struck; what goes to and from clients, and ARP, passes.
-`Lines` decides and never waits; `Switch` has the devices and the thread.
+`SwitchLines` decides and never waits; `Switch` has the devices and the thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import get_args
 
 from ostrakon.harness.faults import Grudge
 from ostrakon.harness.hosts.connections import reset_connections
-from ostrakon.harness.hosts.topology import CLIENTS, Host, Link, mac_of
+from ostrakon.harness.hosts.topology import CLIENTS, Host, LinkEnds, mac_of
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.substrates.message_faults import Disturbance, Disturbed, MessageFaultKind, fate_of
 
@@ -49,10 +49,10 @@ def needs_switch(plan: Plan) -> bool:
 class Blockade:
     """Links on which nothing gets through: it is dropped, or kept until the end."""
 
-    links: frozenset[Link]
+    links: frozenset[LinkEnds]
     keeps: bool
     messages: int = 0
-    kept: list[tuple[Link, bytes]] = field(default_factory=list)
+    kept: list[tuple[LinkEnds, bytes]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ class _Line:
     disturbed: list[Disturbed] = field(default_factory=list)
 
 
-class Lines:
+class SwitchLines:
     """What becomes of frames between nodes. Pure but for its own counts and the randomness it is given."""
 
     def __init__(self, names: Iterable[str], rng: Callable[[str, str], random.Random]) -> None:
@@ -80,11 +80,11 @@ class Lines:
         """How many packets nodes have sent each other."""
         return sum(line.sent for line in self._lines.values())
 
-    def sent(self, link: Link) -> int:
+    def sent(self, link: LinkEnds) -> int:
         """How many packets were sent on a link."""
         return self._lines[link].sent
 
-    def forward(self, link: Link, frame: bytes, now_ns: int) -> list[Sent]:
+    def forward(self, link: LinkEnds, frame: bytes, now_ns: int) -> list[Sent]:
         """When, and how often, a frame is handed on; nothing if it is lost or kept."""
         line = self._lines.get(link)
         if line is None or frame[_HEADER - 2 : _HEADER] != _IPV4:
@@ -98,18 +98,18 @@ class Lines:
             return []
         return self._pass(link, line, frame, now_ns)
 
-    def block(self, links: Collection[Link], *, keeps: bool) -> Blockade:
+    def block(self, links: Collection[LinkEnds], *, keeps: bool) -> Blockade:
         """Let nothing through on these links."""
         blockade = Blockade(frozenset(links), keeps)
         for link in sorted(blockade.links):
             self._lines[link].blockades.append(blockade)
         return blockade
 
-    def lift(self, blockade: Blockade, now_ns: int) -> list[tuple[Link, Sent]]:
+    def lift(self, blockade: Blockade, now_ns: int) -> list[tuple[LinkEnds, Sent]]:
         """End this blockade and no other; returns what is handed on of the frames that it has kept."""
         for link in blockade.links:
             self._lines[link].blockades.remove(blockade)
-        freed: list[tuple[Link, Sent]] = []
+        freed: list[tuple[LinkEnds, Sent]] = []
         for link, frame in blockade.kept:
             line = self._lines[link]
             if not line.blockades:
@@ -132,7 +132,7 @@ class Lines:
             if disturbed in line.disturbed:
                 line.disturbed.remove(disturbed)
 
-    def _pass(self, link: Link, line: _Line, frame: bytes, now_ns: int) -> list[Sent]:
+    def _pass(self, link: LinkEnds, line: _Line, frame: bytes, now_ns: int) -> list[Sent]:
         fate = fate_of(frame, line.disturbed, line.rng, link, now_ns)
         due_ns = now_ns + fate.extra_ns
         if not fate.may_be_overtaken:
@@ -147,7 +147,7 @@ class Switch:
 
     def __init__(self, hosts: Sequence[Host], rng: Callable[[str, str], random.Random]) -> None:
         self._hosts = hosts
-        self._lines = Lines([host.name for host in hosts], rng)
+        self._lines = SwitchLines([host.name for host in hosts], rng)
         self._lock = threading.Lock()
         """For the lines and the frames that wait: both threads use them."""
         self._waiting: list[tuple[int, int, int, bytes]] = []
@@ -196,7 +196,7 @@ class Switch:
         """End this cut and no other."""
         self.release(cut)
 
-    def hold(self, links: Collection[Link]) -> Blockade:
+    def hold(self, links: Collection[LinkEnds]) -> Blockade:
         """Keep what goes from these senders to these receivers."""
         with self._lock:
             return self._lines.block(links, keeps=True)

@@ -24,7 +24,7 @@ ROOT = PurePosixPath("/run/ostrakon")
 _CLIENTS_NUMBER = 200
 _TABLE = "bridge ostrakon"
 
-Link = tuple[str, str]
+LinkEnds = tuple[str, str]
 """Sender and receiver, by name."""
 
 
@@ -143,7 +143,7 @@ def filter_rules(hosts: Sequence[Host]) -> str:
 """
 
 
-def change_of_cuts(hosts: Sequence[Host], before: Collection[Link], after: Collection[Link]) -> str:
+def change_of_cuts(hosts: Sequence[Host], before: Collection[LinkEnds], after: Collection[LinkEnds]) -> str:
     """The commands for nft that cut what is cut after and not before, and mend the rest: all at once."""
     lines = []
     for verb, links in (("delete", set(before) - set(after)), ("add", set(after) - set(before))):
@@ -158,10 +158,10 @@ def list_counts(name: str) -> Sequence[str]:
     return (*enter(HUB), "nft", "--json", "list", "set", *_TABLE.split(), name)
 
 
-def counts(hosts: Sequence[Host], listed: str) -> Mapping[Link, int]:
+def counts(hosts: Sequence[Host], listed: str) -> Mapping[LinkEnds, int]:
     """The packets of each link in a set, from what `nft --json` lists."""
     by_port = {host.port: host.name for host in hosts}
-    found: dict[Link, int] = {}
+    found: dict[LinkEnds, int] = {}
     for part in json.loads(listed)["nftables"]:
         for member in part.get("set", {}).get("elem", ()):
             sender, receiver = member["elem"]["val"]["concat"]
@@ -178,6 +178,6 @@ def _pair(host: Host) -> str:
     return f"link add name eth0{near} type veth peer name {host.port} netns {HUB}\n"
 
 
-def _element(hosts: Sequence[Host], link: Link) -> str:
+def _element(hosts: Sequence[Host], link: LinkEnds) -> str:
     ports = {host.name: host.port for host in hosts}
     return f'"{ports[link[0]]}" . "{ports[link[1]]}"'

@@ -22,9 +22,9 @@ import msgspec
 
 from ostrakon.harness.plan import BadPlan, decode_plan, encode_plan
 from ostrakon.harness.search.coverage import Coverage
-from ostrakon.harness.search.outcome import Outcome, Point, Uses
+from ostrakon.harness.search.outcome import BranchCount, Outcome, Uses
 from ostrakon.harness.search.portfolio import Merit
-from ostrakon.harness.search.shape import Shape, Windows
+from ostrakon.harness.search.shape import TransitionCount, Windows
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Finding, Tally
 
@@ -264,11 +264,11 @@ class Campaign:
         return Coverage(
             Counter(
                 {
-                    Shape(transition, magnitude): trials
+                    TransitionCount(transition, magnitude): trials
                     for transition, magnitude, trials in query("SELECT * FROM shapes")
                 }
             ),
-            {name: Point(*counts) for name, *counts in query("SELECT * FROM points")},
+            {name: BranchCount(*counts) for name, *counts in query("SELECT * FROM points")},
             {kind: Windows(*counts) for kind, *counts in query("SELECT * FROM windows")},
         )
 

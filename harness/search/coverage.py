@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from ostrakon.harness.search.outcome import Outcome, Point
-from ostrakon.harness.search.shape import Shape, Windows, shapes
+from ostrakon.harness.search.outcome import BranchCount, Outcome
+from ostrakon.harness.search.shape import TransitionCount, Windows, shapes
 
 _RARE = 3
 """A transition that fewer trials had than this is told of as rare."""
@@ -19,9 +19,9 @@ _RARE = 3
 class Coverage:
     """What trials have been through, all in all."""
 
-    shapes: Counter[Shape] = field(default_factory=Counter)
+    shapes: Counter[TransitionCount] = field(default_factory=Counter)
     """In how many trials each was seen."""
-    points: dict[str, Point] = field(default_factory=dict)
+    points: dict[str, BranchCount] = field(default_factory=dict)
     """Rare branches of the program, by name; one that was never reached is there with zeros."""
     windows: dict[str, Windows] = field(default_factory=dict)
     """What clients did during faults, by kind of fault."""
@@ -30,7 +30,7 @@ class Coverage:
         """Count what a trial went through."""
         self.shapes.update(shapes(outcome.transitions))
         for name, point in outcome.points.items():
-            self.points[name] = _sum(self.points.get(name, Point()), point)
+            self.points[name] = _sum(self.points.get(name, BranchCount()), point)
         for kind, window in outcome.windows.items():
             self.windows[kind] = self.windows.get(kind, Windows()).plus(window)
 
@@ -76,8 +76,8 @@ def _told_windows(windows: dict[str, Windows]) -> Iterator[dict[str, Any]]:
         yield {"kind": kind, "faults": window.faults, "quiet": window.quiet, "ops_per_fault": ops}
 
 
-def _sum(one: Point, other: Point) -> Point:
-    return Point(one.reached + other.reached, one.fired + other.fired)
+def _sum(one: BranchCount, other: BranchCount) -> BranchCount:
+    return BranchCount(one.reached + other.reached, one.fired + other.fired)
 
 
 def _kinds(transition: str) -> tuple[str, str]:

@@ -41,7 +41,7 @@ _SHORTLY_NS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class MomentOutcome:
     """What became of the futures that began at one moment."""
 
     at_ns: int
@@ -77,11 +77,11 @@ class Curve:
     """The share of futures that fail, over the time of a trial."""
 
     trial: Trial
-    moments: tuple[Moment, ...]
+    moments: tuple[MomentOutcome, ...]
     """In order of time."""
 
     @property
-    def step(self) -> tuple[Moment, Moment] | None:
+    def step(self) -> tuple[MomentOutcome, MomentOutcome] | None:
         """The two neighbours between which the share rises most; None if it never rises."""
         pairs = zip(self.moments, self.moments[1:], strict=False)
         before, after = max(pairs, key=lambda pair: pair[1].share - pair[0].share, default=(None, None))
@@ -163,7 +163,7 @@ def _curve(trial: Trial, workload: Workload | None, at_ns: tuple[int, ...], futu
     return Curve(again, tuple(futures.moments))
 
 
-def _between(found: Curve, before: Moment, after: Moment, *, at_most: int) -> tuple[int, ...]:
+def _between(found: Curve, before: MomentOutcome, after: MomentOutcome, *, at_most: int) -> tuple[int, ...]:
     """Moments right after the single events between two others, evenly chosen if there are too many."""
     times = sorted({entry.time + _SHORTLY_NS for entry in found.happened})
     within = [at for at in times if before.at_ns < at < after.at_ns]
@@ -198,7 +198,7 @@ class Futures:
     """How many of them run at a time."""
     enough: Callable[[], bool] = lambda: False
     """Whether no further child is to be begun."""
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[MomentOutcome] = field(default_factory=list)
     _pipe: int | None = None
     """In a child: where its verdict goes."""
 
@@ -240,7 +240,7 @@ class Futures:
                 _kill(running)
         lost = sum(1 for verdict in verdicts if not verdict)
         failed = sum(1 for verdict in verdicts if verdict == "invalid")
-        self.moments.append(Moment(at_ns, len(verdicts) - lost, failed, lost))
+        self.moments.append(MomentOutcome(at_ns, len(verdicts) - lost, failed, lost))
 
     def end(self, verdict: str) -> NoReturn:
         """In a child: say what it came to, and end without running anything else of this process."""

@@ -12,8 +12,8 @@ from ostrakon.harness.search.allowance import Allowance
 from ostrakon.harness.search.failure import simplest_alike
 from ostrakon.harness.search.outcome import (
     OBSERVING_RUNNER,
+    BranchCount,
     Outcome,
-    Point,
     Trial,
     Valid,
     count_faults,
@@ -90,7 +90,7 @@ class Shrink:
 
 
 @dataclass(frozen=True, slots=True)
-class Shrunk:
+class ShrunkPlan:
     """A simpler plan that ends like another, or that one if there is none."""
 
     finding: tuple[Valid, str]
@@ -134,7 +134,7 @@ class Proved:
 
 
 TrialJob = Try | Keep | Recheck | Shrink | Confirm | Prove
-Answer = Outcome | Kept | Rechecked | Shrunk | Confirmed | Proved
+JobResult = Outcome | Kept | Rechecked | ShrunkPlan | Confirmed | Proved
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +144,13 @@ class TrialJobs:
     swarm: Swarm
     runner: str = OBSERVING_RUNNER
 
-    def __call__(self, job: TrialJob) -> Answer:
+    def __call__(self, job: TrialJob) -> JobResult:
         """Do one."""
         match job:
             case Try(seed, recipe, twice):
                 return self._try(seed, recipe, twice)
             case Shrink(finding, plan):
-                return Shrunk(finding, plan, self._shrunk(finding, plan))
+                return ShrunkPlan(finding, plan, self._shrunk(finding, plan))
             case Keep(finding, plan, store):
                 name = "-".join(filter(None, (plan.bug, f"seed-{plan.seed}")))
                 trial = load_run(self.runner)(plan, store=Store(store), name=name, report=True)
@@ -212,7 +212,7 @@ def _outcome(trial: Trial, seed: int, recipe: str, *, twice: bool, differs: bool
         why=trial.why if valid != "valid" else "",
         faults=count_faults(trial.effects),
         transitions=transitions(trial.trace) or dict(results.get("messages") or {}),
-        points={name: Point(told["reached"], told["fired"]) for name, told in points.items()},
+        points={name: BranchCount(told["reached"], told["fired"]) for name, told in points.items()},
         windows=windows(trial.history),
         virtual_s=trial.virtual_s,
         wall_s=trial.wall_s,

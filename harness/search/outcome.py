@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from ostrakon.harness.history import Event, Op
+from ostrakon.harness.history.verdict import Valid as Valid
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.search.shape import Windows
-
-Valid = Literal["valid", "unknown", "invalid"]
 
 
 class Trial(Protocol):
@@ -99,7 +98,7 @@ class Uses(NamedTuple):
     inert: int = 0
 
 
-class Point(NamedTuple):
+class BranchCount(NamedTuple):
     """How often a rare branch of the program was reached, and how often it was taken."""
 
     reached: int = 0
@@ -118,7 +117,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     faults: Mapping[str, Uses] = {}
     transitions: Mapping[str, int] = {}
     """What its shapes are made of: see `ostrakon.harness.search.shape`."""
-    points: Mapping[str, Point] = {}
+    points: Mapping[str, BranchCount] = {}
     """Rare branches of the program, by name."""
     windows: Mapping[str, Windows] = {}
     """What clients did during faults, by kind of fault."""

@@ -18,7 +18,7 @@ import msgspec
 
 from ostrakon.harness.search.outcome import Outcome
 from ostrakon.harness.search.recipe import Recipe
-from ostrakon.harness.search.shape import Shape, shapes
+from ostrakon.harness.search.shape import TransitionCount, shapes
 from ostrakon.harness.search.swarm import Swarm
 
 ROUND = 200
@@ -59,7 +59,7 @@ class Portfolio:
 
     swarm: Swarm
     merits: dict[str, Merit] = field(default_factory=dict)
-    seen: set[Shape] = field(default_factory=set)
+    seen: set[TransitionCount] = field(default_factory=set)
     reasons: set[str] = field(default_factory=set)
     """The ways to fail that are known."""
     shares: tuple[float, ...] = ()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ostrakon.harness.history import NEMESIS, Event, Op
 
 
-class Shape(NamedTuple):
+class TransitionCount(NamedTuple):
     """That a transition occurred so often, by order of magnitude."""
 
     transition: str
@@ -50,9 +50,9 @@ def transitions(trace: Iterable[Event]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def shapes(transitions: Mapping[str, int]) -> Iterator[Shape]:
+def shapes(transitions: Mapping[str, int]) -> Iterator[TransitionCount]:
     """The shapes of a trial with these transitions."""
-    return (Shape(transition, count.bit_length()) for transition, count in transitions.items())
+    return (TransitionCount(transition, count.bit_length()) for transition, count in transitions.items())
 
 
 def windows(history: Iterable[Op]) -> dict[str, Windows]:

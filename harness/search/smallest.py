@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.plan import Fault, Latency, Plan
 
-Links = tuple[tuple[str, str], ...]
+_Links = tuple[tuple[str, str], ...]
 _CLIENTS = (2, 3)
 _RATE = 0.1
 """So slow that clients do one thing each, at the beginning."""
@@ -68,15 +68,15 @@ def _crashes(names: Sequence[str]) -> Iterator[Fault]:
                 yield Fault(crash, at_ms, _DOWN_MS, nodes=(name,))
 
 
-def _sides(names: Sequence[str]) -> Iterator[Links]:
+def _sides(names: Sequence[str]) -> Iterator[_Links]:
     """All links, those from one node, and those to one; each choice of links once."""
-    sides: list[Links] = [()]
+    sides: list[_Links] = [()]
     for name in names:
         sides += said_and_heard(name, names)
     return iter(dict.fromkeys(sides))
 
 
-def said_and_heard(name: str, names: Sequence[str]) -> tuple[Links, Links]:
+def said_and_heard(name: str, names: Sequence[str]) -> tuple[_Links, _Links]:
     """The links from one node to all others, and those from them to it."""
     others = [other for other in names if other != name]
     return tuple((name, other) for other in others), tuple((other, name) for other in others)

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from ostrakon.harness.search.campaign import Campaign
 from ostrakon.harness.search.job import (
-    Answer,
     Confirm,
     Confirmed,
+    JobResult,
     Keep,
     Kept,
     Prove,
     Recheck,
     Rechecked,
     Shrink,
-    Shrunk,
+    ShrunkPlan,
     TrialJob,
     TrialJobs,
     Try,
@@ -115,7 +115,7 @@ class Pool(Protocol):
     def give(self, job: TrialJob) -> None:
         """Have an job done."""
 
-    def wait(self, timeout_s: float) -> list[Done[TrialJob, Answer] | Failed[TrialJob]]:
+    def wait(self, timeout_s: float) -> list[Done[TrialJob, JobResult] | Failed[TrialJob]]:
         """What was answered since the last time, or comes in time. Raises: PoolFailed."""
 
 
@@ -215,7 +215,7 @@ def soak(
         here = 1 if workers.cluster is not None else workers.count
         limit_s = workers.trial_limit_s
         pool: Pool = stack.enter_context(
-            WorkerPool[TrialJob, Answer](
+            WorkerPool[TrialJob, JobResult](
                 work, here, start=from_fork_server((_OURS, *workers.warm)), limit_s=limit_s
             )
         )
@@ -275,7 +275,7 @@ class _Soak:
                     changed += self.note_recheck(rechecked)
                 case Done(_, Confirmed(key, _, told)):
                     changed.append(self.progress.tally.confirmed(key, told))
-                case Done(_, Shrunk() as shrunk):
+                case Done(_, ShrunkPlan() as shrunk):
                     self.agenda.shrinking -= 1
                     changed += self.note_shrinking(shrunk)
                 case Failed(Shrink(), "died", _):
@@ -317,7 +317,7 @@ class _Soak:
                 self.agenda.wants(finding)
             yield finding
 
-    def note_shrinking(self, shrunk: Shrunk) -> Iterator[Finding]:
+    def note_shrinking(self, shrunk: ShrunkPlan) -> Iterator[Finding]:
         """Keep the simpler plan in the place of the one that was shrunk; yields the finding."""
         finding = self.progress.tally.shrunk(shrunk.finding, shrunk.plan, shrunk.simpler)
         if finding is not None:
@@ -338,8 +338,8 @@ class _Soak:
 
 
 def _far(
-    address: str, work: TrialJobs, home: WorkerPool[TrialJob, Answer], seed: int, limit_s: float
-) -> DaskPool[TrialJob, Answer]:
+    address: str, work: TrialJobs, home: WorkerPool[TrialJob, JobResult], seed: int, limit_s: float
+) -> DaskPool[TrialJob, JobResult]:
     from ostrakon.harness.search.dask_pool import DaskPool
 
     return DaskPool(address, work, home, proof=Prove(seed), must_stay_here=must_stay_here, limit_s=limit_s)

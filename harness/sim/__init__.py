@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.hold import InFlight as InFlight
     from ostrakon.harness.sim.network.link import Cut as Cut
     from ostrakon.harness.sim.network.link import Link as Link
-    from ostrakon.harness.sim.network.network import Message as Message
+    from ostrakon.harness.sim.network.network import LinkMessage as LinkMessage
     from ostrakon.harness.sim.network.network import Network as Network
     from ostrakon.harness.sim.sandbox.sandbox import enclosed as enclosed
     from ostrakon.harness.substrates.framing import Framing as Framing
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
     from ostrakon.harness.substrates.latency import Exponential as Exponential
     from ostrakon.harness.substrates.latency import Latency as Latency
     from ostrakon.harness.substrates.latency import LogNormal as LogNormal
-    from ostrakon.harness.substrates.latency import Recorded as Recorded
+    from ostrakon.harness.substrates.latency import MeasuredDelays as MeasuredDelays
     from ostrakon.harness.substrates.latency import Uniform as Uniform
-    from ostrakon.harness.substrates.message_faults import Deviation as Deviation
     from ostrakon.harness.substrates.message_faults import Disturbance as Disturbance
     from ostrakon.harness.substrates.message_faults import Disturbed as Disturbed
+    from ostrakon.harness.substrates.message_faults import MessageDeviation as MessageDeviation
     from ostrakon.harness.substrates.no_progress import Waiting as Waiting
 
 _MODULES = {
@@ -68,13 +68,13 @@ _MODULES = {
     "machine.world": ("StopReason", "World"),
     "network.hold": ("Hold", "InFlight"),
     "network.link": ("Cut", "Link"),
-    "network.network": ("Message", "Network"),
+    "network.network": ("LinkMessage", "Network"),
     "sandbox.sandbox": ("enclosed",),
 }
 _SHARED = {
     "framing": ("Framing", "LengthPrefixed", "Lines"),
-    "latency": ("Constant", "Exponential", "Latency", "LogNormal", "Recorded", "Uniform"),
-    "message_faults": ("Deviation", "Disturbance", "Disturbed"),
+    "latency": ("Constant", "Exponential", "Latency", "LogNormal", "MeasuredDelays", "Uniform"),
+    "message_faults": ("Disturbance", "Disturbed", "MessageDeviation"),
     "no_progress": ("Waiting",),
 }
 """Those that the other substrates use too."""

@@ -78,7 +78,7 @@ class LogNormal:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class MeasuredDelays:
     """One of the delays that were measured somewhere, all equally likely."""
 
     table_ms: tuple[float, ...]

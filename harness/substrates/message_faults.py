@@ -54,7 +54,7 @@ class Disturbance:
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class MessageDeviation:
     """What happens to one message, given by its number: a schedule is the default and a few of these.
 
     A message that is delayed is held back alone: those behind it overtake.

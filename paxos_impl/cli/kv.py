@@ -9,7 +9,7 @@ import click
 
 from ostrakon.paxos_impl.cli.client_options import ClientOptions, asks
 from ostrakon.paxos_impl.cli.exits import NOT_DONE, say
-from ostrakon.paxos_impl.cli.member import Kind, Member, as_joiner, as_member
+from ostrakon.paxos_impl.cli.member import Kind, MemberProcess, as_joiner, as_member
 from ostrakon.paxos_impl.cli.members import members, promote, remove
 from ostrakon.paxos_impl.cli.operations import OPERATIONS
 from ostrakon.paxos_impl.cli.tuning import Tuning, with_tuning
@@ -57,7 +57,7 @@ _groups = click.option(
 @as_member
 @_groups
 @with_tuning
-def serve(member: Member, groups: int, tuning: Tuning) -> None:
+def serve(member: MemberProcess, groups: int, tuning: Tuning) -> None:
     """Run a replica of the store.
 
     It registers, waits until the cluster is complete, and serves until stopped. After any crash, started
@@ -74,7 +74,7 @@ def serve(member: Member, groups: int, tuning: Tuning) -> None:
 @as_joiner
 @_groups
 @with_tuning
-def join(member: Member, groups: int, tuning: Tuning) -> None:
+def join(member: MemberProcess, groups: int, tuning: Tuning) -> None:
     """Run a further replica in an existing cluster.
 
     The replica is added as a learner: it follows the log and has no vote until `paxos kv promote` gives it
@@ -84,7 +84,7 @@ def join(member: Member, groups: int, tuning: Tuning) -> None:
     _run(member, tuning, joins=True, groups=groups)
 
 
-def _run(member: Member, tuning: Tuning, *, joins: bool, groups: int) -> None:
+def _run(member: MemberProcess, tuning: Tuning, *, joins: bool, groups: int) -> None:
     from random import SystemRandom
 
     from ostrakon.paxos_impl.kv.store import Store

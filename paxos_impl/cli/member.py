@@ -123,7 +123,7 @@ class ByMember:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class MemberProcess:
     """A member that is about to run: its service, and how it enrolls."""
 
     service: Service
@@ -224,7 +224,7 @@ def _as_member_by(
     @wraps(command)
     def with_member(*, service: Service, metrics: Address | None, trace: Path | None, **rest: Any) -> None:
         about = {name: rest.pop(name) for name in fields}
-        command(member=Member(service, enroller(**about), metrics, trace), **rest)
+        command(member=MemberProcess(service, enroller(**about), metrics, trace), **rest)
 
     served: Callable[..., None] = serves(with_member)
     for option in (_TRACE, _METRICS, *fields.values(), _LISTEN):

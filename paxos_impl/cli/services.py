@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ostrakon.paxos_impl.cli.address import ADDRESS
-from ostrakon.paxos_impl.cli.member import Kind, Member, as_member
+from ostrakon.paxos_impl.cli.member import Kind, MemberProcess, as_member
 from ostrakon.paxos_impl.cli.service_options import Service, resolved, serves
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def registry(service: Service) -> None:
 
 @click.command()
 @as_member
-def serve(member: Member) -> None:
+def serve(member: MemberProcess) -> None:
     """Run an instance: proposer, acceptor and learner in one.
 
     It registers, waits until the cluster is complete, and serves until stopped. After any crash, started

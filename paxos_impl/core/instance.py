@@ -15,7 +15,7 @@ from ostrakon.paxos_impl.core.event import Event, Received
 from ostrakon.paxos_impl.core.learner import Learner
 from ostrakon.paxos_impl.core.proposer import Proposer
 from ostrakon.paxos_impl.core.rules import RULES, Rules
-from ostrakon.paxos_impl.core.transition import Transition, Waiting
+from ostrakon.paxos_impl.core.transition import Transition, WaitingClient
 
 
 class Instance(msgspec.Struct, frozen=True, gc=False):
@@ -27,7 +27,7 @@ class Instance(msgspec.Struct, frozen=True, gc=False):
     acceptor: Acceptor = Acceptor()
     proposer: Proposer = Proposer()
     learner: Learner = Learner()
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[WaitingClient, ...] = ()
     own_ballot: Ballot | None = None
     """The ballot that it used last in this incarnation."""
     pulls: int = 0

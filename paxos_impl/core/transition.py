@@ -53,7 +53,7 @@ WAITING_MAX = 1000
 """How many clients may wait for the decree. More are refused, so that memory stays bounded."""
 
 
-class Waiting(msgspec.Struct, frozen=True, gc=False):
+class WaitingClient(msgspec.Struct, frozen=True, gc=False):
     """A client whose proposal has not been answered yet."""
 
     request: int
@@ -74,7 +74,7 @@ class Transition(msgspec.Struct, gc=False):
     acceptor: Acceptor
     proposer: Proposer
     learner: Learner
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[WaitingClient, ...]
     own_ballot: Ballot | None
     pulls: int
     persists: int
@@ -130,7 +130,7 @@ class Transition(msgspec.Struct, gc=False):
         elif len(self.waiting) >= WAITING_MAX:
             self._reply(request, Refused(f"{WAITING_MAX} proposals are waiting already"))
         else:
-            self.waiting = (*self.waiting, Waiting(request, value))
+            self.waiting = (*self.waiting, WaitingClient(request, value))
             if isinstance(self.proposer.phase, Idle):
                 self._prepare()
 

@@ -84,7 +84,7 @@ class Passed(msgspec.Struct, frozen=True, tag=True, gc=False):
 Execution = Executed | Looked | Opened | Refusal | Outdated | Forgotten | Passed
 
 
-class Session(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class SessionRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The last command of a session, and what became of it."""
 
     number: int
@@ -112,7 +112,7 @@ class Sessions:
         self, machine: StateMachine, *, limit: int = SESSIONS_MAX, bytes_max: int = SESSION_BYTES_MAX
     ) -> None:
         self._machine, self._limit, self._bytes_max = machine, limit, bytes_max
-        self._sessions: dict[str, Session] = {}  # The one used last comes last.
+        self._sessions: dict[str, SessionRecord] = {}  # The one used last comes last.
         self._opened = self._bytes = 0
 
     def execute(self, command: Command) -> Execution:
@@ -152,7 +152,7 @@ class Sessions:
         _size_of_answer(result)
         return result
 
-    def _known(self, command: Command) -> Session | None:
+    def _known(self, command: Command) -> SessionRecord | None:
         """The session of a command; None if it was never opened, or is forgotten."""
         return self._sessions.get(command.client)
 
@@ -169,16 +169,16 @@ class Sessions:
         while len(sessions) > self._limit or (self._bytes > self._bytes_max and len(sessions) > 1):
             self._bytes -= sessions.pop(next(iter(sessions))).size
 
-    def _carried_out(self, command: Command, operation: Any) -> Session:
+    def _carried_out(self, command: Command, operation: Any) -> SessionRecord:
         try:
             result = _guarded(self._machine, operation)
         except NotExecuted as error:
-            return Session(command.number, str(error), len(str(error)), is_refused=True)
+            return SessionRecord(command.number, str(error), len(str(error)), is_refused=True)
         try:
-            return Session(command.number, result, _size_of_answer(result))
+            return SessionRecord(command.number, result, _size_of_answer(result))
         except NotExecuted as error:
             why = f"it was executed, but {error}"
-            return Session(command.number, why, len(why), is_refused=True)
+            return SessionRecord(command.number, why, len(why), is_refused=True)
 
     def digest(self) -> str:
         """A hash of all state that replicas must have in common after the same slot."""
@@ -209,7 +209,7 @@ class Sessions:
             found, opened, count = msgspec.msgpack.decode(next(parts, b""), type=tuple[str, int, int])
             if found != _FORMAT:
                 raise BadState(f"a snapshot of the format {found!r}; this version reads {_FORMAT!r}")
-            sessions = dict[str, Session]()
+            sessions = dict[str, SessionRecord]()
             while len(sessions) < count:
                 sessions.update(_sessions_part.decode(next(parts, b"")))
             rest = map(msgspec.msgpack.decode, parts)
@@ -223,9 +223,9 @@ class Sessions:
         self._bytes = sum(session.size for session in sessions.values())
 
 
-_NEW = Session(0, None)
+_NEW = SessionRecord(0, None)
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_sessions_part = msgspec.msgpack.Decoder(tuple[tuple[str, Session], ...])
+_sessions_part = msgspec.msgpack.Decoder(tuple[tuple[str, SessionRecord], ...])
 _LENGTH = struct.Struct(">I")
 
 
@@ -258,13 +258,13 @@ def _size_of_answer(result: Any) -> int:
 
 
 def _encoded(
-    format: str, opened: int, sessions: tuple[tuple[str, Session], ...], state: Iterator[Any]
+    format: str, opened: int, sessions: tuple[tuple[str, SessionRecord], ...], state: Iterator[Any]
 ) -> Iterator[bytes]:
     """The parts of a snapshot, each after its length."""
 
     def parts() -> Iterator[Any]:
         yield (format, opened, len(sessions))
-        part: list[tuple[str, Session]] = []
+        part: list[tuple[str, SessionRecord]] = []
         size = 0
         for item in sessions:
             part.append(item)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from ostrakon.paxos_impl.registry.state import Denied, Entry, Granted, Registration, RegistryState
+from ostrakon.paxos_impl.registry.state import Denied, Granted, Registration, RegistryEntry, RegistryState
 from ostrakon.paxos_impl.server.limits import LIMITS
 from ostrakon.paxos_impl.server.listener import Listener, listen_at
 from ostrakon.paxos_impl.server.log_record import LogRecord, LogSink, no_log
@@ -61,7 +61,7 @@ class _Header(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Every further record: an entry."""
 
-    entry: Entry
+    entry: RegistryEntry
     cluster_size: int
 
 

@@ -15,7 +15,7 @@ import msgspec
 from ostrakon.paxos_impl.wire.membership import Address, Membership
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class RegistryEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One registered instance; its server id is its position among the entries."""
 
     address: Address
@@ -29,7 +29,7 @@ class RegistryState(msgspec.Struct, frozen=True, gc=False):
     cluster_id: str
     cluster_size: int | None = None
     """Number of members of the cluster, as the first instance said; None before that."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[RegistryEntry, ...] = ()
 
     @property
     def membership(self) -> Membership | None:
@@ -63,7 +63,7 @@ class RegistryState(msgspec.Struct, frozen=True, gc=False):
             return self, Denied(self._wrong_size(cluster_size))
         if len(self.entries) == self.cluster_size:
             return self, Denied(f"the cluster has its {self.cluster_size} members already")
-        grown = RegistryState(self.cluster_id, cluster_size, (*self.entries, Entry(address, token)))
+        grown = RegistryState(self.cluster_id, cluster_size, (*self.entries, RegistryEntry(address, token)))
         return grown, Granted(len(self.entries), self.cluster_id)
 
     def _wrong_size(self, cluster_size: int) -> str:

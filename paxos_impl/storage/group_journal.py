@@ -35,7 +35,7 @@ class Saved(msgspec.Struct, frozen=True, array_like=True, gc=False):
     facts: tuple[Fact, ...]
 
 
-class Batch:
+class WriteBatch:
     """The records that one sync makes durable."""
 
     def __init__(self, is_over: Event) -> None:
@@ -102,14 +102,14 @@ class GroupJournal:
                 self._next.is_over.set()
                 raise
 
-    def _batch(self) -> Batch:
-        return Batch(self._loop.event())
+    def _batch(self) -> WriteBatch:
+        return WriteBatch(self._loop.event())
 
-    def _batch_to_wait_for(self) -> Batch:
+    def _batch_to_wait_for(self) -> WriteBatch:
         """The batch that the last added record is in; it is not the one that is being written now."""
         return self._next
 
-    async def _write(self, batch: Batch) -> None:
+    async def _write(self, batch: WriteBatch) -> None:
         begun_s = self._loop.now_s()
         await self._log.append(*batch.payloads)
         self._count(1, begun_s)

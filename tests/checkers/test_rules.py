@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from ostrakon.checkers.consensus import RULES as JUDGED
-from ostrakon.checkers.consensus.blame_finding import Kind
+from ostrakon.checkers.consensus.blame_finding import BlameClass
 from ostrakon.checkers.rules import RULES, Rule, as_markdown, statement
 from ostrakon.reports.glossary import gloss
 from ostrakon.workloads.scenarios import SCENARIOS
@@ -36,7 +36,7 @@ def test_the_table_is_complete() -> None:
     assert list(RULES) == [
         *(f"P{number}" for number in range(1, 12)),
         *(f"M{number}" for number in range(1, 14)),
-        *get_args(Kind),
+        *get_args(BlameClass),
         *(f"D{number}" for number in range(1, 11)),
     ]
     assert set(JUDGED) <= set(RULES)

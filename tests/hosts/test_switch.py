@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ostrakon.harness.hosts.switch import Lines
+from ostrakon.harness.hosts.switch import SwitchLines
 from ostrakon.harness.substrates.message_faults import Disturbance, MessageFaultKind
 
 THERE, BACK = ("n1", "n2"), ("n2", "n1")
 HEADER = bytes(12)
 
 
-def lines() -> Lines:
-    return Lines(("n1", "n2", "n3"), lambda a, b: random.Random(f"{a}>{b}"))
+def lines() -> SwitchLines:
+    return SwitchLines(("n1", "n2", "n3"), lambda a, b: random.Random(f"{a}>{b}"))
 
 
 def packet(number: int = 0) -> bytes:

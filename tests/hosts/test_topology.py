@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.harness.hosts.topology import (
-    Link,
+    LinkEnds,
     addresses,
     bridge,
     change_of_cuts,
@@ -25,7 +25,7 @@ PORTS = {host.port: host.name for host in HOSTS}
 LINKS = [(a, b) for a in PORTS.values() for b in PORTS.values() if a != b]
 
 
-def _after(before: frozenset[Link], script: str) -> frozenset[Link]:
+def _after(before: frozenset[LinkEnds], script: str) -> frozenset[LinkEnds]:
     """What is cut after nft has run a script."""
     now = set(before)
     for line in script.splitlines():
@@ -42,7 +42,7 @@ def _after(before: frozenset[Link], script: str) -> frozenset[Link]:
 
 @given(st.frozensets(st.sampled_from(LINKS)), st.frozensets(st.sampled_from(LINKS)))
 def test_a_change_of_cuts_leads_from_what_was_cut_to_what_shall_be(
-    before: frozenset[Link], after: frozenset[Link]
+    before: frozenset[LinkEnds], after: frozenset[LinkEnds]
 ) -> None:
     assert _after(before, change_of_cuts(HOSTS, before, after)) == after
 

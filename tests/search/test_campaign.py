@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.search.campaign import BadCampaign, Campaign, fresh_path, newest_path, sole_use
-from ostrakon.harness.search.outcome import Outcome, Point, Uses, Valid
+from ostrakon.harness.search.outcome import BranchCount, Outcome, Uses, Valid
 from ostrakon.harness.search.shape import Windows
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.search.tally import Tally
@@ -35,7 +35,7 @@ def outcome(seed: int, valid: Valid = "valid", reason: str = "", nodes: int = 3)
         why=f"seed {seed}",
         faults={"kill": Uses(2, seed % 2)},
         transitions={"restart prepare_sent": 1 + seed % 4, "prepare_sent <nack_sent": seed % 2 + 1},
-        points={"early": Point(seed % 3, 0)},
+        points={"early": BranchCount(seed % 3, 0)},
         windows={"kill": Windows(2, seed % 2, seed)},
         virtual_s=0.5,
         wall_s=0.25,

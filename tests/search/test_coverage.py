@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ostrakon.harness.search.coverage import Coverage
-from ostrakon.harness.search.outcome import Outcome, Point
+from ostrakon.harness.search.outcome import BranchCount, Outcome
 from ostrakon.harness.search.shape import Windows
 
 
@@ -24,10 +24,12 @@ def test_transitions_that_never_were_are_named() -> None:
 
 
 def test_a_branch_never_reached_is_told_apart_from_one_never_taken() -> None:
-    covered = coverage({"points": {"early": Point(3, 0), "late": Point()}}, {"points": {"late": Point()}})
+    covered = coverage(
+        {"points": {"early": BranchCount(3, 0), "late": BranchCount()}}, {"points": {"late": BranchCount()}}
+    )
 
     assert covered.unreached == ["late"]
-    assert covered.points == {"early": Point(3, 0), "late": Point()}
+    assert covered.points == {"early": BranchCount(3, 0), "late": BranchCount()}
 
 
 def test_operations_during_faults_add_up() -> None:

@@ -23,7 +23,7 @@ from ostrakon.harness.history import Op
 from ostrakon.harness.lines import lines_to, reads_and_writes
 from ostrakon.harness.plan import BadPlan, Fault, Plan, encode_plan
 from ostrakon.harness.planning import plan_for
-from ostrakon.harness.search.futures import Moment, curve, require_fork
+from ostrakon.harness.search.futures import MomentOutcome, curve, require_fork
 from ostrakon.harness.search.necessity import parts
 from ostrakon.harness.trial import run
 from ostrakon.harness.workload import Site, Workload
@@ -162,7 +162,7 @@ def test_threads_and_other_substrates_are_refused_in_words() -> None:
 @given(st.integers(0, 500).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))))
 def test_an_interval_holds_the_share_and_lies_between_nothing_and_all(counts: tuple[int, int]) -> None:
     futures, failed = counts
-    moment = Moment(0, futures, failed)
+    moment = MomentOutcome(0, futures, failed)
     low, high = moment.interval
 
     assert 0.0 <= low <= moment.share <= high <= 1.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.harness.history import NEMESIS, Event, Op
-from ostrakon.harness.search.shape import Shape, Windows, shapes, transitions, windows
+from ostrakon.harness.search.shape import TransitionCount, Windows, shapes, transitions, windows
 
 
 def event(node: str, kind: str, ballot: tuple[int, int] | None = None) -> Event:
@@ -56,11 +56,11 @@ def test_a_shape_goes_by_the_order_of_magnitude() -> None:
     counts = {"a b": 1, "b c": 2, "c d": 3, "d e": 4, "e f": 1000}
 
     assert list(shapes(counts)) == [
-        Shape("a b", 1),
-        Shape("b c", 2),
-        Shape("c d", 2),
-        Shape("d e", 3),
-        Shape("e f", 10),
+        TransitionCount("a b", 1),
+        TransitionCount("b c", 2),
+        TransitionCount("c d", 2),
+        TransitionCount("d e", 3),
+        TransitionCount("e f", 10),
     ]
 
 

@@ -11,7 +11,7 @@ from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.plan import BadPlan, Fault, Plan
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.resolution import resolve
-from ostrakon.harness.sim.network.network import Message
+from ostrakon.harness.sim.network.network import LinkMessage
 from ostrakon.harness.simulation import simulate
 from ostrakon.harness.trial import run
 
@@ -21,7 +21,7 @@ def spoken(workload: str) -> Counter[str]:
     found = find_workload(workload)
     counts: Counter[str] = Counter()
 
-    def listen(message: Message) -> None:
+    def listen(message: LinkMessage) -> None:
         assert found.vocabulary is not None
         counts[found.vocabulary.kind_of(message.payload)] += 1
 

@@ -13,9 +13,9 @@ from ostrakon.harness.workload import Client, Connect, Refused, Site
 from ostrakon.workloads.maelstrom.hub import Hub, Mailbox
 from ostrakon.workloads.maelstrom.message import ERRORS, Body, Message, is_definite
 
-Ask = Callable[[Op], Body]
+BodyOf = Callable[[Op], Body]
 """The body that asks for an op."""
-Answer = Callable[[Op, Body], Any]
+ValueOf = Callable[[Op, Body], Any]
 """The op's value, by the body that answers it. May raise Misanswered."""
 First = Callable[[Site], Body]
 """The request that a client makes before all others."""
@@ -98,7 +98,7 @@ async def completed(op: Op, node: str, value: Awaitable[Any]) -> Op:
 class _Apply:
     """Performs ops of one request each."""
 
-    def __init__(self, client: MaelstromClient, ask: Ask, answer: Answer, absent: Absent) -> None:
+    def __init__(self, client: MaelstromClient, ask: BodyOf, answer: ValueOf, absent: Absent) -> None:
         self._client, self._ask, self._answer, self._absent = client, ask, answer, absent
 
     async def apply(self, op: Op) -> Op:
@@ -114,7 +114,9 @@ class _Apply:
         return self._answer(op, answer)
 
 
-def asking(ask: Ask, answer: Answer, *, first: First | None = None, absent: Absent | None = None) -> Connect:
+def asking(
+    ask: BodyOf, answer: ValueOf, *, first: First | None = None, absent: Absent | None = None
+) -> Connect:
     """Clients that make one request for each op, and the request `first` before all others."""
 
     @asynccontextmanager

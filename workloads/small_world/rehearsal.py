@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
 from ostrakon.harness.resolution import resolve
-from ostrakon.harness.sim.network.network import Message as Sent
+from ostrakon.harness.sim.network.network import LinkMessage as Sent
 from ostrakon.harness.simulation import simulate
 from ostrakon.harness.trial import run
 from ostrakon.harness.workload import Workload

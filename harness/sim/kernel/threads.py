@@ -18,7 +18,7 @@ from outcome import Outcome, capture
 
 
 @dataclass(frozen=True, slots=True)
-class Sleep:
+class BlocksUntil:
     """The function blocks up to this true time."""
 
     until_ns: int
@@ -71,7 +71,7 @@ class SimThread:
     ) -> None:
         self.outcome: Outcome[Any] | None = None
         """How the function ended; None while it has not."""
-        self.request: Sleep | Call | None = None
+        self.request: BlocksUntil | Call | None = None
         """What it waits for; None if it has not begun or has ended."""
         self.ring: Callable[[], object] | None = None
         """Lets it go on before its time; None while it does not wait."""
@@ -99,7 +99,7 @@ class SimThread:
         finally:
             process.thread = None
             return_to_loop()
-        if isinstance(told, Sleep | Call):
+        if isinstance(told, BlocksUntil | Call):
             self.request = told
         else:
             del process.threads[self]
@@ -113,13 +113,13 @@ class SimThread:
 
     def block(self, until_ns: int) -> None:
         """Wait up to this time. To be called by the function."""
-        self._ask(Sleep(until_ns))
+        self._ask(BlocksUntil(until_ns))
 
     def call(self, function: Callable[..., Any], *args: Any, is_async: bool = False) -> Any:
         """Let the event loop call something; return or raise as that does. To be called by the function."""
         return self._ask(Call(function, args, is_async)).unwrap()
 
-    def _ask(self, request: Sleep | Call) -> Any:
+    def _ask(self, request: BlocksUntil | Call) -> Any:
         loop = self._greenlet.parent
         assert loop is not None
         return loop.switch(request)

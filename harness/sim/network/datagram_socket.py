@@ -16,7 +16,7 @@ from ostrakon.harness.sim.network.endpoint import (
     refuse_ancillary_data,
 )
 from ostrakon.harness.sim.network.hold import InFlight
-from ostrakon.harness.sim.network.network import UNNUMBERED, Message
+from ostrakon.harness.sim.network.network import UNNUMBERED, LinkMessage
 from ostrakon.harness.sim.network.resolver import LOOPBACK, is_loopback
 from ostrakon.harness.sim.runtimes.trio.waiting import checkpoint, checkpoint_if_cancelled
 from ostrakon.harness.substrates.framing import flip
@@ -254,7 +254,7 @@ class _Route(NamedTuple):
     to: Address
 
 
-def _arrive(link: Link, payload: bytes, route: _Route, message: Message | None) -> None:
+def _arrive(link: Link, payload: bytes, route: _Route, message: LinkMessage | None) -> None:
     if link.holds and not link.down:
         held = InFlight(
             *link.name,
@@ -267,7 +267,7 @@ def _arrive(link: Link, payload: bytes, route: _Route, message: Message | None) 
         _deliver(link, payload, route, message)
 
 
-def _deliver(link: Link, payload: bytes, route: _Route, message: Message | None) -> None:
+def _deliver(link: Link, payload: bytes, route: _Route, message: LinkMessage | None) -> None:
     machine = link.receiver
     network, kernel = machine.world.network, machine.world.kernel
     ip = machine.ip if route.to[0] == BROADCAST else route.to[0]
@@ -288,7 +288,7 @@ def _deliver(link: Link, payload: bytes, route: _Route, message: Message | None)
         _report(network, message._replace(received_ns=None if lost else kernel.now_ns))
 
 
-def _observed(link: Link, number: int | None, payload: bytes) -> Message | None:
+def _observed(link: Link, number: int | None, payload: bytes) -> LinkMessage | None:
     """The message that observers are told of; None if nobody observes."""
     network = link.sender.world.network
     if network.on_unnumbered is None and (number is None or network.on_message is None):
@@ -296,10 +296,10 @@ def _observed(link: Link, number: int | None, payload: bytes) -> Message | None:
     if number is None and link.is_loopback:
         return None
     now_ns = network.kernel.now_ns
-    return Message(UNNUMBERED if number is None else number, *link.name, payload, now_ns, None)
+    return LinkMessage(UNNUMBERED if number is None else number, *link.name, payload, now_ns, None)
 
 
-def _report(network: Network, message: Message) -> None:
+def _report(network: Network, message: LinkMessage) -> None:
     listener = network.on_message if message.number != UNNUMBERED else network.on_unnumbered
     if listener is not None:
         listener(message)

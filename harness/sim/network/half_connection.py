@@ -16,7 +16,7 @@ from zlib import crc32
 
 from ostrakon.harness.sim.network.hold import InFlight
 from ostrakon.harness.sim.network.link import Link
-from ostrakon.harness.sim.network.network import UNNUMBERED, Message
+from ostrakon.harness.sim.network.network import UNNUMBERED, LinkMessage
 from ostrakon.harness.substrates.framing import Splitter
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class HalfConnection:
         """When the last segment in order arrives; none that may not overtake arrives before it."""
         self._end_ns = 0
         """When the last segment of all arrives; the end of the stream comes after it."""
-        self._lost: deque[tuple[Segment, Message | None]] = deque()
+        self._lost: deque[tuple[Segment, LinkMessage | None]] = deque()
         """What has to be sent again, and what must wait behind it."""
         self._lost_since_ns, self._rto_ns = 0, RTO_NS
         self._first = True
@@ -186,7 +186,7 @@ class HalfConnection:
     def _launch(
         self,
         segment: Segment,
-        message: Message | None = None,
+        message: LinkMessage | None = None,
         extra_ns: int = 0,
         may_be_overtaken: bool = False,
     ) -> None:
@@ -211,7 +211,7 @@ class HalfConnection:
             self._end_ns = at_ns
         kernel.call_at(at_ns, self._arrive, segment, message)
 
-    def _arrive(self, segment: Segment, message: Message | None) -> None:
+    def _arrive(self, segment: Segment, message: LinkMessage | None) -> None:
         link = self.link
         if link.down:
             self._lose(segment, message)
@@ -243,7 +243,7 @@ class HalfConnection:
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number, crc32(data)))
         self.sink.arrive(data)
 
-    def _keep(self, segment: Segment, message: Message | None) -> None:
+    def _keep(self, segment: Segment, message: LinkMessage | None) -> None:
         is_bytes = isinstance(segment, bytes)
         self.link.holds[0].keep(
             InFlight(
@@ -254,7 +254,7 @@ class HalfConnection:
             )
         )
 
-    def _deliver(self, segment: Segment, message: Message | None) -> None:
+    def _deliver(self, segment: Segment, message: LinkMessage | None) -> None:
         link, kernel = self.link, self._kernel
         link.delivered += 1
         kernel.fingerprint = hash((kernel.fingerprint, kernel.now_ns, self._number, _check_sum(segment)))
@@ -263,7 +263,7 @@ class HalfConnection:
             self._report(message._replace(received_ns=kernel.now_ns) if is_received else message)
         self.sink.arrive(segment)
 
-    def _lose(self, segment: Segment, message: Message | None) -> None:
+    def _lose(self, segment: Segment, message: LinkMessage | None) -> None:
         self.link.count_cut()
         if self.source.broken:
             if message is not None:
@@ -310,10 +310,10 @@ class HalfConnection:
         else:
             self._kernel.call_at(self._kernel.now_ns + back.draw_ns(), self.source.has_room)
 
-    def _message(self, data: bytes, number: int) -> Message:
-        return Message(number, *self.link.name, data, self._kernel.now_ns, None)
+    def _message(self, data: bytes, number: int) -> LinkMessage:
+        return LinkMessage(number, *self.link.name, data, self._kernel.now_ns, None)
 
-    def _report(self, message: Message) -> None:
+    def _report(self, message: LinkMessage) -> None:
         network = self._network
         listener = network.on_message if message.number != UNNUMBERED else network.on_unnumbered
         if listener is not None:

@@ -27,7 +27,14 @@ from ostrakon.harness.sim.network.hold import Hold
 from ostrakon.harness.sim.network.link import Cut, Link
 from ostrakon.harness.substrates.framing import Framing
 from ostrakon.harness.substrates.latency import Latency
-from ostrakon.harness.substrates.message_faults import LOST, NORMAL, Deviation, Disturbance, Disturbed, Fate
+from ostrakon.harness.substrates.message_faults import (
+    LOST,
+    NORMAL,
+    Disturbance,
+    Disturbed,
+    Fate,
+    MessageDeviation,
+)
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.network.host import Host, Surroundings
@@ -37,7 +44,7 @@ UNNUMBERED = -1
 """The number of a message to or from a client, and of the first message of each framed connection."""
 
 
-class Message(NamedTuple):
+class LinkMessage(NamedTuple):
     """One message (one segment, without framing) on a link between nodes, as `Network.on_message` is told."""
 
     number: int
@@ -57,11 +64,11 @@ class Network:
     def __init__(self, world: Surroundings, latency: Latency, framing: Framing | None) -> None:
         self.world, self.framing = world, framing
         self.kernel = world.kernel
-        self.deviations: Mapping[int, Deviation] = {}
+        self.deviations: Mapping[int, MessageDeviation] = {}
         """What happens to single messages between nodes, by their number."""
-        self.on_message: Callable[[Message], object] | None = None
+        self.on_message: Callable[[LinkMessage], object] | None = None
         """Told of every message between nodes when it arrives or is lost."""
-        self.on_unnumbered: Callable[[Message], object] | None = None
+        self.on_unnumbered: Callable[[LinkMessage], object] | None = None
         """Told likewise of messages without a number."""
         self.messages = 0
         """How many messages were sent between nodes."""

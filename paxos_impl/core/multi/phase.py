@@ -42,7 +42,7 @@ class Proposal(msgspec.Struct, frozen=True, gc=False):
     voters: tuple[int, ...] = ()
 
 
-class Read(msgspec.Struct, frozen=True, gc=False):
+class PendingRead(msgspec.Struct, frozen=True, gc=False):
     """A read that waits until the leader knows that it still leads."""
 
     request: int
@@ -76,7 +76,7 @@ class Leading(msgspec.Struct, frozen=True, tag="leading", gc=False):
     checked: int = 0
     """The number of the last heartbeat at the time when the leader last checked that a quorum answers."""
     lease: Lease = Lease()
-    reads: tuple[Read, ...] = ()
+    reads: tuple[PendingRead, ...] = ()
     changes: tuple[int, ...] = ()
     """Requests to be answered once the newest configuration is in force."""
     announced_index: int = 0

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ostrakon.paxos_impl.core.multi import leadership
 from ostrakon.paxos_impl.core.multi.effect import Decline, Effect, Overloaded, Query
 from ostrakon.paxos_impl.core.multi.event import ReadRequested
-from ostrakon.paxos_impl.core.multi.phase import Leading, Read
+from ostrakon.paxos_impl.core.multi.phase import Leading, PendingRead
 from ostrakon.paxos_impl.core.multi.state import State
 from ostrakon.paxos_impl.core.multi.transition import Transition
 
@@ -47,7 +47,7 @@ def _request_other(t: Transition, wanted: Sequence[ReadRequested]) -> Transition
 def _request_leader(t: Transition, phase: Leading, wanted: Sequence[ReadRequested]) -> Transition:
     state = t.state
     by_lease = leadership.is_current(state, phase) and leadership.holds_lease(t, phase)
-    due, room = list[Read](), WAITING_MAX - len(phase.reads)
+    due, room = list[PendingRead](), WAITING_MAX - len(phase.reads)
     effects, applied, ballot = list[Effect](), state.applied, phase.ballot
     for each in wanted:
         if by_lease and each.how == "lease":
@@ -58,7 +58,7 @@ def _request_leader(t: Transition, phase: Leading, wanted: Sequence[ReadRequeste
             effects.append(Overloaded(each.request))
         else:
             heartbeat = state.rules.heartbeat_for_read(phase.heartbeat)
-            due.append(Read(each.request, each.op, heartbeat, by_lease=each.how == "lease"))
+            due.append(PendingRead(each.request, each.op, heartbeat, by_lease=each.how == "lease"))
     if due:
         t = t.update(phase=replace(phase, reads=(*phase.reads, *due)))
     return t.emit(*effects)
@@ -75,7 +75,7 @@ def serve(t: Transition) -> Transition:
     if not isinstance(phase, Leading) or not phase.reads or not leadership.is_current(state, phase):
         return t
     confirmed, holds_lease = _confirmed(state, phase), leadership.holds_lease(t, phase)
-    effects, left = list[Effect](), list[Read]()
+    effects, left = list[Effect](), list[PendingRead]()
     for each in phase.reads:
         if each.heartbeat <= confirmed:
             effects.append(Query(each.request, each.op, state.applied))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ostrakon.checkers.consensus import Watch, blame
 from ostrakon.checkers.consensus.graphs import derivation, votes
-from ostrakon.checkers.consensus.properties import Findings, judge
+from ostrakon.checkers.consensus.properties import Violations, judge
 from ostrakon.paxos_impl.core import Rules
 from ostrakon.workloads.bugs import DECREE_BUGS
 
@@ -194,5 +194,5 @@ def _first_alarm(rules: Rules, limit: int) -> Set[str]:
     return next((set(counts) for trace in traces if (counts := judge(trace).counts)), set())
 
 
-def _chosen(findings: Findings) -> set[object]:
+def _chosen(findings: Violations) -> set[object]:
     return set(findings.seen.slot(0).chosen)

@@ -13,7 +13,7 @@ from ostrakon.checkers.linearizability import Budget, linearizable, wing_gong_lo
 from ostrakon.checkers.linearizability.decision import Impossible, Linearized
 from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, Choose, Exemplar, fabricate
 from ostrakon.checkers.linearizability.replay import fault_of
-from ostrakon.checkers.linearizability.sat import Solver, Undecided, decide_by_sat
+from ostrakon.checkers.linearizability.sat import Solver, SolverGaveUp, decide_by_sat
 from ostrakon.checkers.models import named
 from ostrakon.checkers.models.model import Operation, operations
 from ostrakon.harness.history import History, Op
@@ -56,7 +56,7 @@ def _agree(ops: list[Operation], exemplar: Exemplar, solver: Solver = "g4") -> b
         case Impossible():
             assert not refereed.linearizable
             return False
-        case Undecided():
+        case SolverGaveUp():
             raise AssertionError("without a limit on conflicts there is an answer")
 
 
@@ -140,4 +140,4 @@ def test_a_set_that_shows_an_element_twice_or_an_answer_that_is_no_boolean_is_im
 def test_conflicts_are_a_budget() -> None:
     ops = _operations(_hard("stack", 3), OBJECTS["stack"])
 
-    assert isinstance(decide_by_sat(ops, "stack", conflicts=1).decision, Undecided)
+    assert isinstance(decide_by_sat(ops, "stack", conflicts=1).decision, SolverGaveUp)

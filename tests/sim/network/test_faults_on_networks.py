@@ -7,11 +7,11 @@ import trio
 
 from ostrakon.harness.sim import (
     Constant,
-    Deviation,
     Disturbance,
     LengthPrefixed,
     Lines,
-    Message,
+    LinkMessage,
+    MessageDeviation,
     SimulationError,
     World,
 )
@@ -162,7 +162,7 @@ async def _send_numbers(count: int) -> None:
 def frames_received(
     *,
     disturbance: Disturbance | None = None,
-    deviations: dict[int, Deviation] | None = None,
+    deviations: dict[int, MessageDeviation] | None = None,
     framed: bool = True,
 ) -> tuple[list[int], World]:
     """Which of 100 numbered frames arrive, in order of arrival; number 0 is the handshake."""
@@ -254,7 +254,11 @@ def test_connections_of_an_observer_are_neither_numbered_nor_disturbed() -> None
 
 
 def test_single_messages_deviate_by_their_number() -> None:
-    deviations = {0: Deviation("drop"), 5: Deviation("duplicate"), 10: Deviation("delay", ms=5.5)}
+    deviations = {
+        0: MessageDeviation("drop"),
+        5: MessageDeviation("duplicate"),
+        10: MessageDeviation("delay", ms=5.5),
+    }
     received, _ = frames_received(deviations=deviations)
 
     assert 1 not in received, "message 0 is the first after the handshake"
@@ -263,12 +267,12 @@ def test_single_messages_deviate_by_their_number() -> None:
 
 
 def test_every_message_is_told_with_its_times() -> None:
-    told: list[Message] = []
+    told: list[LinkMessage] = []
     client = Client(lines=3)
     world, _, machine = echo_world(1, client, framing=Lines())
     with world:
         world.network.on_message = told.append
-        world.network.deviations = {3: Deviation("drop")}
+        world.network.deviations = {3: MessageDeviation("drop")}
         world.run(until_s=60, stop=lambda: not machine.is_running or len(told) >= 4)
 
     assert [message.number for message in told] == [0, 1, 2, 3]
@@ -280,7 +284,7 @@ def test_every_message_is_told_with_its_times() -> None:
 
 def test_a_link_of_its_own_latency_leaves_the_draws_of_others_alone() -> None:
     def arrivals(slow: bool) -> list[int]:
-        told: list[Message] = []
+        told: list[LinkMessage] = []
         world, _, machine = echo_world(1, Client(lines=10, pause_s=1.0), framing=Lines())
         with world:
             world.network.on_message = told.append
@@ -387,7 +391,7 @@ def test_bandwidth_makes_much_data_slow_and_little_data_wait_behind_it() -> None
 
 
 def test_a_message_to_a_process_that_died_meanwhile_is_told_as_lost() -> None:
-    told: list[Message] = []
+    told: list[LinkMessage] = []
     world, server, _ = echo_world(1, Client(lines=5), latency=Constant(10), framing=Lines())
     with world:
         world.network.on_message = told.append

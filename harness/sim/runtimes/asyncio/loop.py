@@ -24,7 +24,7 @@ from outcome import Error, Value
 
 from ostrakon.harness.sim.kernel.errors import NotSimulated
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS
-from ostrakon.harness.sim.kernel.threads import SimThread, Sleep
+from ostrakon.harness.sim.kernel.threads import BlocksUntil, SimThread
 from ostrakon.harness.sim.kernel.watchdog import EndlessLoop
 from ostrakon.harness.sim.runtimes.asyncio.selector import SimulatedSelector
 
@@ -288,7 +288,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
 
     def _advance_thread(self, future: Any, thread: SimThread) -> None:
         thread.advance()
-        if isinstance(thread.request, Sleep):
+        if isinstance(thread.request, BlocksUntil):
             goes_on = partial(self._thread_wakes, future, thread, thread.request)
             thread.ring = goes_on
             if thread.request.until_ns < NEVER_NS:
@@ -303,11 +303,11 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
                 case Error(error):
                     future.set_exception(error)
 
-    def _thread_wakes(self, future: Any, thread: SimThread, request: Sleep) -> None:
+    def _thread_wakes(self, future: Any, thread: SimThread, request: BlocksUntil) -> None:
         if not self._closed:
             self.call_soon_threadsafe(self._go_on_in_thread, future, thread, request)
 
-    def _go_on_in_thread(self, future: Any, thread: SimThread, request: Sleep) -> None:
+    def _go_on_in_thread(self, future: Any, thread: SimThread, request: BlocksUntil) -> None:
         if thread.request is request:  # Else it was woken before its time, too.
             self._advance_thread(future, thread)
 

@@ -27,7 +27,7 @@ from outcome import Error, Outcome, Value
 
 from ostrakon.harness.sim.kernel.errors import NotSimulated
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS
-from ostrakon.harness.sim.kernel.threads import SimThread, Sleep
+from ostrakon.harness.sim.kernel.threads import BlocksUntil, SimThread
 from ostrakon.harness.sim.runtimes.asyncio.loop import (
     Program,
     SimulatedEventLoop,
@@ -308,12 +308,12 @@ class AsyncioRun:
         answer: Outcome[Any] | None = None
         thread.advance()
         while (request := thread.request) is not None:
-            if isinstance(request, Sleep):
+            if isinstance(request, BlocksUntil):
                 yield from self._blocked(request.until_ns)
                 answer = None
             else:
                 answer = yield from self._until_stopped()
-            if self._is_cancelled and isinstance(request, Sleep):
+            if self._is_cancelled and isinstance(request, BlocksUntil):
                 thread.stop()
                 break
             thread.advance(answer)
