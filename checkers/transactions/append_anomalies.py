@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import compress
-from operator import ne
 from typing import Any
 
 from ostrakon.checkers.transactions.findings import Findings
@@ -25,13 +24,10 @@ def find_duplicated(known: Appended, findings: Findings) -> None:
 def drop_incompatible(known: Appended, table: Transactions, findings: Findings) -> Iterator[tuple[int, int]]:
     """Reads that are no prefix of the longest one; of each its reader, and the writer of its last value."""
     longest = known.longest
-    prefixes = {length: longest[:length] for length in set(known.lengths)}
-    differs = list(map(ne, known.reads, map(prefixes.__getitem__, known.lengths)))
-    if not any(differs):
+    if not known.differing:
         return
     find_duplicated(known, findings)
-    wrong = [at for at, different in enumerate(differs) if different]
-    for at in wrong:
+    for at in known.differing:
         row, read = known.readers[at], known.reads[at]
         known.disputed.update(read)
         if len(set(read)) == len(read):
@@ -42,7 +38,9 @@ def drop_incompatible(known: Appended, table: Transactions, findings: Findings) 
         if (writer := known.writers.get(read[-1])) is not None and writer not in table.aborted:
             yield row, writer
         _blame_elements(known, row, read, table, findings)
-    kept = [not different for different in differs]
+    kept = [True] * len(known.reads)
+    for at in known.differing:
+        kept[at] = False
     known.readers = list(compress(known.readers, kept))
     known.reads = list(compress(known.reads, kept))
     known.lengths = list(compress(known.lengths, kept))

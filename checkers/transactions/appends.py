@@ -26,8 +26,9 @@ from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import RW, WR, WW
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_at_once
-from ostrakon.checkers.transactions.lists import NOBODY, Appended, Lists, execution, gather
+from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_by
+from ostrakon.checkers.transactions.lists import NOBODY, Appended, Lists, execution, gather, observed
+from ostrakon.checkers.transactions.serial_order import moved_order, order_of_answers
 from ostrakon.checkers.transactions.table import (
     FAIL,
     NotTransactions,
@@ -88,7 +89,7 @@ def list_append(
 def _judged(history: History, model: str, **limits: Any) -> Verdict:
     table = transactions(history)
     ops = micro_ops(table, "append")
-    if (proven := proven_at_once(table, ops, "list-append", model)) is not None:
+    if (proven := proven_by(order_of_answers(table), table, ops, "list-append", model)) is not None:
         return proven
     if ops is None:
         table = without_unknown_reads(table)
@@ -97,7 +98,12 @@ def _judged(history: History, model: str, **limits: Any) -> Verdict:
         lists = gather(table, findings, ops)
         if not findings.counts and not any(known.reads for known in lists.values()):
             return Verdict.unknown("no committed transaction read anything, so there is no order to be seen")
-        return judge(table, _infer(table, lists, findings), model, **limits)
+        inferred = _infer(table, lists, findings)
+        if not findings.counts and ops is not None:
+            guesses = moved_order(table, *inferred.edges.ends(), observed(lists))
+            if (proven := proven_by(guesses, table, ops, "list-append", model)) is not None:
+                return proven
+        return judge(table, inferred, model, **limits)
     except NotTransactions as error:
         return Verdict.unknown(str(error))
 

@@ -5,10 +5,12 @@ what is read of lists is lists. Other histories go the longer way."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, compress, count
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -97,3 +99,27 @@ _OTHER = bytes([1, 0, *range(2, 256)])
 
 def _joined(pieces: list[Ints]) -> Ints:
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
+
+
+def encodings(lists: Iterable[list[Any]], length: Ints) -> Iterator[bytes]:
+    """The elements of each list, of which the lengths are given, as MessagePack.
+
+    Two lists have the same encoding only if their JSON is the same, and that of a list begins with that of
+    each of its prefixes. The iterator raises: TypeError, ValueError or OverflowError for what is neither JSON
+    nor a number of 64 bits.
+    """
+    return map(bytes.__getitem__, map(_encode, lists), map(_AFTER.__getitem__, _header(length).tolist()))
+
+
+def encoded(values: list[Any]) -> bytes:
+    """The same of one list."""
+    return next(encodings([values], np.array([len(values)])))
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_AFTER = [slice(size, None) for size in range(6)]
+
+
+def _header(length: Ints) -> Ints:
+    """How many bytes of MessagePack come before the elements of lists of these lengths."""
+    return np.where(length < 16, 1, np.where(length < 1 << 16, 3, 5))

@@ -17,8 +17,9 @@ from ostrakon.checkers.transactions.dependency import (
     DEPENDENCY,
     RW_PREDICATE,
     SUFFIXES,
+    WR,
+    WW,
     CycleType,
-    Suffix,
     added_by,
     type_of,
 )
@@ -51,8 +52,6 @@ class _Search:
     ) -> None:
         self._table, self._edges, self._findings, self._reason = table, edges, findings, reason
         self._budget = EdgeBudget(steps)
-        self._has_flows: dict[int, bool] = {}
-        """Whether there is any cycle at all among some kinds of dependencies."""
 
     def run(self) -> None:
         """Add the cycles to the findings."""
@@ -60,27 +59,24 @@ class _Search:
         add_process_order(edges, self._table)
         add_realtime_order(edges, self._table)
         cyclic = cyclic_parts(edges.done())
-        counts = self._findings.counts
+        flows = cyclic_parts(_legal(cyclic, _FLOWS))
         for suffix in SUFFIXES:
-            self._has_flows = {
-                legal: bool(len(cyclic_parts(_legal(cyclic, legal))))
-                for legal in {wanted.legal for wanted in CYCLE_TYPES[suffix] if wanted.anti == "none"}
-            }
-            broken = lattice.violated(name for name in counts if name in ALL_CYCLES)
+            broken = lattice.violated(name for name in self._findings.counts if name in ALL_CYCLES)
+            types = [wanted for wanted in CYCLE_TYPES[suffix] if _is_possible(wanted, cyclic, flows)]
+            if all(lattice.violated([wanted.name]) <= broken for wanted in types):
+                continue
             for part in components(_legal(cyclic, DEPENDENCY | added_by(suffix))):
-                self._search(part, suffix, broken)
+                self._search(part, types, broken)
 
-    def _search(self, part: Edges, suffix: Suffix, broken: frozenset[str]) -> None:
+    def _search(self, part: Edges, types: Iterable[CycleType], broken: frozenset[str]) -> None:
         """One strongly connected component. Where a grave cycle has ruled models out, others are no news."""
         if not self._has_several(part):
             return
-        whole = component(part, self._table, suffix)
         predicates = bool(np.any(part.kind & RW_PREDICATE))
-        types = [wanted for wanted in CYCLE_TYPES[suffix] if predicates or not wanted.predicate]
         for wanted in types:
-            if lattice.violated([wanted.name]) <= broken:
+            if wanted.predicate > predicates or lattice.violated([wanted.name]) <= broken:
                 continue
-            for where in self._where(part, whole, wanted):
+            for where in self._where(part, wanted):
                 try:
                     cycle = shortest_cycle(where, wanted, self._budget)
                 except OutOfBudget:
@@ -89,22 +85,18 @@ class _Search:
                 if cycle is not None:
                     broken |= lattice.violated([self._add(cycle)])
 
-    def _where(self, part: Edges, whole: Component, wanted: CycleType) -> Iterable[Component]:
+    def _where(self, part: Edges, wanted: CycleType) -> Iterator[Component]:
         """What to search for a type of cycle: no more than where there can be one."""
+        parts: Iterator[Edges]
         match wanted.anti:
             case "none":
-                return self._flows(part, wanted) if self._has_flows[wanted.legal] else ()
-            case "one" | "apart":
-                apart = (component(edges, self._table, wanted.suffix) for edges in components_apart(part))
-                return apart if len(part) > _FEW else (whole,)
+                # Without anti-dependencies, what is still strongly connected is sure to have a cycle.
+                parts = filter(self._has_several, components(_legal(part, wanted.legal)))
+            case "one" | "apart" if len(part) > _FEW:
+                parts = components_apart(part)
             case _:
-                return (whole,)
-
-    def _flows(self, part: Edges, wanted: CycleType) -> Iterator[Component]:
-        """Without anti-dependencies, what is still strongly connected is sure to have a cycle."""
-        for flow in components(_legal(part, wanted.legal)):
-            if self._has_several(flow):
-                yield component(flow, self._table, wanted.suffix)
+                parts = iter((part,))
+        return (component(each, self._table, wanted.suffix) for each in parts)
 
     def _give_up(self, where: Component) -> None:
         """Any cycle at all is soon found, and proof against the models that forbid all of them."""
@@ -128,6 +120,17 @@ class _Search:
         else:
             findings.counts[name] += 1
         return name
+
+
+_FLOWS = CycleType("G1c", "-realtime", WR, WW | WR, "none").legal
+"""All kinds of edges of which cycles without anti-dependencies consist."""
+
+
+def _is_possible(wanted: CycleType, cyclic: Edges, flows: Edges) -> bool:
+    """Whether there may be a cycle of this type, judged by the kinds of edges that are part of cycles."""
+    if wanted.anti == "none":
+        return bool(len(cyclic_parts(_legal(flows, wanted.legal))))
+    return bool(np.any(cyclic.kind & wanted.first))
 
 
 def _legal(edges: Edges, bits: int) -> Edges:

@@ -76,6 +76,13 @@ class EdgeList:
             for target in targets:
                 self.add(source, target, kind)
 
+    def ends(self) -> tuple[Ints, Ints]:
+        """The sources and the targets so far."""
+        sources, targets, _ = self._single
+        every = [*self._bulk, (np.array(sources, np.int32), np.array(targets, np.int32), None)]
+        source, target = (np.concatenate([each[end] for each in every]) for end in (0, 1))
+        return source.astype(np.int64), target.astype(np.int64)
+
     def done(self) -> Edges:
         """All of them; they are not kept here any longer."""
         sources, targets, kinds = self._single

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -18,10 +18,9 @@ from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.execution import Execution
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.replay import Replay
-from ostrakon.checkers.transactions.serial_order import serial_orders
 from ostrakon.checkers.transactions.serial_replay import serial_fault
 from ostrakon.checkers.transactions.story import Reason
-from ostrakon.checkers.transactions.table import OK, Transactions
+from ostrakon.checkers.transactions.table import OK, Ints, Transactions
 from ostrakon.checkers.transactions.version_order import CONFLICTS
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History
@@ -69,10 +68,14 @@ EVERY_MODEL = 2_000
 """Up to so many transactions all models are decided, not only the one that was asked for."""
 
 
-def proven_at_once(
-    table: Transactions, ops: MicroOps | None, model: TransactionModel, consistency: str
+def proven_by(
+    guesses: Iterable[Ints],
+    table: Transactions,
+    ops: MicroOps | None,
+    model: TransactionModel,
+    consistency: str,
 ) -> Verdict | None:
-    """That a history is strictly serializable, if a serial order that is guessed proves it; None if none
+    """That a history is strictly serializable, if one of some guessed serial orders proves it; None if none
     does, or if its micro-ops are not plain enough to be there as columns.
 
     Most histories of stores that keep their promise are done with here: nothing has to be inferred from them.
@@ -80,7 +83,7 @@ def proven_at_once(
     lists = model == "list-append"
     if ops is None or not np.any(ops.counts & ~ops.is_write):
         return None
-    for rank in serial_orders(table, ops, lists=lists):
+    for rank in guesses:
         if serial_fault(table, ops, rank, lists=lists, realtime=True) is None:
             rows = np.argsort(rank, kind="stable")[np.count_nonzero(rank < 0) :]
             at = np.where(table.ended >= 0, table.ended, table.invoked)[rows]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise, repeat
+from itertools import chain, islice, pairwise, repeat
+from operator import eq
 from typing import Any, Final
 
 import numpy as np
 
-from ostrakon.checkers.transactions.columns import MicroOps
+from ostrakon.checkers.transactions.columns import MicroOps, encoded, encodings
 from ostrakon.checkers.transactions.execution import NOBODY as FIRST
 from ostrakon.checkers.transactions.execution import Execution, Read, assemble
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.table import FAIL, OK, NotTransactions, Transactions, explain_malformed
+from ostrakon.checkers.transactions.table import (
+    FAIL,
+    OK,
+    Ints,
+    NotTransactions,
+    Transactions,
+    explain_malformed,
+)
 from ostrakon.checkers.transactions.wording import told
 from ostrakon.checkers.value import canonical
 from ostrakon.harness.history.columns import sorted_by
@@ -37,6 +45,8 @@ class Appended:
     """... what they saw ..."""
     lengths: list[int] = field(default_factory=list)
     """... and how much that was: asked for so often that the lists needn't be looked at again each time."""
+    differing: list[int] = field(default_factory=list)
+    """The positions of the reads that are no prefix of the longest one."""
     superseded: dict[Any, int] = field(default_factory=dict)
     """Values to which the transaction that appended them appended another one later."""
     updates: list[tuple[int, tuple[Any, ...]]] = field(default_factory=list)
@@ -125,6 +135,9 @@ def gather(table: Transactions, findings: Findings, ops: MicroOps | None = None)
             known.lengths = list(map(len, known.reads))
             if known.reads:
                 known.settle(_longest(known))
+                prefixes = {length: known.longest[:length] for length in set(known.lengths)}
+                agrees = map(eq, known.reads, map(prefixes.__getitem__, known.lengths))
+                known.differing = [at for at, same in enumerate(agrees) if not same]
     except NotTransactions:
         raise
     except (TypeError, ValueError):
@@ -136,45 +149,57 @@ def _gather_plain(table: Transactions, findings: Findings, ops: MicroOps) -> Lis
     """The same where all values are whole numbers or strings; None if some are not, or one is appended
     twice."""
     order = sorted_by(ops.key, ops.keys)
-    row = ops.row
+    row, key = ops.row[order], ops.key[order]
     is_write = ops.is_write[order]
-    writes, reads = order[is_write], order[~is_write & (table.status == OK)[row[order]]]
+    is_read = ~is_write & (table.status == OK)[row]
     numbers = np.arange(ops.keys + 1)
-    write_bounds = pairwise(np.searchsorted(ops.key[writes], numbers).tolist())
-    read_bounds = pairwise(np.searchsorted(ops.key[reads], numbers).tolist())
-    appended, shown = ([ops.values[at] for at in which.tolist()] for which in (writes, reads))
-    writers, readers = row[writes].tolist(), row[reads].tolist()
+    write_bounds = pairwise(np.searchsorted(key[is_write], numbers).tolist())
+    read_bounds = pairwise(np.searchsorted(key[is_read], numbers).tolist())
+    appended, shown = (
+        list(map(ops.values.__getitem__, order[which].tolist())) for which in (is_write, is_read)
+    )
+    if not {list}.issuperset(map(type, shown)):
+        shown = [list(value or ()) for value in shown]
+    writers, readers = row[is_write].tolist(), row[is_read].tolist()
+    lengths = list(map(len, shown))
+    elements = encodings(shown, np.array(lengths, np.int64))
+    if not _PLAIN.issuperset(map(type, appended)):
+        return None
     lists: Lists = {}
     for name, (write, wrote), (read, done) in zip(ops.names, write_bounds, read_bounds, strict=True):
         known = lists[name] = Appended(
-            name, dict(zip(appended[write:wrote], writers[write:wrote], strict=True))
+            name,
+            dict(zip(appended[write:wrote], writers[write:wrote], strict=True)),
+            readers[read:done],
+            shown[read:done],
+            lengths[read:done],
         )
-        if len(known.writers) < wrote - write or not _PLAIN.issuperset(map(type, known.writers)):
+        if len(known.writers) < wrote - write:
             return None
-        known.readers = readers[read:done]
-        known.reads = [each if type(each) is list else list(each or ()) for each in shown[read:done]]
-        if not _all_plain(known.reads, known.writers):
+        if known.reads and not _is_settled(known, islice(elements, done - read)):
             return None
-    again = (np.diff(ops.key[order]) == 0) & (np.diff(row[order]) == 0)
-    for several in np.unique(row[order[1:][again]]).tolist():
+    again = (np.diff(key) == 0) & (np.diff(row) == 0)
+    for several in np.unique(row[1:][again]).tolist():
         is_ok = bool(table.status[several] == OK)
         _look_inside(several, is_ok, table.micro_ops[several], lists, findings)
-    for known in lists.values():
-        known.lengths = list(map(len, known.reads))
-        if known.reads:
-            known.settle(_longest(known))
     return lists
 
 
-def _all_plain(reads: list[list[Any]], written: Collection[Any]) -> bool:
-    """Whether lists hold whole numbers and strings only; of booleans only those are noticed that equal
-    something written."""
-    if 0 not in written and 1 not in written:
-        try:
-            return type(sum(map(sum, reads))) is int
-        except TypeError:
-            pass
-    return all(_PLAIN.issuperset(map(type, read)) for read in reads)
+def _is_settled(known: Appended, elements: Iterator[bytes]) -> bool:
+    """Settle the order of the versions; whether all that was read are whole numbers and strings.
+
+    The encoded elements of a list begin with those of its prefixes. To compare them is as quick as to compare
+    lists, and tells 1 from true.
+    """
+    try:
+        known.settle(_longest(known))
+        if not _PLAIN.issuperset(map(type, known.longest)):
+            return False
+        whole = encoded(known.longest)
+        known.differing = [at for at, same in enumerate(map(whole.startswith, elements)) if not same]
+    except (TypeError, ValueError, OverflowError):
+        return False  # Some are lists, or numbers of more than 64 bits.
+    return all(_PLAIN.issuperset(map(type, known.reads[at])) for at in known.differing)
 
 
 _PLAIN = {int, str}
@@ -230,15 +255,15 @@ def _look_inside(
     appended: dict[Any, list[Any]] = {}
     read: dict[Any, list[Any]] = {}
     """The last list read of each key, with what was appended since."""
-    before: dict[Any, set[Any]] = {}
-    """All that it read of each key."""
+    before: dict[Any, list[list[Any]]] = {}
+    """All lists that it read of each key."""
     for f, key, value in micro_ops:
         key = canonical(key)
         if f == "append":
             value = canonical(value)
             mine = appended.setdefault(key, [])
             if committed and key in read:
-                if value in before[key]:
+                if any(value in earlier for earlier in before[key]):
                     why = (
                         "a transaction read {} from {} before it had appended that itself: it saw its future"
                     )
@@ -259,9 +284,15 @@ def _look_inside(
                     read.get(key, ["...", *mine]),
                 )
             read[key] = now
-            before.setdefault(key, set()).update(now)
+            before.setdefault(key, []).append(now)
     for key, values in appended.items():
         lists[key].superseded.update((value, row) for value in values[:-1])
+
+
+def observed(lists: Lists) -> Ints:
+    """The rows of the transactions whose appends were read; sorted."""
+    owners = chain.from_iterable(known.owners for known in lists.values())
+    return np.array(sorted(set(owners) - {NOBODY}), np.int64)
 
 
 def execution(table: Transactions, lists: Lists) -> Execution:
@@ -285,14 +316,12 @@ def execution(table: Transactions, lists: Lists) -> Execution:
             source = known.writers.get(read[-1], NOBODY) if read else FIRST
             if source not in (row, NOBODY) and source not in table.aborted:
                 reads.append(Read(row, number[known.key], source))
-    observed = {row for known in lists.values() for row in known.owners if row != NOBODY}
     # A read that no agreed order holds shows its writer all the same, so that one took effect, too.
-    observed.update(read.source for read in reads)
-    rows = [row for row, ending in enumerate(status) if ending == OK or (ending != FAIL and row in observed)]
+    seen = {*observed(lists).tolist(), *(read.source for read in reads)}
+    rows = [row for row, ending in enumerate(status) if ending == OK or (ending != FAIL and row in seen)]
     members = set(rows)
     chains, writers = [], []
     for known in lists.values():
-        chain = list(dict.fromkeys(row for row in known.owners[: known.agreed] if row in members))
-        chains.append(chain)
+        chains.append(list(dict.fromkeys(row for row in known.owners[: known.agreed] if row in members)))
         writers.append(list(dict.fromkeys(row for row in known.writers.values() if row in members)))
     return assemble(table, rows, [known.key for known in lists.values()], writers, chains, reads)

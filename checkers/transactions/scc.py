@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -11,6 +12,8 @@ from ostrakon.checkers.transactions.edges import Edges, Nodes
 
 _SMALL = 20_000
 """Below so many edges, importing scipy takes longer than doing without."""
+_TINY = 500
+"""Below so many edges, doing without is quicker even where scipy has been imported."""
 
 
 def cyclic_parts(edges: Edges) -> Edges:
@@ -40,12 +43,14 @@ def components_apart(edges: Edges) -> Iterator[Edges]:
     node that was not reached by one. So the strongly connected components are those of walks without two in
     a row."""
     anti, via = (edges.kind & ANTI) != 0, edges.kind == VIA
-    again = edges.nodes
+    named, ends = np.unique(np.concatenate((edges.source, edges.target)), return_inverse=True)
+    from_, to = np.split(ends.astype(np.int32), 2)
+    again = len(named)
     pairs = [
-        (edges.source[~anti], edges.target[~anti], ~anti),
-        (edges.source[~anti & ~via] + again, edges.target[~anti & ~via], ~anti & ~via),
-        (edges.source[via] + again, edges.target[via] + again, via),
-        (edges.source[anti], edges.target[anti] + again, anti),
+        (from_[~anti], to[~anti], ~anti),
+        (from_[~anti & ~via] + again, to[~anti & ~via], ~anti & ~via),
+        (from_[via] + again, to[via] + again, via),
+        (from_[anti], to[anti] + again, anti),
     ]
     source = np.concatenate([source for source, _, _ in pairs])
     target = np.concatenate([target for _, target, _ in pairs])
@@ -60,7 +65,7 @@ def labelled(edges: Edges) -> Nodes:
     """A number for each node, the same for two nodes that reach each other."""
     if len(edges) == 0:
         return np.arange(edges.nodes, dtype=np.int32)
-    if len(edges) < _SMALL:
+    if len(edges) < (_TINY if "scipy.sparse.csgraph" in sys.modules else _SMALL):
         return _tarjan(edges)
     import scipy.sparse as sparse
     from scipy.sparse.csgraph import connected_components

@@ -8,13 +8,11 @@ is replayed."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
 
 import numpy as np
 
-from ostrakon.checkers.transactions.columns import MicroOps
+from ostrakon.checkers.transactions.columns import Mask, MicroOps
 from ostrakon.checkers.transactions.table import INFO, OK, Ints, Transactions
 from ostrakon.harness.history.columns import numbered
 
@@ -22,15 +20,26 @@ ROUNDS = 20
 """How often transactions are moved back at most."""
 
 
-def serial_orders(table: Transactions, ops: MicroOps, *, lists: bool) -> Iterator[Ints]:
-    """Guesses, as the rank of each transaction; -1 for one that did not commit."""
-    moment = np.where(table.status == OK, table.ended, -1)
+def order_of_answers(table: Transactions) -> Iterator[Ints]:
+    """The rank of each transaction in the order in which they were answered; -1 for one that failed. None if
+    some were not answered."""
     if np.all(table.status != INFO):
-        yield _ranked(moment, table.status == OK)
-    versions = _list_versions(ops) if lists else _register_versions(table, ops)
-    if versions is None:
-        return
-    source, target, seen = versions
+        committed = table.status == OK
+        yield _ranked(np.where(committed, table.ended, -1), committed)
+
+
+def order_of_registers(table: Transactions, ops: MicroOps) -> Iterator[Ints]:
+    """The second guess for registers: at most one; -1 for a transaction that did not commit."""
+    if (versions := _register_versions(table, ops)) is not None:
+        source, target, seen = versions
+        yield from moved_order(table, source, target, seen)
+
+
+def moved_order(table: Transactions, source: Ints, target: Ints, seen: Ints) -> Iterator[Ints]:
+    """The second guess for transactions of which each source comes before its target: at most one.
+
+    Besides what is ok, the rows that were `seen` commit. Numbers that are no rows are nodes in between.
+    """
     committed = table.status == OK
     committed[seen] = True
     moved = _moved(table, source, target, committed)
@@ -38,90 +47,36 @@ def serial_orders(table: Transactions, ops: MicroOps, *, lists: bool) -> Iterato
         yield _ranked(moved, committed)
 
 
-def _ranked(moment: Ints, committed: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Ints:
+def _ranked(moment: Ints, committed: Mask) -> Ints:
     rank = np.full(len(moment), -1)
     rows = np.flatnonzero(committed)
     rank[rows[np.argsort(moment[rows], kind="stable")]] = np.arange(len(rows))
     return rank
 
 
-def _moved(
-    table: Transactions, source: Ints, target: Ints, committed: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> Ints | None:
+def _moved(table: Transactions, source: Ints, target: Ints, committed: Mask) -> Ints | None:
     """When each transaction takes effect at the earliest; None if that is later than its completion."""
-    kept = (source != target) & committed[source] & committed[target]
+    rows = len(table)
+    nodes = max(rows, int(source.max(initial=-1)) + 1, int(target.max(initial=-1)) + 1)
+    taking_part = np.concatenate([committed, np.ones(nodes - rows, bool)])
+    kept = (source != target) & taking_part[source] & taking_part[target]
     source, target = source[kept], target[kept]
-    step = 1 << 20
-    moment = table.invoked * step
-    latest = np.minimum(table.completed, len(table.history) * 2) * step
+    step, end = 1 << 20, len(table.history) * 2
+    moment = np.concatenate([table.invoked, np.zeros(nodes - rows, np.int64)]) * step
+    latest = np.concatenate([np.minimum(table.completed, end), np.full(nodes - rows, end)]) * step
     for _ in range(ROUNDS):
         late = moment[source] >= moment[target]
         if not np.any(late):
-            return moment
+            return moment[:rows]
         np.maximum.at(moment, target[late], moment[source[late]] + 1)
         if np.any(moment > latest):
             return None
     return None
 
 
-def _list_versions(ops: MicroOps) -> tuple[Ints, Ints, Ints] | None:
-    """What certainly comes before what, as rows, and the rows that somebody read from."""
-    reads = np.flatnonzero(~ops.is_write & ops.counts)
-    shown = [ops.values[at] or () for at in reads.tolist()]
-    length = np.fromiter(map(len, shown), np.int64, len(shown))
-    key, row_of = ops.key[reads], ops.row
-    most = np.zeros(ops.keys, np.int64)
-    np.maximum.at(most, key, length)
-    longest: list[Sequence[int | str]] = [()] * ops.keys
-    for at in np.flatnonzero(length == most[key]).tolist():
-        longest[key[at]] = shown[at]
-    begins = np.concatenate([[0], np.cumsum(most)])
-    writes = np.flatnonzero(ops.is_write & ops.counts)
-    owner = np.full(int(begins[-1]), -1)
-    if not {int, str}.issuperset(
-        map(type, chain(chain(*longest), (ops.values[at] for at in writes.tolist())))
-    ):
-        return None
-    place_of: list[dict[int | str, int]] = [
-        {value: at for at, value in enumerate(versions)} for versions in longest
-    ]
-    unread = []
-    for at, its_key in zip(writes.tolist(), ops.key[writes].tolist(), strict=True):
-        place = place_of[its_key].get(ops.values[at])
-        if place is None:
-            unread.append(at)
-        else:
-            owner[begins[its_key] + place] = row_of[at]
-    if np.any(owner < 0):
-        return None
-    key_at = np.repeat(np.arange(ops.keys), most)
-    follows = key_at[1:] == key_at[:-1]
-    reader = row_of[reads]
-    sources, targets = [owner[:-1][follows]], [owner[1:][follows]]
-    some = length > 0
-    sources.append(owner[begins[key[some]] + length[some] - 1])
-    targets.append(reader[some])
-    fewer = length < most[key]
-    sources.append(reader[fewer])
-    targets.append(owner[begins[key[fewer]] + length[fewer]])
-    before: dict[int, list[int]] = defaultdict(list)
-    rest = reads[~fewer] if unread else reads[:0]
-    for each_key, row in zip(ops.key[rest].tolist(), row_of[rest].tolist(), strict=True):
-        before[each_key].append(row)
-    pairs: list[tuple[int, int]] = []
-    for at in unread:
-        each_key, newest = int(ops.key[at]), int(row_of[at])
-        if most[each_key]:
-            pairs.append((int(owner[begins[each_key + 1] - 1]), newest))
-        pairs.extend((row, newest) for row in before[each_key])
-    if pairs:
-        sources.append(np.array([source for source, _ in pairs]))
-        targets.append(np.array([target for _, target in pairs]))
-    return np.concatenate(sources), np.concatenate(targets), owner
-
-
 def _register_versions(table: Transactions, ops: MicroOps) -> tuple[Ints, Ints, Ints] | None:
-    """The same, with versions in the order in which somebody was first done with them."""
+    """What comes before what, as rows, if versions are in the order in which somebody was first done with
+    them, and the rows that somebody read from."""
     if not {int, str, type(None)}.issuperset(map(type, ops.values)):
         return None
     _, numbers = numbered([None, *ops.values])

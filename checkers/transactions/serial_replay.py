@@ -7,14 +7,11 @@ behind."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
-import msgspec
 import numpy as np
 
-from ostrakon.checkers.transactions.columns import MicroOps
+from ostrakon.checkers.transactions.columns import MicroOps, encoded, encodings
 from ostrakon.checkers.transactions.table import NEVER, OK, Ints, Transactions
 from ostrakon.harness.history.columns import numbered, sorted_by
 
@@ -87,16 +84,15 @@ def _list_fault(ops: MicroOps, at: Ints) -> str | None:
     reads = np.sort(at[~writes])
     try:
         bounds = pairwise(begins.tolist())
-        whole = [_elements(appended[begin:end]) for begin, end in bounds]
+        whole = [encoded(appended[begin:end]) for begin, end in bounds]
         for start in range(0, len(reads), _BLOCK):
             block = reads[start : start + _BLOCK]
-            shown = [value or () for value in map(ops.values.__getitem__, block.tolist())]
+            shown = [value or [] for value in map(ops.values.__getitem__, block.tolist())]
             length = length_at[block]
             if np.any(np.fromiter(map(len, shown), np.int64, len(shown)) != length):
                 return "a read shows more or less than what was appended before it"
-            after = map(_AFTER.__getitem__, _header(length).tolist())
-            elements: Iterator[bytes] = map(bytes.__getitem__, map(_encode, shown), after)
-            if not all(map(bytes.startswith, map(whole.__getitem__, ops.key[block].tolist()), elements)):
+            expected = map(whole.__getitem__, ops.key[block].tolist())
+            if not all(map(bytes.startswith, expected, encodings(shown, length))):
                 return "a read shows other values than what was appended before it"
     except (TypeError, ValueError, OverflowError):
         return "some values are neither strings nor numbers of 64 bits"
@@ -105,14 +101,3 @@ def _list_fault(ops: MicroOps, at: Ints) -> str | None:
 
 _BLOCK = 1024
 """So many reads at a time stay in the processor's cache."""
-_encode = msgspec.msgpack.Encoder().encode
-_AFTER = [slice(size, None) for size in range(6)]
-
-
-def _header(length: Ints) -> Ints:
-    """How many bytes of MessagePack come before the elements of lists of these lengths."""
-    return np.where(length < 16, 1, np.where(length < 1 << 16, 3, 5))
-
-
-def _elements(values: list[Any]) -> bytes:
-    return _encode(values)[int(_header(np.array(len(values)))) :]

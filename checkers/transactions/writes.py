@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from ostrakon.checkers.garbage import collection_paused
@@ -16,8 +17,9 @@ from ostrakon.checkers.transactions.cycle_anomalies import STEPS
 from ostrakon.checkers.transactions.dependency import WR
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_at_once
+from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_by
 from ostrakon.checkers.transactions.registers import Register, Registers, execution, gather
+from ostrakon.checkers.transactions.serial_order import order_of_answers, order_of_registers
 from ostrakon.checkers.transactions.table import (
     NotTransactions,
     Transactions,
@@ -83,8 +85,10 @@ def _judged(
 ) -> Verdict:
     table = transactions(history)
     ops = None if transaction_order else micro_ops(table, "w")
-    if (proven := proven_at_once(table, ops, "rw-register", model)) is not None:
-        return proven
+    if ops is not None:
+        guesses = chain(order_of_answers(table), order_of_registers(table, ops))
+        if (proven := proven_by(guesses, table, ops, "rw-register", model)) is not None:
+            return proven
     table = without_unknown_reads(table)
     findings = Findings(table)
     try:
