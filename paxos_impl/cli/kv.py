@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ostrakon.paxos_impl.cli.backup import backup, restore
 from ostrakon.paxos_impl.cli.client_options import ClientOptions, asks
 from ostrakon.paxos_impl.cli.exits import NOT_DONE, say
 from ostrakon.paxos_impl.cli.member import Kind, MemberProcess, as_joiner, as_member
@@ -40,7 +41,7 @@ def kv() -> None:
     """
 
 
-for command in (*OPERATIONS, members, promote, remove):
+for command in (*OPERATIONS, members, promote, remove, backup, restore):
     kv.add_command(command)
 
 
@@ -92,6 +93,7 @@ def _run(member: MemberProcess, tuning: Tuning, *, joins: bool, groups: int) -> 
     from ostrakon.paxos_impl.server.replica_config import COMMAND_BYTES_MAX, ReplicaConfig
     from ostrakon.paxos_impl.server.replica_handler import answer_before_cluster
     from ostrakon.paxos_impl.server.replica_server import ReplicaServer
+    from ostrakon.paxos_impl.storage.backup import load_backup
     from ostrakon.paxos_impl.storage.disk import OsDisk
     from ostrakon.paxos_impl.wire.replica import read_incoming
 
@@ -110,7 +112,13 @@ def _run(member: MemberProcess, tuning: Tuning, *, joins: bool, groups: int) -> 
         )
         node = ReplicaServer if groups == 1 else GroupsServer
         return await node.recover(
-            config, disk, rng=SystemRandom(), machine=tuning.new_machine, tracer=tracer, log=service.say
+            config,
+            disk,
+            rng=SystemRandom(),
+            machine=tuning.new_machine,
+            tracer=tracer,
+            log=service.say,
+            backup=await load_backup(disk),
         )
 
     if not isinstance(tuning.new_machine(), Store) and groups > 1:

@@ -72,7 +72,9 @@ class ByRegistry:
         import secrets
 
         from ostrakon.paxos_impl.registry.enrollment import enroll
+        from ostrakon.paxos_impl.storage.backup import load_backup
 
+        backup = await load_backup(disk)
         return await enroll(
             self.registry,
             address,
@@ -80,6 +82,7 @@ class ByRegistry:
             disk=disk,
             new_token=lambda: secrets.token_hex(16),
             promises=kind.promises,
+            backup="" if backup is None else backup.id,
             transport=service.transport,
             log=service.say,
             note=set_registered,
@@ -103,8 +106,12 @@ class ByMember:
         self, service: Service, kind: Kind, address: Address, disk: Any, set_registered: Callable[[int], None]
     ) -> tuple[int, Membership]:
         """Have the cluster add this replica as a learner."""
+        from ostrakon.paxos_impl.registry.enrollment import NotEnrolled
         from ostrakon.paxos_impl.registry.joining import join
+        from ostrakon.paxos_impl.storage.backup import load_backup
 
+        if await load_backup(disk) is not None:
+            raise NotEnrolled("its data begin with a backup, which only the founders of a new cluster do")
         return await join(
             self.known,
             address,
@@ -198,10 +205,12 @@ class MemberProcess:
     ) -> Server:
         """Enroll, wait until the cluster is complete, and recover the state on the disk."""
         from ostrakon.paxos_impl.server.log_record import LogRecord
+        from ostrakon.paxos_impl.storage.backup import remove_backup
 
         server_id, membership = await self.enroller.enroll(self.service, kind, address, disk, set_registered)
         server = await kind.recover(self.service, server_id, membership, disk, tracer)
         await self.enroller.record_service(disk)
+        await remove_backup(disk)  # Its state is in the snapshot of this replica now.
         line = f"serving as server {server_id} of cluster {membership.cluster_id}"
         self.service.say(LogRecord(line, event="serving", server=server_id, cluster=membership.cluster_id))
         _notify_systemd("READY=1")

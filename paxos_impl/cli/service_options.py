@@ -46,6 +46,7 @@ class Service:
         import trio
 
         from ostrakon.paxos_impl.registry.enrollment import NotEnrolled
+        from ostrakon.paxos_impl.storage.backup import BadBackup
         from ostrakon.paxos_impl.storage.disk import DirectoryInUse, locked
         from ostrakon.paxos_impl.storage.record import DamagedLog
         from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WrongStorage
@@ -58,7 +59,7 @@ class Service:
                 trio.run(self._run_until_stopped, main)
         except* (DirectoryInUse, NotEnrolled, OSError) as group:
             failures.extend(f"{failure}" for failure in _leaf_errors(group))
-        except* (DamagedLog, WrongStorage, StorageFailed) as group:
+        except* (DamagedLog, WrongStorage, StorageFailed, BadBackup) as group:
             failures.extend(f"{failure} (in {self.data})" for failure in _leaf_errors(group))
         for failure in failures:
             self.say(f"stopped: {failure}")

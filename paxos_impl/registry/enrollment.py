@@ -49,6 +49,8 @@ class Enrolment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     membership: Membership | None = None
     has_served: bool = False
     """Whether it has served: from then on it may have made promises, which are in its log."""
+    backup: str = ""
+    """Id of the backup that its state began with; empty for none."""
 
 
 async def enroll(
@@ -59,6 +61,7 @@ async def enroll(
     disk: Disk,
     new_token: Callable[[], str],
     promises: str = "log",
+    backup: str = "",
     transport: Transport = PLAIN,
     log: LogSink = no_log,
     note: Callable[[int], None] = lambda registered: None,
@@ -67,13 +70,14 @@ async def enroll(
 
     An instance that was enrolled before does not depend on the registry, but asks it whether the cluster is
     still the same. If it has served, it must still have its log, the file `promises`. `new_token` is called
-    once, when the disk is empty. `note` is called with the number of registered instances until the cluster
-    is complete.
+    once, when the disk is empty. `backup` is the id of the backup on the disk that the cluster begins with.
+    `note` is called with the number of registered instances until the cluster is complete.
 
     Raises: NotEnrolled; WrongStorage, when the disk belongs to another instance; DamagedLog; StorageFailed.
     """
     file, client = WriteAheadLog(disk, _FILE), _RegistryClient(registry, transport, log)
-    mine = await _load_or_begin(file, canonical(address), cluster_size, new_token)
+    wanted = Enrolment(canonical(address), cluster_size, "", backup=backup)
+    mine = await _load_or_begin(file, wanted, new_token)
     if mine.server_id is not None and mine.membership is not None:
         if mine.has_served and await WriteAheadLog(disk, promises).load() is None:
             raise WrongStorage(
@@ -95,19 +99,23 @@ async def record_service(disk: Disk) -> None:
         await file.replace([_encode(msgspec.structs.replace(mine, has_served=True))])
 
 
-async def _load_or_begin(
-    file: WriteAheadLog, address: Address, cluster_size: int, new_token: Callable[[], str]
-) -> Enrolment:
-    """The enrolment on the disk, or a new one, made durable."""
+async def _load_or_begin(file: WriteAheadLog, wanted: Enrolment, new_token: Callable[[], str]) -> Enrolment:
+    """The enrolment on the disk; if there is none, `wanted` with a token, made durable."""
     mine = await _load(file)
     if mine is None:
-        mine = Enrolment(address, cluster_size, new_token())
+        mine = msgspec.structs.replace(wanted, token=new_token())
         await file.replace([_encode(mine)])
         return mine
-    if mine.address != address:
-        raise WrongStorage(f"this data belongs to the instance at {mine.address}, not {address}")
-    if mine.cluster_size != cluster_size:
-        raise WrongStorage(f"this data is of a cluster of {mine.cluster_size} members, not {cluster_size}")
+    if mine.address != wanted.address:
+        raise WrongStorage(f"this data belongs to the instance at {mine.address}, not {wanted.address}")
+    if mine.cluster_size != wanted.cluster_size:
+        size = mine.cluster_size
+        raise WrongStorage(f"this data is of a cluster of {size} members, not {wanted.cluster_size}")
+    if wanted.backup not in ("", mine.backup):
+        raise WrongStorage(
+            f"this data is of an instance that did not begin with the backup {wanted.backup}: restore a "
+            "backup into a new directory"
+        )
     return mine
 
 
@@ -185,7 +193,7 @@ async def _confirm(client: _RegistryClient, mine: Enrolment, server_id: int, mem
 
 
 def _registration(mine: Enrolment) -> Register:
-    return Register(mine.address.host, mine.address.port, mine.token, mine.cluster_size)
+    return Register(mine.address.host, mine.address.port, mine.token, mine.cluster_size, mine.backup)
 
 
 @dataclass(frozen=True, slots=True)

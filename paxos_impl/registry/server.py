@@ -33,6 +33,8 @@ class Register(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False)
     port: int
     token: str
     cluster_size: int
+    backup: str = ""
+    """Id of the backup that the instance begins with; empty for none."""
 
 
 class GetMembership(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
@@ -63,6 +65,7 @@ class _Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     entry: RegistryEntry
     cluster_size: int
+    backup: str = ""
 
 
 async def serve_registry(
@@ -141,12 +144,12 @@ class Registry:
         return answer
 
     def _decide(self, address: Address, request: Register) -> tuple[RegistryState, Registration]:
-        return self._state.register(address, request.token, request.cluster_size)
+        return self._state.register(address, request.token, request.cluster_size, request.backup)
 
     async def _write(self, state: RegistryState) -> None:
         """Make the last entry durable."""
         assert state.cluster_size is not None, "the first entry sets the cluster size"
-        await self._file.append(_encode(_Line(state.entries[-1], state.cluster_size)))
+        await self._file.append(_encode(_Line(state.entries[-1], state.cluster_size, state.backup)))
 
     async def receive(self, stream: trio.abc.Stream) -> None:
         """Serve one connection until it ends.
@@ -199,8 +202,10 @@ def _read_state(payloads: list[bytes]) -> RegistryState:
         raise WrongStorage(f"registry is not the log of a registry: {error}") from None
     if header.format != _FORMAT:
         raise WrongStorage(f"registry has the format {header.format!r}; this version reads {_FORMAT!r}")
-    size = lines[-1].cluster_size if lines else None
-    return RegistryState(header.cluster_id, size, tuple(line.entry for line in lines))
+    if not lines:
+        return RegistryState(header.cluster_id)
+    entries = tuple(line.entry for line in lines)
+    return RegistryState(header.cluster_id, lines[-1].cluster_size, entries, lines[-1].backup)
 
 
 async def ask_registry(

@@ -30,6 +30,8 @@ class RegistryState(msgspec.Struct, frozen=True, gc=False):
     cluster_size: int | None = None
     """Number of members of the cluster, as the first instance said; None before that."""
     entries: tuple[RegistryEntry, ...] = ()
+    backup: str = ""
+    """Id of the backup that all members begin with, as the first instance said; empty for none."""
 
     @property
     def membership(self) -> Membership | None:
@@ -38,8 +40,13 @@ class RegistryState(msgspec.Struct, frozen=True, gc=False):
             return None
         return Membership(dict(enumerate(entry.address for entry in self.entries)), self.cluster_id)
 
-    def register(self, address: Address, token: str, cluster_size: int) -> tuple[RegistryState, Registration]:
+    def register(
+        self, address: Address, token: str, cluster_size: int, backup: str = ""
+    ) -> tuple[RegistryState, Registration]:
         """The state after a request to register, and the answer.
+
+        `backup` is the id of the backup that the instance begins with, or empty. All members must begin with
+        the same state, or their state machines would differ for ever.
 
         A request with the same address and token gets the same id, because the first answer may have been
         lost, or the instance may have been restarted.
@@ -52,6 +59,8 @@ class RegistryState(msgspec.Struct, frozen=True, gc=False):
             if entry.address == address and entry.token == token:
                 if cluster_size != self.cluster_size:
                     return self, Denied(self._wrong_size(cluster_size))
+                if backup != self.backup:
+                    return self, Denied(self._wrong_backup(backup))
                 return self, Granted(server_id, self.cluster_id)
             if entry.address == address:
                 return self, Denied(f"{address} is registered already, by another instance")
@@ -61,13 +70,21 @@ class RegistryState(msgspec.Struct, frozen=True, gc=False):
             return self, Denied(f"a cluster can't have {cluster_size} members")
         if self.cluster_size not in (None, cluster_size):
             return self, Denied(self._wrong_size(cluster_size))
+        if self.entries and backup != self.backup:
+            return self, Denied(self._wrong_backup(backup))
         if len(self.entries) == self.cluster_size:
             return self, Denied(f"the cluster has its {self.cluster_size} members already")
-        grown = RegistryState(self.cluster_id, cluster_size, (*self.entries, RegistryEntry(address, token)))
+        grown = RegistryState(
+            self.cluster_id, cluster_size, (*self.entries, RegistryEntry(address, token)), backup
+        )
         return grown, Granted(len(self.entries), self.cluster_id)
 
     def _wrong_size(self, cluster_size: int) -> str:
         return f"the cluster is to have {self.cluster_size} members, not {cluster_size}"
+
+    def _wrong_backup(self, backup: str) -> str:
+        ours, theirs = (f"the backup {id}" if id else "no backup" for id in (self.backup, backup))
+        return f"all members of the cluster begin with {ours}, and this instance with {theirs}"
 
 
 class Granted(msgspec.Struct, frozen=True, tag=True, gc=False):

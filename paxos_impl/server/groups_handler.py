@@ -19,6 +19,7 @@ from ostrakon.paxos_impl.wire.replica import (
     OpenSession,
     Read,
     Refused,
+    TakeBackup,
     Watch,
     read_incoming,
 )
@@ -46,7 +47,16 @@ class GroupsHandler:
                     client.answer(asked.request, Refused(why, is_final=True))
                 else:
                     self._handlers[group].serve(client, asked, size)
-            case InGroup() | Execute() | OpenSession() | Read() | Change() | AskStatus() | Watch():
+            case (
+                InGroup()
+                | Execute()
+                | OpenSession()
+                | Read()
+                | Change()
+                | AskStatus()
+                | Watch()
+                | TakeBackup()
+            ):
                 client.answer(request.request, Groups(len(self._handlers)))
             case _:
                 raise BadFrame(f"a client sent {type(request).__name__}")
@@ -59,9 +69,9 @@ class GroupsHandler:
             case _:
                 self.serve(client, request, 0)
 
-    def _objection(self, group: int, asked: Execute | OpenSession | Read | Change | AskStatus | Watch) -> str:
+    def _objection(self, group: int, asked: object) -> str:
         """Why a request is not for this group; empty if it is."""
-        if not isinstance(asked, Execute | Read):
+        if not isinstance(asked, Execute | Read) or asked.op is None:
             return ""
         if type(asked.op) is list and asked.op[:1] == ["range"]:
             return ""  # Each group has a part of the keys.

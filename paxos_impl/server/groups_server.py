@@ -28,7 +28,8 @@ from ostrakon.paxos_impl.server.peers import Peers
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_handler import ReplicaHandler
 from ostrakon.paxos_impl.server.replica_node import NodeContext, ReplicaNode
-from ostrakon.paxos_impl.server.replica_server import driver_of, peers_of, recover_state
+from ostrakon.paxos_impl.server.replica_server import driver_of, peers_of, recover_state, seeds
+from ostrakon.paxos_impl.storage.backup import Backup
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
 from ostrakon.paxos_impl.storage.group_storage import GroupStorages
@@ -57,8 +58,9 @@ class GroupsServer:
         rules: LogRules = LOG_RULES,
         tracer: Tracer | None = None,
         log: LogSink = no_log,
+        backup: Backup | None = None,
     ) -> GroupsServer:
-        """A server that goes on from the state on its disk.
+        """A server that goes on from the state on its disk; a new one begins with the state of `backup`.
 
         Raises: DamagedLog; WrongStorage; StorageFailed.
         """
@@ -74,10 +76,11 @@ class GroupsServer:
         incarnation = storages.incarnation
         peers = peers_of(config, incarnation, rng=rng, log=log)
         numbers = itertools.count()
-        for group in range(config.groups):
+        for group, seed in enumerate(seeds(config, backup)):
             made = machine()
             table = sessions(made)
-            storage = await recover_state(config, table, rules, partial(storages.recover_group, group))
+            recover_group = partial(storages.recover_group, group, seed=seed)
+            storage = await recover_state(config, table, rules, recover_group)
             traced = tracer and group_tracer(group, tracer, incarnation, numbers)
             driver = driver_of(config, incarnation, peers, traced, group=group)
             # A removal is logged once, not once for each group.

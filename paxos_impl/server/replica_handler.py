@@ -22,6 +22,7 @@ from ostrakon.paxos_impl.wire.frame import BadFrame
 from ostrakon.paxos_impl.wire.replica import (
     PROGRESS_S,
     AskStatus,
+    BackupPart,
     Change,
     Dropped,
     Elsewhere,
@@ -33,6 +34,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Read,
     Refused,
     Status,
+    TakeBackup,
     Watch,
     Watched,
     read_incoming,
@@ -49,7 +51,14 @@ def answer_before_cluster(client: ClientConnection, request: object, waiting: Wa
     match request:
         case AskStatus(number):
             client.answer(number, waiting)
-        case Execute(number) | OpenSession(number) | Read(number) | Change(number) | Watch(number):
+        case (
+            Execute(number)
+            | OpenSession(number)
+            | Read(number)
+            | Change(number)
+            | Watch(number)
+            | TakeBackup(number)
+        ):
             client.answer(number, Refused(str(waiting), is_final=False))
         case InGroup(_, asked):
             answer_before_cluster(client, asked, waiting)
@@ -62,6 +71,8 @@ class ReplicaHandler:
 
     def __init__(self, node: ReplicaNode) -> None:
         self._node, self._driver = node, node.driver
+        self._backups = 0
+        """Number of backups in progress."""
 
     def read(self, body: bytes) -> Incoming:
         """The message in a frame. Raises: BadFrame."""
@@ -74,7 +85,14 @@ class ReplicaHandler:
     def refuse(self, client: ClientConnection, request: object, why: str) -> None:
         """Send the client to another replica; a request for the status is served. Raises: BadFrame."""
         match request:
-            case Execute(number) | OpenSession(number) | Read(number) | Change(number) | Watch(number):
+            case (
+                Execute(number)
+                | OpenSession(number)
+                | Read(number)
+                | Change(number)
+                | Watch(number)
+                | TakeBackup(number)
+            ):
                 client.answer(number, Elsewhere(None, maybe=False))
             case _:
                 self.serve(client, request, 0)
@@ -95,6 +113,8 @@ class ReplicaHandler:
                 client.submit(number, self._driver, lambda n: ChangeRequested(n, members), kind="change")
             case Watch():
                 self._begin_watch(client, request)
+            case TakeBackup():
+                self._begin_backup(client, request)
             case InGroup():
                 client.answer(request.request, Groups(1))
             case _:
@@ -110,6 +130,33 @@ class ReplicaHandler:
             )
         else:
             client.stream(partial(_watch, client, watch, changes))
+
+    def _begin_backup(self, client: ClientConnection, backup: TakeBackup) -> None:
+        number, executed = backup.request, self._node.replica.applied
+        if executed < backup.after:
+            why = f"it has executed slot {executed}, and not slot {backup.after} yet"
+            client.answer(number, Refused(why, is_final=False))
+        elif self._backups >= BACKUPS_MAX or client.streams >= STREAMS_MAX:
+            client.answer(number, Refused(f"{BACKUPS_MAX} backups are in progress", is_final=False))
+        else:
+            client.stream(partial(self._backup, client, number))
+
+    async def _backup(self, client: ClientConnection, number: int) -> None:
+        """Send the state in parts, each when the client has read most of those before it."""
+        self._backups += 1
+        try:
+            image = await self._node.image()
+            if image is None:
+                client.answer(number, self.refusal("the state can't be encoded"))
+                return
+            for at in range(0, image.id.size, PART_BYTES):
+                with trio.move_on_after(BACKUP_PAUSE_S) as waiting:
+                    await client.wait_read()
+                if waiting.cancelled_caught:
+                    return
+                client.answer(number, BackupPart(image.id, at, image.data[at : at + PART_BYTES]))
+        finally:
+            self._backups -= 1
 
     def _submit(self, client: ClientConnection, request: Read | Execute | OpenSession, size: int) -> None:
         """Submit a read or a command. Raises: BadOperation."""
@@ -131,6 +178,8 @@ class ReplicaHandler:
                 self._parsed(op, size)
                 command = Command(session, count, op)
                 client.submit(number, driver, lambda n: Submitted(n, command, size), size, "execute")
+            case Read(_, None, how):
+                client.submit(number, driver, lambda n: ReadRequested(n, None, how), size, f"read_{how}")
             case Read(_, op, how):
                 operation = self._parsed(op, size)
                 if not self._node.machine.is_query(operation):
@@ -195,6 +244,12 @@ async def _watch(client: ClientConnection, watch: Watch, changes: ChangeLog) -> 
 
 STREAMS_MAX = 100
 """How many times a client may watch at once in one connection."""
+BACKUPS_MAX = 2
+"""How many backups may be in progress at once, because each may hold another state in memory."""
+PART_BYTES = 1 << 18
+"""The length of a part of a backup."""
+BACKUP_PAUSE_S = 30.0
+"""A client that has not read for so long gets no further part of its backup."""
 _OVERLOADED = Refused(OVERLOADED, is_final=False)
 
 

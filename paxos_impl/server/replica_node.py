@@ -43,6 +43,7 @@ from ostrakon.paxos_impl.core.multi import (
     TakeSnapshot,
     trace_event,
 )
+from ostrakon.paxos_impl.core.multi.configuration import since
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.clock import LogClock
@@ -64,7 +65,7 @@ from ostrakon.paxos_impl.server.metrics import Sample
 from ostrakon.paxos_impl.server.peers import Peers
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.request_handler import OVERLOADED
-from ostrakon.paxos_impl.server.snapshot_writer import SnapshotWriter
+from ostrakon.paxos_impl.server.snapshot_writer import Frozen, SnapshotWriter
 from ostrakon.paxos_impl.storage.replica_storage import StableStorage
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
 from ostrakon.paxos_impl.wire.membership import Address, Membership
@@ -200,6 +201,17 @@ class ReplicaNode:
             "paxos_slot_top", "gauge", "The last slot in which it has voted, or whose value it knows.", top
         )
 
+    async def image(self) -> Image | None:
+        """The state as it is now, or a later one, for a backup; None if it can't be encoded."""
+
+        def freeze() -> Frozen:
+            slot = self.replica.applied
+            return Frozen(
+                slot, since(self.replica.configurations, slot + 1), self._sessions.parts(), is_saved=False
+            )
+
+        return await self._snapshots.image(freeze)
+
     def handle(self, event: Event) -> None:
         """Step the replica; reads that follow one another are served in one step."""
         if type(event) is ReadRequested:
@@ -312,7 +324,9 @@ class ReplicaNode:
         if self._driver.is_traced:
             self._driver.trace(lambda *me: trace_event(query, *me))
         try:
-            answer: Answer = Done(query.slot, self._sessions.look(query.op))
+            # A read without an operation only asks for the slot.
+            found = None if query.op is None else self._sessions.look(query.op)
+            answer: Answer = Done(query.slot, found)
         except NotExecuted as error:
             answer = Refused(str(error), is_final=True)
         self._driver.answer(query.request, answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from random import Random
 from typing import TypeVar
@@ -11,6 +11,7 @@ from ostrakon.paxos_impl.core.multi import (
     LOG_RULES,
     Effect,
     Event,
+    Image,
     LogRules,
     Received,
     Replay,
@@ -27,9 +28,10 @@ from ostrakon.paxos_impl.server.peers import Identity, Peers
 from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
 from ostrakon.paxos_impl.server.replica_handler import ReplicaHandler
 from ostrakon.paxos_impl.server.replica_node import UNKNOWN, NodeContext, ReplicaNode, founders_of
+from ostrakon.paxos_impl.storage.backup import Backup
 from ostrakon.paxos_impl.storage.disk import Disk
 from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage, StableStorage
-from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed
+from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WrongStorage
 from ostrakon.paxos_impl.wire.decree import EnvelopeHeader, Hello, cluster_tag
 from ostrakon.paxos_impl.wire.replica import PROTOCOL
 
@@ -57,8 +59,9 @@ class ReplicaServer:
         rules: LogRules = LOG_RULES,
         tracer: Tracer | None = None,
         log: LogSink = no_log,
+        backup: Backup | None = None,
     ) -> ReplicaServer:
-        """A server that goes on from the state on its disk.
+        """A server that goes on from the state on its disk; a new one begins with the state of `backup`.
 
         Raises: DamagedLog; WrongStorage; StorageFailed.
         """
@@ -69,6 +72,7 @@ class ReplicaServer:
             config.founders,
             config.server_id,
             segment_bytes=config.compaction.segment_bytes,
+            seed=seeds(config, backup)[0],
         )
         made = machine()
         table = sessions(made)
@@ -111,6 +115,22 @@ def driver_of(
     )
     driver.submit(Started())
     return driver
+
+
+def seeds(config: ReplicaConfig, backup: Backup | None) -> Sequence[Image | None]:
+    """For each group, the snapshot that the log of a new cluster begins with; None without a backup.
+
+    Raises: WrongStorage, if the backup is of a cluster with another number of groups.
+    """
+    if backup is None:
+        return [None] * config.groups
+    if len(backup.groups) != config.groups:
+        raise WrongStorage(
+            f"the backup is of a cluster with --groups {len(backup.groups)}, but this replica has "
+            f"--groups {config.groups}"
+        )
+    founders = founders_of(config.membership)
+    return [group.image(founders) for group in backup.groups]
 
 
 async def recover_state(

@@ -1,4 +1,4 @@
-"""Encodes snapshots in slices and makes them durable while the replica goes on.
+"""Encodes snapshots in slices while the replica goes on, and makes them durable or gives them to a backup.
 
 What must always hold: a snapshot shows the state after one slot, although the state changes while it is
 encoded; and a snapshot that can't be encoded is an alarm in the log, not the end of the replica.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from typing import NamedTuple
 
 import msgspec
 import trio
@@ -24,13 +26,33 @@ _LARGE_BYTES = 4 << 20
 """Beyond this, hashing a snapshot is left to a thread."""
 
 
+class Frozen(NamedTuple):
+    """A state that can be encoded while the state machine goes on."""
+
+    slot: int
+    configurations: tuple[Configuration, ...]
+    """Those of the slots after it."""
+    parts: Iterator[bytes]
+    is_saved: bool = True
+    """Whether it becomes the newest snapshot of the replica; otherwise it is for a backup only."""
+
+
+class _Order(msgspec.Struct):
+    """A backup that waits for its image."""
+
+    freeze: Callable[[], Frozen]
+    is_over: trio.Event
+    image: Image | None = None
+
+
 class SnapshotWriter:
     """Encodes and saves one snapshot at a time; of those that wait, only the newest is saved."""
 
     def __init__(self, storage: StableStorage, saved: Callable[[Image], None], log: LogSink) -> None:
         self._storage, self._saved, self._log = storage, saved, log
         self._waiting: Image | None = None
-        self._taking: tuple[int, tuple[Configuration, ...], Iterator[bytes]] | None = None
+        self._taking: Frozen | None = None
+        self._orders: list[_Order] = []
         self._arrived = trio.Event()
         self.failure: StorageFailed | None = None
         """Why `run` has ended."""
@@ -49,11 +71,22 @@ class SnapshotWriter:
         If another one is still being encoded, that one is dropped.
         """
         try:
-            self._taking = slot, configurations, parts()
+            self._taking = Frozen(slot, configurations, parts())
         except Exception as error:
             self._alarm(slot, error)
             return
         self._arrived.set()
+
+    async def image(self, freeze: Callable[[], Frozen]) -> Image | None:
+        """An image of the state as it is now, or of a later one; None if it can't be encoded.
+
+        `freeze` is called when no other snapshot is being encoded. All who wait by then get the same image.
+        """
+        order = _Order(freeze, trio.Event())
+        self._orders.append(order)
+        self._arrived.set()
+        await order.is_over.wait()
+        return order.image
 
     def save(self, image: Image) -> None:
         """Queue a snapshot that was received; `saved` is called once it is durable."""
@@ -68,10 +101,17 @@ class SnapshotWriter:
                 await self._arrived.wait()
                 self._arrived = trio.Event()
                 begun_s = trio.current_time()
-                if self._taking is not None:
-                    taken = await self._encode()
-                    if taken is not None and (self._waiting is None or taken.slot > self._waiting.slot):
+                orders = self._begin_orders() if self._taking is None else []
+                encoded = await self._encode() if self._taking is not None else None
+                if encoded is not None and encoded.is_saved:
+                    taken = encoded.image
+                    if self._waiting is None or taken.slot > self._waiting.slot:
                         self._waiting = taken
+                for order in orders:
+                    order.image = None if encoded is None else encoded.image
+                    order.is_over.set()
+                if self._orders:
+                    self._arrived.set()
                 image, self._waiting = self._waiting, None
                 if image is not None:
                     await self._storage.save_snapshot(image)
@@ -81,10 +121,20 @@ class SnapshotWriter:
             self.failure = error
             stop.cancel()
 
-    async def _encode(self) -> Image | None:
-        """The image of the snapshot that was begun last; None if it can't be encoded."""
+    def _begin_orders(self) -> list[_Order]:
+        """Begin to encode the state for all backups that wait for an image, and return them."""
+        orders, self._orders = self._orders, []
+        if orders:
+            with suppress(
+                Exception
+            ):  # Where the state has no encoding, the next snapshot is an alarm in the log.
+                self._taking = orders[-1].freeze()
+        return orders
+
+    async def _encode(self) -> _Encoded | None:
+        """The snapshot that was begun last; None if it can't be encoded."""
         while (taking := self._taking) is not None:
-            slot, configurations, parts = taking
+            slot, configurations, parts, is_saved = taking
             data = _Buffer(_head(slot, configurations))
             at, pause = data.size, data.size + SLICE_BYTES
             try:
@@ -107,13 +157,18 @@ class SnapshotWriter:
                 image = Image(slot, data.contents())
                 if data.size > _LARGE_BYTES:
                     await trio.to_thread.run_sync(getattr, image, "id")  # Hashes it.
-                return image
+                return _Encoded(image, is_saved)
         return None
 
     def _alarm(self, slot: int, error: Exception) -> None:
         self.failed += 1
         line = f"ALARM: the snapshot up to slot {slot} can't be encoded: {type(error).__name__}: {error}"
         self._log(LogRecord(line, event="snapshot_failed", slot=slot, why=str(error)))
+
+
+class _Encoded(NamedTuple):
+    image: Image
+    is_saved: bool
 
 
 class _Buffer:

@@ -129,8 +129,12 @@ class GroupStorages:
         """How often the server was started before."""
         return self._owner.incarnation
 
-    async def recover_group(self, group: int, *, replay: Replay | None = None) -> GroupStorage:
+    async def recover_group(
+        self, group: int, *, replay: Replay | None = None, seed: Image | None = None
+    ) -> GroupStorage:
         """Read the state of one group; afterwards its own log has all of it.
+
+        With `seed`, the log of a new server's group begins with that snapshot.
 
         Raises: DamagedLog; WrongStorage; StorageFailed; what `replay` raises.
         """
@@ -146,8 +150,10 @@ class GroupStorages:
             segment_bytes=self._bytes_max,
             replay=replay,
             journalled=self._journalled[group],
+            seed=seed,
         )
-        if is_first and (own.state.promised is not None or own.state.commit_index >= FIRST):
+        begins = FIRST if seed is None else seed.slot + 1
+        if is_first and (own.state.promised is not None or own.state.commit_index >= begins):
             raise DamagedLog(_OWNER, 0, f"it is missing, though {path} that belongs to it is there")
         self._own.append(own)
         return GroupStorage(group, own, self.journal)

@@ -133,11 +133,15 @@ class ReplicaStorage:
         segment_bytes: int = Compaction().segment_bytes,
         replay: Replay | None = None,
         journalled: Sequence[Fact] = (),
+        seed: Image | None = None,
     ) -> ReplicaStorage:
         """Read the state that the last incarnation left, and durably begin the next one.
 
         `journalled` are facts that are newer than those in the log; they are added to it. They may have been
         added before, by an incarnation that died meanwhile, if all facts since then are given again.
+
+        With `seed`, the log of a new replica begins with that snapshot; a replica that has run before ignores
+        it.
 
         With `replay`, a long log is not kept in memory: it is executed while it is read, and the resulting
         state is the snapshot from which the log goes on.
@@ -152,11 +156,15 @@ class ReplicaStorage:
             require_same(found, mine, path)
             mine = msgspec.structs.replace(mine, incarnation=found.incarnation + 1)
         image = await _load_image(disk, f"{path}.snapshot")
+        is_seeded = payloads is None and seed is not None and (image is None or image.id == seed.id)
+        if is_seeded and seed is not None and image is None:
+            await WriteAheadLog(disk, f"{path}.snapshot").replace([seed.data])
+            image = seed
         snapshot = FIRST - 1 if image is None else image.slot
         recovery = Recovery(replay)
         recovery.begin(image)
         segments, last = await _load_segments(disk, path, recovery, snapshot)
-        _require_together(path, payloads is not None, segments, recovery, image)
+        _require_together(path, payloads is not None, segments, recovery, None if is_seeded else image)
         recovery.add(journalled)
         state = recovery.recovered()
         if not segments:

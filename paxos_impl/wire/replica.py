@@ -12,6 +12,7 @@ import msgspec
 
 from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import Configuration, Member, Message, ReadHow
+from ostrakon.paxos_impl.core.multi.snapshot import SnapshotId
 from ostrakon.paxos_impl.wire.decree import Envelope, Hello, Response, Waiting, decoded
 from ostrakon.paxos_impl.wire.membership import Address
 
@@ -43,6 +44,7 @@ class Read(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
 
     request: int
     op: Any
+    """None for a read of nothing: its answer only tells a slot that all acknowledged commands come before."""
     how: ReadHow = "lease"
 
 
@@ -71,11 +73,21 @@ class Watch(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """The slot; None for the last one that the replica has executed."""
 
 
+class TakeBackup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
+    """Asks for the whole state after a slot or a later one; answered with `BackupPart`s in their order.
+
+    Any replica that has executed the slot answers; another one refuses, for now.
+    """
+
+    request: int
+    after: int
+
+
 class InGroup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A request for one group of a cluster that has several."""
 
     group: int
-    asked: Execute | OpenSession | Read | Change | AskStatus | Watch
+    asked: Execute | OpenSession | Read | Change | AskStatus | Watch | TakeBackup
 
     @property
     def request(self) -> int:
@@ -164,13 +176,21 @@ class Dropped(msgspec.Struct, frozen=True, tag=True, gc=False):
     oldest: int
 
 
+class BackupPart(msgspec.Struct, frozen=True, tag=True, gc=False):
+    """A part of a snapshot in bytes; the parts together are an `Image`."""
+
+    id: SnapshotId
+    offset: int
+    data: bytes
+
+
 PROGRESS_S = 1.0
 """A replica tells a watcher at least so often, in seconds, how far it has come."""
 
-Answer = Done | Elsewhere | Refused | Status | Waiting | Groups | Watched | Dropped
+Answer = Done | Elsewhere | Refused | Status | Waiting | Groups | Watched | Dropped | BackupPart
 
 
-Request = Execute | OpenSession | Read | Change | AskStatus | Watch | InGroup
+Request = Execute | OpenSession | Read | Change | AskStatus | Watch | TakeBackup | InGroup
 Incoming = Hello | Envelope[Message] | Request
 
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
