@@ -108,8 +108,8 @@ def _shrunk_story(
     make_page(kept.folder, workload)
     first, *rest = story(kept)
     yield first
-    yield f"  {record.test}, shrunk: the first trial that failed so had {size_line(trial.plan)},"
-    yield f"  this one has {size_line(shrunk.plan)} (found by {shrunk.runs} runs)"
+    yield f"  {record.test}: {size_line(trial.plan)}"
+    yield f"  shrunk to {size_line(shrunk.plan)}, after {shrunk.runs} runs"
     ending = ("  report:", "  replay:")
     yield from (line for line in rest[1:] if line.strip() and not line.startswith(ending))
     yield f"  report: {kept.folder / 'report.html' if kept.folder else ''}"

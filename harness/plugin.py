@@ -268,6 +268,7 @@ class _Session:
         """What each bug does, the verdicts, and where the pages are."""
         from ostrakon.harness.catalogue import find_report, find_workload
         from ostrakon.harness.failure_summary import failure_summary
+        from ostrakon.harness.history.plural import count
 
         if self._failures:
             yield from failure_summary(
@@ -282,7 +283,7 @@ class _Session:
         excused = [record for record in records if record.deferred and record.folder not in failed]
         verdicts = Counter("valid" if record in excused else record.valid for record in records)
         counts = ", ".join(f"{verdicts[valid]} {valid}" for valid in ("valid", "unknown", "invalid"))
-        yield f"{len(records)} trials: {counts}"
+        yield f"{count(len(records), 'trial')}: {counts}"
         if excused:
             yield (
                 f"{len(excused)} of the valid ones lacked evidence that other trials of their test have, "

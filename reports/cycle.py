@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ostrakon.harness.history.plural import count
 from ostrakon.reports import texts
 from ostrakon.reports.event_text import is_transaction, steps
 from ostrakon.reports.markup import Drawing, element
@@ -140,4 +141,4 @@ def _style(edge: Edge) -> str:
 
 def _summary(edges: Sequence[Edge]) -> str:
     steps = ", ".join(f"{texts.short(edge.earlier, 20)} {texts.short(edge.kind, 12)}" for edge in edges)
-    return f"A cycle of {texts.count(len(edges), 'transaction')}: {steps}, and back to the first."
+    return f"A cycle of {count(len(edges), 'transaction')}: {steps}, and back to the first."

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ostrakon.harness.history import Event, Op
 from ostrakon.harness.history.message import Message
+from ostrakon.harness.history.plural import count
 from ostrakon.reports import tables, texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.diagram_layout import (
@@ -206,7 +207,7 @@ def _title(message: Message) -> str:
 
 
 def _size(message: Message) -> str:
-    return "" if message.size is None else texts.count(message.size, "byte")
+    return "" if message.size is None else count(message.size, "byte")
 
 
 def _summary(paper: DiagramLayout, messages: Sequence[Message]) -> str:
@@ -215,7 +216,7 @@ def _summary(paper: DiagramLayout, messages: Sequence[Message]) -> str:
     told = f", {lost} of which never arrived," if lost else ""
     last = max(message.received or message.sent for message in messages)
     return (
-        f"{texts.count(len(messages), 'message')}{told} between {texts.count(len(paper.lanes), 'lane')} "
+        f"{count(len(messages), 'message')}{told} between {count(len(paper.lanes), 'lane')} "
         f"({names}), from {texts.instant(messages[0].sent)} s to {texts.instant(last)} s."
     )
 

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from markupsafe import Markup
 
+from ostrakon.harness.history.plural import count
 from ostrakon.reports import bands, data_tables, texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.folder import Run
@@ -51,11 +52,11 @@ def in_words(plan: Mapping[str, Any]) -> Iterator[str]:
         place = where.get(str(plan.get("substrate")), "")
         yield " ".join(filter(None, (f"{texts.short(name, 60)}{broken}", place, _seeded(seed)))) + "."
     nodes, clients = plan.get("nodes"), plan.get("concurrency")
-    parts = [texts.count(nodes, "node") if isinstance(nodes, int) else ""]
-    parts.append(texts.count(clients, "client") if isinstance(clients, int) else "")
+    parts = [count(nodes, "node") if isinstance(nodes, int) else ""]
+    parts.append(count(clients, "client") if isinstance(clients, int) else "")
     planned, rate, limit = plan.get("ops"), plan.get("rate"), plan.get("time_limit_s")
     if isinstance(planned, list) and planned:
-        parts.append(f"{texts.count(len(planned), 'operation')}, each at a given time")
+        parts.append(f"{count(len(planned), 'operation')}, each at a given time")
     elif _is_number(rate) and _is_number(limit):
         parts.append(f"about {rate:g} operations a second for {limit:g} s")
     if any(parts):
@@ -184,7 +185,7 @@ def _did(effect: Mapping[str, Any]) -> str:
     # What is cut is stopped; other faults of messages strike those that pass.
     verb = "stopped " if effect.get("kind") in ("partition", "clog") else "struck "
     counts = [
-        (verb if name == "messages" else "") + words.format(texts.count(many, name.removesuffix("s")))
+        (verb if name == "messages" else "") + words.format(count(many, name.removesuffix("s")))
         for name, words in _DID.items()
         if isinstance(many := effect.get(name), int) and many
     ]

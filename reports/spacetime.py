@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ostrakon.harness.history import Event, Op, Trace
+from ostrakon.harness.history.plural import count
 from ostrakon.reports import tables, texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.causality import (
@@ -193,8 +194,8 @@ def _summary(scene: Scene) -> str:
     rows, lanes = scene.paper.rows, scene.paper.lanes
     names = ", ".join(texts.short(lane, 24) for lane in lanes[:12])
     return (
-        f"{texts.count(len(scene.row_of), 'event')} and {texts.count(len(scene.arrows), 'message')} "
-        f"between {texts.count(len(lanes), 'lane')} ({names}), "
+        f"{count(len(scene.row_of), 'event')} and {count(len(scene.arrows), 'message')} "
+        f"between {count(len(lanes), 'lane')} ({names}), "
         f"from {texts.instant(rows[0].time)} s to {texts.instant(rows[-1].time)} s."
     )
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from ostrakon.harness.history import Event, Op
+from ostrakon.harness.history.plural import count
 from ostrakon.reports import texts
 from ostrakon.reports.event_text import answer, question
 from ostrakon.reports.markup import Child, element, join
@@ -61,7 +62,7 @@ def folded(events_: Sequence[Event], caption: str, colours: Mapping[str, int]) -
     """Trace events as a table that is open if it is short; None if there are none."""
     if not events_:
         return None
-    summary = element("summary", f"{caption}: {texts.count(len(events_), 'event')}")
+    summary = element("summary", f"{caption}: {count(len(events_), 'event')}")
     return element("details", summary, events(events_, "", colours), open=len(events_) <= _SHORT)
 
 

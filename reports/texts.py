@@ -68,11 +68,6 @@ def duration(length_ns: float) -> str:
     return "0 s"
 
 
-def count(many: int, noun: str) -> str:
-    """So many of something: 1 fault, 2 faults."""
-    return f"{many:,} {noun}{'' if many == 1 else 's'}"
-
-
 def _three_digits(number: float) -> str:
     return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from ostrakon.harness.faults.registry import colour_of
 from ostrakon.harness.history import History, Op
+from ostrakon.harness.history.plural import count
 from ostrakon.reports import tables, texts
 from ostrakon.reports.bands import Band, rows
 from ostrakon.reports.event_text import describe, label
@@ -295,9 +296,9 @@ def _bar(bar: Bar, top: int, scale: Stretched, witness: Collection[int]) -> Mark
 
 def _summary(bars: Sequence[Bar], lanes: int, bands: Sequence[Band]) -> str:
     by_end = {end: sum(bar.ended == end for bar in bars) for end in _ENDS}
-    faults = f" while {texts.count(len(bands), 'fault')} came and went" if bands else ""
+    faults = f" while {count(len(bands), 'fault')} came and went" if bands else ""
     ends = ", ".join(f"{by_end[end]} {said}" for end, said in _ENDS.items())
-    return f"{texts.count(len(bars), 'operation')} of {texts.count(lanes, 'client')}{faults}: {ends}."
+    return f"{count(len(bars), 'operation')} of {count(lanes, 'client')}{faults}: {ends}."
 
 
 _ENDS = {"ok": "ok", "fail": "failed", "info": "with unknown outcome"}

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from ostrakon.harness.history import Event, History, Op
 from ostrakon.harness.history.message import Message
+from ostrakon.harness.history.plural import count
 from ostrakon.reports import texts
 from ostrakon.reports.bands import Band
 from ostrakon.reports.columns import deltas, packed
@@ -223,4 +224,4 @@ def _took(message: Message, unit: int) -> int:
 
 
 def _size(message: Message) -> str:
-    return "" if message.size is None else texts.count(message.size, "byte")
+    return "" if message.size is None else count(message.size, "byte")

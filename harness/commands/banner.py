@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ostrakon.harness.history.plural import count
+
 if TYPE_CHECKING:
     from ostrakon.harness.plan import Deviation, Fault, Plan
 
@@ -28,8 +30,8 @@ def told_fault(fault: Fault) -> str:
 
 def _setting(plan: Plan) -> Iterator[str]:
     bug = f" with the bug {plan.bug}" if plan.bug else ""
-    yield f"  {plan.workload}{bug} on {plan.substrate}, seed {plan.seed}, {plan.nodes} nodes"
-    yield f"  {plan.concurrency} clients, {plan.rate:g} ops/s for {plan.time_limit_s:g} s"
+    yield f"  {plan.workload}{bug} on {plan.substrate}, seed {plan.seed}, {count(plan.nodes, 'node')}"
+    yield f"  {count(plan.concurrency, 'client')}, {plan.rate:g} ops/s for {plan.time_limit_s:g} s"
     latency = plan.latency
     span = (
         f"{latency.low_ms:g} ms"

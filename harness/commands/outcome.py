@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from ostrakon.harness.history.plural import count
+
 if TYPE_CHECKING:
     from ostrakon.harness.explanation import Explanation
     from ostrakon.harness.trial import Trial
@@ -45,8 +47,8 @@ def story(trial: Trial) -> list[str]:
     )
     lines = [
         f"{trial.valid.upper()}  {trial.headline or _shown(trial)}",
-        f"  {plan.workload}{bug}: seed {plan.seed}, {plan.nodes} nodes, {len(trial.history)} ops, "
-        f"{len(trial.trace)} events, {lasted}",
+        f"  {plan.workload}{bug}: seed {plan.seed}, {count(plan.nodes, 'node')}, "
+        f"{count(len(trial.history), 'op')}, {count(len(trial.trace), 'event')}, {lasted}",
     ]
     lines += _told_effects(trial)
     # Where a user's own code failed, that nothing succeeded is what comes of it.

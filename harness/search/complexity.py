@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from ostrakon.harness.history.plural import count
 from ostrakon.harness.plan import Fault, Latency, Plan
 
 Complexity = tuple[float, ...]
@@ -68,19 +69,19 @@ def proposals(plan: Plan) -> int:
 
 
 def size_line(plan: Plan) -> str:
-    """The size of a plan in words."""
+    """The size of a plan in words; deviations are left out where there are none."""
     counts = (
         (plan.nodes, "node"),
         (plan.concurrency, "client"),
         (len(plan.faults), "fault"),
-        (len(plan.deviations), "deviation"),
+        *([(len(plan.deviations), "deviation")] if plan.deviations else []),
     )
-    words = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts]
+    words = [count(many, noun) for many, noun in counts]
     ops = planned_ops(plan) or max(1, round(plan.rate * plan.time_limit_s))
     about, lasts_s = "about ", plan.time_limit_s
     if isinstance(plan.ops, tuple) and plan.ops:
         about, lasts_s = "", max(op.at_ms for op in plan.ops) / 1000
-    return f"{', '.join(words)}, {about}{ops} op{'' if ops == 1 else 's'} in {lasts_s:g} s"
+    return f"{', '.join(words)}, {about}{count(ops, 'op')} in {lasts_s:g} s"
 
 
 def planned_ops(plan: Plan) -> int:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ostrakon.harness.history.plural import count
 from ostrakon.harness.search.portfolio import told_merits
 from ostrakon.harness.search.soak import Progress, View
 from ostrakon.harness.search.summary import replay_line
@@ -43,7 +44,7 @@ def status_line(progress: Progress) -> str:
         f"{progress.trials_per_s:,.0f}/s",
         f"{tally.virtual_s / 3600:,.2f} virtual h",
         *(f"{tally.verdicts[name]:,} {name}" for name in ("valid", "unknown", "invalid")),
-        f"{len(tally.failures)} distinct failure{'' if len(tally.failures) == 1 else 's'}",
+        count(len(tally.failures), "distinct failure"),
         f"{len(tally.coverage.shapes):,} shapes",
     ]
     return " · ".join(parts)

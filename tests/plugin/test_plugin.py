@@ -62,12 +62,13 @@ def test_a_failure_tells_seed_witness_report_and_how_to_replay(project: pytest.P
     result.stdout.fnmatch_lines(
         [
             "INVALID *",
-            "*test_decree?0?, shrunk: *",
+            "*test_decree?0?: *",
+            "*shrunk to *, after * runs",
             "*P4 learned but not chosen*",
             "*accept_sent*",
             "*report: *store/decree/shrunk-*/report.html",
             "*replay of the first trial: ostrakon replay *store/decree/test_decree-0",
-            "1 trials: 0 valid, 0 unknown, 1 invalid",
+            "1 trial: 0 valid, 0 unknown, 1 invalid",
         ]
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ostrakon.harness.catalogue import find_workload, workload_names
 from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,16 @@ def test_the_trial_of_the_readme_goes_wrong_as_it_is_told_there(tmp_path: Path) 
 
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert set(shown) & set(ran.stdout.splitlines()), "the README shows the outcome of another trial"
+
+
+def test_readme_and_tutorial_tell_the_number_of_seeded_bugs() -> None:
+    """ "More than 70" is true, is the same on both pages, and is not far below the count."""
+    workloads = [find_workload(name) for name in workload_names()]
+    bugs = {bug for workload in workloads for bug in workload.bugs}
+
+    for page in (README, (ROOT / "docs" / "tutorial.md").read_text()):
+        (told,) = re.findall(r"more than (\d+) seeded\s+bugs", page)
+        assert int(told) < len(bugs) <= int(told) + 15, sorted(bugs)
 
 
 @pytest.fixture
