@@ -46,13 +46,15 @@ def _bugs() -> Iterator[SeededBug]:
         "counts-everyone",
         "promises and votes count, whether or not they are those of a member that has a vote",
         Breakage(_CountsEveryone()),
-        convicted_by=("P2", "P3", "P4", "P9"),
+        # M7, because grants of leases are counted by the same rule.
+        convicted_by=("P2", "P3", "P4", "P9", "M7"),
     )
     yield SeededBug(
         "learners-counted",
         "promises and votes of members without a vote count",
         Breakage(_CountsLearners()),
-        convicted_by=("P2", "P3", "P4", "P9"),
+        # M7, because grants of leases are counted by the same rule.
+        convicted_by=("P2", "P3", "P4", "P9", "M7"),
     )
 
 

@@ -144,6 +144,8 @@ class LiveSocket(trio.socket.SocketType):
             setattr(self, name, getattr(real, name))
         for name in ("getsockopt", "setsockopt", "detach", "get_inheritable", "set_inheritable"):
             setattr(self, name, getattr(real, name))
+        # anyio finds the socket beneath there, to show it to programs as an attribute of streams.
+        self._sock: socket.socket = getattr(real, "_sock")  # noqa: B009
 
     @property
     def family(self) -> socket.AddressFamily:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Generic, Protocol, TypeVar
 
-import trio
+import anyio
+from anyio.abc import AnyByteStream
 
 from ostrakon.paxos_impl.wire.decree import Response, framed
 from ostrakon.paxos_impl.wire.frame import BadFrame, FrameReader
@@ -13,6 +14,8 @@ from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.paxos_impl.wire.transport import PLAIN, Transport
 
 _A = TypeVar("_A")
+_BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, BadFrame)
+"""What a connection that breaks raises: a stream of TLS raises errors of `ssl`, which are OSErrors."""
 
 
 class NoAnswer(Exception):
@@ -43,7 +46,7 @@ class Connection(Generic[_A]):
     ) -> None:
         self.address = address
         self._read_response, self._transport = read_response, transport
-        self._stream: trio.abc.Stream | None = None
+        self._stream: AnyByteStream | None = None
         self._reader = FrameReader()
         self.is_sent = False
         """Whether any part of the last request may have left."""
@@ -55,7 +58,7 @@ class Connection(Generic[_A]):
         """
         if self._stream is None:
             try:
-                self._stream = await self._transport.dial(self.address)
+                self._stream = await self._transport.connect(self.address)
             except OSError as error:
                 raise NoAnswer(f"{self.address}: {error}") from error
             self._reader = FrameReader()
@@ -73,17 +76,18 @@ class Connection(Generic[_A]):
         except (BadFrame, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise Unsendable(str(error)) from error
         try:
-            await trio.lowlevel.checkpoint_if_cancelled()
+            await anyio.lowlevel.checkpoint_if_cancelled()
             self.is_sent = True
-            await self._stream.send_all(frame)
-            while chunk := await self._stream.receive_some():
-                for body in self._reader.feed(chunk):
+            await self._stream.send(frame)
+            while True:
+                for body in self._reader.feed(await self._stream.receive()):
                     response = self._read_response(body)
                     if response.request == request.request:
                         return response.answer
-        except (OSError, trio.BrokenResourceError, BadFrame) as error:
-            raise NoAnswer(f"{self.address}: {error}") from error
-        raise NoAnswer(f"{self.address}: it closed the connection")
+        except anyio.EndOfStream:
+            raise NoAnswer(f"{self.address}: it closed the connection") from None
+        except _BROKEN as error:
+            raise NoAnswer(f"{self.address}: {error.__cause__ or error}") from error
 
     async def answers(self, request: Request) -> AsyncGenerator[_A, None]:
         """Send a request that is answered again and again; its answers, until the connection ends.
@@ -92,18 +96,20 @@ class Connection(Generic[_A]):
         """
         assert self._stream is not None, "open it first"
         try:
-            await self._stream.send_all(framed(request))
-            while chunk := await self._stream.receive_some():
-                for body in self._reader.feed(chunk):
+            await self._stream.send(framed(request))
+            while True:
+                for body in self._reader.feed(await self._stream.receive()):
                     response = self._read_response(body)
                     if response.request == request.request:
                         yield response.answer
-        except (OSError, trio.BrokenResourceError, BadFrame) as error:
-            raise NoAnswer(f"{self.address}: {error}") from error
+        except anyio.EndOfStream:
+            return
+        except _BROKEN as error:
+            raise NoAnswer(f"{self.address}: {error.__cause__ or error}") from error
 
     async def drop(self) -> None:
         """Close the connection at once."""
         if (stream := self._stream) is not None:
             self._stream = None
             # `aclose_forcefully` is a checkpoint, and closes all the same when it is cancelled.
-            await trio.aclose_forcefully(stream)
+            await anyio.aclose_forcefully(stream)

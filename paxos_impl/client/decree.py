@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TypeVar
 
-import trio
+import anyio
 
 from ostrakon.paxos_impl.client.connection import Connection
 from ostrakon.paxos_impl.client.connection import NoAnswer as NoAnswer
@@ -31,9 +31,9 @@ _T = TypeVar("_T")
 class Client:
     """A connection to one instance; use it with `async with`, for one request at a time.
 
-    Its methods have no time limit: use `trio.move_on_after`, and drop the client after a time-out. They raise
-    NoAnswer when the connection can't be made or breaks, and its subclass NotReady when the cluster is not
-    complete.
+    Its methods have no time limit: use `anyio.move_on_after`, and drop the client after a time-out. They
+    raise NoAnswer when the connection can't be made or breaks, and its subclass NotReady when the cluster is
+    not complete.
     """
 
     def __init__(self, address: Address, transport: Transport = PLAIN) -> None:
@@ -108,20 +108,20 @@ async def _ask_in_turn(
     transport: Transport,
 ) -> _T:
     """The first answer that has a value, or else the last answer. The time is shared out evenly."""
-    deadline = trio.current_time() + timeout_s
+    deadline = anyio.current_time() + timeout_s
     answers: list[_T] = []
     silences: list[str] = []
     is_ready = False
     for at, address in enumerate(addresses):
-        share_s = (deadline - trio.current_time()) / (len(addresses) - at)
+        share_s = (deadline - anyio.current_time()) / (len(addresses) - at)
         try:
-            with trio.fail_after(max(share_s, 0)):
+            with anyio.fail_after(max(share_s, 0)):
                 async with Client(address, transport) as client:
                     answers.append(await ask(client))
         except NoAnswer as error:
             is_ready = is_ready or not isinstance(error, NotReady)
             silences.append(str(error))
-        except trio.TooSlowError:
+        except TimeoutError:
             is_ready = True
             silences.append(f"{address}: no answer in time")
         if answers and not isinstance(answers[-1], Unknown | Refused):

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any
 
-import trio
+import anyio
 from msgspec.structs import replace
 
 from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
@@ -130,14 +130,14 @@ class ReplicaClient:
         several groups, the first group decides, and the others then get the same members; if that is
         interrupted, the same call completes it. Raises: NotDone; Unsure.
         """
-        deadline = trio.current_time() + timeout_s
+        deadline = anyio.current_time() + timeout_s
         done = await self._ask(
             lambda: 0, lambda session, left_s: session.change(members, timeout_s=left_s), timeout_s
         )
         for group in range(1, self._groups):
             try:
-                now = await self._session(0).members(done.slot, timeout_s=deadline - trio.current_time())
-                await self._session(group).change(now, timeout_s=deadline - trio.current_time())
+                now = await self._session(0).members(done.slot, timeout_s=deadline - anyio.current_time())
+                await self._session(group).change(now, timeout_s=deadline - anyio.current_time())
             except (NotDone, Unsure) as why:
                 raise Unsure(f"{group} of {self._groups} groups have done it; then, {why}") from why
         return done
@@ -147,10 +147,10 @@ class ReplicaClient:
     ) -> Done:
         """Ask the group that `home` returns; ask again if the cluster has another number of groups than
         expected."""
-        deadline = trio.current_time() + timeout_s
+        deadline = anyio.current_time() + timeout_s
         while True:
             try:
-                return await ask(self._session(home()), deadline - trio.current_time())
+                return await ask(self._session(home()), deadline - anyio.current_time())
             except OtherGroups as others:
                 await self._drop()
                 self._groups = others.count
@@ -221,14 +221,14 @@ async def statuses(
     """
     connection = Connection(address, read_response, transport)
     try:
-        with trio.fail_after(timeout_s):
+        with anyio.fail_after(timeout_s):
             await connection.open()
             first = await connection.ask(AskStatus(1))
             answers: list[Answer] = [first]
             if isinstance(first, Groups):
                 groups = range(first.count)[:groups_max]
                 answers = [await connection.ask(InGroup(group, AskStatus(2 + group))) for group in groups]
-    except trio.TooSlowError:
+    except TimeoutError:
         raise NoAnswer(f"{address}: no answer in time") from None
     finally:
         await connection.drop()

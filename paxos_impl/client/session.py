@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import trio
+import anyio
 
 from ostrakon.paxos_impl.client.connection import Connection, NoAnswer, Unsendable
 from ostrakon.paxos_impl.core.multi import Member, ReadHow
@@ -137,12 +137,12 @@ class Session(SessionRequests):
 
     async def execute(self, op: Any, *, timeout_s: float) -> Done:
         """Execute an operation through the log. Raises: NotDone; Unsure."""
-        deadline = trio.current_time() + timeout_s
+        deadline = anyio.current_time() + timeout_s
         session = await self._open(timeout_s)
         self._number += 1
         number = self._number
         return await self._insist(
-            lambda request: Execute(request, session, number, op), deadline - trio.current_time()
+            lambda request: Execute(request, session, number, op), deadline - anyio.current_time()
         )
 
     async def members(self, slot: int, *, timeout_s: float) -> tuple[Member, ...]:
@@ -151,7 +151,7 @@ class Session(SessionRequests):
         Raises: NotDone.
         """
         self._pause_s = _PAUSE_S_FIRST
-        with trio.move_on_after(timeout_s):
+        with anyio.move_on_after(timeout_s):
             while True:
                 try:
                     await self._connection.open()
@@ -173,14 +173,14 @@ class Session(SessionRequests):
         request."""
         maybe, why = False, "nobody answered in time"
         self._pause_s = _PAUSE_S_FIRST
-        with trio.move_on_after(timeout_s):
+        with anyio.move_on_after(timeout_s):
             while True:
                 asked = self._addressed(request(self._next()))
                 before = maybe
                 try:
                     with self._patiently():
                         await self._connection.open()
-                    begun_s = trio.current_time()
+                    begun_s = anyio.current_time()
                     try:
                         with self._patiently():
                             answer = await self._connection.ask(asked)
@@ -196,7 +196,7 @@ class Session(SessionRequests):
                 match answer:
                     case Done():
                         self._is_sent_on = False
-                        if trio.current_time() - begun_s < self._attempt_s:
+                        if anyio.current_time() - begun_s < self._attempt_s:
                             self._patience_s = max(self._patience_s / 2, self._attempt_s)
                         return answer
                     case Elsewhere(leader, perhaps):
@@ -222,9 +222,9 @@ class Session(SessionRequests):
     def _patiently(self) -> Iterator[None]:
         """Raises: NoAnswer, when the body takes too long; the next time it may take twice as long."""
         try:
-            with trio.fail_after(self._patience_s):
+            with anyio.fail_after(self._patience_s):
                 yield
-        except trio.TooSlowError:
+        except TimeoutError:
             why = f"{self._connection.address} did not answer within {self._patience_s:g} s"
             self._patience_s = min(2 * self._patience_s, _PATIENCE_MAX * self._attempt_s)
             raise NoAnswer(why) from None
@@ -251,7 +251,7 @@ class Session(SessionRequests):
     async def _pause(self) -> None:
         """Wait; longer each time within one request."""
         self._is_sent_on = False
-        await trio.sleep(self._pause_s)
+        await anyio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
 
     def _connect_to(self, address: Address) -> Connection[Answer]:

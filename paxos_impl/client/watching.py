@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-import trio
+import anyio
 
 from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
 from ostrakon.paxos_impl.client.session import NotDone
@@ -70,13 +70,15 @@ async def watch(
         request = Watch(1, wanted.start, wanted.end, after)
         connection: Connection[Answer] = Connection(addresses[at % len(addresses)], read_response, transport)
         try:
-            with trio.move_on_after(_SILENCE_S):
+            with anyio.move_on_after(_SILENCE_S) as opening:
                 await connection.open()
+            if opening.cancelled_caught:
+                raise NoAnswer(f"{connection.address}: no connection within {_SILENCE_S:g} s")
             answers = connection.answers(request if group is None else InGroup(group, request))
             async with aclosing(answers):
                 while True:
                     answer: Answer | None = None
-                    with trio.move_on_after(_SILENCE_S):
+                    with anyio.move_on_after(_SILENCE_S):
                         answer = await anext(answers, None)
                     match answer:
                         case Watched(upto):
@@ -95,4 +97,4 @@ async def watch(
         finally:
             await connection.drop()
         at += 1
-        await trio.sleep(_PAUSE_S)
+        await anyio.sleep(_PAUSE_S)

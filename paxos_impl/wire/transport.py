@@ -11,7 +11,10 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import trio
+from anyio.abc import AnyByteStream, SocketAttribute
+from anyio.streams.tls import TLSStream
 
 from ostrakon.paxos_impl.wire.membership import Address
 
@@ -51,6 +54,31 @@ class Transport:
         if self.dials is None:
             return stream
         return await _after_handshake(_tls(stream, self.dials))
+
+    async def connect(self, address: Address) -> AnyByteStream:
+        """Connect to an address, as a client that runs on Trio or on asyncio; `dial` is for servers.
+
+        Raises: OSError, also if the peer shows no certificate of the authority.
+        """
+        try:
+            stream = await anyio.connect_tcp(address.host, address.port)
+        except OSError as error:
+            # anyio's own error only says that all attempts have failed.
+            raise (error.__cause__ if isinstance(error.__cause__, OSError) else error) from None
+        sock = stream.extra(SocketAttribute.raw_socket)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        if self.dials is None:
+            return stream
+        try:
+            return await TLSStream.wrap(
+                stream, hostname=address.host, ssl_context=self.dials, standard_compatible=False
+            )
+        except (ssl.SSLError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            await anyio.aclose_forcefully(stream)
+            raise OSError(f"no TLS with it: {_reason(error)}") from error
+        except BaseException:
+            await anyio.aclose_forcefully(stream)
+            raise
 
     async def take(self, stream: trio.SocketStream) -> trio.abc.Stream:
         """Prepare an accepted connection.
@@ -129,7 +157,7 @@ async def _after_handshake(stream: trio.SSLStream[trio.SocketStream]) -> trio.ab
 
 def _reason(error: BaseException) -> str:
     """Why there was no handshake: which side's certificate was refused, and why."""
-    cause = error.__cause__
+    cause = error if isinstance(error, ssl.SSLError) else error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"{cause.reason}: this side refused the certificate that it showed: {cause.verify_message}"
     if not isinstance(cause, ssl.SSLError):

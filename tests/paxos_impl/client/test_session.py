@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import anyio
 import pytest
 import trio
 import trio.testing
+from anyio.abc import AnyByteStream
+from anyio.streams.stapled import StapledObjectStream
 
 from ostrakon.paxos_impl.client.session import NotDone, Session, Unsure
 from ostrakon.paxos_impl.wire.decree import Response, framed
@@ -39,26 +43,27 @@ class Switchboard(Transport):
     opened: list[str] = field(default_factory=list)
     """Names of the sessions that were opened."""
 
-    async def dial(self, address: Address) -> trio.abc.Stream:
-        ours, theirs = trio.testing.memory_stream_pair()
+    async def connect(self, address: Address) -> AnyByteStream:
+        asking, asked = anyio.create_memory_object_stream[bytes](math.inf)
+        answering, answered = anyio.create_memory_object_stream[bytes](math.inf)
+        theirs = StapledObjectStream(answering, asked)
         self.nursery.start_soon(self._serve, theirs, *self.replicas[address])
-        return ours
+        return StapledObjectStream(asking, answered)
 
-    async def _serve(self, stream: trio.abc.Stream, delay_s: float, answer: Answer) -> None:
+    async def _serve(self, stream: AnyByteStream, delay_s: float, answer: Answer) -> None:
         reader = FrameReader()
-        try:
-            while chunk := await stream.receive_some():
-                for body in reader.feed(chunk):
-                    asked = read_incoming(body)
-                    if isinstance(asked, OpenSession):
-                        self.opened.append(asked.name)
-                        await stream.send_all(framed(Response(asked.request, Done(1, asked.name))))
-                        continue
-                    assert isinstance(asked, Execute | Read)
-                    await trio.sleep(delay_s)
-                    await stream.send_all(framed(Response(asked.request, answer)))
-        except trio.BrokenResourceError:
-            pass  # It was hung up on.
+        with suppress(anyio.EndOfStream, anyio.BrokenResourceError):  # It was hung up on.
+            async with stream:
+                while True:
+                    for body in reader.feed(await stream.receive()):
+                        asked = read_incoming(body)
+                        if isinstance(asked, OpenSession):
+                            self.opened.append(asked.name)
+                            await stream.send(framed(Response(asked.request, Done(1, asked.name))))
+                            continue
+                        assert isinstance(asked, Execute | Read)
+                        await trio.sleep(delay_s)
+                        await stream.send(framed(Response(asked.request, answer)))
 
 
 @asynccontextmanager
