@@ -157,7 +157,7 @@ def heaped() -> int:
 
     for _ in range(20):
         heap.call_in(1, call)
-    heap.run(calls, lambda: False)
+    heap.run(calls)
     return heap.happened
 
 

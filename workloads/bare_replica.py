@@ -492,6 +492,8 @@ class _BareDriver(Driver[Event, Effect]):
         self._peers: _BarePeers | None = None
         self._is_saving = self._is_working = False
         self._alarm_ns: float = math.inf
+        self._alarm_s = math.inf
+        """When the alarm is due, in true time and by the node's own clock."""
 
     def drive(self, node: _BareNode, peers: _BarePeers) -> None:
         """From now on, handle events."""
@@ -505,13 +507,14 @@ class _BareDriver(Driver[Event, Effect]):
     def set_timer(self, timer: str, delay_s: float) -> None:
         """Let a timer fire after a delay, instead of when it was set to before."""
         self._deadlines[timer] = due_s = self._clock.current_time() + delay_s
-        self._set_alarm(self._clock.true_ns(due_s))
+        if due_s < self._alarm_s:
+            self._set_alarm(due_s)
 
     def clock_changed(self) -> None:
         """Timeouts fall at other times than before."""
-        self._alarm_ns = math.inf
+        self._alarm_ns = self._alarm_s = math.inf
         if self._deadlines:
-            self._set_alarm(self._clock.true_ns(min(self._deadlines.values())))
+            self._set_alarm(min(self._deadlines.values()))
 
     def send(self, to: tuple[int, ...], message: Any, id: str) -> None:
         """Send a message; a message to this server itself arrives like any other."""
@@ -558,19 +561,20 @@ class _BareDriver(Driver[Event, Effect]):
         self._fire_due()
         self._work()
 
-    def _set_alarm(self, at_ns: int) -> None:
+    def _set_alarm(self, due_s: float) -> None:
+        at_ns = self._clock.true_ns(due_s)
         if at_ns < self._alarm_ns:
-            self._alarm_ns = at_ns
+            self._alarm_ns, self._alarm_s = at_ns, due_s
             self._machine.call_at(at_ns, partial(self._ring, at_ns))
 
     def _ring(self, at_ns: int) -> None:
         # Most timers are set again before they fire, so an alarm mostly finds that nothing is due yet.
         if at_ns != self._alarm_ns:
             return
-        self._alarm_ns = math.inf
+        self._alarm_ns = self._alarm_s = math.inf
         self._fire_due()
         if self._deadlines:
-            self._set_alarm(self._clock.true_ns(min(self._deadlines.values())))
+            self._set_alarm(min(self._deadlines.values()))
         self._work()
 
     def _fire_due(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
@@ -80,7 +81,13 @@ def drawn(make: Callable[[random.Random], Source], *, rng: random.Random) -> Gen
     The function draws one number from `rng` when it is called.
     """
     seed = rng.getrandbits(64)
-    return Numbered(lambda number: make(random.Random(seed + number)))
+
+    # A generator is often asked for the same op again while its time has not come, and seeding is expensive.
+    @lru_cache(maxsize=2)
+    def make_number(number: int) -> Source:
+        return make(random.Random(seed + number))
+
+    return Numbered(make_number)
 
 
 class Nothing(msgspec.Struct, frozen=True):

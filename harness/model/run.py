@@ -162,7 +162,7 @@ class _Run:
         dispatcher = self._dispatcher
         self.heap.call_at(0, dispatcher.move)
         with self._nemesis:
-            self.heap.run(int((self.plan.time_limit_s + FINAL_PHASE_S) * 1e9), lambda: dispatcher.is_over)
+            self.heap.run(int((self.plan.time_limit_s + FINAL_PHASE_S) * 1e9))
             findings = [] if dispatcher.is_over else [self._no_progress()]
             if dispatcher.is_over:
                 self._wait_quiescent()
@@ -205,7 +205,7 @@ class _Run:
         while heap.now_ns < end_ns and not quiescence.is_over(self.plan, self.events):
             until_ns = min(heap.now_ns + _LOOK_EVERY_NS, end_ns)
             heap.call_at(until_ns, lambda: None)
-            heap.run(until_ns, lambda: False)
+            heap.run(until_ns)
 
     def _node_crashes(self) -> list[Finding]:
         for name, _, _, error in self._crashes:
@@ -244,6 +244,7 @@ class _Dispatcher:
                 ended = _at_once(self._nemesis.apply(move))
                 self.end(replace(move, type="info", value=ended.value, error=ended.error))
         self.is_over = True
+        self._heap.stop()
 
     def end(self, ended: Op) -> None:
         """An op has ended; ignored if it had ended already."""

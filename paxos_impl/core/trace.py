@@ -6,6 +6,7 @@ what was done.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -47,6 +48,7 @@ class TraceEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     detail: Any = None
 
 
+@cache
 def node_name(server_id: int) -> str:
     """The name of a server in traces and message ids."""
     return f"n{server_id}"

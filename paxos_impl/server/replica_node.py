@@ -239,22 +239,21 @@ class ReplicaNode:
         if self.replica.leader != self._leader:
             self._note_leader()
         for effect in effects:
-            if type(effect) is Query:  # By far the most frequent effect where clients mostly read.
+            # Exact types, which costs less than `match`; the most frequent ones come first.
+            if type(effect) is Query:
                 self._answer(effect)
-                continue
-            match effect:
-                case Persist(n, fact):
-                    self._facts.append(fact)
-                    driver.persist(n)
-                case PersistLazily(fact):
-                    self._facts.append(fact)
-                case SetTimer(timer):
-                    driver.set_timer(timer, self._timing.delay_s(effect, self._rng))
-                case Send(after=n):
-                    if not driver.hold(n, effect):
-                        self.carry_out(effect)
-                case _:
+            elif type(effect) is Send:
+                if not driver.hold(effect.after, effect):
                     self.carry_out(effect)
+            elif type(effect) is Persist:
+                self._facts.append(effect.fact)
+                driver.persist(effect.n)
+            elif type(effect) is PersistLazily:
+                self._facts.append(effect.fact)
+            elif type(effect) is SetTimer:
+                driver.set_timer(effect.timer, self._timing.delay_s(effect, self._rng))
+            else:
+                self.carry_out(effect)
 
     def _note_leader(self) -> None:
         """Log and count that another server leads, as far as this one knows."""
@@ -290,6 +289,11 @@ class ReplicaNode:
 
     def carry_out(self, effect: Effect) -> None:
         """Trace an effect and do what it says."""
+        driver = self._driver
+        if type(effect) is Send:
+            driver.trace(lambda *me: trace_event(effect, *me))
+            driver.send(effect.to, effect.message, effect.id)
+            return
         match effect:
             case Apply():
                 self._apply(effect)
@@ -297,11 +301,8 @@ class ReplicaNode:
             case Install(image):
                 self._install(image)
                 return
-        driver = self._driver
         driver.trace(lambda *me: trace_event(effect, *me))
         match effect:
-            case Send(to, message, id):
-                driver.send(to, message, id)
             case Decline(request, leader, maybe):
                 address = None if leader is None else self.addresses.get(leader)
                 driver.answer(request, Elsewhere(address, maybe))

@@ -17,7 +17,7 @@ def test_a_task_sleeps_in_the_time_of_the_heap() -> None:
 
     ended: list[tuple[str | None, Exception | None]] = []
     Task(work(), heap.call_in, lambda *end: ended.append(end))
-    heap.run(100, lambda: False)
+    heap.run(100)
 
     assert seen == [5, 10]
     assert ended == [("done", None)]
@@ -32,7 +32,7 @@ def test_a_future_gives_its_first_value_and_no_other() -> None:
     Task(work(), heap.call_in, lambda *end: None)
     heap.call_in(3, future.set, "first")
     heap.call_in(4, future.set, "second")
-    heap.run(100, lambda: False)
+    heap.run(100)
 
     assert got == ["first"]
 
@@ -61,7 +61,7 @@ def test_a_task_that_is_cancelled_unwinds_and_does_not_end() -> None:
 
     task = Task(work(), heap.call_in, lambda *end: told.append("ended"))
     task.cancel()
-    heap.run(100, lambda: False)
+    heap.run(100)
 
     assert told == ["unwound"]
 
@@ -77,7 +77,7 @@ def test_a_task_may_cancel_itself() -> None:
         told.append("went on")
 
     tasks.append(Task(work(), heap.call_in, lambda *end: told.append("ended")))
-    heap.run(100, lambda: False)
+    heap.run(100)
 
     assert told == []
 
@@ -94,6 +94,6 @@ def test_who_waits_for_an_event_goes_on_after_it_was_set() -> None:
         Task(wait(name), heap.call_in, lambda *end: None)
     event.set()
     assert told == []
-    heap.run(100, lambda: False)
+    heap.run(100)
 
     assert told == ["one", "other"]

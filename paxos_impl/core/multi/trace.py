@@ -6,6 +6,7 @@ The names of events and of details are a format that checkers read. They do not 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ostrakon.paxos_impl.core.ballot import Ballot, Value, Vote
 from ostrakon.paxos_impl.core.multi.command import Batch
@@ -31,6 +32,7 @@ from ostrakon.paxos_impl.core.multi.message import (
     Entry,
     Fetch,
     Heartbeat,
+    HeartbeatResponse,
     Nack,
     Offer,
     Prepare,
@@ -54,7 +56,7 @@ def trace_event(effect: Effect, server_id: int, incarnation: int, seq: int) -> T
     me = (node_name(server_id), incarnation, seq)
     match effect:
         case Send(to, message, id, cause, about=about):
-            return _sent(message, me, id, cause, tuple(map(node_name, to)), about)
+            return _sent(message, me, id, cause, _names(to), about)
         case Learned(slot, Vote(ballot, value), how, cause):
             return TraceEvent(*me, "learned", cause=cause, slot=slot, ballot=ballot, value=value, how=how)
         case Apply(slot, batch):
@@ -95,14 +97,18 @@ def _sent(
         case Accepted(ballot, slot):
             assert about is not None, f"a vote for nothing: {message}"
             return TraceEvent(*me, "accept_sent", id, cause, to, slot, ballot, about)
+        case Heartbeat(ballot, commit_index, number):
+            if number:
+                return None
+            return TraceEvent(*me, "commit_sent", id, cause, to, commit_index, ballot)
+        case HeartbeatResponse():
+            return None
         case Prepare(ballot, from_slot):
             return TraceEvent(*me, "prepare_sent", id, cause, to, from_slot, ballot)
         case Promise(ballot, from_slot, votes):
             return TraceEvent(*me, "promise_sent", id, cause, to, from_slot, ballot, accepted=_votes(votes))
         case Nack(ballot, promised):
             return TraceEvent(*me, "nack_sent", id, cause, to, None, ballot, promised=promised)
-        case Heartbeat(ballot, commit_index, 0):
-            return TraceEvent(*me, "commit_sent", id, cause, to, commit_index, ballot)
         case Ask(from_slot):
             return TraceEvent(*me, "ask_sent", id, cause, to, from_slot)
         case Tell(entries, commit_index):
@@ -116,6 +122,12 @@ def _sent(
             piece = {"offset": offset, "bytes": len(data), "of": snapshot.size}
             return TraceEvent(*me, "chunk_sent", id, cause, to, snapshot.slot, detail=piece)
     return None
+
+
+@lru_cache(maxsize=1024)
+def _names(servers: tuple[int, ...]) -> tuple[str, ...]:
+    """The names of servers. Most messages go to the same few receivers."""
+    return tuple(map(node_name, servers))
 
 
 def _votes(votes: Iterable[Entry]) -> tuple[tuple[int, Ballot, Value], ...]:
