@@ -24,36 +24,51 @@ from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.paxos_impl.wire.replica import Answer, BackupPart, InGroup, Refused, TakeBackup, read_response
 from ostrakon.paxos_impl.wire.transport import PLAIN, Transport
 
-_PAUSE_S = 0.1
-_ATTEMPT_S = 1.0
-_SILENCE_S = 10.0
-"""A replica that has sent no further part for so long is left."""
+ATTEMPT_S = 1.0
+"""Default of the time after which a replica that does not answer is left, in seconds."""
+_PAUSE = 0.1
+"""Pause before the next replica is asked, in multiples of that time."""
+_PATIENCE = 10
+"""Each part of the state may take so many times as long, once the replica has answered at all."""
 
 
 async def take_backup(
-    addresses: Sequence[Address], *, timeout_s: float, transport: Transport = PLAIN
+    addresses: Sequence[Address],
+    *,
+    timeout_s: float,
+    attempt_s: float = ATTEMPT_S,
+    transport: Transport = PLAIN,
 ) -> Backup:
     """The state of the cluster that these replicas belong to.
 
-    The first address is asked for the state before the others, so a backup need not burden the leader.
+    The first address is asked for the state before the others, so a backup need not burden the leader. A
+    replica that does not answer within `attempt_s` is left for the next one.
 
     Raises: NotDone; NoAnswer, if no replica answers.
     """
-    deadline = trio.current_time() + timeout_s
-    told, known = await _find(addresses, deadline, transport)
+    asking = _Asking(trio.current_time() + timeout_s, attempt_s, transport)
+    told, known = await _find(addresses, asking)
     everyone = tuple(dict.fromkeys((*addresses, *known)))
     states: list[GroupState] = []
     for number in range(told.groups):
         group = None if told.groups == 1 else number
-        session = Session(everyone, "backup", group=group, attempt_s=_ATTEMPT_S, transport=transport)
+        session = Session(everyone, "backup", group=group, attempt_s=attempt_s, transport=transport)
         try:
-            left_s = deadline - trio.current_time()
+            left_s = asking.deadline - trio.current_time()
             slot = (await session.read(None, how="lease", timeout_s=left_s)).slot
         finally:
             await session.drop()
-        image = await _state(everyone, TakeBackup(1, slot), group, deadline, transport)
+        image = await _state(everyone, TakeBackup(1, slot), group, asking)
         states.append(GroupState(image.slot, image.snapshot.state))
     return Backup(told.cluster_id, tuple(states))
+
+
+class _Asking(msgspec.Struct, frozen=True):
+    """How replicas are asked."""
+
+    deadline: float
+    attempt_s: float
+    transport: Transport
 
 
 class _Cluster(msgspec.Struct, frozen=True):
@@ -61,15 +76,14 @@ class _Cluster(msgspec.Struct, frozen=True):
     groups: int
 
 
-async def _find(
-    addresses: Sequence[Address], deadline: float, transport: Transport
-) -> tuple[_Cluster, tuple[Address, ...]]:
+async def _find(addresses: Sequence[Address], asking: _Asking) -> tuple[_Cluster, tuple[Address, ...]]:
     """The cluster of the first replica that answers, and the addresses of its members. Raises: NoAnswer."""
     failure = NoAnswer("there is no replica to ask")
     for address in addresses:
         try:
-            left_s = max(0.0, deadline - trio.current_time())
-            told = await statuses(address, timeout_s=left_s / len(addresses), transport=transport)
+            left_s = max(0.0, asking.deadline - trio.current_time())
+            attempt_s = min(left_s, asking.attempt_s)
+            told = await statuses(address, timeout_s=attempt_s, transport=asking.transport)
         except NoAnswer as error:
             failure = error
         else:
@@ -84,42 +98,42 @@ async def _state(
     addresses: Sequence[Address],
     asked: TakeBackup,
     group: int | None,
-    deadline: float,
-    transport: Transport,
+    asking: _Asking,
 ) -> Image:
     """The state of a group, from the first replica that has executed the slot. Raises: NotDone."""
     why = "no replica answered in time"
-    with trio.move_on_at(deadline):
+    with trio.move_on_at(asking.deadline):
         while True:
             for address in addresses:
                 try:
-                    return await _from_replica(address, asked, group, transport)
+                    return await _from_replica(address, asked, group, asking)
                 except NoAnswer as error:
                     why = str(error)
-                await trio.sleep(_PAUSE_S)
+                await trio.sleep(_PAUSE * asking.attempt_s)
     raise NotDone(why)
 
 
-async def _from_replica(
-    address: Address, asked: TakeBackup, group: int | None, transport: Transport
-) -> Image:
+async def _from_replica(address: Address, asked: TakeBackup, group: int | None, asking: _Asking) -> Image:
     """The state of a group, from one replica. Raises: NoAnswer; NotDone, if it has no encoding."""
     parts: list[bytes] = []
-    size = 0
-    connection: Connection[Answer] = Connection(address, read_response, transport)
+    size, patience_s = 0, asking.attempt_s
+    connection: Connection[Answer] = Connection(address, read_response, asking.transport)
     try:
         try:
-            with trio.fail_after(_SILENCE_S):
+            with trio.fail_after(asking.attempt_s):
                 await connection.open()
         except trio.TooSlowError:
             raise NoAnswer(f"{address}: no connection in time") from None
         async with aclosing(connection.answers(asked if group is None else InGroup(group, asked))) as answers:
             while True:
                 answer: Answer | None = None
-                with trio.move_on_after(_SILENCE_S):
+                with trio.move_on_after(patience_s):
                     answer = await anext(answers, None)
+                patience_s = _PATIENCE * asking.attempt_s
                 match answer:
-                    case BackupPart(id, offset, data) if offset == size:
+                    case BackupPart(None):
+                        continue
+                    case BackupPart(id, offset, data) if id is not None and offset == size:
                         parts.append(data)
                         size += len(data)
                         if size == id.size:

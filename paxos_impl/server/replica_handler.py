@@ -8,7 +8,14 @@ from typing import Any
 
 import trio
 
-from ostrakon.paxos_impl.core.multi import ChangeRequested, Command, ReadRequested, Replica, Submitted
+from ostrakon.paxos_impl.core.multi import (
+    ChangeRequested,
+    Command,
+    Image,
+    ReadRequested,
+    Replica,
+    Submitted,
+)
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.machine import BadOperation
@@ -132,8 +139,9 @@ class ReplicaHandler:
             client.stream(partial(_watch, client, watch, changes))
 
     def _begin_backup(self, client: ClientConnection, backup: TakeBackup) -> None:
-        number, executed = backup.request, self._node.replica.applied
-        if executed < backup.after:
+        number, replica = backup.request, self._node.replica
+        executed = replica.applied
+        if not replica.rules.may_back_up(executed, backup.after):
             why = f"it has executed slot {executed}, and not slot {backup.after} yet"
             client.answer(number, Refused(why, is_final=False))
         elif self._backups >= BACKUPS_MAX or client.streams >= STREAMS_MAX:
@@ -145,7 +153,11 @@ class ReplicaHandler:
         """Send the state in parts, each when the client has read most of those before it."""
         self._backups += 1
         try:
-            image = await self._node.image()
+            image: Image | None = None
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_tell_progress, client, number)
+                image = await self._node.image()
+                nursery.cancel_scope.cancel()
             if image is None:
                 client.answer(number, self.refusal("the state can't be encoded"))
                 return
@@ -219,6 +231,13 @@ class ReplicaHandler:
             replica.configurations[-1],
             _lease_left_s(replica, node.now()),
         )
+
+
+async def _tell_progress(client: ClientConnection, number: int) -> None:
+    """Tell a client again and again that its backup is on the way."""
+    while True:
+        client.answer(number, BackupPart(None))
+        await trio.sleep(PROGRESS_S)
 
 
 async def _watch(client: ClientConnection, watch: Watch, changes: ChangeLog) -> None:

@@ -179,9 +179,10 @@ class Dropped(msgspec.Struct, frozen=True, tag=True, gc=False):
 class BackupPart(msgspec.Struct, frozen=True, tag=True, gc=False):
     """A part of a snapshot in bytes; the parts together are an `Image`."""
 
-    id: SnapshotId
-    offset: int
-    data: bytes
+    id: SnapshotId | None
+    """None while the state is still being encoded, which the replica tells at once and every `PROGRESS_S`."""
+    offset: int = 0
+    data: bytes = b""
 
 
 PROGRESS_S = 1.0

@@ -20,6 +20,7 @@ from tests.workloads.hunt import convicting, hunt
 NAMES = (
     "append",
     "at-most-once",
+    "backup",
     "bank",
     "counter",
     "hostile-clients",

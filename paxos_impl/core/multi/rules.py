@@ -139,6 +139,12 @@ class LogRules(Rules, LeaseRules):
         """
         return True
 
+    # Backups.
+
+    def may_back_up(self, executed: int, acknowledged: int) -> bool:
+        """Whether the state after slot `executed` is a backup of all that was acknowledged up to a slot."""
+        return executed >= acknowledged
+
     # Membership.
 
     def in_force(self, configurations: Sequence[Configuration], slot: int) -> Configuration:
