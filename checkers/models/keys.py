@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from ostrakon.checkers.models.append_operations import appends_of
 from ostrakon.checkers.models.model import ILLEGAL, Illegal, Model, Operation, State
-from ostrakon.checkers.models.register_operations import INITIAL, RegisterColumns, register_of
+from ostrakon.checkers.models.register_operations import RegisterColumns, register_of
 from ostrakon.checkers.models.registers import swapped
 from ostrakon.harness.history import UnsuitableHistory
 from ostrakon.harness.history.columns import Columns
@@ -60,21 +58,12 @@ def _only_gets(op: Operation) -> bool:
     return op.f in _GET or op.refused
 
 
-_AS_REGISTER = register_of(read=_GET, write=_PUT, cas=("cas",))
+_AS_REGISTER = register_of(read=_GET, write=_PUT, cas=("cas",), nil="")
 
 
 def _as_register(columns: Columns) -> RegisterColumns | None:
     """Without appends it is a register, on which nil and the empty string are the same."""
-    if columns.is_f("append").any():
-        return None
-    registers = _AS_REGISTER(columns)
-    if "" not in columns.values:
-        return registers
-    empty = columns.values.index("")
-    expected, written = (
-        np.where(codes == empty, INITIAL, codes) for codes in (registers.expected, registers.written)
-    )
-    return replace(registers, expected=expected, written=written)
+    return None if columns.is_f("append").any() else _AS_REGISTER(columns)
 
 
 def _nil_for_empty(value: Any) -> Any:

@@ -48,20 +48,31 @@ class RegisterColumns:
 
 
 def register_of(
-    *, read: tuple[str, ...], write: tuple[str, ...], cas: tuple[str, ...] = (), initial: Hashable = None
+    *,
+    read: tuple[str, ...],
+    write: tuple[str, ...],
+    cas: tuple[str, ...] = (),
+    initial: Hashable = None,
+    nil: Hashable = None,
 ) -> Callable[[Columns], RegisterColumns]:
-    """How columns become registers, if these are the functions that read, write and compare-and-swap."""
+    """How columns become registers, if these are the functions that read, write and compare-and-swap.
 
-    initial = freeze(initial)
+    `nil` is a value that counts as the same as None.
+    """
+
+    initial, nil = freeze(initial), freeze(nil)
 
     def registers(columns: Columns) -> RegisterColumns:
         reads, swaps = columns.is_f(*read), columns.is_f(*cas)
         expected = np.where(reads, columns.result, INITIAL)
         written = np.where(reads, INITIAL, columns.argument)
         if cas:
-            expected[swaps], written[swaps] = _pairs(columns, swaps)
+            expected[swaps], written[swaps] = _pairs(columns, swaps, nil)
         kind = np.where(reads, READ, WRITE)
         kind[swaps] = np.where(columns.outcome[swaps] == FAIL, DIFFERS, SWAP)
+        if nil is not None and nil in columns.values:
+            code = columns.values.index(nil)
+            expected, written = (np.where(codes == code, INITIAL, codes) for codes in (expected, written))
         if initial is not None:
             expected, written = _start_with(initial, columns, expected, written)
         return RegisterColumns(
@@ -71,12 +82,12 @@ def register_of(
     return registers
 
 
-def _pairs(columns: Columns, rows: Mask) -> tuple[Ints, Ints]:
-    """Codes of what compare-and-swaps expect and of what they write."""
+def _pairs(columns: Columns, rows: Mask, nil: Hashable) -> tuple[Ints, Ints]:
+    """Codes of what compare-and-swaps expect and of what they write; `nil` has that of None."""
     asked = columns.argument[rows]
     is_asked = np.zeros(len(columns.values), bool)
     is_asked[asked] = True
-    table = {value: code for code, value in enumerate(columns.values)}
+    table = {value: code for code, value in enumerate(columns.values)} | {nil: INITIAL}
     old_of, new_of = np.zeros((2, len(columns.values)), np.int64)
     for code in np.flatnonzero(is_asked).tolist():
         match columns.values[code]:

@@ -68,6 +68,22 @@ def find_dirty(known: Appended, table: Transactions, findings: Findings) -> None
                 _blame_intermediate(known, row, read, findings)
 
 
+def find_disordered(known: Appended, findings: Findings) -> None:
+    """Values of one transaction that others read without, or before, what it had appended earlier."""
+    for value, earlier in known.preceding.items():
+        at = known.longest.index(value) if value in known.longest else 0
+        if value in known.longest and (at == 0 or known.longest[at - 1] != earlier):
+            if earlier in known.longest[:at]:
+                continue  # What another transaction appended in between makes a cycle.
+            reader, read = next(
+                each for each in zip(known.readers, known.reads, strict=True) if len(each[1]) > at
+            )
+            why = "{} was read as {}, although the transaction that appended {} had appended {} before"
+            findings.add(
+                "incompatible-order", [known.writers[value], reader], why, known.key, read, value, earlier
+            )
+
+
 def _blame_elements(
     known: Appended, row: int, read: list[Any], table: Transactions, findings: Findings
 ) -> None:

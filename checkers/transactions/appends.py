@@ -17,6 +17,7 @@ from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.transactions.append_anomalies import (
     drop_incompatible,
     find_dirty,
+    find_disordered,
     find_lost_updates,
 )
 from ostrakon.checkers.transactions.append_reason import append_reason
@@ -114,6 +115,7 @@ def _infer(table: Transactions, lists: Lists, findings: Findings) -> Inference:
         for reader, writer in drop_incompatible(known, table, findings):
             edges.add(writer, reader, WR)
         find_dirty(known, table, findings)
+        find_disordered(known, findings)
         find_lost_updates(known, findings)
         _add_unread(known, table, edges)
     _add_read(list(lists.values()), table, edges)

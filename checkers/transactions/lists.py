@@ -49,6 +49,8 @@ class Appended:
     """The positions of the reads that are no prefix of the longest one."""
     superseded: dict[Any, int] = field(default_factory=dict)
     """Values to which the transaction that appended them appended another one later."""
+    preceding: dict[Any, Any] = field(default_factory=dict)
+    """Values with the one that the same transaction appended just before."""
     updates: list[tuple[int, tuple[Any, ...]]] = field(default_factory=list)
     """Committed transactions that read it and then appended to it, with what they had read."""
     longest: list[Any] = field(default_factory=list)
@@ -287,6 +289,7 @@ def _look_inside(
             before.setdefault(key, []).append(now)
     for key, values in appended.items():
         lists[key].superseded.update((value, row) for value in values[:-1])
+        lists[key].preceding.update(zip(values[1:], values[:-1], strict=True))
 
 
 def observed(lists: Lists) -> Ints:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from msgspec.structs import replace
 
@@ -180,6 +182,15 @@ def test_a_users_model_is_a_step_function() -> None:
     history = timeline("[flip]  [flip]")
 
     assert linearizable(history, Model("coin", False, flip)).valid == "valid"
+
+
+@pytest.mark.parametrize("answer", [None, ""])
+def test_an_empty_string_in_a_compare_and_swap_is_what_a_key_holds_at_first(answer: str | None) -> None:
+    swapped = timeline('[cas ["x", ["", "b"]]]  [get ["x", null] -> ["x", "b"]]')
+    emptied = timeline(f'[cas ["x", ["", "b"]]]  [get ["x", null] -> ["x", {json.dumps(answer)}]]')
+
+    assert linearizable(swapped, "kv").valid == "valid"
+    assert linearizable(emptied, "kv").anomalies[0].name == "not linearizable"
 
 
 def test_an_operation_that_the_model_does_not_know_is_named() -> None:

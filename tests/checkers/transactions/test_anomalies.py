@@ -175,3 +175,29 @@ def inferred(verdict: Verdict) -> set[str]:
 
 def found(verdict: Verdict) -> set[str]:
     return set(verdict.details["found"])
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (
+            "x+1 x+2 ; x:[2]",
+            "'x' was read as [2], although the transaction that appended 2 had appended 1 before",
+        ),
+        ("x+1 x+2 ; x:[2,1]", "'x' was read as [2, 1]"),
+        ("x+1 x+2 | x+3 ; x:[2,1,3]", "'x' was read as [2, 1, 3]"),
+    ],
+)
+def test_appends_of_one_transaction_are_read_in_the_order_in_which_it_made_them(line: str, why: str) -> None:
+    verdict = list_append(history(line), "read-committed")
+
+    assert verdict.valid == "invalid"
+    assert any(
+        anomaly.name == "incompatible-order" and anomaly.why.startswith(why) for anomaly in verdict.anomalies
+    )
+
+
+def test_appends_of_one_transaction_between_which_another_one_appended_make_a_cycle() -> None:
+    verdict = list_append(history("x+1 x+2 | x+3 ; x:[1,3,2]"), "read-uncommitted")
+
+    assert [anomaly.name for anomaly in verdict.anomalies] == ["G0"]
