@@ -15,7 +15,7 @@ from typing import Any
 from ostrakon.harness.explanation import Explanation, FaultSpan, explain, fault_spans
 from ostrakon.harness.generator import GENERATOR_NOTES, ImpossibleGenerator
 from ostrakon.harness.history import History, Trace
-from ostrakon.harness.history.fruitless import fruitless
+from ostrakon.harness.history.history import fruitless
 from ostrakon.harness.history.verdict import as_json, worst
 from ostrakon.harness.messages import make_page
 from ostrakon.harness.plan import Plan, plan_digest

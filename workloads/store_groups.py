@@ -7,12 +7,13 @@ from dataclasses import replace
 from itertools import count, islice
 from typing import Any
 
-from ostrakon.checkers.replication import LogMonitor, converged
+from ostrakon.checkers.consensus import with_blame
+from ostrakon.checkers.consensus.properties import judge
+from ostrakon.checkers.replication import LogMonitor, converged, replication
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import NEMESIS, Event, History, Op, Trace
 from ostrakon.harness.plan import BadPlan
 from ostrakon.paxos_impl.kv.placement import group_of_key
-from ostrakon.workloads.log_properties import log_properties
 
 GROUPS_MAX = 16
 GROUPS_OPTION: Mapping[str, str] = {
@@ -100,3 +101,21 @@ def _worst(by_group: Mapping[int, Verdict]) -> Verdict:
 
 def _of_group(group: int, anomaly: Anomaly) -> Anomaly:
     return replace(anomaly, why=f"group {group}: {anomaly.why}", details={**anomaly.details, "group": group})
+
+
+def log_properties(
+    history: History, trace: Trace, *, among: Collection[str] | None = None
+) -> dict[str, Verdict]:
+    """P1 to P11 and M8 in each slot, with blame; M1 to M5, M11 and M13 of the log: verdicts by property.
+
+    After the last operation, the trace must continue without faults until replicas can have caught up, unless
+    it was stopped early. `among` has the nodes without faults at the end; None for all nodes.
+    """
+    findings = judge(trace)
+    verdicts = findings.verdicts()
+    required: tuple[str, ...] = ("M1", "M2", "M3", "M4", "M11")
+    was_stopped = any(op.f == "stopped" for op in history.nemesis)
+    if was_stopped:
+        required = ()
+    verdicts |= replication(history, trace, settled=not was_stopped, among=among, required=required)
+    return with_blame(verdicts, trace, seen=findings.seen)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.history import History
-from ostrakon.harness.history.fruitless import fruitless
+from ostrakon.harness.history.history import fruitless
 
 
 def evidence(

@@ -4,8 +4,7 @@ from ostrakon.harness.faults.clock import jumped, skewed, suspended
 from ostrakon.harness.faults.clog import clogged
 from ostrakon.harness.faults.cluster import Cluster, Links
 from ostrakon.harness.faults.crash_point import crashed_at_await, crashed_at_sync
-from ostrakon.harness.faults.disk_damage import damaging_disk, decayed
-from ostrakon.harness.faults.disk_error import failing_disk, full_disk, slow_disk
+from ostrakon.harness.faults.disk import damaging_disk, decayed, failing_disk, full_disk, slow_disk
 from ostrakon.harness.faults.draw import (
     SIZES,
     also,

@@ -18,22 +18,20 @@ from ostrakon.harness.faults.clock import CLOCK_JUMP, CLOCK_SKEW, STROBE, SUSPEN
 from ostrakon.harness.faults.clog import CLOG, SWIZZLE
 from ostrakon.harness.faults.cluster import Cluster
 from ostrakon.harness.faults.crash_point import CRASH_AT_AWAIT, CRASH_AT_SYNC
-from ostrakon.harness.faults.disk_damage import (
+from ostrakon.harness.faults.disk import (
     BIT_ROT,
     CORRUPT_WRITES,
     CUT_FILES,
-    LOST_WRITES,
-    LYING_DISK,
-    MISDIRECTED_WRITES,
-    STALE_READS,
-)
-from ostrakon.harness.faults.disk_error import (
     FAILING_DISK,
     FAILING_READ,
     FAILING_SYNC,
     FULL_DISK,
+    LOST_WRITES,
+    LYING_DISK,
+    MISDIRECTED_WRITES,
     SHORT_READS,
     SLOW_DISK,
+    STALE_READS,
 )
 from ostrakon.harness.faults.draw import SIZES
 from ostrakon.harness.faults.effect import FaultContext

@@ -12,19 +12,27 @@ The thread for an op, and the winner among several sources, are chosen in turn, 
 come from dice that are part of the value; see `ostrakon.harness.generator.dice`.
 """
 
-from ostrakon.harness.generator.bounds import (
+from ostrakon.harness.generator.choice import any_of, flip_flop, mix, shortest_of
+from ostrakon.harness.generator.combinators import (
     concurrency_limit,
+    cycle,
+    f_map,
+    filter_ops,
     limit,
+    map_ops,
+    on_update,
     once,
+    phases,
     process_limit,
+    repeat,
+    sequence,
+    synchronize,
+    then,
     time_limit,
     until,
     until_ok,
 )
-from ostrakon.harness.generator.change import f_map, filter_ops, map_ops, on_update
-from ostrakon.harness.generator.choice import any_of, flip_flop, mix, shortest_of
 from ostrakon.harness.generator.context import Context, Thread
-from ostrakon.harness.generator.malformed import GENERATOR_NOTES, MalformedOp, validate
 from ostrakon.harness.generator.op_request import (
     PENDING,
     Generator,
@@ -33,8 +41,15 @@ from ostrakon.harness.generator.op_request import (
     OpRequest,
     Pending,
 )
-from ostrakon.harness.generator.order import cycle, phases, repeat, sequence, synchronize, then
-from ostrakon.harness.generator.player import imperfect, perfect, play, quick
+from ostrakon.harness.generator.scheduler import (
+    GENERATOR_NOTES,
+    MalformedOp,
+    imperfect,
+    perfect,
+    play,
+    quick,
+    validate,
+)
 from ostrakon.harness.generator.source import Source, drawn, lift, numbered
 from ostrakon.harness.generator.threads import clients, each_process, each_thread, nemesis, on, reserve
 from ostrakon.harness.generator.timing import delay, log, not_before, sleep, stagger

@@ -1,21 +1,24 @@
-"""The scheduler of a generator: the ops in flight, the free threads, and the next op.
+"""Runs a generator: keeps the ops in flight and the free threads, and returns the next op.
 
-It decides and never waits. The player runs it in virtual time of its own, the interpreter in Trio's time.
+The scheduler decides and never waits. `play` runs it in virtual time, without a cluster, for tests of
+generators; the interpreter runs it in Trio's time. Each step of a generator is checked, so that a mistake in
+a generator is reported and does not lead to a strange history.
 """
 
 from __future__ import annotations
 
 import heapq
 import logging
+from collections.abc import Callable
 from itertools import count
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from ostrakon.harness.generator.context import Context, Thread
-from ostrakon.harness.generator.malformed import validate
-from ostrakon.harness.generator.op_request import PENDING, ImpossibleGenerator, OpRequest
-from ostrakon.harness.generator.source import Source
+from ostrakon.harness.generator.op_request import PENDING, Generator, ImpossibleGenerator, NextOp, OpRequest
+from ostrakon.harness.generator.source import Source, lift
 from ostrakon.harness.history import NEMESIS, Op
 
 LOG = logging.getLogger(__name__)
@@ -125,3 +128,155 @@ class Scheduler:
                 f"at {self._ctx}: {self._generator}"
             )
         return Wait(None if until_ns is None else self._begin_ns + until_ns)
+
+
+GENERATOR_NOTES = ("while the generator was asked", "while the generator was told")
+"""The first words of the notes on an error that a generator raised."""
+
+
+class MalformedOp(ImpossibleGenerator):
+    """A generator returned an op that cannot be performed; `problems` lists all that is wrong with it."""
+
+    def __init__(self, asked: object, problems: list[str]) -> None:
+        request = asked[0] if isinstance(asked, tuple) and asked else asked
+        super().__init__(f"the generator asked for {request!r}: {'; '.join(problems)}")
+        self.problems = problems
+
+
+def validate(source: Source) -> Generator:
+    """`source`, checked at each call of `next_op`.
+
+    `next_op` raises MalformedOp. An error of the source itself gets a note that says which call raised it.
+    """
+    return Validate(lift(source))
+
+
+class Validate(msgspec.Struct, frozen=True):
+    """`source`, checked."""
+
+    source: Generator
+
+    def next_op(self, ctx: Context) -> NextOp:
+        """The next op of the source, if nothing is wrong with it."""
+        try:
+            asked = self.source.next_op(ctx)
+        except Exception as error:
+            error.add_note(f"{GENERATOR_NOTES[0]} at {ctx}")
+            raise
+        if asked is None:
+            return None
+        if problems := _problems(asked, ctx):
+            raise MalformedOp(asked, problems)
+        return asked[0], Validate(asked[1])
+
+    def update(self, event: Op) -> Generator:
+        """The event changes the source."""
+        try:
+            source = self.source.update(event)
+        except Exception as error:
+            error.add_note(f"{GENERATOR_NOTES[1]} of {event}")
+            raise
+        return self if source is self.source else Validate(source)
+
+
+def _problems(asked: object, ctx: Context) -> list[str]:
+    if not isinstance(asked, tuple) or len(asked) != 2 or not hasattr(asked[1], "update"):
+        return ["expected something to do and a generator, or None"]
+    request = asked[0]
+    if request is PENDING:
+        return []
+    if not isinstance(request, OpRequest):
+        return ["expected an OpRequest or PENDING"]
+    problems = []
+    if not isinstance(request.f, str) or not request.f:
+        problems.append(f"f is {request.f!r}, expected a name")
+    if not isinstance(request.time_ns, int):
+        problems.append("time_ns is to be a whole number of nanoseconds")
+    elif request.time_ns < ctx.time_ns:
+        problems.append("time_ns lies in the past")
+    if request.action not in ("op", "sleep", "log"):
+        problems.append("action is to be op, sleep or log")
+    if request.action == "sleep" and not (isinstance(request.value, int | float) and request.value >= 0):
+        problems.append("a sleep's value is to be seconds, 0 or more")
+    if request.process is None or not ctx.is_free(request.process):
+        problems.append(_why_not_free(request.process, ctx))
+    return problems
+
+
+def _why_not_free(process: object, ctx: Context) -> str:
+    if process != NEMESIS and not isinstance(process, int):
+        return f"process {process!r} is neither a number nor {NEMESIS!r}"
+    thread = NEMESIS if process == NEMESIS else ctx.thread_of(process)
+    if thread not in ctx.threads:
+        return f"there is no process {process!r} here"
+    if ctx.process_of(thread) != process:
+        return f"process {process!r} has met silence and never acts again, or does not act yet"
+    return f"process {process!r} is busy"
+
+
+Complete = Callable[[Op], Op | None]
+"""Returns the completion of an invoked op, with its `time`; None if the op never completes."""
+
+_LATENCY_NS = 10_000_000
+_ENDINGS: tuple[Literal["fail", "info", "ok"], ...] = ("fail", "info", "ok")
+
+
+def quick(op: Op) -> Op:
+    """Every op is ok immediately."""
+    return replace(op, type=_well(op))
+
+
+def perfect(op: Op) -> Op:
+    """Every op is ok after 10 ms."""
+    return replace(op, type=_well(op), time=op.time + _LATENCY_NS)
+
+
+def imperfect(op: Op) -> Op:
+    """Ops end after 10 ms as fail, info and ok in turn."""
+    ending = _ENDINGS[op.index // 2 % 3] if op.is_client else "info"
+    return replace(op, type=ending, time=op.time + _LATENCY_NS)
+
+
+def play(
+    source: Source,
+    *,
+    complete: Complete = perfect,
+    concurrency: int = 2,
+    nemesis: bool = False,
+    ops_max: int = 1_000_000,
+) -> list[Op]:
+    """The history of a generator whose ops end as `complete` says.
+
+    Time is virtual and begins at 0. There is a nemesis thread only if it is requested.
+
+    Raises: ImpossibleGenerator, if the generator waits for an event that cannot happen or has more than
+    `ops_max` ops; MalformedOp; any exception of the generator.
+    """
+    scheduler = Scheduler(source, concurrency, nemesis=nemesis)
+    history: list[Op] = []
+    due: list[tuple[int, int, Op]] = []  # Sorted by time, then in order of invocation.
+    now_ns = 0
+    while True:
+        # Completions come first: an op that has ended when another begins is not concurrent with it.
+        while due and due[0][0] <= now_ns:
+            history.append(scheduler.end(heapq.heappop(due)[2]))
+        if (move := scheduler.next(now_ns)) is None:
+            return history
+        if isinstance(move, Op):
+            history.append(move)
+            if (completion := complete(move)) is not None:
+                heapq.heappush(due, (completion.time, move.index, completion))
+        elif move.until_ns is None and not due:
+            if scheduler.ended:
+                return history  # What is still in flight was never answered.
+            raise ImpossibleGenerator("the generator waits for ops that are never answered")
+        else:
+            now_ns = min([end[0] for end in due[:1]] + ([] if move.until_ns is None else [move.until_ns]))
+        if len(history) > ops_max:
+            raise ImpossibleGenerator(
+                f"the generator did not end within {ops_max} ops; bound it by limit(...) or time_limit(...)"
+            )
+
+
+def _well(op: Op) -> Literal["ok", "info"]:
+    return "ok" if op.is_client else "info"

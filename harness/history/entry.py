@@ -1,14 +1,27 @@
-"""An op as others than this project write it down: a map with Jepsen's fields."""
+"""Ops from maps with Jepsen's fields, as other tools write them: one by one, or many that are alike at once.
+
+In histories of registers, most ops differ only in their process, their time and their index. `alike` looks at
+each kind of op only once, and so reads such EDN files several times faster.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
+from itertools import repeat
 from operator import lt
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import msgspec
 
-from ostrakon.harness.history.op import NEMESIS, Op, OpType
+from ostrakon.harness.history.edn import EdnReader
+from ostrakon.harness.history.history import History
+from ostrakon.harness.history.op import NEMESIS, Op, OpType, Process
+
+if TYPE_CHECKING:
+    from ostrakon.harness.history.columns import Columns
+
 
 _TYPES: Final = get_args(OpType)
 
@@ -60,3 +73,96 @@ def renumbered(ops: Sequence[Op], indexes: Sequence[int]) -> list[Op]:
 
 def _name(value: Any) -> Any:
     return value.removeprefix(":") if isinstance(value, str) else value
+
+
+_PROCESS: Final = re.compile(r":process (\d+|:nemesis)(?=[\s,}])")
+_TIME: Final = re.compile(r":time (\d+)(?=[\s,}])")
+_INDEX: Final = re.compile(r":index (\d+)(?=[\s,}])")
+_COMMENT: Final = re.compile(r";[^\n]*")
+_UNCOMMON: Final = '"#\\'
+"""What may have other signs than its own in it, or is read differently."""
+_BLANK: Final = " \t\r\n,"
+_CLOSING: Final = {"[": "]", "(": ")"}
+_TAKEN_OUT: Final = -1
+"""What stands for numbers by which alone ops differ."""
+
+
+def alike(text: str) -> History | None:
+    """Such a history; None if it is of another kind, or damaged: then one has to look closer."""
+    if any(sign in text for sign in _UNCOMMON):
+        return None
+    if (body := _inside(_COMMENT.sub("", text) if ";" in text else text)) is None:
+        return None
+    processes, body = _taken_out(body, ":process", _PROCESS)
+    times, body = _taken_out(body, ":time", _TIME)
+    indexes, body = _taken_out(body, ":index", _INDEX)
+    *told, rest = body.split("}")
+    if rest.strip(_BLANK) or len(processes) != len(told) or len(times) not in (0, len(told)):
+        return None
+    if (kinds := _kinds(dict.fromkeys(told))) is None:
+        return None
+    numbers = {name: NEMESIS if name[0] == ":" else int(name) for name in set(processes)}
+    process = list(map(numbers.__getitem__, processes))
+    time = list(map(int, times)) if times else range(len(told))
+    index: Sequence[int] = range(len(told))
+    if len(indexes) == len(told):
+        index = numbering(list(map(int, indexes))) or index
+    ops = [
+        Op(index, time, kind.type, process, kind.f, kind.value, kind.error)
+        for index, time, kind, process in zip(index, time, map(kinds.__getitem__, told), process, strict=True)
+    ]
+    return History(ops, columns=partial(_columns, told, kinds, process, time, index))
+
+
+def _columns(
+    told: Sequence[str],
+    kinds: dict[str, Op],
+    process: Sequence[Process],
+    time: Sequence[int],
+    at: Sequence[int],
+) -> Columns:
+    """The columns of ops of these kinds."""
+    from ostrakon.harness.history.columns import Columns
+
+    if NEMESIS in process:
+        rows = [row for row in range(len(told)) if process[row] != NEMESIS]
+        told, process = [told[row] for row in rows], [process[row] for row in rows]
+        time, at = [time[row] for row in rows], [at[row] for row in rows]
+    number = {text: n for n, text in enumerate(dict.fromkeys(told))}
+    return Columns.of_alike(
+        at, time, process, list(map(number.__getitem__, told)), list(map(kinds.__getitem__, number))
+    )
+
+
+def _inside(text: str) -> str | None:
+    """What stands within the one list or vector, if there is one; None if that is not whole."""
+    text = text.strip(_BLANK)
+    if (closing := _CLOSING.get(text[:1])) is None:
+        return text
+    return text[1:-1] if text[-1] == closing else None
+
+
+def _taken_out(text: str, field: str, pattern: re.Pattern[str]) -> tuple[list[str], str]:
+    """The numbers that a field has, one for each op, and the text without them; if it isn't so, all of it."""
+    pieces = pattern.split(text) if field in text else [text]
+    if not set(map(str.count, pieces[2:-1:2], repeat("}"))) <= {1}:
+        return [], text
+    return pieces[1::2], f"{field} {_TAKEN_OUT}".join(pieces[::2])
+
+
+def _kinds(told: Iterable[str]) -> dict[str, Op] | None:
+    """The op that each text stands for; None if any of them is no op, or still has numbers of its own."""
+    try:
+        return {text: _kind(text.lstrip(_BLANK)) for text in told}
+    except (ValueError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=10_000)
+def _kind(text: str) -> Op:
+    """Raises: ValueError if it is no op."""
+    (entry,) = EdnReader(text + "}")
+    op = op_of(entry, _TAKEN_OUT)
+    if op.process != _TAKEN_OUT or op.time != _TAKEN_OUT or text[0] != "{":
+        raise ValueError("this op differs from others in more than these numbers")
+    return op

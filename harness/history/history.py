@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
@@ -112,3 +113,14 @@ class History(Sequence[Op]):
                 completions[invoked.index] = op
                 invocations[op.index] = invoked
         return completions, invocations
+
+
+def fruitless(history: History, required: Iterable[str] = ()) -> Iterator[str]:
+    """A phrase for each kind of operation that was invoked, or is `required`, and never succeeded."""
+    tried = Counter(op.f for op in history.where(type="invoke"))
+    succeeded = {op.f for op in history.where(type="ok")}
+    if not tried:
+        yield "no client did anything"
+    for f in sorted({*tried, *required} - succeeded):
+        times = tried[f]
+        yield f"{f} never succeeded in {times} tries" if times else f"{f} was never tried"

@@ -11,10 +11,9 @@ from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from ostrakon.harness.history.alike import alike
 from ostrakon.harness.history.contradiction import contradiction
 from ostrakon.harness.history.edn import TOO_LONG, EdnReader
-from ostrakon.harness.history.entry import numbering, op_of, renumbered
+from ostrakon.harness.history.entry import alike, numbering, op_of, renumbered
 from ostrakon.harness.history.history import History
 from ostrakon.harness.history.jepsen_text import TextReader, is_history_text, is_log
 from ostrakon.harness.history.jsonl import TOO_DEEP, DamagedFile, not_text, read_history

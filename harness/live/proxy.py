@@ -13,8 +13,7 @@ from contextlib import contextmanager
 
 import trio
 
-from ostrakon.harness.live.flow import Flow, Observer
-from ostrakon.harness.live.link import Blockade, Link
+from ostrakon.harness.live.flow import Blockade, Flow, Link, Observer
 from ostrakon.harness.live.preamble import (
     LOOPBACK,
     OK,

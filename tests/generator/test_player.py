@@ -64,7 +64,7 @@ def _combined(
 
 @given(generators(), st.integers(2, 4), st.sampled_from([gen.quick, gen.perfect, gen.imperfect]))
 def test_every_history_is_one_that_could_have_been(
-    source: Generator, concurrency: int, complete: gen.player.Complete
+    source: Generator, concurrency: int, complete: gen.scheduler.Complete
 ) -> None:
     # `repeat` of what never begins would be asked for ever, so everything is bounded in ops.
     history = play(gen.limit(60, source), complete=complete, concurrency=concurrency, nemesis=True)

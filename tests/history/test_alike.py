@@ -6,9 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ostrakon.harness.history.alike import alike
 from ostrakon.harness.history.edn import EdnReader
-from ostrakon.harness.history.entry import op_of
+from ostrakon.harness.history.entry import alike, op_of
 from ostrakon.harness.history.op import Op
 
 

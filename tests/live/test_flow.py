@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import trio
 import trio.testing
 
-from ostrakon.harness.live.flow import RETRANSMISSION_S, Flow
-from ostrakon.harness.live.link import Blockade, Link
+from ostrakon.harness.live.flow import RETRANSMISSION_S, Blockade, Flow, Link
 from ostrakon.harness.substrates.framing import Lines
 from ostrakon.harness.substrates.message_faults import Disturbance, Disturbed
 

@@ -16,7 +16,7 @@ from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.history import Trace
 from ostrakon.paxos_impl.core.multi import LOG_RULES, LogRules
 from ostrakon.workloads.log_bugs import LOG_BUGS
-from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
+from ostrakon.workloads.membership import MEMBERSHIP_BUGS
 
 from .replicas import replicas_trace
 

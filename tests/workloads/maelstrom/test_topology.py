@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ostrakon.harness.plan import node_names
-from ostrakon.workloads.maelstrom.topology import TOPOLOGIES, neighbours
+from ostrakon.workloads.maelstrom.sets import TOPOLOGIES, neighbours
 
 
 @given(st.sampled_from(sorted(TOPOLOGIES)), st.integers(1, 30))

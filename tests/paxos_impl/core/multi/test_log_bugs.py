@@ -8,7 +8,7 @@ import pytest
 
 from ostrakon.paxos_impl.core.multi import LOG_RULES, LogRules, Query
 from ostrakon.workloads.log_bugs import LOG_BUGS
-from ostrakon.workloads.membership_bugs import MEMBERSHIP_BUGS
+from ostrakon.workloads.membership import MEMBERSHIP_BUGS
 from tests.paxos_impl.core.multi.log_world import NEVER, OFTEN, LogWorld, disturb, heal
 
 SCHEDULES_MAX = 1500
