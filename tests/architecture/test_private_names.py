@@ -59,7 +59,7 @@ ASYNCIO: Table = {
     ),
     "a step that blocks is left and gone on with": ("_enter_task", "_leave_task"),
     "what asyncio's loop checks, ours checks": (
-        *("_check_closed", "_check_default_executor", "_check_running", "_check_signal", "_closed"),
+        *("_check_closed", "_check_running", "_check_signal", "_closed", "_default_executor"),
         "_task_factory",
     ),
     "signals go through asyncio's own handling": ("_handle_signal", "_signal_handlers"),

@@ -22,12 +22,11 @@ from greenlet import getcurrent, greenlet
 from outcome import Error, Outcome, Value
 
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
-from ostrakon.harness.sim.kernel.threads import Held, SimThread
+from ostrakon.harness.sim.kernel.threads import BlocksUntil, Held, SimThread, Waiter
 from ostrakon.harness.sim.network.mailbox import Mailbox
+from ostrakon.harness.sim.sandbox.started_threads import PythonThreads
 
 if TYPE_CHECKING:
-    from threading import Thread
-
     from ostrakon.harness.sim.disk.open_file import SimFile
     from ostrakon.harness.sim.machine.machine import Machine
     from ostrakon.harness.sim.network.endpoint import Endpoint
@@ -71,11 +70,10 @@ class Process:
         """The function that runs as if in a thread of this process just now."""
         self.threads: dict[SimThread, None] = {}
         """All such functions that have begun and have not ended."""
-        self.started_threads: dict[SimThread, Thread] = {}
-        """The threads that its program has started itself."""
+        self.python_threads = PythonThreads()
         self.locks: dict[Any, Held] = {}
         """The locks of `threading` that it holds."""
-        self.waiting_for: dict[Any, deque[SimThread]] = {}
+        self.waiting_for: dict[Any, deque[Any]] = {}
         """By queue, the functions that wait for an item of it."""
         self.kernel = self._kernel = kernel
         self._blocked: greenlet | None = None
@@ -202,17 +200,19 @@ class Process:
         if self._alarm_ns < self._scheduled_ns:
             self._schedule_alarm()
 
-    def block(self, until_ns: int) -> None:
-        """Stand still in the middle of the code at work, up to a true time; NEVER_NS for good.
+    def block(self, until_ns: int, waiter: Waiter | None = None) -> None:
+        """Stand still in the middle of the code at work, up to a true time (NEVER_NS: for good), or until
+        the waiter is due.
 
-        Of a function that runs as if in a thread only that function stands still, else the whole process.
+        Of a function that runs as if in a thread only that function stands still. In the main thread all
+        tasks stand still, and other threads go on.
 
         Raises: OSError if the process is being unwound: nothing of it may show.
         """
-        if self.thread is not None:
+        if self.thread is not None and not self.thread.is_main:
             self.thread.block(until_ns)
         else:
-            self._block(until_ns)
+            self._block_main_thread(until_ns, waiter)
         self.require_alive()
 
     def require_alive(self) -> None:
@@ -300,6 +300,38 @@ class Process:
         raise NotImplementedError
 
     # Below.
+
+    def _block_main_thread(self, until_ns: int, waiter: Waiter | None) -> None:
+        main = self.thread
+        block = self._block if main is None else main.block
+        while True:
+            wake_ns = until_ns
+            if threads := [thread for thread in self._threads() if thread is not main]:
+                if any(self._go_on_in_thread(thread) for thread in threads):
+                    if waiter is not None and waiter.is_due:
+                        return
+                    continue
+                sleeps = (thread.request for thread in threads)
+                wake_ns = min((until_ns, *(one.until_ns for one in sleeps if isinstance(one, BlocksUntil))))
+            block(wake_ns)
+            if self._kernel.now_ns >= until_ns or self._killed or self.machine.world.closing:
+                return
+
+    def _threads(self) -> Iterable[SimThread]:
+        """Those that have begun, and those that are about to."""
+        return dict.fromkeys((*self.threads, *self.python_threads.by_function))
+
+    def _go_on_in_thread(self, thread: SimThread) -> bool:
+        """Run a thread up to where it blocks next, if it may go on now."""
+        request = thread.request
+        if thread.has_begun and not (
+            isinstance(request, BlocksUntil) and (thread.is_due or request.until_ns <= self._kernel.now_ns)
+        ):
+            return False
+        thread.advance()
+        if (ring := thread.ring) is not None:
+            ring()  # The event loop is to look at it again, when it can.
+        return True
 
     def _block(self, until_ns: int) -> None:
         kernel = self._kernel

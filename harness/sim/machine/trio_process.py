@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,7 @@ class TrioProcess(Process):
         return result
 
     async def _main(self) -> object:
+        trio.lowlevel.current_task().name = _name_of(self._program)
         with self._scope:
             await trio.lowlevel.checkpoint_if_cancelled()
             return await self._program()
@@ -165,3 +167,13 @@ class TrioProcess(Process):
         if error.__cause__ is not None and contains(error.__cause__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise SimulationError(f"Trio broke inside {self.name}: {error.__cause__ or error}") from error
+
+
+def _name_of(program: Program) -> str:
+    """What Trio calls the task of a function."""
+    if isinstance(program, partial):
+        program = program.func
+    try:
+        return f"{program.__module__}.{program.__qualname__}"
+    except AttributeError:
+        return repr(program)

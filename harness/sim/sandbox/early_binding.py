@@ -32,7 +32,7 @@ def bound_early(patches: Iterable[Patch]) -> Iterator[Patch]:
     known = list(patches)
     real = ((_attribute(owner, name), patch) for owner, name, patch in known)
     ours = {id(function): patch for function, patch in real if callable(function)}
-    owners = {id(owner) for owner, _, _ in known}
+    owners = {(id(owner), name) for owner, name, _ in known}
     finder = _Finder(ours, owners)
     for module in list(sys.modules.values()):
         name = getattr(module, "__name__", "")
@@ -55,17 +55,17 @@ _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
 class _Finder:
     """Looks for references to functions, in each class and function once."""
 
-    def __init__(self, ours: Mapping[int, Any], owners: Container[int]) -> None:
+    def __init__(self, ours: Mapping[int, Any], owners: Container[tuple[int, str]]) -> None:
         self._ours, self._owners = ours, owners
         self._seen: set[int] = set()
         self._locals: dict[int, _threading_local.local] = {}
 
     def in_namespace(self, owner: Any, attributes: Mapping[str, Any]) -> Iterator[Patch]:
-        """Within a module or a class; of an owner of patched names only what is below them."""
-        ours, is_owner = self._ours, id(owner) in self._owners
+        """Within a module or a class, except for the names that are patched anyway."""
+        ours = self._ours
         for name, value in list(attributes.items()):
             inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-            if id(inner) in ours and not is_owner:
+            if id(inner) in ours and (id(owner), name) not in self._owners:
                 patch = ours[id(inner)]
                 yield owner, name, patch if inner is value else type(value)(patch)
             elif isinstance(inner, FunctionType):

@@ -13,11 +13,11 @@ from ostrakon.harness.sim.network import host as network
 
 if TYPE_CHECKING:
     from collections import deque
-    from threading import Thread
 
     from ostrakon.harness.sim.kernel.kernel import Kernel
-    from ostrakon.harness.sim.kernel.threads import Held, SimThread
+    from ostrakon.harness.sim.kernel.threads import Held, SimThread, Waiter
     from ostrakon.harness.sim.network.network import Network
+    from ostrakon.harness.sim.sandbox.started_threads import PythonThreads
 
 
 class Surroundings(network.Surroundings, Protocol):
@@ -64,19 +64,19 @@ class Resident(network.Owner, Protocol):
         """All such functions that have begun and have not ended."""
 
     @property
-    def started_threads(self) -> dict[SimThread, Thread]:
-        """The threads that its program has started itself."""
+    def python_threads(self) -> PythonThreads:
+        """What `threading` knows of its threads."""
 
     @property
     def locks(self) -> dict[Any, Held]:
         """The locks of `threading` that it holds."""
 
     @property
-    def waiting_for(self) -> dict[Any, deque[SimThread]]:
+    def waiting_for(self) -> dict[Any, deque[Any]]:
         """By queue, the functions that wait for an item of it."""
 
-    def block(self, until_ns: int) -> None:
-        """Stand still in the middle of the code at work, up to a true time."""
+    def block(self, until_ns: int, waiter: Waiter | None = None) -> None:
+        """Stand still in the middle of the code at work, up to a true time, or until the waiter is due."""
 
     def leave_loop(self) -> Callable[[], None]:
         """Hide the event loop from the code that runs now; call what this returns to show it again."""

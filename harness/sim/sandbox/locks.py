@@ -9,7 +9,7 @@ machines.
 
 The methods are replaced on the classes, which are written in C, so it does not matter when a lock was made.
 Conditions, events, semaphores and queues of `threading` and `queue` are built on locks and work, too. The
-event loop itself cannot wait for a lock: the function that holds it could not go on meanwhile.
+event loop can wait for them as well: then no task of the process runs, and its threads go on.
 """
 
 from __future__ import annotations
@@ -26,18 +26,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ostrakon.harness.sim.kernel.errors import refuse
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS
 from ostrakon.harness.sim.kernel.threads import Held
 
 if TYPE_CHECKING:
-    from ostrakon.harness.sim.kernel.threads import SimThread
     from ostrakon.harness.sim.sandbox.host import Resident
 
 _LOCK: type = type(_thread.allocate_lock())
 _RLOCK: type = type(threading.RLock())
 _QUEUE: type = _queue.SimpleQueue
-_TASKS = "use the locks, events, conditions and channels or queues of Trio or asyncio between tasks"
 
 
 @contextmanager
@@ -174,7 +171,7 @@ def _ownership(
     return {name: method for name, method in ours.items() if name in real}
 
 
-def _waiting(process: Resident, lock: Any) -> deque[SimThread]:
+def _waiting(process: Resident, lock: Any) -> deque[Any]:
     held = process.locks.get(lock)
     return deque() if held is None else held.waiting
 
@@ -195,17 +192,26 @@ def _until_ns(process: Resident, timeout: float | None) -> int:
     return NEVER_NS if timeout is None else clock.true_ns(clock.current_time() + timeout)
 
 
-def _block(process: Resident, waiting: deque[SimThread], until_ns: int) -> None:
+def _block(process: Resident, waiting: deque[Any], until_ns: int) -> None:
     """Wait, among others, to be woken or for a time."""
     thread = process.thread
-    if thread is None:
-        refuse(process, "waiting for another thread in the event loop", _TASKS)
-    waiting.append(thread)
+    waiter = _WaitingMainThread() if thread is None or thread.is_main else thread
+    waiting.append(waiter)
     try:
-        process.block(until_ns)
+        process.block(until_ns, waiter)
     finally:
-        if thread in waiting:
-            waiting.remove(thread)
+        if waiter in waiting:
+            waiting.remove(waiter)
+
+
+class _WaitingMainThread:
+    """Stands for the main thread, which runs the event loop, among those that wait for a lock."""
+
+    def __init__(self) -> None:
+        self.is_due = False
+
+    def wake(self) -> None:
+        self.is_due = True
 
 
 def _give_back(process: Resident, lock: Any, held: Held) -> None:

@@ -14,7 +14,6 @@ import re
 import select
 import socket
 import sqlite3
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -94,12 +93,6 @@ REFUSED = (
         "use `threading.Thread`",
         lambda: _thread.start_new_thread(print, ()),
     ),
-    Difference(
-        "waiting for a lock or an event of `threading` in the event loop",
-        "`NotSimulated`; threads can wait for each other",
-        "use those of Trio or asyncio",
-        lambda: threading.Event().wait(1),
-    ),
     Difference("processes", "`NotSimulated`", "start another machine", lambda: os.system("true")),
     Difference(
         "`select`, `poll`, `trio.lowlevel.wait_readable`",
@@ -144,11 +137,6 @@ SEEN = (
         "1000 and one more for each restart",
         "it must be the same in every run",
         lambda: os.getpid() == 1000,
-    ),
-    Difference(
-        "`threading.get_ident` in `to_thread`",
-        "that of the main thread",
-        "functions run in turn, in one real thread",
     ),
     Difference(
         "permissions",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trio
 
-from ostrakon.harness.sim import NotSimulated, World
+from ostrakon.harness.sim import World
 from ostrakon.harness.substrates.runtime import Runtime
 
 MADE_EARLY, REENTRANT = threading.Lock(), threading.RLock()
@@ -177,18 +177,79 @@ def test_a_thread_waits_for_a_coroutine_of_the_event_loop() -> None:
     assert told == ["slept", pytest.approx(1, abs=0.001)]
 
 
-def test_the_event_loop_cannot_wait_for_a_thread() -> None:
+@pytest.mark.parametrize("runtime", ["trio", "asyncio"])
+def test_the_event_loop_that_waits_for_a_thread_stands_still(runtime: Runtime) -> None:
+    log: list[Any] = []
+
     async def program() -> None:
-        lock = threading.Lock()
-        lock.acquire()
-        with pytest.raises(NotSimulated, match="waiting for another thread in the event loop"):
-            lock.acquire()
-        with pytest.raises(NotSimulated, match="waiting for another thread in the event loop"):
-            threading.Event().wait()
-        with pytest.raises(NotSimulated, match="waiting for another thread in the event loop"):
-            queue.SimpleQueue[int]().get()
+        lock, items, event = threading.Lock(), queue.SimpleQueue[int](), threading.Event()
+
+        def work() -> None:
+            with lock:
+                time.sleep(1)
+            time.sleep(1)
+            items.put(7)
+            time.sleep(1)
+            event.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert not event.wait(0.5)
+        for wait in (lock.acquire, items.get, event.wait, thread.join):
+            log.append((wait(), round(time.monotonic(), 3)))
+
+    alone(program, runtime)
+
+    assert log == [(True, 1), (7, 2), (True, 3), (None, 3)]
+
+
+def test_no_task_runs_while_the_event_loop_waits_for_a_thread() -> None:
+    log: list[float] = []
+
+    async def tick() -> None:
+        while True:
+            await trio.sleep(0.1)
+            log.append(round(trio.current_time(), 3))
+
+    async def program() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tick)
+            await trio.sleep(0.15)
+            thread = threading.Thread(target=time.sleep, args=(1,))
+            thread.start()
+            thread.join()
+            await trio.sleep(0.15)
+            nursery.cancel_scope.cancel()
 
     alone(program)
+
+    assert log == [0.1, 1.15, 1.25]
+
+
+def test_an_event_loop_that_waits_for_itself_hangs_as_it_would() -> None:
+    async def program() -> None:
+        threading.Event().wait()
+
+    with World(1) as world:
+        process = world.machine("alone").start(program)
+        world.run(until_s=9)
+
+        assert not process.done
+
+
+def test_times_in_semaphores_and_conditions_are_virtual() -> None:
+    log: list[Any] = []
+
+    def work() -> None:
+        log.append(threading.Semaphore(0).acquire(timeout=1))
+        condition = threading.Condition()
+        with condition:
+            log.append(condition.wait_for(lambda: False, timeout=1))
+        log.append(round(time.monotonic(), 3))
+
+    alone(lambda: on_trio(work))
+
+    assert log == [False, False, 2]
 
 
 def test_machines_do_not_share_a_lock_and_a_killed_process_holds_none() -> None:

@@ -13,7 +13,6 @@ import io
 import mmap
 import os
 import platform
-import queue
 import random
 import resource
 import secrets
@@ -210,8 +209,6 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("select", lambda: select.select([], [], [], 9), "use trio.socket"),
     ("selector", lambda: selectors.DefaultSelector(), "use trio.socket"),
     ("bare thread", lambda: _thread.start_new_thread(print, ()), "threading.Thread"),
-    ("event of threads", lambda: threading.Event().wait(9), "between tasks"),
-    ("queue of threads", lambda: queue.Queue[int]().get(timeout=9), "between tasks"),
     ("subprocess", lambda: subprocess.run(["true"], check=False), "another machine"),
     ("fork", lambda: os.fork(), "another machine"),
     ("spawn", lambda: os.posix_spawn("/bin/true", ["true"], {}), "another machine"),

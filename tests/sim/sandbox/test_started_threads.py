@@ -13,7 +13,7 @@ import anyio
 import pytest
 import trio
 
-from ostrakon.harness.sim import NotSimulated, World
+from ostrakon.harness.sim import World
 from ostrakon.harness.substrates.runtime import Runtime
 from tests.sim.sandbox.test_locks import alone
 
@@ -193,14 +193,40 @@ def test_a_daemon_ends_with_its_program() -> None:
         assert world.now_s < 2
 
 
-def test_the_event_loop_cannot_join_a_thread_that_runs() -> None:
+@pytest.mark.parametrize("runtime", ["trio", "asyncio"])
+def test_a_pool_is_shut_down_in_the_event_loop(runtime: Runtime) -> None:
     async def program() -> None:
-        thread = threading.Thread(target=time.sleep, args=(1,))
-        thread.start()
-        with pytest.raises(NotSimulated, match="in the event loop"):
-            thread.join()
+        with ThreadPoolExecutor(2) as pool:
+            futures = [pool.submit(time.sleep, 1) for _ in range(3)]
+        assert all(future.done() for future in futures)
+        assert time.monotonic() == pytest.approx(2, abs=0.01)
 
-    alone(program)
+    alone(program, runtime)
+
+
+def test_names_and_numbers_of_threads_are_those_of_the_process() -> None:
+    told: list[list[Any]] = []
+
+    def seen() -> list[Any]:
+        thread = threading.current_thread()
+        assert thread.ident == threading.get_ident()
+        return [thread.name, thread.ident, threading.get_native_id(), repr(thread), thread.daemon]
+
+    async def program() -> None:
+        made: list[Any] = []
+        thread = threading.Thread(target=lambda: made.append(seen()))
+        thread.start()
+        await trio.sleep(1)
+        in_thread = await trio.to_thread.run_sync(seen)
+        told.append([seen(), *made, in_thread, threading.active_count(), len(threading.enumerate())])
+
+    for _ in range(2):
+        alone(program)
+
+    assert told[0] == told[1]
+    assert told[0][1][0] == "Thread-1 (<lambda>)"
+    assert told[0][2][0].startswith("seen from tests.sim.sandbox")
+    assert len({ident for _, ident, *_ in told[0][:3]}) == 3
 
 
 def test_the_main_thread_is_alive_during_and_after_a_world() -> None:

@@ -20,12 +20,11 @@ from heapq import heapify, heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from outcome import Error, Value
+from outcome import Error
 
 from ostrakon.harness.sim.kernel.errors import NotSimulated
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS
 from ostrakon.harness.sim.kernel.threads import BlocksUntil, SimThread
-from ostrakon.harness.sim.kernel.watchdog import EndlessLoop
 from ostrakon.harness.sim.runtimes.asyncio.selector import SimulatedSelector
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
     _selector: SimulatedSelector
     _signal_handlers: dict[int, asyncio.Handle]
     _task_factory: Any
-    _executor_shutdown_called: bool
+    _default_executor: Any
     _transports: Any
 
     def __init__(self, process: Process) -> None:
@@ -155,6 +154,8 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         self.timers: list[Timer] = []
         """A heap of what is to be called later."""
         self._timers_made = self._timers_cancelled = 0
+        self._attended: dict[SimThread, BlocksUntil] = {}
+        """By thread, what it waited for when the loop looked at it last."""
         super().__init__(SimulatedSelector(process.socket_at))
         self._asyncgens = _OrderedWeakSet()
 
@@ -261,62 +262,43 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
     # Threads, which are functions that block on virtual time.
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
-        """Call the function as if in a thread, from the next pass on.
-
-        Raises: NotSimulated for a pool of processes.
-        """
-        self._check_closed()
-        if self._debug:
-            self._check_callback(func, "run_in_executor")
-        if executor is None:
-            self._check_default_executor()
-        elif any(kind.__name__ == "ProcessPoolExecutor" for kind in type(executor).__mro__):
+        """Call the function in a thread of a pool. Raises: NotSimulated for a pool of processes."""
+        if any(kind.__name__ == "ProcessPoolExecutor" for kind in type(executor).__mro__):
             self._refuse("a pool of processes", "use a pool of threads, or None")
-        future = self.create_future()
-        thread = SimThread(self.process, func, args, context=contextvars.Context())
-        self.call_soon(self._start_thread, future, thread, context=contextvars.Context())
-        return future
+        return super().run_in_executor(executor, func, *args)
 
     def start_thread(self, thread: SimThread) -> None:
-        """Let a thread that the program starts itself run from the next pass on."""
-        ended: asyncio.Future[Any] = self.create_future()
-        self.call_soon_threadsafe(self._start_thread, ended, thread, context=contextvars.Context())
+        """Let a thread that the program starts run from the next pass on."""
+        self.call_soon_threadsafe(self._begin_thread, thread, context=contextvars.Context())
 
-    def _start_thread(self, future: Any, thread: SimThread) -> None:
-        if not future.cancelled():
-            self._advance_thread(future, thread)
+    def _begin_thread(self, thread: SimThread) -> None:
+        if not thread.has_begun:
+            thread.advance()
+        self._attend(thread)
 
-    def _advance_thread(self, future: Any, thread: SimThread) -> None:
-        thread.advance()
-        if isinstance(thread.request, BlocksUntil):
-            goes_on = partial(self._thread_wakes, future, thread, thread.request)
-            thread.ring = goes_on
-            if thread.request.until_ns < NEVER_NS:
-                self.process.kernel.call_at(thread.request.until_ns, goes_on)
+    def _attend(self, thread: SimThread) -> None:
+        """Look at what the thread waits for now, and see to it that it goes on."""
+        request = thread.request
+        if isinstance(request, BlocksUntil):
+            goes_on = partial(self._thread_wakes, thread, request)
+            thread.ring, self._attended[thread] = goes_on, request
+            if request.until_ns < NEVER_NS:
+                self.process.kernel.call_at(request.until_ns, goes_on)
             return
-        if not future.done():
-            match thread.outcome:
-                case Value(value):
-                    future.set_result(value)
-                case Error(error) if isinstance(error, KeyboardInterrupt | EndlessLoop):
-                    raise error
-                case Error(error):
-                    future.set_exception(error)
+        self._attended.pop(thread, None)
+        if isinstance(thread.outcome, Error):
+            raise thread.outcome.error
 
-    def _thread_wakes(self, future: Any, thread: SimThread, request: BlocksUntil) -> None:
+    def _thread_wakes(self, thread: SimThread, request: BlocksUntil) -> None:
         if not self._closed:
-            self.call_soon_threadsafe(self._go_on_in_thread, future, thread, request)
+            self.call_soon_threadsafe(self._go_on_in_thread, thread, request)
 
-    def _go_on_in_thread(self, future: Any, thread: SimThread, request: BlocksUntil) -> None:
-        if thread.request is request:  # Else it was woken before its time, too.
-            self._advance_thread(future, thread)
-
-    def set_default_executor(self, executor: Any) -> None:
-        """Without effect: functions run inline."""
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        """No more functions are taken on; none is under way."""
-        self._executor_shutdown_called = True
+    def _go_on_in_thread(self, thread: SimThread, request: BlocksUntil) -> None:
+        if self._attended.get(thread) is not request:
+            return  # It was woken before its time, too.
+        if thread.request is request:  # Else it went on while the event loop waited for a thread.
+            thread.advance()
+        self._attend(thread)
 
     # Signals.
 

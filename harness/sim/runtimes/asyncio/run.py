@@ -19,7 +19,6 @@ import inspect
 from asyncio import events, tasks
 from collections.abc import Callable, Generator, Iterator
 from math import inf
-from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from outcome import Error, Outcome, Value
 
 from ostrakon.harness.sim.kernel.errors import NotSimulated
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS
-from ostrakon.harness.sim.kernel.threads import BlocksUntil, SimThread
+from ostrakon.harness.sim.kernel.threads import MAIN_THREAD, BlocksUntil, SimThread
 from ostrakon.harness.sim.runtimes.asyncio.loop import (
     Program,
     SimulatedEventLoop,
@@ -290,13 +289,15 @@ class AsyncioRun:
                 self.loop.close()
                 return
         loop = self.loop
-        loop._thread_id = get_ident()
+        loop._thread_id = MAIN_THREAD
         self._main = loop.create_task(coroutine)
         outcome = yield from self._until_done(self._main)
         yield from self._cancel_rest()
         if len(loop._asyncgens):
             ended = yield from self._until_done(loop.create_task(loop.shutdown_asyncgens()))
             outcome = ended if isinstance(ended, Error) and isinstance(outcome, Value) else outcome
+        if loop._default_executor is not None and not self._is_cancelled:
+            yield from self._until_done(loop.create_task(loop.shutdown_default_executor()))
         loop._thread_id = None
         loop.close()
         has_obeyed = isinstance(outcome, Error) and isinstance(outcome.error, asyncio.CancelledError)
@@ -304,7 +305,9 @@ class AsyncioRun:
 
     def _live_in_thread(self) -> Generator[None, None, Outcome[Any]]:
         """Run the program as an ordinary function; what it returns may still be the coroutine to run."""
-        thread = self._thread = SimThread(self._process, self._program, (), contextvars.Context())
+        thread = self._thread = SimThread(
+            self._process, self._program, (), contextvars.Context(), is_main=True
+        )
         answer: Outcome[Any] | None = None
         thread.advance()
         while (request := thread.request) is not None:
@@ -322,7 +325,7 @@ class AsyncioRun:
 
     def _until_stopped(self) -> Generator[None, None, Outcome[None]]:
         loop = self.loop
-        loop._thread_id = get_ident()
+        loop._thread_id = MAIN_THREAD
         try:
             yield
         except BaseException as error:  # What has gone through the loop, and goes on to who runs it.

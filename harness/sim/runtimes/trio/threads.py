@@ -39,7 +39,9 @@ async def run_sync(
     """`trio.to_thread.run_sync`."""
     await trio.lowlevel.checkpoint_if_cancelled()
     limiter = limiter or trio.to_thread.current_default_thread_limiter()
-    thread = SimThread(process, sync_fn, args)
+    if thread_name is None:
+        thread_name = f"{getattr(sync_fn, '__name__', None)} from {trio.lowlevel.current_task().name}"
+    thread = SimThread(process, sync_fn, args, name=thread_name)
     await limiter.acquire_on_behalf_of(thread)
     try:
         await _run(process, thread, abandons=abandon_on_cancel or cancellable)
@@ -58,7 +60,7 @@ def start(process: Owner, thread: SimThread, name: str, *, is_daemon: bool) -> N
 
 
 async def _run(process: Owner, thread: SimThread, *, abandons: bool) -> None:
-    if thread.outcome is None and thread.request is None:
+    if not thread.has_begun:
         thread.advance()
     while (request := thread.request) is not None:
         answer: Outcome[Any] | None = None
@@ -72,6 +74,8 @@ async def _run(process: Owner, thread: SimThread, *, abandons: bool) -> None:
             thread.ring = alarm.ring
             await alarm.wait()
             thread.ring = None
+            if thread.request is not request:
+                continue  # It went on while the event loop waited for a thread.
         thread.advance(answer)
 
 

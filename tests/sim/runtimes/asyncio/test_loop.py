@@ -286,21 +286,87 @@ def test_as_completed_starts_coroutines_in_the_order_given() -> None:
     assert run_alone(program) == list(range(20))
 
 
-def test_a_function_in_an_executor_runs_inline_and_outside_of_the_loop() -> None:
-    def work(number: int) -> tuple[int, int]:
+def test_a_function_in_an_executor_runs_in_another_thread_and_outside_of_the_loop() -> None:
+    def work(number: int) -> tuple[int, str]:
         with pytest.raises(RuntimeError):
             asyncio.get_running_loop()
-        return number + 1, threading.get_ident()
+        assert threading.get_ident() != threading.main_thread().ident
+        return number + 1, threading.current_thread().name
 
     async def program() -> None:
         loop = asyncio.get_running_loop()
-        for executor in (None, concurrent.futures.ThreadPoolExecutor()):
-            assert await loop.run_in_executor(executor, work, 1) == (2, threading.get_ident())
+        for executor, name in (
+            (None, "asyncio_0"),
+            (concurrent.futures.ThreadPoolExecutor(), "ThreadPoolExecutor-0_0"),
+        ):
+            assert await loop.run_in_executor(executor, work, 1) == (2, name)
         with pytest.raises(ZeroDivisionError):
             await asyncio.to_thread(lambda: 1 // 0)
         assert asyncio.get_running_loop() is loop
 
     run_alone(program)
+
+
+def test_a_pool_of_one_thread_calls_one_function_after_the_other_and_initializes_first() -> None:
+    log: list[object] = []
+
+    def work(number: int) -> None:
+        log.append(number)
+        time.sleep(1)
+        log.append(number)
+
+    async def program() -> None:
+        loop = asyncio.get_running_loop()
+        with concurrent.futures.ThreadPoolExecutor(1, initializer=lambda: log.append("begins")) as pool:
+            await asyncio.gather(*(loop.run_in_executor(pool, work, number) for number in range(2)))
+        assert loop.time() == pytest.approx(2, abs=0.01)
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            loop.run_in_executor(pool, work, 3)
+
+    run_alone(program)
+
+    assert log == ["begins", 0, 0, 1, 1]
+
+
+def test_the_default_pool_has_as_many_threads_as_on_a_host_with_one_processor() -> None:
+    async def program() -> float:
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 1) for _ in range(6)))
+        return asyncio.get_running_loop().time()
+
+    assert run_alone(program) == pytest.approx(2, abs=0.01), "five functions, and then the sixth"
+
+
+def test_a_program_ends_after_the_threads_of_its_default_pool() -> None:
+    log: list[str] = []
+
+    def work() -> None:
+        time.sleep(1)
+        log.append("done")
+
+    async def program() -> None:
+        asyncio.get_running_loop().run_in_executor(None, work)
+
+    run_alone(program)
+
+    assert log == ["done"]
+
+
+def test_a_program_that_is_an_ordinary_function_waits_for_its_threads() -> None:
+    log: list[object] = []
+
+    def work() -> None:
+        time.sleep(1)
+        log.append("thread")
+
+    def program() -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        log.append(threading.current_thread() is threading.main_thread())
+
+    run_alone(program)
+
+    assert log == ["thread", True]
 
 
 def test_a_function_in_an_executor_takes_as_long_as_the_disk_it_syncs() -> None:
