@@ -18,6 +18,8 @@ from ostrakon.checkers.transactions.table import FAIL, OK, Ints, Transactions
 from ostrakon.harness.history.columns import numbers_of
 
 Mask = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.int32]
+"""Positions and numbers of which there are fewer than 2**31: half as large as `Ints`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +29,7 @@ class MicroOps:
     length: Ints
     """Of each transaction, how many there are."""
     is_write: Mask
-    key: Ints
+    key: Places
     """The keys, numbered."""
     names: tuple[Any, ...]
     """What the keys are called, by number."""
@@ -85,7 +87,7 @@ def micro_ops(table: Transactions, write: str) -> MicroOps | None:
     except (TypeError, KeyError):
         return None
     length = _joined(lengths)
-    key = numbers_of(_joined(keys))
+    key = numbers_of(_joined(keys)).astype(np.int32)
     is_write = np.frombuffer(bytes(writes), np.bool_)
     counts = np.ones(len(values), bool)
     if np.any(table.status != OK):
@@ -101,7 +103,7 @@ def _joined(pieces: list[Ints]) -> Ints:
     return np.concatenate(pieces) if pieces else np.zeros(0, np.int64)
 
 
-def encodings(lists: Iterable[list[Any]], length: Ints) -> Iterator[bytes]:
+def encodings(lists: Iterable[list[Any]], length: Ints | Places) -> Iterator[bytes]:
     """The elements of each list, of which the lengths are given, as MessagePack.
 
     Two lists have the same encoding only if their JSON is the same, and that of a list begins with that of
@@ -120,6 +122,6 @@ _encode = msgspec.msgpack.Encoder().encode
 _AFTER = [slice(size, None) for size in range(6)]
 
 
-def _header(length: Ints) -> Ints:
+def _header(length: Ints | Places) -> Ints:
     """How many bytes of MessagePack come before the elements of lists of these lengths."""
     return np.where(length < 16, 1, np.where(length < 1 << 16, 3, 5))

@@ -82,7 +82,7 @@ def _register_versions(table: Transactions, ops: MicroOps) -> tuple[Ints, Ints, 
     _, numbers = numbered([None, *ops.values])
     null, row_of = int(numbers[0]), ops.row
     value: Ints = numbers[1:].astype(np.int64)
-    version = ops.key * (int(value.max(initial=0)) + 1) + value
+    version = ops.key.astype(np.int64) * (int(value.max(initial=0)) + 1) + value
     writes, reads = (np.flatnonzero(kind & ops.counts) for kind in (ops.is_write, ~ops.is_write))
     by_version = writes[np.argsort(version[writes], kind="stable")]
     known = version[by_version]

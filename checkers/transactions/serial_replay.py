@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ostrakon.checkers.transactions.columns import MicroOps, encoded, encodings
+from ostrakon.checkers.transactions.columns import MicroOps, Places, encoded, encodings
 from ostrakon.checkers.transactions.table import NEVER, OK, Ints, Transactions
 from ostrakon.harness.history.columns import numbered, sorted_by
 
@@ -34,13 +34,14 @@ def serial_fault(
     return (_list_fault if lists else _register_fault)(ops, at)
 
 
-def _in_order(ops: MicroOps, rows: Ints) -> Ints:
+def _in_order(ops: MicroOps, rows: Ints) -> Places:
     """The micro-ops that mean something of these transactions, key by key, and otherwise in their order."""
     length = ops.length[rows]
     begins = (np.cumsum(ops.length) - ops.length)[rows]
-    at = np.repeat(begins - np.cumsum(length) + length, length)
-    at += np.arange(len(at))
-    at = at[ops.counts[at]]
+    at = np.repeat((begins - np.cumsum(length) + length).astype(np.int32), length)
+    at += np.arange(len(at), dtype=np.int32)
+    if not ops.counts.all():
+        at = at[ops.counts[at]]
     return at[sorted_by(ops.key[at], ops.keys)]
 
 
@@ -53,7 +54,7 @@ def _against_time(table: Transactions, rank: Ints) -> bool:
     return bool(np.any(latest[done] > rank[later]))
 
 
-def _register_fault(ops: MicroOps, at: Ints) -> str | None:
+def _register_fault(ops: MicroOps, at: Places) -> str | None:
     if not {int, str, type(None)}.issuperset(map(type, ops.values)):
         return "some values are compound"
     _, number = numbered([None, *ops.values])
@@ -66,7 +67,7 @@ def _register_fault(ops: MicroOps, at: Ints) -> str | None:
     return f"{len(wrong)} reads show another value than what was written last" if len(wrong) else None
 
 
-def _list_fault(ops: MicroOps, at: Ints) -> str | None:
+def _list_fault(ops: MicroOps, at: Places) -> str | None:
     """Every read must begin as all that was appended to its key does, and be as long as what was appended
     before it.
 
@@ -76,10 +77,13 @@ def _list_fault(ops: MicroOps, at: Ints) -> str | None:
     appended = list(map(ops.values.__getitem__, at[writes].tolist()))
     if not {int, str}.issuperset(map(type, appended)):
         return "some values are compound"
-    before: Ints = np.concatenate([[0], np.cumsum(writes)])
-    begins = before[np.searchsorted(key, np.arange(ops.keys + 1))]
-    length_at = np.empty(len(ops.values), np.int64)
-    length_at[at] = before[1:] - begins[key]
+    before = np.zeros(len(at) + 1, np.int32)
+    np.cumsum(writes, out=before[1:])
+    begins = before[np.searchsorted(key, np.arange(ops.keys + 1, dtype=np.int32))]
+    before = before[1:]
+    before -= begins[key]
+    length_at = np.empty(len(ops.values), np.int32)
+    length_at[at] = before
     # Reads are looked at in the order of the history, as they lie in memory, and not in that of the keys.
     reads = np.sort(at[~writes])
     try:
@@ -87,9 +91,11 @@ def _list_fault(ops: MicroOps, at: Ints) -> str | None:
         whole = [encoded(appended[begin:end]) for begin, end in bounds]
         for start in range(0, len(reads), _BLOCK):
             block = reads[start : start + _BLOCK]
-            shown = [value or [] for value in map(ops.values.__getitem__, block.tolist())]
+            shown = list(map(ops.values.__getitem__, block.tolist()))
+            if type(None) in set(map(type, shown)):
+                shown = [value or [] for value in shown]
             length = length_at[block]
-            if np.any(np.fromiter(map(len, shown), np.int64, len(shown)) != length):
+            if list(map(len, shown)) != length.tolist():
                 return "a read shows more or less than what was appended before it"
             expected = map(whole.__getitem__, ops.key[block].tolist())
             if not all(map(bytes.startswith, expected, encodings(shown, length))):

@@ -120,7 +120,7 @@ def numbers_of(first: Ints) -> Ints:
     return (np.cumsum(first == np.arange(len(first))) - 1)[first]
 
 
-def sorted_by(numbers: Ints, below: int) -> Ints:
+def sorted_by(numbers: Ints | NDArray[np.int32], below: int) -> Ints:
     """The positions of these numbers, all of them less than `below`, in the order that sorts them stably."""
     small = np.uint16 if below <= 1 << 16 else np.uint32 if below <= 1 << 32 else np.int64
     return np.argsort(numbers.astype(small), kind="stable")  # What fits 16 bits is sorted by radix.
