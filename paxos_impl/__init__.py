@@ -5,7 +5,7 @@
 
 What users import is here, and is loaded when it is first used:
 
-    from ostrakon.paxos_impl import Address, BlockingClient, NotDone, Unsure
+    from ostrakon.paxos_impl import Address, AsyncClient, BlockingClient, NotDone, Unsure
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ostrakon.paxos_impl.client.blocking import AsyncioClient as AsyncioClient
+    from ostrakon.paxos_impl.client.asynchronous import AsyncClient as AsyncClient
+    from ostrakon.paxos_impl.client.asynchronous import LockLost as LockLost
     from ostrakon.paxos_impl.client.blocking import BlockingClient as BlockingClient
     from ostrakon.paxos_impl.client.replica import ReplicaClient as ReplicaClient
     from ostrakon.paxos_impl.client.session import NotDone as NotDone
     from ostrakon.paxos_impl.client.session import Unsure as Unsure
+    from ostrakon.paxos_impl.client.watching import TooOld as TooOld
     from ostrakon.paxos_impl.kv.machine import BadOperation as BadOperation
     from ostrakon.paxos_impl.kv.machine import BadState as BadState
     from ostrakon.paxos_impl.kv.machine import NotExecuted as NotExecuted
@@ -30,33 +32,37 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Address": "wire.membership",
-    "AsyncioClient": "client.blocking",
+    "AsyncClient": "client.asynchronous",
     "BadOperation": "kv.machine",
     "BadState": "kv.machine",
     "BlockingClient": "client.blocking",
     "Done": "wire.replica",
+    "LockLost": "client.asynchronous",
     "NotDone": "client.session",
     "NotExecuted": "kv.machine",
     "PartwiseMachine": "kv.machine",
     "Queue": "kv.queue",
     "ReplicaClient": "client.replica",
     "StateMachine": "kv.machine",
+    "TooOld": "client.watching",
     "Unsure": "client.session",
 }
 
 __all__ = [
     "Address",
-    "AsyncioClient",
+    "AsyncClient",
     "BadOperation",
     "BadState",
     "BlockingClient",
     "Done",
+    "LockLost",
     "NotDone",
     "NotExecuted",
     "PartwiseMachine",
     "Queue",
     "ReplicaClient",
     "StateMachine",
+    "TooOld",
     "Unsure",
 ]
 

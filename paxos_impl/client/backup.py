@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 
+import anyio
 import msgspec
-import trio
 
-from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.client.connection import Connection, Connections, NoAnswer
 from ostrakon.paxos_impl.client.replica import statuses
 from ostrakon.paxos_impl.client.session import NotDone, Session
 from ostrakon.paxos_impl.core.multi import Image
@@ -46,15 +46,21 @@ async def take_backup(
 
     Raises: NotDone; NoAnswer, if no replica answers.
     """
-    asking = _Asking(trio.current_time() + timeout_s, attempt_s, transport)
+    asking = _Asking(anyio.current_time() + timeout_s, attempt_s, transport)
     told, known = await _find(addresses, asking)
     everyone = tuple(dict.fromkeys((*addresses, *known)))
     states: list[GroupState] = []
     for number in range(told.groups):
         group = None if told.groups == 1 else number
-        session = Session(everyone, "backup", group=group, attempt_s=attempt_s, transport=transport)
+        session = Session(
+            everyone,
+            "backup",
+            group=group,
+            attempt_s=attempt_s,
+            channels=Connections(read_response, transport),
+        )
         try:
-            left_s = asking.deadline - trio.current_time()
+            left_s = asking.deadline - anyio.current_time()
             slot = (await session.read(None, how="lease", timeout_s=left_s)).slot
         finally:
             await session.drop()
@@ -81,7 +87,7 @@ async def _find(addresses: Sequence[Address], asking: _Asking) -> tuple[_Cluster
     failure = NoAnswer("there is no replica to ask")
     for address in addresses:
         try:
-            left_s = max(0.0, asking.deadline - trio.current_time())
+            left_s = max(0.0, asking.deadline - anyio.current_time())
             attempt_s = min(left_s, asking.attempt_s)
             told = await statuses(address, timeout_s=attempt_s, transport=asking.transport)
         except NoAnswer as error:
@@ -102,14 +108,14 @@ async def _state(
 ) -> Image:
     """The state of a group, from the first replica that has executed the slot. Raises: NotDone."""
     why = "no replica answered in time"
-    with trio.move_on_at(asking.deadline):
+    with anyio.move_on_after(asking.deadline - anyio.current_time()):
         while True:
             for address in addresses:
                 try:
                     return await _from_replica(address, asked, group, asking)
                 except NoAnswer as error:
                     why = str(error)
-                await trio.sleep(_PAUSE * asking.attempt_s)
+                await anyio.sleep(_PAUSE * asking.attempt_s)
     raise NotDone(why)
 
 
@@ -120,14 +126,14 @@ async def _from_replica(address: Address, asked: TakeBackup, group: int | None, 
     connection: Connection[Answer] = Connection(address, read_response, asking.transport)
     try:
         try:
-            with trio.fail_after(asking.attempt_s):
+            with anyio.fail_after(asking.attempt_s):
                 await connection.open()
-        except trio.TooSlowError:
+        except TimeoutError:
             raise NoAnswer(f"{address}: no connection in time") from None
         async with aclosing(connection.answers(asked if group is None else InGroup(group, asked))) as answers:
             while True:
                 answer: Answer | None = None
-                with trio.move_on_after(patience_s):
+                with anyio.move_on_after(patience_s):
                     answer = await anext(answers, None)
                 patience_s = _PATIENCE * asking.attempt_s
                 match answer:

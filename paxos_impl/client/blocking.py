@@ -1,136 +1,156 @@
-"""A client without `async`, and one for asyncio: both run the Trio client in a thread of its own.
+"""A client for programs without `async`: runs an `AsyncClient` in a thread of its own.
 
-    with BlockingClient([Address("127.0.0.1", 7001)]) as client:
-        client.execute(["put", "colour", "blue"])
-        client.read(["get", "colour"]).result
-
-    async with AsyncioClient([Address("127.0.0.1", 7001)]) as client:
-        await client.execute(["put", "colour", "blue"])
-
-Several operations may be in progress at once: each takes a session that is idle, and a new one if there is
-none.
+with BlockingClient([Address("127.0.0.1", 7001)]) as store:
+    store.put("colour", "blue")
+    store.get("colour")
 """
 
 from __future__ import annotations
 
-import asyncio
-import secrets
-import threading
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-import trio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ostrakon.paxos_impl.client.replica import ReplicaClient
+from ostrakon.paxos_impl.client.asynchronous import LEASE_S, TIMEOUT_S, AsyncClient, LockGrant
 from ostrakon.paxos_impl.core.multi import ReadHow
 from ostrakon.paxos_impl.wire.membership import Address
-from ostrakon.paxos_impl.wire.replica import Done
+from ostrakon.paxos_impl.wire.replica import Done, Watched
 from ostrakon.paxos_impl.wire.transport import PLAIN, Transport
 
-TIMEOUT_S = 5.0
-"""Default time limit of an operation, in seconds."""
-
-
-class _Worker:
-    """A thread that runs Trio, and the sessions in it."""
-
-    def __init__(self, addresses: Sequence[Address], transport: Transport) -> None:
-        self._addresses, self._transport = tuple(addresses), transport
-        self._name = secrets.token_hex(8)
-        self._opened = 0
-        self._idle: list[ReplicaClient] = []
-        self._ready = threading.Event()
-        self._stop: trio.Event
-        self._nursery: trio.Nursery
-        self._token: trio.lowlevel.TrioToken
-        self._thread = threading.Thread(target=trio.run, args=(self._run,), daemon=True)
-        self._thread.start()
-        self._ready.wait()
-
-    def submit(self, work: Callable[[ReplicaClient], Awaitable[Done]]) -> Future[Done]:
-        """Do work with a session that is idle. The future raises: NotDone; Unsure."""
-        future: Future[Done] = Future()
-        self._token.run_sync_soon(self._nursery.start_soon, self._do, work, future)
-        return future
-
-    def close(self) -> None:
-        """Close all connections; operations in progress are given up."""
-        self._token.run_sync_soon(self._stop.set)
-        self._thread.join()
-
-    async def _run(self) -> None:
-        self._stop, self._token = trio.Event(), trio.lowlevel.current_trio_token()
-        async with trio.open_nursery() as self._nursery:
-            self._ready.set()
-            await self._stop.wait()
-            self._nursery.cancel_scope.cancel()
-        for client in self._idle:
-            await client.__aexit__(None, None, None)
-
-    async def _do(self, work: Callable[[ReplicaClient], Awaitable[Done]], future: Future[Done]) -> None:
-        client = self._idle.pop() if self._idle else self._new_client()
-        try:
-            done = await work(client)
-        except Exception as error:
-            future.set_exception(error)
-        except trio.Cancelled:
-            future.cancel()
-            raise
-        else:
-            future.set_result(done)
-        finally:
-            self._idle.append(client)
-
-    def _new_client(self) -> ReplicaClient:
-        self._opened += 1
-        return ReplicaClient(self._addresses, f"{self._name}.{self._opened}", transport=self._transport)
+_T = TypeVar("_T")
 
 
 class BlockingClient:
-    """A client for programs without `async`; its methods may be called by several threads at once."""
+    """The methods of `AsyncClient` without `async`; any number of threads may call them at once."""
 
-    def __init__(self, addresses: Sequence[Address], *, transport: Transport = PLAIN) -> None:
-        self._worker = _Worker(addresses, transport)
+    def __init__(
+        self,
+        addresses: Sequence[Address],
+        *,
+        name: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        transport: Transport = PLAIN,
+    ) -> None:
+        """The arguments are those of `AsyncClient`."""
+        self._arguments = (tuple(addresses), name, timeout_s, transport)
+        self._open = ExitStack()
 
     def __enter__(self) -> BlockingClient:
+        addresses, name, timeout_s, transport = self._arguments
+        self._portal: BlockingPortal = self._open.enter_context(start_blocking_portal())
+        client = AsyncClient(addresses, name=name, timeout_s=timeout_s, transport=transport)
+        self._client = self._open.enter_context(self._portal.wrap_async_context_manager(client))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self._worker.close()
+    ) -> bool | None:
+        return self._open.__exit__(kind, error, tb)
 
-    def execute(self, op: Any, *, timeout_s: float = TIMEOUT_S) -> Done:
+    def execute(self, op: Any, *, timeout_s: float | None = None) -> Done:
         """Execute an operation through the log. Raises: NotDone; Unsure."""
-        return self._worker.submit(lambda client: client.execute(op, timeout_s=timeout_s)).result()
+        return self._call(lambda client: client.execute(op, timeout_s=timeout_s))
 
-    def read(self, op: Any, *, how: ReadHow = "lease", timeout_s: float = TIMEOUT_S) -> Done:
+    def read(self, op: Any, *, how: ReadHow = "lease", timeout_s: float | None = None) -> Done:
         """The result of an operation that only reads. Raises: NotDone."""
-        return self._worker.submit(lambda client: client.read(op, how=how, timeout_s=timeout_s)).result()
+        return self._call(lambda client: client.read(op, how=how, timeout_s=timeout_s))
+
+    def get(self, key: str, *, how: ReadHow = "lease", timeout_s: float | None = None) -> Any:
+        """The value of a key; None if it has none. Raises: NotDone."""
+        return self._call(lambda client: client.get(key, how=how, timeout_s=timeout_s))
+
+    def put(self, key: str, value: Any, *, timeout_s: float | None = None) -> int:
+        """Set a key to a value; returns the slot after which it has it. Raises: NotDone; Unsure."""
+        return self._call(lambda client: client.put(key, value, timeout_s=timeout_s))
+
+    def delete(self, key: str, *, timeout_s: float | None = None) -> bool:
+        """Delete the value of a key; returns whether there was one. Raises: NotDone; Unsure."""
+        return self._call(lambda client: client.delete(key, timeout_s=timeout_s))
+
+    def cas(self, key: str, old: Any, new: Any, *, timeout_s: float | None = None) -> bool:
+        """Set a key to `new` if its value is `old`; returns whether it was. Raises: NotDone; Unsure."""
+        return self._call(lambda client: client.cas(key, old, new, timeout_s=timeout_s))
+
+    def append(self, key: str, element: Any, *, timeout_s: float | None = None) -> int:
+        """Append to the list at a key; returns its new length. Raises: NotDone; Unsure."""
+        return self._call(lambda client: client.append(key, element, timeout_s=timeout_s))
+
+    def add(self, key: str, amount: int, *, timeout_s: float | None = None) -> int | None:
+        """Add to the integer at a key; returns the sum. Raises: NotDone; Unsure."""
+        return self._call(lambda client: client.add(key, amount, timeout_s=timeout_s))
+
+    def transact(
+        self, ops: Sequence[Any], *, given: Mapping[str, Any] | None = None, timeout_s: float | None = None
+    ) -> list[Any] | None:
+        """Execute several operations at once, if some keys have these values. Raises: NotDone; Unsure."""
+        return self._call(lambda client: client.transact(ops, given=given, timeout_s=timeout_s))
+
+    def items(
+        self,
+        prefix: str = "",
+        *,
+        start: str | None = None,
+        keys_only: bool = False,
+        timeout_s: float | None = None,
+    ) -> Iterator[tuple[str, Any]]:
+        """The keys that begin with `prefix`, in order, with their values. Raises: NotDone."""
+        items = self._client.items(prefix, start=start, keys_only=keys_only, timeout_s=timeout_s)
+        while (item := self._portal.call(anext, items, None)) is not None:
+            yield item
+
+    def watch(
+        self, prefix: str = "", *, after: int | None = None, group: int | None = None
+    ) -> Generator[Watched, None, None]:
+        """The changes of all keys that begin with `prefix`; close the iterator to end it.
+
+        Raises: TooOld; NotDone.
+        """
+        batches = self._client.watch(prefix, after=after, group=group)
+        try:
+            while True:
+                yield self._portal.call(anext, batches)
+        finally:
+            self._portal.call(batches.aclose)
+
+    @contextmanager
+    def lock(
+        self, name: str, *, lease_s: float = LEASE_S, wait_s: float | None = None
+    ) -> Iterator[BlockingLockGrant]:
+        """Hold a lock in the body; see `AsyncClient.lock`. Raises: NotDone, if it is not granted in time."""
+        held = self._client.lock(name, lease_s=lease_s, wait_s=wait_s)
+        with self._portal.wrap_async_context_manager(held) as grant:
+            yield BlockingLockGrant(self._portal, grant)
+
+    def _call(self, work: Callable[[AsyncClient], Awaitable[_T]]) -> _T:
+        return self._portal.call(work, self._client)
 
 
-class AsyncioClient:
-    """A client for asyncio; many operations may be in progress at once."""
+class BlockingLockGrant:
+    """A lock that was granted; made by `BlockingClient.lock`."""
 
-    def __init__(self, addresses: Sequence[Address], *, transport: Transport = PLAIN) -> None:
-        self._worker = _Worker(addresses, transport)
+    def __init__(self, portal: BlockingPortal, grant: LockGrant) -> None:
+        self._portal, self._grant = portal, grant
 
-    async def __aenter__(self) -> AsyncioClient:
-        return self
+    @property
+    def token(self) -> int:
+        """The fencing token: higher than those of all earlier grants of the lock."""
+        return self._grant.token
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await asyncio.to_thread(self._worker.close)
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is known that another holder got the lock."""
+        return self._grant.is_lost
 
-    async def execute(self, op: Any, *, timeout_s: float = TIMEOUT_S) -> Done:
-        """Execute an operation through the log. Raises: NotDone; Unsure."""
-        work = self._worker.submit(lambda client: client.execute(op, timeout_s=timeout_s))
-        return await asyncio.wrap_future(work)
+    def execute(self, op: Any, *, timeout_s: float | None = None) -> Any:
+        """Execute an operation on one key if this is still the last grant of the lock; returns its result.
 
-    async def read(self, op: Any, *, how: ReadHow = "lease", timeout_s: float = TIMEOUT_S) -> Done:
-        """The result of an operation that only reads. Raises: NotDone."""
-        work = self._worker.submit(lambda client: client.read(op, how=how, timeout_s=timeout_s))
-        return await asyncio.wrap_future(work)
+        Raises: LockLost; NotDone; Unsure.
+        """
+        return self._portal.call(lambda: self._grant.execute(op, timeout_s=timeout_s))
+
+    def put(self, key: str, value: Any, *, timeout_s: float | None = None) -> None:
+        """Set a key to a value, as `execute` does. Raises: LockLost; NotDone; Unsure."""
+        self._portal.call(lambda: self._grant.put(key, value, timeout_s=timeout_s))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from itertools import count
 from typing import Generic, Protocol, TypeVar
 
 import anyio
@@ -14,7 +15,8 @@ from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.paxos_impl.wire.transport import PLAIN, Transport
 
 _A = TypeVar("_A")
-_BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, BadFrame)
+_A_co = TypeVar("_A_co", covariant=True)
+BROKEN = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, BadFrame)
 """What a connection that breaks raises: a stream of TLS raises errors of `ssl`, which are OSErrors."""
 
 
@@ -36,6 +38,40 @@ class Request(Protocol):
     @property
     def request(self) -> int:
         """The number that its response repeats."""
+
+
+def encoded(request: Request) -> bytes:
+    """A request in its frame. Raises: Unsendable."""
+    try:
+        return framed(request)
+    except (BadFrame, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Unsendable(str(error)) from error
+
+
+class Channel(Protocol[_A_co]):
+    """What a session uses to ask one server: a `Connection`, or its use of one that is shared."""
+
+    address: Address
+    is_sent: bool
+
+    async def open(self) -> None:
+        """Connect, if there is no connection. Raises: NoAnswer."""
+
+    async def ask(self, request: Request) -> _A_co:
+        """Send a request and wait for its answer. Raises: NoAnswer; Unsendable."""
+
+    async def drop(self) -> None:
+        """Give up the connection at once; it can be opened again."""
+
+
+class Channels(Protocol[_A_co]):
+    """Where a session gets its channels from, and the numbers of its requests."""
+
+    def to(self, address: Address) -> Channel[_A_co]:
+        """A channel to this server, which is not open yet."""
+
+    def next_number(self) -> int:
+        """A number that no other request in the same channel has."""
 
 
 class Connection(Generic[_A]):
@@ -71,10 +107,7 @@ class Connection(Generic[_A]):
         """
         assert self._stream is not None, "open it first"
         self.is_sent = False
-        try:
-            frame = framed(request)
-        except (BadFrame, TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise Unsendable(str(error)) from error
+        frame = encoded(request)
         try:
             await anyio.lowlevel.checkpoint_if_cancelled()
             self.is_sent = True
@@ -86,7 +119,7 @@ class Connection(Generic[_A]):
                         return response.answer
         except anyio.EndOfStream:
             raise NoAnswer(f"{self.address}: it closed the connection") from None
-        except _BROKEN as error:
+        except BROKEN as error:
             raise NoAnswer(f"{self.address}: {error.__cause__ or error}") from error
 
     async def answers(self, request: Request) -> AsyncGenerator[_A, None]:
@@ -104,7 +137,7 @@ class Connection(Generic[_A]):
                         yield response.answer
         except anyio.EndOfStream:
             return
-        except _BROKEN as error:
+        except BROKEN as error:
             raise NoAnswer(f"{self.address}: {error.__cause__ or error}") from error
 
     async def drop(self) -> None:
@@ -113,3 +146,19 @@ class Connection(Generic[_A]):
             self._stream = None
             # `aclose_forcefully` is a checkpoint, and closes all the same when it is cancelled.
             await anyio.aclose_forcefully(stream)
+
+
+class Connections(Generic[_A]):
+    """Connections of one session only. `Channels`."""
+
+    def __init__(self, read_response: Callable[[bytes], Response[_A]], transport: Transport = PLAIN) -> None:
+        self._read_response, self._transport = read_response, transport
+        self._numbers = count(1)
+
+    def to(self, address: Address) -> Connection[_A]:
+        """A connection to this server, which is not open yet."""
+        return Connection(address, self._read_response, self._transport)
+
+    def next_number(self) -> int:
+        """A number that no other request of the session has."""
+        return next(self._numbers)

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 from msgspec.structs import replace
 
-from ostrakon.paxos_impl.client.connection import Connection, NoAnswer
+from ostrakon.paxos_impl.client.connection import Channels, Connection, Connections, NoAnswer
 from ostrakon.paxos_impl.client.session import NotDone as NotDone
 from ostrakon.paxos_impl.client.session import OtherGroups, Session
 from ostrakon.paxos_impl.client.session import Unsure as Unsure
@@ -44,14 +44,17 @@ class ReplicaClient:
         *,
         attempt_s: float = 0.5,
         transport: Transport = PLAIN,
+        channels: Channels[Answer] | None = None,
     ) -> None:
         """`attempt_s` is the time that a replica has to answer before another replica is asked.
 
-        After each replica that does not answer, the next one has twice as long.
+        After each replica that does not answer, the next one has twice as long. `channels` takes
+        the place of `transport` where connections are shared.
         """
         assert addresses, "there is no replica to ask"
         self._addresses, self._name = tuple(addresses), name
-        self._attempt_s, self._transport = attempt_s, transport
+        self._attempt_s = attempt_s
+        self._channels = channels or Connections(read_response, transport)
         self._groups = 1
         self._sessions: dict[int, Session] = {}
 
@@ -171,7 +174,7 @@ class ReplicaClient:
                 self._name,
                 group=group if self._groups > 1 else None,
                 attempt_s=self._attempt_s,
-                transport=self._transport,
+                channels=self._channels,
             )
         return self._sessions[group]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from ostrakon.paxos_impl.client.connection import Connection, NoAnswer, Unsendable
+from ostrakon.paxos_impl.client.connection import Channels, NoAnswer, Unsendable
 from ostrakon.paxos_impl.core.multi import Member, ReadHow
 from ostrakon.paxos_impl.wire.membership import Address
 from ostrakon.paxos_impl.wire.replica import (
@@ -28,9 +28,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Read,
     Refused,
     Status,
-    read_response,
 )
-from ostrakon.paxos_impl.wire.transport import Transport
 
 _PAUSE_S_FIRST, _PAUSE_S_MAX = 0.02, 0.08
 """Pause when no replica knows a leader, in seconds, at first and after a few tries: waiting clients should
@@ -112,7 +110,7 @@ class Session(SessionRequests):
         *,
         group: int | None,
         attempt_s: float,
-        transport: Transport,
+        channels: Channels[Answer],
     ) -> None:
         """`group` is None if there is only one.
 
@@ -121,12 +119,11 @@ class Session(SessionRequests):
         too early.
         """
         super().__init__(name)
-        self._group, self._attempt_s, self._transport = group, attempt_s, transport
+        self._group, self._attempt_s, self._channels = group, attempt_s, channels
         self._patience_s = attempt_s
         # `_turn_away` looks for the last address in this list, so no address may be in it twice.
         self._addresses = tuple(dict.fromkeys(addresses))
-        self._connection = self._connect_to(self._addresses[0])
-        self._requests = 0
+        self._connection = channels.to(self._addresses[0])
         self._pause_s = _PAUSE_S_FIRST
         self._is_sent_on = False
         """Whether another replica named the one that is asked now, without a pause since."""
@@ -155,7 +152,9 @@ class Session(SessionRequests):
             while True:
                 try:
                     await self._connection.open()
-                    status = await self._connection.ask(self._addressed(AskStatus(self._next())))
+                    status = await self._connection.ask(
+                        self._addressed(AskStatus(self._channels.next_number()))
+                    )
                 except NoAnswer:
                     await self._turn_away()
                     continue
@@ -175,7 +174,7 @@ class Session(SessionRequests):
         self._pause_s = _PAUSE_S_FIRST
         with anyio.move_on_after(timeout_s):
             while True:
-                asked = self._addressed(request(self._next()))
+                asked = self._addressed(request(self._channels.next_number()))
                 before = maybe
                 try:
                     with self._patiently():
@@ -238,14 +237,14 @@ class Session(SessionRequests):
             await self._pause()
         self._is_sent_on = True
         await self._connection.drop()
-        self._connection = self._connect_to(leader)
+        self._connection = self._channels.to(leader)
 
     async def _turn_away(self) -> None:
         """After a pause, ask the next replica in the list."""
         now = self._connection.address
         at = self._addresses.index(now) if now in self._addresses else -1
         await self._connection.drop()
-        self._connection = self._connect_to(self._addresses[(at + 1) % len(self._addresses)])
+        self._connection = self._channels.to(self._addresses[(at + 1) % len(self._addresses)])
         await self._pause()
 
     async def _pause(self) -> None:
@@ -253,13 +252,6 @@ class Session(SessionRequests):
         self._is_sent_on = False
         await anyio.sleep(self._pause_s)
         self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
-
-    def _connect_to(self, address: Address) -> Connection[Answer]:
-        return Connection(address, read_response, self._transport)
-
-    def _next(self) -> int:
-        self._requests += 1
-        return self._requests
 
     def _addressed(self, asked: _Asked) -> _Asked | InGroup:
         return asked if self._group is None else InGroup(self._group, asked)

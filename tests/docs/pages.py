@@ -4,6 +4,8 @@ An HTML comment right before a block is its mark, which no reader sees:
 
 - `<!-- file: NAME -->`: the block is this file of the page's own project; a later block replaces it.
 - `<!-- pytest: 3 failed -->`: run the page's chaos tests as they are now; the summary says this.
+- `<!-- program: NAME -->`: the block is a program that speaks to a cluster of three replicas, and prints what
+  the next block with the mark `<!-- prints -->` shows. Its port 7001 is that of the first replica.
 - `<!-- run: 1 -->`: run the commands after each `$`; the last one exits with this status.
 """
 

@@ -17,6 +17,7 @@ import pytest
 from ostrakon.harness.cli import ostrakon
 from ostrakon.paxos_impl.cli import cli as paxos
 from tests.docs.pages import PAGES, ROOT, Block, blocks, commands
+from tests.paxos_impl.town import KvTown, living
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
@@ -45,7 +46,7 @@ def test_python_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.M
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for number, block in enumerate(block for block in blocks(page) if block.language == "python"):
         where = f"{name_of(page)}, block {number}"
-        if block.marked("file") is not None:
+        if block.marked("file") is not None or block.marked("program") is not None:
             compile(block.text, where, "exec")
         elif ">>> " in block.text:
             runner.run(parser.get_doctest(block.text, namespace, where, where, 0), clear_globs=False)
@@ -88,6 +89,24 @@ def problems(line: str) -> Iterator[str]:
 
 OF_FILES = [page for page in with_blocks("python", marks=("file",)) if page.name != "README.md"]
 """The README's are tested by tests/readme, which holds it to more."""
+
+
+WITH_A_CLUSTER = with_blocks("python", marks=("program",))
+
+
+@pytest.mark.parametrize("page", WITH_A_CLUSTER, ids=name_of)
+def test_programs_of_a_page_print_what_it_shows(page: Path, tmp_path: Path) -> None:
+    shown = blocks(page)
+    with living(KvTown(tmp_path)) as town:
+        ports = {f"700{number}": town.addresses[f"{number}"].rpartition(":")[2] for number in (1, 2, 3)}
+        for block in shown:
+            if (name := block.marked("program")) is None:
+                continue
+            expected = next(later for later in shown if later.mark == "prints").text
+            text = re.sub(r"700[123]", lambda found: ports[found.group()], block.text)
+            (tmp_path / name).write_text(text)
+            ran = run([sys.executable, name], tmp_path)
+            assert ran.stdout == expected, f"{name}: {ran.stdout}{ran.stderr}"
 
 
 def told(page: Path) -> list[Block]:

@@ -3,15 +3,14 @@ machine."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ostrakon.paxos_impl.client.blocking import AsyncioClient, BlockingClient
-from ostrakon.paxos_impl.client.replica import NotDone
+from ostrakon.paxos_impl.client.asynchronous import LockLost
+from ostrakon.paxos_impl.client.blocking import BlockingClient
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.queue import Queue
 from ostrakon.paxos_impl.wire.membership import Address
@@ -53,17 +52,23 @@ def test_many_operations_of_one_client_are_in_progress_at_once(town: KvTown) -> 
     assert sorted(sums) == list(range(1, 41))
 
 
-def test_a_client_for_asyncio_does_the_same(town: KvTown) -> None:
-    async def main() -> list[int]:
-        async with AsyncioClient(addresses(town)) as client:
-            adds = (client.execute(["add", "x", 1], timeout_s=LONG_S) for _ in range(20))
-            done = await asyncio.gather(*adds)
-            with pytest.raises(NotDone, match="no operation"):
-                await client.execute(["fly"], timeout_s=LONG_S)
-            assert (await client.read(["get", "x"], timeout_s=LONG_S)).result == 20
-            return [each.result for each in done]
+def test_a_client_without_async_holds_locks_and_watches(town: KvTown) -> None:
+    with BlockingClient(addresses(town), timeout_s=LONG_S) as client:
+        since = client.put("x", 1)
+        with client.lock("door") as grant:
+            grant.put("x", 2)
+            assert grant.execute(["add", "x", 1]) == 3
+        with pytest.raises(LockLost):
+            grant.put("x", 4)
+        assert client.transact([["delete", "x"]], given={"x": 3}) == [True]
+        assert list(client.items("x")) == []
+        batches = client.watch("x", after=since)
+        seen: list[object] = []
+        while len(seen) < 3:
+            seen += [change.value for change in next(batches).changes]
+        batches.close()
 
-    assert sorted(asyncio.run(main())) == list(range(1, 21))
+    assert seen == [2, 3, None]
 
 
 def test_health_tells_a_load_balancer_who_serves(town: KvTown) -> None:

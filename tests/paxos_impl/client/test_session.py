@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import anyio
 import pytest
@@ -14,6 +14,7 @@ import trio.testing
 from anyio.abc import AnyByteStream
 from anyio.streams.stapled import StapledObjectStream
 
+from ostrakon.paxos_impl.client.connection import Connections
 from ostrakon.paxos_impl.client.session import NotDone, Session, Unsure
 from ostrakon.paxos_impl.wire.decree import Response, framed
 from ostrakon.paxos_impl.wire.frame import FRAME_MAX, FrameReader
@@ -27,6 +28,7 @@ from ostrakon.paxos_impl.wire.replica import (
     Read,
     Refused,
     read_incoming,
+    read_response,
 )
 from ostrakon.paxos_impl.wire.transport import Transport
 
@@ -40,7 +42,7 @@ class Switchboard(Transport):
 
     nursery: trio.Nursery
     replicas: Mapping[Address, tuple[float, Answer]]
-    opened: list[str] = field(default_factory=list)
+    opened: list[str]
     """Names of the sessions that were opened."""
 
     async def connect(self, address: Address) -> AnyByteStream:
@@ -67,10 +69,18 @@ class Switchboard(Transport):
 
 
 @asynccontextmanager
-async def session_with(replicas: Mapping[Address, tuple[float, Answer]]) -> AsyncIterator[Session]:
+async def session_with(
+    replicas: Mapping[Address, tuple[float, Answer]], opened: list[str] | None = None
+) -> AsyncIterator[Session]:
     async with trio.open_nursery() as nursery:
-        switchboard = Switchboard(nursery=nursery, replicas=replicas)
-        session = Session(list(replicas), "s", group=None, attempt_s=ATTEMPT_S, transport=switchboard)
+        switchboard = Switchboard(nursery=nursery, replicas=replicas, opened=[] if opened is None else opened)
+        session = Session(
+            list(replicas),
+            "s",
+            group=None,
+            attempt_s=ATTEMPT_S,
+            channels=Connections(read_response, switchboard),
+        )
         yield session
         await session.drop()
         nursery.cancel_scope.cancel()
@@ -149,11 +159,11 @@ async def test_a_forgotten_session_leaves_the_outcome_open_and_the_next_command_
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     forgotten = Refused("the session is forgotten", is_final=True, is_unsure=True)
-    async with session_with({ANNE: (0.0, forgotten)}) as session:
+    opened: list[str] = []
+    async with session_with({ANNE: (0.0, forgotten)}, opened) as session:
         for _ in range(2):
             with pytest.raises(Unsure, match="forgotten"):
                 await session.execute(["put", "k", 1], timeout_s=5.0)
-        opened = session._transport.opened  # type: ignore[attr-defined]
 
     assert opened == ["s.1", "s.2"]
 
