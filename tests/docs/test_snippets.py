@@ -130,6 +130,17 @@ def test_the_files_of_a_page_do_what_the_page_shows(page: Path, tmp_path: Path) 
     assert checks, f"vacuous: {name_of(page)} shows files and never what they do"
 
 
+@pytest.mark.parametrize("page", with_blocks("python", marks=("file",)), ids=name_of)
+def test_the_text_before_a_file_tells_its_name(page: Path) -> None:
+    """The mark that names the file is a comment, which no reader sees."""
+    text, at = page.read_text(), 0
+    for block in blocks(page):
+        here = text.index(block.text, at)
+        if (name := block.marked("file")) is not None:
+            assert f"`{name}`" in text[at : text.rindex("<!-- file:", 0, here)], name
+        at = here + len(block.text)
+
+
 def shown_is_printed(block: Block, status: int, folder: Path) -> int:
     """Run a block's commands; each line shown below one is printed. Returns how many ran."""
     parts = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
