@@ -6,8 +6,7 @@ judges a trace as it grows, `ConsensusMonitor` a trial. `properties` has each ru
 
 from ostrakon.checkers.consensus.blame import Blame, blame, with_blame
 from ostrakon.checkers.consensus.judgement import consensus
-from ostrakon.checkers.consensus.monitor import ConsensusMonitor
+from ostrakon.checkers.consensus.monitor import ConsensusMonitor, Watch
 from ostrakon.checkers.consensus.rules import RULES
-from ostrakon.checkers.consensus.watch import Watch
 
 __all__ = ["RULES", "Blame", "ConsensusMonitor", "Watch", "blame", "consensus", "with_blame"]

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from ostrakon.checkers.consensus.monitor import Watch
 from ostrakon.checkers.consensus.rules import LATENT, RULES
 from ostrakon.checkers.consensus.seen import Seen
-from ostrakon.checkers.consensus.watch import Watch
 from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.value import Key, canonical
 from ostrakon.checkers.verdict import Anomaly, Verdict

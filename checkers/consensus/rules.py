@@ -10,23 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from ostrakon.checkers.consensus.ballots import ballots_fresh, one_proposer_per_ballot, one_value_per_ballot
-from ostrakon.checkers.consensus.chosen import one_value_told, one_value_voted
-from ostrakon.checkers.consensus.learned import (
+from ostrakon.checkers.consensus.decisions import (
     applied_is_stable,
     learned_is_stable,
     learned_was_chosen,
     one_value_learned,
+    one_value_told,
+    one_value_voted,
 )
 from ostrakon.checkers.consensus.membership import members_agreed
-from ostrakon.checkers.consensus.origin import learned_has_origin, proposal_has_origin, vote_has_origin
 from ostrakon.checkers.consensus.promises import (
     promise_allowed,
     promise_truthful,
     restart_remembers,
     vote_allowed,
 )
-from ostrakon.checkers.consensus.proposals import proposal_safe
+from ostrakon.checkers.consensus.proposals import (
+    ballots_fresh,
+    learned_has_origin,
+    one_proposer_per_ballot,
+    one_value_per_ballot,
+    proposal_has_origin,
+    proposal_safe,
+    vote_has_origin,
+)
 from ostrakon.checkers.consensus.seen import Seen, Slot
 from ostrakon.checkers.value import Key
 from ostrakon.checkers.verdict import Anomaly

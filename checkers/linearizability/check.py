@@ -1,7 +1,8 @@
-"""Is a history linearizable? The verdict, with evidence that doesn't ask to trust how it was found."""
+"""Whether a history is linearizable: a verdict with evidence that can be checked on its own."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,15 +12,14 @@ from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.linearizability.core import minimal_core
 from ostrakon.checkers.linearizability.deciding import Decisions, decide
 from ostrakon.checkers.linearizability.decision import Budget, Impossible, Linearized
-from ostrakon.checkers.linearizability.explanation import anomaly_of
 from ostrakon.checkers.linearizability.parts import Parts, parts_of
 from ostrakon.checkers.linearizability.replay import fault_of, fault_of_appends, fault_of_registers
 from ostrakon.checkers.linearizability.sat import SolverGaveUp, decide_by_sat
 from ostrakon.checkers.linearizability.small import decide_small
 from ostrakon.checkers.linearizability.wgl import Refereed, wing_gong_lowe
-from ostrakon.checkers.models.model import Model, operations
-from ostrakon.checkers.verdict import Verdict
-from ostrakon.harness.history import FailMeans, History
+from ostrakon.checkers.models.model import Model, Operation, operations
+from ostrakon.checkers.verdict import Anomaly, Verdict
+from ostrakon.harness.history import FailMeans, History, Op
 from ostrakon.harness.history.columns import Columns, Ints
 from ostrakon.harness.history.value import thaw
 
@@ -189,3 +189,71 @@ def _confirmation(refereed: Refereed) -> str:
     if refereed.linearizable is None:
         return f"undecided after {_REFEREE_STEPS:,} steps"
     return f"confirmed the core in {refereed.steps:,} steps"
+
+
+_NAMED_AT_MOST: Final = 8
+
+
+def anomaly_of(history: History | Columns, core: Columns, model: Model, key: Hashable, why: str) -> Anomaly:
+    """The anomaly that a minimal core shows. Its witness is empty if only columns were given."""
+    ops = list(operations(core))
+    known = [op for op in ops if op.known]
+    on = f" on {key!r}" if model.keyed else ""
+    return Anomaly(
+        "not linearizable",
+        why=f"{why + ': ' if why else ''}there is no order for {_listed(known)}{on}{_besides(ops)}",
+        witness=tuple(_witness(history, ops)) if isinstance(history, History) else (),
+        property="linearizability",
+        details={
+            "model": model.name,
+            "object": thaw(key),
+            "core": [_told(op) for op in ops],
+            "completed": len(known),
+        },
+    )
+
+
+def _listed(ops: list[Operation]) -> str:
+    if len(ops) > _NAMED_AT_MOST:
+        return f"{len(ops)} operations, of which the last is {phrase(ops[-1])}"
+    named = [phrase(op) for op in ops]
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
+
+
+def _besides(ops: list[Operation]) -> str:
+    unknown = [phrase(op) for op in ops if not op.known]
+    if not unknown:
+        return ""
+    if len(unknown) > _NAMED_AT_MOST:
+        return f", though {len(unknown)} others may have happened too"
+    return f", though {' and '.join(unknown)} may have happened too"
+
+
+def phrase(op: Operation) -> str:
+    """An operation in few words: `read -> 3 (4..5)`, where it was invoked and where it returned."""
+    asked = "" if op.argument is None else f" {_plain(op.argument)}"
+    answered = ""
+    if op.refused:
+        answered = " -> refused"
+    elif op.known and op.result != op.argument:
+        answered = f" -> {_plain(op.result)}"
+    until = f"{op.returned}" if op.known else ""
+    return f"{op.f}{asked}{answered} ({op.invoked}..{until})"
+
+
+def _told(op: Operation) -> dict[str, Any]:
+    told = {"process": op.process, "f": op.f, "argument": thaw(op.argument), "invoked": op.invoked}
+    return (
+        {**told, "result": thaw(op.result), "returned": op.returned}
+        if op.known
+        else {**told, "unknown": True}
+    )
+
+
+def _witness(history: History, ops: list[Operation]) -> Iterator[Op]:
+    positions = {op.invoked for op in ops} | {op.returned for op in ops if op.known}
+    return (history.op(index) for index in sorted(positions))
+
+
+def _plain(value: Any) -> str:
+    return "nil" if value is None else f"{value!r:.40}"

@@ -1,12 +1,17 @@
-"""The smallest part of a history that still cannot be: what a person has to look at.
+"""The smallest part of a history that still has no linearization: what a person has to look at.
 
-A history is only ever weakened, in ways that leave a linearizable one linearizable; so what is left over at
-the end, being impossible, proves that the whole was.
+A history is only weakened in ways that leave a linearizable history linearizable. So if the rest has no
+linearization, neither has the whole. An operation that completed may become one of unknown outcome. An
+operation that changes nothing may be left out. What happened after some moment may be left out, if the
+operations that were pending then become unknown. What returned before the invocation of an operation that
+overwrites the whole state may be left out, if the operations that were pending beside that one become
+unknown. An operation that may have changed what others saw is never left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,16 +19,9 @@ import numpy as np
 from ostrakon.checkers.linearizability.deciding import decide
 from ostrakon.checkers.linearizability.decision import Budget, Impossible
 from ostrakon.checkers.linearizability.parts import whole
-from ostrakon.checkers.linearizability.weakening import (
-    beginning_with,
-    forget,
-    leave_out,
-    looks,
-    unobservable,
-    until,
-)
-from ostrakon.checkers.models.model import Model, operations
-from ostrakon.harness.history.columns import INFO, Columns, Ints, Mask
+from ostrakon.checkers.models.model import Model, Operation, operations
+from ostrakon.checkers.models.register_operations import DIFFERS, READ, SWAP, RegisterColumns
+from ostrakon.harness.history.columns import INFO, NEVER, Columns, Ints, Mask
 
 EFFORT: Final = 4_000_000
 """What may be spent on making a core smaller: some CPU seconds, counted in steps."""
@@ -149,3 +147,72 @@ def _without_each(columns: Columns, candidates: Mask, weaken: Weaken, still_impo
             break
         size = max(size // 2, 1)
     return columns
+
+
+def forget(columns: Columns, rows: Mask) -> Columns:
+    """Nothing was heard of these."""
+    return replace(
+        columns,
+        outcome=np.where(rows, INFO, columns.outcome),
+        returned=np.where(rows, NEVER, columns.returned),
+        result=np.where(rows, 0, columns.result),
+        slot=np.where(rows, -1, columns.slot),
+    )
+
+
+def leave_out(columns: Columns, rows: Mask) -> Columns:
+    """These, which only looked, needn't have."""
+    return columns.take(~rows)
+
+
+def until(columns: Columns, moment: int) -> Columns:
+    """What was known at that moment."""
+    begun = columns.take(columns.invoked <= moment)
+    return forget(begun, (begun.returned > moment) & (begun.outcome != INFO))
+
+
+def beginning_with(columns: Columns, model: Model, first: Operation) -> Columns:
+    """What can be said from an operation on before which nothing matters."""
+    known = columns.outcome != INFO
+    over = known & (columns.returned < first.invoked)
+    beside = np.flatnonzero(
+        known & ~over & (columns.invoked < first.returned) & (columns.invoked != first.invoked)
+    )
+    unheard, looking = np.zeros(len(columns), bool), np.zeros(len(columns), bool)
+    unheard[beside] = True
+    looking[beside] = looks(columns.take(beside), model)
+    return forget(columns, unheard).take(~over & ~looking)
+
+
+def looks(columns: Columns, model: Model) -> Mask:
+    """Which operations change nothing."""
+    return np.array([model.pure(op) for op in operations(columns)], bool)
+
+
+def unobservable(columns: Columns, model: Model) -> Mask:
+    """Unknown operations without which the others could have taken the same course.
+
+    Those that were invoked after all the returns. On a register, those also whose value nobody saw, unless
+    someone saw that a value was gone.
+    """
+    unknown = columns.outcome == INFO
+    last = int(columns.returned[~unknown].max(initial=-1))
+    useless: Mask = unknown & (columns.invoked > last)
+    if model.needless is not None:
+        useless[list(model.needless(list(operations(columns))))] = True
+    registers = model.registers(columns) if model.registers else None
+    if registers is not None and not (registers.kind == DIFFERS).any():
+        useless |= unknown & ~_of_use(registers)
+    return useless
+
+
+def _of_use(registers: RegisterColumns) -> Mask:
+    """Known operations, and unknown ones that wrote what one of them saw, or what led there."""
+    sees = (registers.kind == SWAP) | (registers.kind == READ)
+    useful = registers.known
+    while True:
+        seen = np.unique(registers.expected[useful & sees])
+        wrote = (registers.kind != READ) & np.isin(registers.written, seen)
+        if not (wrote & ~useful).any():
+            return useful
+        useful = useful | wrote

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ostrakon.checkers.consensus.watch import Watch
+from ostrakon.checkers.consensus.monitor import Watch
 from ostrakon.harness.history import Event, Op
 
 

@@ -1,32 +1,35 @@
-"""A failure: a trial that ended badly, and the simplest plan that ends alike.
+"""A failing trial, and the simplest plan found that fails in the same way.
 
 A trial of the decree on the model takes a small part of the time that it takes in simulation, and mostly goes
-the same way. So a failure of a simulation is looked for there first: among the smallest plans there are, with
-other seeds, among plans of few nodes as search would draw them, and among all there is to a small world. What
-is found is shrunk, and what it comes to counts if it fails in simulation as well. The search ends with a plan
-that is readable, or goes on from the next that fails as long as there is time.
+the same way. So a failure of a simulation is sought there first: among the smallest plans, with other seeds;
+among plans of few nodes as search draws them; and among all runs of a small world. A cluster of five nodes
+can fail in ways that none of its subsets of three does, while three or four nodes can fail in another way for
+the same reason; shrinking cannot find these by leaving things out. A plan that is found is shrunk, and counts
+if it fails in simulation as well. The search ends with a plan that is readable, or tries the next one as long
+as there is time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
+from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.history import History
+from ostrakon.harness.model import CannotExplore, Size
 from ostrakon.harness.plan import BadPlan, Plan
-from ostrakon.harness.search.aftermath import without_aftermath
 from ostrakon.harness.search.allowance import Allowance
 from ostrakon.harness.search.complexity import NODES_READABLE, complexity, is_readable
 from ostrakon.harness.search.outcome import Run, Trial, reason_of
 from ostrakon.harness.search.passes import PASSES, QUICK_PASSES, aimed_faults, without_faults
 from ostrakon.harness.search.scripted import SCRIPT_PASSES, scripted_plans
 from ostrakon.harness.search.shrink import shrink
-from ostrakon.harness.search.small_world import broken_properties, small_world_plans
 from ostrakon.harness.search.smallest import calm_plans, struck_plans
 from ostrakon.harness.search.swarm import Swarm
 from ostrakon.harness.workload import Workload
@@ -244,3 +247,65 @@ def _in_turn(*sources: Iterable[Plan]) -> Iterator[Plan]:
 def _reseeded(plan: Plan) -> Iterator[Plan]:
     """The plan with its own seed, and then with others."""
     return (replace(plan, seed=seed) for seed in dict.fromkeys((plan.seed, *range(_SEEDS))))
+
+
+_MARGINS_MS = (1, 50, 500)
+"""How long after the failure the clients stop; what leaves out less may still fail when what leaves out more
+does not, since even the shortest end has a final phase."""
+
+
+def without_aftermath(plan: Plan, anomalies: Sequence[Mapping[str, Any]], reason: str) -> Iterator[Plan]:
+    """Plans that end soon after all that the reason names was complete, the shortest first."""
+    named = [anomaly for anomaly in anomalies if str(anomaly["name"]) in reason] or list(anomalies)
+    if not named:
+        return
+    failed_ms = math.ceil(max(map(_completed_ns, named)) / 1e6)
+    for margin_ms in _MARGINS_MS:
+        end_ms = failed_ms + margin_ms
+        if end_ms < 1000 * plan.time_limit_s:
+            yield _ended(plan, end_ms)
+
+
+def _ended(plan: Plan, end_ms: int) -> Plan:
+    faults = (
+        replace(fault, for_ms=min(fault.for_ms, end_ms - fault.at_ms))
+        for fault in plan.faults
+        if fault.at_ms < end_ms
+    )
+    return replace(plan, nemesis=(), faults=tuple(faults), time_limit_s=end_ms / 1000)
+
+
+def _completed_ns(anomaly: Mapping[str, Any]) -> int:
+    """The time of the last thing that shows it."""
+    return max((seen["time"] for seen in (*anomaly.get("ops", ()), *anomaly.get("events", ()))), default=0)
+
+
+WORLDS = (Size(), Size(proposers=1, acceptors=4, timeouts=1), Size(crashes=1), Size(timeouts=1))
+"""Where it is sought, one after the other, the smallest worlds first."""
+_STATES_MAX = 20_000
+
+
+def small_world_plans(plan: Plan, workload: Workload, properties: Sequence[str]) -> Iterator[Plan]:
+    """Plans on a plan's substrate, of fewer nodes than it has, that break the last of these properties.
+
+    What harms most is named first, and mostly follows from the others.
+    """
+    explore = workload.explore
+    if explore is None or not properties:
+        return
+    for size in (size for size in WORLDS if size.acceptors < plan.nodes):
+        try:
+            found = explore(
+                size, bug=plan.bug, only=tuple(properties[-1:]), states_max=_STATES_MAX, note=None
+            )
+        except CannotExplore:  # A property that small worlds do not know.
+            return
+        smaller = found.plan if plan.substrate == "model" else found.simulation
+        if smaller is not None:
+            yield replace(smaller, substrate=plan.substrate, code=plan.code)
+
+
+def broken_properties(anomalies: Sequence[dict[str, Any]], reason: str) -> tuple[str, ...]:
+    """The properties that the anomalies which a failure is named after are about."""
+    found = (str(anomaly["property"]) for anomaly in anomalies if anomaly.get("property"))
+    return tuple(dict.fromkeys(name for name in found if name in reason.split()))

@@ -7,20 +7,68 @@ When the journal is long, the facts of each group are written to a log of its ow
 
 What must always hold: `save` returns only after a sync that began after its facts were written. The journal
 is emptied only when the logs of the groups have all that was in it, durably.
+
+The event loop that the journal runs on is Trio's by default; a simulation without an event loop gives its
+own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import msgspec
+import trio
 
 from ostrakon.paxos_impl.core.multi import Fact
-from ostrakon.paxos_impl.storage.event_loop import TRIO, Event, EventLoop
 from ostrakon.paxos_impl.storage.record import DamagedLog
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WriteAheadLog, WrongStorage
+
+
+class Event(Protocol):
+    """Something that happens once."""
+
+    def set(self) -> None:
+        """It has happened."""
+
+    async def wait(self) -> None:
+        """Return when it has happened."""
+
+
+class EventLoop(Protocol):
+    """Waits."""
+
+    def event(self) -> Event:
+        """An event that has not happened."""
+
+    def now_s(self) -> float:
+        """The monotonic clock, in seconds."""
+
+    async def run_all(self, works: list[Callable[[], Awaitable[None]]]) -> None:
+        """Run all of these concurrently; they raise nothing."""
+
+
+class TrioLoop:
+    """Trio's event loop. An `EventLoop`."""
+
+    def event(self) -> Event:
+        """A Trio event."""
+        return trio.Event()
+
+    def now_s(self) -> float:
+        """Trio's clock."""
+        return trio.current_time()
+
+    async def run_all(self, works: list[Callable[[], Awaitable[None]]]) -> None:
+        """Run these in a nursery."""
+        async with trio.open_nursery() as nursery:
+            for work in works:
+                nursery.start_soon(work)
+
+
+TRIO = TrioLoop()
+
 
 FORMAT = "paxos-journal-1"
 

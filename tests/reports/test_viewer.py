@@ -14,8 +14,8 @@ from ostrakon.harness.history import History, Op
 from ostrakon.harness.history.message import Message
 from ostrakon.reports import viewer
 from ostrakon.reports.bands import bands
-from ostrakon.reports.columns import deltas, packed, varints
 from ostrakon.reports.linearization import Order
+from ostrakon.reports.viewer import deltas, packed, varints
 from tests.reports.samples import DUEL, MS, SPLIT, ops
 from tests.reports.unpacking import Reader, reader, unpacked
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ostrakon.harness.plan import Fault, Plan
-from ostrakon.harness.search.aftermath import without_aftermath
+from ostrakon.harness.search.failure import without_aftermath
 from ostrakon.harness.search.shrink import shrink
 
 PLAN = Plan(

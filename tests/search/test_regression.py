@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ostrakon.harness import plan as plan_module
 from ostrakon.harness.plan import Fault, Latency, Plan
-from ostrakon.harness.search.regression import regression_test, spell
+from ostrakon.harness.search.shrunk import regression_test, spell
 from ostrakon.harness.strategies import plans
 
 NAMES = {name: getattr(plan_module, name) for name in ("Plan", "Fault", "Deviation", "Latency")}

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from ostrakon.harness.model import Size
-from ostrakon.harness.search import small_world
-from ostrakon.harness.search.small_world import broken_properties, small_world_plans
+from ostrakon.harness.search import failure
+from ostrakon.harness.search.failure import broken_properties, small_world_plans
 from ostrakon.harness.trial import run
 from ostrakon.workloads.decree import DECREE
 from ostrakon.workloads.scenarios import SCENARIOS
@@ -20,7 +20,7 @@ FIVE_NODES = replace(SCENARIOS["D3-two-minorities"].plan, bug="adopt-last-report
 @pytest.fixture(autouse=True)
 def one_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """The world that shows it, so that the others need not be gone through."""
-    monkeypatch.setattr(small_world, "WORLDS", (Size(crashes=1),))
+    monkeypatch.setattr(failure, "WORLDS", (Size(crashes=1),))
 
 
 def test_five_nodes_that_no_three_of_do_without_become_three() -> None:

@@ -19,7 +19,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ostrakon.harness.sim.disk.disk_fault import Decay, DiskFault, FaultyDisk, decay
-from ostrakon.harness.sim.disk.file_locks import FileLocks
 from ostrakon.harness.sim.disk.inode import Inode, Resize, Write
 from ostrakon.harness.sim.disk.names import Names
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS
@@ -28,6 +27,9 @@ from ostrakon.harness.substrates.latency import Exponential, Latency
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.disk.host import Host, Owner
+    from ostrakon.harness.sim.disk.inode import Inode
+    from ostrakon.harness.sim.disk.open_file import Description
+
 
 Operation = Literal["read", "write", "sync"]
 
@@ -326,3 +328,29 @@ class SimDisk:
         if self._machine.world.closing or not process.alive:
             await process.checkpoint_if_cancelled()
             raise OSError(errno.EIO, "this process is gone")
+
+
+class FileLocks:
+    """Who holds which lock on one disk."""
+
+    def __init__(self) -> None:
+        self._held: dict[Description, tuple[Inode, bool]] = {}
+        """What each open file holds the lock of, and whether for itself alone."""
+
+    def acquire(self, what: Inode, file: Description, *, is_exclusive: bool) -> bool:
+        """Take the lock of a file or directory, or another kind of it; False if others hold it."""
+        # Whoever was killed holds nothing any more, though its files were never closed.
+        self._held = {holder: held for holder, held in self._held.items() if holder.process.alive}
+        others = [
+            exclusive
+            for holder, (held, exclusive) in self._held.items()
+            if held is what and holder is not file
+        ]
+        if any(others) or (is_exclusive and others):
+            return False
+        self._held[file] = (what, is_exclusive)
+        return True
+
+    def release(self, file: Description) -> None:
+        """Give back what an open file holds, if anything."""
+        self._held.pop(file, None)

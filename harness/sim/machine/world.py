@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from math import inf
-from types import TracebackType
-from typing import Any
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, ref
 
 from trio.lowlevel import Task
@@ -38,7 +39,6 @@ from ostrakon.harness.sim.machine.buggify import Sometimes
 from ostrakon.harness.sim.machine.machine import Crash, Machine
 from ostrakon.harness.sim.machine.process import Process
 from ostrakon.harness.sim.machine.trio_process import TrioProcess
-from ostrakon.harness.sim.machine.waiting import waiting_tasks
 from ostrakon.harness.sim.network.in_flight import OnItsWay, in_flight
 from ostrakon.harness.sim.network.network import Network
 from ostrakon.harness.sim.runtimes.trio.run import schedule_batches
@@ -47,6 +47,10 @@ from ostrakon.harness.substrates.framing import Framing
 from ostrakon.harness.substrates.latency import Latency, Uniform
 from ostrakon.harness.substrates.no_progress import Waiting
 from ostrakon.harness.substrates.seeds import stream_seed, substream
+
+if TYPE_CHECKING:
+    from ostrakon.harness.sim.machine.process import Process
+
 
 _UNWINDING_NS = 3600 * 10**9
 """How much virtual time programs get to end when a world is closed."""
@@ -311,3 +315,39 @@ class _Batches:
             process.crash()
         if len(batch) > 1:
             process.order(batch)
+
+
+_FRAMES = 4
+
+
+def waiting_tasks(processes: Iterable[Process]) -> list[Waiting]:
+    """The tasks of every process that is there, in order of creation."""
+    return [waiting for process in processes if process.alive for waiting in _tasks_of(process)]
+
+
+def _tasks_of(process: Process) -> list[Waiting]:
+    peers = dict(wait for sock in process.sockets if (wait := sock.waits_for) is not None)
+    return [
+        Waiting(process.name, process.state, name, _told(frames), process.machine.name, peers.get(at, ""))
+        for at, name, frames in process.waits
+    ]
+
+
+def _told(frames: Iterable[tuple[FrameType, int]]) -> tuple[str, ...]:
+    """The innermost of the program's own."""
+    told = [
+        f"{os.path.basename(frame.f_code.co_filename)}:{line} in {frame.f_code.co_name}"
+        for frame, line in frames
+        if not _is_beneath(frame.f_code.co_filename)
+    ]
+    return tuple(told[-_FRAMES:])
+
+
+_BENEATH = (
+    *(f"{os.sep}{package}{os.sep}" for package in ("trio", f"harness{os.sep}sim")),
+    os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep,
+)
+
+
+def _is_beneath(file: str) -> bool:
+    return any(package in file for package in _BENEATH)

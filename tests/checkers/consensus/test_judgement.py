@@ -7,7 +7,7 @@ import doctest
 import msgspec
 import pytest
 
-import ostrakon.checkers.consensus.watch
+import ostrakon.checkers.consensus.monitor
 from ostrakon.checkers.consensus import RULES, Watch, consensus
 from ostrakon.checkers.consensus.seen import IncompleteEvent
 from ostrakon.harness.history import Event, History
@@ -123,7 +123,7 @@ def test_a_watch_tells_harm_before_what_led_to_it() -> None:
 
 
 def test_the_example_of_the_documentation_is_true() -> None:
-    results = doctest.testmod(ostrakon.checkers.consensus.watch)
+    results = doctest.testmod(ostrakon.checkers.consensus.monitor)
 
     assert results.attempted > 0
     assert results.failed == 0

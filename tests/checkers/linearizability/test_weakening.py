@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from ostrakon.checkers.linearizability import Model, wing_gong_lowe
-from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
-from ostrakon.checkers.linearizability.parts import parts_of
-from ostrakon.checkers.linearizability.weakening import (
+from ostrakon.checkers.linearizability.core import (
     beginning_with,
     forget,
     leave_out,
@@ -19,6 +17,8 @@ from ostrakon.checkers.linearizability.weakening import (
     unobservable,
     until,
 )
+from ostrakon.checkers.linearizability.fabrication import EXEMPLARS, fabricate
+from ostrakon.checkers.linearizability.parts import parts_of
 from ostrakon.checkers.models import named
 from ostrakon.checkers.models.model import operations
 from ostrakon.harness.history.columns import INFO, Columns

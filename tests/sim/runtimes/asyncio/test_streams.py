@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ostrakon.harness.sim import Constant, Latency, Machine, Uniform, World
-from ostrakon.harness.sim.runtimes.asyncio import streams
+from ostrakon.harness.sim.runtimes.asyncio import patches
 
 CHUNKS = st.lists(st.text("ab\n", max_size=6).map(str.encode), max_size=8)
 
@@ -42,7 +42,7 @@ def lines(readline: Callable[..., object], chunks: list[bytes], limit: int) -> l
 @settings(deadline=None, max_examples=200)
 @given(CHUNKS, st.integers(1, 8))
 def test_lines_are_those_of_asyncios_own_readline(chunks: list[bytes], limit: int) -> None:
-    assert lines(streams.readline, chunks, limit) == lines(asyncio.StreamReader.readline, chunks, limit)
+    assert lines(patches.readline, chunks, limit) == lines(asyncio.StreamReader.readline, chunks, limit)
 
 
 def test_a_reader_with_an_exception_raises_it() -> None:
@@ -50,7 +50,7 @@ def test_a_reader_with_an_exception_raises_it() -> None:
         reader = asyncio.StreamReader()
         reader.feed_data(b"line\n")
         reader.set_exception(ConnectionResetError())
-        await streams.readline(reader)
+        await patches.readline(reader)
 
     with pytest.raises(ConnectionResetError):
         asyncio.run(program())
