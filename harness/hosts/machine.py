@@ -19,6 +19,7 @@ from typing import IO
 from ostrakon.harness.hosts.system import Service
 from ostrakon.harness.hosts.topology import Host, on_host
 from ostrakon.harness.live.machine import Exit
+from ostrakon.harness.volume.mounted import Mounted
 
 _TOLD_MAX = 8_000
 """Characters of a log's end that are told when a process ends by itself."""
@@ -26,6 +27,8 @@ PREPARE_S = 60.0
 """How long a command that prepares a host may take, in seconds."""
 _GONE_S = 10.0
 """How long killed processes may take to be gone, in seconds."""
+_REVIVE_S = 1.0
+"""How long a service that a fault has ended stays down, in seconds; then it is started anew."""
 
 
 class DidNotStart(Exception):
@@ -35,9 +38,22 @@ class DidNotStart(Exception):
 class HostMachine:
     """One host and its processes."""
 
-    def __init__(self, host: Host, services: Sequence[Service], logs: Path, begin_ns: int) -> None:
-        """The machine of a host; what its processes print goes to files in `logs`."""
-        self.host = host
+    def __init__(
+        self,
+        host: Host,
+        services: Sequence[Service],
+        logs: Path,
+        begin_ns: int,
+        disk: Mounted | None = None,
+    ) -> None:
+        """The machine of a host; what its processes print goes to files in `logs`.
+
+        `disk` is the volume that its data folder lies on; None for the files of the system.
+        """
+        self.host, self.disk = host, disk
+        self._refusals_seen = 0
+        self._revivals: dict[str, float] = {}
+        """The services that a fault has ended, and when each is to be started anew."""
         self._services, self._logs = services, logs
         self.begin_ns = begin_ns
         """The trial's time 0 by the monotonic clock."""
@@ -65,19 +81,28 @@ class HostMachine:
         self._kill_all()  # Those that a service has left behind.
         if self.incarnation < 0:
             self._prepare()
+            if self.disk is not None:
+                self.disk.commit()  # The trial begins with a system that was installed long ago.
         self.incarnation += 1
         self._is_paused = self._are_ended = False
+        self._revivals.clear()
         for service in self._services:
-            with self._log(service).open("ab") as log:
-                self._processes[service.name] = subprocess.Popen(
-                    on_host(self.host, _as_user(service, service.command)),
-                    cwd=self.host.folder,
-                    env={**os.environ, **service.environment},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+            self._start(service)
+
+    def revive(self) -> bool:
+        """Start services anew that a fault has ended a while ago, as a supervisor would; say if there were.
+
+        One that refuses to run because its data are damaged is not among them: it has done what it should.
+        """
+        if self._are_ended or self._is_paused:
+            return False
+        now_s = time.monotonic()
+        due = [one for one in self._services if self._revivals.get(one.name, now_s + 1) <= now_s]
+        self.incarnation += bool(due)
+        for service in due:
+            del self._revivals[service.name]
+            self._start(service)
+        return bool(due)
 
     def pause(self) -> None:
         """SIGSTOP to each process, until none is left that could start another."""
@@ -103,7 +128,11 @@ class HostMachine:
         self._are_ended = True
         self._kill_all()
 
-    power_off = kill  # What was written stays written: the power of a real machine is not ours to take.
+    def power_off(self) -> None:
+        """Kill, and lose what was not synced; without a volume, all written data stays."""
+        self.kill()
+        if self.disk is not None:
+            self.disk.lose_power()
 
     def look(self) -> None:
         """See whether a process has ended by itself, and keep how."""
@@ -116,7 +145,32 @@ class HostMachine:
             del self._processes[service.name]
             now_ns = time.monotonic_ns() - self.begin_ns
             said = f"{service.name}: {self.last_lines(service)}"
-            self.exits.append(Exit(self.host.name, self.incarnation, now_ns, status, said))
+            is_damaged, inflicted = self.disk is not None and self.disk.is_damaged, self._has_disk_failed()
+            self.exits.append(
+                Exit(self.host.name, self.incarnation, now_ns, status, said, is_damaged, inflicted)
+            )
+            if inflicted:
+                self._revivals[service.name] = time.monotonic() + _REVIVE_S
+
+    def _has_disk_failed(self) -> bool:
+        """Whether a fault has made an operation of the disk fail since this was asked last."""
+        if self.disk is None:
+            return False
+        refusals, before = self.disk.refusals, self._refusals_seen
+        self._refusals_seen = refusals
+        return refusals > before
+
+    def _start(self, service: Service) -> None:
+        with self._log(service).open("ab") as log:
+            self._processes[service.name] = subprocess.Popen(
+                on_host(self.host, _as_user(service, service.command)),
+                cwd=self.host.folder,
+                env={**os.environ, **service.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def last_words(self) -> str:
         """The last line that each service has printed."""
@@ -169,9 +223,9 @@ class HostMachine:
             return None
 
     def _own(self, path: Path, service: Service) -> None:
-        if service.user and _is_root():
-            os.chown(path, *_ids(service.user))
-            os.chown(path.parent, *_ids(service.user))
+        if owner := owner_of(service):
+            os.chown(path, *owner)
+            os.chown(path.parent, *owner)
 
     def _kill_all(self) -> None:
         deadline = time.monotonic() + _GONE_S
@@ -207,13 +261,16 @@ def _as_user(service: Service, command: Sequence[str]) -> Sequence[str]:
     return (*user, *command)
 
 
+def owner_of(service: Service) -> tuple[int, int] | None:
+    """The user and the group that a service runs as, by number; None for those of the harness."""
+    import pwd
+
+    if not service.user or not _is_root():
+        return None
+    entry = pwd.getpwnam(service.user)
+    return entry.pw_uid, entry.pw_gid
+
+
 def _is_root() -> bool:
     """Whether it is root of the machine: in a user namespace of one user there is nobody else to become."""
     return os.getuid() == 0 and Path("/proc/self/uid_map").read_text().split()[1:] == ["0", "4294967295"]
-
-
-def _ids(user: str) -> tuple[int, int]:
-    import pwd
-
-    entry = pwd.getpwnam(user)
-    return entry.pw_uid, entry.pw_gid

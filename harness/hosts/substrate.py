@@ -32,6 +32,7 @@ from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.resolution import ResolvedPlan
 from ostrakon.harness.store import RunFolder
 from ostrakon.harness.substrate import Substrate
+from ostrakon.harness.volume.mounted import VOLUME_FAULTS, NoFuse, require_fuse
 
 TOOLS = (
     SystemPackage("unshare", "util-linux"),
@@ -60,10 +61,15 @@ class _HostsSubstrate:
                 raise BadPlan(
                     f"faults[{number}] is about messages of one kind; on hosts there are packets only"
                 )
-            if not can_act(fault, "hosts"):
+            if fault.kind in VOLUME_FAULTS:
+                try:
+                    require_fuse()
+                except NoFuse as absent:
+                    raise BadPlan(f"faults[{number}] is a {fault.kind}: {absent}") from None
+            elif not can_act(fault, "hosts"):
                 raise BadPlan(
                     f"faults[{number}] is a {fault.kind}, which cannot be done on hosts; there are "
-                    f"{', '.join(kinds_on('hosts'))}"
+                    f"{', '.join((*kinds_on('hosts'), *sorted(VOLUME_FAULTS)))}"
                 )
         for name in _SIM_ONLY:
             if getattr(plan.plan, name):
@@ -73,8 +79,8 @@ class _HostsSubstrate:
         if (plan.plan.latency.low_ms, plan.plan.latency.high_ms) != (0, 0):
             raise BadPlan("latency: on hosts packets take as long as the kernel needs; use the fault `delay`")
         _require_importable(plan)
-        if absent := [*missing(TOOLS), *missing(system.packages, system.libraries)]:
-            raise BadPlan("; ".join(absent))
+        if missed := [*missing(TOOLS), *missing(system.packages, system.libraries)]:
+            raise BadPlan("; ".join(missed))
         _require_namespaces()
         if needs_switch(plan.plan) and not os.access(DEVICE, os.R_OK | os.W_OK):
             raise BadPlan(

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,10 +28,10 @@ from ostrakon.harness.history import Event, Journal, Op
 from ostrakon.harness.hosts.asyncio_guest import AsyncioClient, on_asyncio, run_on_asyncio
 from ostrakon.harness.hosts.bridge import Bridge
 from ostrakon.harness.hosts.job import REPORT, Job, Report
-from ostrakon.harness.hosts.machine import DidNotStart, HostMachine
+from ostrakon.harness.hosts.machine import DidNotStart, HostMachine, owner_of
 from ostrakon.harness.hosts.role import gained, given_up
 from ostrakon.harness.hosts.switch import Switch, needs_switch
-from ostrakon.harness.hosts.system import System
+from ostrakon.harness.hosts.system import Service, System
 from ostrakon.harness.hosts.topology import (
     Command,
     Host,
@@ -42,12 +43,14 @@ from ostrakon.harness.hosts.topology import (
     namespaces,
 )
 from ostrakon.harness.interpreter import Interpretation, client_crashes, interpret
+from ostrakon.harness.live.machine import Exit
 from ostrakon.harness.plan import Plan
 from ostrakon.harness.recording import Finding
 from ostrakon.harness.resolution import ResolvedPlan, resolve
 from ostrakon.harness.script import FINAL_PHASE_S, script
 from ostrakon.harness.substrates.errors import root_cause
-from ostrakon.harness.substrates.seeds import substream
+from ostrakon.harness.substrates.seeds import stream_seed, substream
+from ostrakon.harness.volume.mounted import VOLUME_FAULTS, Mounted, NoFuse, mount
 from ostrakon.harness.workload import Client
 
 _T = TypeVar("_T")
@@ -75,7 +78,7 @@ def main() -> None:
     try:
         make_folders(hosts, place)
         report = _Trial(resolved, hosts, place).run()
-    except (DidNotComeUp, DidNotStart) as error:
+    except (DidNotComeUp, DidNotStart, NoFuse) as error:
         report = Report(refused=str(error))
     aside = place / f".{REPORT}"
     aside.write_bytes(msgspec.json.encode(report, enc_hook=str))
@@ -117,6 +120,27 @@ def network_of(hosts: Sequence[Host], plan: Plan) -> Iterator[Bridge | Switch]:
         yield switch
 
 
+@contextmanager
+def volumes_of(services: Mapping[Host, Sequence[Service]], plan: Plan) -> Iterator[Mapping[Host, Mounted]]:
+    """Mount a volume at the data folder of each of these hosts, if a fault of the plan needs them.
+
+    Raises: NoFuse.
+    """
+    if not any(fault.kind in VOLUME_FAULTS for fault in plan.faults):
+        yield {}
+        return
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+
+        def mounted(host: Host) -> Mounted:
+            seed = stream_seed(plan.seed, "volume", host.name)
+            volume = mount(Path(host.data), seed=seed, owner=owner_of(services[host][0]))
+            stack.callback(volume.unmount)
+            return volume
+
+        # Together, because most of the time is that in which their processes start.
+        yield dict(zip(services, pool.map(mounted, services), strict=True))
+
+
 def _run(*command: str, text: str = "") -> None:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -133,21 +157,23 @@ class _Trial:
         self._hosts, self._place = hosts, place
         self._lost: tuple[type[Exception], ...] = (OSError, EOFError, *self._system.lost)
         self._begin_ns = time.monotonic_ns()
-        options = resolved.plan.options
-        self._machines = {
-            host.name: HostMachine(
-                host, self._system.services(host, hosts, options), place / "log", self._begin_ns
-            )
-            for host in hosts
-        }
+        self._machines: dict[str, HostMachine] = {}
         self._events: list[Event] = []
         self._roles: dict[str, frozenset[str]] = {}
         self._interpretation: Interpretation | None = None
 
     def run(self) -> Report:
-        """Run to the end. Raises: DidNotComeUp, DidNotStart."""
+        """Run to the end. Raises: DidNotComeUp, DidNotStart, NoFuse."""
         with ExitStack() as stack:
             links = stack.enter_context(network_of(self._hosts, self._plan))
+            options, logs = self._plan.options, self._place / "log"
+            services = {host: self._system.services(host, self._hosts, options) for host in self._hosts}
+            disks = stack.enter_context(volumes_of(services, self._plan))
+            for host in self._hosts:
+                self._machines[host.name] = HostMachine(
+                    host, services[host], logs, self._begin_ns, disks.get(host)
+                )
+                stack.callback(self._machines[host.name].kill)  # No volume is unmounted under a program.
             self._nemesis = self._resolved.nemesis(links, self._machines, self._events)
             self._history = stack.enter_context(Journal(self._place / "history.jsonl", flush_every=32))
             self._trace = stack.enter_context(Journal(self._place / "trace.jsonl"))
@@ -162,7 +188,7 @@ class _Trial:
         exits = [left for machine in self._machines.values() for left in machine.exits]
         findings = [
             *client_crashes(self._interpretation, self._system.connect),
-            *(_ended(left.machine, left.told, left.status) for left in exits[:1]),
+            *[_ended(left.machine, left.told, left.status) for left in exits if not _is_excused(left)][:1],
             *self._no_progress(),
             *inert_faults(self._plan, self._nemesis.applied),
         ]
@@ -175,7 +201,7 @@ class _Trial:
                     "node": left.machine,
                     "incarnation": left.incarnation,
                     "time": left.time_ns,
-                    "inflicted": False,
+                    "inflicted": _is_excused(left),
                     "error": f"ended with status {left.status}",
                     "traceback": left.told,
                 }
@@ -238,6 +264,8 @@ class _Trial:
         while True:
             for machine in self._machines.values():
                 machine.look()
+                if machine.revive():
+                    self._tell(machine.host, "restart")
             await self._ask_roles()
             await trio.sleep(_LOOK_S)
 
@@ -324,6 +352,11 @@ class _Informed:
         ended = await self._nemesis.apply(op)
         await self._until_up_again(self._nemesis.restarted[before:])
         return ended
+
+
+def _is_excused(left: Exit) -> bool:
+    """Whether a process ended because its disk failed, or may have refused data that a fault had damaged."""
+    return left.inflicted or left.is_disk_damaged
 
 
 def _ended(name: str, told: str, status: int) -> Finding:

@@ -35,21 +35,13 @@ from ostrakon.harness.substrate import Substrate
 from ostrakon.harness.substrates import CONTROL
 from ostrakon.harness.substrates.errors import root_cause
 from ostrakon.harness.substrates.seeds import stream_seed, substream
-from ostrakon.harness.volume.mounted import NoFuse, mount, require_fuse
+from ostrakon.harness.volume.mounted import VOLUME_FAULTS, NoFuse, mount, require_fuse
 from ostrakon.harness.workload import Site
 
 _SIM_ONLY = ("deviations", "liveness_s", "buggify")
 """Fields of a plan that only a simulation supports."""
 _FINAL_PHASE_S = 3 * FINAL_PHASE_S
 """The maximum time of the final phase; real time also passes while the machine does other work."""
-VOLUME_FAULTS = frozenset(
-    (
-        *("power_loss", "slow_disk", "full_disk", "failing_disk", "failing_sync", "failing_read"),
-        *("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes", "stale_reads"),
-        *("bit_rot", "cut_files"),
-    )
-)
-"""Faults for which the files of nodes lie on mounted volumes. They must be asked for by name."""
 _READY_S = 60.0
 """Seconds that nodes have to listen after their start; then the trial continues without waiting."""
 _LOOK_S = 0.05

@@ -1,4 +1,4 @@
-"""A volume as a process: `python -m ostrakon.harness.volume.mount POINT SEED` mounts one by FUSE.
+"""A volume as a process: `python -m ostrakon.harness.volume.mount POINT SEED [USER GROUP]` mounts one.
 
 The process takes orders as lines of JSON on its standard input and answers each with one line. When the input
 ends, it unmounts and ends: so nothing stays mounted when the harness is gone, however it ended. If this
@@ -31,18 +31,21 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]
 
     use_ns = True
 
-    def __init__(self, volume: Volume, on_mounted: Callable[[], object]) -> None:
+    def __init__(self, volume: Volume, owner: tuple[int, int], on_mounted: Callable[[], object]) -> None:
+        """`owner` is the user and the group that all files belong to."""
         self.sync_ms = 0.0
         """How long a sync takes, in milliseconds."""
         self.waits = 0
         """The number of syncs that took so long."""
-        self._volume, self._on_mounted = volume, on_mounted
+        self._volume, self._owner, self._on_mounted = volume, owner, on_mounted
         self._lock = threading.Lock()
 
     def do(self, order: dict[str, Any]) -> Any:
         """Carry out an order from the harness, and return the answer."""
         with self._lock:
             match order:
+                case {"do": "commit"}:
+                    self._volume.commit()
                 case {"do": "lose_power"}:
                     return self._volume.lose_power()
                 case {"do": "fail", "failing": failing}:
@@ -85,8 +88,8 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]
                 "st_nlink": max(1, inode.links) + inode.is_directory,
                 "st_size": size,
                 "st_blocks": -(-size // 512),
-                "st_uid": os.getuid(),
-                "st_gid": os.getgid(),
+                "st_uid": self._owner[0],
+                "st_gid": self._owner[1],
                 "st_atime": inode.accessed_ns or inode.modified_ns or 0,
                 "st_mtime": inode.modified_ns or 0,
                 "st_ctime": changed,
@@ -185,7 +188,7 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]
         return 0
 
     def chown(self, path: str, uid: int, gid: int) -> int:
-        """Nothing: every file belongs to whoever runs the trial."""
+        """Nothing: all files belong to the volume's owner."""
         return 0
 
     def utimens(self, path: str, times: tuple[int, int] | None = None) -> int:
@@ -207,9 +210,13 @@ class FileSystem(mfusepy.Operations):  # type: ignore[misc]
         return self._volume.of(fh) if fh else self._volume.inode(path[1:])
 
 
-def main(point: str, seed: str) -> None:
-    """Mount a volume at a folder, and serve until the standard input ends or it is unmounted."""
-    system = FileSystem(Volume(random.Random(seed)), lambda: _say({"mounted": True}))
+def main(point: str, seed: str, *owner: str) -> None:
+    """Mount a volume at a folder, and serve until the standard input ends or it is unmounted.
+
+    `owner` is a user and a group, by number; nobody for those of this process.
+    """
+    user, group = map(int, owner) if owner else (os.getuid(), os.getgid())
+    system = FileSystem(Volume(random.Random(seed)), (user, group), lambda: _say({"mounted": True}))
     threading.Thread(target=_take_orders, args=(system, point), daemon=True).start()
     # No attribute or name is cached by the kernel, because a power failure changes them behind its back.
     mfusepy.FUSE(
@@ -217,6 +224,7 @@ def main(point: str, seed: str) -> None:
         point,
         foreground=True,
         auto_unmount=True,
+        allow_other=user != os.getuid(),
         attr_timeout=0,
         entry_timeout=0,
         negative_timeout=0,

@@ -25,6 +25,14 @@ import msgspec
 
 from ostrakon.harness.substrates.latency import Constant, Exponential
 
+VOLUME_FAULTS = frozenset(
+    (
+        *("power_loss", "slow_disk", "full_disk", "failing_disk", "failing_sync", "failing_read"),
+        *("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes", "stale_reads"),
+        *("bit_rot", "cut_files"),
+    )
+)
+"""Faults for which the files of real processes must lie on mounted volumes; only requested by name."""
 _UNMOUNT_S = 10.0
 
 
@@ -42,12 +50,17 @@ def require_fuse() -> None:
         raise NoFuse("faults of real disks need mfusepy: pip install 'ostrakon[fuse]'")
 
 
-def mount(point: Path, *, seed: int | str) -> Mounted:
-    """Mount a new, empty volume at a folder, which is made if need be. Raises: NoFuse."""
+def mount(point: Path, *, seed: int | str, owner: tuple[int, int] | None = None) -> Mounted:
+    """Mount a new, empty volume at a folder, which is made if need be.
+
+    `owner` is the user and the group that all its files belong to, by number; None for those of this process.
+    Raises: NoFuse.
+    """
     require_fuse()
     point.mkdir(parents=True, exist_ok=True)
+    numbers = [str(number) for number in owner or ()]
     process = subprocess.Popen(
-        [sys.executable, "-m", "ostrakon.harness.volume.mount", str(point), str(seed)],
+        [sys.executable, "-m", "ostrakon.harness.volume.mount", str(point), str(seed), *numbers],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -155,6 +168,10 @@ class Mounted:
     def is_damaged(self) -> bool:
         """Whether a fault has damaged data, so that a program may find them so."""
         return self._decayed > 0 or bool(self.struck)
+
+    def commit(self) -> None:
+        """Make all files and names durable, whatever faults are at work."""
+        self._order({"do": "commit"})
 
     def lose_power(self) -> int:
         """Lose what was not synced, or some of it. Returns how many files lost something.

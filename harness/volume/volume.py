@@ -154,6 +154,12 @@ class Volume:
             self._names.commit()
         self.syncs += 1
 
+    def commit(self) -> None:
+        """Make all files and names durable, whatever faults are at work."""
+        for inode in self._files():
+            inode.sync()
+        self._names.commit()
+
     @property
     def used(self) -> int:
         """The number of bytes in all files."""
@@ -163,13 +169,17 @@ class Volume:
 
     def lose_power(self) -> int:
         """Lose what was not synced, or some of it, and all handles. Returns how many files lost something."""
-        before = {inode: bytes(inode.cached) for inode in self._files()}
+        before = self._files()
         self._open.clear()
         self._names.power_off(self._rng)
-        for inode in self._files():
-            inode.lose_power(self._rng)
-        after = {inode: bytes(inode.cached) for inode in self._files()}
-        lost = sum(1 for inode, content in before.items() if after.get(inode) != content)
+        left = self._files()
+        lost = len(set(before) - set(left))
+        for inode in left:
+            # Databases allocate logs of many megabytes ahead. To copy those that are durable takes long.
+            if inode.unsynced or inode.cached != inode.durable:
+                cached = inode.cached
+                inode.lose_power(self._rng)
+                lost += inode.cached != cached
         self.losses += bool(lost)
         return lost
 

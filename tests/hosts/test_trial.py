@@ -22,8 +22,9 @@ from ostrakon.harness.hosts.system import missing
 from ostrakon.harness.plan import BadPlan, Fault, Latency, Plan
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.store import Store
-from ostrakon.harness.trial import run
-from tests.hosts.toy import NEVER_UP, NOT_INSTALLED, TOY
+from ostrakon.harness.trial import Trial, run
+from ostrakon.harness.volume.mounted import NoFuse, require_fuse
+from tests.hosts.toy import CARELESS_EARLY, DURABLE, DURABLE_EARLY, NEVER_UP, NOT_INSTALLED, TOY
 
 THREE = ("n1", "n2", "n3")
 PLACE = "tests.hosts.toy"
@@ -41,6 +42,15 @@ def _why_not() -> str:
     return tried.stderr.strip() if tried.returncode else ""
 
 
+def _why_no_volumes() -> str:
+    try:
+        require_fuse()
+    except NoFuse as missing:
+        return str(missing)
+    return ""
+
+
+needs_volumes = pytest.mark.skipif(bool(no := _why_no_volumes()), reason=no or "they can be mounted")
 needs_hosts = pytest.mark.skipif(bool(why := _why_not()), reason=why or "they can be made")
 
 
@@ -163,12 +173,57 @@ def test_a_reset_breaks_connections(tmp_path: Path) -> None:
 
 
 @needs_hosts
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_outlives_a_harness_that_is_stopped(
-    tmp_path: Path, marked: str, number: signal.Signals
+@needs_volumes
+def test_a_power_failure_loses_what_a_program_has_not_synced_and_nothing_else(
+    tmp_path: Path, marked: str
 ) -> None:
     machine = machine_of_its_own()
-    harness = started(tmp_path, "--time-limit", "60")
+    failures = [Fault("power_loss", 1100, 100, nodes=THREE)]
+
+    def trial(seed: int, workload: Any, name: str) -> Trial:
+        plan = a_plan(*failures, seed=seed, time_limit_s=3.0, workload=workload, name=name)
+        return run(plan, store=Store(tmp_path))
+
+    # What was not synced is kept now and then.
+    careless = (trial(seed, CARELESS_EARLY, "CARELESS_EARLY") for seed in range(1, 5))
+    careful = trial(1, DURABLE_EARLY, "DURABLE_EARLY")
+
+    lost = next(tried for tried in careless if tried.valid == "invalid")
+    assert {told["name"] for told in lost.anomalies} == {"not linearizable"}
+    assert careful.valid == "valid", careful.headline
+    assert [effect["inert"] for effect in careful.effects] == [False]
+    assert processes_of(marked) == {}
+    assert machine_of_its_own() == machine
+    assert "fuse.volume" not in Path("/proc/self/mounts").read_text()
+
+
+@needs_hosts
+@needs_volumes
+def test_a_program_that_its_disk_has_ended_is_started_anew_and_is_not_to_blame(tmp_path: Path) -> None:
+    full = Fault("full_disk", 300, 700, nodes=("n1",))
+    failing = Fault("failing_sync", 2500, 700, nodes=("n1",))
+    slow = Fault("slow_disk", 5000, 700, nodes=("n1",), ms=20.0)
+
+    trial = run(
+        a_plan(full, failing, slow, time_limit_s=7.0, workload=DURABLE, name="DURABLE"), store=Store(tmp_path)
+    )
+
+    assert trial.valid == "valid", trial.headline
+    assert all(effect["operations"] > 0 for effect in trial.effects)
+    crashes = trial.results()["crashes"]
+    assert {crash["node"] for crash in crashes} == {"n1"}
+    assert all(crash["inflicted"] for crash in crashes)
+    assert any("Input/output error" in crash["traceback"] for crash in crashes)
+
+
+@needs_hosts
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("nemesis", ["none", pytest.param("power_loss", marks=needs_volumes)])
+def test_nothing_outlives_a_harness_that_is_stopped(
+    tmp_path: Path, marked: str, number: signal.Signals, nemesis: str
+) -> None:
+    machine = machine_of_its_own()
+    harness = started(tmp_path, "--time-limit", "60", nemesis=nemesis)
     running = _wait_for_hosts(marked)
     networks = set(running.values()) - {os.readlink("/proc/self/ns/net")}
 
@@ -182,6 +237,7 @@ def test_nothing_outlives_a_harness_that_is_stopped(
     assert len(networks) == 4, "three nodes, and the clients"
     assert networks.isdisjoint(networks_in_use())
     assert machine_of_its_own() == machine
+    assert "fuse.volume" not in Path("/proc/self/mounts").read_text()
     assert next(tmp_path.glob("store/toy/*/history.jsonl")).exists()
 
 
@@ -199,11 +255,11 @@ def test_nothing_outlives_a_trial_whose_process_is_killed(tmp_path: Path, marked
     assert processes_of(marked) == {}
 
 
-def started(folder: Path, *options: str) -> subprocess.Popen[str]:
+def started(folder: Path, *options: str, nemesis: str = "none") -> subprocess.Popen[str]:
     """The command, as a process of its own that ctrl-C can stop."""
     command = [sys.executable, "-m", "ostrakon.harness.cli", "test", f"{PLACE}:TOY", *options]
     return subprocess.Popen(
-        [*command, "--nemesis", "none", "--store", str(folder / "store")],
+        [*command, "--nemesis", nemesis, "--store", str(folder / "store")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -243,8 +299,8 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it() -> None
     ("fields", "why"),
     [
         (
-            {"faults": (Fault("power_loss", 1, 1, nodes=("n1",)),)},
-            "power_loss, which cannot be done on hosts",
+            {"faults": (Fault("suspend", 1, 1, nodes=("n1",)),)},
+            "suspend, which cannot be done on hosts",
         ),
         ({"faults": (Fault("drop", 1, 1, probability=0.5, message="x"),)}, "messages"),
         ({"buggify": 0.5}, "buggify is for simulation"),
@@ -255,6 +311,13 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it() -> None
 def test_what_hosts_cannot_do_is_refused(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(BadPlan, match=why):
         run(a_plan(*fields.pop("faults", ()), **fields))
+
+
+def test_where_nothing_can_be_mounted_faults_of_disks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ostrakon.harness.volume.mounted.shutil.which", lambda *_: None)
+
+    with pytest.raises(BadPlan, match="is a power_loss: faults of real disks need fusermount3"):
+        run(a_plan(Fault("power_loss", 1, 1, nodes=("n1",))))
 
 
 def test_a_workload_of_python_programs_is_not_for_hosts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +14,15 @@ from msgspec.structs import replace
 
 from ostrakon.checkers.linearizability import linearizable
 from ostrakon.checkers.verdict import Verdict
-from ostrakon.harness.generator import Generator
+from ostrakon.harness.generator import (
+    Generator,
+    OpRequest,
+    numbered,
+    repeat,
+    sequence,
+    stagger,
+    time_limit,
+)
 from ostrakon.harness.history import History, Op, Trace
 from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
 from ostrakon.harness.hosts.topology import Host
@@ -22,6 +31,8 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.workload import Client
 
 PORT = 4000
+WRITES_S = 1.0
+"""How long clients of some toys write before they only read, in seconds."""
 
 
 class Toy:
@@ -77,6 +88,19 @@ class NeverUp(Toy):
     arguments = ("--fail",)
 
 
+class Careless(Toy):
+    """A program that answers a write when it is in the page cache."""
+
+    name = "careless"
+
+
+class Durable(Toy):
+    """A program that answers a write when it is on the disk."""
+
+    name = "durable"
+    arguments = ("--durable",)
+
+
 class NotInstalled(Toy):
     """A system whose program is not there."""
 
@@ -93,30 +117,51 @@ def _generator(plan: Plan, rng: Any) -> Generator:
     return reads_and_writes(plan, rng)
 
 
-def _workload(system: Any) -> Any:
+def _written_early(plan: Plan, rng: Any) -> Generator:
+    """Writes for a while, and then only reads."""
+    writes = time_limit(WRITES_S, numbered(lambda number: OpRequest("write", number)))
+    return stagger(1 / plan.rate, sequence(writes, repeat(OpRequest("read"))), rng=rng)
+
+
+def _workload(system: Any, generator: Any = _generator) -> Any:
     return system_workload(
         system,
         about="Whether the harness does what it says to programs that are not its own.",
-        generator=_generator,
+        generator=generator,
         check=_check,
         roles=("primary",),
         defaults={"nodes": 3, "concurrency": 2, "rate": 50.0, "time_limit_s": 2.0},
     )
 
 
-TOY, NEVER_UP, NOT_INSTALLED = map(_workload, (Toy(), NeverUp(), NotInstalled()))
+TOY, DURABLE, NEVER_UP, NOT_INSTALLED = map(_workload, (Toy(), Durable(), NeverUp(), NotInstalled()))
+CARELESS_EARLY, DURABLE_EARLY = (_workload(system, _written_early) for system in (Careless(), Durable()))
 
 
-async def _serve(first: str) -> None:
-    """What runs on a host. The register survives on disk; a write is answered when it is there."""
+def _keep(kept: Path, value: bytes, *, is_durable: bool) -> None:
+    """Replace a file; durably, if asked to."""
+    aside = kept.with_suffix(".new")
+    with aside.open("wb", buffering=0) as file:
+        file.write(value)
+        if is_durable:
+            os.fsync(file.fileno())
+    aside.replace(kept)
+    if is_durable:
+        folder = os.open(kept.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+
+
+async def _serve(first: str, is_durable: bool) -> None:
+    """What runs on a host. The register survives the process, and a power failure if it is durable."""
     kept = Path("data/register")
 
     async def answer(stream: trio.SocketStream) -> None:
         with suppress(trio.BrokenResourceError):
             async for line in stream:
                 if line.startswith(b"write"):
-                    kept.write_bytes(line.split()[1])
-                await stream.send_all((kept.read_bytes() if kept.exists() else b"none") + b"\n")
+                    _keep(kept, bytes(line.split()[1]), is_durable=is_durable)
+                await stream.send_all(((kept.exists() and kept.read_bytes()) or b"none") + b"\n")
 
     async def gossip() -> None:
         while True:
@@ -135,4 +180,4 @@ async def _serve(first: str) -> None:
 if __name__ == "__main__":
     if "--fail" in sys.argv:
         sys.exit("the moon is in the wrong phase")
-    trio.run(_serve, sys.argv[1])
+    trio.run(_serve, sys.argv[1], "--durable" in sys.argv)

@@ -51,7 +51,9 @@ class Postgres:
     def services(self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> Sequence[Service]:
         """The server, and the agent that watches the others."""
         commit = options.get("commit", "on")
-        conf, hba = _configuration("n2" if commit == "remote_apply" else "", commit)
+        conf, hba = _configuration(
+            "n2" if commit == "remote_apply" else "", commit, options.get("fsync", "on")
+        )
         source = f"host={hosts[0].address} user=postgres application_name={host.name}"
         data = str(host.data / "pg")
         copy = f"until {_BIN}/pg_basebackup -D {data} -d '{source}' -R -c fast; do sleep 0.1; done"
@@ -103,11 +105,12 @@ def _lost() -> tuple[type[Exception], ...]:
 _READ_ONLY = "SHOW transaction_read_only"
 
 
-def _configuration(standby: str, commit: str) -> tuple[str, str]:
+def _configuration(standby: str, commit: str, fsync: str) -> tuple[str, str]:
     """What is added to `postgresql.conf` and `pg_hba.conf`."""
     conf = (
         f"port = {PORT}\nunix_socket_directories = ''\nmax_wal_senders = 10\nwal_keep_size = 256MB\n"
         f"synchronous_standby_names = '{standby}'\nsynchronous_commit = {commit}\n"
+        f"fsync = {fsync}\n"
         "wal_receiver_timeout = 2s\nwal_sender_timeout = 2s\nwal_retrieve_retry_interval = 200ms\n"
     )
     hba = "".join(f"host {what} all {NETWORK}.0/24 trust\n" for what in ("all", "replication"))
@@ -172,7 +175,10 @@ POSTGRES = system_workload(
     final=_final,
     check=all_there,
     roles=("primary",),
-    options={"commit": "`on`, the default, waits for no standby; `remote_apply` waits for the candidate"},
+    options={
+        "commit": "`on`, the default, waits for no standby; `remote_apply` waits for the candidate",
+        "fsync": "`on`, the default, or `off`: nothing is made durable",
+    },
     defaults={"nodes": 3, "concurrency": 10, "rate": 200.0, "time_limit_s": 20.0},
     timeout_s=_TIMEOUT_S,
     steady_s=6.0,

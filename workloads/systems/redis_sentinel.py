@@ -89,6 +89,7 @@ def _configuration(host: Host, hosts: Sequence[Host], options: Mapping[str, Any]
     first, quorum = hosts[0].address, len(hosts) // 2 + 1
     own = f"bind {host.address}\nport {{}}\nprotected-mode no\ndir {host.data}\n"
     store = own.format(_REDIS) + "appendonly yes\nrepl-diskless-sync-delay 0\nrepl-timeout 10\n"
+    store += f"appendfsync {options.get('fsync', 'everysec')}\n"
     if replicas := options.get("min-replicas"):
         store += f"min-replicas-to-write {replicas}\nmin-replicas-max-lag 2\n"
     if host.address != first:
@@ -156,6 +157,7 @@ REDIS_SENTINEL = system_workload(
     roles=("master",),
     options={
         "wait": "how many replicas must have a write before it counts as acknowledged (WAIT); 0, the default",
+        "fsync": "when a write is made durable: `everysec`, the default, `always` or `no`",
         "min-replicas": "how many up-to-date replicas a master needs to accept writes; 0, the default",
     },
     defaults={"nodes": 5, "concurrency": 10, "rate": 200.0, "time_limit_s": 45.0},

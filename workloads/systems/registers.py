@@ -16,6 +16,7 @@ from ostrakon.harness.generator import Generator, OpRequest, numbered, repeat, s
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.plan import Plan
 from ostrakon.workloads.final_phase import each_until_done
+from ostrakon.workloads.systems.recovery import serves_again
 
 KEYS_AT_ONCE = 4
 OPS_PER_KEY = 200
@@ -57,5 +58,6 @@ def linearizable_keys(plan: Plan, history: History, trace: Trace) -> Verdict:
     parts = {
         "linearizability": lambda: linearizable(history, "keyed-cas-register"),
         "stats": lambda: stats(history),
+        "recovery": lambda: serves_again(plan, history),
     }
     return Verdict.compose({part: guarded(part, of) for part, of in parts.items()})

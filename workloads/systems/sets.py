@@ -12,6 +12,7 @@ from ostrakon.harness.generator import Generator, OpRequest, numbered, repeat, s
 from ostrakon.harness.history import History, Trace
 from ostrakon.harness.plan import Plan
 from ostrakon.workloads.final_phase import each_until_done
+from ostrakon.workloads.systems.recovery import serves_again
 
 _ANOMALIES_MAX = 20
 
@@ -32,7 +33,11 @@ def read_at_last(plan: Plan, rng: random.Random) -> Generator:
 
 def all_there(plan: Plan, history: History, trace: Trace) -> Verdict:
     """The last read has every element whose `add` was acknowledged."""
-    parts = {"set": lambda: _first_of(final_set(history)), "stats": lambda: stats(history)}
+    parts = {
+        "set": lambda: _first_of(final_set(history)),
+        "stats": lambda: stats(history),
+        "recovery": lambda: serves_again(plan, history),
+    }
     return Verdict.compose({part: guarded(part, of) for part, of in parts.items()})
 
 
