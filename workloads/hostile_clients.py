@@ -101,6 +101,11 @@ ATTACKS: Mapping[str, Callable[[str], list[bytes]]] = {
     "keys that are no text": lambda session: _command(session, ["put", "dict", {1: 2}]),
     "longest lease": lambda session: _command(session, ["acquire", "lock", "me", LEASE_MS_MAX]),
     "lease too long": lambda session: _command(session, ["acquire", "lock", "me", 2**64 - 1]),
+    "longest lease on keys": lambda session: [
+        framed(Execute(1, session, 1, ["grant", "l", LEASE_MS_MAX, 2**63 - 1])),
+        framed(Execute(2, session, 2, ["put_leased", "leased", 1, "l"])),
+    ],
+    "ticks": lambda session: [framed(Execute(n, "/clock.1.0", n, ["tick", 2**63 - 1])) for n in range(1, 50)],
     "greatest token": lambda session: _command(session, ["release", "lock", 2**63 - 1]),
     "many operations": lambda session: _command(
         session, ["txn", [], [["put", f"t{n}", n] for n in range(2000)]]

@@ -229,6 +229,52 @@ class _LeasesNeverEnd(Store):
         return super()._acquire(name, holder, lease_ms, at_ms)
 
 
+# Leases on keys.
+
+
+class _EndsLeasesEarly(Store):
+    """Grants leases on keys for half of their length."""
+
+    def _grant(self, name: str, lease_ms: int, at_ms: int) -> bool:
+        return super()._grant(name, lease_ms // 2, at_ms)
+
+
+class _KeepsAliveInVain(Store):
+    """Says that a lease was kept alive, and leaves it as it is."""
+
+    def _keep_alive(self, name: str, at_ms: int) -> bool:
+        self._pass_time(at_ms)
+        return self._leases.is_alive(name, self._reached_ms)
+
+
+class _NeverTicks(Store):
+    """Ends leases only when a client asks for something that depends on the time."""
+
+    @property
+    def due_ms(self) -> int | None:
+        return None
+
+
+class _DetachesAll(Store):
+    """Forgets which keys are under a lease when the lease is kept alive."""
+
+    def _keep_alive(self, name: str, at_ms: int) -> bool:
+        alive = super()._keep_alive(name, at_ms)
+        for key, held_by in list(self._leases.keys()):
+            if alive and held_by == name:
+                self._leases.detach(key)
+        return alive
+
+
+class _TicksByItsOwnClock(Store):
+    """Ends leases by the time of its own machine instead of the time in the log."""
+
+    now_s: Callable[[], float] = staticmethod(trio.current_time)
+
+    def _pass_time(self, at_ms: int) -> None:
+        super()._pass_time(max(at_ms, int(1000 * self.now_s())))
+
+
 def _sessions(name: str, about: str, sessions: Callable[[StateMachine], Sessions], *by: str) -> SeededBug:
     return SeededBug(name, about, Breakage(sessions=sessions), convicted_by=by)
 
@@ -322,6 +368,38 @@ _READ_APART = _machine(
 )
 APPEND_BUGS = _by_name(BANK_BUGS["transaction-by-halves"], _READ_APART)
 LONG_FORK_BUGS = _by_name(_READ_APART)
+EPHEMERAL_BUGS = _by_name(
+    _machine(
+        "leases-on-keys-cut-short",
+        "a lease on keys is over when half of its length has passed",
+        _EndsLeasesEarly,
+        "ephemeral",
+    ),
+    _machine(
+        "kept-alive-in-vain",
+        "a lease that is kept alive ends as if it had not been",
+        _KeepsAliveInVain,
+        "ephemeral",
+    ),
+    _machine(
+        "leases-without-ticks",
+        "a lease ends only when a client asks for something that depends on the time",
+        _NeverTicks,
+        "vanished",
+    ),
+    _machine(
+        "keys-outlive-leases",
+        "a key whose lease was kept alive once stays for ever",
+        _DetachesAll,
+        "vanished",
+    ),
+    _machine(
+        "leases-on-keys-by-own-clock",
+        "each replica ends leases on keys by its own clock",
+        _TicksByItsOwnClock,
+        *("M3", "ephemeral"),
+    ),
+)
 LOCK_BUGS = _by_name(
     _machine(
         "tokens-begin-again",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -144,13 +145,19 @@ def watch(
 @click.command()
 @click.argument("key")
 @click.argument("value")
+@click.option("--lease", help="Delete KEY when this lease ends; see `paxos kv lease`.")
 @_as_json
 @asks
-def put(key: str, value: str, is_json: bool, options: ClientOptions) -> int:
-    """Set KEY to VALUE."""
-    from ostrakon.paxos_impl.kv.operation import Put
+def put(key: str, value: str, lease: str | None, is_json: bool, options: ClientOptions) -> int:
+    """Set KEY to VALUE. Exit status 1 if the --lease has ended.
 
-    return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, options)
+    KEY stays under its lease until it is put, swapped or deleted.
+    """
+    from ostrakon.paxos_impl.kv.operation import Put, PutLeased
+
+    if lease is None:
+        return _carry_out(Put(key, _value(value, is_json)), lambda _: 0, options)
+    return _carry_out(PutLeased(key, _value(value, is_json), lease), _show_alive(lease), options)
 
 
 @click.command()
@@ -274,6 +281,81 @@ def unlock(lock: str, token: int, options: ClientOptions) -> int:
     return _carry_out(Release(lock, token), show, options)
 
 
+@click.group()
+def lease() -> None:
+    """Leases on keys: when a lease ends, the keys that were put under it are deleted.
+
+    \b
+      paxos kv lease grant mine --for 30
+      paxos kv put --lease mine worker/7 here
+      paxos kv lease keep mine          (again and again, at least every 30 s)
+
+    With several groups, a lease and its keys must be in one group, as {x}mine and {x}worker.
+    """
+
+
+@lease.command()
+@click.argument("name", required=False)
+@click.option(
+    "--for",
+    "lease_s",
+    metavar="S",
+    type=click.FloatRange(0.001),
+    default=10.0,
+    show_default=True,
+    help="Length in seconds, from each time that it is kept alive.",
+)
+@asks
+def grant(name: str | None, lease_s: float, options: ClientOptions) -> int:
+    """Grant a lease and print its NAME. Exit status 1 if a lease with this name is alive.
+
+    NAME should be one that no other lease ever has; without it, a random one is made.
+    """
+    import secrets
+
+    from ostrakon.paxos_impl.kv.operation import GrantLease
+
+    granted = name or secrets.token_hex(8)
+
+    def show(is_new: Any) -> int:
+        if not is_new:
+            say(f"there is a lease {granted} already")
+            return NOT_DONE
+        click.echo(granted)
+        return 0
+
+    return _carry_out(GrantLease(granted, round(1000 * lease_s)), show, options)
+
+
+@lease.command()
+@click.argument("name")
+@asks
+def keep(name: str, options: ClientOptions) -> int:
+    """Keep the lease NAME alive for its length from now on. Exit status 1 if it has ended."""
+    from ostrakon.paxos_impl.kv.operation import KeepLease
+
+    return _carry_out(KeepLease(name), _show_alive(name), options)
+
+
+@lease.command()
+@click.argument("name")
+@asks
+def revoke(name: str, options: ClientOptions) -> int:
+    """End the lease NAME and delete its keys. Exit status 1 if it had ended."""
+    from ostrakon.paxos_impl.kv.operation import RevokeLease
+
+    return _carry_out(RevokeLease(name), _show_alive(name), options)
+
+
+def _show_alive(lease: str) -> Callable[[Any], int]:
+    def show(was_alive: Any) -> int:
+        if not was_alive:
+            say(f"the lease {lease} has ended")
+        return 0 if was_alive else NOT_DONE
+
+    return show
+
+
 @click.command()
 @click.argument("operation")
 @click.option(
@@ -310,7 +392,7 @@ def do(operation: str, raw: bool, options: ClientOptions) -> int:
     return _carry_out(parsed, show, options)
 
 
-OPERATIONS = (get, list_keys, watch, put, cas, append, add, delete, lock, unlock, do)
+OPERATIONS = (get, list_keys, watch, put, cas, append, add, delete, lock, unlock, lease, do)
 """In the order of the help text."""
 
 

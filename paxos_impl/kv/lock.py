@@ -23,10 +23,10 @@ class Lock(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def granted(self, holder: str, lease_ms: int, now_ms: int) -> Lock | None:
         """The lock after it was granted to this holder; None if another holder has it."""
         if self.holder == holder and now_ms <= self.until_ms:
-            return Lock(self.token, holder, max(self.until_ms, _later(now_ms, lease_ms)))
+            return Lock(self.token, holder, max(self.until_ms, later(now_ms, lease_ms)))
         if self.holder is not None and now_ms <= self.until_ms:
             return None
-        return Lock(self.token + 1, holder, _later(now_ms, lease_ms))
+        return Lock(self.token + 1, holder, later(now_ms, lease_ms))
 
     def is_held_by(self, token: int) -> bool:
         """Whether this is the token of the last grant, and the lock was not released."""
@@ -41,5 +41,6 @@ TIME_MS_MAX = 2**63 - 1
 """The latest time that a snapshot can hold; no lease ends later."""
 
 
-def _later(now_ms: int, lease_ms: int) -> int:
+def later(now_ms: int, lease_ms: int) -> int:
+    """The time at which a lease ends that begins now."""
     return min(now_ms + lease_ms, TIME_MS_MAX)

@@ -67,6 +67,25 @@ class StateMachine(Protocol):
 
 
 @runtime_checkable
+class TimedMachine(Protocol):
+    """A machine whose state changes when time passes, even if no client asks for anything.
+
+    While time is due, the leader puts ticks into the log. A tick is no command of a session, and is executed
+    whenever it is in the log: it must do no harm if it comes twice, or if a client sends it.
+    """
+
+    @property
+    def due_ms(self) -> int | None:
+        """After this time of the log the state changes; None for never."""
+
+    def tick(self) -> Any:
+        """The operation that only lets time pass; `stamped` gives it the time."""
+
+    def is_tick(self, operation: Any) -> bool:
+        """Whether a parsed operation is a tick."""
+
+
+@runtime_checkable
 class ObservableMachine(Protocol):
     """A machine that tells which keys it changes, so that clients can watch them."""
 

@@ -88,14 +88,26 @@ class Range(msgspec.Struct, frozen=True, array_like=True, tag="range", gc=False)
     """Whether the values are left out; then items are `[key, None]`."""
 
 
-Simple = Put | Get | Delete | Cas | Append | Add
+class PutLeased(msgspec.Struct, frozen=True, array_like=True, tag="put_leased", gc=False):
+    """Set a key to a value until a lease ends; answers whether the lease was alive. If not, nothing is done.
+
+    The key stays under the lease until it is put, swapped or deleted; `Append` and `Add` leave it there.
+    """
+
+    key: Key
+    value: Any
+    lease: Key
+
+
+Simple = Put | Get | Delete | Cas | Append | Add | PutLeased
 """An operation on one key; a transaction consists of these."""
 
 
 class Transaction(msgspec.Struct, frozen=True, array_like=True, tag="txn", gc=False):
     """Execute several operations at once, if certain keys have certain values; answers the results in order.
 
-    If one of the keys has another value, nothing is done and the answer is None.
+    If one of the keys has another value, or if a key is to be put under a lease that is over, nothing is done
+    and the answer is None.
     """
 
     given: tuple[tuple[Key, Any], ...]
@@ -139,7 +151,45 @@ class Guarded(msgspec.Struct, frozen=True, array_like=True, tag="guarded", gc=Fa
     op: Simple
 
 
-Operation = Simple | Range | Transaction | Acquire | Release | Guarded
+class GrantLease(msgspec.Struct, frozen=True, array_like=True, tag="grant", gc=False):
+    """Grant a lease, under which keys can be put; answers False if there is a lease with this name.
+
+    When it ends, all keys under it are deleted.
+    """
+
+    lease: Key
+    """A name that no other lease has, before or after: keys may be put under it late."""
+    lease_ms: Milliseconds
+    at_ms: int = 0
+    """The time of the log, set by the leader, whatever the client says."""
+
+
+class KeepLease(msgspec.Struct, frozen=True, array_like=True, tag="keep_alive", gc=False):
+    """Let a lease last for its length from now on; answers False if it has ended."""
+
+    lease: Key
+    at_ms: int = 0
+    """The time of the log, set by the leader."""
+
+
+class RevokeLease(msgspec.Struct, frozen=True, array_like=True, tag="revoke", gc=False):
+    """End a lease and delete its keys; answers False if it had ended before."""
+
+    lease: Key
+    at_ms: int = 0
+    """The time of the log, set by the leader."""
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True, tag="tick", gc=False):
+    """Let the time of the log pass, so that leases end; the leader proposes it when a lease is over."""
+
+    at_ms: int = 0
+    """The time of the log, set by the leader."""
+
+
+Stamped = Acquire | GrantLease | KeepLease | RevokeLease | Tick
+"""An operation that depends on the time of the log."""
+Operation = Simple | Range | Transaction | Stamped | Release | Guarded
 
 
 def prefix_range(prefix: str, *, limit: int = 100, keys_only: bool = False) -> Range:

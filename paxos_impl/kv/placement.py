@@ -9,7 +9,20 @@ from typing import Any
 from zlib import crc32
 
 from ostrakon.paxos_impl.kv.machine import BadOperation
-from ostrakon.paxos_impl.kv.operation import Acquire, Guarded, Operation, Range, Release, Transaction, parse
+from ostrakon.paxos_impl.kv.operation import (
+    Acquire,
+    GrantLease,
+    Guarded,
+    KeepLease,
+    Operation,
+    PutLeased,
+    Range,
+    Release,
+    RevokeLease,
+    Tick,
+    Transaction,
+    parse,
+)
 
 
 def group_of(op: Any, groups: int) -> int:
@@ -28,7 +41,7 @@ def group_of(op: Any, groups: int) -> int:
 
 
 def group_of_key(key: str, groups: int) -> int:
-    """The group of a key, or of the lock with this name.
+    """The group of a key, or of the lock or lease with this name.
 
     If the key has a part between braces, only that part counts.
     """
@@ -38,15 +51,17 @@ def group_of_key(key: str, groups: int) -> int:
 
 
 def _names(operation: Operation) -> tuple[str, ...]:
-    """The keys and locks of an operation."""
+    """The keys, locks and leases of an operation."""
     match operation:
         case Transaction(given, ops):
-            return (*(key for key, _ in given), *(op.key for op in ops))
-        case Acquire(lock) | Release(lock):
-            return (lock,)
+            return (*(key for key, _ in given), *(name for op in ops for name in _names(op)))
+        case Acquire(name) | Release(name) | GrantLease(name) | KeepLease(name) | RevokeLease(name):
+            return (name,)
+        case PutLeased(key, _, lease):
+            return (key, lease)
         case Guarded(lock, op=op):
-            return (lock, op.key)
-        case Range():
+            return (lock, *_names(op))
+        case Range() | Tick():
             return ()
         case simple:
             return (simple.key,)

@@ -28,6 +28,7 @@ from ostrakon.paxos_impl.kv.machine import (
     NotExecuted,
     PartwiseMachine,
     StateMachine,
+    TimedMachine,
 )
 
 SESSIONS_MAX = 10_000
@@ -78,7 +79,7 @@ class Forgotten(msgspec.Struct, frozen=True, tag=True, gc=False):
 
 
 class Passed(msgspec.Struct, frozen=True, tag=True, gc=False):
-    """Not a command for the state machine: it changed the members."""
+    """Not a command of a session: it changed the members, or let time pass."""
 
 
 Execution = Executed | Looked | Opened | Refusal | Outdated | Forgotten | Passed
@@ -112,6 +113,7 @@ class Sessions:
         self, machine: StateMachine, *, limit: int = SESSIONS_MAX, bytes_max: int = SESSION_BYTES_MAX
     ) -> None:
         self._machine, self._limit, self._bytes_max = machine, limit, bytes_max
+        self._timed = machine if isinstance(machine, TimedMachine) else None
         self._sessions: dict[str, SessionRecord] = {}  # The one used last comes last.
         self._opened = self._bytes = 0
 
@@ -127,6 +129,9 @@ class Sessions:
                 return Looked(self.look(operation))
         except (BadOperation, NotExecuted) as error:
             return Refusal(str(error))
+        if self._timed is not None and self._timed.is_tick(operation):
+            self._machine.carry_out(operation)
+            return Passed()
         sessions, client = self._sessions, command.client
         session = self._known(command)
         if session is None:

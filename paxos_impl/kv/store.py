@@ -1,14 +1,16 @@
-"""The store: values and locks by name, and the effect of each operation on them."""
+"""The store: values, locks and leases by name, and the effect of each operation on them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, get_args
 
 import msgspec
 from msgspec.structs import replace
 
 from ostrakon.paxos_impl.kv.key_map import KeyMap
+from ostrakon.paxos_impl.kv.lease import LEASE_KEYS_MAX, KeyLease, Leases
 from ostrakon.paxos_impl.kv.lock import Lock
 from ostrakon.paxos_impl.kv.machine import ANSWER_BYTES_MAX, BadState, NotExecuted
 from ostrakon.paxos_impl.kv.operation import (
@@ -18,11 +20,17 @@ from ostrakon.paxos_impl.kv.operation import (
     Cas,
     Delete,
     Get,
+    GrantLease,
     Guarded,
+    KeepLease,
     Put,
+    PutLeased,
     Range,
     Release,
+    RevokeLease,
     Simple,
+    Stamped,
+    Tick,
     Transaction,
     only_looks,
     parse,
@@ -36,6 +44,19 @@ class _State(msgspec.Struct, frozen=True):
     values: dict[str, Any]
     locks: dict[str, Lock]
     reached_ms: int
+    leases: dict[str, KeyLease] = {}
+    leased: dict[str, str] = {}
+    """The lease of each key that is under one."""
+
+
+class _Head(msgspec.Struct, frozen=True, array_like=True):
+    """The first part of the state. Earlier versions had no leases."""
+
+    reached_ms: int
+    locks: dict[str, Lock]
+    leases: dict[str, KeyLease] = {}
+    leased: int = 0
+    """Number of keys under leases. The next parts have these keys, each with its lease; then come values."""
 
 
 _SUM_MIN, _SUM_MAX = -(2**63), 2**63 - 1
@@ -52,6 +73,7 @@ class Store:
     def __init__(self) -> None:
         self._values = KeyMap()
         self._locks: dict[str, Lock] = {}
+        self._leases = Leases()
         self._reached_ms = 0
         self._changes: list[tuple[str, Any]] | None = None
 
@@ -62,12 +84,25 @@ class Store:
     """Whether an operation only reads."""
 
     def stamped(self, op: Any, at_ms: int) -> Any:
-        """The operation with the time of the log, if it is an `Acquire`."""
-        if op[0] != "acquire":  # Quicker than parsing each operation.
+        """The operation with the time of the log, if it depends on time."""
+        if op[0] not in _STAMPED:  # Quicker than parsing each operation.
             return op
         operation = parse(op)
-        assert isinstance(operation, Acquire), op
+        assert isinstance(operation, Stamped), op
         return plain(replace(operation, at_ms=at_ms))
+
+    @property
+    def due_ms(self) -> int | None:
+        """After this time of the log the next lease is over; see `TimedMachine`."""
+        return self._leases.due_ms
+
+    def tick(self) -> list[Any]:
+        """The operation that only lets time pass."""
+        return plain(Tick())
+
+    def is_tick(self, operation: Any) -> bool:
+        """Whether a parsed operation is a `Tick`."""
+        return type(operation) is Tick
 
     @property
     def reached_ms(self) -> int:
@@ -93,6 +128,15 @@ class Store:
                 return self._acquire(lock, holder, lease_ms, at_ms)
             case Release(lock, token):
                 return self._release(lock, token)
+            case GrantLease(lease, lease_ms, at_ms):
+                return self._grant(lease, lease_ms, at_ms)
+            case KeepLease(lease, at_ms):
+                return self._keep_alive(lease, at_ms)
+            case RevokeLease(lease, at_ms):
+                return self._revoke(lease, at_ms)
+            case Tick(at_ms):
+                self._pass_time(at_ms)
+                return None
             case Guarded(lock, token, inner):
                 return [self._execute(inner)] if self._lock(lock).is_held_by(token) else None
 
@@ -103,35 +147,48 @@ class Store:
 
     def state(self) -> dict[str, Any]:
         """The whole state, as plain data."""
-        return {"values": dict(self._values), "locks": self._plain_locks(), "reached_ms": self._reached_ms}
+        return {
+            "values": dict(self._values),
+            "locks": self._plain_locks(),
+            "reached_ms": self._reached_ms,
+            "leases": {name: list(lease) for name, lease in self._leases.plain().items()},
+            "leased": dict(self._leases.keys()),
+        }
 
     def _plain_locks(self) -> dict[str, list[Any]]:
         return {name: list(msgspec.to_builtins(lock)) for name, lock in sorted(self._locks.items())}
 
     def parts(self) -> Iterator[Any]:
         """The state as it is now, in parts; see `PartwiseMachine`."""
-        return _parts(self._reached_ms, self._plain_locks(), self._values.freeze())
+        leased, lease_of = self._leases.freeze()
+        head = (self._reached_ms, self._plain_locks(), self._leases.plain(), leased)
+        return _parts(head, lease_of, self._values.freeze())
 
     def restore_parts(self, parts: Iterable[Any]) -> None:
         """Replace the state by the parts that `parts` returned. Raises: BadState."""
         remaining = iter(parts)
         try:
-            reached_ms, locks = msgspec.convert(next(remaining, None), tuple[int, dict[str, Lock]])
-            values = dict[str, Any]()
+            head = msgspec.convert(next(remaining, None), _Head)
+            lease_of, values = dict[str, str](), dict[str, Any]()
+            while len(lease_of) < head.leased:
+                lease_of.update(msgspec.convert(next(remaining, None), list[tuple[str, str]]))
             for page in remaining:
                 values.update(page)
+            leases = Leases(head.leases, lease_of.items())
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             raise BadState(f"not the state of a key-value store: {error}") from None
-        self._values, self._locks, self._reached_ms = KeyMap(values), locks, reached_ms
+        self._values, self._locks, self._reached_ms = KeyMap(values), dict(head.locks), head.reached_ms
+        self._leases = leases
 
     def restore(self, state: Any) -> None:
         """Replace the state by one that `state` returned. Raises: BadState."""
         try:
             found = msgspec.convert(state, _State)
-        except msgspec.ValidationError as error:
+            leases = Leases(found.leases, found.leased.items())
+        except (msgspec.ValidationError, ValueError) as error:
             raise BadState(f"not the state of a key-value store: {error}") from None
         self._values, self._locks = KeyMap(found.values), found.locks
-        self._reached_ms = found.reached_ms
+        self._reached_ms, self._leases = found.reached_ms, leases
 
     # One key.
 
@@ -145,15 +202,22 @@ class Store:
         self._set(op.key, op.value)
 
     def _delete(self, op: Delete) -> bool:
-        is_gone = self._values.pop(op.key, None) is not None
-        if is_gone:
-            self._note(op.key, None)
-        return is_gone
+        return self._remove(op.key)
 
     def _cas(self, op: Cas) -> bool:
         if not _same(self._values.get(op.key), op.old):
             return False
         self._set(op.key, op.new)
+        return True
+
+    def _put_leased(self, op: PutLeased) -> bool:
+        if not self._leases.is_alive(op.lease, self._reached_ms):
+            return False
+        if self._leases.room(op.lease) <= 0 and self._leases.lease_of(op.key) != op.lease:
+            raise NotExecuted(f"{LEASE_KEYS_MAX} keys are under the lease {op.lease!r} already")
+        self._set(op.key, op.value)
+        if op.value is not None:
+            self._leases.attach(op.key, op.lease)
         return True
 
     def _append(self, op: Append) -> int:
@@ -172,12 +236,21 @@ class Store:
         return held + op.amount
 
     def _set(self, key: str, value: Any) -> None:
+        """Give a key a value, or none; it is under no lease afterwards."""
         if value is None:
-            if self._values.pop(key, None) is not None:
-                self._note(key, None)
-        else:
-            self._values[key] = value
-            self._note(key, value)
+            self._remove(key)
+            return
+        self._leases.detach(key)
+        self._values[key] = value
+        self._note(key, value)
+
+    def _remove(self, key: str) -> bool:
+        """Delete a key; whether it had a value."""
+        self._leases.detach(key)
+        is_gone = self._values.pop(key, None) is not None
+        if is_gone:
+            self._note(key, None)
+        return is_gone
 
     def _note(self, key: str, value: Any) -> None:
         """Note a change for those who watch."""
@@ -202,21 +275,40 @@ class Store:
         """Execute a transaction; if its answer would be too long, undo it and raise NotExecuted."""
         if not any(type(op) is Get for op in ops):  # The other results are short.
             return self._transact(given, ops)
-        before = [(op.key, self._values.get(op.key)) for op in ops if type(op) is not Get]
+        keys = [op.key for op in ops if type(op) is not Get]
+        before = [(key, self._values.get(key), self._leases.lease_of(key)) for key in keys]
         noted = len(self._changes or ())
         results = self._transact(given, ops)
         if results is not None and len(_encode_answer(results)) > ANSWER_BYTES_MAX:
-            for key, value in before:
+            for key, value, lease in before:
                 self._set(key, value)
+                if lease is not None:
+                    self._leases.attach(key, lease)
             if self._changes is not None:
                 del self._changes[noted:]  # Taken together, nothing has changed.
             raise NotExecuted(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
         return results
 
     def _transact(self, given: tuple[tuple[str, Any], ...], ops: tuple[Simple, ...]) -> list[Any] | None:
-        if all(_same(self._values.get(key), value) for key, value in given):
-            return [self._execute(op) for op in ops]
-        return None
+        if not all(_same(self._values.get(key), value) for key, value in given):
+            return None
+        if any(type(op) is PutLeased for op in ops) and not self._may_lease(ops):
+            return None
+        return [self._execute(op) for op in ops]
+
+    def _may_lease(self, ops: tuple[Simple, ...]) -> bool:
+        """Whether all leases are alive that a transaction puts keys under. Raises: NotExecuted, if too many
+        keys would be under one of them."""
+        wanted: dict[str, int] = {}
+        for op in ops:
+            if isinstance(op, PutLeased):
+                if not self._leases.is_alive(op.lease, self._reached_ms):
+                    return False
+                wanted[op.lease] = wanted.get(op.lease, 0) + 1
+        for lease, count in wanted.items():
+            if count > self._leases.room(lease):  # Counts keys that are under it already, too: a safe side.
+                raise NotExecuted(f"more than {LEASE_KEYS_MAX} keys would be under the lease {lease!r}")
+        return True
 
     # Locks.
 
@@ -224,7 +316,7 @@ class Store:
         return self._locks.get(name, Lock())
 
     def _acquire(self, name: str, holder: str, lease_ms: int, at_ms: int) -> int | None:
-        self._reached_ms = max(self._reached_ms, at_ms)
+        self._pass_time(at_ms)
         granted = self._lock(name).granted(holder, lease_ms, self._reached_ms)
         if granted is None:
             return None
@@ -237,6 +329,30 @@ class Store:
         self._locks[name] = self._lock(name).released()
         return True
 
+    # Leases on keys.
+
+    def _pass_time(self, at_ms: int) -> None:
+        """Let the time of the log pass, and delete the keys of leases that are over."""
+        self._reached_ms = max(self._reached_ms, at_ms)
+        for key in self._leases.end_due(self._reached_ms):
+            self._remove(key)
+
+    def _grant(self, name: str, lease_ms: int, at_ms: int) -> bool:
+        self._pass_time(at_ms)
+        return self._leases.grant(name, lease_ms, self._reached_ms)
+
+    def _keep_alive(self, name: str, at_ms: int) -> bool:
+        self._pass_time(at_ms)
+        return self._leases.keep_alive(name, self._reached_ms)
+
+    def _revoke(self, name: str, at_ms: int) -> bool:
+        self._pass_time(at_ms)
+        if not self._leases.is_alive(name, self._reached_ms):
+            return False
+        for key in self._leases.end(name):
+            self._remove(key)
+        return True
+
 
 _BY_TYPE: Mapping[type, Callable[[Store, Any], Any]] = {
     Get: Store._get,
@@ -245,16 +361,23 @@ _BY_TYPE: Mapping[type, Callable[[Store, Any], Any]] = {
     Cas: Store._cas,
     Append: Store._append,
     Add: Store._add,
+    PutLeased: Store._put_leased,
 }
 """The method for each operation on one key."""
+_STAMPED = frozenset(each.__struct_config__.tag for each in get_args(Stamped))
+"""The names of the operations that depend on the time of the log."""
 
 
 def _same(left: Any, right: Any) -> bool:
     return left is right or _encode(left) == _encode(right)
 
 
-def _parts(reached_ms: int, locks: dict[str, list[Any]], values: Iterator[tuple[str, Any]]) -> Iterator[Any]:
-    yield (reached_ms, locks)
+def _parts(
+    head: Any, lease_of: Iterator[tuple[str, str]], values: Iterator[tuple[str, Any]]
+) -> Iterator[Any]:
+    yield head
+    while leased := tuple(islice(lease_of, _PART_ITEMS)):
+        yield leased
     page: list[tuple[str, Any]] = []
     size = 0
     for item in values:

@@ -13,9 +13,11 @@ import trio
 from msgspec.structs import replace
 
 from ostrakon.paxos_impl.core import TraceEvent
+from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import (
     Apply,
     Changed,
+    Command,
     Configuration,
     Configured,
     Decline,
@@ -47,7 +49,13 @@ from ostrakon.paxos_impl.core.multi.configuration import since
 from ostrakon.paxos_impl.core.multi.lease import ClockReading
 from ostrakon.paxos_impl.core.multi.phase import Leading
 from ostrakon.paxos_impl.kv.clock import LogClock
-from ostrakon.paxos_impl.kv.machine import BadState, NotExecuted, ObservableMachine, StateMachine
+from ostrakon.paxos_impl.kv.machine import (
+    BadState,
+    NotExecuted,
+    ObservableMachine,
+    StateMachine,
+    TimedMachine,
+)
 from ostrakon.paxos_impl.kv.sessions import (
     OPENING,
     Executed,
@@ -55,6 +63,7 @@ from ostrakon.paxos_impl.kv.sessions import (
     Looked,
     Opened,
     Outdated,
+    Passed,
     Refusal,
     Sessions,
 )
@@ -74,6 +83,9 @@ from ostrakon.paxos_impl.wire.replica import Answer, Done, Elsewhere, Refused
 _HASHED_EVERY = 8
 """A trace has the hash of the state after every so many slots, because hashing takes longer the larger the
 state is; after each of the first so many, too."""
+
+_CLOCK, _TICK_BYTES = "/clock", 32
+"""The client of ticks, of which there is one for each life of a replica; and about how long a tick is."""
 
 
 class NodeContext(NamedTuple):
@@ -105,6 +117,9 @@ class ReplicaNode:
         """Reads the clocks."""
         self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
         self._machine, self._sessions, self._clock = machine, sessions, LogClock()
+        self._timed = machine if isinstance(machine, TimedMachine) else None
+        self._ticking: Ballot | None = None
+        self._ticks = 0
         self._observed = machine if isinstance(machine, ObservableMachine) else None
         self.changes = None if self._observed is None else ChangeLog()
         """The recent changes, for clients that watch; None if the machine does not tell them."""
@@ -271,14 +286,38 @@ class ReplicaNode:
         """The command with the time of the log, if it needs the time."""
         if event.command.number == OPENING:
             return event
+        op = self._machine.stamped(event.command.op, self._log_time_ms(phase))
+        return replace(event, command=replace(event.command, op=op))
+
+    def _log_time_ms(self, phase: Leading) -> int:
+        """The time of the log."""
         own_ms = int(1000 * self.now().monotonic_s)
         self._clock = self._clock.at(phase.ballot, own_ms, self._machine.reached_ms)
-        op = self._machine.stamped(event.command.op, self._clock.stamp(own_ms))
-        return replace(event, command=replace(event.command, op=op))
+        return self._clock.stamp(own_ms)
+
+    def _tick(self, phase: Leading) -> None:
+        """Have time pass in the log, if that changes the state and no tick of this leader is under way.
+
+        A leader looks whenever it has handled events, and so at each heartbeat at the latest.
+        """
+        timed = self._timed
+        if timed is None or (due_ms := timed.due_ms) is None or self._ticking == phase.ballot:
+            return
+        if due_ms < self._log_time_ms(phase):
+            self._ticking, self._ticks = phase.ballot, self._ticks + 1
+            name = f"{_CLOCK}.{self.replica.server_id}.{self.replica.incarnation}"
+            command = Command(name, self._ticks, timed.tick())
+            self._driver.ask(lambda request: Submitted(request, command, _TICK_BYTES), self._ticked)
+
+    def _ticked(self, outcome: object) -> None:
+        """A tick was executed, or is given up."""
+        self._ticking = None
 
     def settle(self) -> None:
         """Serve the last reads, and let a leader send what it has collected."""
         self._step_reads()
+        if isinstance(self.replica.phase, Leading):
+            self._tick(self.replica.phase)
         if not self.replica.is_settled:
             self._step(Drained())
 
@@ -408,6 +447,8 @@ def _answer_to(execution: Execution, slot: int) -> Answer:
     match execution:
         case Executed(result) | Looked(result) | Opened(result):
             return Done(slot, result)
+        case Passed():
+            return Done(slot, None)
         case Refusal(why):
             return Refused(why, is_final=True)
         case Outdated():

@@ -23,6 +23,7 @@ NAMES = (
     "backup",
     "bank",
     "counter",
+    "ephemeral",
     "hostile-clients",
     "lock",
     "long-fork",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,3 +119,27 @@ def test_what_is_no_operation_is_told_as_a_mistake() -> None:
 
     assert ended.status == 254
     assert "no operation of a key-value store" in ended.said
+
+
+def test_a_key_under_a_lease_is_there_while_the_lease_is_kept_and_then_gone(town: KvTown) -> None:
+    assert town.kv("lease", "grant", "mine", "--for", "600") == (0, "mine")
+    assert town.kv("lease", "grant", "mine") == (1, "")
+    assert town.kv("put", "owner", "me", "--lease", "mine") == (0, "")
+    assert town.kv("lease", "keep", "mine") == (0, "")
+    assert town.kv("get", "owner") == (0, "me")
+    assert town.kv("lease", "revoke", "mine") == (0, "")
+    assert town.kv("get", "owner") == (3, "")
+    assert town.kv("lease", "keep", "mine") == (1, "")
+    assert town.kv("put", "owner", "me", "--lease", "mine") == (1, "")
+
+
+def test_a_lease_ends_although_no_client_asks_for_anything(town: KvTown) -> None:
+    status, name = town.kv("lease", "grant", "--for", "2")
+    assert status == 0
+    put = town.kv("put", "fleeting", "lived", "--lease", name)[0]
+
+    where = ("--node", town.addresses["1"], "--timeout", f"{LONG_S if put == 0 else 0.1}")
+    ended = paxos("kv", "watch", "fleeting", "--after", "0", "--count", "2", *where)
+
+    told = [json.loads(line)["value"] for line in ended.out.splitlines()]
+    assert told == (["lived", None] if put == 0 else []), "on a slow machine it may end before the key is put"

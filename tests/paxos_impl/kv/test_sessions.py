@@ -169,6 +169,10 @@ simple = st.one_of(
     st.builds(lambda k, n: ["add", k, n], small, numbers),
 )
 legal = st.one_of(
+    st.builds(lambda k, ms, at: ["grant", k, ms, at], small, leases, st.integers(0, 2**63 - 1)),
+    st.builds(lambda k, at: ["keep_alive", k, at], small, st.integers(0, 2**63 - 1)),
+    st.builds(lambda k, at: ["revoke", k, at], small, st.integers(0, 2**63 - 1)),
+    st.builds(lambda k, v, name: ["put_leased", k, v, name], small, values, small),
     simple,
     st.builds(
         lambda g, o: ["txn", g, o],
