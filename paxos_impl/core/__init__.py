@@ -1,5 +1,9 @@
 """Basic Paxos without input or output: `Instance.step(event)` returns the next instance and its effects.
 
+`Transition.handle` dispatches an event to the roles (proposer, acceptor, learner) and collects the effects. A
+message is an effect `Send` of one instance and an event `Received` of another; `ostrakon.paxos_impl.server`
+carries it.
+
 Nothing in this package awaits, reads a clock, draws randomness or iterates over a set. The paper is Leslie
 Lamport's *Paxos Made Simple* (2001), cited as PMS with the section.
 """

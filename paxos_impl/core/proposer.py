@@ -1,4 +1,7 @@
-"""The proposer: gathers promises of a quorum, proposes a safe value, and backs off when it is refused."""
+"""The proposer: gathers promises of a quorum, proposes a safe value, and backs off when it is refused.
+
+It only decides. `transition.py` calls it, and sends what it decides to send.
+"""
 
 from __future__ import annotations
 

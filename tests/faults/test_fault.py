@@ -1,6 +1,7 @@
 """Faults compose, overlap without healing each other, end whatever happens, and say what they did."""
 
 from contextlib import ExitStack
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from ostrakon.harness.faults import (
     Cluster,
     MachineControl,
+    all_faults,
     apply_fault,
     delayed,
     dropped,
@@ -26,7 +28,7 @@ from tests.faults.toy import ToyLinks, toy_machines
 
 DAMAGES = ("lying_disk", "lost_writes", "corrupt_writes", "misdirected_writes", "stale_reads")
 NODES = ("n1", "n2", "n3")
-FAULTS = (
+BY_HAND = (
     Fault("partition", 0, 1, grudge=grudge.isolate(NODES, ["n1"])),
     Fault("pause", 0, 1, nodes=("n1", "n2")),
     Fault("kill", 0, 1, nodes=("n2", "n3")),
@@ -57,6 +59,14 @@ FAULTS = (
     *(Fault(kind, 0, 1, nodes=("n1",), probability=1.0) for kind in DAMAGES),
     *(Fault(kind, 0, 1, nodes=("n1",)) for kind in ("bit_rot", "cut_files")),
 )
+DRAWN = tuple(
+    Fault(kind.name, 0, 1, **kind.draw(NODES, Random(seed)))
+    for kind in all_faults().values()
+    for seed in range(3)
+    if not kind.variant_of
+)
+"""Every kind of the registry, so that a new kind is tested here without a line of its own."""
+FAULTS = (*BY_HAND, *DRAWN)
 
 
 def test_a_partition_cuts_what_its_grudge_says_counts_it_and_mends() -> None:
