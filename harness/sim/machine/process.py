@@ -24,6 +24,7 @@ from outcome import Error, Outcome, Value
 from ostrakon.harness.sim.kernel.kernel import NEVER_NS, Kernel
 from ostrakon.harness.sim.kernel.threads import BlocksUntil, Held, SimThread, Waiter
 from ostrakon.harness.sim.network.mailbox import Mailbox
+from ostrakon.harness.sim.sandbox.exit import ExitFunctions
 from ostrakon.harness.sim.sandbox.started_threads import PythonThreads
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Process:
         self.threads: dict[SimThread, None] = {}
         """All such functions that have begun and have not ended."""
         self.python_threads = PythonThreads()
+        self.exit_functions = ExitFunctions()
         self.locks: dict[Any, Held] = {}
         """The locks of `threading` that it holds."""
         self.waiting_for: dict[Any, deque[Any]] = {}
@@ -380,6 +382,10 @@ class Process:
         # Python would end them when it finds them as garbage, at a moment that nobody has chosen.
         for thread in list(self.threads):
             thread.stop()
+        if self._killed or self.machine.world.closing:
+            self.exit_functions.forget()
+        else:
+            self.exit_functions.run()
         self._outcome = self._result()
         self.can_run = False
         self.ended_ns = self._kernel.now_ns

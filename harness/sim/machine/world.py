@@ -95,6 +95,7 @@ class World:
         before the first run."""
         self.sometimes = Sometimes(buggify, self.rng)
         """The rare branches that programs offer, and how often each was reached and taken."""
+        self._has_run = False
         self.closing = False
         """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
         self.passes_max = 1_000_000
@@ -197,6 +198,7 @@ class World:
             raise SimulationError("this world is closed")
         until_ns = NEVER_NS - 1 if until_s == inf else int(until_s * 1e9)
         with self._in_charge():
+            self._has_run = True
             return self._loop(until_ns, stop)
 
     def waiting(self) -> list[Waiting]:
@@ -225,16 +227,31 @@ class World:
         left = [process for process in self._processes() if not process.unwound]
         for process in left:
             process.unwind()
-        if left:
+        if left or self._has_run:
             self.kernel.choice_log = None
             with _quietly(), self._in_charge():
-                self._loop(self.now_ns + _UNWINDING_NS, lambda: all(process.unwound for process in left))
+                if left:
+                    self._loop(self.now_ns + _UNWINDING_NS, lambda: all(process.unwound for process in left))
+                self._collect_garbage()
         self._closed = True
         if stubborn := [process for process in left if not process.unwound]:
             for process in stubborn:
                 process.abandon()
             names = ", ".join(process.name for process in stubborn)
             raise SimulationError(f"the programs of {names} do not end when they are cancelled")
+
+    def _collect_garbage(self) -> None:
+        """Finalize what the programs have left in cycles while they cannot touch anything real.
+
+        Python would do it at any time after this. All of it is young, because Python collects no garbage
+        while a world runs.
+        """
+        for process in self._processes():
+            self.kernel.current = process
+        try:
+            gc.collect(0)
+        finally:
+            self.kernel.current = None
 
     def _loop(self, until_ns: int, stop: Callable[[], bool] | None) -> StopReason:
         kernel = self.kernel

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.kernel.kernel import Kernel
     from ostrakon.harness.sim.kernel.threads import Held, SimThread, Waiter
     from ostrakon.harness.sim.network.network import Network
+    from ostrakon.harness.sim.sandbox.exit import ExitFunctions
     from ostrakon.harness.sim.sandbox.started_threads import PythonThreads
 
 
@@ -62,6 +63,10 @@ class Resident(network.Owner, Protocol):
     @property
     def threads(self) -> dict[SimThread, None]:
         """All such functions that have begun and have not ended."""
+
+    @property
+    def exit_functions(self) -> ExitFunctions:
+        """What it does at its end."""
 
     @property
     def python_threads(self) -> PythonThreads:

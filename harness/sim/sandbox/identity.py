@@ -14,6 +14,7 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ostrakon.harness.sim.disk.open_file import fail
@@ -47,6 +48,16 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
         (os, "kill", _kill),
         (os, "_exit", refusal("os._exit()", _ENDS)),
         (platform, "node", _host),
+        (platform, "uname", _platform),
+        (platform, "platform", lambda process, aliased=False, terse=False: _platform_name(terse)),
+        (platform, "libc_ver", lambda process, *_, **__: _LIBC),
+        (os, "sysconf", _sysconf),
+        (os, "getpriority", lambda process, which, who: 0),
+        *((os, name, _no_child) for name in ("wait", "wait3", "wait4", "waitpid", "waitid")),
+        (os, "closerange", _close_range),
+        (signal, "sigpending", lambda process: set()),
+        (signal, "getitimer", lambda process, which: (0.0, 0.0)),
+        (signal, "siginterrupt", lambda process, number, flag: None),
         (socket, "gethostname", _host),
         (socket, "getfqdn", lambda process, name="": name or _host(process)),
         (signal, "signal", _install),
@@ -68,6 +79,43 @@ def _host(process: Resident) -> str:
 
 def _uname(process: Resident) -> os.uname_result:
     return os.uname_result(("Linux", _host(process), "6.0.0", "#1", "x86_64"))
+
+
+def _platform(process: Resident) -> platform.uname_result:
+    made = platform.uname_result("Linux", _host(process), "6.0.0", "#1", "x86_64")
+    made.__dict__["processor"] = ""  # What the property would ask the program `uname` for.
+    return made
+
+
+_LIBC = ("glibc", "2.36")
+
+
+def _platform_name(terse: bool) -> str:
+    return "Linux-6.0.0" if terse else f"Linux-6.0.0-x86_64-with-{''.join(_LIBC)}"
+
+
+_sysconf_of_host = os.sysconf
+_OF_ONE_PROCESSOR = {"SC_NPROCESSORS_ONLN": 1, "SC_NPROCESSORS_CONF": 1}
+_PAGES = {"SC_PHYS_PAGES": 1 << 20, "SC_AVPHYS_PAGES": 1 << 19}
+"""4 GiB of memory, half of it free."""
+_SYSCONF = {os.sysconf_names[name]: value for name, value in (_OF_ONE_PROCESSOR | _PAGES).items()}
+
+
+def _sysconf(process: Resident, name: str | int) -> int:
+    return _SYSCONF.get(os.sysconf_names.get(name, -1) if isinstance(name, str) else name) or (
+        _sysconf_of_host(name)
+    )
+
+
+def _no_child(process: Resident, *_: Any) -> None:
+    raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
+
+
+def _close_range(process: Resident, low: int, high: int) -> None:
+    """Of the program's own: those below belong to whoever runs the simulation."""
+    for descriptor in [one for one in process.files if low <= one < high]:
+        with suppress(OSError):
+            os.close(descriptor)
 
 
 def _times(process: Resident) -> os.times_result:

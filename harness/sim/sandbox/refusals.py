@@ -7,7 +7,10 @@ this one is installed with the first world and looks away whenever no simulated 
 
 from __future__ import annotations
 
+import _posixshmem  # type: ignore[import-not-found]
 import _thread
+import multiprocessing.context
+import multiprocessing.process
 import os
 import resource
 import select
@@ -17,6 +20,7 @@ import socket
 import subprocess
 import sys
 import syslog
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 from types import FrameType
@@ -25,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from ostrakon.harness.sim.disk.filesystem import WRITING, is_installed
 from ostrakon.harness.sim.disk.open_file import FIRST_DESCRIPTOR
 from ostrakon.harness.sim.kernel.errors import refusal, refuse
+from ostrakon.harness.sim.sandbox.databases import judge_connection
 
 if TYPE_CHECKING:
     from ostrakon.harness.sim.sandbox.host import Resident
@@ -42,6 +47,10 @@ _CHANGES_OF_PROCESS = (
     *("setsid", "setpgid", "setpgrp", "setuid", "seteuid", "setreuid", "setresuid"),
     *("setgid", "setegid", "setregid", "setresgid", "setgroups", "initgroups"),
 )
+_OF_PROCESSES = (
+    *("Manager", "Pipe", "Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore", "Event", "Barrier"),
+    *("Queue", "JoinableQueue", "SimpleQueue", "Pool", "RawValue", "RawArray", "Value", "Array"),
+)
 _FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
     (socket, "socketpair", "socket.socketpair()", _STREAMS),
     (_thread, "start_new_thread", "starting a thread", _INLINE),
@@ -49,6 +58,27 @@ _FUNCTIONS: tuple[tuple[Any, str, str, str], ...] = (
     (os, "fork", "os.fork()", _MACHINE),
     (os, "system", "os.system()", _MACHINE),
     (os, "pipe", "os.pipe()", "use a channel or a queue, or streams"),
+    (os, "pipe2", "os.pipe2()", "use a channel or a queue, or streams"),
+    (os, "abort", "os.abort()", "raise SystemExit, or let the nemesis kill it"),
+    (os, "pidfd_open", "os.pidfd_open()", _MACHINE),
+    (os, "unshare", "os.unshare()", _PROCESS),
+    (os, "timerfd_create", "os.timerfd_create()", "use a sleep of Trio or asyncio"),
+    (_thread, "start_new", "starting a thread", _INLINE),
+    (_thread, "start_joinable_thread", "starting a thread", _INLINE),
+    (_thread, "interrupt_main", "_thread.interrupt_main()", "use signal.raise_signal()"),
+    (time, "clock_settime", "setting the clock", "let the nemesis do it (Clock.step, Clock.skip)"),
+    (time, "clock_settime_ns", "setting the clock", "let the nemesis do it (Clock.step, Clock.skip)"),
+    (socket, "sethostname", "socket.sethostname()", "a machine has the name that the world gave it"),
+    *((signal, name, f"signal.{name}()", _SIGNALS) for name in ("pthread_sigmask", "set_wakeup_fd")),
+    (signal, "pidfd_send_signal", "signal.pidfd_send_signal()", "let the nemesis kill it"),
+    (_posixshmem, "shm_open", "shared memory", _MACHINE),
+    (_posixshmem, "shm_unlink", "shared memory", _MACHINE),
+    (multiprocessing.process.BaseProcess, "start", "starting a process", _MACHINE),
+    *(
+        (owner, name, f"multiprocessing.{name}()", "use threads, and what threading and queue have for them")
+        for name in _OF_PROCESSES
+        for owner in (multiprocessing, multiprocessing.context.BaseContext)
+    ),
     (os, "memfd_create", "os.memfd_create()", "use a file in /tmp, or io.BytesIO"),
     (os, "eventfd", "os.eventfd()", _TASKS),
     (os, "openpty", "os.openpty()", "there is no terminal"),
@@ -76,7 +106,6 @@ _EVENTS: dict[str, str] = {
     "socket.bind": _STREAMS,
     "socket.sendto": _STREAMS,
     "socket.sendmsg": _STREAMS,
-    "socket.gethostbyaddr": "use trio.socket.getnameinfo()",
     "socket.getnameinfo": "use trio.socket.getnameinfo()",
 }
 """Audit events of what is never simulated."""
@@ -124,8 +153,7 @@ def _judge(process: Resident, event: str, args: tuple[Any, ...]) -> None:
     if event in _EVENTS:
         refuse(process, f"{event}()", _EVENTS[event])
     elif event == "sqlite3.connect":
-        if os.fsdecode(args[0]) not in ("", ":memory:"):
-            refuse(process, f"a database file ({args[0]})", 'use ":memory:", or files of your own')
+        judge_connection(process, args[0])
     elif event == "mmap.__new__":
         if args[0] >= FIRST_DESCRIPTOR:
             refuse(process, "mmap of a file", "read and write it")

@@ -8,6 +8,7 @@ back when the world is closed, if it was opened by `with`, and else when it stop
 
 from __future__ import annotations
 
+import errno
 import functools
 import gc
 import logging
@@ -15,10 +16,11 @@ import operator
 import os
 import random
 import socket
+import ssl
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -29,10 +31,10 @@ from ostrakon.harness.sim.disk import filesystem
 from ostrakon.harness.sim.kernel.clock import EPOCH_S
 from ostrakon.harness.sim.kernel.errors import SimulationError
 from ostrakon.harness.sim.network.plain_socket import handed_to_trio, make_ready
-from ostrakon.harness.sim.network.resolver import address_info, name_info
+from ostrakon.harness.sim.network.resolver import address_info, is_loopback, name_info
 from ostrakon.harness.sim.runtimes.trio import threads
 from ostrakon.harness.sim.runtimes.trio.run import shortcuts
-from ostrakon.harness.sim.sandbox import certificates, identity, refusals, started_threads
+from ostrakon.harness.sim.sandbox import certificates, databases, exit, identity, refusals, started_threads
 from ostrakon.harness.sim.sandbox.early_binding import bound_early, virtual_dates
 from ostrakon.harness.sim.sandbox.locks import virtual_locks
 from ostrakon.harness.sim.sandbox.patches import Patch, Patches
@@ -222,6 +224,8 @@ def _replacements() -> tuple[Patch, ...]:
         *refusals.replacements(_simulated),
         *filesystem.replacements(_simulated),
         *certificates.replacements(_simulated),
+        *exit.replacements(_simulated),
+        *databases.replacements(_simulated),
         *started_threads.replacements(_simulated),
         *_sockets(),
         *_threads(),
@@ -346,6 +350,7 @@ def _randomness() -> Iterator[Patch]:
         seed(self, a, version)
 
     yield random.Random, "seed", seed_from_process
+    yield ssl, "RAND_bytes", _simulated(ssl.RAND_bytes, urandom)
     # What uuid1 is made of, besides the time: the real machine's address and the last time it was asked.
     yield uuid, "getnode", _simulated(uuid.getnode, lambda process: 0x020000000000 + process.machine.number)
     yield uuid, "_generate_time_safe", None
@@ -393,7 +398,16 @@ def _sockets() -> Iterator[Patch]:
     yield socket.socket, "__init__", make
     yield socket, "getaddrinfo", _simulated(socket.getaddrinfo, _getaddrinfo)
     yield socket, "gethostbyname", _simulated(socket.gethostbyname, _gethostbyname)
+    yield socket, "gethostbyname_ex", _simulated(socket.gethostbyname_ex, _gethostbyname_ex)
+    yield socket, "gethostbyaddr", _simulated(socket.gethostbyaddr, _gethostbyaddr)
     yield socket, "getnameinfo", _simulated(socket.getnameinfo, _getnameinfo)
+    interfaces = dict(enumerate(("lo", "eth0"), start=1))
+    for name, ours in (
+        ("if_nameindex", lambda process: list(interfaces.items())),
+        ("if_nametoindex", lambda process, wanted: _interface(wanted, {v: k for k, v in interfaces.items()})),
+        ("if_indextoname", lambda process, wanted: _interface(wanted, interfaces)),
+    ):
+        yield socket, name, _simulated(getattr(socket, name), ours)
     handed = trio.socket.from_stdlib_socket
     yield trio.socket, "from_stdlib_socket", _simulated(handed, handed_to_trio)
 
@@ -412,6 +426,26 @@ def _getnameinfo(process: Resident, sockaddr: Any, flags: int) -> tuple[str, str
 def _gethostbyname(process: Resident, host: str) -> str:
     found: str = _getaddrinfo(process, host, 0)[0][4][0]
     return found
+
+
+def _gethostbyname_ex(process: Resident, host: str) -> tuple[str, list[str], list[str]]:
+    return host, [], [_gethostbyname(process, host)]
+
+
+def _gethostbyaddr(process: Resident, host: str) -> tuple[str, list[str], list[str]]:
+    address = _gethostbyname(process, host)
+    if is_loopback(address):
+        return "localhost", [], [address]
+    name, _ = name_info(process.machine.world.network, (address, 0))
+    if name == address:
+        raise socket.herror(1, "Unknown host")
+    return name, [], [address]
+
+
+def _interface(wanted: Any, interfaces: Mapping[Any, Any]) -> Any:
+    if wanted not in interfaces:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    return interfaces[wanted]
 
 
 def _threads() -> Iterator[Patch]:

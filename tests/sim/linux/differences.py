@@ -8,12 +8,14 @@ from __future__ import annotations
 import _thread
 import fcntl
 import mmap
+import multiprocessing
 import os
 import pathlib
 import re
 import select
 import socket
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +97,18 @@ REFUSED = (
     ),
     Difference("processes", "`NotSimulated`", "start another machine", lambda: os.system("true")),
     Difference(
+        "`multiprocessing`, shared memory",
+        "`NotSimulated`",
+        "use threads, or other machines",
+        lambda: multiprocessing.Lock(),
+    ),
+    Difference(
+        "setting the clock or the name of the host",
+        "`NotSimulated`",
+        "the nemesis sets clocks, the world gives names",
+        lambda: time.clock_settime(time.CLOCK_REALTIME, 0),
+    ),
+    Difference(
         "`select`, `poll`, `trio.lowlevel.wait_readable`",
         "`NotSimulated`",
         "use sockets and streams",
@@ -108,6 +122,22 @@ REFUSED = (
     ),
 )
 SEEN = (
+    Difference(
+        "`ATTACH` and `VACUUM INTO` of a file, in SQLite",
+        "`sqlite3.DatabaseError`: not authorized",
+        "as for `sqlite3.connect(file)`; SQLite lets nothing else through a callback",
+    ),
+    Difference(
+        "processors and memory",
+        "one processor; 4 GiB",
+        "they must be the same in every run",
+        lambda: (os.sysconf("SC_NPROCESSORS_ONLN"), os.sysconf("SC_AVPHYS_PAGES")),
+    ),
+    Difference(
+        "AF_NETLINK, AF_PACKET, raw sockets",
+        "EAFNOSUPPORT, EPROTONOSUPPORT",
+        "machines exchange TCP and UDP",
+    ),
     Difference(
         "numbers of descriptors",
         "from 1,000,000 on",

@@ -11,6 +11,7 @@ import importlib
 import importlib.resources
 import io
 import mmap
+import multiprocessing
 import os
 import platform
 import random
@@ -21,6 +22,7 @@ import selectors
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import syslog
 import threading
@@ -30,6 +32,7 @@ import zoneinfo
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
+from multiprocessing.shared_memory import SharedMemory
 from os import getpid as getpid_by_name
 from pathlib import Path
 from random import random as bound_early
@@ -205,7 +208,14 @@ REFUSED: list[tuple[str, Callable[[], Any], str]] = [
     ("socketpair", lambda: socket.socketpair(), "use trio.socket"),
     ("connection", lambda: socket.create_connection(("127.0.0.1", 9)), "use trio.socket"),
     ("raw socket", lambda: _socket.socket().connect(("127.0.0.1", 9)), "use trio.socket"),
-    ("name of an address", lambda: socket.gethostbyaddr("10.0.0.1"), "getnameinfo"),
+    ("clock", lambda: time.clock_settime(time.CLOCK_REALTIME, 0), "nemesis"),
+    ("name of the host", lambda: socket.sethostname("other"), "the name that the world gave it"),
+    ("mask of signals", lambda: signal.pthread_sigmask(signal.SIG_BLOCK, []), "open_signal_receiver"),
+    ("lock of processes", lambda: multiprocessing.Lock(), "use threads"),
+    ("queue of processes", lambda: multiprocessing.get_context("spawn").Queue(), "use threads"),
+    ("process", lambda: multiprocessing.Process(target=print).start(), "another machine"),
+    ("shared memory", lambda: SharedMemory(create=True, size=9), "another machine"),
+    ("connection class", lambda: sqlite3.Connection(":memory:"), "sqlite3.connect"),
     ("select", lambda: select.select([], [], [], 9), "use trio.socket"),
     ("selector", lambda: selectors.DefaultSelector(), "use trio.socket"),
     ("bare thread", lambda: _thread.start_new_thread(print, ()), "threading.Thread"),
@@ -433,3 +443,69 @@ def test_time_zones_and_the_data_of_packages_are_there() -> None:
 
     assert told[0] == "2:00:00"
     assert told[1].startswith('"""')
+
+
+@pytest.mark.parametrize("statement", ["ATTACH '{}' AS other", "VACUUM INTO '{}'"])
+def test_a_database_in_memory_cannot_reach_a_real_file(statement: str, tmp_path: Path) -> None:
+    file = tmp_path / "real.db"
+
+    def attach() -> None:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("ATTACH ':memory:' AS second")
+            database.execute(statement.format(file))
+
+    with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|authorization denied"):
+        answers(attach)
+
+    assert not file.exists()
+
+
+def test_a_machine_has_network_interfaces_and_names_of_its_own() -> None:
+    assert answers(lambda: socket.if_nameindex()) == [(1, "lo"), (2, "eth0")]
+    assert answers(lambda: (socket.if_nametoindex("eth0"), socket.if_indextoname(1))) == (2, "lo")
+    assert answers(lambda: socket.gethostbyname_ex("localhost")) == ("localhost", [], ["127.0.0.1"])
+    assert answers(lambda: socket.gethostbyname_ex(socket.gethostname())[2]) == answers(
+        lambda: [socket.gethostbyname(socket.gethostname())]
+    )
+    name = answers(lambda: (socket.gethostname(), socket.gethostbyaddr(socket.gethostname())[0]))
+    assert name[0] == name[1]
+
+
+def test_a_platform_is_that_of_the_machine_and_none_is_remembered_for_others() -> None:
+    before = platform.uname()
+
+    assert answers(lambda: (platform.uname().node == socket.gethostname(), platform.processor())) == (
+        True,
+        "",
+    )
+    assert answers(lambda: platform.platform()).startswith("Linux-6.0.0")
+
+    assert platform.uname() == before
+
+
+def test_a_process_has_no_children_and_one_processor() -> None:
+    def wait() -> None:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+    answers(wait)
+    assert answers(lambda: os.sysconf("SC_NPROCESSORS_ONLN")) == 1
+    assert answers(lambda: os.sysconf("SC_PAGE_SIZE")) == os.sysconf("SC_PAGE_SIZE")
+
+
+def test_closing_a_range_of_descriptors_closes_the_programs_own() -> None:
+    real = os.open("/dev/null", os.O_RDONLY)
+
+    def close_all() -> None:
+        own = os.open("/tmp/file", os.O_CREAT)
+        os.closerange(3, 2_000_000)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(own)
+
+    answers(close_all)
+
+    os.close(real)  # Raises OSError if it is closed already.
+
+
+def test_random_bytes_of_openssl_come_from_the_seed() -> None:
+    assert answers(lambda: ssl.RAND_bytes(8)) == answers(lambda: ssl.RAND_bytes(8))
