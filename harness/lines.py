@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import trio
-from msgspec.structs import replace
 
 from ostrakon.harness.client import Misbehaved
 from ostrakon.harness.generator import Generator, OpRequest, mix, numbered, repeat, stagger
@@ -66,7 +65,7 @@ class _LineClient:
         if not isinstance(line := self._ask(op), str):
             raise Misbehaved(f"`ask` must return the line to send, a str, and returned {line!r}", self._ask)
         await self._stream.send_all(line.encode() + b"\n")
-        return replace(op, type="ok", value=self._answer(await self._line()), node=self._node)
+        return op.ok(self._answer(await self._line()), node=self._node)
 
     async def _line(self) -> str:
         while b"\n" not in self._received:

@@ -73,7 +73,7 @@ class Trial:
 
 async def well(op: Op) -> Op:
     await trio.sleep(0.01)
-    return replace(op, type="ok")
+    return op.ok()
 
 
 async def silent(op: Op) -> Op:
@@ -128,7 +128,7 @@ async def test_it_makes_the_history_that_the_player_makes(clock: MockClock) -> N
 async def test_an_op_that_is_over_when_another_begins_is_not_concurrent_with_it(clock: MockClock) -> None:
     async def do(op: Op) -> Op:
         await trio.sleep(0.25)
-        return replace(op, type="ok")
+        return op.ok()
 
     trial = Trial()
     await trial.run(gen.limit(40, gen.delay(0.25, READS)), do, concurrency=3)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.transactions import list_append
 from ostrakon.harness.generator import Generator, OpRequest, Source, numbered, repeat
 from ostrakon.harness.history import History, Op
@@ -57,7 +55,7 @@ class AppendClient:
         if done.result is None:
             raise Refused("a list has changed meanwhile")
         value = [_told(micro_op, result) for micro_op, result in zip(op.value, done.result, strict=True)]
-        return replace(op, type="ok", value=value, slot=done.slot)
+        return op.ok(value, slot=done.slot)
 
     async def _lists(self, micro_ops: list[AppendMicroOp]) -> tuple[tuple[str, Any], ...]:
         """The keys of a transaction and their lists."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 import random
 from functools import partial
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.harness.generator import Generator, OpRequest, Source, mix, numbered, repeat
 from ostrakon.harness.history import History, Op
@@ -52,7 +50,7 @@ class LedgerClient:
                 for _ in range(CHURN):
                     self._session.renew()
                     done = await self._session.execute(Get(KEY))
-                return replace(op, type="ok", slot=done.slot)
+                return op.ok(slot=done.slot)
         raise ValueError(f"elements can be added and read, and sessions opened; there is no {op.f!r}")
 
 

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.generator import Generator, OpRequest, Source, numbered, repeat
 from ostrakon.harness.history import History, Op
@@ -58,14 +56,14 @@ class BackupClient:
             case "add":
                 key, element = op.value
                 done = await self._session.execute(Append(key, element))
-                return replace(op, type="ok", slot=done.slot)
+                return op.ok(slot=done.slot)
             case "read":
                 done = await self._session.look(Transaction((), tuple(Get(key) for key in KEYS)))
                 lists = {key: held or [] for key, held in zip(KEYS, done.result, strict=True)}
-                return replace(op, type="ok", value=[done.slot, lists], slot=done.slot)
+                return op.ok([done.slot, lists], slot=done.slot)
             case "backup":
                 # A backup may come after the last operation, and have its slot; so the op itself has none.
-                return replace(op, type="ok", value=await self._backup())
+                return op.ok(await self._backup())
         raise ValueError(f"elements can be added and read, and backups taken; there is no {op.f!r}")
 
     async def _backup(self) -> list[Any]:

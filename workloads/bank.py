@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.consistency.bank import bank
 from ostrakon.harness.generator import Generator, OpRequest, drawn, mix, repeat
 from ostrakon.harness.history import History, Op
@@ -45,9 +43,7 @@ class BankClient:
             case "read":
                 done = await self._session.look(_look(ACCOUNTS))
                 balances = map(_balance, done.result)
-                return replace(
-                    op, type="ok", value=dict(zip(ACCOUNTS, balances, strict=True)), slot=done.slot
-                )
+                return op.ok(dict(zip(ACCOUNTS, balances, strict=True)), slot=done.slot)
         raise ValueError(f"money can be transferred, and accounts read; there is no {op.f!r}")
 
     async def _transfer(self, op: Op, giver: str, taker: str, amount: int) -> Op:
@@ -58,7 +54,7 @@ class BankClient:
         done = await self._session.execute(Transaction(((giver, held), (taker, others)), moved))
         if done.result is None:
             raise Refused("an account has changed meanwhile")
-        return replace(op, type="ok", slot=done.slot)
+        return op.ok(slot=done.slot)
 
 
 def _look(accounts: tuple[str, ...]) -> Transaction:

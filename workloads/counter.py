@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.collections.counter import counter
 from ostrakon.harness.generator import Generator, OpRequest, drawn, mix, repeat
 from ostrakon.harness.history import History, Op
@@ -41,10 +39,10 @@ class CounterClient:
                 return await self._swap(op)
             case "add":
                 done = await self._session.execute(Add(KEY, op.value))
-                return replace(op, type="ok", slot=done.slot)
+                return op.ok(slot=done.slot)
             case "read":
                 done = await self._session.look(Get(KEY))
-                return replace(op, type="ok", value=done.result or 0, slot=done.slot)
+                return op.ok(done.result or 0, slot=done.slot)
         raise ValueError(f"a counter can be added to or read; there is no {op.f!r}")
 
     async def _swap(self, op: Op) -> Op:
@@ -52,7 +50,7 @@ class CounterClient:
         done = await self._session.execute(Cas(KEY, held, (held or 0) + op.value))
         if not done.result:
             raise Refused("somebody else has added meanwhile")
-        return replace(op, type="ok", slot=done.slot)
+        return op.ok(slot=done.slot)
 
 
 def add_and_read(plan: Plan, rng: random.Random) -> Generator:

@@ -99,9 +99,7 @@ def completed(op: Op, answer: Outcome, node: str) -> Op:
     """The completed op for a node's answer. Raises: Refused."""
     match answer:
         case Chosen(value, ballot):
-            return replace(
-                op, type="ok", value=value, slot=0, ballot=(ballot.round, ballot.server_id), node=node
-            )
+            return op.ok(value, slot=0, ballot=(ballot.round, ballot.server_id), node=node)
         case Unknown():
             raise Refused("not known yet")
         case RefusedByPaxos(why):

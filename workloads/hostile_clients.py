@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 import trio
-from msgspec.structs import replace
 
 from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.checkers.verdict import Anomaly, Verdict
@@ -147,7 +146,7 @@ class HostileOrOrdinary:
                 name, number = op.value
                 nodes = self._session.nodes
                 await _attack(address_of(nodes[number % len(nodes)]), ATTACKS[name])
-                return replace(op, type="ok")
+                return op.ok()
         raise ValueError(f"there is no {op.f!r}")
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.coordination.fencing import fencing
 from ostrakon.checkers.coordination.leases import client_leases, client_leases_end
 from ostrakon.harness.generator import Generator, OpRequest, Source, drawn, repeat, stagger
@@ -41,7 +39,7 @@ class LockClient:
                 if done.result is None:
                     raise Refused(DENIED)
                 self._tokens[op.value] = done.result
-                return replace(op, type="ok", value=[op.value, done.result], slot=done.slot)
+                return op.ok([op.value, done.result], slot=done.slot)
             case "write":
                 token = self._token(op.value)
                 done = await self._session.execute(
@@ -49,14 +47,14 @@ class LockClient:
                 )
                 if done.result is None:
                     raise Refused("the lock was granted again meanwhile")
-                return replace(op, type="ok", value=[op.value, token], slot=done.slot)
+                return op.ok([op.value, token], slot=done.slot)
             case "release":
                 token = self._token(op.value)
                 del self._tokens[op.value]
                 done = await self._session.execute(Release(op.value, token))
                 if not done.result:
                     raise Refused("the lock was granted again meanwhile")
-                return replace(op, type="ok", value=[op.value, token], slot=done.slot)
+                return op.ok([op.value, token], slot=done.slot)
         raise ValueError(f"a lock can be acquired, written under or released; there is no {op.f!r}")
 
     def _token(self, lock: str) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.consistency.long_fork import long_fork
 from ostrakon.harness.generator import Generator, OpRequest, Source, numbered, repeat, stagger
 from ostrakon.harness.history import History, Op
@@ -32,12 +30,12 @@ class LongForkClient:
             case "write":
                 [[_, key, value]] = op.value
                 done = await self._session.execute(Put(key, value))
-                return replace(op, type="ok", slot=done.slot)
+                return op.ok(slot=done.slot)
             case "read":
                 keys = [key for _, key, _ in op.value]
                 done = await self._session.look(Transaction((), tuple(map(Get, keys))))
                 read = [["r", key, value] for key, value in zip(keys, done.result, strict=True)]
-                return replace(op, type="ok", value=read, slot=done.slot)
+                return op.ok(read, slot=done.slot)
         raise ValueError(f"keys can be written, and groups of them read; there is no {op.f!r}")
 
 

@@ -113,9 +113,9 @@ class MemberClient:
             if changed is not None:
                 members, whom = changed
                 await self._session.change(members)
-                return replace(op, type="ok", value=[how, whom])
+                return op.ok([how, whom])
         if set(CHANGES) <= set(op.value.split(OR)):
-            return replace(op, type="ok", value=[CHANGED, None])
+            return op.ok([CHANGED, None])
         raise Refused(f"{op.value}: there is nobody for that")
 
 

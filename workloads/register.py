@@ -6,8 +6,6 @@ import random
 from collections.abc import Sequence
 from functools import partial
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.linearizability import linearizable
 from ostrakon.harness.generator import Generator, OpRequest, Source, drawn, numbered, repeat
 from ostrakon.harness.history import History, Op
@@ -45,16 +43,16 @@ class RegisterClient:
         match op.f:
             case "read":
                 done = await self._session.look(Get(key))
-                return replace(op, type="ok", value=[key, done.result], slot=done.slot)
+                return op.ok([key, done.result], slot=done.slot)
             case "write":
                 done = await self._session.execute(Put(key, op.value[1]))
-                return replace(op, type="ok", slot=done.slot)
+                return op.ok(slot=done.slot)
             case "cas":
                 old, new = op.value[1]
                 done = await self._session.execute(Cas(key, old, new))
                 if not done.result:
                     raise Refused("it held another value")
-                return replace(op, type="ok", slot=done.slot)
+                return op.ok(slot=done.slot)
         raise ValueError(f"a register can be read, written or compared and swapped; there is no {op.f!r}")
 
 

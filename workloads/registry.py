@@ -114,12 +114,12 @@ class InstanceClient:
                 raise ValueError(f"an instance can register, or view the cluster; there is no {op.f!r}")
         match answer:
             case Granted(server_id):
-                return replace(op, type="ok", value=[*op.value, server_id])
+                return op.ok([*op.value, server_id])
             case Denied(why):
                 raise Refused(why)
             case View(membership, registered):
                 members = membership and {str(id_): it.host for id_, it in membership.members.items()}
-                return replace(op, type="ok", value={"registered": registered, "members": members})
+                return op.ok({"registered": registered, "members": members})
         return replace(op, type="info", error="it closed the connection")
 
     async def _ask(self, request: RegistryRequest) -> RegistryAnswer | None:

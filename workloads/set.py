@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.collections.set_full import set_full
 from ostrakon.harness.generator import Generator, OpRequest, Source, mix, numbered, repeat
 from ostrakon.harness.history import History, Op
@@ -36,10 +34,10 @@ class SetClient:
         match op.f:
             case "add":
                 done = await self._session.execute(Append(self._key, op.value))
-                return replace(op, type="ok", slot=done.slot)
+                return op.ok(slot=done.slot)
             case "read":
                 done = await self._session.look(Get(self._key))
-                return replace(op, type="ok", value=done.result or [], slot=done.slot)
+                return op.ok(done.result or [], slot=done.slot)
         raise ValueError(f"a set can be added to or read; there is no {op.f!r}")
 
 

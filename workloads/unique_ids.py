@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import random
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.collections.unique_ids import unique_ids
 from ostrakon.harness.generator import Generator, OpRequest, repeat, stagger
 from ostrakon.harness.history import History, Op
@@ -29,7 +27,7 @@ class UniqueIdClient:
         if op.f != "generate":
             raise ValueError(f"identifiers can be generated; there is no {op.f!r}")
         done = await self._session.execute(Add(KEY, 1))
-        return replace(op, type="ok", value=done.result, slot=done.slot)
+        return op.ok(done.result, slot=done.slot)
 
 
 def generate(plan: Plan, rng: random.Random) -> Generator:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 OpType = Literal["invoke", "ok", "fail", "info"]
 Process = int | Literal["nemesis"]
@@ -50,6 +51,33 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def is_client(self) -> bool:
         """Whether a client performed the op, and not the nemesis."""
         return self.process != NEMESIS
+
+    def ok(
+        self,
+        value: Any = msgspec.UNSET,
+        *,
+        slot: int | None = None,
+        ballot: tuple[int, int] | None = None,
+        node: str | None = None,
+    ) -> Op:
+        """The completion of this invocation: it took effect, with this result.
+
+        Without a value, the completion repeats the argument of the invocation, as for a write.
+
+        >>> read = Op(index=0, time=0, type="invoke", process=0, f="read")
+        >>> completed = read.ok(3)
+        >>> completed.type, completed.f, completed.value
+        ('ok', 'read', 3)
+        """
+        result = self.value if value is msgspec.UNSET else value
+        return replace(
+            self,
+            type="ok",
+            value=result,
+            slot=self.slot if slot is None else slot,
+            ballot=self.ballot if ballot is None else ballot,
+            node=self.node if node is None else node,
+        )
 
 
 class UnsuitableHistory(ValueError):

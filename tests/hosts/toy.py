@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from msgspec.structs import replace
 
 from ostrakon.checkers.linearizability import linearizable
 from ostrakon.checkers.verdict import Verdict
@@ -78,7 +77,7 @@ class _ToyClient:
         answer = (await self._stream.receive_some(100)).decode().strip()
         if not answer:
             raise EOFError
-        return replace(op, type="ok", value=int(answer) if answer != "none" else None)
+        return op.ok(int(answer) if answer != "none" else None)
 
 
 class NeverUp(Toy):

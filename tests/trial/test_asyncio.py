@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import trio
-from msgspec.structs import replace as with_fields
 
 from ostrakon.checkers.linearizability import linearizable
 from ostrakon.checkers.models import register
@@ -46,7 +45,7 @@ class RegisterClient:
 
     async def apply(self, op: Op) -> Op:
         self._writer.write(f"{op.f} {op.value}\n".encode())
-        return with_fields(op, type="ok", value=int(await self._reader.readuntil()))
+        return op.ok(int(await self._reader.readuntil()))
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
-from msgspec.structs import replace
 
 from ostrakon.checkers.run.evidence import evidence
 from ostrakon.checkers.verdict import Verdict
@@ -41,7 +40,7 @@ class Asker:
         await self._stream.send_all(b"?\n")
         if not await self._stream.receive_some():
             raise EOFError("it hung up")
-        return replace(op, type="ok")
+        return op.ok()
 
 
 @asynccontextmanager

@@ -86,7 +86,7 @@ async def completed(op: Op, node: str, value: Awaitable[Any]) -> Op:
     Raises: Refused, if it definitely did not happen; whatever `rpc` raises but Failed.
     """
     try:
-        return replace(op, type="ok", value=await value, node=node)
+        return op.ok(await value, node=node)
     except Failed as failed:
         if is_definite(failed.code):
             raise Refused(str(failed)) from failed

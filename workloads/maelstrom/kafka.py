@@ -10,8 +10,6 @@ from math import ceil
 from operator import eq
 from typing import Any
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.collections.kafka import kafka
 from ostrakon.harness.generator import (
     Generator,
@@ -96,7 +94,7 @@ class _Consumer:
         """Perform an op; a poll commits what it has read, and is ok only if that is done."""
         if op.f == "crash":
             self._offsets = {}
-            return replace(op, type="ok", node=self._client.node)
+            return op.ok(node=self._client.node)
         return await completed(op, self._client.node, self._value(op))
 
     async def _value(self, op: Op) -> Any:

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from msgspec.structs import replace
-
 from ostrakon.harness.history import Op
 from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
 from ostrakon.harness.hosts.topology import Host
@@ -106,7 +104,7 @@ class EtcdClient:
                 await ask(self._session, "kv/put", {"key": b64(key), "value": b64(value)})
             case _:
                 await self._swap(key, *value)
-        return replace(op, type="ok", value=[key, value], node=self._node)
+        return op.ok([key, value], node=self._node)
 
     async def _read(self, key: str) -> int | None:
         try:

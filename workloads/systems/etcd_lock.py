@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from msgspec.structs import replace
-
 from ostrakon.checkers.coordination.leases import client_leases
 from ostrakon.checkers.run.stats import stats
 from ostrakon.checkers.verdict import Verdict, guarded
@@ -64,7 +62,7 @@ class _LockClient:
             await self._acquire()
         else:
             await self._release()
-        return replace(op, type="ok", node=self._node)
+        return op.ok(node=self._node)
 
     def stop(self) -> None:
         """Keep no lease alive any more."""

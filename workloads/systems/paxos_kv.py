@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
-from msgspec.structs import replace
-
 from ostrakon.harness.history import Op
 from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
 from ostrakon.harness.hosts.topology import Host
@@ -84,7 +82,7 @@ class _RegisterClient:
             match op.f:
                 case "read":
                     done = await self._store.read(Get(key), timeout_s=_TIMEOUT_S)
-                    return replace(op, type="ok", value=[key, done.result], slot=done.slot)
+                    return op.ok([key, done.result], slot=done.slot)
                 case "write":
                     done = await self._store.execute(Put(key, value), timeout_s=_TIMEOUT_S)
                 case _:
@@ -95,7 +93,7 @@ class _RegisterClient:
             raise ConnectionError(str(error)) from error
         if op.f == "cas" and not done.result:
             raise Refused("it held another value")
-        return replace(op, type="ok", slot=done.slot)
+        return op.ok(slot=done.slot)
 
 
 PAXOS_KV = system_workload(

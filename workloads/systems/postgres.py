@@ -12,8 +12,6 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from msgspec.structs import replace
-
 from ostrakon.harness.generator import Generator, phases, sleep
 from ostrakon.harness.history import Op
 from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
@@ -157,11 +155,11 @@ class _SetClient:
         try:
             if op.f == "read":
                 rows = await self._connection.fetch("SELECT element FROM elements ORDER BY element")
-                return replace(op, type="ok", value=[row["element"] for row in rows])
+                return op.ok([row["element"] for row in rows])
             await self._connection.execute("INSERT INTO elements VALUES ($1)", op.value)
         except (asyncpg.ReadOnlySQLTransactionError, asyncpg.UndefinedTableError) as error:
             raise Refused(str(error)) from error
-        return replace(op, type="ok")
+        return op.ok()
 
 
 def _final(plan: Plan, rng: random.Random) -> Generator:

@@ -141,7 +141,7 @@ class _SetClient:
 
     def _done(self, op: Op, value: Any) -> Op:
         address, _ = self._master.connection_pool.master_address
-        return replace(op, type="ok", value=value, node=self._names[address])
+        return op.ok(value, node=self._names[address])
 
 
 def _final(plan: Plan, rng: random.Random) -> Generator:

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from msgspec.structs import replace
-
 from ostrakon.harness.history import Op
 from ostrakon.harness.hosts.system import Service, SystemPackage, system_workload
 from ostrakon.harness.hosts.topology import Host
@@ -108,7 +106,7 @@ class _RegisterClient:
                 await self._write(f"/{key}", str(value).encode())
             case _:
                 await self._swap(f"/{key}", *value)
-        return replace(op, type="ok", value=[key, value], node=self._node)
+        return op.ok([key, value], node=self._node)
 
     async def _read(self, path: str) -> tuple[int | None, int]:
         from kazoo.exceptions import NoNodeError
