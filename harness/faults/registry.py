@@ -36,6 +36,7 @@ from ostrakon.harness.faults.disk import (
 from ostrakon.harness.faults.draw import SIZES
 from ostrakon.harness.faults.effect import FaultContext
 from ostrakon.harness.faults.kind import Draw, FaultKind
+from ostrakon.harness.faults.memory import OOM
 from ostrakon.harness.faults.messages import (
     CORRUPT,
     DELAY,
@@ -87,6 +88,7 @@ _KINDS = (
     BIT_ROT,
     CUT_FILES,
     SHORT_READS,
+    OOM,
 )
 # The order is that in which groups name their kinds, and so decides what a seed draws.
 _VARIANTS = (

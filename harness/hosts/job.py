@@ -18,6 +18,8 @@ class Job(msgspec.Struct, frozen=True):
     plan: Plan
     place: str
     """The run folder."""
+    groups: dict[str, str] = {}
+    """The control group of each node, as a folder; empty if no fault needs them."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

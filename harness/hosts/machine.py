@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from ostrakon.harness.hosts.memory import HostMemory
 from ostrakon.harness.hosts.system import Service
 from ostrakon.harness.hosts.topology import Host, on_host
 from ostrakon.harness.live.machine import Exit
@@ -45,13 +46,15 @@ class HostMachine:
         logs: Path,
         begin_ns: int,
         disk: Mounted | None = None,
+        memory: HostMemory | None = None,
     ) -> None:
         """The machine of a host; what its processes print goes to files in `logs`.
 
         `disk` is the volume that its data folder lies on; None for the files of the system.
+        `memory` is its control group; None if its memory is never limited.
         """
-        self.host, self.disk = host, disk
-        self._refusals_seen = 0
+        self.host, self.disk, self.memory = host, disk, memory
+        self._inflicted = 0
         self._revivals: dict[str, float] = {}
         """The services that a fault has ended, and when each is to be started anew."""
         self._services, self._logs = services, logs
@@ -145,25 +148,25 @@ class HostMachine:
             del self._processes[service.name]
             now_ns = time.monotonic_ns() - self.begin_ns
             said = f"{service.name}: {self.last_lines(service)}"
-            is_damaged, inflicted = self.disk is not None and self.disk.is_damaged, self._has_disk_failed()
+            is_damaged, inflicted = self.disk is not None and self.disk.is_damaged, self._is_inflicted()
             self.exits.append(
                 Exit(self.host.name, self.incarnation, now_ns, status, said, is_damaged, inflicted)
             )
             if inflicted:
                 self._revivals[service.name] = time.monotonic() + _REVIVE_S
 
-    def _has_disk_failed(self) -> bool:
-        """Whether a fault has made an operation of the disk fail since this was asked last."""
-        if self.disk is None:
-            return False
-        refusals, before = self.disk.refusals, self._refusals_seen
-        self._refusals_seen = refusals
-        return refusals > before
+    def _is_inflicted(self) -> bool:
+        """Whether a fault has refused an operation of the disk, or memory, since this was asked last."""
+        before = self._inflicted
+        self._inflicted = self.disk.refusals if self.disk is not None else 0
+        self._inflicted += self.memory.kills if self.memory is not None else 0
+        return self._inflicted > before
 
     def _start(self, service: Service) -> None:
+        procs = str(self.memory.procs) if self.memory is not None else os.devnull
         with self._log(service).open("ab") as log:
             self._processes[service.name] = subprocess.Popen(
-                on_host(self.host, _as_user(service, service.command)),
+                on_host(self.host, _as_user(service, service.command), procs),
                 cwd=self.host.folder,
                 env={**os.environ, **service.environment},
                 stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.faults import can_act, kinds_on
 from ostrakon.harness.history import read_history, read_trace
 from ostrakon.harness.hosts.job import REPORT, Job, Report
+from ostrakon.harness.hosts.memory import NoControlGroups, control_groups, hierarchy, needs_groups
 from ostrakon.harness.hosts.switch import DEVICE, needs_switch
 from ostrakon.harness.hosts.system import SystemPackage, missing, versions
 from ostrakon.harness.plan import BadPlan, Plan
@@ -64,8 +65,8 @@ class _HostsSubstrate:
             if fault.kind in VOLUME_FAULTS:
                 try:
                     require_fuse()
-                except NoFuse as absent:
-                    raise BadPlan(f"faults[{number}] is a {fault.kind}: {absent}") from None
+                except NoFuse as missed:
+                    raise BadPlan(f"faults[{number}] is a {fault.kind}: {missed}") from None
             elif not can_act(fault, "hosts"):
                 raise BadPlan(
                     f"faults[{number}] is a {fault.kind}, which cannot be done on hosts; there are "
@@ -79,9 +80,14 @@ class _HostsSubstrate:
         if (plan.plan.latency.low_ms, plan.plan.latency.high_ms) != (0, 0):
             raise BadPlan("latency: on hosts packets take as long as the kernel needs; use the fault `delay`")
         _require_importable(plan)
-        if missed := [*missing(TOOLS), *missing(system.packages, system.libraries)]:
-            raise BadPlan("; ".join(missed))
+        if absent := [*missing(TOOLS), *missing(system.packages, system.libraries)]:
+            raise BadPlan("; ".join(absent))
         _require_namespaces()
+        if needs_groups(plan.plan):
+            try:
+                hierarchy()
+            except NoControlGroups as missed:
+                raise BadPlan(f"the fault oom limits memory by control groups: {missed}") from None
         if needs_switch(plan.plan) and not os.access(DEVICE, os.R_OK | os.W_OK):
             raise BadPlan(
                 f"faults of single packets need a switch in user space, and this user may not open {DEVICE}: "
@@ -135,7 +141,8 @@ def unshare() -> Sequence[str]:
 
 def _run(resolved: ResolvedPlan, place: Path) -> Recording:
     place = place.absolute()
-    report = _report(resolved.plan, place)
+    with control_groups(resolved.plan.names, resolved.plan) as groups:
+        report = _report(resolved.plan, place, groups)
     if report.refused:
         raise BadPlan(report.refused)
     system = resolved.workload.system
@@ -152,10 +159,10 @@ def _run(resolved: ResolvedPlan, place: Path) -> Recording:
     )
 
 
-def _report(plan: Plan, place: Path) -> Report:
+def _report(plan: Plan, place: Path, groups: Mapping[str, str]) -> Report:
     """Run the child to its end. Raises: RuntimeError, when it did not come to its end."""
     parent, libc = os.getpid(), ctypes.CDLL(None)
-    job = msgspec.json.encode(Job(plan, str(place))) + b"\n"
+    job = msgspec.json.encode(Job(plan, str(place), dict(groups))) + b"\n"
     (place / "log").mkdir(exist_ok=True)
     log = place / "log" / "harness.log"
     with log.open("wb") as errors:

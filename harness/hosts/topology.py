@@ -117,10 +117,13 @@ def enter(name: str) -> tuple[str, ...]:
     return ("nsenter", f"--net=/run/netns/{name}")
 
 
-def on_host(host: Host, command: Sequence[str]) -> tuple[str, ...]:
-    """A command as it runs on a host: in its network, with its host name, as one process."""
-    named = ("unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', host.name)
-    return (*enter(host.name), *named, *command)
+def on_host(host: Host, command: Sequence[str], procs: str = "/dev/null") -> tuple[str, ...]:
+    """A command as it runs on a host: in its network, with its host name, as one process.
+
+    `procs` is the file of a control group to which a process writes 0 to become one of the group.
+    """
+    start = 'hostname "$0" && echo 0 >"$1" && shift && exec "$@"'
+    return (*enter(host.name), "unshare", "--uts", "sh", "-c", start, host.name, procs, *command)
 
 
 def filter_rules(hosts: Sequence[Host]) -> str:

@@ -29,6 +29,7 @@ from ostrakon.harness.hosts.asyncio_guest import AsyncioClient, on_asyncio, run_
 from ostrakon.harness.hosts.bridge import Bridge
 from ostrakon.harness.hosts.job import REPORT, Job, Report
 from ostrakon.harness.hosts.machine import DidNotStart, HostMachine, owner_of
+from ostrakon.harness.hosts.memory import HostMemory
 from ostrakon.harness.hosts.role import gained, given_up
 from ostrakon.harness.hosts.switch import Switch, needs_switch
 from ostrakon.harness.hosts.system import Service, System
@@ -77,7 +78,7 @@ def main() -> None:
     hosts = hosts_of(job.plan.names)
     try:
         make_folders(hosts, place)
-        report = _Trial(resolved, hosts, place).run()
+        report = _Trial(resolved, hosts, place, job.groups).run()
     except (DidNotComeUp, DidNotStart, NoFuse) as error:
         report = Report(refused=str(error))
     aside = place / f".{REPORT}"
@@ -150,7 +151,10 @@ def _run(*command: str, text: str = "") -> None:
 class _Trial:
     """One plan in these namespaces."""
 
-    def __init__(self, resolved: ResolvedPlan, hosts: Sequence[Host], place: Path) -> None:
+    def __init__(
+        self, resolved: ResolvedPlan, hosts: Sequence[Host], place: Path, groups: Mapping[str, str]
+    ) -> None:
+        """`groups` are the control groups of nodes, as folders; empty if no fault limits memory."""
         assert resolved.workload.system is not None
         self._resolved, self._plan, self._workload = resolved, resolved.plan, resolved.workload
         self._system: System = resolved.workload.system
@@ -158,6 +162,7 @@ class _Trial:
         self._lost: tuple[type[Exception], ...] = (OSError, EOFError, *self._system.lost)
         self._begin_ns = time.monotonic_ns()
         self._machines: dict[str, HostMachine] = {}
+        self._memories = {name: HostMemory(Path(group)) for name, group in groups.items()}
         self._events: list[Event] = []
         self._roles: dict[str, frozenset[str]] = {}
         self._interpretation: Interpretation | None = None
@@ -171,7 +176,12 @@ class _Trial:
             disks = stack.enter_context(volumes_of(services, self._plan))
             for host in self._hosts:
                 self._machines[host.name] = HostMachine(
-                    host, services[host], logs, self._begin_ns, disks.get(host)
+                    host,
+                    services[host],
+                    logs,
+                    self._begin_ns,
+                    disks.get(host),
+                    self._memories.get(host.name),
                 )
                 stack.callback(self._machines[host.name].kill)  # No volume is unmounted under a program.
             self._nemesis = self._resolved.nemesis(links, self._machines, self._events)
@@ -355,7 +365,7 @@ class _Informed:
 
 
 def _is_excused(left: Exit) -> bool:
-    """Whether a process ended because its disk failed, or may have refused data that a fault had damaged."""
+    """Whether a fault of its disk or memory ended a process, or it may have refused damaged data."""
     return left.inflicted or left.is_disk_damaged
 
 

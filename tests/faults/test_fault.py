@@ -58,6 +58,7 @@ BY_HAND = (
     Fault("reset", 0, 1),
     *(Fault(kind, 0, 1, nodes=("n1",), probability=1.0) for kind in DAMAGES),
     *(Fault(kind, 0, 1, nodes=("n1",)) for kind in ("bit_rot", "cut_files")),
+    Fault("oom", 0, 1, nodes=("n1",)),
 )
 DRAWN = tuple(
     Fault(kind.name, 0, 1, **kind.draw(NODES, Random(seed)))

@@ -21,7 +21,7 @@ NODES = ("n1", "n2")
 PORT = 4000
 LINE = b"a line that is long enough to be cut short\n"
 KINDS = [kind for kind in all_faults().values() if not kind.variant_of]
-OF_NODES = [kind for kind in KINDS if kind.applies_to == "nodes"]
+OF_NODES = [kind for kind in KINDS if kind.applies_to == "nodes" and "sim" in kind.substrates]
 OF_LINKS = [kind for kind in KINDS if kind.applies_to != "nodes"]
 
 Program = Callable[[World, str], Awaitable[None]]

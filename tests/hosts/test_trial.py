@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from ostrakon.harness.faults import grudge
+from ostrakon.harness.hosts.memory import ROOTS, NoControlGroups, hierarchy
 from ostrakon.harness.hosts.substrate import TOOLS, unshare
 from ostrakon.harness.hosts.switch import DEVICE
 from ostrakon.harness.hosts.system import missing
@@ -24,7 +25,7 @@ from ostrakon.harness.planning import plan_for
 from ostrakon.harness.store import Store
 from ostrakon.harness.trial import Trial, run
 from ostrakon.harness.volume.mounted import NoFuse, require_fuse
-from tests.hosts.toy import CARELESS_EARLY, DURABLE, DURABLE_EARLY, NEVER_UP, NOT_INSTALLED, TOY
+from tests.hosts.toy import CARELESS_EARLY, DURABLE, DURABLE_EARLY, HUNGRY, NEVER_UP, NOT_INSTALLED, TOY
 
 THREE = ("n1", "n2", "n3")
 PLACE = "tests.hosts.toy"
@@ -50,6 +51,20 @@ def _why_no_volumes() -> str:
     return ""
 
 
+def _why_no_groups() -> str:
+    try:
+        hierarchy()
+    except NoControlGroups as missing:
+        return str(missing)
+    return ""
+
+
+def control_groups() -> list[str]:
+    """The control groups that trials have left behind."""
+    return [str(group) for root in ROOTS for group in root.glob("ostrakon-*")]
+
+
+needs_groups = pytest.mark.skipif(bool(none := _why_no_groups()), reason=none or "they can be made")
 needs_volumes = pytest.mark.skipif(bool(no := _why_no_volumes()), reason=no or "they can be mounted")
 needs_hosts = pytest.mark.skipif(bool(why := _why_not()), reason=why or "they can be made")
 
@@ -217,8 +232,26 @@ def test_a_program_that_its_disk_has_ended_is_started_anew_and_is_not_to_blame(t
 
 
 @needs_hosts
+@needs_groups
+def test_a_node_that_needs_more_memory_than_it_gets_is_killed_and_started_anew(tmp_path: Path) -> None:
+    limits = [Fault("oom", at_ms, 1500, nodes=("n1",)) for at_ms in (300, 600)]  # They overlap.
+
+    trial = run(
+        a_plan(*limits, time_limit_s=5.0, workload=HUNGRY, name="HUNGRY"), store=Store(tmp_path), report=True
+    )
+
+    assert trial.valid == "valid", trial.headline
+    assert trial.effects[0]["other"]["oom_kills"] > 0
+    assert all(crash["inflicted"] for crash in trial.results()["crashes"])
+    assert control_groups() == []
+
+
+@needs_hosts
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-@pytest.mark.parametrize("nemesis", ["none", pytest.param("power_loss", marks=needs_volumes)])
+@pytest.mark.parametrize(
+    "nemesis",
+    ["none", pytest.param("power_loss", marks=needs_volumes), pytest.param("oom", marks=needs_groups)],
+)
 def test_nothing_outlives_a_harness_that_is_stopped(
     tmp_path: Path, marked: str, number: signal.Signals, nemesis: str
 ) -> None:
@@ -231,9 +264,10 @@ def test_nothing_outlives_a_harness_that_is_stopped(
     harness.communicate(timeout=PATIENCE_S)
 
     deadline = time.monotonic() + PATIENCE_S
-    while (left := processes_of(marked)) and time.monotonic() < deadline:
+    while ((left := processes_of(marked)) or control_groups()) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert left == {}
+    assert control_groups() == []
     assert len(networks) == 4, "three nodes, and the clients"
     assert networks.isdisjoint(networks_in_use())
     assert machine_of_its_own() == machine
@@ -318,6 +352,16 @@ def test_where_nothing_can_be_mounted_faults_of_disks_are_refused(monkeypatch: p
 
     with pytest.raises(BadPlan, match="is a power_loss: faults of real disks need fusermount3"):
         run(a_plan(Fault("power_loss", 1, 1, nodes=("n1",))))
+
+
+def test_where_no_control_group_can_be_made_oom_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ostrakon.harness.hosts.memory.ROOTS", (tmp_path,))
+    monkeypatch.setattr("ostrakon.harness.hosts.substrate._require_namespaces", lambda: None)
+
+    with pytest.raises(BadPlan, match="the fault oom limits memory by control groups: no hierarchy"):
+        run(a_plan(Fault("oom", 1, 1, nodes=("n1",))))
 
 
 def test_a_workload_of_python_programs_is_not_for_hosts() -> None:

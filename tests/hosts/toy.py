@@ -100,6 +100,13 @@ class Durable(Toy):
     arguments = ("--durable",)
 
 
+class Hungry(Toy):
+    """A program that needs more and more memory, up to a limit of its own."""
+
+    name = "hungry"
+    arguments = ("--hungry",)
+
+
 class NotInstalled(Toy):
     """A system whose program is not there."""
 
@@ -133,7 +140,9 @@ def _workload(system: Any, generator: Any = _generator) -> Any:
     )
 
 
-TOY, DURABLE, NEVER_UP, NOT_INSTALLED = map(_workload, (Toy(), Durable(), NeverUp(), NotInstalled()))
+TOY, DURABLE, HUNGRY, NEVER_UP, NOT_INSTALLED = map(
+    _workload, (Toy(), Durable(), Hungry(), NeverUp(), NotInstalled())
+)
 CARELESS_EARLY, DURABLE_EARLY = (_workload(system, _written_early) for system in (Careless(), Durable()))
 
 
@@ -151,7 +160,14 @@ def _keep(kept: Path, value: bytes, *, is_durable: bool) -> None:
         os.close(folder)
 
 
-async def _serve(first: str, is_durable: bool) -> None:
+async def _eat() -> None:
+    eaten = []
+    for _ in range(100):
+        eaten.append(os.urandom(1 << 19))
+        await trio.sleep(0.05)
+
+
+async def _serve(first: str, is_durable: bool, is_hungry: bool) -> None:
     """What runs on a host. The register survives the process, and a power failure if it is durable."""
     kept = Path("data/register")
 
@@ -173,10 +189,12 @@ async def _serve(first: str, is_durable: bool) -> None:
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(gossip)
+        if is_hungry:
+            nursery.start_soon(_eat)
         await trio.serve_tcp(answer, PORT)
 
 
 if __name__ == "__main__":
     if "--fail" in sys.argv:
         sys.exit("the moon is in the wrong phase")
-    trio.run(_serve, sys.argv[1], "--durable" in sys.argv)
+    trio.run(_serve, sys.argv[1], "--durable" in sys.argv, "--hungry" in sys.argv)
