@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench._load import KEYS, Load
+from bench._load import Load, key
 from bench._town import free_port
 from ostrakon.paxos_impl.wire.membership import Address
 
@@ -27,36 +27,94 @@ Asking = Callable[[int, int], bytes]
 """Makes a request, of the session's number and of how many it made before."""
 
 
-def write(number: int, nth: int) -> bytes:
-    """A write of some hundred bytes."""
-    return _post("/v3/kv/put", {"key": _key(number, nth), "value": _text("v" * 100)})
+def write(number: int, nth: int, size: int = 100) -> bytes:
+    """A write of a value of so many bytes."""
+    return _post("/v3/kv/put", {"key": _text(key(number, nth, size)), "value": _text("v" * size)})
 
 
 def read(number: int, nth: int) -> bytes:
     """A linearizable read: etcd's leader asks a quorum first, once for all reads that come together."""
-    return _post("/v3/kv/range", {"key": _key(number, nth)})
+    return _post("/v3/kv/range", {"key": _text(key(number, nth))})
+
+
+class Etcd:
+    """Its processes."""
+
+    def __init__(self, program: str, root: Path, size: int) -> None:
+        self.addresses = [Address("127.0.0.1", free_port()) for _ in range(size)]
+        self._peers = [free_port() for _ in range(size)]
+        self._program, self._root = program, root
+        self._running: dict[Address, subprocess.Popen[bytes]] = {}
+
+    def start(self, address: Address) -> None:
+        """Start one, for the first time or again."""
+        n = self.addresses.index(address)
+        names = ",".join(f"n{m}=http://127.0.0.1:{port}" for m, port in enumerate(self._peers))
+        own, others = f"http://{address}", f"http://127.0.0.1:{self._peers[n]}"
+        options = ["--name", f"n{n}", "--data-dir", str(self._root / f"etcd-{n}"), "--initial-cluster", names]
+        options += ["--listen-client-urls", own, "--advertise-client-urls", own]
+        options += ["--listen-peer-urls", others, "--initial-advertise-peer-urls", others]
+        self._running[address] = subprocess.Popen(
+            [self._program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def kill(self, address: Address) -> None:
+        """Kill -9 one."""
+        process = self._running.pop(address)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """Kill all."""
+        for address in list(self._running):
+            self.kill(address)
+
+    def leader(self) -> Address:
+        """The leader, once there is one."""
+        deadline = time.monotonic() + STARTED_WITHIN_S
+        while time.monotonic() < deadline:
+            for address in self.addresses:
+                with suppress(OSError, KeyError):
+                    told = _asked(address, "/v3/maintenance/status")
+                    if told["leader"] == told["header"]["member_id"]:
+                        return address
+            time.sleep(0.1)
+        raise SystemExit(
+            f"etcd has found no leader within {STARTED_WITHIN_S:g} s: is the program given etcd?"
+        )
+
+    def applied(self, address: Address) -> int:
+        """The last entry of the log that it has applied. Raises: OSError, KeyError."""
+        return int(_asked(address, "/v3/maintenance/status")["raftAppliedIndex"])
+
+    def wait_same(self, address: Address) -> None:
+        """Return when it has applied all that the leader has applied by now."""
+        wanted = self.applied(self.leader())
+        deadline = time.monotonic() + STARTED_WITHIN_S
+        while time.monotonic() < deadline:
+            with suppress(OSError, KeyError):
+                if self.applied(address) >= wanted:
+                    return
+            time.sleep(0.05)
+        raise SystemExit(f"etcd at {address} has not caught up within {STARTED_WITHIN_S:g} s")
 
 
 @contextmanager
-def running(program: str, root: Path, size: int) -> Iterator[Address]:
-    """Run a cluster; gives the address of its leader."""
-    clients, peers = [free_port() for _ in range(size)], [free_port() for _ in range(size)]
-    names = ",".join(f"n{n}=http://127.0.0.1:{port}" for n, port in enumerate(peers))
-    processes = []
-    for n, (client, peer) in enumerate(zip(clients, peers, strict=True)):
-        own, others = f"http://127.0.0.1:{client}", f"http://127.0.0.1:{peer}"
-        options = ["--name", f"n{n}", "--data-dir", str(root / f"etcd-{n}"), "--initial-cluster", names]
-        options += ["--listen-client-urls", own, "--advertise-client-urls", own]
-        options += ["--listen-peer-urls", others, "--initial-advertise-peer-urls", others]
-        processes.append(
-            subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        )
+def running(program: str, root: Path, size: int) -> Iterator[Etcd]:
+    """Run a cluster."""
+    etcd = Etcd(program, root, size)
     try:
-        yield _leader([Address("127.0.0.1", port) for port in clients])
+        for address in etcd.addresses:
+            etcd.start(address)
+        etcd.leader()
+        yield etcd
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        etcd.stop()
+
+
+def put(address: Address, *, timeout_s: float) -> None:
+    """Write something. Raises: OSError, AssertionError, if it does not work."""
+    _asked(address, "/v3/kv/put", {"key": _text("gap"), "value": _text("x")}, timeout_s)
 
 
 def load(leader: Address, asking: Asking, *, sessions: int, seconds: float) -> Load:
@@ -105,22 +163,11 @@ class _Session:
         return time.monotonic() - self._asked_s
 
 
-def _leader(addresses: list[Address]) -> Address:
-    """Who leads, once somebody does."""
-    deadline = time.monotonic() + STARTED_WITHIN_S
-    while time.monotonic() < deadline:
-        for address in addresses:
-            with suppress(OSError, KeyError):
-                told = _asked(address, "/v3/maintenance/status")
-                if told["leader"] == told["header"]["member_id"]:
-                    return address
-        time.sleep(0.1)
-    raise SystemExit(f"etcd has found no leader within {STARTED_WITHIN_S:g} s: is the program given etcd?")
-
-
-def _asked(address: Address, path: str) -> Any:
-    with socket.create_connection(address, timeout=ANSWERED_WITHIN_S) as connection:
-        connection.sendall(_post(path, {}))
+def _asked(
+    address: Address, path: str, asked: dict[str, str] | None = None, timeout_s: float = ANSWERED_WITHIN_S
+) -> Any:
+    with socket.create_connection(address, timeout=timeout_s) as connection:
+        connection.sendall(_post(path, asked or {}))
         heard = b""
         while (body := _body(heard)) is None:
             if not (chunk := connection.recv(1 << 16)):
@@ -147,10 +194,6 @@ def _body(response: bytes) -> bytes | None:
         return None
     assert b" 200 " in status + b" ", response
     return body
-
-
-def _key(number: int, nth: int) -> str:
-    return _text(f"k{(61 * number + nth) % KEYS}")
 
 
 def _text(text: str) -> str:

@@ -30,23 +30,24 @@ Operation = Callable[[int, str, int], Request]
 """Makes a request, of the session's number and name, and of how many it made before."""
 
 
-def write(number: int, session: str, nth: int) -> Request:
-    """A write of some hundred bytes."""
-    return Execute(number, session, nth + 1, ["put", _key(number, nth), "v" * 100])
+def write(number: int, session: str, nth: int, size: int = 100) -> Request:
+    """A write of a value of so many bytes."""
+    return Execute(number, session, nth + 1, ["put", key(number, nth, size), "v" * size])
 
 
 def read(number: int, session: str, nth: int) -> Request:
     """A linearizable read, as the leader finds best: by its lease, while it holds one."""
-    return Read(number, ["get", _key(number, nth)], "lease")
+    return Read(number, ["get", key(number, nth)], "lease")
 
 
 def read_index(number: int, session: str, nth: int) -> Request:
     """A linearizable read for which the leader makes sure that it still is one."""
-    return Read(number, ["get", _key(number, nth)], "index")
+    return Read(number, ["get", key(number, nth)], "index")
 
 
-def _key(number: int, nth: int) -> str:
-    return f"k{(61 * number + nth) % KEYS}"
+def key(number: int, nth: int, size: int = 100) -> str:
+    """A key; there are fewer for long values, so that all of them take no more than some megabytes."""
+    return f"k{size}.{(61 * number + nth) % min(KEYS, max(10, 20_000_000 // size))}"
 
 
 @dataclass
@@ -84,9 +85,10 @@ async def load(
     names = await _open_sessions(leader, sessions, opening)
     done, begun = Load(), trio.current_time()
     async with trio.open_nursery() as nursery:
-        for number in range(CONNECTIONS):
-            share = names[number::CONNECTIONS]
-            pace = None if rate is None else rate / CONNECTIONS
+        connections = min(CONNECTIONS, sessions)
+        for number in range(connections):
+            share = names[number::connections]
+            pace = None if rate is None else rate / connections
             nursery.start_soon(_Connection(done, operation, share, pace, begun + seconds).run, leader)
     done.lasted_s = seconds
     return done

@@ -169,9 +169,9 @@ def beside_etcd(ours: Ours, program: str, root: Path, sessions: int, seconds: fl
     if shutil.which(program) is None:
         print(f"{'-':>10}     etcd is not there to compare with. apt-get install etcd-server")
         return
-    with _etcd.running(program, root, NODES) as leader:
+    with _etcd.running(program, root, NODES) as etcd:
         for what, asking, own in (("writes", _etcd.write, ours.writes), ("reads", _etcd.read, ours.reads)):
-            theirs = _etcd.load(leader, asking, sessions=sessions, seconds=seconds)
+            theirs = _etcd.load(etcd.leader(), asking, sessions=sessions, seconds=seconds)
             times = f"ours are {own.rate / theirs.rate:.1f} times as many"
             print(
                 f"{theirs.rate:10,.0f} /s  {what} of {sessions} sessions of etcd; {_waits(theirs)}; {times}"
