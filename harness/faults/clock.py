@@ -20,7 +20,7 @@ _NO_CLOCKS = "the machines of this substrate have no clocks of their own"
 
 @contextmanager
 def skewed(machines: MachineControl, nodes: Collection[str], rate: float) -> Iterator[ActiveFault]:
-    """Clocks run fast or slow; what they have gained or lost by the end, they keep."""
+    """Clocks run fast or slow. At the end they keep what they have gained or lost."""
     struck = machines.equipped(nodes)
     before = {name: machine.progress for name, machine in struck.items()}
 
@@ -33,7 +33,7 @@ def skewed(machines: MachineControl, nodes: Collection[str], rate: float) -> Ite
 
 @contextmanager
 def jumped(machines: MachineControl, nodes: Collection[str], ms: float) -> Iterator[ActiveFault]:
-    """Wall clocks are set forward, or back, and right again at the end; timeouts go on as they were."""
+    """Wall clocks are set forward or back, and are right again at the end; monotonic clocks do not change."""
     clocks = {name: machines.devices(name).clock for name in machines.equipped(nodes)}
     before = {name: clock.wall_readings for name, clock in clocks.items()}
 
@@ -49,11 +49,8 @@ def jumped(machines: MachineControl, nodes: Collection[str], ms: float) -> Itera
 
 @contextmanager
 def suspended(machines: MachineControl, nodes: Collection[str]) -> Iterator[ActiveFault]:
-    """Machines sleep: processes stand still and so do their monotonic clocks, as if no time had passed.
-
-    Their timeouts take longer by that, while leases and timeouts of others go on; wall clocks are right again
-    at the end.
-    """
+    """Machines sleep: processes and their monotonic clocks stand still. Their timeouts fire later by that
+    time, while leases and timeouts of other machines go on. Wall clocks are right again at the end."""
     with held(machines, nodes, "pause") as active, machines.impaired(machines.equipped(nodes), Frozen()):
         yield active
 
@@ -63,7 +60,7 @@ def _idle(machines: MachineControl, names: Collection[str], what: str) -> str:
 
 
 def strobe(fault: Fault, rng: random.Random) -> Sequence[Fault]:
-    """There and back, until the fault is over."""
+    """Clocks jump forward and back again, until the fault is over."""
     return list(again_and_again(fault, max(2, round(fault.for_ms / rng.uniform(2, 12)))))
 
 

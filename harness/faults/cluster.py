@@ -1,7 +1,8 @@
-"""What faults can strike: the network between nodes, and the nodes' machines.
+"""What faults act on: the network between nodes, and the nodes' machines.
 
-Each substrate has a network and machines of its own. What a substrate cannot do, it does not have: a fault
-that needs `Holding` or `Equipped` has no effect where the network or the machine is not like that.
+Each substrate has its own network and machines. A network or a machine has only the interfaces that its
+substrate supports: a fault that needs `Holding` or `Equipped` has no effect if the network or the machine
+does not have it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ostrakon.harness.substrates.message_faults import Disturbance
 
 
 class Counted(Protocol):
-    """What a fault of the network is while it lasts."""
+    """A fault of the network while it lasts."""
 
     @property
     def messages(self) -> int:
@@ -74,7 +75,7 @@ class Resetting(Protocol):
 
 
 _ABSENT = object()
-"""In place of an attribute that the object itself did not have."""
+"""Marks an attribute that the object itself did not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Cluster:
         machines: Mapping[str, Machine],
         kind_of: Callable[[Any], str] = lambda message: "",
     ) -> Cluster:
-        """A cluster of these machines, none of which any fault holds yet."""
+        """A cluster of these machines, before any fault has begun."""
         return cls(network, MachineControl(machines), kind_of)
 
     @property
@@ -112,10 +113,10 @@ class Cluster:
 
     @contextmanager
     def replaced(self, target: Any, attribute: str, value: Any) -> Iterator[None]:
-        """Within this context an attribute of an object is `value`.
+        """Within this context, an attribute of an object is `value`.
 
-        Of replacements that overlap, the one begun last counts. When the last has ended, the attribute is
-        what it was before the first, in whatever order they end.
+        If several replacements overlap, the one that began last counts. When all have ended, in whatever
+        order, the attribute is what it was before the first.
         """
         own: dict[str, Any] | None = getattr(target, "__dict__", None)
         is_own = own is None or attribute in own

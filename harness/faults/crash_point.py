@@ -28,10 +28,10 @@ def crashed_at_sync(
     operation: Operation = "sync",
     file: str = "",
 ) -> Iterator[ActiveFault]:
-    """Machines lose their power at a sync, after its data were written; `after` syncs are spared first.
+    """Machines lose their power at a sync, after its data were written and before they are durable.
 
-    With another `operation` they lose it right before that. With `file`, only operations count of files whose
-    paths contain that text.
+    The first `after` syncs are spared. With another `operation`, machines lose their power right before that
+    operation. With `file`, only operations on files whose paths contain that text count.
     """
     with ExitStack() as undo:
         fallen = _Fallen(machines, "power_loss", undo)
@@ -46,7 +46,7 @@ def crashed_at_sync(
 
 @contextmanager
 def crashed_at_await(machines: MachineControl, nodes: Collection[str], after: int) -> Iterator[ActiveFault]:
-    """Processes are killed in place of a turn of their tasks, `after` turns from now."""
+    """Processes are killed instead of the next turn of their tasks, after `after` further turns."""
     with ExitStack() as undo:
         fallen = _Fallen(machines, "kill", undo)
         for name, machine in machines.equipped(nodes).items():
@@ -57,7 +57,7 @@ def crashed_at_await(machines: MachineControl, nodes: Collection[str], after: in
 
 
 class _Fallen:
-    """The nodes that were struck because their moment came."""
+    """The nodes that were stopped because the moment came."""
 
     def __init__(self, machines: MachineControl, how: How, undo: ExitStack) -> None:
         self._machines, self._how, self._undo = machines, how, undo

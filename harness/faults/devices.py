@@ -1,7 +1,8 @@
 """Clocks and disks under faults, so that overlapping faults of one device do not undo each other.
 
-Each fault is an impairment of a device. While any are at work, clocks run by all skews together and a disk is
-as slow as the slowest of them makes it; when the last has ended, the device is as it was before the first.
+Each fault is an impairment of a device. While several are active, their skews of a clock multiply, and a disk
+is as slow as the slowest of them makes it. When the last one has ended, the device is as it was before the
+first.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Disk(Protocol):
     sync_latency: Any
     """How long the device takes, as a distribution."""
     capacity: int | None
-    """Bytes that fit."""
+    """The number of bytes that fit."""
     failing: MutableMapping[Any, int]
     """Operations that fail, with their errno."""
     on_operation: Callable[[Any, str], object] | None
@@ -60,7 +61,7 @@ class Disk(Protocol):
         """Damage data from now on."""
 
     def decay(self, kind: Any) -> int:
-        """Damage one file where it lies; returns how many are damaged."""
+        """Damage one file on the device; returns how many files were damaged."""
 
     def settle(self, fault: Any) -> object:
         """Stop damaging data by this fault."""
@@ -80,10 +81,10 @@ class Equipped(Protocol):
 
     @property
     def progress(self) -> tuple[int, int]:
-        """A value that differs whenever the program has run in between."""
+        """A value that changes whenever the program runs."""
 
     def crash_after(self, turns: int, crash: Callable[[], object]) -> None:
-        """Call `crash` in place of a turn of the program's tasks, so many turns from now."""
+        """Call `crash` instead of a turn of the program's tasks, after so many further turns."""
 
     def spare(self, crash: Callable[[], object]) -> None:
         """Do not call this crash any more."""
@@ -159,7 +160,7 @@ class Devices:
             watcher(operation, path)
 
     def _follow(self, changed: Impairment) -> None:
-        """Make the device what all impairments of the changed kind together say."""
+        """Set the device to the combination of all impairments of the kind that changed."""
         alike: list[Any] = [
             impairment for impairment in self._impairments if type(impairment) is type(changed)
         ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def slow_disk(machines: MachineControl, nodes: Collection[str], ms: float) -> FaultContext:
-    """Making something durable takes `ms` on average; a sync that has begun by the end takes its time."""
+    """Syncs take `ms` on average. A sync that has begun when the fault ends still takes its time."""
     return _impaired(machines, nodes, Slow(ms), lambda disk: disk.waits, "waited for no sync")
 
 
@@ -33,7 +33,7 @@ def full_disk(machines: MachineControl, nodes: Collection[str]) -> FaultContext:
 
 
 def failing_disk(machines: MachineControl, nodes: Collection[str], operation: Operation) -> FaultContext:
-    """An operation fails: EIO. What a sync that failed was to make durable never will be."""
+    """An operation fails with EIO. Data of a failed sync never become durable."""
     what = {"read": "read no file", "write": "wrote to no file", "sync": "synced no file"}[operation]
     return _impaired(machines, nodes, Failing(operation), lambda disk: disk.refusals, what)
 
@@ -60,7 +60,7 @@ def _failing(operation: Operation) -> Apply:
 def damaging_disk(
     machines: MachineControl, nodes: Collection[str], kind: DiskFaultKind, probability: float
 ) -> Iterator[ActiveFault]:
-    """Some operations do something else than they report."""
+    """Some operations report success and do something else."""
     from ostrakon.harness.sim.disk.disk_fault import DiskFault  # Loads the simulator, which drawing need not.
 
     names = machines.equipped(nodes)
@@ -87,13 +87,13 @@ def decayed(machines: MachineControl, nodes: Collection[str], kind: Decay) -> It
 
 
 def counted(disks: Sequence[Disk], count: Callable[[Disk], int]) -> Callable[[], Effect]:
-    """An effect that is how much a count has grown since now."""
+    """An effect: how much a count has grown from now on."""
     before = sum(map(count, disks))
     return lambda: Effect(operations=sum(map(count, disks)) - before)
 
 
 def idle_disks(machines: MachineControl, names: Collection[str], what: str) -> str:
-    """Why a fault of disks did nothing: the machines did not act, or did nothing that it strikes."""
+    """Why a fault of disks had no effect: the machines did nothing, or nothing that it strikes."""
     return ", ".join(f"{name} {machines.state(name) or what}" for name in sorted(names)) or NO_DISKS
 
 

@@ -58,7 +58,7 @@ def some_messages(ms_max: float) -> Draw:
 
 
 def some_pair(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
-    """One link, and on it one message: the first that is sent or one of the next."""
+    """One link and one message on it: the first that is sent, or one of the next few."""
     pairs = sorted(permutations(nodes, 2))
     if not pairs:
         return {}
@@ -71,7 +71,7 @@ def some_pair(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
 
 
 def also(draw: Draw, **numbers: Callable[[random.Random], float]) -> Draw:
-    """What `draw` gives, and other fields drawn beside it."""
+    """The fields that `draw` gives, and other fields that are drawn as well."""
 
     def draw_all(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
         return {**draw(nodes, rng), **{field: number(rng) for field, number in numbers.items()}}
@@ -80,12 +80,12 @@ def also(draw: Draw, **numbers: Callable[[random.Random], float]) -> Draw:
 
 
 def between(low: float, high: float, digits: int | None = None) -> Callable[[random.Random], float]:
-    """A number from a range, log-uniform so that every magnitude is as likely, rounded."""
+    """A number from a range, rounded. It is log-uniform, so every order of magnitude is equally likely."""
     return lambda rng: round(math.exp(rng.uniform(math.log(low), math.log(high))), digits)
 
 
 def either_way(low: float, high: float) -> Callable[[random.Random], float]:
-    """A number from a range, forward or back."""
+    """A number from a range, positive or negative."""
     return lambda rng: rng.choice((-1, 1)) * between(low, high, 1)(rng)
 
 
@@ -96,4 +96,4 @@ SIZES: Mapping[str, Callable[[int, random.Random], int]] = {
     "majority": lambda count, rng: count // 2 + 1,
     "all": lambda count, rng: count,
 }
-"""How many of a cluster's nodes are meant by a word that follows the colon in a name: `kill:majority`."""
+"""The words that can follow the colon in a name such as `kill:majority`, and how many nodes each means."""

@@ -1,7 +1,7 @@
-"""Shapes of partitions: who drops whose messages, as data.
+"""Shapes of partitions: which node drops whose messages, as data.
 
-A grudge maps a receiver to the senders whose messages it does not get. It is directed: cutting a link
-both ways takes an entry on either side. Nodes that hear everyone are not in it.
+A grudge maps a receiver to the senders whose messages it does not get. It has a direction: to cut a link both
+ways takes an entry for each end. A node that hears all others has no entry.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Grudge = Mapping[str, tuple[str, ...]]
 
 
 def complete(components: Iterable[Collection[str]]) -> Grudge:
-    """Nodes hear those of their own component alone."""
+    """Nodes hear only nodes of their own component."""
     parts = [sorted(part) for part in components]
     everyone = [node for part in parts for node in part]
     return _grudge({node: [peer for peer in everyone if peer not in part] for part in parts for node in part})
@@ -41,23 +41,23 @@ def one(nodes: Sequence[str], rng: random.Random) -> Grudge:
 
 
 def minority(nodes: Sequence[str], rng: random.Random) -> Grudge:
-    """Fewer than half of the nodes, at least one of them, against the others; nobody if there are but two."""
+    """Fewer than half of the nodes, but at least one, against the others; no node if there are only two."""
     most = (len(nodes) - 1) // 2
     return isolate(nodes, _shuffled(nodes, rng)[: rng.randint(1, most)]) if most else {}
 
 
 def majority(nodes: Sequence[str], rng: random.Random) -> Grudge:
-    """The barest majority against the others."""
+    """The smallest majority against the others."""
     return isolate(nodes, _shuffled(nodes, rng)[: majority_of(nodes)])
 
 
 def majorities_ring(nodes: Sequence[str], rng: random.Random) -> Grudge:
     """Every node hears a majority, itself included, and no two nodes hear the same one.
 
-    Up to five nodes stand in a ring and hear the barest majority around them; in a ring of three that is
-    one neighbour, so links are cut one way. Above that, links are mended at random, least connected
-    nodes first, until all hear a majority; these links work both ways. Fewer than three nodes have no
-    two majorities, and hear everyone.
+    Up to five nodes stand in a ring, and each hears the smallest majority around it. In a ring of three that
+    is one neighbour, so links are cut in one direction. With more nodes, links are mended at random, least
+    connected nodes first, until all hear a majority; these links work in both directions. Fewer than three
+    nodes do not have two majorities, so all of them hear each other.
     """
     if len(nodes) < 3:
         return {}
@@ -77,7 +77,7 @@ def bridge(nodes: Sequence[str]) -> Grudge:
 
 
 def one_way(senders: Collection[str], receivers: Collection[str]) -> Grudge:
-    """What the senders send does not reach the receivers; the other way, all is well."""
+    """Messages from the senders do not reach the receivers; messages in the other direction do."""
     return _grudge({to: [sender for sender in senders if sender != to] for to in receivers})
 
 
@@ -92,12 +92,12 @@ def receive_only(nodes: Sequence[str], victim: str) -> Grudge:
 
 
 def invert(heard: Mapping[str, Collection[str]], nodes: Sequence[str]) -> Grudge:
-    """The grudge with which nodes hear exactly these and themselves."""
+    """The grudge that leaves each node hearing exactly these nodes and itself."""
     return _grudge({node: [n for n in nodes if n != node and n not in heard.get(node, ())] for node in nodes})
 
 
 def union(*grudges: Grudge) -> Grudge:
-    """Whatever any of the grudges cuts is cut."""
+    """The grudge that cuts what any of these cuts."""
     cut: dict[str, list[str]] = {}
     for grudge in grudges:
         for receiver, senders in grudge.items():
@@ -121,11 +121,12 @@ def majority_of(nodes: Collection[str]) -> int:
 
 
 _DRAWS = 32
-"""How often links are drawn anew before a ring, which always works, is taken instead."""
+"""After so many draws of links, a ring is used instead, which always works."""
 
 
 def _ring(nodes: Sequence[str], *, odd: bool = False) -> Grudge:
-    """Nodes hear the majority around them; with `odd`, one more where that makes the links two-way."""
+    """Each node hears the majority around it; with `odd`, one node more where that makes links work both
+    ways."""
     size = majority_of(nodes)
     size += odd and size % 2 == 0
     before = (size - 1) // 2

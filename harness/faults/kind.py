@@ -1,7 +1,8 @@
-"""What a kind of fault is: all that the rest of the project needs to know to draw, apply, undo and show it.
+"""A kind of fault: how faults of the kind are drawn, aimed, applied, undone and shown.
 
-A fault is one file with one or several values of `FaultKind`. Any package can add its own under the entry
-point group `ostrakon.faults`; `registry` finds them.
+Each kind is a value of `FaultKind` in a file of its own subject. Another package can add kinds under the
+entry point group `ostrakon.faults`; `registry` finds them. "A fault of your own" in docs/nemesis.md lists the
+steps.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ COLOURS = (
     *("partition", "pause", "kill", "power_loss", "delay", "reorder", "drop", "duplicate", "clog"),
     *("clock", "disk", "spoilt", "other"),
 )
-"""The colours of faults in reports, each named after the fault that has had it first."""
+"""The colours of faults in reports. Each has the name of the first fault that had it."""
 
 
 def aim_at_nodes(fault: Fault, struck: Sequence[str], nodes: Sequence[str]) -> Fault:
@@ -54,7 +55,7 @@ def unexpanded(fault: Fault, rng: random.Random) -> Sequence[Fault]:
 
 
 def no_negative_ms(fault: Fault) -> Iterator[str]:
-    """Only a clock can be set back."""
+    """A problem if the fault has a negative number of milliseconds: only a clock can be set back."""
     if fault.ms < 0:
         yield f"has ms {fault.ms}, expected 0 or more"
 
@@ -92,7 +93,7 @@ class FaultKind:
     aim: Aim = aim_at_nodes
     """How it is aimed at nodes that are known only when it begins."""
     draw_aimed: Draw | None = None
-    """What is drawn beside, when it is aimed at such nodes; None for what `draw` gives."""
+    """How the other fields are drawn when it is aimed at such nodes; None: as `draw` does."""
     ms_min: int = 50
     ms_max: int = 1500
     """How long it lasts: long enough for timeouts to fire, short enough for the cluster to recover."""
@@ -100,9 +101,9 @@ class FaultKind:
     problems: Callable[[Fault], Iterator[str]] = no_negative_ms
     """What is wrong with the fields of a fault of a plan, each as a predicate: "has ms -1, expected ..."."""
     colour: str = "other"
-    """Its colour in reports, one of `COLOURS`; kinds that are alike share one."""
+    """Its colour in reports, one of `COLOURS`; similar kinds share one."""
     downtime: Downtime = "none"
-    """Whether struck nodes are down or stand still: never, perhaps, or from its beginning to its end."""
+    """Whether struck nodes are down or stand still: never, for a part of its time, or for all of it."""
     substrates: tuple[Substrate, ...] = SUBSTRATES
     """Where it can act."""
     groups: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ Step = Literal["pause", "resume", "stop", "kill", "power_off", "restart"]
 
 
 class Machine(Protocol):
-    """What every fault of processes can do to a machine."""
+    """What faults of processes can do to a machine."""
 
     @property
     def is_running(self) -> bool:
@@ -181,7 +181,7 @@ class MachineControl:
 
 
 def steps(before: HoldCounts, after: HoldCounts) -> list[Step]:
-    """What to do to a machine when one fault more, or one less, holds it."""
+    """The steps by which a machine follows when one more fault holds it, or one less."""
     if after.power_loss and not before.power_loss:
         return ["power_off"]
     if after.is_cut_short:

@@ -1,4 +1,4 @@
-"""Memory that runs out: the kernel kills a process of the node, as where its memory is limited."""
+"""Memory that runs out: the kernel kills a process of the node, as it does where memory is limited."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Limited(Protocol):
 
 @contextmanager
 def out_of_memory(machines: MachineControl, nodes: Collection[str]) -> Iterator[ActiveFault]:
-    """Nodes get no more memory than they use at the beginning; what needs more is killed by the kernel."""
+    """Nodes get no more memory than they use when the fault begins. The kernel kills a process that needs
+    more."""
     found = {name: machines.machine(name) for name in sorted(set(nodes))}
     memories = {name: one.memory for name, one in found.items() if isinstance(one, Limited) and one.memory}
     before = {name: memory.kills for name, memory in memories.items()}

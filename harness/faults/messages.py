@@ -1,7 +1,7 @@
-"""Faults of single messages: late, overtaken, lost, doubled, damaged, or waiting in line on a narrow link.
+"""Faults of single messages: delayed, reordered, dropped, duplicated, corrupted, or throttled.
 
-On connections whose framing the workload tells, these act on whole messages. On other TCP connections they
-are what TCP makes of them, which is delay.
+On connections with a framing that the workload names, these act on whole messages. On other TCP connections
+they only delay data, as TCP would.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Pairs = Collection[tuple[str, str]] | None
 
 
 def delayed(links: Links[Any, Any], probability: float, ms: float, between: Pairs = None) -> FaultContext:
-    """Some messages are late by `ms` on average, and so are those behind them."""
+    """Some messages are delayed by `ms` on average, and so are the messages behind them."""
     return disturbed(links, "delay", probability, ms, between)
 
 
 def reordered(links: Links[Any, Any], probability: float, ms: float, between: Pairs = None) -> FaultContext:
-    """Some messages are late by `ms` on average, and others overtake them."""
+    """Some messages are delayed by `ms` on average, and later messages overtake them."""
     return disturbed(links, "reorder", probability, ms, between)
 
 
@@ -38,12 +38,12 @@ def dropped(links: Links[Any, Any], probability: float, between: Pairs = None) -
 
 
 def duplicated(links: Links[Any, Any], probability: float, ms: float, between: Pairs = None) -> FaultContext:
-    """Some messages arrive twice, the copy late by `ms` on average."""
+    """Some messages arrive twice; the copy is delayed by `ms` on average."""
     return disturbed(links, "duplicate", probability, ms, between)
 
 
 def corrupted(links: Links[Any, Any], probability: float, between: Pairs = None) -> FaultContext:
-    """Some messages arrive with a bit turned."""
+    """Some messages arrive with one bit flipped."""
     return disturbed(links, "corrupt", probability, 0.0, between)
 
 

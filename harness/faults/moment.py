@@ -1,9 +1,9 @@
-"""Faults that wait for a moment: such a fault begins when a node reports an event that it waits for.
+"""Faults that wait for a moment: such a fault begins when a node reports a certain event.
 
-Whether a crash does harm is mostly a matter of when it comes: between a promise and the accept that breaks
-it, while a snapshot is under way, when two nodes believe that they lead. Such a moment is a predicate over
-the events that nodes report. A plan names the moment (`Fault.when`). The fault waits for it from `at_ms` on
-and begins right after the event. If the moment does not come, the fault has no effect.
+Whether a crash does harm depends mostly on when it happens: between a promise and the accept that breaks it,
+during a snapshot, or while two nodes believe that they lead. Such a moment is a predicate over the events
+that nodes report. A plan names the moment (`Fault.when`). From `at_ms` on the fault waits, and it begins
+right after the event. If the moment does not come, the fault has no effect.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ CallIn = Callable[[int, Callable[[], object]], object]
 """Calls a function after so many nanoseconds of true time, outside of every program."""
 
 OF_EVENT = ("receiver", "others", "said", "heard")
-"""What a fault that waits can be aimed at beside its workload's targets: the nodes that the event's message
-was sent to, all nodes but the one that reported the event, and the links from and to that node. Without a
-target, or without a message, it strikes the node that reported the event."""
+"""Targets of a waiting fault in addition to those of its workload: the nodes that the event's message was
+sent to, all nodes but the one that reported the event, and the links from and to that node. Without a
+target, or without a message, the fault strikes the node that reported the event."""
 
 
 def reported(*kinds: str) -> Moment:
@@ -37,8 +37,8 @@ def reported(*kinds: str) -> Moment:
 
 
 def reported_by_another(kind: str) -> Moment:
-    """The moment at which a node reports such an event and the last one was another node's: two leaders, for
-    instance, of which the first may not know of the second."""
+    """The moment at which a node reports such an event and another node reported the last one: for
+    instance two leaders, of which the first may not know of the second."""
 
     def moment(event: Event, events: Sequence[Event]) -> bool:
         if event.event != kind:
@@ -50,7 +50,7 @@ def reported_by_another(kind: str) -> Moment:
 
 
 def reported_soon_after(kind: str, earlier: str, within_ms: float) -> Moment:
-    """The moment at which a node reports an event of one kind within so long of its last one of another."""
+    """The moment at which a node reports an event of one kind, soon after its last event of another kind."""
 
     def moment(event: Event, events: Sequence[Event]) -> bool:
         if event.event != kind:
@@ -71,12 +71,12 @@ class Moments:
     def __init__(self, moments: Mapping[str, Moment], call_in: CallIn) -> None:
         self.call_in = call_in
         self.events: list[Event] = _Watched(self._note)
-        """All events so far: whatever is appended here is told to the faults that wait."""
+        """All events so far. The waiting faults see each event that is appended."""
         self._moments = moments
         self._waiting: list[_Waiting] = []
 
     def wait(self, fault: Fault, begin: Callable[[Event], FaultContext]) -> FaultContext:
-        """A fault that begins when its moment comes, by what `begin` makes of the event."""
+        """A fault that begins when its moment comes; `begin` makes the fault from the event."""
         return _waiting(self._waiting, _Waiting(fault, self._moments[fault.when], begin, self.call_in))
 
     def _note(self, event: Event) -> None:
@@ -85,7 +85,7 @@ class Moments:
 
 
 class _Watched(list[Event]):
-    """A list that tells of each element that is appended."""
+    """A list that reports each appended element."""
 
     def __init__(self, note: Callable[[Event], object]) -> None:
         super().__init__()
@@ -155,7 +155,8 @@ def _waiting(all_waiting: list[_Waiting], one: _Waiting) -> Iterator[ActiveFault
 
 
 def aimed(fault: Fault, event: Event, nodes: Sequence[str], aim: Aim) -> Fault:
-    """The fault as it strikes at an event, by a target of `OF_EVENT` or none; `aim` is that of its kind."""
+    """The fault with the nodes of an event, by a target of `OF_EVENT` or none; `aim` is the `aim` of its
+    kind."""
     others = [node for node in nodes if node != event.node]
     match fault.target:
         case "said":
@@ -171,5 +172,5 @@ def aimed(fault: Fault, event: Event, nodes: Sequence[str], aim: Aim) -> Fault:
 
 @contextmanager
 def idle(why: str) -> Iterator[ActiveFault]:
-    """A fault that does nothing, for this reason."""
+    """A fault without effect, for this reason."""
     yield ActiveFault(Effect, lambda: why)

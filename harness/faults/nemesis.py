@@ -1,8 +1,8 @@
 """The nemesis: applies the faults of a plan when its generator says so, and records what they did.
 
-Its ops are always info. `start-<kind>` has the fault and an `id` and, when complete, what the fault
-strikes, if that was not known before. `stop-<kind>` has the `id` and, when complete, what the fault did.
-`heal` ends every fault that is still open.
+Its ops are always `info`. The op `start-<kind>` has the fault and an `id`; when it is complete, it also has
+what the fault strikes, if that was not known before. The op `stop-<kind>` has the `id`; when it is complete,
+it has what the fault did. The op `heal` ends every fault that is still open.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class AppliedFault:
     fault: Fault
     effect: Effect
     why_inert: str = ""
-    """Why it has done nothing, if it has done nothing and can tell the reason."""
+    """The reason why it has done nothing; empty if it has done something or the fault cannot tell."""
 
 
 class Nemesis:
-    """Begins and ends faults; used as a context manager, at whose end every fault is over."""
+    """Begins and ends faults. It is a context manager; when the context ends, every fault is over."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class Nemesis:
         self._begins = True
 
     async def apply(self, op: Op) -> Op:
-        """Do what an op says, and return the op completed.
+        """Do what an op says, and return the completed op.
 
-        Raises: ValueError, when the op says nothing that a nemesis can do.
+        Raises: ValueError, when the op is not one of a nemesis.
         """
         match op.f.partition("-"), op.value:
             case ("start", "-", kind), {"id": int(number), **fields} if number not in self._begun:
@@ -76,7 +76,7 @@ class Nemesis:
         )
 
     def begin_no_more(self) -> None:
-        """Leave out every fault that has not begun; the open ones end at their time."""
+        """Begin no further faults; the open ones end at their time."""
         self._begins = False
 
     def heal(self) -> list[dict[str, Any]]:
@@ -87,12 +87,12 @@ class Nemesis:
         ]
 
     def revive(self, name: str) -> None:
-        """Restart a node that has given up because of a fault, unless another fault holds the node down."""
+        """Restart a node that stopped because of a fault, unless another fault holds it down."""
         self._cluster.machines.revive(name)
 
     @property
     def restarted(self) -> Sequence[str]:
-        """The nodes that were restarted, in that order, a node as often as it was."""
+        """The nodes in the order of their restarts; a node appears once for each restart."""
         return self._cluster.machines.restarted
 
     @property
@@ -131,7 +131,7 @@ class Nemesis:
         return fault
 
     def _waiting(self, fault: Fault) -> FaultContext:
-        """The fault, begun when its moment comes."""
+        """The fault, which begins when its moment comes."""
         if self._moments is None:
             return idle("what nodes report is not known here while the trial runs")
 
@@ -211,6 +211,6 @@ def _fault(kind: str, fields: Mapping[Any, Any]) -> Fault:
 
 
 def _plain(data: Fault | Effect) -> dict[str, Any]:
-    """The data as a reader of the history file finds them."""
+    """The data as someone who reads the history file gets them."""
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(data))
     return plain

@@ -24,8 +24,8 @@ from ostrakon.harness.faults.target import TARGETS
 from ostrakon.harness.plan import Fault
 
 _GAP_MS = 600
-"""Mean time from the beginning of one fault to the next, if there is that much: they overlap at times, and at
-times all is well."""
+"""Mean time from the beginning of one fault to that of the next, if the trial is long enough. Faults
+overlap at some times, and at others there is none."""
 _SHORTEST_MS = 5
 
 
@@ -33,7 +33,7 @@ class Rhythm(Protocol):
     """When faults begin, and how long they last."""
 
     def beginnings(self, last_ms: float, end_ms: int, count_min: int, rng: random.Random) -> list[int]:
-        """Moments up to the last that is allowed, in order; at least so many, if it can be."""
+        """Moments up to the last that is allowed, in order; at least so many, if possible."""
 
     def length_ms(self, kind: FaultKind, rng: random.Random) -> int:
         """How long a fault of this kind lasts."""
@@ -41,10 +41,10 @@ class Rhythm(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scattered:
-    """At random, and so that some overlap; each as long as suits its kind."""
+    """Faults at random times, some of them overlapping; each lasts as long as suits its kind."""
 
     def beginnings(self, last_ms: float, end_ms: int, count_min: int, rng: random.Random) -> list[int]:
-        """Some `_GAP_MS` apart, or less, so that there are enough."""
+        """On average `_GAP_MS` apart, or less, so that there are enough."""
         if last_ms < 0:
             return []
         gap_ms = max(1.0, min(_GAP_MS, last_ms / (count_min + 1)))
@@ -58,13 +58,13 @@ class Scattered:
         return [math.floor(moment) for moment in moments]
 
     def length_ms(self, kind: FaultKind, rng: random.Random) -> int:
-        """Log-uniform: as many faults around 100 ms as around a second."""
+        """Log-uniform: about as many faults of 100 ms as of a second."""
         return round(math.exp(rng.uniform(math.log(kind.ms_min), math.log(kind.ms_max))))
 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """One at a time: each for so long, after as long a calm."""
+    """One fault at a time: each lasts so long, and between two there is as long a pause."""
 
     for_s: float
     """The duration of each fault, and of the time before it, in seconds."""
@@ -82,7 +82,7 @@ class Steady:
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Kinds of fault that come in one rhythm, and perhaps others in theirs."""
+    """Kinds of fault with one rhythm, and perhaps further packages with rhythms of their own."""
 
     kinds: Sequence[FaultKind]
     """The kinds of fault."""
@@ -92,7 +92,7 @@ class Package:
     """Further packages that are drawn together with this one."""
 
     def __or__(self, other: Package) -> Package:
-        """Both, each in its own rhythm."""
+        """Both packages, each in its own rhythm."""
         return Package(self.kinds, self.rhythm, (*self.others, other))
 
     @property
@@ -110,11 +110,10 @@ class Package:
         begin_by_s: float = math.inf,
         keep_majority: bool = False,
     ) -> tuple[Fault, ...]:
-        """Faults in order of time, that begin before `begin_by_s` and are over before the time limit.
+        """Faults in order of time. They begin before `begin_by_s` and are over before the time limit.
 
-        Every kind gets its turn, and gets it before any comes again. With `keep_majority` there is never less
-        than a majority that is neither paused nor down, and a fault that would need one, or may, is left out;
-        partitions are not counted.
+        Each kind is drawn once before any is drawn again. With `keep_majority` a majority is never paused or
+        down: a fault that could break this is left out. Partitions do not count.
         """
         end_ms = math.ceil(time_limit_s * 1000) - 1
         last_ms = min(begin_by_s * 1000, end_ms - _SHORTEST_MS)
@@ -146,7 +145,7 @@ class Package:
 
 
 def _dispensable(faults: Sequence[Fault], at_ms: int, nodes: Sequence[str], rng: random.Random) -> list[str]:
-    """The nodes that are down at a time, or come back at that instant, and as many more as can be spared."""
+    """The nodes that are down at a time or come back at that instant, and as many more as can be spared."""
     known = all_faults()
     late = [fault for fault in faults if fault.at_ms + fault.for_ms >= at_ms]
     down = sorted({node for fault in late if known[fault.kind].takes_down for node in fault.nodes})
@@ -155,7 +154,7 @@ def _dispensable(faults: Sequence[Fault], at_ms: int, nodes: Sequence[str], rng:
 
 
 def _strikes_something(fault: Fault, kind: FaultKind) -> bool:
-    """Whether the draw found something to strike; a cluster may be too small for that."""
+    """Whether the draw strikes something; a cluster may be too small for that."""
     aimed = fault.nodes or fault.grudge or fault.links or fault.target
     return bool(aimed) or (kind.applies_to == "messages" and fault.probability > 0)
 
@@ -178,8 +177,7 @@ def draw_faults(
 ) -> tuple[Fault, ...]:
     """Faults of these kinds and groups, by their names (see `registry`), drawn as by `Package.draw`.
 
-    With `steady_s`, faults come one at a time: each lasts so long, and before it there is none for as long.
-
+    With `steady_s`, faults come one at a time: each lasts so long, and before it there is as long a pause.
     Raises: UnknownFault.
     """
     rhythm = Scattered() if steady_s is None else Steady(steady_s)

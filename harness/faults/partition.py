@@ -22,7 +22,7 @@ GrudgeShape = Callable[[Sequence[str], random.Random], Grudge]
 
 @contextmanager
 def partition(links: Links[CutT, Any], grudge: Grudge) -> Iterator[ActiveFault]:
-    """Receivers do not get the messages of the senders that a grudge names for them."""
+    """The receivers that a grudge names do not get the messages of its senders."""
     cut = links.cut(grudge)
     cuts = any(grudge.values())
     why = "no message was sent over the links it cut" if cuts else "it cut no link"
@@ -66,13 +66,13 @@ def _any_shape(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:
 
 
 def _aimed_shape(name: str) -> Draw:
-    """Which way a partition cuts off the nodes it is aimed at when it begins."""
+    """How a partition cuts off the nodes that it is aimed at when it begins."""
     shapes = {"one-way": ("send-only", "receive-only"), "bridge": ("bridge",)}.get(name, ("",))
     return lambda nodes, rng: {"shape": rng.choice(shapes)}
 
 
 def _aim(fault: Fault, struck: Sequence[str], nodes: Sequence[str]) -> Fault:
-    """The struck nodes against the others, in the way that the fault's shape says."""
+    """The struck nodes against the others, as the shape of the fault says."""
     return replace_fields(fault, grudge=_cut_off(fault.shape, [n for n in nodes if n in struck], nodes))
 
 

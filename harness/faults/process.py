@@ -1,6 +1,7 @@
-"""Faults of processes: they stand still, are told to stop, are killed, or their machine loses its power.
+"""Faults of processes: they are paused, told to stop, killed, or their machine loses its power.
 
-Whatever was struck runs again when the fault ends. Faults overlap freely: see `machine_control`.
+What was struck runs again when the fault ends. Overlapping faults do not undo each other; see
+`machine_control`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def killed(machines: MachineControl, nodes: Collection[str]) -> FaultContext:
 
 
 def powerless(machines: MachineControl, nodes: Collection[str]) -> FaultContext:
-    """Machines lose their power, and with it what they had not synced; they start again at the end."""
+    """Machines lose their power, and with it all data that were not synced. They start again at the end."""
     return held(machines, nodes, "power_loss")
 
 
@@ -52,7 +53,7 @@ def held(machines: MachineControl, nodes: Iterable[str], how: How) -> Iterator[A
 
 @contextmanager
 def stopped(machines: MachineControl, nodes: Iterable[str]) -> Iterator[ActiveFault]:
-    """Processes are told to end (SIGTERM), and take their time; they are started again at the end."""
+    """Processes get SIGTERM and may take their time to end. They are started again at the end."""
     states = {node: machines.state(node) for node in sorted(set(nodes))}
     running = [node for node in states if machines.is_running(node)]
 
@@ -70,12 +71,12 @@ def stopped(machines: MachineControl, nodes: Iterable[str]) -> Iterator[ActiveFa
 
 
 def restart_loop(fault: Fault, rng: random.Random) -> Sequence[Fault]:
-    """Down for a moment and up for a moment, until the fault is over."""
+    """Nodes are killed and restarted again and again, until the fault is over."""
     return list(again_and_again(fault, max(2, round(fault.for_ms / rng.uniform(2, 12)))))
 
 
 def starve(fault: Fault, rng: random.Random) -> Sequence[Fault]:
-    """Still for most of each tenth of a second, and acting for the rest, until the fault is over."""
+    """Nodes stand still for most of each tenth of a second and run for the rest, until the fault is over."""
     period_ms = max(2, min(100, fault.for_ms // 2))
     still_ms = max(1, round(period_ms * rng.uniform(0.6, 0.95)))
     beginnings = range(fault.at_ms, fault.at_ms + fault.for_ms - still_ms + 1, period_ms)
@@ -83,7 +84,7 @@ def starve(fault: Fault, rng: random.Random) -> Sequence[Fault]:
 
 
 def again_and_again(fault: Fault, period_ms: int) -> Iterator[Fault]:
-    """The fault for the first half of each period, as often as that fits into its time."""
+    """The fault during the first half of each period, as often as it fits into the time of the fault."""
     for begin in range(0, fault.for_ms - period_ms // 2 + 1, period_ms):
         yield replace_fields(fault, at_ms=fault.at_ms + begin, for_ms=max(1, period_ms // 2))
 

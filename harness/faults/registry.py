@@ -1,8 +1,8 @@
 """Finds kinds of fault by name: those of this project, and those that other packages offer.
 
 A package offers kinds as entry points of the group `ostrakon.faults`; each is a `FaultKind` or a sequence of
-such. A name for `--nemesis` is that of a kind or variant, as `kill`, of one and what it is to strike, as
-`kill:leader`, or of a group, as `disks`.
+them. A name for `--nemesis` is that of a kind or a variant (`kill`), of a kind and what it strikes
+(`kill:leader`), or of a group (`disks`).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ AIMED = (
     *("kill:quorum", "power_loss:quorum", "partition:quorum", "power_loss:all"),
     *("drop-next", "delay-next", "duplicate-next"),
 )
-"""Where it hurts most: leaders, the nodes that hold the newest value, single messages."""
+"""Faults aimed at what matters most: leaders, the nodes that hold the newest value, and single messages."""
 
 GROUPS: Mapping[str, str] = {
     "all": "every kind that a correct system survives whatever happens, in turn",
@@ -130,7 +130,7 @@ GROUPS: Mapping[str, str] = {
 
 
 class UnknownFault(Exception):
-    """There is no kind of fault of this name; the message offers those that are near."""
+    """There is no kind of fault with this name; the message suggests similar names."""
 
     def __init__(self, name: str, known: Collection[str] | None = None) -> None:
         known = sorted(known if known is not None else {*all_faults(), *GROUPS})
@@ -149,7 +149,7 @@ class NoSuchTarget(UnknownFault):
 
 
 class BadFaultKind(UnknownFault):
-    """A package offers something as a fault that is none; the message says what and what would be right."""
+    """A package offers something that is not a fault; the message says what it is and what is expected."""
 
     def __init__(self, where: str, why: str) -> None:
         Exception.__init__(self, f"{where} in the entry point group ostrakon.faults {why}")
@@ -157,7 +157,7 @@ class BadFaultKind(UnknownFault):
 
 
 def all_faults() -> Mapping[str, FaultKind]:
-    """Every kind and variant by name, those of other packages last. Raises: BadFaultKind."""
+    """Every kind and variant by name; those of other packages come last. Raises: BadFaultKind."""
     return {**FAULTS, **_offered()}
 
 
@@ -168,14 +168,15 @@ def find_kind(name: str) -> FaultKind | None:
 
 
 def kind_names() -> list[str]:
-    """What `Fault.kind` can be."""
+    """The possible values of `Fault.kind`."""
     return [name for name, kind in all_faults().items() if not kind.variant_of]
 
 
 def apply_fault(fault: Fault, cluster: Cluster) -> FaultContext:
-    """The fault that a plan describes, as a context that begins and undoes it at the caller's times.
+    """The fault that a plan describes, as a context: entering it begins the fault, leaving it undoes the
+    fault.
 
-    Raises: ValueError, when there is no such kind of fault; BadFaultKind.
+    Raises: ValueError, if there is no such kind of fault; BadFaultKind.
     """
     if (kind := find_kind(fault.kind)) is None:
         raise ValueError(f"a plan's fault is of kind {fault.kind!r}; known are {', '.join(kind_names())}")
@@ -190,7 +191,7 @@ def kinds_on(substrate: Substrate) -> list[str]:
 def can_act(fault: Fault, substrate: Substrate) -> bool:
     """Whether a fault can be applied on a substrate, as it is aimed.
 
-    What nodes report and which messages they send is not known live before the end.
+    Events and messages of live nodes are known only at the end, so no fault can be aimed by them there.
     """
     kind = find_kind(fault.kind)
     is_aimed = bool(fault.when or fault.message or (fault.target and fault.target not in TRAFFIC))
@@ -234,9 +235,9 @@ def _kinds_in(found: Any, where: str) -> Iterator[FaultKind]:
 def fault_kinds(
     names: Sequence[str], rng: random.Random, targets: Collection[str] = tuple(TARGETS)
 ) -> tuple[FaultKind, ...]:
-    """The kinds meant by these names, groups resolved, each once; `mixed` draws some of all.
+    """The kinds that these names mean, groups resolved, each once; `mixed` draws some of `all`.
 
-    `targets` are the names that may follow a colon, besides those of `SIZES` and `TRAFFIC`. Raises:
+    `targets` are the names that may follow a colon, in addition to those of `SIZES` and `TRAFFIC`. Raises:
     UnknownFault.
     """
     chosen: dict[str, FaultKind] = {}
@@ -268,12 +269,12 @@ def find_fault(name: str, targets: Collection[str] = tuple(TARGETS)) -> FaultKin
 
 
 def kind_of(name: str) -> str:
-    """What `Fault.kind` is for faults of this name, whatever they are aimed at. Raises: UnknownFault."""
+    """`Fault.kind` of faults with this name, whatever they are aimed at. Raises: UnknownFault."""
     return find_fault(name.partition(":")[0]).kind
 
 
 def targets_in(names: Iterable[str]) -> tuple[str, ...]:
-    """What the names of faults are aimed at: the words behind their colons."""
+    """The targets in names of faults: the words behind their colons."""
     return tuple(dict.fromkeys(whom for name in names if (whom := name.partition(":")[2])))
 
 
@@ -285,7 +286,7 @@ def _members(name: str, rng: random.Random) -> Sequence[str]:
 
 
 def _draw_size(kind: FaultKind, size: str) -> Draw:
-    """Strike as many nodes as a word of `SIZES` says, drawn at random."""
+    """Strike as many nodes, drawn at random, as a word of `SIZES` says."""
     drawn = kind.draw_aimed or kind.draw
 
     def draw(nodes: Sequence[str], rng: random.Random) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Reset connections: they break once, when the fault begins, and may be made anew at once."""
+"""Reset connections: they break once, when the fault begins, and nodes may connect again at once."""
 
 from __future__ import annotations
 

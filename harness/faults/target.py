@@ -14,17 +14,18 @@ from ostrakon.harness.faults.grudge import majority_of
 from ostrakon.harness.history import Event
 
 Target = Callable[[Sequence[Event], Sequence[str]], Sequence[str]]
-"""Given all that nodes have reported so far, and the cluster's nodes: those that are meant, if any are."""
+"""Given all events so far and the nodes of the cluster: the nodes that the target means now."""
 
 
 def leader(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
-    """Who was last to propose, or to say what is chosen, at the highest ballot; else who prepares it."""
+    """The node that was last to propose, or to announce a decision, at the highest ballot; if there is
+    none, the node that prepares it."""
     told = _highest(events, "propose_sent", "commit_sent") or _highest(events, "prepare_sent")
     return [told.node] if told is not None else []
 
 
 def quorum(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
-    """The majority that was first to vote for what was proposed last, or who of it has voted yet."""
+    """The majority that was first to vote for the latest proposal; fewer nodes if fewer have voted yet."""
     last = _last(events, "accept_sent")
     if last is None:
         return []
@@ -37,12 +38,12 @@ def quorum(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
 
 
 def followers(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
-    """All but the leader, if there is one."""
+    """All nodes but the leader, if there is one."""
     return _but(nodes, leader(events, nodes))
 
 
 def behind(events: Sequence[Event], nodes: Sequence[str]) -> Sequence[str]:
-    """All but the quorum, if there is one."""
+    """All nodes but the quorum, if there is one."""
     return _but(nodes, quorum(events, nodes))
 
 

@@ -1,7 +1,8 @@
-"""Targets by traffic: nodes that are found without any event, by the messages they sent and by restarts.
+"""Targets by traffic: nodes that are found without events, by the messages that they sent and by their
+restarts.
 
-They mean the messages since the fault before began. If nothing was sent since, they mean those since an
-earlier fault, or since the trial began.
+Messages are counted from the beginning of the previous fault. If none was sent since, they are counted from
+an earlier fault, or from the beginning of the trial.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ class Counting(Protocol):
 
 
 class Traffic:
-    """Counts the messages of each link since it was looked at last."""
+    """Counts the messages of each link between two calls of `look`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -31,7 +32,7 @@ class Traffic:
         self._now: dict[tuple[str, str], int] = {}
 
     def look(self) -> None:
-        """A fault begins: what is sent from now on counts for the next one."""
+        """A fault begins: messages from now on count for the next fault."""
         network = self._counting
         if network is not None:
             now = {pair: network.sent(*pair) for pair in permutations(self._cluster.nodes, 2)}
