@@ -19,6 +19,7 @@ from ostrakon.paxos_impl.core.multi.command import Command
 from ostrakon.paxos_impl.core.multi.message import Accepted
 from ostrakon.paxos_impl.kv.machine import StateMachine
 from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Execution, Sessions
+from ostrakon.paxos_impl.server.change_log import ChangeLog
 from ostrakon.paxos_impl.server.groups_server import GroupsServer
 from ostrakon.paxos_impl.storage.disk import Disk, OsDisk
 from ostrakon.paxos_impl.storage.group_journal import GroupJournal
@@ -39,6 +40,8 @@ class Breakage(msgspec.Struct, frozen=True):
     rules: LogRules = LOG_RULES
     sessions: Callable[[StateMachine], Sessions] | None = None
     machine: Callable[[], StateMachine] | None = None
+    changes: Callable[[], ChangeLog] = ChangeLog
+    """The changes that watchers are told, where there is one group."""
     disk: Callable[[Disk], Disk] | None = None
     storage: type[ReplicaStorage] = ReplicaStorage
     """This where there is one group."""

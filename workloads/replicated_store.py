@@ -138,7 +138,7 @@ async def run_replica(
     config = config_of(site.name, site.nodes, site.options, lease=lease, founders=founders, timing=timing)
     config = replace(config, compaction=compaction)
     several = partial(breakage.node.recover, journal=breakage.journal)
-    one = partial(ReplicaServer.recover, storage=breakage.storage)
+    one = partial(ReplicaServer.recover, storage=breakage.storage, changes=breakage.changes)
     recover = one if config.groups == 1 else several
     try:
         node = await _recovered(site, config, recover, disk, sessions, breakage)

@@ -31,7 +31,8 @@ from ostrakon.paxos_impl.wire.replica import (
 )
 from ostrakon.paxos_impl.wire.transport import PLAIN, Transport
 
-_PAUSE_S = 0.1
+_PAUSE = 1 / 30
+"""Pause before the next replica is asked, in multiples of the time after which a silent one is left."""
 _SILENCE_S = 3 * PROGRESS_S
 """A replica that has told nothing for so long is left, because it tells its progress more often."""
 
@@ -53,13 +54,15 @@ async def watch(
     *,
     after: int | None = None,
     group: int | None = None,
+    attempt_s: float = _SILENCE_S,
     transport: Transport = PLAIN,
 ) -> AsyncGenerator[Watched, None]:
     """The changes of all keys that begin with `prefix`, after slot `after`, or from now on if it is None.
 
     Each batch has all changes up to its slot `upto` that were not in an earlier batch, and may be empty. When
     a replica fails, the next one is asked for what follows, so that no change is missing or told twice. A
-    watch shows what its replica has executed, which may be less than what the leader has.
+    watch shows what its replica has executed, which may be less than what the leader has. A replica that
+    tells nothing for `attempt_s` is left.
 
     In a cluster with several groups, `group` says whose keys are watched: each group has slots of its own.
 
@@ -70,15 +73,15 @@ async def watch(
         request = Watch(1, wanted.start, wanted.end, after)
         connection: Connection[Answer] = Connection(addresses[at % len(addresses)], read_response, transport)
         try:
-            with anyio.move_on_after(_SILENCE_S) as opening:
+            with anyio.move_on_after(attempt_s) as opening:
                 await connection.open()
             if opening.cancelled_caught:
-                raise NoAnswer(f"{connection.address}: no connection within {_SILENCE_S:g} s")
+                raise NoAnswer(f"{connection.address}: no connection within {attempt_s:g} s")
             answers = connection.answers(request if group is None else InGroup(group, request))
             async with aclosing(answers):
                 while True:
                     answer: Answer | None = None
-                    with anyio.move_on_after(_SILENCE_S):
+                    with anyio.move_on_after(attempt_s):
                         answer = await anext(answers, None)
                     match answer:
                         case Watched(upto):
@@ -97,4 +100,4 @@ async def watch(
         finally:
             await connection.drop()
         at += 1
-        await anyio.sleep(_PAUSE_S)
+        await anyio.sleep(_PAUSE * attempt_s)

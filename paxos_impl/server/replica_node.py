@@ -99,6 +99,8 @@ class NodeContext(NamedTuple):
     log: LogSink
     clock: Callable[[], ClockReading] | None = None
     """Reads the clocks; None reads those of this machine."""
+    changes: Callable[[], ChangeLog] = ChangeLog
+    """Makes the table of recent changes, for clients that watch."""
 
 
 class ReplicaNode:
@@ -112,7 +114,7 @@ class ReplicaNode:
         peers: Peers,
         context: NodeContext,
     ) -> None:
-        machine, sessions, rng, rules, log, clock = context
+        machine, sessions, rng, rules, log, clock, changes = context
         self.now = clock or now
         """Reads the clocks."""
         self._timing, self._storage, self._rng, self._log = config.timing, storage, rng, log
@@ -121,7 +123,7 @@ class ReplicaNode:
         self._ticking: Ballot | None = None
         self._ticks = 0
         self._observed = machine if isinstance(machine, ObservableMachine) else None
-        self.changes = None if self._observed is None else ChangeLog()
+        self.changes = None if self._observed is None else changes()
         """The recent changes, for clients that watch; None if the machine does not tell them."""
         self._take_changes()
         self._facts: list[Fact] = []

@@ -21,6 +21,7 @@ from ostrakon.paxos_impl.core.multi import (
 from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.server.change_log import ChangeLog
 from ostrakon.paxos_impl.server.driver import Driver, EventMakers, Tracer
 from ostrakon.paxos_impl.server.log_record import LogSink, no_log
 from ostrakon.paxos_impl.server.metrics import Sample, sync_samples
@@ -57,6 +58,7 @@ class ReplicaServer:
         sessions: Callable[[StateMachine], Sessions] = Sessions,
         storage: type[ReplicaStorage] = ReplicaStorage,
         rules: LogRules = LOG_RULES,
+        changes: Callable[[], ChangeLog] = ChangeLog,
         tracer: Tracer | None = None,
         log: LogSink = no_log,
         backup: Backup | None = None,
@@ -79,7 +81,7 @@ class ReplicaServer:
         opened = await recover_state(config, table, rules, recover)
         peers = peers_of(config, opened.incarnation, rng=rng, log=log)
         driver = driver_of(config, opened.incarnation, peers, tracer)
-        context = NodeContext(made, table, rng, rules, log)
+        context = NodeContext(made, table, rng, rules, log, changes=changes)
         return cls(ReplicaNode(config, opened, driver, peers, context), peers)
 
     def check(self, hello: Hello) -> None:

@@ -31,6 +31,7 @@ NAMES = (
     "registry",
     "set",
     "unique-ids",
+    "watch",
 )
 TRIALS_MAX = 60
 RARE = ("membership", "change-in-force-at-once")
