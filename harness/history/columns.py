@@ -1,8 +1,9 @@
-"""The clients' operations of a history as parallel arrays: what checkers of a million operations work on.
+"""The clients' operations of a history as parallel arrays, so that checkers can work on a million
+operations.
 
 One row is one operation: an invocation together with its completion, in order of invocation. Equal values
-share a code, so that an array can stand for values of any kind. Values are frozen: equal exactly where their
-JSON is (`ostrakon.harness.history.value`).
+share a code, so an array can stand for values of any kind. Values are frozen: they are equal exactly if their
+JSON is equal (`ostrakon.harness.history.value`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 NEVER: Final = 1 << 60
-"""Where an operation returns that was never heard of again: after everything."""
+"""The position of the return of an operation without a completion: after all others."""
 
 OK: Final = 0
 FAIL: Final = 1
@@ -42,16 +43,16 @@ class Columns:
     returned: Ints
     """Position of the completion; NEVER if the operation may still take effect."""
     outcome: Ints
-    """OK, FAIL or INFO. What has no completion is INFO."""
+    """OK, FAIL or INFO. An operation without a completion is INFO."""
     process: Ints
     f: Ints
     """Code of the function, into `fs`."""
     argument: Ints
     """Code of the value that was asked for, into `values`."""
     result: Ints
-    """Code of the value that was answered, into `values`; that of None if nothing was."""
+    """Code of the value that was returned, into `values`; the code of None if none was."""
     slot: Ints
-    """The position of the decision that answered; -1 where the system doesn't tell."""
+    """The position of the decision in the log; -1 where the system doesn't tell."""
     invoke_time: Ints
     """Nanoseconds since the trial began."""
     return_time: Ints
@@ -80,7 +81,7 @@ class Columns:
 
     @classmethod
     def gather(cls, chunks: Iterable[Sequence[Op]]) -> Columns:
-        """The same of a history that comes in pieces, none of which is needed once it has been seen."""
+        """The same of a history that comes in pieces. A piece is not needed any more once it was read."""
         rows = _Rows()
         for chunk in chunks:
             rows.add([op for op in chunk if op.process != NEMESIS])
@@ -95,7 +96,8 @@ class Columns:
         kind: Sequence[int],
         kinds: Sequence[Op],
     ) -> Columns:
-        """The same where many ops are alike: what is not given for each, one of `kinds` has."""
+        """The same where many ops are alike: a field that is not given for each op is that of its kind in
+        `kinds`."""
         rows = _Rows()
         rows.add(kinds)
         which = _array(kind)
@@ -108,26 +110,26 @@ _ARRAYS = tuple(field.name for field in fields(Columns) if field.name not in {"f
 
 
 def numbered(values: Collection[Hashable]) -> tuple[tuple[Hashable, ...], Ints]:
-    """Each value once, in order of appearance, and for each of the given ones its number among these."""
+    """Each value once, in order of appearance, and the number among these of each given value."""
     first: dict[Hashable, int] = {}
     where = np.fromiter(map(first.setdefault, values, count()), np.int64, len(values))
     return tuple(first), numbers_of(where)
 
 
 def numbers_of(first: Ints) -> Ints:
-    """Of values of which the position of the first equal one is given, their numbers in order of
-    appearance."""
+    """The numbers, in order of appearance, of values that are given by the position of the first equal
+    one."""
     return (np.cumsum(first == np.arange(len(first))) - 1)[first]
 
 
 def sorted_by(numbers: Ints | NDArray[np.int32], below: int) -> Ints:
-    """The positions of these numbers, all of them less than `below`, in the order that sorts them stably."""
+    """The positions that sort these numbers stably; all numbers are less than `below`."""
     small = np.uint16 if below <= 1 << 16 else np.uint32 if below <= 1 << 32 else np.int64
     return np.argsort(numbers.astype(small), kind="stable")  # What fits 16 bits is sorted by radix.
 
 
 class _Moments(NamedTuple):
-    """Client ops as parallel arrays, one row each: the moments at which operations begin or end."""
+    """Client ops as parallel arrays, one row each: the beginnings and ends of operations."""
 
     at: Ints
     time: Ints
@@ -139,7 +141,7 @@ class _Moments(NamedTuple):
 
 
 class _Rows:
-    """Client ops, one row each, as arrays that grow by pieces: pieces that fit the processor's cache."""
+    """Client ops, one row each, as arrays that grow by pieces; a piece fits the processor's cache."""
 
     def __init__(self) -> None:
         self._pieces: list[_Moments] = []
@@ -182,7 +184,7 @@ def _paired(moments: _Moments, fs: Iterable[Hashable], values: Iterable[Hashable
 
 
 def _pair(kind: Ints, process: Ints) -> tuple[Ints, Ints]:
-    """Rows of the invocations and, for each, the row of its completion or -1."""
+    """The rows of the invocations and, for each, the row of its completion or -1."""
     least = int(process.min(initial=0))
     by_process = sorted_by(process - least, int(process.max(initial=0)) - least + 1)
     invokes = kind[by_process] == _INVOKE

@@ -1,7 +1,7 @@
-"""What cannot have been recorded: ops of which one says that another cannot be where it is.
+"""Ops that contradict earlier ops of their history.
 
-A process does one thing at a time. So it invokes, and then hears how that ended, or never hears of it again
-and acts no more. Whatever is recorded otherwise was put together wrongly, and a verdict on it would be worth
+A process does one thing at a time. It invokes an operation and waits for its end; if it never learns the end,
+it never acts again. A history that breaks this was put together wrongly, and a verdict on it would mean
 nothing.
 """
 
@@ -14,7 +14,7 @@ from ostrakon.harness.history.op import NEMESIS, Op, Process
 
 
 class Contradiction(NamedTuple):
-    """The first op that cannot be where it is."""
+    """The first op that contradicts the ones before it."""
 
     at: int
     """Its position."""
@@ -23,11 +23,11 @@ class Contradiction(NamedTuple):
 
 
 def contradiction(ops: Sequence[Op], *, times: bool = True) -> Contradiction | None:
-    """The first op of a history that contradicts those before it; None if they agree with each other.
+    """The first op of a history that contradicts those before it; None if there is none.
 
-    Without `times` these may run backwards, as they do where several threads each looked at the clock before
-    they took their turn to record: then only the order of the ops counts. In a history in which nothing is
-    invoked at all, as some tests of transactions are written, completions are complete operations.
+    Without `times`, times may run backwards. They do so where several threads each read the clock before they
+    recorded an op; then only the order of the ops counts. In a history without any invocation, completions
+    are complete operations: some tests of transactions are written like that.
     """
     latest = 0
     last: dict[Process, Op] = {}

@@ -1,7 +1,7 @@
 """EDN, the notation in which Jepsen writes its histories, as plain Python data.
 
-Keywords and symbols become strings, vectors and lists become lists, sets become lists in order, and a
-tagged value is read as the value that is tagged.
+Keywords and symbols become strings, vectors and lists become lists, and sets become lists in their order. The
+tag of a tagged value is dropped.
 """
 
 from __future__ import annotations
@@ -53,10 +53,8 @@ class DamagedEdn(ValueError):
 class EdnReader:
     """The values in a text, one after another, as far as they can be read.
 
-    If the first of them is a list or a vector, its elements are meant. `line` is that of the value or of
-    the damage which was met last.
-
-    Raises: DamagedEdn, while iterating.
+    If the first one is a list or a vector, these are its elements. `line` is the line of the last value, or
+    of the damage. Raises: DamagedEdn, while iterating.
     """
 
     def __init__(self, text: str) -> None:
@@ -85,7 +83,7 @@ class EdnReader:
 
     @property
     def line(self) -> int:
-        """The line of the token that was taken last, counted from 1."""
+        """The line of the last token, counted from 1."""
         last = max(self._count - length_hint(self._rest) - 1, 0)
         found = next(islice(_TOKEN.finditer(self._text), last, None), None)
         return 1 + (self._text.count("\n", 0, found.start(1)) if found else 0)
@@ -133,7 +131,7 @@ class EdnReader:
         return {_key(key): value for key, value in zip(elements[::2], elements[1::2], strict=True)}
 
     def _next(self, expected: str) -> Any:
-        """The next form. Forms to ignore may come before it, and each `#_` among these ignores one more."""
+        """The next form. Ignored forms may come before it, and each `#_` among them ignores one more."""
         for token in self._rest:
             if token == "#_":
                 self._next("a form to ignore")

@@ -27,7 +27,7 @@ _TYPES: Final = get_args(OpType)
 
 
 def op_of(entry: Any, index: int) -> Op:
-    """An op from a map with Jepsen's fields, in which only the type must be; its index is given.
+    """An op from a map with Jepsen's fields, of which only the type is required; its index is given.
 
     Raises: ValueError, which names the field.
     """
@@ -52,9 +52,9 @@ def op_of(entry: Any, index: int) -> Op:
 
 
 def numbering(indexes: Sequence[Any]) -> Sequence[int] | None:
-    """The indexes that a file gives its ops, if they increase and are not simply the positions; else None.
+    """The indexes that a file gives its ops, if they increase and differ from the positions; else None.
 
-    A file may hold a part of a history: what is said of its ops should name them as the file does.
+    A file may hold a part of a history. Messages about its ops should name them as the file does.
     """
     if not all(type(index) is int for index in indexes) or list(indexes) == list(range(len(indexes))):
         return None
@@ -80,15 +80,15 @@ _TIME: Final = re.compile(r":time (\d+)(?=[\s,}])")
 _INDEX: Final = re.compile(r":index (\d+)(?=[\s,}])")
 _COMMENT: Final = re.compile(r";[^\n]*")
 _UNCOMMON: Final = '"#\\'
-"""What may have other signs than its own in it, or is read differently."""
+"""Text with these characters may contain others, or is read differently."""
 _BLANK: Final = " \t\r\n,"
 _CLOSING: Final = {"[": "]", "(": ")"}
 _TAKEN_OUT: Final = -1
-"""What stands for numbers by which alone ops differ."""
+"""Stands for the numbers that alone distinguish ops."""
 
 
 def alike(text: str) -> History | None:
-    """Such a history; None if it is of another kind, or damaged: then one has to look closer."""
+    """Such a history; None if it is of another kind or damaged, and must be read op by op."""
     if any(sign in text for sign in _UNCOMMON):
         return None
     if (body := _inside(_COMMENT.sub("", text) if ";" in text else text)) is None:
@@ -135,7 +135,7 @@ def _columns(
 
 
 def _inside(text: str) -> str | None:
-    """What stands within the one list or vector, if there is one; None if that is not whole."""
+    """The text within the one list or vector, if there is one; None if that is not complete."""
     text = text.strip(_BLANK)
     if (closing := _CLOSING.get(text[:1])) is None:
         return text
@@ -143,7 +143,8 @@ def _inside(text: str) -> str | None:
 
 
 def _taken_out(text: str, field: str, pattern: re.Pattern[str]) -> tuple[list[str], str]:
-    """The numbers that a field has, one for each op, and the text without them; if it isn't so, all of it."""
+    """The numbers of a field, one for each op, and the text without them; the whole text if not every op
+    has one."""
     pieces = pattern.split(text) if field in text else [text]
     if not set(map(str.count, pieces[2:-1:2], repeat("}"))) <= {1}:
         return [], text
@@ -151,7 +152,7 @@ def _taken_out(text: str, field: str, pattern: re.Pattern[str]) -> tuple[list[st
 
 
 def _kinds(told: Iterable[str]) -> dict[str, Op] | None:
-    """The op that each text stands for; None if any of them is no op, or still has numbers of its own."""
+    """The op of each text; None if one of them is not an op, or still has numbers of its own."""
     try:
         return {text: _kind(text.lstrip(_BLANK)) for text in told}
     except (ValueError, RecursionError):
@@ -160,7 +161,7 @@ def _kinds(told: Iterable[str]) -> dict[str, Op] | None:
 
 @lru_cache(maxsize=10_000)
 def _kind(text: str) -> Op:
-    """Raises: ValueError if it is no op."""
+    """The op of a text. Raises: ValueError if it is not an op."""
     (entry,) = EdnReader(text + "}")
     op = op_of(entry, _TAKEN_OUT)
     if op.process != _TAKEN_OUT or op.time != _TAKEN_OUT or text[0] != "{":

@@ -22,8 +22,8 @@ class History(Sequence[Op]):
     """
 
     def __init__(self, ops: Iterable[Op] = (), *, columns: Callable[[], Columns] | None = None) -> None:
-        """`columns` returns the columns of these ops, if there is a faster way than from the ops
-        themselves."""
+        """`columns` returns the columns of these ops, if there is a faster way than to make them from the
+        ops."""
         self._ops = tuple(ops)
         self._columns = columns
 

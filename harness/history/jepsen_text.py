@@ -1,8 +1,8 @@
-"""Histories as Jepsen prints them, an op a line: its `history.txt`, and the lines of ops in its `jepsen.log`
-or on its console.
+"""Histories as Jepsen prints them, an op a line: `history.txt`, and the ops in `jepsen.log` or on its
+console.
 
-`PROCESS<tab>:TYPE<tab>:F<tab>VALUE`, and after another tab an error. In a log this follows the time, the
-level and the name of the thread, and other lines are passed over.
+A line is `PROCESS<tab>:TYPE<tab>:F<tab>VALUE`, and an error may follow after another tab. In a log this comes
+after the time, the level and the name of the thread. Other lines are skipped.
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def is_log(text: str) -> bool:
 class TextReader:
     """The ops of a `history.txt` or a log, as maps with Jepsen's fields; `line` is the one read last.
 
-    A message of several lines that ends an op, as those of exceptions may have, is its error.
-
-    Raises: ValueError, while iterating.
+    The error of an op may have several lines, as exceptions have. Raises: ValueError, while iterating.
     """
 
     def __init__(self, text: str, *, log: bool) -> None:

@@ -1,4 +1,4 @@
-"""History and trace files: one JSON object a line, written as things happen, read with an eye for damage."""
+"""History and trace files: one JSON object a line, written immediately, and read with checks for damage."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T", Op, Event)
 
 _PIECE: Final = 1 << 20
-"""Bytes read at a time: what fits the processor's cache once decoded is read in half the time."""
+"""The number of bytes that are read at a time. If they fit the processor's cache once decoded, reading
+takes half the time."""
 _BROKEN_OFF: Final = "the file breaks off in the middle of this line"
 TOO_DEEP: Final = "a value of lists within lists within lists, more than can be read"
 _AT_A_FIELD: Final = re.compile(r"(?P<what>.*) - at `\$\.(?P<field>\w+)`")
@@ -31,9 +32,9 @@ _BAD_TYPE: Final = re.compile(r"Invalid enum value (?P<found>.*) - at `\$\.type`
 
 
 class DamagedFile(Exception):
-    """A line of a file is not what it should be.
+    """A line of a file is not as expected.
 
-    Attributes: `path`, `line` (counted from 1) and `why`, which names the field at fault.
+    Attributes: `path`, `line` (counted from 1) and `why`, which names the field.
     """
 
     def __init__(self, path: str, line: int, why: str) -> None:
@@ -42,7 +43,8 @@ class DamagedFile(Exception):
 
 
 class Journal:
-    """An append-only file of ops or events; what was written is kept whatever happens to the writer.
+    """An append-only file of ops or events; entries that were written are kept even if the writer is
+    killed.
 
     Lines go to the operating system `flush_every` at a time, and all of them when the journal is closed.
     """
@@ -61,7 +63,7 @@ class Journal:
             self._unflushed = 0
 
     def close(self) -> None:
-        """Write out what is left and make it durable."""
+        """Write the remaining lines and make the file durable."""
         if not self._file.closed:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -122,7 +124,8 @@ def _pieces(path: Path | str, kind: type[_T], keep_undamaged: bool) -> Iterator[
 
 
 def _until_damage(lines: bytes, kind: type[_T], count: int) -> tuple[list[_T], str]:
-    """What can be read of some lines that are known to be damaged, and what is wrong with the one after."""
+    """The entries of some lines that are known to be damaged, and what is wrong with the first damaged
+    one."""
     decode = msgspec.json.Decoder(kind).decode
     entries: list[_T] = []
     for line in lines.splitlines(keepends=True):
@@ -145,7 +148,7 @@ def _require_order(entries: Sequence[Op | Event], count: int) -> None:
 
 
 def not_text(error: UnicodeDecodeError) -> str:
-    """What is wrong with bytes that are not text."""
+    """The problem with bytes that are not text."""
     return f"byte 0x{error.object[error.start]:02x} is not part of a text in UTF-8"
 
 
@@ -164,7 +167,7 @@ def _explain(error: Exception, kind: type[Op] | type[Event]) -> str:
 
 
 def _misplaced(why: str) -> str:
-    """What msgspec says of a field, with the field first."""
+    """The message of msgspec about a field, with the field first."""
     if (found := _BAD_TYPE.fullmatch(why)) is not None:
         return f"type is {found['found']}, expected one of {', '.join(get_args(OpType))}"
     if (found := _AT_A_FIELD.fullmatch(why)) is not None:

@@ -1,4 +1,4 @@
-"""Messages as diagrams show them: who sent what to whom, when, and whether it arrived.
+"""Messages as diagrams show them: sender, receiver, contents, when, and whether the message arrived.
 
 `messages.jsonl` of a run folder holds them, one JSON object a line, in the order in which they were sent.
 """
@@ -28,17 +28,17 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     sent: int
     """Nanoseconds since the trial began."""
     received: int | None = None
-    """When it arrived, by the same clock; None if it never did."""
+    """When it arrived, by the same clock; None if it did not."""
     size: int | None = None
-    """Bytes; None where nobody counted."""
+    """Its size in bytes; None if nobody counted them."""
     text: str = ""
     """The message in a few words."""
 
 
 def described(payload: bytes, describe: Callable[[bytes], str] | None = None) -> str:
-    """A message in a few words: what `describe` says, else its text or the first of its bytes in hex.
+    """A message in a few words: what `describe` returns, else its text, or its first bytes in hex.
 
-    What `describe` cannot decode, it may raise for; the bytes are shown then.
+    `describe` may raise for a message that it cannot decode; then the bytes are shown.
     """
     if describe is not None:
         try:

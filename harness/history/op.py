@@ -81,7 +81,8 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class UnsuitableHistory(ValueError):
-    """A checker cannot interpret an op of a history, which may be of another kind of system.
+    """A checker cannot interpret an op of a history, perhaps because the history is of another kind of
+    system.
 
     The message names the op and says what the checker accepts.
     """

@@ -1,7 +1,7 @@
-"""The logs that the linearizability checker Porcupine is tested on: Jepsen's etcd runs, line by line.
+"""The logs in the tests of the linearizability checker Porcupine: Jepsen's etcd runs, line by line.
 
-`INFO  jepsen.util - 0  :invoke  :write  4`. Its other format, one EDN map a line with the key apart,
-`{:process 0, :type :invoke, :f :get, :key "1", :value nil}`, is read as Jepsen's EDN is.
+A line is `INFO jepsen.util - 0 :invoke :write 4`. Porcupine's other format has one EDN map a line with a key,
+`{:process 0, :type :invoke, :f :get, :key "1", :value nil}`, and is read as Jepsen's EDN.
 """
 
 from __future__ import annotations

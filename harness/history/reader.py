@@ -1,4 +1,5 @@
-"""Any history file, told apart by how it begins: ours, Jepsen's in EDN, JSON or text, or Porcupine's."""
+"""Reads any history file. Its beginning shows the format: ours, Jepsen's in EDN, JSON or text, or
+Porcupine's."""
 
 from __future__ import annotations
 
@@ -24,11 +25,9 @@ Format = Literal[
     "ostrakon", "jepsen-edn", "jepsen-json", "jepsen-text", "jepsen-log", "porcupine-etcd", "porcupine-kv"
 ]
 FailMeans = Literal["did not happen", "compared unequal"]
-"""What the recorder meant by `fail` of an op that compares, such as cas.
-
-That it did not happen, for whatever reason; or that it was carried out, and saw another value than the
-one it expected, which is a thing seen and must be accounted for. Of other ops it always means the former.
-"""
+"""What the recorder meant by `fail` of an op that compares, such as cas: that it did not happen, for any
+reason; or that it was executed and found another value than the expected one, which checkers must then
+account for. Of other ops, `fail` always means that the op did not happen."""
 
 _FAIL_MEANS: Final[dict[Format, FailMeans]] = {"porcupine-etcd": "compared unequal"}
 _OURS: Final = ("index", "time", "type", "process", "f")
@@ -48,7 +47,7 @@ _BINARY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ReadHistory:
-    """A history and what is known of the way it was written down."""
+    """A history, and how it was written."""
 
     history: History
     format: Format
@@ -56,21 +55,21 @@ class ReadHistory:
 
 
 class ContradictoryFile(DamagedFile):
-    """An op that cannot be where it is, given those before it: otherwise as DamagedFile."""
+    """An op contradicts ops before it; otherwise as DamagedFile."""
 
 
 class NoHistory(DamagedFile):
-    """Not damaged, but something else from the beginning: otherwise as DamagedFile."""
+    """The file is something else than a history from its beginning; otherwise as DamagedFile."""
 
 
 def read_any(
     path: Path | str, *, format: Format | None = None, keep_undamaged: bool = False, as_is: bool = False
 ) -> ReadHistory:
-    """Read a history file; its format is told by how it begins unless it is given.
+    """Read a history file. Its format is found from its beginning unless it is given.
 
-    With `keep_undamaged`, a file that breaks off, is damaged or contradicts itself is read up to there. With
-    `as_is`, ops that contradict one another are taken for what they are. Only our own files must have times
-    that run forwards: where Jepsen's and Porcupine's do not, the order of the ops counts.
+    With `keep_undamaged`, a file that breaks off, is damaged or contradicts itself is read up to that place.
+    With `as_is`, contradictory ops are accepted. In our own files, times must not run backwards; in Jepsen's
+    and Porcupine's files only the order of the ops counts.
 
     Raises: DamagedFile, naming the line and what was expected there; ContradictoryFile; NoHistory; OSError.
     """
