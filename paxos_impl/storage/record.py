@@ -156,17 +156,31 @@ def _is_cut_short(data: bytes, at: int) -> bool:
 
 
 def _has_missing_sector(data: bytes, at: int) -> bool:
-    """Whether the end of the file, or a sector, or the part of one after an offset, is zeroes: never
-    written."""
-    size = len(data)
-    if size - at >= _TAIL_MIN and not any(data[size - _TAIL_MIN :]):
+    """Whether a part of the record at an offset was never written, and so is zeroes.
+
+    If its header is whole, it says where the record ends, and zeroes after that explain nothing.
+    """
+    size, end = len(data), _end(data, at)
+    if size - at >= _TAIL_MIN and not any(data[min(end - 1, size - _TAIL_MIN) :]):
         return True
-    for sector in range(at - at % _SECTOR, size, _SECTOR):
+    for sector in range(at - at % _SECTOR, end, _SECTOR):
         piece = data[max(sector, at) : min(sector + _SECTOR, size)]
         is_last = sector + _SECTOR >= size
         if not any(piece) and (len(piece) >= _ZEROES_MIN or is_last):
             return True
     return False
+
+
+def _end(data: bytes, at: int) -> int:
+    """Where the record at an offset ends, if its header is whole; otherwise the end of the file."""
+    header = _HEADER if data[at] & 0x80 else _OLD_HEADER
+    begin = at + header.size
+    if begin <= len(data):
+        (check,) = _CHECK.unpack_from(data, begin - _CHECK.size)
+        if check == crc32(data[at : begin - _CHECK.size]):
+            length = int(_OLD_HEAD.unpack_from(data, at)[0]) & ~_IS_NEW
+            return min(begin + length, len(data))
+    return len(data)
 
 
 def _batches(rest: bytes) -> Iterable[int]:

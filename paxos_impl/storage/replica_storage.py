@@ -1,13 +1,14 @@
 """What a replica must find again after a restart: a snapshot, and a write-ahead log of the facts after it.
 
-    replica            the server that owns the files, and how often it was started
+    replica            the server that owns the files, how often it was started, and the newest segment
     replica.snapshot   the newest snapshot
     replica.00000007   segments of the log; each goes on where the one before it ends
     replica.00000008
 
 What must always hold: `save` returns only when its facts, and all facts before them, are durable. A segment
 is removed only when a durable snapshot covers it; the promise is not in snapshots, so each segment begins
-with it.
+with it. The number of a new segment is recorded before a fact is written to the segment, because the segments
+before it do not show that it was there.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ class _Opened(NamedTuple):
     segments: list[_Segment]
     log: WriteAheadLog
     """The last segment."""
+    owner: WriteAheadLog
+    """The file that names the server, and the number of the last segment."""
     snapshot: int
     """The last slot that the snapshot covers."""
     incarnation: int
@@ -116,6 +119,7 @@ class ReplicaStorage:
     ) -> None:
         self._disk, self._path, self._segment_bytes = disk, path, segment_bytes
         self._segments, self._log, self._snapshot = opened.segments, opened.log, opened.snapshot
+        self._owner = opened.owner
         self._promised = opened.state.promised
         self._failure: StorageFailed | None = None
         self.incarnation = opened.incarnation
@@ -164,17 +168,18 @@ class ReplicaStorage:
         recovery = Recovery(replay)
         recovery.begin(image)
         segments, last = await _load_segments(disk, path, recovery, snapshot)
+        _require_newest(path, payloads, segments)
         _require_together(path, payloads is not None, segments, recovery, None if is_seeded else image)
         recovery.add(journalled)
         state = recovery.recovered()
         if not segments:
-            first = _Segment(1, _Beginning(FIRST - 1, None), FIRST - 1, 0)
+            first = _Segment(1, _Beginning(snapshot, None), snapshot, 0)
             last = WriteAheadLog(disk, _name(path, 1))
             await last.replace([_encode(first.beginning)])
             segments.append(first)
         assert last is not None, "there is a segment"
-        await owner.replace([_encode(mine)])
-        opened = _Opened(segments, last, snapshot, mine.incarnation, state)
+        await owner.replace([_encode(mine), _encode(segments[-1].number)])
+        opened = _Opened(segments, last, owner, snapshot, mine.incarnation, state)
         storage = cls(disk, path, opened, segment_bytes)
         if journalled:
             await storage.save(journalled)
@@ -212,6 +217,7 @@ class ReplicaStorage:
         beginning = _Beginning(last.top, self._promised)
         log = WriteAheadLog(self._disk, _name(self._path, last.number + 1))
         await self._attempt(lambda: log.replace([_encode(beginning)]))
+        await self._attempt(lambda: self._owner.append(_encode(last.number + 1)))
         self._segments.append(_Segment(last.number + 1, beginning, last.top, 0))
         self._log = log
 
@@ -259,6 +265,20 @@ def _owner(payloads: list[bytes], path: str) -> Header:
     if header.format != _FORMAT:
         raise WrongStorage(f"{path} has the format {header.format!r}; this version reads {_FORMAT!r}")
     return header
+
+
+def _require_newest(path: str, payloads: list[bytes] | None, segments: list[_Segment]) -> None:
+    """Check that the newest segment is there. Earlier versions did not record its number."""
+    try:
+        numbers = [msgspec.msgpack.decode(payload, type=int) for payload in (payloads or ())[1:]]
+    except msgspec.DecodeError as error:
+        raise WrongStorage(f"{path} is not the log of a replica: {error}") from None
+    if segments and numbers and numbers[-1] > segments[-1].number:
+        raise DamagedLog(
+            _name(path, numbers[-1]),
+            0,
+            "the newest segment of the log is missing, and with it the last promises of this replica",
+        )
 
 
 async def _load_image(disk: Disk, path: str) -> Image | None:

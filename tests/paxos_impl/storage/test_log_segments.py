@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ostrakon.paxos_impl.core.ballot import Ballot
 from ostrakon.paxos_impl.core.multi import Chose, Entry, Fact, Image, Promised, Recovered, Snapshot, Voted
 from ostrakon.paxos_impl.storage.disk import OsDisk
-from ostrakon.paxos_impl.storage.record import DamagedLog
+from ostrakon.paxos_impl.storage.record import DamagedLog, read_records, records
 from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
 from ostrakon.paxos_impl.storage.write_ahead_log import StorageFailed, WrongStorage
 from tests.paxos_impl.storage.memory_disk import MemoryDisk, PowerLost
@@ -224,3 +224,36 @@ async def test_an_os_disk_keeps_segments_and_snapshots_too(tmp_path: Path) -> No
 
     assert (found.state.log.base, found.state.commit_index, found.incarnation) == (15, 19, 1)
     assert len(list(tmp_path.glob("replica.0*"))) < 10
+
+
+@pytest.mark.parametrize("snapshot", [0, 4])
+async def test_a_newest_segment_that_is_gone_is_missed(snapshot: int) -> None:
+    """The segments before it are whole, and would be a legal log of an earlier time."""
+    disk = await with_slots(6, snapshot)
+    newest = segments(disk)[-1]
+    await disk.remove(newest)
+
+    with pytest.raises(DamagedLog, match="the newest segment of the log is missing"):
+        await recover(disk)
+
+
+async def test_a_segment_that_was_begun_and_not_recorded_is_part_of_the_log() -> None:
+    """Power may go after a segment was created, and before its number is recorded."""
+    for dies_before in range(40):
+        disk = await with_slots(2)
+        disk.dies_before = disk.operations + dies_before
+        with suppress(PowerLost):
+            storage = await recover(disk)
+            for slot in range(3, 7):
+                await storage.save(decided(slot))
+        disk.lose_power()
+
+        assert (await recover(disk)).state.commit_index >= 2
+
+
+async def test_storage_of_an_earlier_version_has_no_number_of_a_segment() -> None:
+    disk = await with_slots(6)
+    owner = read_records(disk.durable["replica"], "replica")[0][0]
+    await disk.replace("replica", records([owner]))
+
+    assert (await recover(disk)).state.commit_index == 6

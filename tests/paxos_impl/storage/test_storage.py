@@ -163,6 +163,16 @@ def test_a_record_that_is_missing_repeated_or_elsewhere_is_noticed(
         read_records(b"".join(changed), "log")
 
 
+def test_zeroes_at_the_end_of_the_last_record_do_not_excuse_an_earlier_record() -> None:
+    chain, each = Chain(), list[bytes]()
+    for payload in (b"one", b"two", bytes(4)):
+        more, chain = chain.records([payload])
+        each.append(more)
+
+    with pytest.raises(DamagedLog, match="does not belong here"):
+        read_records(b"".join((each[0], each[1], each[1], each[2])), "log")
+
+
 def test_records_of_earlier_versions_are_read_and_added_to() -> None:
     old = b""
     for payload in (b"one", b"two"):
