@@ -83,7 +83,7 @@ CLOCK_JUMP = FaultKind(
     ms_max=2000,
     problems=lambda fault: iter(()),  # A clock may be set back.
     colour="clock",
-    substrates=("model", "sim"),
+    substrates=("model", "sim", "hosts"),
     groups=("clocks",),
 )
 STROBE = replace(

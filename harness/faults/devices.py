@@ -128,11 +128,11 @@ class Devices:
     """The clock and the disk of one machine."""
 
     def __init__(self, machine: Equipped) -> None:
-        self.clock: Clock = getattr(machine, "clock", None)  # type: ignore[assignment]  # Live, faults need none.
+        self.clock: Clock = getattr(machine, "clock", None)  # type: ignore[assignment]  # Live, there is none.
         self.disk: Disk = machine.disk
         self._impairments: list[Impairment] = []
         self._watchers: list[Watcher] = []
-        self._sync_latency = self.disk.sync_latency
+        self._sync_latency = getattr(machine.disk, "sync_latency", None)
 
     def impair(self, impairment: Impairment) -> None:
         """Let one more fault begin."""

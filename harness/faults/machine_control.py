@@ -140,9 +140,9 @@ class MachineControl:
         machines: dict[str, Any] = {name: self.machine(name) for name in sorted(set(names))}
         for name, machine in machines.items():
             if name not in self._equipped:  # To ask a protocol takes as long as to send some messages.
-                # A live machine has a disk of its own while a volume is mounted for it, and no clock.
-                has_disk = getattr(machine, "disk", None) is not None
-                self._equipped[name] = has_disk or isinstance(machine, Equipped)
+                # A live machine has a disk while a volume is mounted for it, and a host has a clock.
+                has_any = any(getattr(machine, device, None) is not None for device in ("disk", "clock"))
+                self._equipped[name] = has_any or isinstance(machine, Equipped)
         return {name: machine for name, machine in machines.items() if self._equipped[name]}
 
     def devices(self, name: str) -> Devices:

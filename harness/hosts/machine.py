@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from ostrakon.harness.hosts.clock import HostClock
 from ostrakon.harness.hosts.memory import HostMemory
 from ostrakon.harness.hosts.system import Service
 from ostrakon.harness.hosts.topology import Host, on_host
@@ -54,6 +55,7 @@ class HostMachine:
         `memory` is its control group; None if its memory is never limited.
         """
         self.host, self.disk, self.memory = host, disk, memory
+        self.clock = HostClock(self._pids, lambda: self._is_paused)
         self._inflicted = 0
         self._revivals: dict[str, float] = {}
         """The services that a fault has ended, and when each is to be started anew."""

@@ -24,10 +24,11 @@ import msgspec
 from ostrakon.harness.catalogue import UnknownName, find_workload
 from ostrakon.harness.faults import can_act, kinds_on
 from ostrakon.harness.history import read_history, read_trace
+from ostrakon.harness.hosts.clock import NoClocks, require_clocks
 from ostrakon.harness.hosts.job import REPORT, Job, Report
 from ostrakon.harness.hosts.memory import NoControlGroups, control_groups, hierarchy, needs_groups
 from ostrakon.harness.hosts.switch import DEVICE, needs_switch
-from ostrakon.harness.hosts.system import SystemPackage, missing, versions
+from ostrakon.harness.hosts.system import System, SystemPackage, TellsTime, missing, versions
 from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.recording import Finding, Recording
 from ostrakon.harness.resolution import ResolvedPlan
@@ -44,6 +45,12 @@ TOOLS = (
 )
 """What every trial on hosts needs beside the system itself."""
 _SIM_ONLY = ("deviations", "liveness_s", "buggify", "bug")
+_WHY_NOT = {
+    "clock_skew": "on hosts the clocks that a program reads could run faster, but not the kernel's time-outs "
+    "in which it sleeps; wall clocks can be set by clock_jump",
+    "suspend": "on hosts a monotonic clock cannot stop for one node alone; processes can by pause",
+}
+"""Faults of clocks that cannot be what they are in simulation, each with the reason."""
 _NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation=private")
 _ENDING_S = 10.0
 """How long the child may take to write down what it has when it is told to end, in seconds."""
@@ -67,6 +74,10 @@ class _HostsSubstrate:
                     require_fuse()
                 except NoFuse as missed:
                     raise BadPlan(f"faults[{number}] is a {fault.kind}: {missed}") from None
+            elif fault.kind in _WHY_NOT:
+                raise BadPlan(f"faults[{number}] is a {fault.kind}: {_WHY_NOT[fault.kind]}")
+            elif fault.kind == "clock_jump":
+                _require_clocks(number, system)
             elif not can_act(fault, "hosts"):
                 raise BadPlan(
                     f"faults[{number}] is a {fault.kind}, which cannot be done on hosts; there are "
@@ -106,6 +117,19 @@ class _HostsSubstrate:
 
 
 SUBSTRATE: Substrate = _HostsSubstrate()
+
+
+def _require_clocks(number: int, system: System) -> None:
+    """Raises: BadPlan, when clocks cannot be set here, or nobody would see it."""
+    if not isinstance(system, TellsTime):
+        raise BadPlan(
+            f"faults[{number}] is a clock_jump, and {system.name} tells nobody what time it is: whether the "
+            "fault acts could not be seen. An adapter that has `now` and `time_resolution_s` can have it"
+        )
+    try:
+        require_clocks()
+    except NoClocks as missed:
+        raise BadPlan(f"faults[{number}] is a clock_jump: {missed}") from None
 
 
 def _require_importable(plan: ResolvedPlan) -> None:

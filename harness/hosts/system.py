@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from ostrakon.harness.generator import Generator
 from ostrakon.harness.history import History, Trace
@@ -126,6 +126,20 @@ class System(Protocol):
 
     async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
         """The roles that the host says it has: "leader", "primary". Raises: OSError or one of `lost`."""
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A system whose hosts tell what time it is, so that faults of clocks are seen to have acted."""
+
+    @property
+    def time_resolution_s(self) -> float:
+        """How exactly it tells the time, in seconds."""
+
+    async def now(self, host: Host, hosts: Sequence[Host]) -> float:
+        """The wall clock of the host, in Unix seconds, as its program reads it. Raises: OSError or one of
+        `lost`.
+        """
 
 
 def system_workload(

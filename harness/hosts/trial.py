@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +32,7 @@ from ostrakon.harness.hosts.machine import DidNotStart, HostMachine, owner_of
 from ostrakon.harness.hosts.memory import HostMemory
 from ostrakon.harness.hosts.role import gained, given_up
 from ostrakon.harness.hosts.switch import Switch, needs_switch
-from ostrakon.harness.hosts.system import Service, System
+from ostrakon.harness.hosts.system import Service, System, TellsTime
 from ostrakon.harness.hosts.topology import (
     Command,
     Host,
@@ -274,6 +274,7 @@ class _Trial:
         while True:
             for machine in self._machines.values():
                 machine.look()
+                machine.clock.follow()
                 if machine.revive():
                     self._tell(machine.host, "restart")
             await self._ask_roles()
@@ -286,6 +287,23 @@ class _Trial:
                 machine = self._machines[host.name]
                 if machine.is_running and not machine.is_paused:
                     nursery.start_soon(self._ask_role, host)
+
+    async def _ask_time(self) -> None:
+        """Ask the hosts whose clocks were set what time it is."""
+        async with trio.open_nursery() as nursery:
+            for host in self._hosts:
+                machine = self._machines[host.name]
+                if machine.clock.offset_ns and machine.is_running and not machine.is_paused:
+                    nursery.start_soon(self._ask_time_of, host)
+
+    async def _ask_time_of(self, host: Host) -> None:
+        assert isinstance(self._system, TellsTime)
+        clock = self._machines[host.name].clock
+        with trio.move_on_after(_ANSWER_S), suppress(*self._lost):
+            clock.follow()
+            before = time.time()
+            told = await self._on_loop(self._system.now(host, self._hosts))
+            clock.compare(told, before, time.time(), self._system.time_resolution_s)
 
     async def _ask_role(self, host: Host) -> None:
         with trio.move_on_after(_ANSWER_S):
@@ -316,7 +334,7 @@ class _Trial:
                 record=self._history.write,
                 now_ns=self._now_ns,
                 timeout_s=workload.timeout_s,
-                nemesis=_Informed(self._nemesis, self._ask_roles, self._until_up_again),
+                nemesis=_Informed(self._nemesis, self._ask_roles, self._ask_time, self._until_up_again),
                 deadline_s=plan.time_limit_s + FINAL_PHASE_S,
             )
 
@@ -345,20 +363,26 @@ class _Trial:
 
 
 class _Informed:
-    """A nemesis that knows the roles of this moment, and waits until what it had stopped serves again."""
+    """A nemesis that knows the roles of this moment, asks clocks that were set, and waits until what it had
+    stopped serves again.
+    """
 
     def __init__(
         self,
         nemesis: Nemesis,
         ask_roles: Callable[[], Awaitable[None]],
+        ask_time: Callable[[], Awaitable[None]],
         until_up_again: Callable[[Iterable[str]], Awaitable[None]],
     ) -> None:
-        self._nemesis, self._ask_roles, self._until_up_again = nemesis, ask_roles, until_up_again
+        self._nemesis, self._until_up_again = nemesis, until_up_again
+        self._ask_roles, self._ask_time = ask_roles, ask_time
 
     async def apply(self, op: Op) -> Op:
         before = len(self._nemesis.restarted)
         if op.f.startswith("start-") and (target := op.value.get("target")) and target not in TRAFFIC:
             await self._ask_roles()
+        if not op.f.startswith("start-"):
+            await self._ask_time()  # Before clocks that were set are set right.
         ended = await self._nemesis.apply(op)
         await self._until_up_again(self._nemesis.restarted[before:])
         return ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ostrakon.harness.catalogue import find_workload
 from ostrakon.harness.faults import grudge
 from ostrakon.harness.hosts.memory import ROOTS, NoControlGroups, hierarchy
 from ostrakon.harness.hosts.substrate import TOOLS, unshare
@@ -66,6 +68,7 @@ def control_groups() -> list[str]:
 
 needs_groups = pytest.mark.skipif(bool(none := _why_no_groups()), reason=none or "they can be made")
 needs_volumes = pytest.mark.skipif(bool(no := _why_no_volumes()), reason=no or "they can be mounted")
+needs_clocks = pytest.mark.skipif(platform.machine() != "x86_64", reason="clocks are set on x86-64 only")
 needs_hosts = pytest.mark.skipif(bool(why := _why_not()), reason=why or "they can be made")
 
 
@@ -232,6 +235,21 @@ def test_a_program_that_its_disk_has_ended_is_started_anew_and_is_not_to_blame(t
 
 
 @needs_hosts
+@needs_clocks
+def test_a_clock_that_is_set_is_seen_by_what_the_system_says_and_set_right_again(tmp_path: Path) -> None:
+    jumps = [Fault("clock_jump", at_ms, 400, nodes=("n1",), ms=ms) for at_ms, ms in ((100, 9e4), (300, -5e3))]
+    down = Fault("kill", 1500, 300, nodes=("n2",))
+    meanwhile = Fault("clock_jump", 1600, 1500, nodes=("n2",), ms=-1e4)  # n2 starts while its clock is off.
+    inert = Fault("clock_jump", 3300, 100, nodes=("n3",), ms=0.0)
+
+    trial = run(a_plan(*jumps, down, meanwhile, inert, time_limit_s=4.0), store=Store(tmp_path))
+
+    told = [effect for effect in trial.effects if effect["kind"] == "clock_jump"]
+    assert [effect.get("clocks") for effect in told] == [["n1"], ["n1"], ["n2"], None]
+    assert told[3]["inert"]
+
+
+@needs_hosts
 @needs_groups
 def test_a_node_that_needs_more_memory_than_it_gets_is_killed_and_started_anew(tmp_path: Path) -> None:
     limits = [Fault("oom", at_ms, 1500, nodes=("n1",)) for at_ms in (300, 600)]  # They overlap.
@@ -333,9 +351,11 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it() -> None
     ("fields", "why"),
     [
         (
-            {"faults": (Fault("suspend", 1, 1, nodes=("n1",)),)},
-            "suspend, which cannot be done on hosts",
+            {"faults": (Fault("short_reads", 1, 1, nodes=("n1",), probability=0.5),)},
+            "short_reads, which cannot be done on hosts",
         ),
+        ({"faults": (Fault("suspend", 1, 1, nodes=("n1",)),)}, "a monotonic clock cannot stop"),
+        ({"faults": (Fault("clock_skew", 1, 1, nodes=("n1",), rate=2.0),)}, "the kernel's time-outs"),
         ({"faults": (Fault("drop", 1, 1, probability=0.5, message="x"),)}, "messages"),
         ({"buggify": 0.5}, "buggify is for simulation"),
         ({"latency": Latency()}, "packets take as long as the kernel needs"),
@@ -362,6 +382,20 @@ def test_where_no_control_group_can_be_made_oom_is_refused(
 
     with pytest.raises(BadPlan, match="the fault oom limits memory by control groups: no hierarchy"):
         run(a_plan(Fault("oom", 1, 1, nodes=("n1",))))
+
+
+def test_a_clock_fault_on_a_system_that_tells_no_time_is_refused() -> None:
+    zookeeper = find_workload("zookeeper")
+
+    with pytest.raises(BadPlan, match="zookeeper tells nobody what time it is"):
+        run(plan_for(zookeeper, seed=1, nemesis="clock_jump"))
+
+
+def test_where_no_clock_can_be_set_clock_faults_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ostrakon.harness.hosts.clock.platform.machine", lambda: "aarch64")
+
+    with pytest.raises(BadPlan, match="on x86-64 only, and this is aarch64"):
+        run(a_plan(Fault("clock_jump", 1, 1, nodes=("n1",), ms=1.0)))
 
 
 def test_a_workload_of_python_programs_is_not_for_hosts() -> None:

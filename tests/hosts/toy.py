@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -64,6 +65,14 @@ class Toy:
     async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
         """The first is the primary."""
         return {"primary"} if host == hosts[0] else set()
+
+    time_resolution_s = 0.001
+
+    async def now(self, host: Host, hosts: Sequence[Host]) -> float:
+        """What its program reads."""
+        async with await trio.open_tcp_stream(host.name, PORT) as stream:
+            await stream.send_all(b"time\n")
+            return float((await stream.receive_some(100)).decode())
 
 
 class _ToyClient:
@@ -176,6 +185,9 @@ async def _serve(first: str, is_durable: bool, is_hungry: bool) -> None:
             async for line in stream:
                 if line.startswith(b"write"):
                     _keep(kept, bytes(line.split()[1]), is_durable=is_durable)
+                if line.startswith(b"time"):
+                    await stream.send_all(f"{time.time()}\n".encode())
+                    continue
                 await stream.send_all(((kept.exists() and kept.read_bytes()) or b"none") + b"\n")
 
     async def gossip() -> None:

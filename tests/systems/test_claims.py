@@ -112,6 +112,17 @@ def test_what_a_system_promises_it_keeps(claim: str, tmp_path: Path) -> None:
     assert sum(1 for _ in trial.history.where(type="ok")) > 300, "vacuous: hardly anything was done"
 
 
+@pytest.mark.parametrize("name", ["etcd", "redis-sentinel", "postgres"])
+def test_a_clock_that_was_set_is_read_by_the_system(name: str, tmp_path: Path) -> None:
+    back = Fault("clock_jump", 1000, 1500, nodes=("n1", "n2"), ms=-60_000.0)
+    ahead = Fault("clock_jump", 3000, 1500, nodes=("n2", "n3"), ms=30_000.0)
+
+    trial = a_trial(name, "none", 5.0, {}, 1, tmp_path, nodes=3, faults=(back, ahead))
+
+    assert [effect["clocks"] for effect in trial.effects] == [["n1", "n2"], ["n2", "n3"]]
+    assert trial.valid == "valid", trial.headline
+
+
 def test_an_etcd_whose_disks_lie_loses_acknowledged_writes_or_refuses_to_start(tmp_path: Path) -> None:
     names = ("n1", "n2", "n3")
     lies = Fault("lying_disk", 1000, 6000, nodes=names, probability=1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ostrakon.harness.history import Op
@@ -28,6 +29,7 @@ class Etcd:
     packages: Final = ETCD_PACKAGES
     libraries: Final = ("aiohttp",)
     lost: Final = ()
+    time_resolution_s: Final = 1.0
 
     def services(self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> Sequence[Service]:
         """One process."""
@@ -59,6 +61,10 @@ class Etcd:
         status = await _status(host)
         return {"leader"} if status.get("leader") == status["header"]["member_id"] else set()
 
+    async def now(self, host: Host, hosts: Sequence[Host]) -> float:
+        """What its answers are dated."""
+        return await date_of(host)
+
 
 def session_with(host: Host) -> ClientSession:
     """A connection to a host's gateway."""
@@ -81,6 +87,12 @@ async def ask(session: ClientSession, what: str, body: Mapping[str, Any]) -> dic
             return answer
     except ClientError as error:
         raise ConnectionError(f"{type(error).__name__}: {error}") from error
+
+
+async def date_of(host: Host) -> float:
+    """The wall clock of a host by which its answers are dated, in Unix seconds; the middle of the second."""
+    async with session_with(host) as session, session.get("/version") as response:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp() + 0.5
 
 
 def b64(text: object) -> str:

@@ -40,6 +40,7 @@ class Postgres:
         SystemPackage(sys.executable, "python3", ("--version",)),
     )
     libraries: Final = ("asyncpg",)
+    time_resolution_s: Final = 0.001
 
     @property
     def lost(self) -> tuple[type[Exception], ...]:
@@ -55,19 +56,13 @@ class Postgres:
         source = f"host={hosts[0].address} user=postgres application_name={host.name}"
         data = str(host.data / "pg")
         copy = f"until {_BIN}/pg_basebackup -D {data} -d '{source}' -R -c fast; do sleep 0.1; done"
-        first = (
-            (f"{_BIN}/initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"),
-            ("sh", "-c", f"echo '{_TABLE}' | {_BIN}/postgres --single -D {data} postgres"),
-            ("sh", "-c", f"cat server.conf >>{data}/postgresql.conf; cat hba.conf >>{data}/pg_hba.conf"),
-        )
-        prepare = first if host == hosts[0] else (("timeout", "30", "sh", "-c", copy),)
+        prepare = _first(data) if host == hosts[0] else (("timeout", "30", "sh", "-c", copy),)
         server = (f"{_BIN}/postgres", "-D", data, "-c", f"listen_addresses={host.address}")
         agent = (sys.executable, "-m", "ostrakon.workloads.systems.postgres_agent", host.address)
-        addresses = tuple(peer.address for peer in hosts)
         files = {"server.conf": conf, "hba.conf": hba}
         return (
             Service("postgres", server, files, prepare, user="postgres"),
-            Service("agent", (*agent, commit, *addresses)),
+            Service("agent", (*agent, commit, *(peer.address for peer in hosts))),
         )
 
     async def ready(self, host: Host, hosts: Sequence[Host]) -> None:
@@ -92,12 +87,25 @@ class Postgres:
         """Whether it accepts writes."""
         return set() if await _ask(host, _READ_ONLY) == "on" else {"primary"}
 
+    async def now(self, host: Host, hosts: Sequence[Host]) -> float:
+        """`clock_timestamp()`."""
+        return float(await _ask(host, "SELECT extract(epoch FROM clock_timestamp())"))
+
 
 def _lost() -> tuple[type[Exception], ...]:
     import asyncpg
 
     stopping = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
     return (*stopping, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+def _first(data: str) -> tuple[tuple[str, ...], ...]:
+    """The commands that make the database of the first host."""
+    return (
+        (f"{_BIN}/initdb", "-D", data, "-U", "postgres", "--auth=trust", "--no-sync"),
+        ("sh", "-c", f"echo '{_TABLE}' | {_BIN}/postgres --single -D {data} postgres"),
+        ("sh", "-c", f"cat server.conf >>{data}/postgresql.conf; cat hba.conf >>{data}/pg_hba.conf"),
+    )
 
 
 _READ_ONLY = "SHOW transaction_read_only"

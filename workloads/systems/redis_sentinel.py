@@ -37,6 +37,7 @@ class RedisSentinel:
         SystemPackage("redis-sentinel", "redis-sentinel"),
     )
     libraries: Final = ("redis",)
+    time_resolution_s: Final = 0.001
 
     @property
     def lost(self) -> tuple[type[Exception], ...]:
@@ -66,22 +67,18 @@ class RedisSentinel:
         self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]
     ) -> AsyncIterator[Client]:
         """A client that asks its own host's sentinel first who the master is."""
-        from redis.asyncio.sentinel import Sentinel
-
-        others = [peer for peer in hosts if peer is not host]
-        places = [(peer.address, _SENTINEL) for peer in (host, *others)]
-        timeouts = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": _TIMEOUT_S}
-        sentinel: Any = Sentinel(places, sentinel_kwargs=timeouts, **timeouts)  # type: ignore[no-untyped-call]
-        async with sentinel.master_for(_MASTER) as master:
+        async with _master_of(host, hosts) as master:
             names = {peer.address: peer.name for peer in hosts}
             yield _SetClient(master, names, int(options.get("wait", 0)))
-        for each in sentinel.sentinels:
-            await each.aclose()
 
     async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
         """Whether it takes itself for the master; two may at a time."""
         async with _redis(host, _REDIS) as redis:
             return {"master"} if (await redis.role())[0] == b"master" else set()
+
+    async def now(self, host: Host, hosts: Sequence[Host]) -> float:
+        """TIME of Redis."""
+        return await _time(host)
 
 
 def _configuration(host: Host, hosts: Sequence[Host], options: Mapping[str, Any]) -> tuple[str, str]:
@@ -98,6 +95,27 @@ def _configuration(host: Host, hosts: Sequence[Host], options: Mapping[str, Any]
     for name, value in (("down-after-milliseconds", 1000), ("failover-timeout", 3000)):
         sentinel += f"sentinel {name} {_MASTER} {value}\n"
     return store, sentinel
+
+
+@asynccontextmanager
+async def _master_of(host: Host, hosts: Sequence[Host]) -> AsyncIterator[Any]:
+    """Redis on whichever host is the master by what the sentinels say, that of `host` first."""
+    from redis.asyncio.sentinel import Sentinel
+
+    others = [peer for peer in hosts if peer is not host]
+    places = [(peer.address, _SENTINEL) for peer in (host, *others)]
+    timeouts = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": _TIMEOUT_S}
+    sentinel: Any = Sentinel(places, sentinel_kwargs=timeouts, **timeouts)  # type: ignore[no-untyped-call]
+    async with sentinel.master_for(_MASTER) as master:
+        yield master
+    for each in sentinel.sentinels:
+        await each.aclose()
+
+
+async def _time(host: Host) -> float:
+    async with _redis(host, _REDIS) as redis:
+        seconds, microseconds = await redis.time()
+    return float(seconds) + float(microseconds) / 1e6
 
 
 def _redis(host: Host, port: int) -> Redis:
