@@ -29,11 +29,11 @@ _SECOND = 1_000_000_000
 _PT_DYNAMIC, _DT_STRTAB, _DT_SYMTAB = 2, 5, 6
 _READERS = ("__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time")
 
-Part = bytes | str | tuple[bytes, str, int]
+CodePart = bytes | str | tuple[bytes, str, int]
 """Of machine code: bytes; a label; or an instruction, a label, and how many bytes the distance to it has."""
 
 # Machine code of x86-64. Of the registers it changes only those that a function may.
-_CODE: Sequence[Part] = (
+_CODE: Sequence[CodePart] = (
     "__vdso_clock_gettime",  # edi: which clock, rsi: where to
     b"\xb8\xe4\x00\x00\x00\x0f\x05",  # eax = clock_gettime(edi, rsi)
     b"\x85\xff",
@@ -82,7 +82,7 @@ class NoClocks(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class VdsoChange:
     """What is to be written into a vDSO, and where the offset is kept then."""
 
     offset_at: int
@@ -90,10 +90,10 @@ class Patch:
     """Offsets into the image, and the bytes that come there, in order."""
 
 
-def patched(image: bytes) -> Patch:
+def patched(image: bytes) -> VdsoChange:
     """The changes that let the functions of a vDSO add an offset. Raises: NoClocks."""
     if (known := image.find(_MAGIC)) >= 0:
-        return Patch(known + len(_MAGIC), ())
+        return VdsoChange(known + len(_MAGIC), ())
     functions = {name: at for name, at in _symbols(image) if name in _READERS}
     if missing := [name for name in _READERS if name not in functions]:
         raise NoClocks(f"the vDSO of this kernel has no {', '.join(missing)}")
@@ -106,7 +106,7 @@ def patched(image: bytes) -> Patch:
     jumps = (
         (at, b"\xe9" + struct.pack("<i", labels[name] - at - 5)) for name, at in sorted(functions.items())
     )
-    return Patch(offset_at, ((offset_at, bytes(16) + code), *jumps, (free, _MAGIC)))
+    return VdsoChange(offset_at, ((offset_at, bytes(16) + code), *jumps, (free, _MAGIC)))
 
 
 def encoded(offset_ns: int) -> bytes:
@@ -135,7 +135,7 @@ def _symbols(image: bytes) -> Iterator[tuple[str, int]]:
             yield image[names + name_at : end].decode("latin-1"), value
 
 
-def _assembled(parts: Sequence[Part], at: int, labels: dict[str, int]) -> bytes:
+def _assembled(parts: Sequence[CodePart], at: int, labels: dict[str, int]) -> bytes:
     """Machine code that begins at an offset; adds its labels to those that are known."""
     here = at
     for part in parts:
