@@ -1,7 +1,8 @@
-"""An instance of the core on the model substrate: what `paxos_impl.node` does on Trio, done by a heap.
+"""An instance of Basic Paxos on the model substrate: what a server does with Trio is done with an event
+heap here.
 
-It batches as that does: what arrives while state is being made durable is handled together when it is, and
-what waited for it leaves then.
+Like a server, it batches: events that arrive during a sync are handled together after it, and effects that
+wait for the sync are carried out then.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ from ostrakon.paxos_impl.core.event import Timer
 from ostrakon.paxos_impl.server.timing import Timing
 
 SYNC = Exponential(mean_ms=1.0, floor_ms=0.2)
-"""How long it takes to make state durable, as on the simulator's disks."""
+"""How long a sync takes, as on the simulator's disks."""
 Completed = Callable[[Op, Outcome, str], Op]
-"""An op as it ends with an outcome at a node. Raises: Refused."""
+"""The completed op for an outcome at a node. Raises: Refused."""
 
 
 class BareInstance:
@@ -63,7 +64,7 @@ class BareInstance:
         self._written = self._synced = Durable()
         self._incarnation = -1
         self._life = 0
-        """Counts lives and pauses, so that what was set going in an earlier one comes to nothing."""
+        """Counts lives and pauses, so that what was begun in an earlier one has no effect."""
         self.is_running = self.is_paused = False
 
     # What happens to a machine.
@@ -98,7 +99,7 @@ class BareInstance:
         self.start()
 
     def kill(self) -> None:
-        """End this life. Clients notice, for their connections break."""
+        """End this life. Clients notice it, because their connections break."""
         if not self.is_running:
             return
         self.is_running = self.is_paused = False
@@ -108,7 +109,7 @@ class BareInstance:
         self._clients = {}
 
     def power_off(self) -> None:
-        """End this life, and nobody is told; what was being written may be lost."""
+        """End this life without telling anybody; what was being written may be lost."""
         self._clients = {}
         self.kill()
         if self._written != self._synced and self._faults.random() < 0.5:
@@ -129,7 +130,7 @@ class BareInstance:
     # What arrives.
 
     def receive(self, sender: str, message: tuple[str, Message]) -> None:
-        """A message; lost on who is not there."""
+        """A message arrives; it is lost if the instance does not run."""
         if self.is_running and self._is_ready:
             self._inbox.append(Received(message[1], self._ids[sender], message[0]))
             self._work()
@@ -153,7 +154,7 @@ class BareInstance:
             self._work()
 
     def _work(self) -> None:
-        """Handle what there is, unless it stands still or waits for its disk."""
+        """Handle the waiting events, unless it is paused or waits for its disk."""
         inbox = self._inbox
         while inbox and not (self._is_saving or self.is_paused):
             while inbox:
@@ -209,7 +210,7 @@ class BareInstance:
                     answer(self._ended(op, outcome))
 
     def _send(self, peer: str, message: tuple[str, Message]) -> None:
-        """What is said first to another node waits for a handshake, there and back."""
+        """Send a message. The first one to another node waits for a handshake, there and back."""
         now_ns = self._heap.now_ns
         if peer not in self._open_ns:
             there_ns, back_ns = (

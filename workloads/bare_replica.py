@@ -1,8 +1,8 @@
-"""A replica of the store on the model substrate: the server's own node and storage, on the event heap.
+"""A replica of the store on the model substrate: the server's own node and storage, run by the event heap.
 
-What is replaced is what waits: the driver's loop, links between servers, and connections of clients. The
+Only code that waits is replaced: the driver's loop, links between servers, and connections of clients. The
 core, the state machine, sessions, snapshots and every file on the disk are those of a real server, so a bug
-in any of these can show here too.
+in any of these can be found here too.
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ class BareReplica:
         self.clock = bare_clock(bare.heap, self._clock_changed)
         self.is_running = self.is_paused = self._has_power = False
         self._life = self._lives = 0
-        """The number of this life, and of all that there were: what was begun in another life is void."""
+        """The number of this life, counted over all lives. Events of an earlier life have no effect."""
         self._server: _Server | None = None
         self._late: list[Callable[[], object]] = []
-        """What became due while the process stood still."""
+        """Calls that became due while the process was paused."""
         self._tasks: dict[Task[Any], None] = {}
         self._waiting: dict[int, Respond] = {}
-        """By number, who waits for an answer."""
+        """The clients that wait for an answer, by the number of their request."""
         self._requests = 0
         self._open_ns: dict[str, int] = {}
         self._turns = 0
@@ -123,13 +123,13 @@ class BareReplica:
             respond(NoResponse.LOST)
 
     def power_off(self) -> None:
-        """End this life without anybody being told, and lose what was not synced."""
+        """End this life without telling anybody, and lose what was not synced."""
         self._waiting, self._has_power = {}, False
         self.kill()
         self.disk.power_off()
 
     def pause(self) -> None:
-        """Stand still; what arrives or becomes due waits."""
+        """Pause; what arrives or becomes due waits."""
         self.is_paused = self.is_running
 
     def resume(self) -> None:
@@ -142,11 +142,11 @@ class BareReplica:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """A value that differs whenever the server has handled an event in between."""
+        """A value that changes whenever the server handles an event."""
         return self._lives, self._turns
 
     def crash_after(self, turns: int, crash: Callable[[], object]) -> None:
-        """Call `crash` in place of a turn of the server, so many turns from now."""
+        """Call `crash` instead of a turn of the server, after so many further turns."""
         self._crashes.append([turns, crash])
 
     def spare(self, crash: Callable[[], object]) -> None:
@@ -156,7 +156,7 @@ class BareReplica:
     # What the server asks of its machine.
 
     def now(self) -> ClockReading:
-        """What the clocks show."""
+        """The times that the clocks show."""
         return ClockReading(self.clock.current_time(), self.clock.wall_time())
 
     def spawn(self, work: Any, ended: Callable[[Any, Exception | None], object]) -> None:
@@ -207,7 +207,7 @@ class BareReplica:
         self._bare.events.append(stamped(event, self.heap.now_ns))
 
     def fail(self, error: BaseException) -> None:
-        """The server has given up."""
+        """The server has stopped with an error."""
         if not self.is_running:
             return  # Another task of it had given up already.
         server, incarnation = self._server, self._lives - 1
@@ -217,7 +217,7 @@ class BareReplica:
         self._bare.crashed(self.name, incarnation, error)
 
     def turn(self) -> bool:
-        """Note that the server handles another event; False if it is crashed in place of that."""
+        """Note that the server handles another event; False if it is crashed instead."""
         self._turns += 1
         if self._crashes:
             for each in self._crashes[:]:
@@ -229,7 +229,7 @@ class BareReplica:
     # What arrives.
 
     def receive(self, sender: str, message: tuple[str, Any, int]) -> None:
-        """A message of another server; lost where none is there."""
+        """A message of another server arrives; it is lost if no server runs here."""
         server = self._server
         if server is not None:
             id, body, group = message
@@ -242,7 +242,7 @@ class BareReplica:
                 server.receive(group, body, number, id)
 
     def request(self, op: object, answer: object) -> None:
-        """Bare stores have clients of their own, which call `serve`."""
+        """Never called: the clients of bare stores call `serve`."""
         raise AssertionError(f"{self.name} was given {op} as if it were no store")
 
     def serve(self, request: Any, size: int, respond: Respond) -> None:
@@ -294,7 +294,7 @@ class _Server:
         self._nodes: list[_BareNode] = []
         self._drivers: list[_BareDriver] = []
         self._receivers: Sequence[Any] = self._drivers
-        """What messages are handed to, by group; a seeded bug may hand some to another group, too."""
+        """The receivers of messages, by group; a seeded bug may deliver some to another group, too."""
         self._handler: ReplicaHandler | GroupsHandler
         self._journal: GroupJournal | None = None
 
@@ -526,7 +526,7 @@ class _BareDriver(Driver[Event, Effect]):
                 self._machine.send(address.host, (id, message, self._group))
 
     def _work(self) -> None:
-        """Handle what there is, as `Driver.run` does."""
+        """Handle the waiting events, as `Driver.run` does."""
         node, inbox = self._node, self._inbox
         if self._is_working or self._is_saving or node is None:
             return

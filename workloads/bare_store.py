@@ -39,13 +39,14 @@ from ostrakon.workloads.bare_replica import BareReplica, NoResponse
 from ostrakon.workloads.log_bugs import CORRECT
 
 _PAUSE_S_FIRST, _PAUSE_S_MAX, _PATIENCE_MAX = 0.02, 0.08, 4
-"""As those of `paxos_impl.client.session`."""
+"""The same as in `paxos_impl.client.session`."""
 _IMPATIENT = 0.25
-"""How often a replica is impatient where plans ask for rare branches, as `sometimes` has it."""
+"""The share of replicas that are impatient if the plan asks for rare branches; see `sometimes`."""
 
 StatusOf = Callable[[str], Any]
 ClientOf = Callable[[Any, int, StatusOf], Client]
-"""Makes a process's client of what does its requests, of its number, and of what asks for a status."""
+"""Makes the client of a process from what executes its requests, the number of the process, and a function
+that asks a node for its status."""
 
 
 def run_bare_store(
@@ -80,7 +81,7 @@ def run_bare_store(
 
 
 class _Clients:
-    """All client processes: each op is a coroutine of its process's client."""
+    """All client processes. Each op is a coroutine of its process's client."""
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class _Clients:
         self._tasks: dict[int, Task[Op]] = {}
 
     def begin(self, op: Op, end: EndOp) -> None:
-        """Have the op's process do it."""
+        """Let the process of the op execute it."""
         assert isinstance(op.process, int)
         client = self._clients.get(op.process)
         if client is None:
@@ -111,7 +112,7 @@ class _Clients:
             self._tasks[op.index] = task
 
     def give_up(self, op: Op) -> None:
-        """Nobody waits for this op any more."""
+        """Stop waiting for this op."""
         if (task := self._tasks.pop(op.index, None)) is not None:
             task.cancel()
 
@@ -144,7 +145,7 @@ def _outcome(op: Op, done: Op | None, error: Exception | None) -> Op:
 
 
 class _GroupsClient:
-    """Asks the group that each operation is for, as `paxos_impl.client.replica.ReplicaClient` does."""
+    """Asks the group of each operation, as `paxos_impl.client.replica.ReplicaClient` does."""
 
     def __init__(self, sessions: Sequence[BareSession]) -> None:
         self._sessions = sessions
@@ -173,7 +174,8 @@ class _GroupsClient:
 
 
 class BareSession(SessionRequests):
-    """Finds the leader, tries again, and tells the outcome, as `paxos_impl.client.session.Session` does."""
+    """Finds the leader, repeats requests, and returns the outcome, as `paxos_impl.client.session.Session`
+    does."""
 
     def __init__(
         self,
@@ -255,7 +257,7 @@ class BareSession(SessionRequests):
         raise (Unsure if maybe else NotDone)(why)
 
     async def _ask(self, node: str, request: Any, is_open: bool, until_ns: int) -> Any:
-        """The answer of a node, or why there is none."""
+        """The answer of a node, or the reason why there is none."""
         heap, wires = self._heap, self._wires
         answer: Future[Any] = Future()
         trips = 1 if is_open else 3  # A new connection is a handshake, there and back, and then the request.
@@ -288,14 +290,14 @@ class BareSession(SessionRequests):
         await self._pause(end_ns)
 
     async def _pause(self, end_ns: int) -> None:
-        """Wait; longer each time within one request."""
+        """Wait, longer each time within one request."""
         self._is_sent_on = False
         await Sleep(max(0, min(int(self._pause_s * 1e9), end_ns - self._heap.now_ns)))
         self._pause_s = min(2 * self._pause_s, _PAUSE_S_MAX)
 
 
 class _Silence:
-    """That no answer came in time."""
+    """There was no answer in time."""
 
 
 _SILENCE = _Silence()

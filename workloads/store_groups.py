@@ -30,7 +30,7 @@ def groups_of(options: Mapping[str, Any]) -> int:
 
 
 def keys_over(groups: int, least: int) -> tuple[str, ...]:
-    """Keys, as many of each group, and at least so many in all."""
+    """Keys: as many of each group, and at least so many in all."""
     each = -(-least // groups)
     names = [f"k{n}" for n in islice(count(), 100 * groups * each)]
     found = [[key for key in names if group_of_key(key, groups) == group][:each] for group in range(groups)]
@@ -61,7 +61,7 @@ def properties_by_group(
 
 
 def all_converged(told: Sequence[Event], groups: int, *, among: Collection[str] | None = None) -> bool:
-    """Whether in each group, or in those where anything was done, all replicas have executed the same."""
+    """Whether in each group with any operation, all replicas have executed the same."""
     found = [
         converged(tuple(event for event in told if event.group == group), among=among).valid
         for group in range(groups)
@@ -70,17 +70,17 @@ def all_converged(told: Sequence[Event], groups: int, *, among: Collection[str] 
 
 
 class GroupsMonitor:
-    """As `LogMonitor`, of each group."""
+    """A `LogMonitor` for each group."""
 
     def __init__(self, groups: int) -> None:
         self._monitors = [LogMonitor() for _ in range(groups)]
 
     def event(self, event: Event) -> str | None:
-        """What is wrong with the next event, in a sentence."""
+        """What is wrong with the next event, in a sentence; None if nothing is."""
         return self._monitors[event.group].event(event)
 
     def op(self, op: Op) -> str | None:
-        """Nothing is ever wrong with an op by itself."""
+        """None: an op alone is never wrong."""
         return None
 
 
@@ -90,7 +90,7 @@ def _home(op: Op, groups: int) -> int:
 
 
 def _worst(by_group: Mapping[int, Verdict]) -> Verdict:
-    """The verdicts of groups on one property, as one."""
+    """The worst of the verdicts of groups on one property."""
     composed = Verdict.compose({str(group): verdict for group, verdict in by_group.items()})
     group = next(group for group, verdict in by_group.items() if verdict.valid == composed.valid)
     anomalies = [_of_group(group, each) for group, verdict in by_group.items() for each in verdict.anomalies]

@@ -1,4 +1,4 @@
-"""The workload `unique-ids`: clients have identifiers given out, the next number each."""
+"""The workload `unique-ids`: clients get identifiers, each the next number."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GENERATE = repeat(OpRequest("generate"))
 
 
 class UniqueIdClient:
-    """Counts up."""
+    """Increments a counter; each value is an identifier."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -36,7 +36,7 @@ def generate(plan: Plan, rng: random.Random) -> Generator:
 
 
 def all_at_last(plan: Plan, rng: random.Random) -> Generator:
-    """Everyone is given some more."""
+    """Each client gets some more identifiers."""
     return until_done(plan, rng, lambda _: [GENERATE] * 4)
 
 

@@ -14,7 +14,7 @@ from ostrakon.paxos_impl.wire.frame import BadFrame
 from ostrakon.paxos_impl.wire.replica import read_incoming as read_by_replica
 
 WIDTH = 4
-"""How many bytes of a frame say how long it is."""
+"""The number of bytes at the beginning of a frame that hold its length."""
 
 
 def _vocabulary(messages: UnionType, read: Callable[[bytes], object]) -> Vocabulary:
@@ -32,12 +32,12 @@ def _vocabulary(messages: UnionType, read: Callable[[bytes], object]) -> Vocabul
 
 
 def _name(kind: type[Any]) -> str:
-    """What plans call a kind of message: its tag on the wire, which outlives a renaming of the class."""
+    """The name of a kind of message in plans: its tag on the wire, which stays if the class is renamed."""
     config = getattr(kind, "__struct_config__", None)
     return "" if config is None else str(config.tag)
 
 
 OF_INSTANCES = _vocabulary(decree.Message, read_by_instance)
-"""What instances of Basic Paxos say to each other."""
+"""The messages of Basic Paxos."""
 OF_REPLICAS = _vocabulary(log.Message, read_by_replica)
-"""What replicas of a log say to each other."""
+"""The messages of a replicated log."""

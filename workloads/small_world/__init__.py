@@ -1,1 +1,1 @@
-"""The core in worlds so small that everything that can happen in them is tried."""
+"""Explores the core in worlds so small that every execution can be tried."""

@@ -1,4 +1,5 @@
-"""What `ostrakon explore decree` does: explore, and make a story and a plan of what was found."""
+"""The command `ostrakon explore decree`: explores a small world, and writes a story and a plan of what it
+found."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ from ostrakon.workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn
 from ostrakon.workloads.small_world.world import PROPERTIES
 
 TIMEOUTS_MAX = 10
-"""More could put more copies of a message under way than a state can count."""
+"""With more of them, more copies of a message could be under way than a state can count."""
 
 
 def explore_decree(
@@ -33,7 +34,7 @@ def explore_decree(
     states_max: int,
     note: Callable[[int, int, int], object] | None,
 ) -> Found:
-    """Explore Basic Paxos, of which `workload` makes simulations. Raises: CannotExplore."""
+    """Explore Basic Paxos; `workload` runs the simulations. Raises: CannotExplore."""
     _require_sense(size, only)
     rules = DECREE_BUGS[bug].breakage if bug is not None else RULES
     explored = explore_world(size, rules, properties=only or PROPERTIES, states_max=states_max, note=note)
@@ -61,10 +62,10 @@ def explore_decree(
 def _simulation(
     workload: Workload, explored: Explored, rules: Rules, plan: Plan, states_max: int
 ) -> Plan | None:
-    """A plan for the simulator: by the schedule that was found, or by one that connections can carry.
+    """A plan for the simulator, by the schedule that was found or by one that connections can carry.
 
-    A proposer that crashes gets no more replies to what it asked before, since its connections are gone; what
-    they would show, a timer that runs out may show as well.
+    A proposer that crashes gets no more replies to earlier requests, because its connections are gone. A
+    timer can show the same as these replies would.
     """
     property = explored.broken
     assert property is not None
@@ -121,7 +122,7 @@ def _require_sense(size: Size, only: tuple[str, ...]) -> None:
 
 
 def story(schedule: Sequence[Step], enacted: Enacted) -> tuple[str, ...]:
-    """The lines; `enacted` is what playing the schedule recorded."""
+    """The lines of the story; `enacted` is what was recorded while the schedule was played."""
     lines = []
     for number, step in enumerate(schedule, start=1):
         deeds = [_deed(event) for event in enacted.events if event.time == number * STEP_NS]

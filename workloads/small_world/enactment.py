@@ -1,7 +1,8 @@
-"""A schedule played on real instances, step by step: what nodes and clients would have recorded of it.
+"""Plays a schedule on real instances, step by step, and records what nodes and clients would have
+recorded.
 
-Nothing of the explorer is used here, neither its reductions nor its ghosts, so that what it found is judged
-once more, by the checkers, from a trace like any other. Step n happens at n milliseconds.
+It uses nothing of the explorer, neither its reductions nor its ghosts. So the checkers judge what the
+explorer found once more, from an ordinary trace. Step n happens at n milliseconds.
 """
 
 from __future__ import annotations
@@ -52,13 +53,13 @@ class Enacted:
 
     ops: tuple[Op, ...]
     events: tuple[Traced, ...]
-    """In order; those of step n, from 1, are at n milliseconds, and the nodes' beginnings at 0."""
+    """The events in order: those of step n, from 1, at n milliseconds, and the starts of nodes at 0."""
     lost: frozenset[int] = frozenset()
     """The numbers of the crashes that lost what was being written."""
 
 
 def enact(schedule: Sequence[Step], nodes: int, rules: Rules) -> Enacted:
-    """Play a schedule. Raises: BadPlan, when a step is not possible where it stands."""
+    """Play a schedule. Raises: BadPlan, if a step is not possible at its place."""
     stage = _Stage(nodes, rules)
     for number, step in enumerate(schedule, start=1):
         stage.now_ns = number * STEP_NS
@@ -92,13 +93,13 @@ class _Impossible(Exception):
 class _Node:
     instance: Instance
     disk: list[Durable] = field(default_factory=lambda: [Durable()])
-    """What a restart may find, the latest last."""
+    """The states that a restart may find on the disk, the latest last."""
     unsaved: int = 0
-    """The number of the last persist that nothing has waited for yet; 0 if there is none."""
+    """The number of the last write that no effect has waited for yet; 0 if there is none."""
     traced: int = 0
     asked: int = 0
     clients: dict[int, Op] = field(default_factory=dict)
-    """Who waits for an answer, by request."""
+    """The clients that wait for an answer, by request."""
 
 
 class _Stage:
@@ -117,7 +118,7 @@ class _Stage:
             self._handle(node, Started())
 
     def play(self, step: Step) -> None:
-        """One step. Raises: _Impossible."""
+        """Execute one step. Raises: _Impossible."""
         node = self._nodes.get(step.node)
         if node is None:
             raise _Impossible(f"there is no node n{step.node}, only n1 to n{len(self._members)}")
@@ -134,7 +135,7 @@ class _Stage:
                 self._learn(node, vote, voters)
 
     def end(self) -> None:
-        """Nobody waits any longer."""
+        """End the play: no client waits any longer."""
         for node in self._nodes.values():
             self._give_up(node, "nothing more happened")
 
@@ -156,7 +157,8 @@ class _Stage:
         self._handle(node, ProposeRequested(request, value))
 
     def _learn(self, node: _Node, vote: Vote, voters: Sequence[int]) -> None:
-        """Votes arrive at a node. If its own was lost with its inbox, they do so elsewhere, and it asks."""
+        """Deliver votes to a node. If its own vote was lost with its inbox, another node learns, and this
+        one asks it."""
         me, voted = node.instance.server_id, Accepted(vote.ballot, vote.value)
         if me not in voters or self._is_there(me, me, voted):
             for voter in voters:
@@ -175,7 +177,7 @@ class _Stage:
         return (sender, receiver, message) in (mail[:3] for mail in (*self._under_way, *self._arrived))
 
     def _take(self, sender: int, receiver: int, message: Message) -> Received:
-        """A message of this content that is under way, or else, once more, one that was."""
+        """Take a message with this content that is under way, or else one that was under way before."""
         for pool in (self._under_way, self._arrived):
             for mail in pool:
                 if mail[:3] == (sender, receiver, message):
@@ -221,7 +223,7 @@ class _Stage:
                     events.extend(self._carry_out(node, effect))
 
     def _carry_out(self, node: _Node, effect: Effect) -> list[Event]:
-        """Do it, and return what the node hears from itself at once."""
+        """Carry out effects; returns the messages that the node sends itself."""
         me = node.instance.server_id
         match effect:
             case Send(after=n) | Reply(after=n) | Learned(after=n) if n is not None and node.unsaved:

@@ -1,4 +1,4 @@
-"""A small world explored to the end, and what is to be said of it."""
+"""Explores a small world completely, and summarises the result."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ class Explored:
 
     size: Size
     properties: tuple[str, ...]
-    """Those that were looked at."""
+    """The properties that were checked."""
     exploration: Exploration[State, Step]
-    """The last round."""
+    """The result of the last round."""
     rounds: int
-    """How often the world was explored, each time with more messages kept that might matter late."""
+    """The number of rounds. Each round keeps more messages that might matter late."""
     wall_s: float
-    """Of all rounds."""
+    """The time that all rounds took, in seconds."""
     broken: str | None
-    """The property that some schedule breaks."""
+    """The property that a schedule breaks."""
     schedule: tuple[Step, ...]
-    """A shortest one that does."""
+    """A shortest schedule that breaks it."""
     has_chosen: bool
-    """Whether in some state a value was chosen. Otherwise agreement says nothing."""
+    """Whether a value was chosen in some state. Otherwise agreement means nothing."""
 
     @property
     def valid(self) -> str:
-        """`valid` only if all was explored, and not in vain."""
+        """`valid` only if everything was explored and a value was chosen."""
         if self.broken is not None:
             return "invalid"
         return "valid" if self.exploration.exhausted and self.has_chosen else "unknown"
@@ -64,7 +64,7 @@ def explore_world(
     note: Callable[[int, int, int], object] | None = None,
     connected: bool = False,
 ) -> Explored:
-    """Try everything that can happen in a world of some size, until a property is broken or all is known."""
+    """Try all executions of a world of some size, until a property is broken or all states are known."""
     kept: set[Mail] = set()
     rounds, wall_s = 0, 0.0
     while True:
@@ -97,7 +97,7 @@ def explore_world(
 
 
 def _schedule(world: SmallWorld, path: Path[State, Step]) -> tuple[Step, ...]:
-    """The steps of a path, whose states may have been renamed, with every node under one name throughout."""
+    """The steps of a path, with each node under one name; states of the path may have been renamed."""
     schedule: list[Step] = []
     state = path.states[0]
     for wanted in path.states[1:]:
@@ -110,7 +110,7 @@ def _schedule(world: SmallWorld, path: Path[State, Step]) -> tuple[Step, ...]:
 
 
 def _lessons(world: SmallWorld, state: State) -> Iterator[Step]:
-    """Somebody learning what can be learned, where that is what is wrong."""
+    """Steps in which nodes learn what can be learned, if the broken property is about that."""
     if state.broken not in ("P3", "P4"):
         return
     # What is chosen is learned first, so that a node that learns otherwise can be seen to be wrong.

@@ -1,8 +1,8 @@
-"""One node of a small world: what it is, what others have seen of it, and what one event makes of it.
+"""One node of a small world: its state, what others have seen of it, and the effect of one event on it.
 
-A node's step depends on nothing but the node and the event, so it is worked out once, however many worlds it
-is a part of. What others saw of it is kept beside it (a ghost: nothing in the node can tell), for it is there
-that a node breaks its promises.
+A node's step depends only on the node and the event, so it is computed once, for all worlds that the node is
+a part of. What others saw of the node is kept beside its state (a ghost: the node cannot read it), because a
+promise is broken when others see it broken.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ from ostrakon.paxos_impl.core import (
 
 
 class Local(msgspec.Struct, frozen=True):
-    """A node. Two of these that are equal behave alike for ever."""
+    """A node. Two equal ones behave alike for ever."""
 
     instance: Instance
-    """With its counters at zero: they name messages and tell how long to wait, and decide nothing."""
+    """The instance, with its counters at zero: they number messages and set delays, and decide nothing."""
     disk: tuple[Durable, ...] = (Durable(),)
-    """What a restart may find, the latest last: one state, unless something left before it was durable."""
+    """The states that a restart may find, the latest last: one state, unless a message left before it was
+    durable."""
     asked: int = 0
     """How many values clients have proposed to it, in all its lives."""
     asked_now: int = 0
@@ -60,7 +61,7 @@ class Local(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Outcome:
-    """What an event made of a node, and what others can see of that."""
+    """The node after an event, and what others can see of the event."""
 
     local: Local
     sent: list[tuple[int, Message]] = field(default_factory=list)
@@ -97,7 +98,7 @@ def restart(local: Local, found: Durable) -> Local:
 
 
 def react(local: Local, *happened: Event, at_once: tuple[type, ...] = (Promise, Nack)) -> Outcome:
-    """What events make of a node, and what it then says to itself and hears `at_once`."""
+    """The node after events, and after the messages that it sends itself and handles `at_once`."""
     outcome = Outcome(local)
     instance = local.instance
     events = deque(happened)
@@ -124,17 +125,17 @@ def _write(outcome: Outcome, state: Durable) -> None:
 
 
 def _flush(outcome: Outcome, effect: Send | Reply | Learned) -> None:
-    """What waits for the disk is out, so the disk has it."""
+    """The messages that waited for the disk have left, so the disk has the state."""
     if effect.after is not None and len(outcome.local.disk) > 1:
         outcome.local = replace(outcome.local, disk=outcome.local.disk[-1:])
 
 
 def _send(outcome: Outcome, to: tuple[int, ...], message: Message, at_once: tuple[type, ...]) -> list[Event]:
-    """Put a message on its way; what is returned the node hears from itself at once.
+    """Send a message; returns what the node itself receives at once.
 
-    Votes are not sent at all: who may learn by them is worked out from the votes themselves. A node hears its
-    own promise before those of others, since it gives it before it asks them. Its own proposal takes its
-    time: another's prepare may come before it.
+    Votes are not sent: which nodes can learn by them is computed from the votes. A node receives its own
+    promise before those of others, because it promises before it asks them. Its own proposal takes time:
+    another node's prepare may arrive first.
     """
     me = outcome.local.node
     if isinstance(message, Accepted):
@@ -145,7 +146,7 @@ def _send(outcome: Outcome, to: tuple[int, ...], message: Message, at_once: tupl
 
 
 def _witness(outcome: Outcome, message: Message, life: int) -> None:
-    """Hold what others see now against what they have seen before."""
+    """Compare what others see now with what they have seen before."""
     local = outcome.local
     match message:
         case Prepare(ballot):
@@ -178,7 +179,7 @@ def _witness(outcome: Outcome, message: Message, life: int) -> None:
 
 
 def _hides(voted: Vote | None, reported: Vote | None, ballot: Ballot) -> bool:
-    """Whether a promise tells less than the vote that its acceptor was seen to cast."""
+    """Whether a promise reports less than the vote that its acceptor was seen to cast."""
     if voted is None or voted.ballot >= ballot:
         return False
     if reported is None or reported.ballot < voted.ballot:

@@ -1,4 +1,4 @@
-"""Things by number, and sets of them as bits: so that a state is small, and quickly compared."""
+"""Numbers for things, and sets of them as bits, so that states are small and quickly compared."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ostrakon.workloads.small_world.local import Local
 from ostrakon.workloads.small_world.witness import Cast, Given, Proposed
 
 COPIES_BITS = 4
-"""How many bits tell how many copies of a message are under way."""
+"""The number of bits that count the copies of a message under way."""
 
 ItemT = TypeVar("ItemT", bound=Hashable)
 
@@ -57,7 +57,7 @@ class Numbers(Generic[ItemT]):
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Everything that was ever met in a small world."""
+    """Everything that occurred in a small world so far, by number."""
 
     locals: Numbers[Local] = field(default_factory=Numbers)
     mails: Numbers[Mail] = field(default_factory=Numbers)

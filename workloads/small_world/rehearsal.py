@@ -31,17 +31,17 @@ from ostrakon.workloads.small_world.step import Ask, Crash, Deliver, Fire, Learn
 
 LATENCY_MS = 1
 APART_MS = 30
-"""Between steps: more than a handshake and a slow disk take together."""
+"""The time between steps: more than a handshake and a slow disk take together."""
 AFTER_CRASH_MS = 150
-"""Until the others have connected anew."""
+"""The time in which the others connect anew."""
 TIMER_MS = 400
-"""Within this time a timer that is wanted has run out."""
+"""Within this time, a timer that the schedule needs has fired."""
 EARLY_MS = 0.1
-"""By so much everything comes before its time, so that a power failure then finds the disk at work."""
+"""Each step comes so much before its time, so that a power failure finds the disk busy."""
 HANDSHAKE_MS = 3 * LATENCY_MS
 REHEARSALS_MAX = 60
 SEEDS = 4
-"""How many disks are tried: how fast one is can decide what a power failure leaves."""
+"""The number of disks that are tried: the speed of a disk can decide what a power failure leaves."""
 
 
 def plan_for_simulator(
@@ -77,7 +77,7 @@ def _rehearse(
 
 @dataclass(slots=True)
 class _Wanted:
-    """A message that is to arrive, and when."""
+    """A message that has to arrive, and when."""
 
     mail: tuple[int, int, Message]
     at_ms: int
@@ -95,7 +95,7 @@ def _times(schedule: Sequence[Step], lost: Collection[int]) -> list[int]:
 
 
 def _begin(schedule: Sequence[Step], plan: Plan, times_ms: Sequence[int], lost: Collection[int]) -> Plan:
-    """The plan without what happens to messages."""
+    """The plan without deviations of messages."""
     timed = list(zip(count(1), schedule, times_ms))
     asks = [
         [at_ms - HANDSHAKE_MS - EARLY_MS, step.node, step.value]
@@ -124,7 +124,7 @@ def _begin(schedule: Sequence[Step], plan: Plan, times_ms: Sequence[int], lost: 
 
 
 def _wanted(schedule: Sequence[Step], times_ms: Sequence[int]) -> list[_Wanted]:
-    """The messages between nodes that are to arrive, in order."""
+    """The messages between nodes that have to arrive, in order."""
     wanted = []
     for step, at_ms in zip(schedule, times_ms, strict=True):
         match step:
@@ -156,7 +156,7 @@ def _decide(
 
 
 def _take(left: list[_Wanted], sent: Sent) -> int | None:
-    """When the schedule wants a message, which then it has got; None if it doesn't."""
+    """The time at which a message has to arrive, which is then taken; None if it does not have to."""
     mail = _mail(sent)
     for place, wanted in enumerate(left):
         if wanted.mail == mail and wanted.at_ms * 1_000_000 >= sent.sent_ns:

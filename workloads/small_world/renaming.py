@@ -1,4 +1,4 @@
-"""A small world's states as they would be if some acceptors had each other's names."""
+"""States of a small world with the names of some acceptors exchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ostrakon.workloads.small_world.witness import Cast, Given, Proposed
 
 
 class Renaming:
-    """One way to give nodes each other's names; those who are not mentioned keep theirs."""
+    """One exchange of names; nodes that are not mentioned keep theirs."""
 
     def __init__(self, book: Book, members: tuple[int, ...], names: Mapping[int, int]) -> None:
         self._book, self._names = book, names

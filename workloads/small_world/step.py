@@ -1,4 +1,4 @@
-"""What can happen next in a small world, as data: the story of a counterexample is a sequence of these."""
+"""The steps of a small world, as data. The story of a counterexample is a sequence of steps."""
 
 from __future__ import annotations
 

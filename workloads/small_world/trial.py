@@ -11,10 +11,8 @@ from ostrakon.workloads.small_world.enactment import STEP_NS, decode_schedule, e
 
 
 def run_schedule(plan: Plan, rules: Rules, folder: RunFolder | None) -> Recording:
-    """Run a plan whose option `schedule` says all that happens.
-
-    Raises: BadPlan, when a step is impossible, or the plan asks for anything besides.
-    """
+    """Run a plan whose option `schedule` has all steps. Raises: BadPlan, if a step is impossible or the
+    plan has anything else."""
     if plan.faults or plan.deviations:
         raise BadPlan(
             "a plan with a schedule says in it all that happens; it has no faults or deviations besides"

@@ -1,7 +1,7 @@
 """What can be seen of a small world as a whole, and whether it is allowed: P1, P2, P3, P4, P6 and P9.
 
 Nothing of this depends on the order in which it was seen, except that a proposal is judged by the promises
-that came before it; so sets will do.
+before it. So sets suffice.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ Cast = tuple[int, Vote]
 Given = tuple[int, Promise]
 """An acceptor and its promise."""
 Proposed = tuple[int, Ballot, Value]
-"""Who used a ballot, and for what; for nothing yet, if it was only prepared."""
+"""Which node used a ballot, and for which value; for none yet, if it was only prepared."""
 
 
 def voters_of(votes: Iterable[Cast]) -> dict[Vote, list[int]]:
-    """Who voted for what, each once."""
+    """The voters of each value, each once."""
     voters: dict[Vote, list[int]] = {}
     for acceptor, vote in votes:
         voters.setdefault(vote, []).append(acceptor)
@@ -29,10 +29,10 @@ def voters_of(votes: Iterable[Cast]) -> dict[Vote, list[int]]:
 def learnable(
     votes: Iterable[Cast], members: int, rules: Rules, *, twice: bool
 ) -> Iterator[tuple[Vote, tuple[int, ...]]]:
-    """What somebody can learn who hears all the votes, and whom to hear for it.
+    """What a node can learn that gets all votes, and whose votes it needs.
 
-    A learner counts each vote by itself and never forgets one, so whoever hears some of them learns nothing
-    that could not be learned from all of them. `twice`: each may arrive a second time.
+    A learner counts each vote by itself and never forgets one, so a node that gets only some of them learns
+    nothing more. `twice`: each vote may arrive a second time.
     """
     for vote, acceptors in voters_of(votes).items():
         counted: tuple[int, ...] = ()

@@ -41,9 +41,9 @@ from ostrakon.workloads.small_world.witness import (
 )
 
 PROPERTIES = ("P1", "P2", "P3", "P4", "P6", "P7", "P8", "P9", "P10")
-"""What is asked of every state."""
+"""The properties that are checked in every state."""
 HARM = ("P2", "P3", "P4")
-"""Those whose violation is disagreement, or leads there as soon as somebody asks."""
+"""The properties whose violation is disagreement, or leads to it as soon as a node asks."""
 
 
 class State(NamedTuple):
@@ -51,18 +51,19 @@ class State(NamedTuple):
 
     nodes: tuple[int, ...]
     under_way: int
-    """How many copies of each message there are, in groups of bits."""
+    """The number of copies of each message, in groups of bits."""
     votes: int
-    """Those that were ever cast, as a set of bits."""
+    """The votes that were ever cast, as a set of bits."""
     promises: int
-    """Those ever given for ballots at which nothing is proposed yet."""
+    """The promises for ballots at which nothing is proposed yet."""
     used: int
-    """What ballots were used for, and by whom."""
+    """The uses of ballots, with the nodes that used them."""
     crashes: int
-    """How many there may still be."""
+    """How many crashes may still happen."""
     timeouts: int
+    """How many timers may still fire."""
     broken: str
-    """The property that the last step broke, or nothing."""
+    """The property that the last step broke, if any."""
 
 
 class SmallWorld:
@@ -105,14 +106,14 @@ class SmallWorld:
     # What the explorer asks.
 
     def initial(self) -> Iterator[State]:
-        """All nodes started, and nobody has asked for anything."""
+        """All nodes are started, and no client has asked for anything."""
         nodes = tuple(
             self.book.locals.of(begin(member, self._members, self._rules)) for member in self._members
         )
         yield State(nodes, 0, 0, 0, 0, self.size.crashes, self.size.timeouts, "")
 
     def successors(self, state: State) -> Iterator[tuple[Step, State]]:
-        """What can happen next; nothing more after a property was broken."""
+        """The next steps; none after a property was broken."""
         if not self._renamings:
             yield from self.steps(state)
             return
@@ -144,7 +145,8 @@ class SmallWorld:
                     yield move.step, self._after(state, move)
 
     def canonical(self, state: State) -> State:
-        """The one that stands for all states that differ from it in the names of alike acceptors."""
+        """The state that represents all states that differ from it only in the names of equivalent
+        acceptors."""
         return min([state, *(self._renamed(state, renaming) for renaming in self._renamings)])
 
     def has_chosen(self, state: State) -> bool:
@@ -153,7 +155,7 @@ class SmallWorld:
         return any(len(who) > len(self._members) // 2 for who in voters.values())
 
     def lessons(self, state: State) -> list[tuple[Vote, tuple[int, ...]]]:
-        """What can be learned by the votes there are, and by which of them."""
+        """What can be learned from the votes, and from which of them."""
         return [self.book.lessons.items[lesson] for lesson in self._learnable(state.votes)]
 
     def heard_at_once(self, before: State, after: State) -> list[Step]:
@@ -203,7 +205,7 @@ class SmallWorld:
         return State(nodes, under_way, votes, promises, used, crashes, timeouts, broken)
 
     def _without_inbox(self, state: State, node: int) -> State:
-        """The state as a crash finds it: what a node had said to itself, at least, is gone with it."""
+        """The state at a crash: at least the messages that a node had sent itself are lost."""
         under_way, mails = state.under_way, self.book.mails.items
         for mail in mails_in(under_way):
             ends = mails[mail].sender == node, mails[mail].receiver == node
@@ -227,7 +229,7 @@ class SmallWorld:
         return self._disagreements[votes]
 
     def _misuse(self, nodes: tuple[int, ...], promises: int, used: int, new: int) -> str:
-        """What is wrong with the ballots that a move prepares, or proposes at."""
+        """What is wrong with the ballots that a move prepares or proposes at, if anything."""
         earlier, given = self.book.used.of_bits(used), self.book.promises.of_bits(promises)
         for node, ballot, value in self.book.used.of_bits(new & ~used):
             checks = {
@@ -244,7 +246,7 @@ class SmallWorld:
         return any(value in asked_values(self.book.locals.items[at]) for at in nodes)
 
     def _judged_promises(self, used: int) -> int:
-        """The promises that no judgement will need any more: something was proposed at their ballots."""
+        """The promises that are not needed any more, because something was proposed at their ballots."""
         found = self._judged.get(used)
         if found is None or found >> len(self.book.promises.items) != 1:
             ballots = {ballot for _, ballot, value in self.book.used.of_bits(used) if value is not None}
@@ -274,6 +276,6 @@ class SmallWorld:
 
 
 def _namings(size: Size) -> list[dict[int, int]]:
-    """All other ways to name the acceptors that never propose."""
+    """All other namings of the acceptors that never propose."""
     alike = tuple(range(size.proposers + 1, size.acceptors + 1))
     return [dict(zip(alike, names, strict=True)) for names in permutations(alike) if names != alike]
