@@ -104,6 +104,18 @@ def blind_writes(transactions: int, *, stale: bool, seed: int = 1) -> Any:
     return History(history)
 
 
+def at_once(transactions: int) -> Any:
+    """The same blind writes when nothing tells their order: all are invoked, then all are answered."""
+    rng = random.Random(1)
+    recorded = list(blind_writes(transactions, stale=False))
+    ops: list[Any] = []
+    for type_ in ("invoke", "ok"):
+        some = [op for op in recorded if op.type == type_]
+        rng.shuffle(some)
+        ops += some
+    return History(Op(index, index, op.type, op.process, op.f, op.value) for index, op in enumerate(ops))
+
+
 def ring(length: int = 1_000, transactions: int = 29_943) -> Any:
     """Writes of which each follows the one before, the last of which misses the first, among write skews."""
     rng = random.Random(7)
@@ -164,6 +176,13 @@ CASES: dict[str, Case] = {
     "blind writers, 10,000, a stale read, snapshot isolation": (
         "rw_register",
         lambda: blind_writes(10_000, stale=True),
+        "snapshot-isolation",
+        1,
+    ),
+    "blind writers, 2,000 at once, serializable": ("rw_register", lambda: at_once(2_000), "serializable", 1),
+    "blind writers, 2,000 at once, snapshot isolation": (
+        "rw_register",
+        lambda: at_once(2_000),
         "snapshot-isolation",
         1,
     ),

@@ -9,10 +9,13 @@ time."""
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
 
 from ostrakon.checkers.transactions.closure import topological
 from ostrakon.checkers.transactions.execution import INITIAL
@@ -207,9 +210,6 @@ def _reorder(
                     break
 
 
-Labelled = dict[int, list[tuple[int, Pair | None]]]
-
-
 def _conflicts(graph: Polygraph, orders: Orders, place: dict[int, int]) -> tuple[list[Conflict], list[int]]:
     """What is wrong with the orders; and a topological order of all nodes if nothing is."""
     rule = graph.level.rule
@@ -274,19 +274,12 @@ def _cycles(
     """Cycles through edges that run against the first guess, at most so many."""
     count = 0
     for part in strong_parts(graph.nodes, pairs):
-        labelled: Labelled = {
-            source: [(target, pairs[source, target]) for target in targets]
-            for source, targets in part.items()
-        }
-        against = [
-            (source, target)
-            for source, targets in part.items()
-            for target in targets
-            if place[target] < place[source]
-        ]
+        edges = [(source, target) for source, targets in part.items() for target in targets]
+        paths = _Paths({edge: pairs[edge] for edge in edges})
+        against = [(source, target) for source, target in edges if place[target] < place[source]]
         step = max(1, len(against) // _CYCLES)
         for source, target in against[::step]:
-            path = _fewest_choices(labelled, target, source)
+            path = paths.fewest_choices(target, source)
             if path is None:
                 continue
             steps = [(source, target, pairs[source, target]), *path]
@@ -312,7 +305,65 @@ def _conflict(graph: Polygraph, steps: Iterable[tuple[int, int, Pair | None]]) -
     return Conflict(tuple(sorted(chosen)), frozenset(member for member in members if member >= 0))
 
 
-def _fewest_choices(behind: Labelled, source: int, target: int) -> list[tuple[int, int, Pair | None]] | None:
+Path = list[tuple[int, int, Pair | None]]
+
+
+class _Paths:
+    """Paths of a graph with as few chosen edges as possible.
+
+    A long search asks for a hundred thousand of them, so scipy finds those of large graphs. In small ones, to
+    import it would take longer; in the largest ones, a path that ends nearby is found sooner without it.
+    """
+
+    def __init__(self, pairs: dict[tuple[int, int], Pair | None]) -> None:
+        self._pairs = pairs
+        self._behind: dict[int, list[tuple[int, Pair | None]]] = defaultdict(list)
+        self._came: dict[int, npt.NDArray[np.int32]] = {}
+        """By node, the node before each other one on the way from there."""
+        self._is_large = len(pairs) in _LARGE
+        if self._is_large:
+            from scipy import sparse
+
+            ends = np.array(list(pairs), np.int32)
+            self._names, places = np.unique(ends, return_inverse=True)
+            source, target = places.reshape(-1, 2).T
+            choices = np.fromiter((pair is not None for pair in pairs.values()), np.float64, len(pairs))
+            shape = (len(self._names), len(self._names))
+            self._matrix = sparse.csr_matrix((1 + choices * len(self._names), (source, target)), shape=shape)
+        else:
+            for (source_, target_), pair in pairs.items():
+                self._behind[source_].append((target_, pair))
+
+    def fewest_choices(self, source: int, target: int) -> Path | None:
+        """The edges from one node to another one; None if there is no way."""
+        if not self._is_large:
+            return _fewest_choices(self._behind, source, target)
+        begin, at = np.searchsorted(self._names, (source, target)).tolist()
+        if source not in self._came:
+            self._came[source] = self._paths_from(begin)
+        came = self._came[source]
+        nodes = [at]
+        while nodes[-1] != begin:
+            if (before := int(came[nodes[-1]])) < 0:
+                return None
+            nodes.append(before)
+        names = self._names[nodes[::-1]].tolist()
+        return [(*edge, self._pairs[edge]) for edge in pairwise(names)]
+
+    def _paths_from(self, begin: int) -> npt.NDArray[np.int32]:
+        from scipy.sparse.csgraph import dijkstra
+
+        _, came = dijkstra(self._matrix, indices=begin, return_predecessors=True)
+        return np.asarray(came, np.int32)
+
+
+_LARGE = range(2_000, 100_000)
+"""With so many edges scipy is quicker."""
+
+
+def _fewest_choices(
+    behind: Mapping[int, list[tuple[int, Pair | None]]], source: int, target: int
+) -> Path | None:
     """A path with as few chosen edges as possible."""
     cost = {source: 0}
     came: dict[int, tuple[int, Pair | None]] = {}
@@ -353,17 +404,14 @@ def _single_overtakings(
     suspects = [(read, after) for read, after in overtakings(graph, orders) if at[after] < at[read[0]]]
     targets = sorted({after for _, after in suspects}, key=at.__getitem__)
     column = {target: number for number, target in enumerate(targets)}
-    labelled: Labelled | None = None
+    paths: _Paths | None = None
     for begin in range(0, len(targets), _BLOCK):
         block = set(targets[begin : begin + _BLOCK])
         reached = _reached_from(block, column, begin, pairs, placed, graph.nodes)
         for read, after in suspects:
             if after in block and reached[read[0]] >> (column[after] - begin) & 1:
-                if labelled is None:
-                    labelled = defaultdict(list)
-                    for (source, target), pair in pairs.items():
-                        labelled[source].append((target, pair))
-                path = _fewest_choices(labelled, after, read[0])
+                paths = paths or _Paths(pairs)
+                path = paths.fewest_choices(after, read[0])
                 assert path is not None
                 yield _conflict(graph, [(read[0], after, (read[1], read[2], after)), *path])
 
