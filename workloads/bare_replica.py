@@ -537,7 +537,7 @@ class _BareDriver(Driver[Event, Effect]):
                     return
                 self.handled += 1
                 node.handle(inbox.popleft())
-            node.settle()
+            again_s = node.settle()
             if self._persisting > self._durable:
                 self._is_saving, self._is_working = True, False
                 self._machine.spawn(node.save(), partial(self._saved_up_to, self._persisting))
@@ -545,6 +545,8 @@ class _BareDriver(Driver[Event, Effect]):
             if not inbox:
                 break
         self._is_working = False
+        if again_s is not None:
+            self._set_alarm(again_s)
 
     def _saved_up_to(self, n: int, _: object, error: Exception | None) -> None:
         if error is not None:

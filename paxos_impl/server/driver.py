@@ -38,8 +38,11 @@ class DrivenNode(Protocol[_Event_in, _Effect_in]):
     def handle(self, event: _Event_in) -> None:
         """Step the core with an event, and see to each effect, in order."""
 
-    def settle(self) -> None:
-        """Called when all events that had arrived are handled, for what is done once for all of them."""
+    def settle(self) -> float | None:
+        """Called when all events that had arrived are handled, for what is done once for all of them.
+
+        Returns by when it is to be called again even if nothing arrives; None if it need not be.
+        """
 
     async def save(self) -> None:
         """Make durable all that `handle` wants to persist.
@@ -103,11 +106,11 @@ class Driver(Generic[_Event, _Effect]):
             while inbox:
                 self.handled += 1
                 node.handle(inbox.popleft())
-            node.settle()
+            again_s = node.settle()
             if self._persisting > self._durable:
                 await self._save(node)
             if not inbox:
-                await self._wait()
+                await self._wait(math.inf if again_s is None else again_s)
 
     # Input.
 
@@ -220,9 +223,9 @@ class Driver(Generic[_Event, _Effect]):
             del self._deadlines[timer]
             self._inbox.append(self._fired(timer))
 
-    async def _wait(self) -> None:
-        """Return when there is an event, or a timer is due."""
+    async def _wait(self, until_s: float) -> None:
+        """Return when there is an event, when a timer is due, or at this time."""
         self._arrived = arrived = trio.Event()
-        with trio.move_on_at(min(self._deadlines.values(), default=math.inf)):
+        with trio.move_on_at(min(until_s, *self._deadlines.values(), math.inf)):
             await arrived.wait()
         self._arrived = None

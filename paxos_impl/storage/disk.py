@@ -79,7 +79,7 @@ class OsDisk:
 
     async def sync(self, path: str) -> None:
         """Make a file durable. Raises: OSError."""
-        await _in_thread(lambda: os.fsync(self._descriptor(path)))
+        await _in_thread(lambda: _sync_data(self._descriptor(path)))
 
     async def replace(self, path: str, data: bytes) -> None:
         """Write the new contents to another file, and rename it over the old one. Raises: OSError."""
@@ -174,6 +174,17 @@ def locked(root: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             os.close(descriptor)
+
+
+def _sync_data(descriptor: int) -> None:
+    """Make the data of a file durable, and its length.
+
+    `fsync` would also write the time of its last change to the journal of the file system, for each record.
+    """
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:  # macOS.
+        os.fsync(descriptor)
 
 
 async def _in_thread(work: Callable[[], _T]) -> _T:

@@ -262,9 +262,28 @@ def is_settled(state: State) -> bool:
     """
     phase = state.phase
     return not isinstance(phase, Leading) or not (
+        phase.announced_index < state.commit_index or _has_work(state, phase)
+    )
+
+
+def only_announces(state: State) -> bool:
+    """Whether the event `Drained` would do nothing but tell the followers the commit index.
+
+    That may wait: the followers vote and promise the same without it, and only execute the slot later.
+    """
+    phase = state.phase
+    return (
+        isinstance(phase, Leading)
+        and phase.announced_index < state.commit_index
+        and not _has_work(state, phase)
+    )
+
+
+def _has_work(state: State, phase: Leading) -> bool:
+    """Whether a leader has something to propose or to answer, or has to resign."""
+    return bool(
         state.queue
         or phase.changes
-        or phase.announced_index < state.commit_index
         or phase.next_slot <= max(phase.last_reported, state.commit_index)
         or phase.next_slot < state.configurations[-1].from_slot
         or not state.has_vote

@@ -8,7 +8,7 @@ order, each once.
 from __future__ import annotations
 
 from ostrakon.paxos_impl.core.multi.configuration import Configuration, founded_by, members_of
-from ostrakon.paxos_impl.core.multi.dispatch import dispatch, is_settled
+from ostrakon.paxos_impl.core.multi.dispatch import dispatch, is_settled, only_announces
 from ostrakon.paxos_impl.core.multi.effect import Effect
 from ostrakon.paxos_impl.core.multi.event import Event, Received
 from ostrakon.paxos_impl.core.multi.lease import ClockReading, LeaseConfig
@@ -68,6 +68,11 @@ class Replica(State, frozen=True, gc=False):
     def is_settled(self) -> bool:
         """Whether the event `Drained` would change nothing and have no effect, so that it can be left out."""
         return is_settled(self)
+
+    @property
+    def only_announces(self) -> bool:
+        """Whether the event `Drained` would only tell the followers the commit index, which may wait."""
+        return only_announces(self)
 
     def step(
         self,
