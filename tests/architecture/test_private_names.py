@@ -55,7 +55,7 @@ ASYNCIO: Table = {
     "timers are kept in the order of their making": ("_scheduled",),
     "debug mode says where something was made": (
         *("_source_traceback", "_set_coroutine_origin_tracking", "_coroutine_origin_tracking_enabled"),
-        *("_format_callback_source", "_check_callback", "_check_thread"),
+        *("_format_callback_source", "_format_handle", "_check_callback", "_check_thread"),
     ),
     "a step that blocks is left and gone on with": ("_enter_task", "_leave_task"),
     "what asyncio's loop checks, ours checks": (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -113,11 +115,12 @@ class AsyncioProcess(Process):
         return endpoint_of(sock)
 
     def socket_at(self, number: int) -> Endpoint:
-        """The open socket with this number. Raises: ValueError if there is none."""
+        """The open socket with this number. Raises: OSError as `epoll` does if there is none."""
         for sock in self.sockets:
             if sock.fileno() == number:
                 return sock
-        raise ValueError(f"Invalid file descriptor: {number}")
+        error = errno.EBADF if self.files.get(number) is None else errno.EPERM
+        raise OSError(error, os.strerror(error))
 
     def unwind(self) -> None:
         """End it after the fact, whatever state it is in; cancelled again and again if that takes long."""

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.sim.linux import files, sockets, threads
+from tests.sim.linux import asyncio_programs, files, sockets, threads
 
 GUIDE = pathlib.Path(__file__).parents[3] / "docs" / "simulation.md"
 
@@ -202,7 +202,7 @@ def _message(call: Callable[[], Any]) -> str:
 def tables() -> str:
     """The tables as the guide has them."""
     lines = ["| programs that are run on both, and see the same | what they look at |", "|---|---|"]
-    for module in (files, sockets, threads):
+    for module in (files, sockets, threads, asyncio_programs):
         names = ", ".join(f"`{case.__name__}`" for case in module.CASES)
         lines.append(
             f"| {names} | {(module.__doc__ or '').removeprefix('Programs that look at ').strip('. ')} |"

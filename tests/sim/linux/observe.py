@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import inspect
@@ -14,6 +15,7 @@ from typing import Any
 import trio
 
 from ostrakon.harness.sim import NotSimulated, World
+from ostrakon.harness.substrates.runtime import Runtime
 
 PATIENCE_S = 0.7
 """After so long an observation is that something waits; natively that is real time."""
@@ -25,6 +27,11 @@ class Observer:
     def __init__(self, directory: str) -> None:
         self.directory = directory
         self.seen: dict[str, str] = {}
+
+    def note(self, label: str, value: object) -> None:
+        """Note a value."""
+        assert label not in self.seen, f"{label!r} is used twice"
+        self.seen[label] = repr(value).replace(self.directory, "DIRECTORY")
 
     def path(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -58,14 +65,17 @@ class Observer:
 Case = Callable[[Observer], Awaitable[None]]
 
 
-def natively(case: Case) -> dict[str, str]:
+def natively(case: Case, runtime: Runtime = "trio") -> dict[str, str]:
     """What Linux shows."""
     before = os.getcwd()
     with tempfile.TemporaryDirectory() as directory:
         observer = Observer(directory)
         os.chdir(directory)
         try:
-            trio.run(case, observer)
+            if runtime == "trio":
+                trio.run(case, observer)
+            else:
+                asyncio.run(case(observer))  # type: ignore[arg-type]
         finally:
             os.chdir(before)
             with warnings.catch_warnings():
@@ -74,7 +84,7 @@ def natively(case: Case) -> dict[str, str]:
         return observer.seen
 
 
-def in_simulation(case: Case) -> dict[str, str]:
+def in_simulation(case: Case, runtime: Runtime = "trio") -> dict[str, str]:
     """What a simulated machine shows."""
     observer = Observer("/tmp/work")
 
@@ -83,7 +93,7 @@ def in_simulation(case: Case) -> dict[str, str]:
         await case(observer)
 
     with World(1) as world:
-        process = world.machine("m").start(program)
+        process = world.machine("m").start(program, runtime=runtime)
         world.run(until_s=600, stop=lambda: process.done)
         if process.error is not None:
             raise process.error

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ostrakon.harness.sim import NotSimulated, World
-from tests.sim.linux import files, sockets, threads
+from tests.sim.linux import asyncio_programs, files, sockets, threads
 from tests.sim.linux.differences import GUIDE, REFUSED, SEEN, Difference, tables
 from tests.sim.linux.observe import Case, in_simulation, natively
 
@@ -24,6 +24,16 @@ def test_a_program_sees_what_it_sees_on_linux(case: Case) -> None:
 
     assert len(seen) > 5, "vacuous: hardly anything was looked at"
     assert seen == natively(case)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is Linux that the simulated machine passes for")
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("case", asyncio_programs.CASES, ids=lambda case: case.__name__)
+def test_an_asyncio_program_sees_what_it_sees_on_linux(case: Case) -> None:
+    seen = in_simulation(case, "asyncio")
+
+    assert len(seen) > 5, "vacuous: hardly anything was looked at"
+    assert seen == natively(case, "asyncio")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

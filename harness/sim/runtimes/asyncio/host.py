@@ -74,7 +74,7 @@ class Process(Protocol):
         """The simulated socket that one of the standard library stands for."""
 
     def socket_at(self, number: int) -> Pollable:
-        """The open socket with this number. Raises: ValueError if there is none."""
+        """The open socket with this number. Raises: OSError as `epoll` does if there is none."""
 
     thread: SimThread | None
     """The function that runs as if in a thread of it just now."""

@@ -16,7 +16,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
-from asyncio import events, tasks
+import logging
+from asyncio import base_events, events, tasks
 from collections.abc import Callable, Generator, Iterator
 from math import inf
 from types import FrameType
@@ -39,6 +40,8 @@ from ostrakon.harness.sim.runtimes.asyncio.selector import Interest
 if TYPE_CHECKING:
     from ostrakon.harness.sim.runtimes.asyncio.host import Process
 
+_LOGGER = logging.getLogger("asyncio")
+_format_handle: Callable[[Any], str] = vars(base_events)["_format_handle"]
 _EVENTS: Any = events
 _TASKS: Any = tasks
 _set_running_loop: Callable[[Any], None] = _EVENTS._set_running_loop
@@ -112,7 +115,7 @@ class AsyncioRun:
                             ready.append(interest.handle)
                 if timers and timers[0][0] <= now_s:
                     self._collect_timers(now_s)
-                count = len(ready)
+                count, is_in_debug_mode = len(ready), loop._debug
                 if shuffles and count > 1:
                     self._shuffle_steps()
                 try:
@@ -122,7 +125,10 @@ class AsyncioRun:
                         if handle._cancelled:
                             continue
                         try:
-                            handle._context.run(handle._callback, *handle._args)
+                            if is_in_debug_mode:
+                                self._call_slowly(handle)
+                            else:
+                                handle._context.run(handle._callback, *handle._args)
                         except (SystemExit, KeyboardInterrupt):
                             raise
                         except BaseException as error:
@@ -153,6 +159,14 @@ class AsyncioRun:
             if loop._coroutine_origin_tracking_enabled:
                 loop._set_coroutine_origin_tracking(False)
             _set_running_loop(None)
+
+    def _call_slowly(self, handle: Any) -> None:
+        """Call what a handle holds, and log it if it blocks for long, as asyncio does in debug mode."""
+        began_s = self._process.clock.current_time()
+        handle._context.run(handle._callback, *handle._args)
+        took_s = self._process.clock.current_time() - began_s
+        if took_s >= self.loop.slow_callback_duration:
+            _LOGGER.warning("Executing %s took %.3f seconds", _format_handle(handle), took_s)
 
     def within(self, call: Callable[[], object]) -> None:
         """Call something that needs to be inside this loop, from anywhere."""

@@ -50,7 +50,7 @@ class Interest:
 class SimulatedSelector(selectors.BaseSelector):
     """Keeps what the event loop has registered, and the list of what is ready.
 
-    `find` gives the socket that has this number. Raises: ValueError if there is none.
+    `find` gives the socket that has this number. Raises: OSError if there is none.
     """
 
     def __init__(self, find: Callable[[int], Pollable]) -> None:
@@ -66,7 +66,7 @@ class SimulatedSelector(selectors.BaseSelector):
         return [reading for reading, _ in self._interests.values() if reading is not None]
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """Begin to watch. Raises: ValueError, KeyError."""
+        """Begin to watch. Raises: ValueError, KeyError, OSError."""
         fileno = _number(fileobj)
         if not events or events & ~(READ | WRITE):
             raise ValueError(f"Invalid events: {events!r}")
