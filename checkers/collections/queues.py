@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ostrakon.checkers.shape import is_list, misfit
@@ -25,13 +25,21 @@ def queue(history: History) -> Verdict:
     return Verdict.of(_wrongly_taken(history, taken), dequeued=len(taken))
 
 
-def total_queue(history: History) -> Verdict:
+def total_queue(history: History, *, handed_out: Iterable[Any] | None = None) -> Verdict:
     """Check a queue that is drained at the end: like `queue`, and each acknowledged element was dequeued.
 
     The element of an enqueue that was never answered may be dequeued; it is counted as `recovered`. A
     `dequeue` that was never answered may have taken one element, and such a `drain` any number. A missing
     element that may have been taken in this way is counted as `unaccounted` and makes the verdict unknown,
     because it may also be lost.
+
+    The queue can settle this: `handed_out` has each element that it reported just before it removed it.
+    A missing element in `handed_out` is counted as `unseen` for a dequeue that was never answered, and any
+    other missing element is lost. Example, for a queue that calls `note("handed-out", value=job)`:
+
+        check=lambda plan, history, trace: total_queue(
+            history, handed_out=[event.value for event in trace if event.event == "handed-out"]
+        )
     """
     if (other := misfit(history.where(f="drain", type="ok"), "a list of elements", is_list)) is not None:
         return other
@@ -52,8 +60,16 @@ def total_queue(history: History) -> Verdict:
                 missing.append((op, done))
     recovered = sum(min(max(out[key] - sure[key], 0), times) for key, times in unsure.items())
     silent = [op for op, done in history.pairs if op.f in ("dequeue", "drain") and _is_silent(done)]
-    taken_unseen = len(missing) if any(op.f == "drain" for op in silent) else min(len(missing), len(silent))
-    details: dict[str, Any] = {
+    unseen_max = len(missing) if any(op.f == "drain" for op in silent) else len(silent)
+    details: dict[str, Any] = {}
+    if handed_out is not None:
+        reported = {canonical(element) for element in handed_out}
+        lost = [pair for pair in missing if canonical(pair[0].value) not in reported]
+        unseen = [pair for pair in missing if canonical(pair[0].value) in reported]
+        missing, details["unseen"] = [*lost, *unseen[unseen_max:]], len(unseen[:unseen_max])
+        unseen_max = 0
+    taken_unseen = min(len(missing), unseen_max)
+    details |= {
         "acknowledged": sure.total(), "lost": len(missing) - taken_unseen, "unaccounted": taken_unseen,
         "recovered": recovered, "dequeued": len(taken),
     }  # fmt: skip

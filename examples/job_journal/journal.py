@@ -9,6 +9,8 @@ from contextlib import suppress
 
 import trio
 
+from ostrakon import note
+
 PORT, FOLDER = 5500, "/var/jobs"
 PATH = f"{FOLDER}/journal"
 BUGS = {
@@ -45,7 +47,7 @@ class Queue:
             os.fsync(folder)
             os.close(folder)
 
-    def note(self, line, *, sync):
+    def write(self, line, *, sync):
         """Write a line of the journal."""
         os.write(self.file, line.encode() + b"\n")
         if sync:
@@ -53,7 +55,7 @@ class Queue:
 
     def put(self, job):
         """A job more."""
-        self.note(f"put {job}", sync=self.bug != "unsynced-put")
+        self.write(f"put {job}", sync=self.bug != "unsynced-put")
         self.jobs.append(job)
         return f"ok {job}"
 
@@ -62,7 +64,10 @@ class Queue:
         if not self.jobs:
             return "empty"
         job = self.jobs.pop(0)
-        self.note(f"take {job}", sync=self.bug != "unsynced-take")
+        note(
+            "handed-out", value=job
+        )  # Before the journal has it: a job can be missing only if this was said.
+        self.write(f"take {job}", sync=self.bug != "unsynced-take")
         return f"ok {job}"
 
 

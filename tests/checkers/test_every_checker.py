@@ -39,6 +39,7 @@ with_debts = partial(bank, negative_balances=True)
 of_a_hundred = partial(bank, total=100)
 each_counter = independent(counter)
 short_leases = partial(client_leases, duration_ns=25_000_000)
+of_reporting_queue = partial(total_queue, handed_out=[1])
 half_available = partial(availability, at_least=0.5)
 steady_clocks = partial(clock_offsets, at_most_s=0.5)
 
@@ -68,6 +69,8 @@ PASS: list[tuple[Check, str]] = [
     (queue, "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue ok 2"),
     (total_queue, "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue ok 2; 1 drain ok [1]"),
     (total_queue, "0 enqueue 1 ok; 0 enqueue 1 ok; 1 dequeue ok 1; 1 dequeue ok 1"),
+    (of_reporting_queue, "0 enqueue 1 ok; 1 dequeue info; 2 enqueue 2 ok; 3 dequeue ok 2"),
+    (of_reporting_queue, "0 enqueue 1 ok; 2 enqueue 2 ok; 2 drain info; 3 drain ok [2]"),
     (kafka, f'0 assign ["k"] ok; {SENT}; {poll_of("[0,7],[1,8]")}'),
     (kafka, f"{MORE}; {poll_of('[0,7],[1,8]')}; 0 crash ok; {poll_of('[0,7],[1,8],[2,9]')}"),
     (kafka, f'{SENT}; {poll_of("[0,7],[1,8]")}; 0 assign [] ok; 0 assign ["k"] ok; {poll_of("[0,7]")}'),
@@ -127,6 +130,13 @@ FAIL: list[tuple[Check, str, str]] = [
     (queue, "duplicate element", "0 enqueue 1 ok; 1 dequeue ok 1; 2 dequeue ok 1"),
     (total_queue, "lost element", "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue ok 2"),
     (total_queue, "duplicate element", "0 enqueue 1 ok; 1 drain ok [1,1]"),
+    (of_reporting_queue, "lost element", "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue ok 2"),
+    (of_reporting_queue, "lost element", "0 enqueue 1 ok; 0 enqueue 2 ok; 1 dequeue info; 3 dequeue ok 1"),
+    (
+        of_reporting_queue,
+        "lost element",
+        "0 enqueue 1 ok; 0 enqueue 1 ok; 1 dequeue info; 2 enqueue 2 ok; 3 dequeue ok 2",
+    ),
     (kafka, "lost write", f"{SENT}; {poll_of('[1,8]')}"),
     (kafka, "lost write", f'{SENT}; 2 send [["send","k",9]] info; {poll_of("[2,9]")}'),
     (kafka, "unseen message", f'{SENT}; 0 assign ["k"] ok; 0 poll ok [["poll",{{}}]]'),
