@@ -28,6 +28,8 @@ PROGRAMS = {
     "raft": "test_raft.py::RAFT",
     "two_phase_commit": "test_commit.py::COMMIT",
 }
+FAULTS = {"wall-clock": "kill,clock_jump"}
+"""What a soak is told with `--nemesis`: clocks are set only where that is asked for."""
 FAR_APART = 100_000
 LOOK_EVERY_S = 0.1
 
@@ -62,14 +64,19 @@ def found_after(program: str, bug: str, number: int, cpu_s_max: float) -> float 
     """The CPU seconds of a soak until it has saved a failure; None if it takes longer than allowed."""
     with TemporaryDirectory() as store:
         command = [
-            *(sys.executable, "-m", "ostrakon.harness.cli", "soak", f"{EXAMPLES / program / PROGRAMS[program]}"),
+            *(
+                sys.executable,
+                "-m",
+                "ostrakon.harness.cli",
+                "soak",
+                f"{EXAMPLES / program / PROGRAMS[program]}",
+            ),
             *("--bug", bug, "--workers", "1", "--seed", str(number * FAR_APART), "--store", store),
+            *(("--nemesis", FAULTS[bug]) if bug in FAULTS else ()),
         ]
-        soak = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+        soak = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            while (cpu_s := cpu_of_session(soak.pid)) < cpu_s_max:
+            while (cpu_s := cpu_of_family(soak.pid)) < cpu_s_max:
                 if soak.poll() is not None:
                     raise RuntimeError(f"{' '.join(command)} ended with status {soak.returncode}")
                 if any(Path(store).glob("*/*/results.json")):
@@ -77,21 +84,25 @@ def found_after(program: str, bug: str, number: int, cpu_s_max: float) -> float 
                 time.sleep(LOOK_EVERY_S)
             return None
         finally:
-            os.killpg(soak.pid, signal.SIGKILL)
+            soak.send_signal(signal.SIGINT)
             soak.wait()
 
 
-def cpu_of_session(leader: int) -> float:
-    """The CPU seconds of all processes of a session, and of their children that have ended."""
-    ticks = 0
+def cpu_of_family(root: int) -> float:
+    """The CPU seconds of a process, of all its descendants, and of their children that have ended."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = file.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[3]) == leader:
-            ticks += sum(int(field) for field in fields[11:15])
-    return ticks / os.sysconf("SC_CLK_TCK")
+        pid = int(file.parent.name)
+        parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+    family = {root}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(ticks.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

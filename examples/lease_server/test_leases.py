@@ -11,15 +11,15 @@ def answer(line):
     return "L"
 
 
-ACQUIRE, RELEASE = g.OpRequest("acquire", "L"), g.OpRequest("release", "L")
+ACQUIRE, RELEASE = (g.repeat(g.OpRequest(f, "L")) for f in ("acquire", "release"))
 LEASES = Workload(
     name="lease-server",
     program=lambda site: serve(site.breakage),
     connect=lines_to(PORT, ask=lambda op: f"{op.f} {op.value} p{op.process}", answer=answer),
-    generator=lambda plan, rng: g.each_process(g.cycle([ACQUIRE, g.sleep(0.4), RELEASE])),
+    generator=lambda plan, rng: g.stagger(1 / plan.rate, g.mix(ACQUIRE, RELEASE, rng=rng), rng=rng),
     check=lambda plan, history, trace: client_leases(history, duration_ns=int(LEASE_S * 1e9)),
     bugs={name: SeededBug(name, about, name) for name, about in BUGS.items()},
-    defaults={"nodes": 1},
+    defaults={"nodes": 1, "rate": 50},
 )
 
 
