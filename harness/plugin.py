@@ -322,6 +322,8 @@ def _planned(
     bug = node.config.getoption("--bug")
     if bug in workload.bugs:
         fields = {"bug": bug, **fields}
+        if "faults" in workload.bugs[bug].plan:
+            fields["nemesis"] = "none"  # Other faults would disturb those that the bug takes to show.
     source: str | None = None
     if isinstance(subject, str):
         source = subject if is_reference(subject) else None

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from plans import PLANS, UNDER
+from plans import PLANS
 from raft import BUGS, PORT, serve
 
 from ostrakon import Refused, SeededBug, Workload, latest, linearizable, lines_to
@@ -26,10 +26,10 @@ RAFT = Workload(
     check=lambda plan, history, trace: linearizable(history, "keyed-register"),
     bugs={name: SeededBug(name, about, name, plan=PLANS.get(name, {})) for name, about in BUGS.items()},
     targets={"leader": latest("leading")},
+    defaults={"nodes": 3, "rate": 50, "concurrency": 9},
 )
 
 
-@pytest.mark.chaos(trials=10)
-@pytest.mark.parametrize("under", UNDER.values(), ids=UNDER)
-def test_the_store_is_linearizable(trial, seed, under):
-    trial(RAFT, seed=seed, **under)
+@pytest.mark.chaos(trials=20)
+def test_the_store_is_linearizable(trial, seed):
+    trial(RAFT, seed=seed, nemesis="partition,kill,partition:leader,kill:leader")

@@ -18,7 +18,7 @@ import msgspec
 
 from ostrakon.harness.catalogue import find_bug, find_workload, scenarios
 from ostrakon.harness.faults import draw_faults, kind_of, kinds_on, targets_in
-from ostrakon.harness.faults.registry import SURVIVABLE
+from ostrakon.harness.faults.registry import AIMED, SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan, Substrate
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.reference import is_reference
@@ -177,6 +177,14 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {"workload": find_workload(self.workload).name, "source": self.workload}
 
     @cached_property
+    def _aimed(self) -> tuple[str, ...]:
+        """Faults aimed at the workload's own targets, unless kinds of fault were requested."""
+        if self.kinds is not None:
+            return ()
+        kinds = dict.fromkeys(name.partition(":")[0] for name in AIMED if ":" in name)
+        return tuple(f"{kind}:{target}" for target in find_workload(self.workload).targets for kind in kinds)
+
+    @cached_property
     def _leeway(self) -> Leeway | None:
         return find_workload(self.workload).leeway
 
@@ -210,6 +218,8 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             usual = msgspec.structs.replace(usual, time_limit_s=time_limit_s)
         offered = list(SURVIVABLE if self.kinds is None else self.kinds)
         if rng.random() < 0.5:
+            if self._aimed and rng.random() < 0.5:
+                offered = list(self._aimed)
             kinds = rng.sample(offered, min(len(offered), rng.randint(1, 3)))
             faults = draw_faults(rng, usual.names, kinds, usual.time_limit_s, targets=targets_in(kinds))
         else:
