@@ -1,4 +1,4 @@
-"""What it takes to see three of the bugs: how many nodes, how long, and faults that random ones hardly hit."""
+"""What three of the bugs take to show: nodes, time, and faults that random ones hardly hit."""
 
 from ostrakon import Fault, Latency
 
