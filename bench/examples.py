@@ -1,4 +1,4 @@
-"""The examples: CPU time until a soak has saved a failure of each planted bug, from the start of the command."""
+"""The examples: CPU time until a soak has saved a failure of each planted bug, from the start of the command.
 
     python -m bench.examples [--campaigns 3] [--only raft] [--cpu 60]
 
