@@ -35,11 +35,8 @@ def total_queue(history: History, *, handed_out: Iterable[Any] | None = None) ->
 
     The queue can settle this: `handed_out` has each element that it reported just before it removed it.
     A missing element in `handed_out` is counted as `unseen` for a dequeue that was never answered, and any
-    other missing element is lost. Example, for a queue that calls `note("handed-out", value=job)`:
-
-        check=lambda plan, history, trace: total_queue(
-            history, handed_out=[event.value for event in trace if event.event == "handed-out"]
-        )
+    other missing element is lost. A queue that calls `note("handed-out", value=job)` is checked by
+    `total_queue(history, handed_out=[event.value for event in trace if event.event == "handed-out"])`.
     """
     if (other := misfit(history.where(f="drain", type="ok"), "a list of elements", is_list)) is not None:
         return other
