@@ -34,7 +34,7 @@ from ostrakon.paxos_impl.core.multi import (
     Voted,
 )
 from ostrakon.paxos_impl.storage.disk import Disk
-from ostrakon.paxos_impl.storage.record import DamagedLog, read_records
+from ostrakon.paxos_impl.storage.record import DamagedLog, read_chain, read_records
 from ostrakon.paxos_impl.storage.write_ahead_log import (
     Header,
     StorageFailed,
@@ -81,6 +81,9 @@ class _Beginning(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The highest slot in the segments before it."""
     promised: Ballot | None
     """The promise when it was begun."""
+    checksum: int | None = None
+    """The checksum of the segment before it, which shows whether that segment is still whole. None in the
+    first segment, and in segments of earlier versions."""
 
 
 class _Segment(msgspec.Struct, gc=False):
@@ -214,7 +217,7 @@ class ReplicaStorage:
             await self._attempt(self._remove_covered)
 
     async def _begin_segment(self, last: _Segment) -> None:
-        beginning = _Beginning(last.top, self._promised)
+        beginning = _Beginning(last.top, self._promised, self._log.checksum)
         log = WriteAheadLog(self._disk, _name(self._path, last.number + 1))
         await self._attempt(lambda: log.replace([_encode(beginning)]))
         await self._attempt(lambda: self._owner.append(_encode(last.number + 1)))
@@ -313,13 +316,16 @@ async def _load_segments(
     numbers = sorted(int(name[len(path) + 1 :]) for name in names if _is_segment(name, path))
     segments: list[_Segment] = []
     log: WriteAheadLog | None = None
+    checksum: int | None = None
     for number in numbers:
         name, is_last = _name(path, number), number == numbers[-1]
         if segments and number != segments[-1].number + 1:
             raise DamagedLog(_name(path, segments[-1].number + 1), 0, "this segment of the log is missing")
         log = WriteAheadLog(disk, name)
-        payloads = await _load_segment(disk, log, name, is_last=is_last)
+        before, (payloads, checksum) = checksum, await _load_segment(disk, log, name, is_last=is_last)
         beginning = _beginning(payloads, name)
+        if segments and beginning.checksum not in (None, before):
+            raise DamagedLog(_name(path, number - 1), 0, "the last records of this segment are missing")
         if not segments and beginning.follows > base:
             raise DamagedLog(
                 name,
@@ -334,8 +340,10 @@ async def _load_segments(
     return segments, log
 
 
-async def _load_segment(disk: Disk, log: WriteAheadLog, name: str, *, is_last: bool) -> list[bytes]:
-    """The records of a segment; only the last one may have a torn tail.
+async def _load_segment(
+    disk: Disk, log: WriteAheadLog, name: str, *, is_last: bool
+) -> tuple[list[bytes], int]:
+    """The records of a segment, and their checksum; only the last one may have a torn tail.
 
     The last one is written again: after a failed sync, data that can be read need not be on the disk, and
     another sync would not write it. The segments before it were synced before the next one was begun.
@@ -343,15 +351,15 @@ async def _load_segment(disk: Disk, log: WriteAheadLog, name: str, *, is_last: b
     if is_last:
         payloads = await log.load() or []
         await log.replace(payloads)
-        return payloads
+        return payloads, log.checksum
     try:
         data = await disk.read(name)
     except OSError as error:
         raise StorageFailed(f"{name}: {error.strerror or error}") from error
-    payloads, end = read_records(data, name)
+    payloads, end, chain = read_chain(data, name)
     if end < len(data):
         raise DamagedLog(name, end, "this record is cut short, though others were written after it")
-    return payloads
+    return payloads, chain.checksum
 
 
 def _beginning(payloads: Sequence[bytes], name: str) -> _Beginning:

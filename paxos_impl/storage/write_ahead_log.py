@@ -33,6 +33,12 @@ class WriteAheadLog:
         self._chain: Chain | None = None
         self._failed: OSError | None = None
 
+    @property
+    def checksum(self) -> int:
+        """The checksum of all payloads, in their order; the log must have been loaded or replaced before."""
+        assert self._chain is not None, f"{self._path} must be loaded first"
+        return self._chain.checksum
+
     async def load(self, *, is_whole: bool = False) -> list[bytes] | None:
         """The payloads of all records; None if there is no file. A torn tail is cut off.
 

@@ -237,6 +237,20 @@ async def test_a_newest_segment_that_is_gone_is_missed(snapshot: int) -> None:
         await recover(disk)
 
 
+async def test_an_earlier_segment_that_ends_early_is_noticed() -> None:
+    """Cut at the end of a record, it is whole by itself, but it is not what the next segment goes on from."""
+    disk = await with_slots(6)
+    first, whole = segments(disk)[0], disk.durable[segments(disk)[0]]
+    ends = [len(records(read_records(whole, first)[0][:count])) for count in range(1, 9)]
+    cuts = [end for end in ends if end < len(whole)]
+    for size in cuts:
+        await disk.replace(first, whole[:size])
+
+        with pytest.raises(DamagedLog, match="last records of this segment are missing"):
+            await recover(disk)
+    assert cuts, "vacuous"
+
+
 async def test_a_segment_that_was_begun_and_not_recorded_is_part_of_the_log() -> None:
     """Power may go after a segment was created, and before its number is recorded."""
     for dies_before in range(40):
