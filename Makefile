@@ -41,7 +41,7 @@ examples: .venv/ready
 	$(BIN)/pytest -m chaos examples --trials 500 --no-shrink --store store/examples -n auto
 
 docs: .venv/ready
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+	$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs docs/_build
 
 bench: .venv/ready
 	$(BIN)/python -m bench

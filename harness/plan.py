@@ -373,7 +373,7 @@ def _nonsense(plan: Plan) -> Iterator[str]:
         if not 1 <= (count := getattr(plan, field)) <= most:
             yield f"{field} is {count}, expected 1 to {most}"
     if not 0 < plan.rate <= RATE_MAX:
-        yield f"rate is {plan.rate}, expected a number above 0, and {RATE_MAX:,} at most"
+        yield f"rate is {plan.rate}, expected a number above 0 and at most {RATE_MAX:,}"
     if not 0 < plan.time_limit_s < inf:
         yield f"time_limit_s is {plan.time_limit_s}, expected a number above 0"
     for number, op in enumerate(plan.ops if plan.ops is not msgspec.UNSET else ()):
@@ -382,7 +382,7 @@ def _nonsense(plan: Plan) -> Iterator[str]:
         if not 0 <= op.client < plan.concurrency:
             yield f"ops[{number}].client is {op.client}, expected 0 to {plan.concurrency - 1}"
     if plan.liveness_s is not None and not 0 < plan.liveness_s < inf:
-        yield f"liveness_s is {plan.liveness_s}, expected more than 0, or none at all"
+        yield f"liveness_s is {plan.liveness_s}, expected a number above 0, or null"
     if not 0 <= plan.buggify <= 1:
         yield f"buggify is {plan.buggify}, expected a probability, 0 to 1"
     latency = plan.latency
@@ -395,21 +395,22 @@ def _nonsense(plan: Plan) -> Iterator[str]:
 def _misplaced_faults(plan: Plan) -> Iterator[str]:
     for number, fault in enumerate(plan.faults):
         if strangers := [node for node in _nodes_of(fault) if node not in plan.names]:
-            yield f"faults[{number}] names {', '.join(strangers)}, not a node of this cluster"
+            yield f"faults[{number}] names {', '.join(strangers)}; the nodes are {', '.join(plan.names)}"
         if fault.at_ms < 0 or fault.for_ms < 0:
-            yield f"faults[{number}] lies in the past or lasts less than nothing"
+            yield f"faults[{number}] has at_ms {fault.at_ms} and for_ms {fault.for_ms}, expected 0 or more"
         if not -LATENCY_MAX_MS < fault.ms < LATENCY_MAX_MS:
             yield f"faults[{number}].ms is {fault.ms}, expected less than {LATENCY_MAX_MS:g}"
         if not 0 <= fault.probability <= 1:
             yield f"faults[{number}] has the probability {fault.probability}, expected 0 to 1"
-        if fault.rate <= 0 or fault.after < 0 or fault.most < 0:
-            yield f"faults[{number}] has a clock that stands still or goes back, or counts below 0"
-        if fault.passed < 0 or fault.lasts_ms < 0:
-            yield f"faults[{number}] lets fewer than no moments pass, or lasts less than nothing"
+        if fault.rate <= 0:
+            yield f"faults[{number}] has the rate {fault.rate}, expected a number above 0"
+        for field in ("after", "most", "passed", "lasts_ms"):
+            if (count := getattr(fault, field)) < 0:
+                yield f"faults[{number}] has {field} {count}, expected 0 or more"
         if (fault.passed or fault.lasts_ms) and not fault.when:
-            yield f"faults[{number}] has `passed` or `lasts_ms`, and waits for no moment: expected `when`"
+            yield f"faults[{number}] has `passed` or `lasts_ms` but no `when`: it waits for no moment"
         if fault.target and (fault.nodes or fault.grudge or fault.links):
-            yield f"faults[{number}] has a target, and says itself whom it strikes: expected one of these"
+            yield f"faults[{number}] has a `target` and also `nodes`, `links` or a `grudge`: expected one"
 
 
 def _misplaced_deviations(plan: Plan) -> Iterator[str]:

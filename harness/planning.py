@@ -34,7 +34,9 @@ def plan_for(
     require_workload(workload)
     if not isinstance(nemesis, str):
         each = ",".join(map(str, nemesis)) if isinstance(nemesis, list | tuple | set) else "kill,pause"
-        raise BadPlan(f"nemesis is {nemesis!r}, expected names of faults in one text, by comma: {each!r}")
+        raise BadPlan(
+            f"nemesis is {nemesis!r}, expected a string of names separated by commas, such as {each!r}"
+        )
     given = {name: value for name, value in fields.items() if value is not None}
     if wrong := list(mistyped({"seed": seed, **given})):
         raise BadPlan(f"the plan cannot be run: {'; '.join(wrong)}")
@@ -49,8 +51,8 @@ def plan_for(
         raise BadPlan(f"steady_s is {steady_s!r}, expected seconds")
     if steady_s is not None and not 0 < 2 * steady_s <= plan.time_limit_s:
         raise BadPlan(
-            f"faults that last {steady_s:g} s, and as long a calm before each, do not fit into "
-            f"{plan.time_limit_s:g} s: expected at most half of that"
+            f"steady_s is {steady_s:g}, expected more than 0 and at most half of the time limit of "
+            f"{plan.time_limit_s:g} s: each fault lasts so long, after a pause of the same length"
         )
     kinds = tuple(kind for kind in nemesis.replace(" ", "").split(",") if kind)
     rng = substream(seed, "faults")

@@ -110,7 +110,7 @@ def _make_fresh(parent: Path, name: str) -> Path:
         except FileExistsError:
             continue
         return path
-    raise FileExistsError(f"{parent / name} and a million of its kind are taken")
+    raise FileExistsError(f"{parent / name} and the same with -2 to -999999 exist already")
 
 
 def _point(link: Path, target: Path) -> None:

@@ -147,7 +147,7 @@ class HostileOrOrdinary:
                 nodes = self._session.nodes
                 await _attack(address_of(nodes[number % len(nodes)]), ATTACKS[name])
                 return op.ok()
-        raise ValueError(f"there is no {op.f!r}")
+        raise ValueError(f"elements can be added and read, and replicas attacked; there is no {op.f!r}")
 
 
 async def _attack(address: Address, frames: Callable[[str], list[bytes]]) -> None:

@@ -124,7 +124,7 @@ class Scheduler:
             until_ns = self._asleep[0][0]
         if until_ns is None and not self.in_flight:
             raise ImpossibleGenerator(
-                "the generator waits although nothing is under way that could end its wait, "
+                "the generator waits although no op is in flight that could end the wait, "
                 f"at {self._ctx}: {self._generator}"
             )
         return Wait(None if until_ns is None else self._begin_ns + until_ns)
@@ -269,7 +269,9 @@ def play(
         elif move.until_ns is None and not due:
             if scheduler.ended:
                 return history  # What is still in flight was never answered.
-            raise ImpossibleGenerator("the generator waits for ops that are never answered")
+            raise ImpossibleGenerator(
+                "the generator waits for ops that never complete: let `complete` return completions"
+            )
         else:
             now_ns = min([end[0] for end in due[:1]] + ([] if move.until_ns is None else [move.until_ns]))
         if len(history) > ops_max:

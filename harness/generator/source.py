@@ -46,7 +46,7 @@ def lift(source: Source) -> Generator:
             return Numbered(lambda _: source())
     raise TypeError(
         f"{source!r} is not a source of ops: expected a generator, an OpRequest, a function of no arguments, "
-        "a list of these, or None. An iterator is not one because it cannot be asked the same thing "
+        "a list of these, or None. An iterator is not a source, because it cannot give an op "
         "twice: make it a list, or use numbered(...)."
     )
 

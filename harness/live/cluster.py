@@ -56,7 +56,8 @@ class _LiveSubstrate:
         for number, fault in enumerate(plan.plan.faults):
             if fault.message or (fault.target and fault.target not in TRAFFIC):
                 raise BadPlan(
-                    f"faults[{number}] is aimed by what nodes report, and that is heard in simulation only"
+                    f"faults[{number}] is aimed by events or messages of nodes, which only a simulation "
+                    f"knows in time; live, aim at {', '.join(TRAFFIC)}, or name the nodes"
                 )
             if fault.kind in VOLUME_FAULTS:
                 try:
@@ -65,15 +66,15 @@ class _LiveSubstrate:
                     raise BadPlan(f"faults[{number}] is a {fault.kind}: {missing}") from None
             elif not can_act(fault, "live"):
                 raise BadPlan(
-                    f"faults[{number}] is a {fault.kind}, and that happens in simulation only; "
+                    f"faults[{number}] is a {fault.kind}, which works in simulation only; "
                     f"live there are {', '.join(kinds_on('live'))}"
                 )
         for name in _SIM_ONLY:
             if getattr(plan.plan, name):
-                raise BadPlan(f"{name} is for simulation: live, nothing counts messages or takes branches")
+                raise BadPlan(f"the plan has {name}, which only a simulation supports: leave it out")
         if {plan.workload.node_loop, plan.workload.client_loop} != {"trio"}:
             raise BadPlan(
-                "nodes and clients for asyncio run in simulation only: live, they meet through Trio's sockets"
+                "nodes and clients for asyncio run in simulation only: live nodes need Trio's sockets"
             )
         try:
             known = find_workload(plan.plan.reference)
@@ -81,7 +82,7 @@ class _LiveSubstrate:
             known = None
         if known is not plan.workload:
             raise BadPlan(
-                f"live nodes are processes of their own, and must be able to import their workload: give "
+                f"each live node is a process that must be able to import the workload: give "
                 f"{plan.plan.workload!r} a name at the top level of a module, or an entry point in the group "
                 "ostrakon.workloads"
             )

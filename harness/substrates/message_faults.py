@@ -45,12 +45,12 @@ class Disturbance:
     def __post_init__(self) -> None:
         if self.kind not in get_args(MessageFaultKind):
             raise ValueError(
-                f"unknown disturbance {self.kind!r}; there are {', '.join(get_args(MessageFaultKind))}"
+                f"there is no disturbance {self.kind!r}; there are {', '.join(get_args(MessageFaultKind))}"
             )
         if not 0 <= self.probability <= 1:
-            raise ValueError(f"a probability is between 0 and 1, not {self.probability}")
+            raise ValueError(f"the probability is {self.probability}, expected 0 to 1")
         if self.ms < 0:
-            raise ValueError(f"a delay cannot be negative, as {self.ms} ms is")
+            raise ValueError(f"the delay is {self.ms} ms, expected 0 or more")
 
 
 @dataclass(frozen=True, slots=True)

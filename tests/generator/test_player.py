@@ -111,7 +111,7 @@ def test_a_generator_without_end_is_refused_with_what_would_bound_it() -> None:
 
 
 def test_a_generator_that_waits_for_nothing_is_refused_instead_of_hanging() -> None:
-    with pytest.raises(gen.ImpossibleGenerator, match="nothing is under way"):
+    with pytest.raises(gen.ImpossibleGenerator, match="no op is in flight"):
         play(Saying(PENDING))
 
 

@@ -136,10 +136,13 @@ def eventually(happens: Any, otherwise: str) -> None:
     [
         (
             a_plan(Fault("clock_skew", 0, 10, nodes=("n1",), rate=2.0)),
-            "a clock_skew, and that happens in simulation only",
+            "a clock_skew, which works in simulation only",
         ),
-        (a_plan(Fault("kill", 0, 10, target="leader")), "aimed by what nodes report"),
-        (replace(a_plan(), deviations=(Deviation(1, "drop"),)), "deviations is for simulation"),
+        (a_plan(Fault("kill", 0, 10, target="leader")), "aimed by events or messages of nodes"),
+        (
+            replace(a_plan(), deviations=(Deviation(1, "drop"),)),
+            "the plan has deviations, which only a simulation supports",
+        ),
         (replace(a_plan(), workload="mine"), "give 'mine' a name at the top level of a module"),
     ],
 )

@@ -339,7 +339,7 @@ MISTAKES = {
     "nodes": ("MINE, seed=1, nodes='3'", "test_mine.py:40: *nodes is '3': expected int, got str"),
     "nemesis": (
         "MINE, seed=1, nemesis=['kill']",
-        "test_mine.py:40: nemesis is ?'kill'?, expected names*'kill'",
+        "test_mine.py:40: nemesis is ?'kill'?, expected a string of names*'kill'",
     ),
     "seed": ("MINE", "test_mine.py:40: a trial needs a seed*"),
     "negative": ("MINE, seed=-1", "test_mine.py:40: *seed is -1, expected 0 or more"),

@@ -128,7 +128,7 @@ class _Bridge:
     def _take_init_answer(self, message: Message) -> None:
         if (kind := message.body.get("type")) != "init_ok":
             told = message.body.get("text", message.body)
-            raise ProgramFailed(f"the answer to init is to be of type init_ok, and was {kind!r}: {told}")
+            raise ProgramFailed(f"expected an answer of type init_ok to init, got {kind!r}: {told}")
         self._is_ready.set()
 
     def _send(self, message: Message) -> None:

@@ -38,9 +38,9 @@ class Misanswered(Exception):
 def told(body: Body, kind: str, field: str | None = None) -> Any:
     """A field of an answer that must be of this type. Raises: Misanswered."""
     if body.get("type") != kind:
-        raise Misanswered(f"an answer of type {kind!r} was due, and {body.get('type')!r} came")
+        raise Misanswered(f"expected an answer of type {kind!r}, got one of type {body.get('type')!r}")
     if field is not None and field not in body:
-        raise Misanswered(f"an answer of type {kind!r} has a field {field!r}, and this had {sorted(body)}")
+        raise Misanswered(f"expected an answer of type {kind!r} with a field {field!r}, got {sorted(body)}")
     return body[field] if field is not None else None
 
 

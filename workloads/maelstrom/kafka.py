@@ -134,13 +134,13 @@ class _Consumer:
 
 def _pair(pair: Any) -> list[Any]:
     if not isinstance(pair, list) or len(pair) != 2:
-        raise Misanswered(f"a polled message is a list of its offset and itself, and this was {pair!r:.60}")
+        raise Misanswered(f"expected a polled message as [offset, message], got {pair!r:.60}")
     return [_offset(pair[0]), pair[1]]
 
 
 def _offset(value: Any) -> int:
     if type(value) is not int:
-        raise Misanswered(f"an offset is a whole number, and this was {value!r:.60}")
+        raise Misanswered(f"expected an offset, a whole number, got {value!r:.60}")
     return value
 
 

@@ -15,7 +15,7 @@ def run_schedule(plan: Plan, rules: Rules, folder: RunFolder | None) -> Recordin
     plan has anything else."""
     if plan.faults or plan.deviations:
         raise BadPlan(
-            "a plan with a schedule says in it all that happens; it has no faults or deviations besides"
+            "a plan with options.schedule cannot have faults or deviations: the schedule has all steps"
         )
     schedule = decode_schedule(plan.options["schedule"])
     enacted = enact(schedule, plan.nodes, rules)

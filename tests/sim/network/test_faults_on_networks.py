@@ -301,8 +301,8 @@ def test_a_link_of_its_own_latency_leaves_the_draws_of_others_alone() -> None:
     ("bad", "why"),
     [
         ({"kind": "vanish", "probability": 0.1}, "there are delay, reorder, drop, duplicate, throttle"),
-        ({"kind": "drop", "probability": 2}, "between 0 and 1"),
-        ({"kind": "delay", "probability": 0.1, "ms": -1}, "cannot be negative"),
+        ({"kind": "drop", "probability": 2}, "the probability is 2, expected 0 to 1"),
+        ({"kind": "delay", "probability": 0.1, "ms": -1}, "the delay is -1 ms, expected 0 or more"),
     ],
 )
 def test_a_disturbance_that_makes_no_sense_is_refused(bad: dict[str, object], why: str) -> None:
