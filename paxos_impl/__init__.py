@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ostrakon.paxos_impl.client.asynchronous import AsyncClient as AsyncClient
     from ostrakon.paxos_impl.client.asynchronous import LockLost as LockLost
     from ostrakon.paxos_impl.client.blocking import BlockingClient as BlockingClient
+    from ostrakon.paxos_impl.client.lease import LeaseLost as LeaseLost
     from ostrakon.paxos_impl.client.replica import ReplicaClient as ReplicaClient
     from ostrakon.paxos_impl.client.session import NotDone as NotDone
     from ostrakon.paxos_impl.client.session import Unsure as Unsure
@@ -37,6 +38,7 @@ _HOMES = {
     "BadState": "kv.machine",
     "BlockingClient": "client.blocking",
     "Done": "wire.replica",
+    "LeaseLost": "client.lease",
     "LockLost": "client.asynchronous",
     "NotDone": "client.session",
     "NotExecuted": "kv.machine",
@@ -55,6 +57,7 @@ __all__ = [
     "BadState",
     "BlockingClient",
     "Done",
+    "LeaseLost",
     "LockLost",
     "NotDone",
     "NotExecuted",

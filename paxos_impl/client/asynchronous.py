@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +19,7 @@ import anyio
 import msgspec
 
 from ostrakon.paxos_impl.client import watching
+from ostrakon.paxos_impl.client.lease import held_lease
 from ostrakon.paxos_impl.client.replica import ReplicaClient
 from ostrakon.paxos_impl.client.session import NotDone, Unsure
 from ostrakon.paxos_impl.client.shared_connections import SharedConnections
@@ -32,7 +33,7 @@ TIMEOUT_S = 5.0
 IN_PROGRESS_MAX = 256
 """Default number of operations of one client that are in progress at once; others wait for their turn."""
 LEASE_S = 10.0
-"""Default time after which a lock becomes free if its holder is gone, in seconds."""
+"""Default time after which a lock becomes free, or a key vanishes, if its holder is gone, in seconds."""
 _LOCK_PAUSE_S_FIRST, _LOCK_PAUSE_S_MAX = 0.02, 0.5
 
 
@@ -117,9 +118,19 @@ class AsyncClient:
         """The value of a key; None if it has none. Raises: NotDone."""
         return (await self.read(["get", key], how=how, timeout_s=timeout_s)).result
 
-    async def put(self, key: str, value: Any, *, timeout_s: float | None = None) -> int:
-        """Set a key to a value; returns the slot after which it has it. Raises: NotDone; Unsure."""
-        return (await self.execute(["put", key, value], timeout_s=timeout_s)).slot
+    async def put(
+        self, key: str, value: Any, *, lease: str | None = None, timeout_s: float | None = None
+    ) -> int:
+        """Set a key to a value, until a lease ends if one is given; returns the slot after which it has it.
+
+        Raises: NotDone, also if the lease has ended; Unsure.
+        """
+        if lease is None:
+            return (await self.execute(["put", key, value], timeout_s=timeout_s)).slot
+        done = await self.execute(["put_leased", key, value, lease], timeout_s=timeout_s)
+        if not done.result:
+            raise NotDone(f"the lease {lease!r} has ended")
+        return done.slot
 
     async def delete(self, key: str, *, timeout_s: float | None = None) -> bool:
         """Delete the value of a key; returns whether there was one. Raises: NotDone; Unsure."""
@@ -178,6 +189,15 @@ class AsyncClient:
     ) -> AsyncGenerator[Watched, None]:
         """The changes of all keys that begin with `prefix`, after a slot, or from now on; see `watch`."""
         return watching.watch(self._addresses, prefix, after=after, group=group, transport=self._transport)
+
+    def lease(
+        self, *, length_s: float = LEASE_S, name: str = ""
+    ) -> AbstractAsyncContextManager[str, bool | None]:
+        """A lease that is kept alive while the body runs, for `put`; see `held_lease`.
+
+        Raises: NotDone; Unsure; LeaseLost.
+        """
+        return held_lease(self, length_s=length_s, name=name)
 
     @asynccontextmanager
     async def lock(

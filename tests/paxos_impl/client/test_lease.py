@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from ostrakon.paxos_impl.client.lease import LeaseLost, held_lease
-from ostrakon.paxos_impl.client.replica import ReplicaClient
-from ostrakon.paxos_impl.wire.membership import Address
+from ostrakon.paxos_impl import Address, AsyncClient, LeaseLost, NotDone
 from tests.paxos_impl.town import KvTown, living
 from tests.ports import LONG_S
 
@@ -23,21 +21,19 @@ def town(tmp_path: Path) -> Iterator[KvTown]:
 
 async def test_keys_stay_while_the_block_runs_and_a_lost_lease_ends_it(town: KvTown) -> None:
     addresses = [Address.parse(town.addresses[name]) for name in ("1", "2", "3")]
-    async with ReplicaClient(addresses, "reader") as client:
-
-        async def value() -> object:
-            return (await client.read(["get", "owner"], timeout_s=LONG_S)).result
-
-        async with held_lease(addresses, length_s=LONG_S) as lease:
-            await client.execute(["put_leased", "owner", "me", lease], timeout_s=LONG_S)
-            assert await value() == "me"
-        assert await value() is None
+    async with AsyncClient(addresses, timeout_s=LONG_S) as store:
+        async with store.lease(length_s=LONG_S) as lease:
+            await store.put("owner", "me", lease=lease)
+            assert await store.get("owner") == "me"
+        assert await store.get("owner") is None
+        with pytest.raises(NotDone, match="has ended"):
+            await store.put("owner", "me", lease=lease)
 
         with pytest.raises(LeaseLost), trio.fail_after(LONG_S):
-            await lose_a_lease(addresses, client)
+            await lose_a_lease(store)
 
 
-async def lose_a_lease(addresses: list[Address], client: ReplicaClient) -> None:
-    async with held_lease(addresses, length_s=3.0, name="mine"):
-        await client.execute(["revoke", "mine"], timeout_s=LONG_S)
+async def lose_a_lease(store: AsyncClient) -> None:
+    async with store.lease(length_s=3.0, name="mine"):
+        await store.execute(["revoke", "mine"])
         await trio.sleep_forever()
