@@ -137,6 +137,9 @@ class PlannedOp(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_
     """The kind of operation, as in `Op.f`."""
     value: Any = None
     """The argument, as in `Op.value`."""
+    final: bool = False
+    """Whether it belongs to the final phase, which begins when all other operations have ended and all faults
+    are healed."""
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

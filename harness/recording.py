@@ -53,5 +53,7 @@ class Recording:
     """How often each rare branch was reached and taken, by name; see `ostrakon.sometimes`."""
     versions: dict[str, str] = field(default_factory=dict)
     """What each program that took part says of its version, where programs of others did."""
+    final_ns: int | None = None
+    """When the final phase began, in simulation and on the model; None if it did not begin."""
     message_transitions: dict[str, int] = field(default_factory=dict)
     """How often one kind of message followed another at a node, if messages and no events were observed."""

@@ -229,6 +229,7 @@ class _Simulation:
         world.on_crash = self._supervise
         self._traffic: list[CoreTraffic] = []
         self._interpretation: Interpretation | None = None
+        self._final_ns: int | None = None
         self._waiting: list[Waiting] = []
         """The tasks that waited, and for what, shortly before the deadline."""
 
@@ -275,6 +276,7 @@ class _Simulation:
             recorder.digest,
             stopped or "",
             world.sometimes.counts(),
+            final_ns=self._final_ns,
         )
 
     @property
@@ -292,7 +294,7 @@ class _Simulation:
         plan, workload = self._plan, self._workload
         with self._nemesis:
             self._interpretation = await interpret(
-                script(self._resolved, self._world.rng("workload")),
+                script(self._resolved, self._world.rng("workload"), self._begin_final),
                 connect=self._connect,
                 concurrency=plan.concurrency,
                 record=self._recorder.op,
@@ -304,6 +306,10 @@ class _Simulation:
             if workload.quiescence is not None and self._interpretation.ended == "done":
                 held_up_s = self._world.held_up_s
                 await wait_quiescent(workload.quiescence, plan, self._recorder.events, held_up_s=held_up_s)
+
+    def _begin_final(self) -> None:
+        if self._final_ns is None:
+            self._final_ns = self._world.now_ns
 
     @property
     def _deadline_s(self) -> float:

@@ -64,6 +64,11 @@ class Trial:
         return self.recording.effects
 
     @property
+    def final_ns(self) -> int | None:
+        """When the final phase began, in nanoseconds of virtual time; None if it did not, or is not known."""
+        return self.recording.final_ns
+
+    @property
     def virtual_s(self) -> float:
         """The duration of the trial by its own clock, in seconds."""
         return self.recording.virtual_s

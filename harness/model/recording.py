@@ -23,6 +23,7 @@ def recording(
     findings: Sequence[Finding] = (),
     network: dict[str, Any] | None = None,
     crashes: Sequence[dict[str, Any]] = (),
+    final_ns: int | None = None,
 ) -> Recording:
     """Everything that was recorded, also in the run folder if there is one.
 
@@ -46,4 +47,5 @@ def recording(
         tuple(crashes),
         now_ns / 1e9,
         hashlib.blake2b(lines, digest_size=16).hexdigest(),
+        final_ns=final_ns,
     )

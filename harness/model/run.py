@@ -151,7 +151,8 @@ class _Run:
         self._quiescence = resolved.workload.quiescence
         self._timeout_ns = int(resolved.workload.timeout_s * 1e9)
         self._clients = make_clients(self, self.nodes)
-        generator = script(resolved, substream(plan.seed, "workload"))
+        self._final_ns: int | None = None
+        generator = script(resolved, substream(plan.seed, "workload"), self._begin_final)
         self._nemesis = resolved.nemesis(self.wires, self.nodes, self.events, moments)
         self._dispatcher = _Dispatcher(self, generator, self._nemesis)
 
@@ -177,7 +178,12 @@ class _Run:
             findings=[*self._node_crashes(), *findings, *inert_faults(self.plan, applied)],
             network={"messages": self.wires.messages, "delivered": self.wires.delivered},
             crashes=[_told(*crash) for crash in self._crashes],
+            final_ns=self._final_ns,
         )
+
+    def _begin_final(self) -> None:
+        if self._final_ns is None:
+            self._final_ns = self.heap.now_ns
 
     def begin(self, op: Op, end: EndOp) -> None:
         """Have a client do an op; it ends as the client says, or in silence."""

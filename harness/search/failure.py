@@ -94,12 +94,16 @@ class _Failure:
         """The simplest plan found that lists its operations, or one that does not if none of those fails."""
         plan = self.trial.plan
         history = History(self.trial.history)
-        guesses = scripted_plans(plan, history, self.trial.anomalies) if plan.ops is UNSET else iter(())
+        guesses = (
+            scripted_plans(plan, history, self.trial.anomalies, self.trial.final_ns)
+            if plan.ops is UNSET
+            else iter(())
+        )
         for guess in _until(allowance, guesses):
             if (alike := self._alike(guess)) is not None:
                 self.note(guess)
                 # Now that it is known what is needed for the failure, the rest is looked for once more.
-                again = scripted_plans(guess, History(alike.history), alike.anomalies)
+                again = scripted_plans(guess, History(alike.history), alike.anomalies, alike.final_ns)
                 plan = next(
                     (smaller for smaller in _until(allowance, again) if self._is_smaller(smaller, guess)),
                     guess,

@@ -48,6 +48,10 @@ class Trial(Protocol):
         """What nodes reported."""
 
     @property
+    def final_ns(self) -> int | None:
+        """When the final phase began, in nanoseconds of virtual time; None if it did not begin."""
+
+    @property
     def effects(self) -> Any:
         """What each fault did: a list of mappings with at least `kind` and `inert`."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import UNSET
@@ -21,24 +22,29 @@ _AFTER_MS = (0, 500, 1500)
 """How much of what follows a failure may be needed to tell it from another."""
 
 
-def scripted_plans(plan: Plan, history: History, anomalies: Sequence[Mapping[str, Any]]) -> Iterator[Plan]:
+def scripted_plans(
+    plan: Plan, history: History, anomalies: Sequence[Mapping[str, Any]], final_ns: int | None
+) -> Iterator[Plan]:
     """The plan with its operations as they were begun, ever more of them.
 
     First only those of the witness; then all up to its end, and some time beyond; at last all there were.
+    Those that began in the final phase stay in it. Checkers may depend on the order of the phases: a final
+    read must not become concurrent with a write.
     """
     begun = [op for op in history.where(type="invoke") if isinstance(op.process, int)]
+    scripted = partial(_scripted, plan, math.inf if final_ns is None else final_ns)
     for anomaly in anomalies[:1]:
         seen = [_invoked(op, history) for op in anomaly.get("ops", ())]
         witness = {op.index for op in seen if op is not None}
         if not witness:
             continue
-        yield _scripted(plan, [op for op in begun if op.index in witness])
+        yield scripted([op for op in begun if op.index in witness])
         end_ns = max(op["time"] for op in anomaly["ops"])
         for after_ms in _AFTER_MS:
             until_ns = end_ns + after_ms * 1_000_000
-            yield _scripted(plan, [op for op in begun if op.index in witness or op.time > end_ns], until_ns)
-            yield _scripted(plan, begun, until_ns)
-    yield _scripted(plan, begun)
+            yield scripted([op for op in begun if op.index in witness or op.time > end_ns], until_ns)
+            yield scripted(begun, until_ns)
+    yield scripted(begun)
 
 
 def fewer_planned_ops(plan: Plan) -> Iterator[Plan]:
@@ -82,11 +88,10 @@ def rounder_planned_times(plan: Plan) -> Iterator[Plan]:
     if not isinstance(plan.ops, tuple):
         return
     for ms in (100, 50, 10, 5, 1):
-        yield _with(plan, tuple(replace(op, at_ms=_rounded(op.at_ms, ms)) for op in plan.ops))
+        yield _with(plan, tuple(_rounded(op, ms) for op in plan.ops))
     for at, op in enumerate(plan.ops):
         for ms in (100, 50, 10, 1):
-            simpler = replace(op, at_ms=_rounded(op.at_ms, ms))
-            yield _with(plan, (*plan.ops[:at], simpler, *plan.ops[at + 1 :]))
+            yield _with(plan, (*plan.ops[:at], _rounded(op, ms), *plan.ops[at + 1 :]))
 
 
 SCRIPT_PASSES: tuple[Callable[[Plan], Iterator[Plan]], ...] = (
@@ -98,11 +103,13 @@ SCRIPT_PASSES: tuple[Callable[[Plan], Iterator[Plan]], ...] = (
 """What can be left out of a plan that says each operation."""
 
 
-def _scripted(plan: Plan, begun: Sequence[Op], until_ns: int | None = None) -> Plan:
+def _scripted(plan: Plan, final_ns: float, begun: Sequence[Op], until_ns: int | None = None) -> Plan:
     """The plan with these operations, up to a time, and the faults that begin before it."""
     if until_ns is not None:
         begun = [op for op in begun if op.time <= until_ns]
-    ops = tuple(PlannedOp(op.time / 1e6, _client(op, plan), op.f, op.value) for op in begun)
+    ops = tuple(
+        PlannedOp(op.time / 1e6, _client(op, plan), op.f, op.value, final=op.time >= final_ns) for op in begun
+    )
     end_ms = max((op.at_ms for op in ops), default=0.0) + 1
     faults = plan.faults if until_ns is None else tuple(f for f in plan.faults if f.at_ms <= end_ms)
     return replace(_with(plan, ops), faults=faults, nemesis=())
@@ -145,5 +152,7 @@ def _renamed(plan: Plan, new: Mapping[int, int]) -> Plan:
     return _with(plan, tuple(replace(op, value=renamed(op.value)) for op in plan.ops))
 
 
-def _rounded(at_ms: float, ms: int) -> float:
-    return float(ms * round(at_ms / ms))
+def _rounded(op: PlannedOp, ms: int) -> PlannedOp:
+    # The final phase may begin with a rest, in which nodes catch up. It must not become shorter.
+    steps = math.ceil(op.at_ms / ms) if op.final else round(op.at_ms / ms)
+    return replace(op, at_ms=float(ms * steps))

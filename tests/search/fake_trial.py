@@ -31,6 +31,7 @@ class FakeTrial:
     unknown_part: str = ""
     history: tuple[Op, ...] = ()
     trace: tuple[Event, ...] = ()
+    final_ns: int | None = None
 
     def results(self) -> dict[str, Any]:
         parts = {"agreement": {"valid": True}, self.unknown_part: {"valid": "unknown"}}

@@ -9,9 +9,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ostrakon.checkers.verdict import Anomaly, Verdict
-from ostrakon.harness.generator import OpRequest, limit, numbered
+from ostrakon.harness.generator import OpRequest, each_thread, limit, numbered, phases, sleep
 from ostrakon.harness.history import History, Trace
-from ostrakon.harness.plan import BadPlan, Plan, PlannedOp, decode_plan, encode_plan, require_sense
+from ostrakon.harness.plan import BadPlan, Fault, Plan, PlannedOp, decode_plan, encode_plan, require_sense
 from ostrakon.harness.search.complexity import complexity, size_line
 from ostrakon.harness.search.scripted import (
     fewer_planned_clients,
@@ -52,7 +52,7 @@ def test_a_plan_that_lists_its_operations_runs_those_and_no_others() -> None:
 def test_a_plan_made_of_a_history_goes_the_same_way() -> None:
     plan = Plan(workload="register", seed=3, nodes=3, time_limit_s=1.0)
     first = run(plan, workload=REGISTER)
-    *_, whole = scripted_plans(plan, first.history, ())
+    *_, whole = scripted_plans(plan, first.history, (), first.recording.final_ns)
 
     again = run(whole, workload=REGISTER)
 
@@ -63,6 +63,40 @@ def test_a_plan_made_of_a_history_goes_the_same_way() -> None:
         return sorted(told, key=repr)
 
     assert begun(again.history) == begun(first.history)
+
+
+def test_operations_of_the_final_phase_stay_there_in_a_plan_made_of_a_history() -> None:
+    """Of the drawn plan, and of the plan that lists what that one did."""
+    workload = with_parts(toy(), final=lambda plan, rng: phases(sleep(1.0), each_thread(OpRequest("final"))))
+    plan = Plan(workload="toy", seed=1, nodes=1, concurrency=2, time_limit_s=0.5)
+    for _ in range(2):
+        recording = run(plan, workload=workload).recording
+        *_, plan = scripted_plans(plan, recording.history, (), recording.final_ns)
+
+        assert isinstance(plan.ops, tuple)
+        assert [op.f for op in plan.ops if op.final] == ["final", "final"]
+        assert {op.f for op in plan.ops if not op.final} == {"ask"}
+
+
+def test_a_listed_operation_of_the_final_phase_begins_after_all_others_and_all_faults() -> None:
+    ops = (PlannedOp(0.0, 1, "final", final=True), PlannedOp(900.0, 0, "ask"))
+    fault = Fault("pause", at_ms=100, for_ms=1900, nodes=("n1",))
+    plan = Plan(workload="toy", seed=1, nodes=1, concurrency=2, ops=ops, faults=(fault,))
+
+    history = run(plan, workload=toy()).history
+
+    (final,) = history.where(type="invoke", f="final")
+    assert final.time >= 2_000_000_000
+    assert all(op.index < final.index for op in history.where(f="ask"))
+
+
+def test_the_rest_before_an_operation_of_the_final_phase_does_not_become_shorter() -> None:
+    plan = replace(LISTED, ops=(PlannedOp(1234.5, 0, "read", final=True),))
+
+    times = [op.at_ms for smaller in rounder_planned_times(plan) for op in smaller.ops or ()]
+
+    assert times
+    assert min(times) >= 1234.5
 
 
 def test_listed_operations_are_kept_in_a_plans_text_and_others_add_nothing_to_it() -> None:
