@@ -1,7 +1,7 @@
 # make test    set up .venv and run the quick suite: unit, property, golden, architecture, lint, types
 # make chaos   set up .venv and run the scenario matrix; ends with the verdicts and the report's path
 # make fuzz    all methods for linearizability against a plain search, on a hundred thousand histories
-# make systems  what databases promise, shown on real clusters in network namespaces; ten minutes
+# make systems  what databases promise, shown on real clusters in network namespaces; fifteen minutes
 # make soak    a campaign of ten minutes
 # make examples  500 trials of each chaos test of the examples: all must be valid
 # make bench   the figures that README and ARCHITECTURE quote
@@ -28,7 +28,7 @@ fuzz: .venv/ready
 	$(BIN)/pytest -m fuzz -n auto
 
 systems: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[systems]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[systems,fuse]'
 	$(BIN)/pytest -m systems tests/systems
 
 soak: .venv/ready

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,29 @@ def test_a_program_that_its_disk_has_ended_is_started_anew_and_is_not_to_blame(t
     assert any("Input/output error" in crash["traceback"] for crash in crashes)
 
 
+ROOTLESS = ("unshare", "--user", "--map-root-user", "--")
+
+
+def _why_not_rootless() -> str:
+    tried = subprocess.run([*ROOTLESS, *unshare(), "true"], capture_output=True, text=True, check=False)
+    return tried.stderr.strip() if tried.returncode else ""
+
+
+@needs_hosts
+def test_a_trial_needs_no_root_where_user_namespaces_are_allowed(tmp_path: Path, marked: str) -> None:
+    if why_not := _why_not_rootless():
+        pytest.skip(why_not)
+    machine = machine_of_its_own()
+
+    harness = started(tmp_path, "--time-limit", "6", "--seed", "1", nemesis="kill,pause", within=ROOTLESS)
+    told, errors = harness.communicate(timeout=2 * PATIENCE_S)
+
+    assert harness.returncode == 0, told + errors
+    assert "took effect" in told
+    assert processes_of(marked) == {}
+    assert machine_of_its_own() == machine
+
+
 @needs_hosts
 @needs_clocks
 def test_a_clock_that_is_set_is_seen_by_what_the_system_says_and_set_right_again(tmp_path: Path) -> None:
@@ -307,9 +330,11 @@ def test_nothing_outlives_a_trial_whose_process_is_killed(tmp_path: Path, marked
     assert processes_of(marked) == {}
 
 
-def started(folder: Path, *options: str, nemesis: str = "none") -> subprocess.Popen[str]:
-    """The command, as a process of its own that ctrl-C can stop."""
-    command = [sys.executable, "-m", "ostrakon.harness.cli", "test", f"{PLACE}:TOY", *options]
+def started(
+    folder: Path, *options: str, nemesis: str = "none", within: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """The command, as a process of its own that ctrl-C can stop; `within` is what it is an argument of."""
+    command = [*within, sys.executable, "-m", "ostrakon.harness.cli", "test", f"{PLACE}:TOY", *options]
     return subprocess.Popen(
         [*command, "--nemesis", nemesis, "--store", str(folder / "store")],
         stdout=subprocess.PIPE,
