@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ostrakon.paxos_impl.kv.machine import NotExecuted as NotExecuted
     from ostrakon.paxos_impl.kv.machine import PartwiseMachine as PartwiseMachine
     from ostrakon.paxos_impl.kv.machine import StateMachine as StateMachine
+    from ostrakon.paxos_impl.kv.machine import TimedMachine as TimedMachine
     from ostrakon.paxos_impl.kv.queue import Queue as Queue
     from ostrakon.paxos_impl.wire.membership import Address as Address
     from ostrakon.paxos_impl.wire.replica import Done as Done
@@ -46,6 +47,7 @@ _HOMES = {
     "Queue": "kv.queue",
     "ReplicaClient": "client.replica",
     "StateMachine": "kv.machine",
+    "TimedMachine": "kv.machine",
     "TooOld": "client.watching",
     "Unsure": "client.session",
 }
@@ -65,6 +67,7 @@ __all__ = [
     "Queue",
     "ReplicaClient",
     "StateMachine",
+    "TimedMachine",
     "TooOld",
     "Unsure",
 ]

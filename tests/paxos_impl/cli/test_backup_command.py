@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.paxos_impl.town import KvTown, living, paxos
+from tests.paxos_impl.town import GrowingTown, KvTown, living, paxos
 from tests.ports import LONG_S
 
 
@@ -38,7 +39,7 @@ def test_a_new_cluster_goes_on_from_a_backup_and_old_members_have_no_part_in_it(
     for name in ("1", "2", "3"):
         old.kill(name)
 
-    new = KvTown(tmp_path / "new")
+    new = GrowingTown(tmp_path / "new")
     new.root.mkdir()
     new.options = old.options
     restored = paxos("kv", "restore", str(file), *(x for n in "123" for x in ("--to", str(new.root / n))))
@@ -55,6 +56,13 @@ def test_a_new_cluster_goes_on_from_a_backup_and_old_members_have_no_part_in_it(
         second = tmp_path / "second"
         assert new.kv("backup", str(second))[0] == 0
         assert int(second.stat().st_size) > 0
+        new.join("4")
+        new.wait("4", "serving as server 3")
+        deadline = time.monotonic() + LONG_S
+        while new.at("4", "get", "sum", "--read", "stale") != (0, "1"):
+            assert time.monotonic() < deadline, "a replica that joins never got the restored state"
+            time.sleep(0.05)
+        assert new.at("4", "get", "k19", "--read", "stale") == (0, "19")
         for name in ("1", "2", "3"):
             new.kill(name)
         for name in ("1", "2", "3"):
@@ -86,6 +94,25 @@ def test_members_that_begin_with_different_states_do_not_make_a_cluster(tmp_path
     finally:
         for name in list(mixed.running):
             mixed.kill(name)
+
+
+def test_a_backup_of_another_number_of_groups_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "saved"
+    with living(KvTown(tmp_path)) as town:
+        assert town.kv("backup", str(file))[0] == 0
+    new = KvTown(tmp_path / "new")
+    new.root.mkdir()
+    new.options = ("--groups", "3", "--cluster-size", "1")
+    assert paxos("kv", "restore", str(file), "--to", str(new.root / "1")).status == 0
+    try:
+        new.start("registry")
+        new.start("1")
+        assert new.running.pop("1").wait(LONG_S) == 255
+        assert "the backup is of a cluster with --groups 1" in new.said("1")
+        assert "Traceback" not in new.said("1")
+    finally:
+        for name in list(new.running):
+            new.kill(name)
 
 
 def test_a_damaged_backup_is_refused_with_a_sentence_and_writes_nothing(tmp_path: Path) -> None:

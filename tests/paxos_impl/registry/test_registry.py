@@ -120,6 +120,19 @@ def test_all_must_mean_the_same_cluster_size(address: Address, token: str) -> No
     assert book.register(address, token, 5) == (book, Denied("the cluster is to have 3 members, not 5"))
 
 
+def test_all_must_begin_with_the_same_backup() -> None:
+    book, first = RegistryState("blue").register(A, "a", 3, "one backup")
+    assert first == Granted(0, "blue")
+
+    for address, token in ((A, "a"), (B, "b")):
+        for backup in ("", "another"):
+            after, answer = book.register(address, token, 3, backup)
+            assert after == book
+            assert isinstance(answer, Denied)
+            assert "all members of the cluster begin with the backup one backup" in answer.why
+    assert book.register(B, "b", 3, "one backup")[1] == Granted(1, "blue")
+
+
 @given(st.lists(requests, max_size=30))
 def test_whoever_asks_for_whatever_ids_are_unique_and_entries_stay(
     asked: list[tuple[Address, str, int]],
@@ -247,6 +260,16 @@ async def test_what_a_registry_reads_when_it_starts_again_it_makes_durable_befor
     assert (told, other) == (Granted(0, "blue"), Granted(1, "blue"))
 
 
+async def test_a_registry_that_starts_again_knows_what_backup_its_cluster_begins_with() -> None:
+    disk = MemoryDisk()
+    await (await recovered(disk)).register(Register(A.host, A.port, "a", 2, "a backup"))
+
+    again = await recovered(disk)
+
+    assert isinstance(await again.register(Register(B.host, B.port, "b", 2)), Denied)
+    assert await again.register(Register(B.host, B.port, "b", 2, "a backup")) == Granted(1, "blue")
+
+
 async def recovered(disk: Disk) -> Registry:
     registry = Registry(disk, lambda line: None)
     await registry.recover(lambda: "blue")
@@ -332,6 +355,14 @@ async def test_a_restarted_instance_gets_its_own_id_back_even_if_its_registry_is
         assert await enrolled(registry, A, 1, disk, "another token") == first
 
     assert await enrolled(registry, A, 1, disk, "another token") == first
+
+
+async def test_a_backup_can_not_be_put_into_the_data_of_an_instance_that_began_without_it() -> None:
+    disk = MemoryDisk()
+    async with running(MemoryDisk(), cluster_ids()) as registry:
+        await enrolled(registry, A, 1, disk, "a")
+        with pytest.raises(WrongStorage, match="restore a backup into a new directory"):
+            await enroll(registry, A, 1, disk=disk, new_token=lambda: "a", backup="a backup")
 
 
 @pytest.mark.parametrize("operation", range(5))
