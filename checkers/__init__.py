@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ostrakon.checkers.collections.sets import final_set as final_set
     from ostrakon.checkers.collections.unique_ids import unique_ids as unique_ids
     from ostrakon.checkers.consensus.agreement import agreement as agreement
-    from ostrakon.checkers.consensus.integrity import integrity as integrity
-    from ostrakon.checkers.consensus.validity import validity as validity
+    from ostrakon.checkers.consensus.agreement import integrity as integrity
+    from ostrakon.checkers.consensus.agreement import validity as validity
     from ostrakon.checkers.consistency.bank import bank as bank
     from ostrakon.checkers.consistency.causal import causal as causal
     from ostrakon.checkers.consistency.causal_reverse import causal_reverse as causal_reverse
@@ -48,9 +48,7 @@ _MODULES: Final = {
     "collections.set_full": ("set_full",),
     "collections.sets": ("final_set",),
     "collections.unique_ids": ("unique_ids",),
-    "consensus.agreement": ("agreement",),
-    "consensus.integrity": ("integrity",),
-    "consensus.validity": ("validity",),
+    "consensus.agreement": ("agreement", "integrity", "validity"),
     "consistency.bank": ("bank",),
     "consistency.causal": ("causal",),
     "consistency.causal_reverse": ("causal_reverse",),

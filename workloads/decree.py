@@ -195,7 +195,7 @@ def run_on_model(resolved: ResolvedPlan, folder: RunFolder | None) -> Recording:
     """Run a plan on bare instances; a plan with a schedule runs step by step. Raises: BadPlan."""
     plan, rules = resolved.plan, resolved.breakage or RULES
     if "schedule" in plan.options:
-        from ostrakon.workloads.small_world.trial import run_schedule
+        from ostrakon.workloads.small_world.enactment import run_schedule
 
         return run_schedule(plan, rules, folder)
     from ostrakon.harness.model.run import asking, run_bare

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ostrakon.checkers.consensus.agreement import agreement
+from ostrakon.checkers.consensus.agreement import agreement, integrity, validity
 from ostrakon.checkers.consensus.blame import with_blame
-from ostrakon.checkers.consensus.integrity import integrity
 from ostrakon.checkers.consensus.properties import Violations, invited, judge
-from ostrakon.checkers.consensus.validity import validity
 from ostrakon.checkers.run.evidence import evidence
 from ostrakon.checkers.run.stats import stats
 from ostrakon.checkers.verdict import Verdict, guarded

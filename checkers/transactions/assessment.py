@@ -72,7 +72,7 @@ class Assessment:
 
     def decide(self, model: str) -> None:
         """Decide one model, unless that was done."""
-        model = lattice.canonical(model)
+        model = lattice.canonical_name(model)
         if not self.is_open(model) or model in self._open:
             return
         decision = decide(self.execution, LEVELS[model], conflicts=self._conflicts)

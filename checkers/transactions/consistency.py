@@ -94,7 +94,7 @@ class UnknownModel(ValueError):
     """There is no consistency model of that name among those that can be checked."""
 
 
-def canonical(model: str) -> str:
+def canonical_name(model: str) -> str:
     """The name used here for a model that goes by several.
 
     Raises: UnknownModel, listing the names there are.
@@ -114,7 +114,7 @@ def as_strong(model: str, than: str) -> bool:
 
 def forbidden(model: str) -> frozenset[str]:
     """The names of all anomalies that a model rules out, by itself or because a weaker one does."""
-    return _forbidden(canonical(model))
+    return _forbidden(canonical_name(model))
 
 
 def violated(anomalies: Iterable[str]) -> frozenset[str]:

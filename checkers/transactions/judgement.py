@@ -139,7 +139,7 @@ def conclude(
     table: Transactions, findings: Findings, assessment: Assessment, model: str, remark: str = ""
 ) -> Verdict:
     """The verdict, with what is known of every model."""
-    name = lattice.canonical(model)
+    name = lattice.canonical_name(model)
     wrong = lattice.forbidden(model)
     details: dict[str, Any] = {
         "consistency": name,

@@ -5,33 +5,39 @@ What a read does not tell is the order of the versions; that is pieced together 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import Any
 
 from ostrakon.checkers.garbage import collection_paused
 from ostrakon.checkers.transactions.columns import micro_ops
-from ostrakon.checkers.transactions.consistency import canonical
+from ostrakon.checkers.transactions.consistency import canonical_name
+from ostrakon.checkers.transactions.cycle import Step
 from ostrakon.checkers.transactions.cycle_anomalies import STEPS
-from ostrakon.checkers.transactions.dependency import WR
+from ostrakon.checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, WR, WW
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_by
 from ostrakon.checkers.transactions.registers import Register, Registers, execution, gather
 from ostrakon.checkers.transactions.serial_order import order_of_answers, order_of_registers
 from ostrakon.checkers.transactions.table import (
+    OK,
     NotTransactions,
     Transactions,
     transactions,
     without_unknown_reads,
 )
 from ostrakon.checkers.transactions.version_order import CONFLICTS
-from ostrakon.checkers.transactions.versions import add_known_order, add_process_order, add_realtime_order
+from ostrakon.checkers.transactions.versions import (
+    add_known_order,
+    add_process_order,
+    add_realtime_order,
+    spans,
+)
 from ostrakon.checkers.transactions.wording import told
-from ostrakon.checkers.transactions.write_reason import write_reason
 from ostrakon.checkers.verdict import Verdict
-from ostrakon.harness.history import History
+from ostrakon.harness.history import History, Process
 
 
 def rw_register(
@@ -68,7 +74,7 @@ def rw_register(
     >>> stale.valid, stale.anomalies[0].name, stale.details["satisfied"]
     ('invalid', 'G-single-item-realtime', ['strong-session-serializable', 'strong-read-committed'])
     """
-    model = canonical(consistency)
+    model = canonical_name(consistency)
     if certificate is not None:
         return certified(history, "rw-register", model, certificate)
     limits = {"steps": steps, "conflicts": conflicts, "every_model": every_model}
@@ -201,3 +207,73 @@ def _drop_cyclic(register: Register, findings: Findings) -> None:
                 findings.add("cyclic-versions", [path[v] for v in cycle], why, cycle, register.key)
                 register.updates = []
                 return
+
+
+def write_reason(table: Transactions, registers: Registers, step: Step, earlier: str, later: str) -> str:
+    """A clause that names the key and the values, such as "T1 wrote 1 to 'x' and T2 read it"."""
+    if step.kind & WR:
+        return next(_read(registers, step, earlier, later))
+    return next(_overwritten(table, registers, step, earlier, later))
+
+
+def _read(registers: Registers, step: Step, earlier: str, later: str) -> Iterator[str]:
+    for register in registers.by_key.values():
+        for value in register.seen():
+            if register.writers.get(value) == step.earlier and step.later in register.seen_by(value):
+                yield f"{later} read {told(register.key)} as {told(value)}, which {earlier} had written"
+
+
+def _overwritten(
+    table: Transactions, registers: Registers, step: Step, earlier: str, later: str
+) -> Iterator[str]:
+    did = "wrote" if step.kind & WW else "read"
+    for register in registers.by_key.values():
+        for old in _versions_of(register, step):
+            for new, writer in register.versions(table):
+                if writer == step.later and new != old and (how := _how(table, register, old, new, step)):
+                    key = told(register.key)
+                    if old is None:
+                        before = f"{earlier} read {key} before anyone had written it"
+                        yield f"{before}, and {later} wrote {told(new)}"
+                    before = f"{earlier} {did} {key} as {told(old)}"
+                    yield f"{before} and {later} wrote it as {told(new)}, and {how}"
+
+
+def _versions_of(register: Register, step: Step) -> Iterator[Any]:
+    if step.kind & WW:
+        yield from (value for value, row in register.writers.items() if row == step.earlier)
+    else:
+        yield from (value for value in register.seen() if step.earlier in register.seen_by(value))
+
+
+def _how(table: Transactions, register: Register, old: Any, new: Any, step: Step) -> str | None:
+    """How it is known that one version is older than the other; None if it is not."""
+    if step.kind & BY_REALTIME:
+        found = {span.value: span for span in spans(register, table)}
+        if old not in found or not found[old].done < found[new].begun:
+            return None
+        done, begun = table.op(found[old].first_done), table.invocation(found[new].last_begun)
+        return (
+            f"op {done.index} was done with {told(old)} before op {begun.index} began, which saw {told(new)}"
+        )
+    if step.kind & BY_PROCESS:
+        process = _who_saw_both(table, register, old, new)
+        return None if process is None else f"process {process} saw {told(old)} before {told(new)}"
+    if old is None:
+        return "null comes first"
+    over = any((row, read) == (step.later, old) for row, read, _ in register.updates)
+    return f"that was written over {told(old)}" if over else None
+
+
+def _who_saw_both(table: Transactions, register: Register, old: Any, new: Any) -> Process | None:
+    """A process that read or wrote one version and, in a later transaction, the other."""
+
+    def touched(value: Any) -> list[int]:
+        rows = [*register.seen_by(value), *([register.writers[value]] if value in register.writers else [])]
+        return [row for row in rows if table.status[row] == OK]
+
+    for first in touched(old):
+        for second in touched(new):
+            if first < second and table.process[first] == table.process[second]:
+                return table.op(first).process
+    return None

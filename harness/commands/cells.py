@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ostrakon.harness.commands.completion import complete_workload
+from ostrakon.harness.commands.parameters import complete_workload
 from ostrakon.harness.status import UserError, exit_status
 
 if TYPE_CHECKING:

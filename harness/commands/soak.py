@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ostrakon.harness.commands.assignment import parse_options
-from ostrakon.harness.commands.completion import complete_workload
+from ostrakon.harness.commands.parameters import complete_workload, parse_options
 from ostrakon.harness.status import OWN_FAILURE, UserError, exit_status
 
 if TYPE_CHECKING:

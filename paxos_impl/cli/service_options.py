@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from ostrakon.paxos_impl.cli.client_options import transport_of, with_tls
 from ostrakon.paxos_impl.cli.exits import OUR_FAILURE
-from ostrakon.paxos_impl.cli.tls import transport_of, with_tls
 
 if TYPE_CHECKING:
     import trio

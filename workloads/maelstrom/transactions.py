@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ostrakon.checkers.transactions import list_append, rw_register
-from ostrakon.checkers.transactions.consistency import UnknownModel, canonical
+from ostrakon.checkers.transactions.consistency import UnknownModel, canonical_name
 from ostrakon.checkers.verdict import Verdict
 from ostrakon.harness.generator import OpRequest, Source, repeat
 from ostrakon.harness.history import History, Op
@@ -51,7 +51,7 @@ def _checks(check: Check) -> Callable[[Plan, History], Checks]:
 def _problems(options: Mapping[str, Any]) -> Iterator[str]:
     for model in options.get("consistency_models", ()):
         try:
-            canonical(model)
+            canonical_name(model)
         except UnknownModel as unknown:
             yield str(unknown)
 

@@ -1,8 +1,8 @@
-"""Plays a schedule on real instances, step by step, and records what nodes and clients would have
-recorded.
+"""Plays a schedule on real instances, step by step, and records what nodes and clients would have recorded.
 
 It uses nothing of the explorer, neither its reductions nor its ghosts. So the checkers judge what the
-explorer found once more, from an ordinary trace. Step n happens at n milliseconds.
+explorer found once more, from an ordinary trace. Step n happens at n milliseconds. A plan with a schedule is
+run as a trial like this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import msgspec
 
 from ostrakon.harness.history import Event as Traced
 from ostrakon.harness.history import Op
-from ostrakon.harness.plan import BadPlan
+from ostrakon.harness.model.recording import recording
+from ostrakon.harness.plan import BadPlan, Plan
+from ostrakon.harness.recording import Recording
+from ostrakon.harness.store import RunFolder
 from ostrakon.paxos_impl.core import (
     Accepted,
     Chosen,
@@ -252,3 +255,15 @@ class _Stage:
         node.traced += 1
         fields = {name: getattr(told, name) for name in told.__struct_fields__}
         self.events.append(Traced(time=self.now_ns, **fields))
+
+
+def run_schedule(plan: Plan, rules: Rules, folder: RunFolder | None) -> Recording:
+    """Run a plan whose option `schedule` has all steps. Raises: BadPlan, if a step is impossible or the
+    plan has anything else."""
+    if plan.faults or plan.deviations:
+        raise BadPlan(
+            "a plan with options.schedule cannot have faults or deviations: the schedule has all steps"
+        )
+    schedule = decode_schedule(plan.options["schedule"])
+    enacted = enact(schedule, plan.nodes, rules)
+    return recording(enacted.ops, enacted.events, folder, now_ns=(len(schedule) + 1) * STEP_NS)

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ostrakon.checkers.consensus.agreement
-from ostrakon.checkers.consensus.agreement import agreement
-from ostrakon.checkers.consensus.integrity import integrity
-from ostrakon.checkers.consensus.validity import validity
+from ostrakon.checkers.consensus.agreement import agreement, integrity, validity
 from ostrakon.checkers.run.evidence import evidence
 from ostrakon.checkers.run.stats import quantile, stats
 from ostrakon.checkers.value import canonical

@@ -246,7 +246,7 @@ def test_the_weakest_model_that_an_anomaly_violates_is_that_of_the_literature(
 
 
 def test_models_go_by_adyas_names_too() -> None:
-    assert consistency.canonical("PL-3") == "serializable"
+    assert consistency.canonical_name("PL-3") == "serializable"
     assert consistency.forbidden("PL-SS") == consistency.forbidden("strict-serializable")
 
 

@@ -1,9 +1,14 @@
-"""What a shell may complete: the names of workloads and of kinds of fault."""
+"""Parameters of commands: the names that complete them, and `--option NAME=VALUE` for what only a workload
+knows."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 from click.shell_completion import CompletionItem
+
+from ostrakon.harness.status import UserError
 
 
 def complete_workload(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -23,3 +28,19 @@ def complete_nemesis(context: click.Context, parameter: click.Parameter, begun: 
 def _complete(begun: str, names: list[str]) -> list[CompletionItem]:
     before, comma, last = begun.rpartition(",")
     return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
+
+
+def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
+    """The values by name; a value is JSON, or else text. Raises: UserError."""
+    import msgspec
+
+    parsed = {}
+    for option in options:
+        name, equals, text = option.partition("=")
+        if not equals:
+            raise UserError(f"--option {option!r} has no value: write NAME=VALUE")
+        try:
+            parsed[name] = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            parsed[name] = text
+    return parsed
