@@ -21,7 +21,16 @@ from ostrakon.harness.plan import BadPlan, Fault
 from ostrakon.harness.planning import plan_for
 from ostrakon.harness.store import Store
 from ostrakon.harness.trial import Trial, run
-from tests.hosts.test_trial import machine_of_its_own, marked, needs_hosts, processes_of, started
+from tests.hosts.test_trial import (
+    control_groups,
+    machine_of_its_own,
+    marked,
+    needs_groups,
+    needs_hosts,
+    needs_volumes,
+    processes_of,
+    started,
+)
 
 pytestmark = pytest.mark.systems
 __all__ = ["marked"]  # A fixture, used by its name.
@@ -142,21 +151,25 @@ def test_an_etcd_whose_disks_lie_loses_acknowledged_writes_or_refuses_to_start(t
 
 
 @needs_hosts
+@needs_volumes
+@needs_groups
 def test_fifty_trials_of_which_every_second_is_interrupted_leave_nothing_behind(
     tmp_path: Path, marked: str
 ) -> None:
     rng = random.Random(50)
     machine = machine_of_its_own()
     for number in range(50):
-        trial = started(tmp_path, "--time-limit", "0.5")
+        trial = started(tmp_path, "--time-limit", "1.5", nemesis=("none", "power_loss", "oom")[number % 3])
         if number % 2:
             time.sleep(rng.uniform(0, 4))
             trial.send_signal(rng.choice((signal.SIGINT, signal.SIGKILL)))
         trial.communicate(timeout=60)
     deadline = time.monotonic() + 30
-    while (left := processes_of(marked)) and time.monotonic() < deadline:
+    while ((left := processes_of(marked)) or control_groups()) and time.monotonic() < deadline:
         time.sleep(0.01)
 
     assert left == {}
+    assert control_groups() == []
+    assert "fuse.volume" not in Path("/proc/self/mounts").read_text()
     assert machine_of_its_own() == machine
     assert len(list(tmp_path.glob("store/toy/*/results.json"))) >= 25

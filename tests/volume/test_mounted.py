@@ -85,6 +85,31 @@ def test_faults_reach_ordinary_code_with_their_errno_and_end(volume: Mounted) ->
     assert file.read_bytes().endswith(b"z" * 100)
 
 
+def test_what_is_committed_survives_a_power_failure_without_a_sync(volume: Mounted) -> None:
+    for number in range(20):
+        write(volume.point / f"file{number}", b"x" * 100, sync=False)
+
+    volume.commit()
+
+    assert volume.lose_power() == 0
+    assert len(list(volume.point.iterdir())) == 20
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to others")
+def test_files_belong_to_the_owner_of_the_volume_who_can_use_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    volume = mount(tmp_path / "disk", seed=1, owner=(65534, 65534))
+    try:
+        subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "touch", "mine"],
+            cwd=volume.point,
+            check=True,
+        )
+        assert (volume.point / "mine").stat().st_uid == 65534
+    finally:
+        volume.unmount()
+
+
 def test_a_slow_disk_makes_syncs_slow_and_a_lying_one_is_counted(volume: Mounted) -> None:
     volume.sync_latency = Exponential(200.0, 50.0)
     began_s = time.monotonic()

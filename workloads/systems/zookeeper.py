@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ostrakon.harness.history import Op
@@ -71,10 +71,14 @@ class ZooKeeper:
 
         logging.getLogger("kazoo").setLevel(logging.CRITICAL)
         zookeeper = KazooClient(f"{host.address}:{_CLIENTS}", timeout=_TIMEOUT_S)
+        opening = asyncio.create_task(asyncio.to_thread(zookeeper.start, _TIMEOUT_S))
         try:
-            await asyncio.to_thread(zookeeper.start, _TIMEOUT_S)
+            await asyncio.shield(opening)
             yield _RegisterClient(zookeeper, host.name, syncs=options.get("reads") == "sync")
         finally:
+            await asyncio.wait(
+                [opening]
+            )  # A thread cannot be cancelled, and must not start it when it is closed.
             await asyncio.to_thread(_close, zookeeper)
 
     async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
@@ -157,8 +161,11 @@ async def _done(asked: Any) -> Any:
 
 
 def _close(zookeeper: KazooClient) -> None:
-    zookeeper.stop()
-    zookeeper.close()
+    # Where its connection has failed, kazoo raises OSError, TypeError or Exception itself. There is no answer
+    # left to wait for, so that none of these tells anything about the server.
+    with suppress(Exception):
+        zookeeper.stop()
+        zookeeper.close()
 
 
 async def _mode(host: Host) -> str:
