@@ -16,8 +16,9 @@ from ostrakon.paxos_impl.core.multi.snapshot import SnapshotId
 from ostrakon.paxos_impl.wire.decree import Envelope, Hello, Response, Waiting, decoded
 from ostrakon.paxos_impl.wire.membership import Address
 
-PROTOCOL = 1003
-"""Raised when the wire format changes; replicas of different protocols do not talk."""
+PROTOCOL = 1004
+"""Raised when the wire format or the operations of the store change; replicas of different protocols do not
+talk. If one of them refused an operation that another one executes, their states would differ."""
 
 
 class Execute(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
