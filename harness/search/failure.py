@@ -28,7 +28,7 @@ from ostrakon.harness.search.allowance import Allowance
 from ostrakon.harness.search.complexity import NODES_READABLE, complexity, is_readable
 from ostrakon.harness.search.outcome import Run, Trial, reason_of
 from ostrakon.harness.search.passes import PASSES, QUICK_PASSES, aimed_faults, without_faults
-from ostrakon.harness.search.scripted import SCRIPT_PASSES, scripted_plans
+from ostrakon.harness.search.scripted import script_passes, scripted_plans
 from ostrakon.harness.search.shrink import shrink
 from ostrakon.harness.search.smallest import calm_plans, struck_plans
 from ostrakon.harness.search.swarm import Swarm
@@ -110,7 +110,8 @@ class _Failure:
                 )
                 self.note(plan)
                 break
-        passes = (*SCRIPT_PASSES, *QUICK_PASSES) if plan.ops is not UNSET else PASSES
+        begun = history.where(type="invoke")
+        passes = (*script_passes(begun), *QUICK_PASSES) if plan.ops is not UNSET else PASSES
         return shrink(
             plan,
             self._is_alike,

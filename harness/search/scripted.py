@@ -8,7 +8,7 @@ names.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -70,17 +70,33 @@ def fewer_planned_clients(plan: Plan) -> Iterator[Plan]:
             yield _with(plan, merged)
 
 
-def smaller_planned_values(plan: Plan) -> Iterator[Plan]:
-    """Numbers in the place of which smaller ones will do."""
-    if not isinstance(plan.ops, tuple):
-        return
-    used = sorted({number for op in plan.ops for number in _numbers(op.value)})
-    for first in (0, 1):
-        yield _renamed(plan, {number: first + at for at, number in enumerate(used)})
-    for number in used:
-        for smaller in range(max(0, min(number, 3))):
-            if smaller not in used:
-                yield _renamed(plan, {number: smaller})
+def smaller_planned_values(begun: Iterable[Op]) -> Callable[[Plan], Iterator[Plan]]:
+    """Smaller numbers, each of which an operation of the same `f` had in the history.
+
+    Only the workload knows which other arguments make sense: an addition of 0 may be none at all.
+    """
+    known: dict[str, set[int]] = {}
+    for op in begun:
+        known.setdefault(op.f, set()).update(_numbers(op.value))
+
+    def smaller_values(plan: Plan) -> Iterator[Plan]:
+        if not isinstance(plan.ops, tuple):
+            return
+        used = sorted({number for op in plan.ops for number in _numbers(op.value)})
+        renamings = [{number: first + at for at, number in enumerate(used)} for first in (0, 1)]
+        renamings += [
+            {number: smaller}
+            for number in used
+            for smaller in range(max(0, min(number, 3)))
+            if smaller not in used
+        ]
+        for new in renamings:
+            smaller_plan = _renamed(plan, new)
+            assert isinstance(smaller_plan.ops, tuple)
+            if all(known.get(op.f, set()).issuperset(_numbers(op.value)) for op in smaller_plan.ops):
+                yield smaller_plan
+
+    return smaller_values
 
 
 def rounder_planned_times(plan: Plan) -> Iterator[Plan]:
@@ -94,13 +110,9 @@ def rounder_planned_times(plan: Plan) -> Iterator[Plan]:
             yield _with(plan, (*plan.ops[:at], _rounded(op, ms), *plan.ops[at + 1 :]))
 
 
-SCRIPT_PASSES: tuple[Callable[[Plan], Iterator[Plan]], ...] = (
-    fewer_planned_ops,
-    fewer_planned_clients,
-    smaller_planned_values,
-    rounder_planned_times,
-)
-"""What can be left out of a plan that says each operation."""
+def script_passes(begun: Iterable[Op]) -> tuple[Callable[[Plan], Iterator[Plan]], ...]:
+    """What can be left out of a plan that lists its operations; `begun` are those of the failing trial."""
+    return (fewer_planned_ops, fewer_planned_clients, smaller_planned_values(begun), rounder_planned_times)
 
 
 def _scripted(plan: Plan, final_ns: float, begun: Sequence[Op], until_ns: int | None = None) -> Plan:

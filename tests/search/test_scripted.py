@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from ostrakon.checkers.verdict import Anomaly, Verdict
 from ostrakon.harness.generator import OpRequest, each_thread, limit, numbered, phases, sleep
-from ostrakon.harness.history import History, Trace
+from ostrakon.harness.history import History, Op, Trace
 from ostrakon.harness.plan import BadPlan, Fault, Plan, PlannedOp, decode_plan, encode_plan, require_sense
 from ostrakon.harness.search.complexity import complexity, size_line
 from ostrakon.harness.search.scripted import (
     fewer_planned_clients,
     fewer_planned_ops,
     rounder_planned_times,
+    script_passes,
     scripted_plans,
     smaller_planned_values,
 )
@@ -125,11 +126,28 @@ def test_clients_get_small_numbers() -> None:
     assert first.concurrency == 3
 
 
+def begun(f: str, *values: object) -> list[Op]:
+    return [Op(number, 0, "invoke", 0, f, value) for number, value in enumerate(values)]
+
+
 def test_values_get_small_names_that_stay_different() -> None:
-    first = next(smaller_planned_values(LISTED))
+    history = [*begun("write", 0, 1, 40, 70), *begun("cas", [0, 1], [40, 70]), *begun("read", None)]
+
+    first = next(smaller_planned_values(history)(LISTED))
 
     assert isinstance(first.ops, tuple)
     assert [op.value for op in first.ops] == [0, None, 1, [0, 1]]
+
+
+def test_values_that_no_client_used_are_not_made_up() -> None:
+    """An addition of 0, where all clients add 1 or more, would be another workload."""
+    plan = replace(LISTED, ops=(PlannedOp(0.0, 0, "add", 5), PlannedOp(0.0, 1, "read")))
+    history = [*begun("add", 1, 2, 5), *begun("read", None)]
+
+    proposed = [op.value for smaller in smaller_planned_values(history)(plan) for op in smaller.ops or ()]
+
+    assert 0 not in proposed
+    assert {1, 2} <= set(filter(None, proposed))
 
 
 def test_times_become_round() -> None:
@@ -148,7 +166,7 @@ def test_a_list_is_simpler_than_a_seed_and_the_shorter_list_the_simpler() -> Non
 
 def test_passes_for_lists_propose_nothing_for_other_plans() -> None:
     assert DRAWN.ops is UNSET
-    for each in (fewer_planned_ops, fewer_planned_clients, smaller_planned_values, rounder_planned_times):
+    for each in script_passes(()):
         assert list(each(DRAWN)) == []
 
 
