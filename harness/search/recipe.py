@@ -142,7 +142,7 @@ RECIPES = (
         4,
         of_cells=True,
     ),
-    Recipe("directed", "plans made by hand for one kind of trouble, a little changed", 3, directed=True),
+    Recipe("directed", "plans made by hand for one kind of trouble, a little changed", 6, directed=True),
     Recipe("quiet", "no faults at all: duels are trouble enough", 1, latency_ms=(0.5, 100.0)),
 )
 

@@ -14,8 +14,11 @@ from ostrakon.harness.faults import draw_faults
 from ostrakon.harness.faults.registry import SURVIVABLE
 from ostrakon.harness.plan import Deviation, Fault, Latency, Plan
 
-_LEFT_OUT, _MOVED = 0.1, 0.4
-"""How often a fault is left out, and how often it is moved and stretched."""
+_UNCHANGED = 0.3
+"""How often all faults stay as they are, and only the seed differs: clients and latencies are drawn anew."""
+_ONE_LEFT_OUT, _ON_TIME, _MOVED = 0.25, 0.5, 0.4
+"""How often one of the faults is left out; how often all keep their times; and if not, how often each of them
+is moved and stretched. A bug often needs all faults of a scenario, at their times."""
 _MORE_FAULTS, _DEVIATING = 0.3, 0.5
 """How often there are faults besides, of any kind, and how often single messages fare otherwise."""
 _MESSAGES = 150
@@ -24,10 +27,12 @@ _MESSAGES = 150
 
 def varied(plan: Plan, rng: random.Random) -> Plan:
     """A variation of a plan; what makes its faults belong together mostly stays."""
+    if rng.random() < _UNCHANGED:
+        return replace(plan, nemesis=())
     faults = [*_faults(plan.faults, rng), *_more_faults(plan, rng)]
     return replace(
         plan,
-        nemesis=(),  # What is varied may well have no effect, and that is no reason to know nothing.
+        nemesis=(),  # A varied fault may have no effect, and that must not make the verdict unknown.
         latency=_latency(plan.latency, rng),
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
         deviations=plan.deviations or _deviations(rng),
@@ -35,10 +40,12 @@ def varied(plan: Plan, rng: random.Random) -> Plan:
 
 
 def _faults(faults: Sequence[Fault], rng: random.Random) -> Iterator[Fault]:
-    for fault in faults:
-        if rng.random() < _LEFT_OUT:
+    left_out = rng.choice(range(len(faults))) if faults and rng.random() < _ONE_LEFT_OUT else None
+    moved = 0.0 if rng.random() < _ON_TIME else _MOVED
+    for number, fault in enumerate(faults):
+        if number == left_out:
             continue
-        if rng.random() < _MOVED:
+        if rng.random() < moved:
             at_ms = max(0, fault.at_ms + rng.randint(-100, 100))
             fault = replace(fault, at_ms=at_ms, for_ms=max(1, round(fault.for_ms * rng.uniform(0.5, 1.5))))
         yield fault

@@ -97,6 +97,11 @@ _ABOUT = (
         ("stale-promises-counted",),
     ),
     (
+        "D9-late-votes",
+        "a leader is deposed and elected again, and then votes for its earlier proposals arrive",
+        ("stale-votes-counted",),
+    ),
+    (
         "D10-answer-lost",
         "leaders stand still with commands of theirs decided, and clients send them again to others",
         ("executes-retries-again",),
