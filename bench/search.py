@@ -34,7 +34,7 @@ from ostrakon.harness.search.job import warm_modules
 from ostrakon.harness.search.outcome import load_run
 from ostrakon.harness.search.soak import Limits, Progress, Workers, soak
 from ostrakon.harness.search.swarm import Swarm
-from ostrakon.harness.search.tally import Finding
+from ostrakon.harness.search.tally import FailureGroup
 
 WORKLOAD = "decree"
 BUGS = tuple(find_workload(WORKLOAD).bugs)
@@ -194,7 +194,7 @@ class Watcher:
             self._at[1]()
             self._at = None
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FailureGroup) -> None:
         """The correct system does not fail."""
         raise AssertionError(finding)
 

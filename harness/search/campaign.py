@@ -26,7 +26,7 @@ from ostrakon.harness.search.outcome import BranchCount, Outcome, Uses
 from ostrakon.harness.search.portfolio import Merit
 from ostrakon.harness.search.shape import TransitionCount, Windows
 from ostrakon.harness.search.swarm import Swarm
-from ostrakon.harness.search.tally import Finding, Tally
+from ostrakon.harness.search.tally import FailureGroup, Tally
 
 _APPLICATION = 0x4F535452  # "OSTR": says whose file this is, in SQLite's own header.
 _VERSION = 4
@@ -150,7 +150,7 @@ class Campaign:
     def record(
         self,
         outcomes: Sequence[Outcome],
-        changed: Iterable[Finding] = (),
+        changed: Iterable[FailureGroup] = (),
         merits: Mapping[str, Merit] | None = None,
     ) -> None:
         """Keep outcomes, the findings they changed and what recipes are worth now; all of it or nothing.
@@ -272,7 +272,7 @@ class Campaign:
             {kind: Windows(*counts) for kind, *counts in query("SELECT * FROM windows")},
         )
 
-    def _findings(self) -> Iterator[Finding]:
+    def _findings(self) -> Iterator[FailureGroup]:
         counts = {
             (valid, reason): trials
             for valid, reason, trials in self._database.execute(
@@ -289,7 +289,9 @@ class Campaign:
                 plan = decode_plan(text.encode(), source)
             except BadPlan as error:
                 raise BadCampaign(f"this campaign cannot go on: {error}") from None
-            yield Finding(valid, reason, trials, seed, why, plan, folder, bool(shrunk), told, bool(mended))
+            yield FailureGroup(
+                valid, reason, trials, seed, why, plan, folder, bool(shrunk), told, bool(mended)
+            )
 
 
 def fresh_path(store: Path, name: str) -> Path:
@@ -352,7 +354,7 @@ def _require_ours(path: Path, database: sqlite3.Connection) -> None:
         )
 
 
-def _finding_row(f: Finding) -> tuple[object, ...]:
+def _finding_row(f: FailureGroup) -> tuple[object, ...]:
     plan = encode_plan(f.plan).decode()
     return f.valid, f.reason, f.seed, f.why, plan, f.folder, f.mended, f.shrunk, f.in_simulation
 

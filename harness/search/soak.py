@@ -35,7 +35,7 @@ from ostrakon.harness.search.outcome import OBSERVING_RUNNER, Outcome, Valid
 from ostrakon.harness.search.portfolio import Portfolio
 from ostrakon.harness.search.recipe import find_recipe
 from ostrakon.harness.search.swarm import Swarm
-from ostrakon.harness.search.tally import Finding, Tally
+from ostrakon.harness.search.tally import FailureGroup, Tally
 from ostrakon.harness.search.worker import from_fork_server
 from ostrakon.harness.search.worker_pool import Done, Failed, WorkerPool
 
@@ -93,7 +93,7 @@ class View(Protocol):
     def show(self, progress: Progress) -> None:
         """Take note of how it is going; called a few times a second."""
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FailureGroup) -> None:
         """A failure was recorded, for the first time or by a smaller plan, or is found to be mended."""
 
 
@@ -128,13 +128,13 @@ class Agenda:
     """How many seeds may still be handed out."""
     store: Path
     portfolio: Portfolio
-    unrecorded: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    unrecorded: dict[tuple[Valid, str], FailureGroup] = field(default_factory=dict)
     """Failures whose smallest plan has no run folder yet."""
-    unshrunk: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    unshrunk: dict[tuple[Valid, str], FailureGroup] = field(default_factory=dict)
     """Failures whose smallest plan nobody has tried to shrink."""
-    known: list[Finding] = field(default_factory=list)
+    known: list[FailureGroup] = field(default_factory=list)
     """Failures from before, to be run again: whatever was changed since may have mended them."""
-    unconfirmed: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    unconfirmed: dict[tuple[Valid, str], FailureGroup] = field(default_factory=dict)
     """Failures of the model that nobody has looked for in simulation."""
     shrinking: int = 0
     """How many plans are being shrunk."""
@@ -161,7 +161,7 @@ class Agenda:
         seed = next(self.seeds)
         return Try(seed, self.portfolio.hand_out(seed).name, twice=seed % _RERUN_EVERY == 0)
 
-    def wants(self, finding: Finding) -> None:
+    def wants(self, finding: FailureGroup) -> None:
         """Have a failure recorded and shrunk; a smaller example takes the place of one that waits."""
         key = finding.valid, finding.reason
         if finding.valid == "invalid" and not finding.folder:
@@ -264,7 +264,7 @@ class _Soak:
     def take_in(self) -> None:
         """Wait a little for answers, and write them down."""
         outcomes: list[Outcome] = []
-        changed: list[Finding] = []
+        changed: list[FailureGroup] = []
         for answer in self.pool.wait(0.25):
             match answer:
                 case Done(_, Outcome() as outcome):
@@ -294,7 +294,7 @@ class _Soak:
         self.progress.workers = self.pool.size
         self.view.show(self.progress)
 
-    def note_outcome(self, outcome: Outcome) -> Iterator[Finding]:
+    def note_outcome(self, outcome: Outcome) -> Iterator[FailureGroup]:
         """Count it; yields the finding that it changed, if it did."""
         if outcome.differs:
             self.progress.own_failures.append(
@@ -306,7 +306,7 @@ class _Soak:
             self.agenda.wants(finding)
             yield finding
 
-    def note_recheck(self, rechecked: Rechecked) -> Iterator[Finding]:
+    def note_recheck(self, rechecked: Rechecked) -> Iterator[FailureGroup]:
         """Remember whether a known failure still occurs; yields the finding."""
         mended = not rechecked.still_fails
         finding = self.progress.tally.rechecked(rechecked.finding, rechecked.plan, mended=mended)
@@ -317,14 +317,14 @@ class _Soak:
                 self.agenda.wants(finding)
             yield finding
 
-    def note_shrinking(self, shrunk: ShrunkPlan) -> Iterator[Finding]:
+    def note_shrinking(self, shrunk: ShrunkPlan) -> Iterator[FailureGroup]:
         """Keep the simpler plan in the place of the one that was shrunk; yields the finding."""
         finding = self.progress.tally.shrunk(shrunk.finding, shrunk.plan, shrunk.simpler)
         if finding is not None:
             self.agenda.wants(finding)
             yield finding
 
-    def note_recording(self, kept: Kept) -> Iterator[Finding]:
+    def note_recording(self, kept: Kept) -> Iterator[FailureGroup]:
         """Remember where a failure was recorded; yields the finding, unless a smaller one has come."""
         if kept.reason != kept.finding[1]:
             self.progress.own_failures.append(

@@ -17,7 +17,7 @@ from ostrakon.harness.search.complexity import size_line
 from ostrakon.harness.search.outcome import NO_EVIDENCE, Uses, Valid
 from ostrakon.harness.search.portfolio import told_merits
 from ostrakon.harness.search.soak import Progress
-from ostrakon.harness.search.tally import Finding, Tally
+from ostrakon.harness.search.tally import FailureGroup, Tally
 from ostrakon.harness.version import VERSION
 
 VERDICTS: tuple[Valid, ...] = ("valid", "unknown", "invalid")
@@ -102,7 +102,7 @@ def judge(tally: Tally, kinds: tuple[str, ...] | None) -> tuple[Valid, str]:
     return "valid", "; ".join([why, *besides])
 
 
-def _shows_too_little(finding: Finding) -> bool:
+def _shows_too_little(finding: FailureGroup) -> bool:
     """Whether nothing could go wrong in these trials; others of the campaign may have what they lack."""
     return set(finding.reason.split(" · ")) <= {NO_EVIDENCE, "no evidence", "inert fault"}
 
@@ -117,7 +117,7 @@ def _without_effect(faults: Mapping[str, Uses], kinds: tuple[str, ...]) -> list[
     return [name for name in kinds if kind_of(name) not in effective]
 
 
-def _told(finding: Finding) -> dict[str, Any]:
+def _told(finding: FailureGroup) -> dict[str, Any]:
     return {
         "reason": finding.reason,
         "count": finding.count,

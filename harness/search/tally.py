@@ -13,7 +13,7 @@ from ostrakon.harness.search.portfolio import Merit
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FailureGroup:
     """All trials that were not valid for one reason, shown by the smallest plan among them."""
 
     valid: Valid
@@ -53,7 +53,7 @@ class Tally:
     reruns: int = 0
     divergent: list[int] = field(default_factory=list)
     """Seeds that did not run the same twice."""
-    findings: dict[tuple[Valid, str], Finding] = field(default_factory=dict)
+    findings: dict[tuple[Valid, str], FailureGroup] = field(default_factory=dict)
     coverage: Coverage = field(default_factory=Coverage)
     """What the trials have been through."""
     merits: dict[str, Merit] = field(default_factory=dict)
@@ -65,16 +65,16 @@ class Tally:
         return self.verdicts.total()
 
     @property
-    def failures(self) -> list[Finding]:
+    def failures(self) -> list[FailureGroup]:
         """What the system under test did wrong, the most frequent first."""
         return self._found("invalid")
 
     @property
-    def unknowns(self) -> list[Finding]:
+    def unknowns(self) -> list[FailureGroup]:
         """Why trials could not be judged, the most frequent first."""
         return self._found("unknown")
 
-    def add(self, outcome: Outcome, workload: str) -> Finding | None:
+    def add(self, outcome: Outcome, workload: str) -> FailureGroup | None:
         """Count an outcome; returns the finding that it changed in more than its count, if it did."""
         self.verdicts[outcome.valid] += 1
         self.workloads.setdefault(workload, Counter())[outcome.valid] += 1
@@ -91,14 +91,14 @@ class Tally:
         self.coverage.add(outcome)
         return self._add_finding(outcome) if outcome.plan is not None else None
 
-    def rechecked(self, key: tuple[Valid, str], plan: Plan, *, mended: bool) -> Finding | None:
+    def rechecked(self, key: tuple[Valid, str], plan: Plan, *, mended: bool) -> FailureGroup | None:
         """Note whether a plan still fails; returns the finding if this is still its smallest plan."""
         if self.findings[key].plan != plan:
             return None
         self.findings[key] = replace(self.findings[key], mended=mended)
         return self.findings[key]
 
-    def shrunk(self, key: tuple[Valid, str], plan: Plan, simpler: Plan) -> Finding | None:
+    def shrunk(self, key: tuple[Valid, str], plan: Plan, simpler: Plan) -> FailureGroup | None:
         """Note what shrinking made of a plan; returns the finding if that was still its smallest."""
         finding = self.findings[key]
         if finding.plan != plan:
@@ -107,12 +107,12 @@ class Tally:
         self.findings[key] = replace(finding, plan=simpler, folder=folder, shrunk=True)
         return self.findings[key]
 
-    def confirmed(self, key: tuple[Valid, str], told: str) -> Finding:
+    def confirmed(self, key: tuple[Valid, str], told: str) -> FailureGroup:
         """Note whether a failure occurs in simulation; returns the finding."""
         self.findings[key] = replace(self.findings[key], in_simulation=told)
         return self.findings[key]
 
-    def recorded(self, key: tuple[Valid, str], plan: Plan, folder: str, why: str) -> Finding | None:
+    def recorded(self, key: tuple[Valid, str], plan: Plan, folder: str, why: str) -> FailureGroup | None:
         """Note where a plan's run was recorded, and what was said of it; returns the finding if this is still
         its smallest plan.
         """
@@ -122,14 +122,14 @@ class Tally:
         self.findings[key] = replace(finding, folder=folder, why=why)
         return self.findings[key]
 
-    def _add_finding(self, outcome: Outcome) -> Finding | None:
+    def _add_finding(self, outcome: Outcome) -> FailureGroup | None:
         assert outcome.plan is not None
         key = (outcome.valid, outcome.reason)
         known = self.findings.get(key)
         if known is not None and complexity(known.plan) <= complexity(outcome.plan):
             self.findings[key] = replace(known, count=known.count + 1, mended=False)
             return self.findings[key] if known.mended else None
-        finding = Finding(
+        finding = FailureGroup(
             outcome.valid,
             outcome.reason,
             known.count + 1 if known else 1,
@@ -142,6 +142,6 @@ class Tally:
         self.findings[key] = finding
         return finding
 
-    def _found(self, valid: Valid) -> list[Finding]:
+    def _found(self, valid: Valid) -> list[FailureGroup]:
         found = [finding for finding in self.findings.values() if finding.valid == valid]
         return sorted(found, key=lambda finding: (-finding.count, finding.reason))

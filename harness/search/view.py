@@ -12,7 +12,7 @@ from ostrakon.harness.history.plural import count
 from ostrakon.harness.search.portfolio import told_merits
 from ostrakon.harness.search.soak import Progress, View
 from ostrakon.harness.search.summary import replay_line
-from ostrakon.harness.search.tally import Finding
+from ostrakon.harness.search.tally import FailureGroup
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,7 +74,7 @@ class LineView:
             self.write(f"{progress.elapsed_s:6.0f} s  {status_line(progress)}")
             self.next_s = progress.elapsed_s + _LINE_EVERY_S
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FailureGroup) -> None:
         """Tell of a failure and how to see it again."""
         self.write(_found_line(finding))
 
@@ -96,7 +96,7 @@ class ScreenView:
         lines.add_row(_recipes(progress))
         self.live.update(lines)
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FailureGroup) -> None:
         """Tell of a failure and how to see it again."""
         self.live.console.print(_found_line(finding), markup=False, highlight=False, soft_wrap=True)
 
@@ -116,7 +116,7 @@ class PageView:
             self.write(progress)
             self.next_s = progress.elapsed_s + PAGE_EVERY_S
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FailureGroup) -> None:
         """Tell of a failure; the page follows in its time."""
         self.view.found(finding)
 
@@ -135,7 +135,7 @@ def _recipes(progress: Progress) -> Table:
     return table
 
 
-def _found_line(finding: Finding) -> str:
+def _found_line(finding: FailureGroup) -> str:
     if finding.mended:
         return f"MENDED  {finding.reason}: seed {finding.seed} does not fail any more"
     return f"FAILED  {finding.reason}: {finding.why}\n        {replay_line(finding.folder)}"

@@ -19,7 +19,7 @@ from ostrakon.harness.search.portfolio import Portfolio
 from ostrakon.harness.search.soak import Agenda, Limits, Progress, Workers, soak
 from ostrakon.harness.search.summary import judge, summarize
 from ostrakon.harness.search.swarm import Swarm
-from ostrakon.harness.search.tally import Finding
+from ostrakon.harness.search.tally import FailureGroup
 from tests.search.fake_trial import fails
 
 SWARM = Swarm(workload="decree")
@@ -31,14 +31,14 @@ class Watcher:
 
     at_trials: float = float("inf")
     at: Any = None
-    found_: list[Finding] = field(default_factory=list)
+    found_: list[FailureGroup] = field(default_factory=list)
 
     def show(self, progress: Progress) -> None:
         if progress.tried >= self.at_trials:
             self.at_trials = float("inf")
             self.at()
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FailureGroup) -> None:
         self.found_.append(finding)
 
 
@@ -205,7 +205,7 @@ def test_own_failures_without_end_are_not_awaited(campaign: Campaign) -> None:
 
 def test_recording_a_failure_comes_before_new_seeds() -> None:
     agenda = agenda_of(trials=100)
-    finding = Finding("invalid", "P7", 1, 3, "why", Plan(workload="decree", seed=3))
+    finding = FailureGroup("invalid", "P7", 1, 3, "why", Plan(workload="decree", seed=3))
     assert agenda.next(2) == Try(0, SWARM.recipe_of(0).name, twice=True)
 
     agenda.wants(finding)
@@ -218,7 +218,9 @@ def test_recording_a_failure_comes_before_new_seeds() -> None:
 def test_half_of_the_workers_at_most_shrink_as_long_as_there_are_seeds_to_try() -> None:
     agenda = agenda_of(trials=1)
     for reason in ("P7", "P8", "P9"):
-        agenda.wants(Finding("invalid", reason, 1, 3, "why", Plan(workload="decree", seed=3), folder="kept"))
+        agenda.wants(
+            FailureGroup("invalid", reason, 1, 3, "why", Plan(workload="decree", seed=3), folder="kept")
+        )
 
     jobs = [agenda.next(4) for _ in range(5)]
 

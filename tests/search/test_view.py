@@ -16,10 +16,10 @@ from ostrakon.harness.search.duration import parse_duration
 from ostrakon.harness.search.portfolio import Merit, Portfolio
 from ostrakon.harness.search.soak import Limits, Progress
 from ostrakon.harness.search.swarm import Swarm
-from ostrakon.harness.search.tally import Finding, Tally
+from ostrakon.harness.search.tally import FailureGroup, Tally
 from ostrakon.harness.search.view import LineView, PageView, share_done, status_line, watched
 
-FINDING = Finding(
+FINDING = FailureGroup(
     "invalid", "P7 promise broken", 1, 3, "n1 [broke] it", Plan(workload="decree", seed=3), "a/b"
 )
 
