@@ -8,7 +8,7 @@ from itertools import compress
 from typing import Any
 
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.lists import Appended
+from ostrakon.checkers.transactions.observed_lists import Appended
 from ostrakon.checkers.transactions.table import Transactions
 
 

@@ -28,7 +28,7 @@ from ostrakon.checkers.transactions.dependency import RW, WR, WW
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_by
-from ostrakon.checkers.transactions.lists import (
+from ostrakon.checkers.transactions.observed_lists import (
     NOBODY,
     Appended,
     Lists,

@@ -16,7 +16,7 @@ import numpy as np
 
 from ostrakon.checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, RW, RW_PREDICATE, VIA, WW
 from ostrakon.checkers.transactions.edges import EdgeList
-from ostrakon.checkers.transactions.registers import Register, Registers
+from ostrakon.checkers.transactions.observed_registers import Register, Registers
 from ostrakon.checkers.transactions.table import NEVER, OK, Transactions
 
 

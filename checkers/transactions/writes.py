@@ -19,7 +19,7 @@ from ostrakon.checkers.transactions.dependency import BY_PROCESS, BY_REALTIME, W
 from ostrakon.checkers.transactions.edges import EdgeList
 from ostrakon.checkers.transactions.findings import Findings
 from ostrakon.checkers.transactions.judgement import Inference, certified, judge, proven_by
-from ostrakon.checkers.transactions.registers import Register, Registers, execution, gather
+from ostrakon.checkers.transactions.observed_registers import Register, Registers, execution, gather
 from ostrakon.checkers.transactions.serial_order import order_of_answers, order_of_registers
 from ostrakon.checkers.transactions.table import (
     OK,

@@ -9,7 +9,7 @@ import pytest
 
 from ostrakon.checkers.transactions.columns import micro_ops
 from ostrakon.checkers.transactions.findings import Findings
-from ostrakon.checkers.transactions.lists import gather
+from ostrakon.checkers.transactions.observed_lists import gather
 from ostrakon.checkers.transactions.table import transactions
 from ostrakon.harness.history import History, Op
 from tests.checkers.transactions import tiny
