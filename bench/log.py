@@ -35,7 +35,7 @@ from ostrakon.paxos_impl.core.multi import (
     Voted,
 )
 from ostrakon.paxos_impl.core.multi.configuration import founded_by
-from ostrakon.paxos_impl.kv.sessions import Sessions
+from ostrakon.paxos_impl.kv.sessions import OPENING, Executed, Opened, Sessions
 from ostrakon.paxos_impl.kv.store import Store
 from ostrakon.paxos_impl.storage.disk import OsDisk
 from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
@@ -54,9 +54,14 @@ async def write(root: Path, slots: int, keys: int, *, compacts: bool) -> None:
     sessions = Sessions(Store())
     ballot, founders, every = Ballot(1, 1), (founded_by(THREE.ids),), Compaction().every
     facts: list[Fact] = []
+    opening = sessions.execute(Command("bench", OPENING, None))
+    assert isinstance(opening, Opened)
     for slot in range(1, slots + 1):
-        command = Command("client", slot, ["put", f"key{slot % keys}", slot])
-        sessions.execute(command)
+        command = Command(opening.session, slot, ["put", f"key{slot % keys}", slot])
+        if slot == 1:
+            command = Command("bench", OPENING, None)
+        elif not isinstance(executed := sessions.execute(command), Executed):
+            raise AssertionError(f"{command} was not executed: {executed}")
         facts += [Voted(Entry(slot, ballot, (command,))), Chose(slot)]
         if slot % AT_ONCE == 0:
             await storage.save(facts)
@@ -78,7 +83,7 @@ async def reopen(root: Path) -> None:
     replica, effects = replica.step(Started())
     for effect in effects:
         match effect:
-            case Install(image):
+            case Install(image) if not storage.state.is_executed:
                 sessions.restore(image.snapshot.state)
             case Apply(batch=batch):
                 for command in batch:

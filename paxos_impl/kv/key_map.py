@@ -23,11 +23,23 @@ class KeyMap:
     """Values by key; iteration is in the order of the keys, so that equal maps iterate alike."""
 
     def __init__(self, items: Iterator[tuple[str, Any]] | dict[str, Any] | None = None) -> None:
-        self._base: SortedDict[str, Any] = SortedDict(items or {})
+        self._base: SortedDict[str, Any] | dict[str, Any] = SortedDict(items or {})
+        """A plain dictionary while the order does not matter: see `sort_later`."""
         self._changes: SortedDict[str, Any] | None = None
         self._is_frozen = False
         """Whether the frozen contents are still being read; if not, changes are merged."""
         self._size = len(self._base)
+
+    def sort_later(self) -> None:
+        """Keep no order until the keys are read in order. Until then new keys cost a third of the time, and
+        then all are sorted at once, which takes long."""
+        self._merge(None)
+        self._base = dict(self._base)
+
+    def _ordered(self) -> SortedDict[str, Any]:
+        if not isinstance(self._base, SortedDict):
+            self._base = SortedDict(self._base)
+        return self._base
 
     def __len__(self) -> int:
         return self._size
@@ -82,7 +94,7 @@ class KeyMap:
 
     def items(self, start: str = "", end: str | None = None) -> Iterator[tuple[str, Any]]:
         """The keys from `start` up to, but not including, `end`, in order, with their values."""
-        changes, base = self._changes, self._base
+        changes, base = self._changes, self._ordered()
         if changes is None:
             for key in base.irange(start, end, (True, False)):
                 yield key, base[key]
@@ -106,7 +118,7 @@ class KeyMap:
         return self._frozen(changes)
 
     def _frozen(self, changes: SortedDict[str, Any]) -> Iterator[tuple[str, Any]]:
-        for item in self._base.items():
+        for item in self._ordered().items():
             assert self._changes is changes, "the map was frozen again"
             yield item
         if self._changes is changes:

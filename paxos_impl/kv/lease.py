@@ -118,7 +118,7 @@ class Leases:
 
     def detach(self, key: str) -> None:
         """Let a key be under no lease."""
-        if len(self._lease_of) and (name := self._lease_of.pop(key)) is not None:
+        if self._keys and (name := self._lease_of.pop(key)) is not None:
             del self._keys[name][key]
 
     def plain(self) -> dict[str, tuple[int, int]]:

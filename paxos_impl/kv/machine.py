@@ -97,6 +97,15 @@ class ObservableMachine(Protocol):
 
 
 @runtime_checkable
+class ReplayedMachine(Protocol):
+    """A machine that is told when a long log is executed again after a restart, and may prepare for it."""
+
+    def begin_replay(self) -> None:
+        """Called before the log is executed. The next call of `state` or `parts` ends it; what is executed
+        until then need not be quick to read."""
+
+
+@runtime_checkable
 class PartwiseMachine(Protocol):
     """A machine with a state so large that encoding it at once would stop the replica for too long.
 

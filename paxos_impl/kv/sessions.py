@@ -27,6 +27,7 @@ from ostrakon.paxos_impl.kv.machine import (
     BadState,
     NotExecuted,
     PartwiseMachine,
+    ReplayedMachine,
     StateMachine,
     TimedMachine,
 )
@@ -119,7 +120,8 @@ class Sessions:
 
     def execute(self, command: Command) -> Execution:
         """Execute a command of the log. Never raises what the machine raises."""
-        if command.number == OPENING:
+        number, client = command.number, command.client
+        if number == OPENING:
             return self._open()
         if is_change(command):
             return Passed()
@@ -132,19 +134,20 @@ class Sessions:
         if self._timed is not None and self._timed.is_tick(operation):
             self._machine.carry_out(operation)
             return Passed()
-        sessions, client = self._sessions, command.client
+        sessions = self._sessions
         session = self._known(command)
         if session is None:
             return Forgotten()
-        again = command.number <= session.number
+        again = number <= session.number
         if again:
             del sessions[client]
         else:
             session = self._carried_out(command, operation)
             self._bytes += session.size - sessions.pop(client, _NEW).size
         sessions[client] = session
-        self._forget()
-        if command.number != session.number:
+        if len(sessions) > self._limit or self._bytes > self._bytes_max:
+            self._forget()
+        if number != session.number:
             return Outdated()
         return Refusal(session.result) if session.is_refused else Executed(session.result, again)
 
@@ -179,6 +182,8 @@ class Sessions:
             result = _guarded(self._machine, operation)
         except NotExecuted as error:
             return SessionRecord(command.number, str(error), len(str(error)), is_refused=True)
+        if result is None:  # The answer of most writes.
+            return SessionRecord(command.number, None, _SHORT_BYTES)
         try:
             return SessionRecord(command.number, result, _size_of_answer(result))
         except NotExecuted as error:
@@ -203,6 +208,11 @@ class Sessions:
         machine = self._machine
         state = machine.parts() if isinstance(machine, PartwiseMachine) else iter([machine.state()])
         return _encoded(_FORMAT, self._opened, sessions, state)
+
+    def begin_replay(self) -> None:
+        """A long log is executed next, and then a snapshot is taken."""
+        if isinstance(self._machine, ReplayedMachine):
+            self._machine.begin_replay()
 
     def restore(self, snapshot: bytes) -> None:
         """Replace sessions and state by those of a snapshot.
@@ -229,6 +239,8 @@ class Sessions:
 
 
 _NEW = SessionRecord(0, None)
+_SHORT_BYTES = 9
+"""The length of a short answer, in bytes, at most."""
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _sessions_part = msgspec.msgpack.Decoder(tuple[tuple[str, SessionRecord], ...])
 _LENGTH = struct.Struct(">I")
@@ -251,8 +263,8 @@ def _guarded(machine: StateMachine, operation: Any) -> Any:
 
 def _size_of_answer(result: Any) -> int:
     """The length of an answer in bytes. Raises: NotExecuted, if it is too long to be sent."""
-    if result is None or isinstance(result, bool | int):  # The answers of most writes.
-        return 9
+    if result is None or isinstance(result, bool | int):
+        return _SHORT_BYTES
     try:
         size = len(_encode(result))
     except Exception as error:

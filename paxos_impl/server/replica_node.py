@@ -130,6 +130,9 @@ class ReplicaNode:
         self.changes = None if self._observed is None else changes()
         """The recent changes, for clients that watch; None if the machine does not tell them."""
         self._take_changes()
+        found = storage.state
+        self._executed = found.image if found.is_executed else None
+        """The snapshot that the machine was brought up to when the log was read; None if it was not."""
         self._facts: list[Fact] = []
         self._announce_at_s: float | None = None
         """When the followers are told the commit index at the latest, if they have not been told."""
@@ -410,7 +413,9 @@ class ReplicaNode:
     def _install(self, image: Image) -> None:
         """Replace the state by that of a snapshot."""
         try:
-            self._sessions.restore(image.snapshot.state)
+            if image is not self._executed:
+                self._sessions.restore(image.snapshot.state)
+            self._executed = None
         except BadState as error:
             raise StorageFailed(f"the snapshot up to slot {image.slot} can't be used: {error}") from error
         self._take_changes()

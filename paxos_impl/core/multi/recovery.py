@@ -30,6 +30,8 @@ class Recovered(msgspec.Struct, frozen=True, gc=False):
     """The last slot up to which all slots are known to be chosen."""
     image: Image | None = None
     """The snapshot that the log continues."""
+    is_executed: bool = False
+    """Whether the executor of the replay is in the state of that snapshot already."""
 
     @classmethod
     def of(cls, facts: Iterable[Fact], image: Image | None = None) -> Recovered:
@@ -45,6 +47,9 @@ class Executor(Protocol):
 
     def execute(self, command: Command) -> object:
         """Execute the next command of the log."""
+
+    def begin_replay(self) -> None:
+        """A long log is executed next, and then a snapshot is taken."""
 
     def snapshot(self) -> bytes:
         """The state, encoded."""
@@ -123,7 +128,8 @@ class Recovery:
 
     def recovered(self) -> Recovered:
         """The state after all facts. Its snapshot contains the slots that were executed."""
-        if self._applied > self._base:
+        is_executed = self._applied > self._base
+        if is_executed:
             assert self._replay is not None, "nobody has executed anything"
             state = self._replay.executor.snapshot()
             self._image = Image.of(Snapshot(self._applied, self._configurations, state))
@@ -133,7 +139,7 @@ class Recovery:
         cells |= {slot: Cell(None, entry.vote) for slot, entry in chosen.items() if slot not in cells}
         while commit_index + 1 in chosen:
             commit_index += 1
-        return Recovered(self._promised, Log.of(cells, self._base), commit_index, self._image)
+        return Recovered(self._promised, Log.of(cells, self._base), commit_index, self._image, is_executed)
 
     def _execute(self, replay: Replay) -> None:
         """Execute all slots that are known without gaps, and drop them."""
@@ -159,6 +165,7 @@ class Recovery:
         else:
             self._configurations = self._image.snapshot.configurations
             replay.executor.restore(self._image.snapshot.state)
+        replay.executor.begin_replay()
 
 
 def _vote(entry: Entry | None) -> Vote | None:

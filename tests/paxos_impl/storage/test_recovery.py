@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from random import Random
 
 import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +17,7 @@ from ostrakon.paxos_impl.core.multi import (
     Apply,
     Chose,
     Command,
+    Compaction,
     Configuration,
     Entry,
     Fact,
@@ -29,9 +33,11 @@ from ostrakon.paxos_impl.core.multi import (
     Voted,
 )
 from ostrakon.paxos_impl.core.multi.configuration import change_to, founded_by
-from ostrakon.paxos_impl.kv.machine import BadState
+from ostrakon.paxos_impl.kv.machine import BadState, StateMachine
 from ostrakon.paxos_impl.kv.sessions import Sessions
 from ostrakon.paxos_impl.kv.store import Store
+from ostrakon.paxos_impl.server.replica_config import ReplicaConfig
+from ostrakon.paxos_impl.server.replica_server import ReplicaServer
 from ostrakon.paxos_impl.storage.record import DamagedLog
 from ostrakon.paxos_impl.storage.replica_storage import ReplicaStorage
 from tests.paxos_impl.storage.memory_disk import MemoryDisk, PowerLost
@@ -104,9 +110,12 @@ def test_executing_a_log_while_it_is_read_changes_only_where_the_snapshot_is(
 ) -> None:
     whole = Recovered.of(facts)
 
-    short, _ = recalled(facts)
+    short, sessions = recalled(facts)
 
     assert begun(short) == begun(whole)
+    if short.is_executed:
+        assert short.image is not None
+        assert sessions.snapshot() == short.image.snapshot.state
     assert (short.promised, short.commit_index) == (whole.promised, whole.commit_index)
     above = range(short.log.base + 1, whole.log.top + 2)
     assert [short.log[slot] for slot in above] == [whole.log[slot] for slot in above]
@@ -193,3 +202,41 @@ async def test_what_is_damaged_is_neither_executed_nor_taken_into_a_snapshot() -
         await recover(disk)
 
     assert disk.written == before
+
+
+class CountsRestores(Sessions):
+    """Counts how often its state was replaced by that of a snapshot."""
+
+    restores = 0
+
+    def restore(self, snapshot: bytes) -> None:
+        self.restores += 1
+        super().restore(snapshot)
+
+
+@pytest.mark.parametrize("is_replayed", [True, False])
+async def test_a_server_that_executed_its_log_does_not_decode_the_snapshot_that_it_made_of_it(
+    autojump_clock: trio.testing.MockClock, is_replayed: bool
+) -> None:
+    """The start after that one finds a short log, and has the state from the snapshot."""
+    commands = [Command("a", 0, None), *(Command("1", n, ["put", f"k{n}", n]) for n in range(1, 12))]
+    facts: list[Fact] = []
+    for slot, command in enumerate(commands, start=1):
+        facts += [Voted(Entry(slot, Ballot(1, 1), (command,))), Chose(slot)]
+    disk = await with_log(facts)
+    config = ReplicaConfig(1, THREE, compaction=Compaction(every=EVERY, keep=0, segment_bytes=SEGMENT_BYTES))
+    if not is_replayed:
+        await ReplicaServer.recover(config, disk, rng=Random(1))
+    tables: list[CountsRestores] = []
+
+    def sessions(machine: StateMachine) -> Sessions:
+        tables.append(CountsRestores(machine))
+        return tables[-1]
+
+    server = await ReplicaServer.recover(config, disk, rng=Random(1), sessions=sessions)
+    with trio.move_on_after(0.01):
+        await server.run()
+
+    [table] = tables
+    assert table.restores == (0 if is_replayed else 1)
+    assert table.snapshot() == begun(Recovered.of(facts))[0]
