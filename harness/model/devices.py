@@ -1,6 +1,6 @@
 """The disk and the clocks of a bare node: those of the simulator, driven by the event heap.
 
-The same faults of disks and clocks act on them, drawn from streams of the same names.
+The same faults of disks and clocks act on them, with random numbers from streams of the same names.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from ostrakon.harness.substrates.seeds import substream
 
 
 class BareDisk(SimDisk):
-    """A simulated disk whose waits are on the heap."""
+    """A simulated disk that waits on the heap."""
 
     def __init__(self, name: str, seed: int, heap: Heap) -> None:
         super().__init__(cast(Any, _Host(name, seed, heap)))
         self.is_off = False
-        """Whether the process that used the disk is gone."""
+        """Whether the process that used the disk has ended."""
 
     async def wait(self) -> None:
-        """The time it takes the device."""
+        """Wait for as long as the device takes."""
         await Sleep(self.delay_ns())
 
     async def _begin(self, operation: Operation, path: str, growth: int = 0) -> None:
         if self.on_operation is not None:
             self.on_operation(operation, path)
             if self.is_off:
-                await Sleep(0)  # The process is gone, and nothing resumes it.
+                await Sleep(0)  # The process has ended, and nothing resumes this coroutine.
         if operation != "sync":
             self.check(operation, growth)
 
 
 def bare_clock(heap: Heap, on_change: Callable[[], object]) -> Clock:
-    """The clocks of a bare node; `on_change` is called when timeouts fall at other times than before."""
+    """The clocks of a bare node; `on_change` is called whenever a fault changes when timeouts are due."""
     return Clock(cast(Any, heap), on_change)
 
 
 class _Host:
-    """What a disk asks of the machine that it is in."""
+    """The part of a machine that a disk uses."""
 
     def __init__(self, name: str, seed: int, heap: Heap) -> None:
         self.name, self.kernel, self._seed = name, heap, seed

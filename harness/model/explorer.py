@@ -1,7 +1,7 @@
-"""Walks every state that a model can reach, breadth first, so that what it finds it finds by a shortest path.
+"""Visits every state that a model can reach, breadth first, so that each counterexample is a shortest one.
 
-What must always hold: a state is expanded once, whatever paths lead to it; and two runs visit the same states
-in the same order. States are compared in full, not by a fingerprint: nothing is missed by a collision.
+What must always hold: each state is expanded once, and two runs visit the same states in the same order.
+States are compared in full and not by a hash, so no collision can hide a state.
 """
 
 from __future__ import annotations
@@ -19,50 +19,50 @@ ActionT_co = TypeVar("ActionT_co", covariant=True)
 
 
 class Model(Protocol[StateT, ActionT_co]):
-    """A world: where it begins and what can happen next. Reductions are the model's own affair."""
+    """A world: its initial states and what can happen in each state. A model may apply reductions."""
 
     def initial(self) -> Iterable[StateT]:
-        """The states that it may begin in."""
+        """The initial states."""
 
     def successors(self, state: StateT) -> Iterable[tuple[ActionT_co, StateT]]:
-        """What can happen in a state, and the state after it; always in the same order."""
+        """The possible actions in a state, each with the state after it; always in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path(Generic[StateT, ActionT]):
-    """How a state is reached, by as few actions as possible."""
+    """A shortest sequence of actions that reaches a state."""
 
     actions: tuple[ActionT, ...]
     states: tuple[StateT, ...]
-    """The state before the first action, and that after each."""
+    """The state before the first action, and the state after each action."""
 
     @property
     def end(self) -> StateT:
-        """The state that it leads to."""
+        """The last state."""
         return self.states[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Exploration(Generic[StateT, ActionT]):
-    """What there was to be found."""
+    """The result of an exploration."""
 
     states: int
-    """Different states that were reached."""
+    """The number of different states that were reached."""
     transitions: int
-    """Actions that were tried, also those that led to a state known before."""
+    """The number of actions that were tried, including those that led to a known state."""
     depth: int
-    """How many actions the farthest state is away from the beginning."""
+    """The number of actions to the farthest state."""
     wall_s: float
     exhausted: bool
-    """Whether there is no state beyond those reached. False after a violation, or at the limit."""
+    """Whether all states were reached. False after a violation, or at the limit."""
     violated: Mapping[str, Path[StateT, ActionT]]
-    """The properties that do not always hold, with a shortest way to break each."""
+    """The properties that do not always hold, each with a shortest counterexample."""
     reached: Mapping[str, Path[StateT, ActionT]]
-    """The properties that sometimes hold, with a shortest way there."""
+    """The properties that sometimes hold, each with a shortest path to such a state."""
 
     @property
     def states_per_s(self) -> float:
-        """How many new states were found in a second."""
+        """The number of new states per second of wall time."""
         return self.states / max(self.wall_s, 1e-9)
 
 
@@ -74,10 +74,11 @@ def explore(
     states_max: int | None = None,
     note: Callable[[int, int, int], object] | None = None,
 ) -> Exploration[StateT, ActionT]:
-    """Visit every state, asking of each whether the properties hold.
+    """Visit every state, and check the properties in each.
 
-    It ends with the first state in which a property of `always` does not hold, or when `states_max` states
-    are known. `note` is told the depth, and how many states are known and are waiting, before each level.
+    The exploration ends with the first state in which a property of `always` does not hold, or when
+    `states_max` states are known. Before each level, `note` is called with the depth, the number of known
+    states and the number of states to be expanded.
     """
     search = _Search(model, dict(always or {}), dict(sometimes or {}), states_max)
     began = time.perf_counter()
@@ -108,7 +109,7 @@ class _Search(Generic[StateT, ActionT]):
         self.reached: dict[str, int] = {}
         self._model, self._always, self._hoped_for = model, always, sometimes
         self._states_max = states_max
-        # Only whence each state was reached is kept; the actions are found again when a path is asked for.
+        # Only the parent of each state is stored; `path` finds the actions again.
         self._parents = array("q")
 
     def run(self, note: Callable[[int, int, int], object] | None) -> None:

@@ -1,4 +1,4 @@
-"""What the model substrate brings back from running a plan."""
+"""Makes the recording of a trial on the model."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def recording(
     crashes: Sequence[dict[str, Any]] = (),
     final_ns: int | None = None,
 ) -> Recording:
-    """Everything that was recorded, also in the run folder if there is one.
+    """The recording. With a run folder, history and trace are also written there.
 
-    It is written at the end: such a run takes milliseconds.
+    They are written at the end and not during the trial, because a trial takes only milliseconds.
     """
     lines = msgspec.json.Encoder().encode_lines([*ops, *events])
     if folder is not None:

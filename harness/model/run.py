@@ -1,7 +1,7 @@
-"""A plan run on the model substrate: bare nodes on an event heap, with the same script, faults and records.
+"""The substrate `model`: runs a plan on bare nodes, which are called by an event heap.
 
-Nothing waits here: a node is called when a message, a request or a timer reaches it, and a whole trial is
-one loop over the heap. Tasks, sockets, frames and files do not exist here.
+Script, faults and recording are those of a simulation. A node is called when a message, a request or a timer
+arrives, so a whole trial is one loop over the heap. There are no sockets, no frames and no event loops.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from ostrakon.harness.substrates.errors import is_injected
 from ostrakon.harness.substrates.seeds import substream
 
 RESTART_S = 0.1
-"""After what time a supervisor starts a node again that a fault has made give up."""
+"""Seconds after which a node that ended because of a fault is started again."""
 _LOOK_EVERY_NS = 50_000_000
-"""How often it is looked whether nodes are quiescent."""
+"""Interval, in nanoseconds, at which the run checks whether the nodes are quiescent."""
 
 EndOp = Callable[[Op], None]
-"""Takes an op completed."""
+"""Takes a completed op."""
 
 
 class Node(Machine, Protocol):
@@ -52,20 +52,20 @@ class Node(Machine, Protocol):
         """A message from another node arrives."""
 
     def request(self, op: Op, answer: EndOp) -> None:
-        """A client's op arrives. The node calls `answer` with the op completed, once and at any time."""
+        """A client's op arrives. The node calls `answer` once, at any time, with the completed op."""
 
 
 class Bare(Protocol):
-    """The surroundings of a bare node."""
+    """What a bare node may use: the plan, the time, the network and the list of events."""
 
     plan: Plan
     heap: Heap
     wires: Wires
     events: list[Event]
-    """The events that nodes have reported; a node appends its own."""
+    """The events that nodes have reported; each node appends its own events."""
 
     def crashed(self, name: str, incarnation: int, error: BaseException) -> None:
-        """The program of a node has failed by itself; the node is not running any more."""
+        """The program of a node has failed, and no fault made it fail; the node no longer runs."""
 
 
 NodeFactory = Callable[[Bare, str], Node]
@@ -76,15 +76,15 @@ class Clients(Protocol):
     """All client processes of a trial."""
 
     def begin(self, op: Op, end: EndOp) -> None:
-        """Have the op's process do it; `end` is called, once or more, with how it ended. The first call
-        counts. Silence is allowed."""
+        """Let the op's process perform the op; then call `end` with the outcome. Only the first call counts,
+        and no call at all is allowed."""
 
     def give_up(self, op: Op) -> None:
-        """Nobody waits for this op any more."""
+        """The op has timed out: no outcome is needed."""
 
 
 ClientsFactory = Callable[[Bare, Mapping[str, Any]], Clients]
-"""Makes the clients, given all nodes by name."""
+"""Makes the clients from all nodes by name."""
 
 
 def run_bare(
@@ -98,8 +98,8 @@ def run_bare(
 
     Raises: whatever a node, a client, the generator or the nemesis raises.
     """
-    # Nodes and messages are frozen data without cycles, so looking for cycles would find nothing and cost a
-    # quarter of the time.
+    # Nodes and messages are frozen data without cycles, so a search for cycles would find nothing, and it
+    # would take a quarter of the time.
     is_collecting = gc.isenabled()
     gc.disable()
     try:
@@ -110,7 +110,7 @@ def run_bare(
 
 
 def asking(asked_by: Callable[[int], str]) -> ClientsFactory:
-    """Clients that send each op to one node, and end it as the node answers; `asked_by` says to which."""
+    """Clients that send each op to one node, whose answer ends it; `asked_by` maps a process to its node."""
     return lambda bare, nodes: _AskingClients(bare, nodes, asked_by)
 
 
@@ -122,7 +122,7 @@ class _AskingClients:
     def begin(self, op: Op, end: EndOp) -> None:
         assert isinstance(op.process, int)
         node = self._asked_by(op.process)
-        # A new client's request is behind a handshake, there and back.
+        # The first request of a client comes after a handshake, which is one round trip.
         trips = 1 if op.process in self._connected else 3
         self._connected.add(op.process)
         delay_ns = sum(self._wires.latency_ns(CONTROL, node) for _ in range(trips))
@@ -136,7 +136,7 @@ class _AskingClients:
 
 
 class _Run:
-    """One trial; the `Bare` that its nodes are given."""
+    """One trial. It is the `Bare` of its nodes."""
 
     def __init__(self, resolved: ResolvedPlan, make_node: NodeFactory, make_clients: ClientsFactory) -> None:
         plan = self.plan = resolved.plan
@@ -157,7 +157,7 @@ class _Run:
         self._dispatcher = _Dispatcher(self, generator, self._nemesis)
 
     def run(self, folder: RunFolder | None) -> Recording:
-        """Run to the end, and return what was recorded."""
+        """Run the trial to its end, and return the recording."""
         for node in self.nodes.values():
             node.start()
         dispatcher = self._dispatcher
@@ -186,7 +186,7 @@ class _Run:
             self._final_ns = self.heap.now_ns
 
     def begin(self, op: Op, end: EndOp) -> None:
-        """Have a client do an op; it ends as the client says, or in silence."""
+        """Let a client perform an op, which ends with the client's outcome or with a timeout."""
         self._clients.begin(op, end)
         self.heap.call_in(self._timeout_ns, self._silence, op, end)
 
@@ -195,14 +195,14 @@ class _Run:
         end(replace(op, type="info", error=f"no answer within {self._timeout_ns / 1e9:g} s"))
 
     def crashed(self, name: str, incarnation: int, error: BaseException) -> None:
-        """The program of a node has failed by itself."""
+        """The program of a node has failed, and no fault made it fail."""
         self._crashes.append((name, incarnation, self.heap.now_ns, error))
-        # A node that gives up because its disk was made to fail is right to do so, and is started again.
+        # A node may end because a fault made its disk fail. A supervisor then starts it again.
         if is_injected(error):
             self.heap.call_in(int(RESTART_S * 1e9), self._nemesis.revive, name)
 
     def _wait_quiescent(self) -> None:
-        """Let nodes that are behind catch up, until none is or the time for that is over."""
+        """Run until no node is behind the others, or the time for that is over."""
         quiescence, heap = self._quiescence, self.heap
         if quiescence is None:
             return
@@ -226,7 +226,7 @@ class _Run:
 
 
 class _Dispatcher:
-    """Begins ops when the generator says so, and takes in their outcomes."""
+    """Begins ops at the times that the generator asks for, and records their outcomes."""
 
     def __init__(self, run: _Run, generator: Generator, nemesis: Nemesis) -> None:
         self.is_over = False
@@ -253,22 +253,22 @@ class _Dispatcher:
         self._heap.stop()
 
     def end(self, ended: Op) -> None:
-        """An op has ended; ignored if it had ended already."""
+        """Record the end of an op, unless it has ended before."""
         if self._scheduler.is_in_flight(ended) and self._is_latest(ended):
             self._run.ops.append(self._scheduler.end(replace(ended, time=self._heap.now_ns)))
             self._move_soon()
 
     def break_off(self) -> None:
-        """End all ops in flight as info, because their outcome is not known."""
+        """End all ops in flight as info, because nobody knows their outcomes."""
         for op in list(self._scheduler.in_flight.values()):
             self.end(replace(op, type="info", error=OVER))
 
     def _is_latest(self, ended: Op) -> bool:
-        # The index is still that of the invocation: a timeout may be of an op that ended long ago.
+        # `ended` has the index of its invocation, which differs if the timeout of an earlier op ends it.
         return self._scheduler.in_flight[self._scheduler.thread_of(ended)].index == ended.index
 
     def _move_soon(self) -> None:
-        """Ops that end at this instant end first: they are not concurrent with those that begin now."""
+        """Begin ops after all ops that end at this instant have ended: they are not concurrent with these."""
         if not self._is_moving:
             self._is_moving = True
             self._heap.call_in(0, self.move)
@@ -279,7 +279,7 @@ class _Dispatcher:
         self._alarm_ns = until_ns
 
     def _ring(self, at_ns: int) -> None:
-        # The last wait is the one that counts; earlier ones may have named other times.
+        # Only the last alarm counts; earlier alarms may have other times.
         if at_ns == self._alarm_ns:
             self._alarm_ns = None
             self.move()
@@ -307,10 +307,10 @@ def _at_once(work: Coroutine[Any, Any, Op]) -> Op:
 
 
 class _ModelSubstrate:
-    """The substrate `model`, for workloads that bring bare nodes."""
+    """The substrate `model`, for workloads that have bare nodes."""
 
     def require(self, plan: ResolvedPlan) -> None:
-        """Refuse the plan of a workload that has no bare nodes. Raises: BadPlan."""
+        """Check that the workload of a plan has bare nodes. Raises: BadPlan."""
         if plan.workload.model is None:
             raise BadPlan(
                 f"the workload {plan.workload.name!r} has no bare core for the substrate 'model'; try 'sim'"

@@ -1,4 +1,4 @@
-"""How small a world is, and what came of exploring it."""
+"""The size of a small world, and the result of its exploration."""
 
 from __future__ import annotations
 
@@ -12,48 +12,49 @@ from ostrakon.harness.plan import Plan
 
 
 class Size(msgspec.Struct, frozen=True):
-    """The bounds within which everything that can happen is tried."""
+    """The bounds of a small world; within them, everything that can happen is tried."""
 
     proposers: int = 2
     acceptors: int = 3
     crashes: int = 0
-    """How many there may be, of any nodes."""
+    """The maximum number of crashes, of any nodes."""
     timeouts: int = 0
-    """How many timers may run out, each letting a proposer send again or begin a new ballot."""
+    """The maximum number of timeouts; at each, a proposer sends again or begins a new ballot."""
     requests: int = 1
-    """How many values clients propose to each proposer in each of its lives."""
+    """The number of values that clients propose to each proposer after each of its starts."""
     duplicates: bool = False
-    """Whether messages may arrive again and again. They may always be lost."""
+    """Whether messages may arrive several times. They may always be lost."""
 
 
 class CannotExplore(Exception):
-    """The size, or what is asked about it, makes no sense; the message says what would."""
+    """The size or the question makes no sense; the message says what would."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What came of exploring a small world."""
+    """The result of the exploration of a small world."""
 
     valid: str
-    """`valid`: everything was tried and is allowed. `unknown`: there is more, or it was in vain."""
+    """`valid`: everything was tried and is allowed. `invalid`: a property was violated. `unknown`: the
+    exploration was not complete, or showed nothing."""
     why: str
     """The reason, in one sentence."""
     states: int
-    """Different states, after reductions."""
+    """The number of different states, after reductions."""
     transitions: int
     depth: int
-    """How many steps the farthest state is away."""
+    """The number of steps to the farthest state."""
     wall_s: float
     property: str | None = None
-    """What is broken."""
+    """The name of the violated property."""
     story: tuple[str, ...] = ()
-    """A shortest way to break it, a line a step."""
+    """A shortest counterexample, one line for each step."""
     plan: Plan | None = None
-    """The same as a plan for the substrate `model`."""
+    """The counterexample as a plan for the substrate `model`."""
     simulation: Plan | None = None
-    """A plan for the substrate `sim` that breaks the same property; None if none was found."""
+    """A plan for the substrate `sim` that violates the same property; None if none was found."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What else is worth knowing, as plain data."""
+    """Further details, as plain data."""
 
 
 class Explore(Protocol):
@@ -68,7 +69,7 @@ class Explore(Protocol):
         states_max: int,
         note: Callable[[int, int, int], object] | None,
     ) -> Found:
-        """`only` names the properties to look at, none meaning all; `note` is as for `explore`.
+        """Only the properties `only` are checked, or all if it is empty; `note` is as for `explore`.
 
         Raises: CannotExplore.
         """

@@ -1,8 +1,8 @@
 """Coroutines on the event heap: code that waits, such as a client or a storage, without an event loop.
 
-Such a coroutine may await a `Sleep`, a `Future`, and other coroutines that do. Everything else that it calls
-must not wait. So the code of a system under test that keeps its waiting behind a small port, as storage does
-behind a disk, runs on the model unchanged.
+Such a coroutine may await a `Sleep`, a `Future`, and other coroutines that do the same. It must not wait for
+anything else. So code of a system under test that waits only through a small interface, as storage does
+through a disk, runs on the model unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 CallIn = Callable[[int, Callable[[], object]], object]
-"""Calls a function after so many nanoseconds; a machine that is gone by then does not call it."""
+"""Calls a function after some nanoseconds, unless the machine has ended by then."""
 
 
 class Sleep:
@@ -29,7 +29,7 @@ class Sleep:
 
 
 class Future(Generic[T]):
-    """A value that is not there yet. Await it to get it; at most one coroutine may."""
+    """A value that comes later. At most one coroutine may await it."""
 
     __slots__ = ("_value", "_wake", "is_set")
 
@@ -39,7 +39,7 @@ class Future(Generic[T]):
         self.is_set = False
 
     def set(self, value: T) -> None:
-        """Give it a value, unless it has one already."""
+        """Set the value, unless it is set already."""
         if self.is_set:
             return
         self.is_set, self._value = True, value
@@ -48,7 +48,7 @@ class Future(Generic[T]):
             wake()
 
     def on_set(self, wake: Callable[[], object]) -> None:
-        """Call `wake` when there is a value."""
+        """Call `wake` when the value is set."""
         self._wake = wake
 
     def __await__(self) -> Generator[Future[T], None, T]:
@@ -58,7 +58,7 @@ class Future(Generic[T]):
 
 
 class Task(Generic[T]):
-    """A coroutine that runs on the heap, from its first step when it is made."""
+    """A coroutine that runs on the heap. Its first step runs when the task is made."""
 
     __slots__ = ("_call_in", "_ended", "_is_stepping", "_work", "is_over")
 
@@ -74,7 +74,7 @@ class Task(Generic[T]):
         self._step()
 
     def cancel(self) -> None:
-        """End it where it waits; `ended` is not called. It may be what cancels itself."""
+        """End the coroutine where it waits, without a call of `ended`. A task may cancel itself."""
         if not self.is_over:
             self.is_over = True
             if not self._is_stepping:
@@ -106,10 +106,10 @@ class Task(Generic[T]):
 
 
 class HeapEvent:
-    """Something that happens once; any number of coroutines may wait for it.
+    """An event that happens once; any number of coroutines may wait for it.
 
-    They go on after `set` has returned, as they do on an event loop: code between `set` and the next `await`
-    may rely on nobody having acted in between.
+    They continue after `set` has returned, as on an event loop: no other coroutine runs between `set` and the
+    next `await`.
     """
 
     __slots__ = ("_call_in", "_futures", "_is_set")
@@ -119,14 +119,14 @@ class HeapEvent:
         self._futures: list[Future[None]] = []
 
     def set(self) -> None:
-        """It has happened."""
+        """The event happens."""
         self._is_set = True
         futures, self._futures = self._futures, []
         for future in futures:
             self._call_in(0, partial(future.set, None))
 
     async def wait(self) -> None:
-        """Return when it has happened."""
+        """Return when the event has happened."""
         if not self._is_set:
             future = Future[None]()
             self._futures.append(future)

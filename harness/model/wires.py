@@ -1,8 +1,8 @@
-"""The network of the model: messages that are whole, and the faults that strike them.
+"""The network of the model: whole messages, and the faults that affect them.
 
-It differs from the simulator's in what is below messages. There are no connections to make or break and no
-bytes: each message travels alone and may overtake others, as those of a protocol with framing do in
-simulation. Numbers, deviations, cuts and disturbances mean the same.
+Unlike the simulator's network it has no connections and no bytes. Each message travels alone and may overtake
+others, as messages of a protocol with framing do in simulation. Message numbers, deviations, cuts and
+disturbances have the same meaning as there.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ Arrive = Callable[[str, Any], None]
 
 
 class Cutting:
-    """A partition at work."""
+    """A partition that is in effect."""
 
     def __init__(self, pairs: Collection[tuple[str, str]]) -> None:
         self.pairs = tuple(pairs)
         self.messages = 0
-        """How many messages it has stopped."""
+        """The number of messages that it has dropped."""
 
 
 class Holding:
-    """Links at work whose messages are kept back."""
+    """Links whose messages are held back."""
 
     def __init__(self, pairs: Collection[tuple[str, str]]) -> None:
         self.pairs = tuple(pairs)
         self.messages = 0
-        """How many messages it has kept back."""
+        """The number of messages that were held back."""
         self.waiting: list[tuple[_Wire, Any]] = []
 
 
 class Wires:
-    """Every directed link there is; the nemesis's `Links`."""
+    """All directed links; the `Links` of the nemesis."""
 
     def __init__(self, plan: Plan, latency: Latency, heap: Heap) -> None:
         self.messages = 0
-        """How many messages were sent between nodes."""
+        """The number of messages that were sent between nodes."""
         self.delivered = 0
         self.held_up_until_ns = 0
-        """When the last message arrives that a fault has made late."""
+        """The time at which the last message arrives that a fault has delayed, in nanoseconds."""
         self._heap, self._seed = heap, plan.seed
         self._latency = latency
         self._deviations: dict[int, Deviation] = {d.message: d for d in plan.deviations}
@@ -58,15 +58,15 @@ class Wires:
         self._arrive: Mapping[str, Arrive] = {}
 
     def join(self, arrive: Mapping[str, Arrive]) -> None:
-        """Say who takes what arrives at each node."""
+        """Set the function that takes the messages for each node."""
         self._arrive = arrive
 
     def latency_ns(self, sender: str, receiver: str) -> int:
-        """Draw how long something is under way, between nodes or otherwise."""
+        """Draw the latency of one message on a link, in nanoseconds."""
         return self._wire(sender, receiver).draw_ns()
 
     def send(self, sender: str, receiver: str, message: Any, *, after_ns: int = 0) -> None:
-        """Send a message from one node to another; it leaves after so long."""
+        """Send a message from one node to another; it leaves after `after_ns` nanoseconds."""
         wire = self._wire(sender, receiver)
         number, self.messages = self.messages, self.messages + 1
         if wire.cuts:
@@ -86,7 +86,7 @@ class Wires:
             self._heap.call_in(delay_ns, self._end, wire, message)
 
     def cut(self, grudge: Grudge) -> Cutting:
-        """Drop, at each receiver, what comes from these senders; also what is under way."""
+        """Drop, at each receiver, all messages of these senders, including those that are under way."""
         cutting = Cutting(
             [(sender, receiver) for receiver in sorted(grudge) for sender in sorted(set(grudge[receiver]))]
         )
@@ -95,12 +95,12 @@ class Wires:
         return cutting
 
     def mend(self, cut: Cutting) -> None:
-        """End this cut and no other."""
+        """End this cut; other cuts remain."""
         for sender, receiver in cut.pairs:
             self._wire(sender, receiver).cuts.remove(cut)
 
     def disturb(self, disturbance: Disturbance) -> Disturbed:
-        """Let a disturbance begin."""
+        """Begin a disturbance."""
         disturbed = Disturbed(disturbance)
         if disturbance.links is None:
             self._everywhere.append(disturbed)
@@ -112,7 +112,7 @@ class Wires:
         return disturbed
 
     def settle(self, disturbed: Disturbed) -> None:
-        """End this disturbance and no other."""
+        """End this disturbance; other disturbances remain."""
         for wire in self._wires.values():
             if disturbed in wire.disturbed:
                 wire.disturbed.remove(disturbed)
@@ -120,14 +120,14 @@ class Wires:
             self._everywhere.remove(disturbed)
 
     def hold(self, links: Collection[tuple[str, str]]) -> Holding:
-        """Keep what goes from these senders to these receivers."""
+        """Hold back the messages on these links."""
         holding = Holding(sorted(set(links)))
         for pair in holding.pairs:
             self._wire(*pair).holdings.append(holding)
         return holding
 
     def release(self, hold: Holding) -> None:
-        """Let everything arrive that a hold has kept, in order."""
+        """End a hold; its messages arrive now, in order."""
         for pair in hold.pairs:
             self._wire(*pair).holdings.remove(hold)
         waiting, hold.waiting = hold.waiting, []
@@ -155,7 +155,7 @@ class Wires:
 
 
 class _Wire:
-    """One direction between two machines."""
+    """The link from one machine to another."""
 
     __slots__ = ("_faults", "_seed", "cuts", "disturbed", "draw_ns", "holdings", "receiver", "sender")
 
@@ -168,7 +168,7 @@ class _Wire:
 
     @property
     def faults(self) -> random.Random:
-        """What decides whether faults strike; on most wires nobody ever asks."""
+        """The random numbers that decide which messages faults affect. Most wires never need them."""
         if self._faults is None:
             self._faults = substream(self._seed, "faults", self.sender, self.receiver)
         return self._faults
@@ -178,13 +178,13 @@ class _Wire:
             cut.messages += 1
 
     def fate(self, message: Any, now_ns: int) -> tuple[int, int]:
-        """How much longer the next message is under way, and how many copies of it arrive."""
+        """The additional delay of the next message, in nanoseconds, and the number of its copies."""
         extra_ns, copies = 0, 1
         for disturbed in self.disturbed:
             if not disturbed.strikes(message, self.faults):
                 continue
             match disturbed.disturbance.kind:
-                case "drop" | "corrupt":  # What does not match its checksum is thrown away.
+                case "drop" | "corrupt":  # The receiver drops a message whose checksum is wrong.
                     copies = 0
                 case "duplicate":
                     copies *= 2

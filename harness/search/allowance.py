@@ -1,4 +1,4 @@
-"""How long something may take: by the wall's clock, or by another, as that of the processor for figures."""
+"""A time limit, by wall time or by another clock, such as the CPU time of this process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Time until something has to be content with what it has."""
+    """A time limit. Work that reaches it returns its best result so far."""
 
     until_s: float
     clock: Callable[[], float] = time.monotonic
 
     @classmethod
     def of(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Allowance:
-        """So many seconds from now."""
+        """A limit of some seconds from now."""
         return cls(clock() + seconds, clock)
 
     def is_spent(self) -> bool:
@@ -24,6 +24,6 @@ class Allowance:
         return self.clock() >= self.until_s
 
     def part(self, share: float) -> Allowance:
-        """A share of what is left, from now on."""
+        """A limit after a share of the remaining time."""
         now = self.clock()
         return Allowance(now + share * max(0.0, self.until_s - now), self.clock)

@@ -1,4 +1,4 @@
-"""What a failing plan needs in order to fail: each of its parts is left out once, and the rest is run."""
+"""Finds the parts that a failing plan needs: each part is left out once, and the rest is run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a plan, and what the trial comes to without it."""
+    """A part of a plan, and the verdict of the trial without it."""
 
     kind: Literal["fault", "deviation", "operation"]
     number: int
@@ -37,8 +37,8 @@ class Part:
 def parts(plan: Plan, workload: Workload | None = None, *, at_most: int = 60) -> Iterator[Part]:
     """Leave out each fault, each deviation and each planned operation in turn, `at_most` parts in all.
 
-    The seed stays the same, but what happens after the missing part may go otherwise. So a part that
-    mattered is needed for this failure in this schedule, and not for the bug as such.
+    The seed stays the same, but the schedule after the missing part may differ. So a part that mattered is
+    needed for this failure in this schedule; the bug may also show without it.
 
     Raises: BadPlan.
     """
@@ -49,7 +49,7 @@ def parts(plan: Plan, workload: Workload | None = None, *, at_most: int = 60) ->
 
 def _without_one(plan: Plan) -> Iterator[tuple[Literal["fault", "deviation", "operation"], int, Plan]]:
     for number in range(len(plan.faults)):
-        # What was asked for by name need not have an effect when it is what is left out.
+        # Without `nemesis`, the verdict is not unknown just because a requested kind of fault is missing.
         yield "fault", number, replace(plan, faults=_but(plan.faults, number), nemesis=())
     for number in range(len(plan.deviations)):
         yield "deviation", number, replace(plan, deviations=_but(plan.deviations, number))

@@ -1,8 +1,8 @@
-"""Swarm search: each seed draws a plan of its own, from the size of the cluster to which faults are off.
+"""Swarm search: each seed draws a plan of its own.
 
-What all plans had in common no plan could find, so everything is drawn (swarm testing, Groce et al.,
-ISSTA 2012), by one of several recipes that favour different kinds of trouble. Trials are short: many
-small ones find more per second than few long ones.
+Every parameter of a plan is random, because search cannot find a bug that depends on a parameter which never
+varies (swarm testing, Groce et al., ISSTA 2012). Each plan is drawn by one of several recipes, which prefer
+different faults. Trials are short, because many short trials find more per second than a few long ones.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from ostrakon.harness.version import VERSION
 from ostrakon.harness.workload import Leeway
 
 _ABOUT_MESSAGES = 150
-"""Messages that the nodes of a short trial exchange, about; deviations fall among the first of these."""
+"""About the number of messages in a short trial; deviations affect messages below this number."""
 
 _BUGGIFY = (0.0, 0.0, 0.3)
-"""How many of a program's rare branches are at work, in one plan or another."""
+"""The probabilities that a rare branch of a program is enabled; each plan draws one of these."""
 _LIVENESS_S, _BESIEGED, _BESIEGED_OF_FEW = 20.0, 0.125, 0.4
-"""Within what time clients must succeed in a trial of liveness, and what part of simulated trials is that,
-where all trials are simulated and where few are."""
+"""In a trial of liveness, the seconds within which operations must succeed; and the share of such trials
+among simulated trials, if all trials are simulated and if only few are."""
 _SIMULATED = 1 / 6
-"""The part of trials that are simulated where most run on the model."""
+"""The share of simulated trials if most trials run on the model."""
 _USUAL_TIME = 0.3, 1.2
-"""How long a plan lasts in which all is as usual, as a part of what is usual."""
+"""The range of the length of a plan for workloads without a leeway, relative to the usual length."""
 _USUAL_LATENCY_MS_MAX = 20.0
-"""Time-outs of programs on one network are mostly longer than a few such latencies."""
+"""Maximum latency for such workloads; timeouts of programs on one network are mostly several times this."""
 _LATENCIES: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ...] = (
     "constant",
     "uniform",
@@ -51,26 +51,26 @@ _LATENCIES: tuple[Literal["constant", "uniform", "exponential", "lognormal"], ..
 
 
 class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """What the plans of a campaign have in common; what is not given is drawn for each seed."""
+    """The common parameters of a campaign's plans; each seed draws the parameters that are not given."""
 
     workload: str
     """Its name or a reference to it, or several with commas between them: each seed draws one."""
     substrate: Substrate | Literal["both"] = "sim"
-    """`both`: most seeds draw the model, where a trial costs a small part, and some draw simulation, which
-    also covers connections and event loops. Workloads without bare nodes are simulated."""
+    """With `both`, most seeds draw the model, whose trials are cheaper, and some draw simulation, which also
+    covers connections and event loops. Workloads without bare nodes are always simulated."""
     bug: str | None = None
     nodes: int | None = None
     kinds: tuple[str, ...] | None = None
-    """Names of `ostrakon.harness.faults.FAULTS` to choose from; None for what the recipe likes."""
+    """Names of `ostrakon.harness.faults.FAULTS` to choose from; None for those that the recipe prefers."""
     time_limit_s: float | None = None
     options: Mapping[str, Any] = {}
     recipe: str | None = None
-    """The name of the only recipe to draw by; None for all."""
+    """The name of the only recipe; None for all recipes."""
 
     def plan(self, seed: int, recipe: Recipe | None = None) -> Plan:
-        """The plan of this seed by this recipe, or by the seed's own: always the same at the same version.
+        """The plan of a seed by this recipe, or by the recipe that the seed draws.
 
-        On every substrate it is the same but for that.
+        It is always the same at the same version, and differs between substrates only by their name.
         """
         recipe = recipe or self.recipe_of(seed)
         if self._each:
@@ -91,11 +91,11 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def workloads(self) -> tuple[str, ...]:
-        """The names of all from which seeds draw."""
+        """The names of all workloads."""
         return tuple(self.workload.split(","))
 
     def workload_of(self, seed: int) -> str:
-        """The name of the workload that a seed draws; each is as likely as any other."""
+        """The name of the workload that a seed draws; all have the same probability."""
         names = self.workloads
         return _rng("workload", seed).choice(names) if len(names) > 1 else names[0]
 
@@ -111,13 +111,13 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return "sim" if _rng("substrate", seed).random() < _SIMULATED else "model"
 
     def recipe_of(self, seed: int, shares: Sequence[float] | None = None) -> Recipe:
-        """The recipe that a seed draws, when the swarm's recipes have these shares, or their usual ones."""
+        """The recipe that a seed draws, with these shares of the recipes, or with their usual shares."""
         usual = [recipe.share for recipe in self.recipes]
         return _rng("recipe", seed).choices(self.recipes, shares or usual)[0]
 
     @cached_property
     def recipes(self) -> tuple[Recipe, ...]:
-        """Those by which plans can be drawn."""
+        """The recipes that can draw plans for these workloads."""
         return tuple(
             recipe
             for recipe in RECIPES
@@ -129,7 +129,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _each(self) -> Mapping[str, Swarm]:
-        """A swarm for each of the workloads; empty if there is but one."""
+        """A swarm for each workload; empty if there is only one workload."""
         names = self.workloads
         if len(names) == 1:
             return {}
@@ -145,7 +145,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _cells(self) -> tuple[Plan, ...]:
-        """The plans of the workload's matrix, unless something was requested that they may not have."""
+        """The plans of the workload's matrix; empty if requested parameters exclude them."""
         if self.kinds is not None or self.time_limit_s is not None or self.options:
             return ()
         plans = (cell.plan for cell in find_workload(self.workload).cells.values() if cell.plan is not None)
@@ -158,12 +158,12 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _shows_under(self) -> Mapping[str, Any]:
-        """What a plan must say for the bug to show at all."""
+        """The fields that a plan must have so that the bug can show."""
         return find_bug(find_workload(self.workload), self.bug).plan if self.bug is not None else {}
 
     def _is_besieged(self, seed: int) -> bool:
-        """Whether this is to be a trial of liveness; a seeded bug that it takes to see says so itself."""
-        # Who does not say how far plans may go does not say either that a bare majority must suffice.
+        """Whether the trial of a seed tests liveness. A seeded bug that needs this says so in its plan."""
+        # A workload without a leeway does not promise that a bare majority of its nodes suffices.
         may_be = self.substrate_of(seed) == "sim" and self.bug is None and self._leeway is not None
         share = _BESIEGED_OF_FEW if self.substrate == "both" else _BESIEGED
         is_drawn = _rng("liveness", seed).random() < share
@@ -171,7 +171,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _subject(self) -> Mapping[str, Any]:
-        """How a plan names the workload."""
+        """The fields by which a plan names the workload."""
         if not is_reference(self.workload):
             return {"workload": self.workload}
         return {"workload": find_workload(self.workload).name, "source": self.workload}
@@ -190,7 +190,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _scenarios(self) -> tuple[Plan, ...]:
-        """Plans made by hand, unless something was asked for that they may not have."""
+        """The plans of the scenarios; empty if requested parameters exclude them."""
         if self.kinds is not None or self.time_limit_s is not None or self.options:
             return ()
         plans = (scenario.plan for scenario in scenarios().values())
@@ -204,9 +204,9 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return self._draw_within(self._leeway, rng, recipe, seed)
 
     def _draw_usual(self, rng: random.Random, recipe: Recipe, seed: int) -> Plan:
-        """A plan about as large as those of the workload's own tests, which have the evidence that it needs.
+        """A plan of about the size of the workload's own tests, which are long enough for evidence.
 
-        Half of them have faults as a test has them; the others those of the recipe.
+        Half of these plans draw faults as a test does, the others draw the faults of the recipe.
         """
         workload = find_workload(self.workload)
         given = {"nodes": self.nodes, "time_limit_s": self.time_limit_s, "options": dict(self.options)}
@@ -229,7 +229,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return msgspec.structs.replace(usual, faults=tuple(faults), buggify=rng.choice(_BUGGIFY))
 
     def _draw_options(self, seed: int) -> dict[str, Any]:
-        """Options of the workload, drawn by a stream of their own."""
+        """Options of the workload, drawn from a random stream of their own."""
         rng = _rng("options", seed)
         drawn = {
             name: rng.choice(values) for name, values in find_workload(self.workload).drawn_options.items()
@@ -256,7 +256,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             time_limit_s = max(time_limit_s, leeway.time_limit_s_min)
         least, most = leeway.ops
         if recipe.at_moments:
-            # It takes many operations until snapshots are needed.
+            # Snapshots are needed only after many operations.
             least, most = (2 * most, 4 * most) if recipe.lags else (most // 2, 2 * most)
         ops = rng.randint(least, most * 3 // 2 if recipe.shift_ms else most)
         plan = Plan(
@@ -275,20 +275,20 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def _rng(stream: str, seed: int) -> random.Random:
-    # Seeded with text, so that the streams of neighbouring seeds have nothing in common.
+    # A text as seed makes the streams of neighbouring seeds independent.
     return random.Random(f"swarm/{stream}/{seed}")
 
 
 def _log_uniform(rng: random.Random, low: float, high: float) -> float:
-    """A number of any magnitude in this range: as many between 1 and 10 as between 10 and 100."""
+    """A random number from this range whose logarithm is uniform: 1 to 10 is as likely as 10 to 100."""
     return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def _besieged(plan: Plan) -> Plan:
     """The plan as a trial of liveness.
 
-    Nobody can promise anything while some messages take arbitrarily long (Dwork, Lynch and Stockmeyer, JACM
-    1988), and in the core all depends on the slowest, so there is a bound to how long they take.
+    Without a bound on latency, no algorithm can guarantee progress (Dwork, Lynch and Stockmeyer, JACM 1988),
+    and here the slowest message matters. So the latency of the plan is bounded.
     """
     latency = Latency("uniform", plan.latency.low_ms, plan.latency.high_ms)
     bounded = plan.latency if plan.latency.kind in ("constant", "uniform") else latency
@@ -332,12 +332,12 @@ def _draw_faults(
 
 
 def _some(rng: random.Random, names: Sequence[str]) -> list[str]:
-    """Some of these, at least one if there is any."""
+    """Some of these names; at least one, unless there are none."""
     return [name for name in names if rng.random() < 0.6] or list(names[:1])
 
 
 def _shifting(rng: random.Random, plan: Plan, period_ms: float) -> Iterator[Fault]:
-    """Some links cut, and in the next period others."""
+    """In each period, some random links are cut."""
     links = tuple(permutations(plan.names, 2))
     share = rng.uniform(0.2, 0.5)
     for period in range(int(1000 * plan.time_limit_s / period_ms)):
@@ -347,7 +347,7 @@ def _shifting(rng: random.Random, plan: Plan, period_ms: float) -> Iterator[Faul
 
 
 def _lasting(rng: random.Random, kind: str, plan: Plan) -> Fault:
-    """A fault of messages from beginning to end."""
+    """A fault of messages that lasts for the whole trial."""
     ms = 0.0 if kind == "drop" else round(_log_uniform(rng, 5.0, 500.0), 1)
     probability = round(rng.uniform(0.1, 0.6), 2)
     return Fault(kind=kind, at_ms=0, for_ms=int(1000 * plan.time_limit_s), probability=probability, ms=ms)

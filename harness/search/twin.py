@@ -1,7 +1,7 @@
-"""Twins: the plan of a trial on the model, in simulation, where the same failure is looked for.
+"""Twins: repetitions in simulation of a trial that failed on the model.
 
-Latencies and timeouts are drawn in another order in simulation, so the same plan takes another course there.
-A failure that its own seed does not show there is mostly shown by one of the next.
+In simulation, latencies and timeouts are drawn in another order, so the same plan gives another schedule. If
+the plan does not fail there with its own seed, it mostly does with one of the next seeds.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from ostrakon.harness.plan import Plan
 from ostrakon.harness.search.outcome import Trial, reason_of
 
 TWINS = 40
-"""How many seeds a failure is looked for with."""
+"""The number of seeds that are tried."""
 _APART = 1000
-"""Between two of these seeds."""
+"""The distance between two of these seeds."""
 
 
 def failing_twins(
     trial: Trial, run: Callable[[Plan], Trial], *, enough: Callable[[], bool] = lambda: False
 ) -> Iterator[Trial]:
-    """Trials in simulation that fail as one on the model did, first those for the same reason.
+    """Simulated trials with the same verdict as a trial on the model.
 
-    All that fail for other reasons come when none is left to try, or `enough` says so.
+    Trials with the same reason come first. Those with other reasons follow when all seeds were tried, or when
+    `enough` returns true.
     """
     others: list[Trial] = []
     for number in range(TWINS):
