@@ -15,7 +15,8 @@ from ostrakon.harness.history import History, Op
 def queue(history: History) -> Verdict:
     """Check a queue: each `ok` dequeue returns an element whose enqueue had begun, and returns it only once.
 
-    Ops are `enqueue` and `dequeue` of one element, and `drain`, which dequeues a list of them.
+    Ops are `enqueue` and `dequeue` of one element, and `drain`, which dequeues a list of them. A `dequeue`
+    that returns null found the queue empty, unless the history enqueues null.
     """
     if (other := misfit(history.where(f="drain", type="ok"), "a list of elements", is_list)) is not None:
         return other
@@ -104,9 +105,10 @@ def _lost(missing: list[tuple[Op, Op]], silent: list[Op], taken_unseen: int) -> 
 
 
 def _taken(history: History) -> list[tuple[Key, Any, Op]]:
+    has_null = any(op.value is None for op in history.where(f="enqueue", type="invoke"))
     taken = []
     for op in history.where(type="ok"):
-        if op.f in ("dequeue", "drain"):
+        if op.f == "drain" or (op.f == "dequeue" and (op.value is not None or has_null)):
             for element in [op.value] if op.f == "dequeue" else op.value or ():
                 taken.append((canonical(element), element, op))
     return taken

@@ -48,15 +48,22 @@ def final_set(history: History) -> Verdict:
 
 
 def adds_of(history: History) -> Adds:
-    """The `add` ops by element. If an element has several, the first invocation, and an `ok` if there is
-    one."""
+    """The `add` ops by element. If an element has several, the first invocation, and of the completions the
+    first `ok`; without one, that of an `add` that may have taken effect; a `fail` only if all failed."""
     adds: Adds = {}
     for op, done in history.pairs:
         if op.f == "add":
-            first, ended = adds.get(canonical(op.value), (op, None))
-            if ended is None or ended.type != "ok":
-                adds[canonical(op.value)] = (first, done)
+            key = canonical(op.value)
+            if key not in adds:
+                adds[key] = (op, done)
+            elif _certainty(done) > _certainty(adds[key][1]):
+                adds[key] = (adds[key][0], done)
     return adds
+
+
+def _certainty(done: Op | None) -> int:
+    """How sure it is that an `add` took effect: 0 if it did not."""
+    return 1 if done is None else {"fail": 0, "info": 1, "ok": 2}[done.type]
 
 
 def strangers(read: Op, adds: Adds) -> Iterator[Anomaly]:
