@@ -30,6 +30,8 @@ _COUNTED = {
 _INERT = "changed nothing"
 _CUTS = ("partition", "drop", "clog")
 _OPS_MAX, _FAULTS_MAX, _VALUE_MAX = 8, 6, 100
+AFTER_RESTART = "after a restart"
+"""What a reason says if a node was started again between an operation and the one that shows its loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +349,7 @@ class _Lost:
             span.is_restart and begin_ns <= span.begin_ns <= end_ns and span.has_effect
             for span in self.faults
         ):
-            yield "after a restart"
+            yield AFTER_RESTART
 
     def lines(self) -> Iterator[str]:
         """The story in order of time."""

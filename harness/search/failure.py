@@ -12,7 +12,7 @@ as there is time.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, zip_longest
 from typing import Any
@@ -21,13 +21,14 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import find_workload
+from ostrakon.harness.explanation import AFTER_RESTART
 from ostrakon.harness.history import History
 from ostrakon.harness.model import CannotExplore, Size
 from ostrakon.harness.plan import BadPlan, Plan
 from ostrakon.harness.search.allowance import Allowance
 from ostrakon.harness.search.complexity import NODES_READABLE, complexity, is_readable
 from ostrakon.harness.search.outcome import Run, Trial, reason_of
-from ostrakon.harness.search.passes import PASSES, QUICK_PASSES, aimed_faults, without_faults
+from ostrakon.harness.search.passes import PASSES, QUICK_PASSES, aimed_faults, one_fault, without_faults
 from ostrakon.harness.search.scripted import script_passes, scripted_plans
 from ostrakon.harness.search.shrink import shrink
 from ostrakon.harness.search.smallest import calm_plans, struck_plans
@@ -56,13 +57,23 @@ def simplest_alike(
     note: Callable[[Plan], object] = lambda plan: None,
     *,
     workload: Workload | None = None,
+    needs_restart: bool = True,
 ) -> Plan:
     """The simplest plan found that ends as this trial did: with the same verdict, for the same reason.
 
-    `note` is told of each simpler plan that does. The workload is the plan's unless it is given.
+    `note` is told of each simpler plan that does. The workload is the plan's unless it is given. Without
+    `needs_restart`, a trial that failed after a restart of a node is like one that fails without a restart.
     """
     found = workload or find_workload(failing.plan.reference)
-    return _Failure(failing, found, run, note).simplest(allowance)
+    reasons = (
+        {reason_of(failing)} if needs_restart else {reason_of(failing), without_restart(reason_of(failing))}
+    )
+    return _Failure(failing, found, run, note, reasons).simplest(allowance)
+
+
+def without_restart(reason: str) -> str:
+    """The reason of a failure that happens in the same way without a restart of a node."""
+    return reason.replace(f" · {AFTER_RESTART}", "")
 
 
 @dataclass(slots=True)
@@ -71,6 +82,8 @@ class _Failure:
     workload: Workload
     run: Run
     note: Callable[[Plan], object]
+    reasons: Collection[str]
+    """The reasons of failures that are like this one."""
     explored: list[Plan] = field(default_factory=list, init=False)
     exploring: Iterator[Plan] | None = field(default=None, init=False)
 
@@ -115,7 +128,7 @@ class _Failure:
         return shrink(
             plan,
             self._is_alike,
-            passes=(*passes[:1], without_faults, *passes[1:]),
+            passes=(*passes[:1], one_fault, without_faults, *passes[1:]),
             enough=allowance.is_spent,
             note=self.note,
             guesses=self._guesses() if plan.ops is UNSET else (),
@@ -232,8 +245,7 @@ class _Failure:
             trial = self.run(plan)
         except BadPlan:
             return None
-        ended = (trial.valid, reason_of(trial)) == (self.trial.valid, reason_of(self.trial))
-        return trial if ended else None
+        return trial if trial.valid == self.trial.valid and reason_of(trial) in self.reasons else None
 
 
 def _until(allowance: Allowance, plans: Iterable[Plan]) -> Iterator[Plan]:

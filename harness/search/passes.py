@@ -51,6 +51,20 @@ def without_faults(plan: Plan) -> Iterator[Plan]:
         yield replace(plan, faults=faults)
 
 
+def one_fault(plan: Plan) -> Iterator[Plan]:
+    """One fault in the place of several: each of them, or a node cut off from when one of them begins."""
+    if len(plan.faults) < 2:
+        return
+    end_ms = int(1000 * plan.time_limit_s)
+    for fault in plan.faults:
+        yield replace(plan, faults=(fault,))
+    for at_ms in sorted({fault.at_ms for fault in plan.faults if fault.at_ms < end_ms}):
+        for name in plan.names:
+            others = tuple(other for other in plan.names if other != name)
+            grudge = {name: others, **dict.fromkeys(others, (name,))}
+            yield replace(plan, faults=(Fault("partition", at_ms, end_ms - at_ms, grudge=grudge),))
+
+
 def without_deviations(plan: Plan) -> Iterator[Plan]:
     """Fewer deviations."""
     for deviations in _without_parts(plan.deviations):

@@ -38,6 +38,8 @@ _LIVENESS_S, _BESIEGED, _BESIEGED_OF_FEW = 20.0, 0.125, 0.4
 among simulated trials, if all trials are simulated and if only few are."""
 _SIMULATED = 1 / 6
 """The share of simulated trials if most trials run on the model."""
+_CLASSIC = ("partition", "pause", "kill", "power_loss")
+"""What most tests ask for, and most bugs of consensus need: it is drawn as often as all kinds together."""
 _USUAL_TIME = 0.3, 1.2
 """The range of the length of a plan for workloads without a leeway, relative to the usual length."""
 _USUAL_LATENCY_MS_MAX = 20.0
@@ -178,9 +180,7 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def _aimed(self) -> tuple[str, ...]:
-        """Faults aimed at the workload's own targets, unless kinds of fault were requested."""
-        if self.kinds is not None:
-            return ()
+        """Faults aimed at the workload's own targets."""
         kinds = dict.fromkeys(name.partition(":")[0] for name in AIMED if ":" in name)
         return tuple(f"{kind}:{target}" for target in find_workload(self.workload).targets for kind in kinds)
 
@@ -218,8 +218,8 @@ class Swarm(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             usual = msgspec.structs.replace(usual, time_limit_s=time_limit_s)
         offered = list(SURVIVABLE if self.kinds is None else self.kinds)
         if rng.random() < 0.5:
-            if self._aimed and rng.random() < 0.5:
-                offered = list(self._aimed)
+            if self.kinds is None:
+                offered = list(rng.choice([SURVIVABLE, _CLASSIC, *filter(None, [self._aimed])]))
             kinds = rng.sample(offered, min(len(offered), rng.randint(1, 3)))
             faults = draw_faults(rng, usual.names, kinds, usual.time_limit_s, targets=targets_in(kinds))
         else:

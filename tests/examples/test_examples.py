@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ostrakon import Workload, find_workload, plan_for, run
+from ostrakon.harness.search.shrunk import shrink_trial
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = {
@@ -97,3 +98,15 @@ def test_a_planted_bug_is_found_by_the_examples_own_faults(
     )
 
     assert any(trial.valid == "invalid" for trial in trials)
+
+
+def test_a_stale_read_of_the_store_is_shrunk_to_three_operations_and_one_fault() -> None:
+    workload = example("backup_store/test_store.py::STORE")
+    plan = plan_for(workload, seed=4003, nemesis="partition,kill", bug="local-read")
+
+    shrunk = shrink_trial(run(plan, workload=workload), 6.0, workload=workload)
+
+    assert isinstance(shrunk.plan.ops, tuple)
+    assert len(shrunk.plan.ops) <= 3
+    assert len(shrunk.plan.faults) == 1
+    assert run(shrunk.plan, workload=workload).reason == shrunk.reason

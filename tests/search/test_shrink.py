@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
 from ostrakon.harness.search.complexity import complexity
-from ostrakon.harness.search.passes import PASSES, without_nodes
+from ostrakon.harness.search.passes import PASSES, one_fault, without_nodes
 from ostrakon.harness.search.shrink import shrink
 from ostrakon.harness.strategies import plans
 
@@ -201,3 +201,16 @@ def test_what_a_plan_asks_for_in_its_options_shrinks_too() -> None:
 
 def test_rare_branches_that_do_not_matter_are_not_taken() -> None:
     assert shrink(Plan(workload="decree", seed=0, buggify=0.25), always).buggify == 0.0
+
+
+def test_several_faults_are_replaced_by_one_that_cuts_a_node_off() -> None:
+    kills = (Fault("kill", 100, 50, nodes=("n1",)), Fault("kill", 400, 50, nodes=("n3",)))
+    plan = Plan(workload="decree", seed=0, nodes=3, time_limit_s=1.0, faults=kills)
+
+    proposed = [simpler.faults for simpler in one_fault(plan)]
+
+    isolated = Fault("partition", 400, 600, grudge={"n2": ("n1", "n3"), "n1": ("n2",), "n3": ("n2",)})
+    assert (kills[0],) in proposed
+    assert (isolated,) in proposed
+    assert all(len(faults) == 1 for faults in proposed)
+    assert list(one_fault(replace(plan, faults=kills[:1]))) == []

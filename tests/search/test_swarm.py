@@ -215,3 +215,17 @@ def test_a_trial_that_shows_too_little_does_not_spoil_a_campaign() -> None:
 
     assert judge(tally, None) == ("valid", "8 of 10 trials were valid; 2 showed nothing")
     assert judge(Tally(verdicts=Counter(valid=1, unknown=2), findings=tally.findings), None)[0] == "unknown"
+
+
+def test_plans_of_a_test_files_workload_have_faults_aimed_at_its_targets() -> None:
+    example = Path(__file__).parents[2] / "examples" / "raft" / "test_raft.py"
+    code = (
+        "from ostrakon.harness.search.swarm import Swarm\n"
+        f"swarm = Swarm(workload={f'{example}::RAFT'!r})\n"
+        "aimed = [fault.target for seed in range(60) for fault in swarm.plan(seed).faults]\n"
+        "assert 'leader' in aimed\n"
+        "of_kills = Swarm(workload=swarm.workload, kinds=('kill',))\n"
+        "assert 'leader' not in [fault.target for fault in of_kills.plan(1).faults]\n"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
