@@ -55,8 +55,8 @@ class Postgres:
         )
         source = f"host={hosts[0].address} user=postgres application_name={host.name}"
         data = str(host.data / "pg")
-        copy = f"until {_BIN}/pg_basebackup -D {data} -d '{source}' -R -c fast; do sleep 0.1; done"
-        prepare = _first(data) if host == hosts[0] else (("timeout", "30", "sh", "-c", copy),)
+        copy = f"until rm -rf {data}; {_BIN}/pg_basebackup -D {data} -d '{source}' -Rc fast; do sleep 1; done"
+        prepare = _first(data) if host == hosts[0] else (("timeout", "50", "sh", "-c", copy),)
         server = (f"{_BIN}/postgres", "-D", data, "-c", f"listen_addresses={host.address}")
         agent = (sys.executable, "-m", "ostrakon.workloads.systems.postgres_agent", host.address)
         files = {"server.conf": conf, "hba.conf": hba}
