@@ -86,7 +86,7 @@ def clusters(program: str, folder: Path | None) -> Iterator[Both]:
         root = Path(name)
         (root / "ours").mkdir()
         with Town(root / "ours", NODES) as town, _etcd.running(program, root, NODES) as etcd:
-            trio.run(_leader, town)
+            trio.run(find_leader, town)
             yield Both(town, etcd)
 
 
@@ -121,7 +121,7 @@ def _turns(both: Both, options: argparse.Namespace, sessions: int, size: int) ->
 
 async def _load_ours(town: Town, sessions: int, seconds: float, size: int) -> Load:
     operation = partial(_load.write, size=size)
-    return await _load.load(await _leader(town), operation, sessions=sessions, seconds=seconds)
+    return await _load.load(await find_leader(town), operation, sessions=sessions, seconds=seconds)
 
 
 def _print_turns(what: str, pairs: list[Pair]) -> None:
@@ -155,7 +155,7 @@ def kill(both: Both, options: argparse.Namespace) -> None:
 
 
 async def _our_gap_s(town: Town) -> float:
-    leader = await _leader(town)
+    leader = await find_leader(town)
     others = [address for address in town.addresses if address != leader]
     name = f"gap {leader} {time.time()}"
     async with ReplicaClient([leader, *others], name, attempt_s=ATTEMPT_S) as client:
@@ -212,11 +212,11 @@ def behind(both: Both, options: argparse.Namespace) -> None:
 
 
 async def _our_catch_up(town: Town, slots: int) -> tuple[int, float]:
-    leader = await _leader(town)
+    leader = await find_leader(town)
     follower = next(address for address in town.addresses if address != leader)
     town.kill(follower)
-    first = (await _status(leader)).executed
-    while (executed := (await _status(leader)).executed) < first + slots:
+    first = (await status_of(leader)).executed
+    while (executed := (await status_of(leader)).executed) < first + slots:
         await _load.load(leader, _load.write, sessions=64, seconds=2.0)
     town.start(town.addresses.index(follower))
     begun_s = None
@@ -250,7 +250,8 @@ def _etcd_catch_up(etcd: Etcd, entries: int) -> tuple[int, float]:
 # Our cluster.
 
 
-async def _leader(town: Town) -> Address:
+async def find_leader(town: Town) -> Address:
+    """The leader, once there is one."""
     with trio.fail_after(WAIT_S):
         while True:
             for address in town.addresses:
@@ -261,18 +262,19 @@ async def _leader(town: Town) -> Address:
             await trio.sleep(0.05)
 
 
-async def _status(address: Address) -> Status:
+async def status_of(address: Address) -> Status:
+    """The status of a replica. Raises: NoAnswer."""
     seen = await status(address, timeout_s=WAIT_S)
     assert isinstance(seen, Status), seen
     return seen
 
 
 async def _caught_up(town: Town, address: Address) -> None:
-    wanted = (await _status(await _leader(town))).executed
+    wanted = (await status_of(await find_leader(town))).executed
     with trio.fail_after(WAIT_S):
         while True:
             with suppress(NoAnswer):
-                if (await _status(address)).executed >= wanted:
+                if (await status_of(address)).executed >= wanted:
                     return
             await trio.sleep(0.05)
 
