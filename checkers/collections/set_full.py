@@ -46,6 +46,9 @@ def set_full(history: History, *, linearizable: bool = False) -> Verdict:
     it, the element is lost. `details` has the number of elements by outcome, and `stale_ms`, the times for
     which stale elements were missing. An element that no read has, and that no read had to have, is counted
     as `never_read`. If there are only such elements, the verdict is unknown.
+
+    Each element is checked by itself. `linearizable(history, "set")` also checks that all reads fit one
+    order.
     """
     reads = [(op, done) for op, done in history.pairs if op.f == "read" and done and done.type == "ok"]
     if not reads:
