@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ostrakon.harness.commands.serve import store_server
+from ostrakon.harness.store_server import store_server
 
 
 @pytest.fixture
