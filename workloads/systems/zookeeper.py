@@ -67,19 +67,8 @@ class ZooKeeper:
         self, host: Host, hosts: Sequence[Host], options: Mapping[str, Any]
     ) -> AsyncIterator[Client]:
         """A client that speaks to its own server and no other."""
-        from kazoo.client import KazooClient
-
-        logging.getLogger("kazoo").setLevel(logging.CRITICAL)
-        zookeeper = KazooClient(f"{host.address}:{_CLIENTS}", timeout=_TIMEOUT_S)
-        opening = asyncio.create_task(asyncio.to_thread(zookeeper.start, _TIMEOUT_S))
-        try:
-            await asyncio.shield(opening)
+        async with _opened(f"{host.address}:{_CLIENTS}") as zookeeper:
             yield _RegisterClient(zookeeper, host.name, syncs=options.get("reads") == "sync")
-        finally:
-            await asyncio.wait(
-                [opening]
-            )  # A thread cannot be cancelled, and must not start it when it is closed.
-            await asyncio.to_thread(_close, zookeeper)
 
     async def roles(self, host: Host, hosts: Sequence[Host]) -> Collection[str]:
         """Whether it leads."""
@@ -92,6 +81,22 @@ def _lost() -> tuple[type[Exception], ...]:
 
     closed = (kazoo.ConnectionLoss, kazoo.ConnectionClosedError, kazoo.SessionExpiredError)
     return (*closed, kazoo.OperationTimeoutError, KazooTimeoutError)
+
+
+@asynccontextmanager
+async def _opened(address: str) -> AsyncIterator[KazooClient]:
+    """A session with one server. Raises: KazooTimeoutError."""
+    from kazoo.client import KazooClient
+
+    logging.getLogger("kazoo").setLevel(logging.CRITICAL)
+    zookeeper = KazooClient(address, timeout=_TIMEOUT_S)
+    opening = asyncio.create_task(asyncio.to_thread(zookeeper.start, _TIMEOUT_S))
+    try:
+        await asyncio.shield(opening)
+        yield zookeeper
+    finally:
+        await asyncio.wait([opening])  # A thread cannot be cancelled, and must not start what is closed.
+        await asyncio.to_thread(_close, zookeeper)
 
 
 class _RegisterClient:
