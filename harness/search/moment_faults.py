@@ -1,4 +1,4 @@
-"""Draws faults that wait for moments: each strikes by the event that it waited for.
+"""Draws faults that wait for moments: each begins at the event that it waited for.
 
 A fault at a random time seldom comes between two events that follow each other within a millisecond. Here
 every kind of event is as likely as any other, so that the rare ones, such as the installation of a snapshot,
@@ -16,24 +16,24 @@ from ostrakon.harness.faults.grudge import isolate
 from ostrakon.harness.plan import Fault
 
 _FAULTS_MAX = 6
-"""The most faults of a plan."""
+"""The maximum number of such faults in a plan."""
 _PASSES, _PASSED_MAX = 0.5, 12
-"""How often a fault lets some moments pass before it begins, and the most of them: rare events do not occur
-more often than this."""
+"""The probability that a fault lets some moments pass before it begins, and the maximum number of these. Rare
+events do not occur more often than this."""
 _LAGGARD = 0.4
-"""How often a node is first cut off for a while, so that it lags behind and must catch up."""
+"""The probability that a node is first cut off for some time, so that it must catch up."""
 _DEPOSED = 0.5
-"""How often the leader is struck at some time, so that there is an election at least."""
+"""The probability of a fault of the leader, so that there is at least one election."""
 _MINORITY = 0.4
-"""How often a minority stands still and is cut off, instead of the leader alone."""
+"""The probability that a minority is paused and cut off, instead of the leader alone."""
 _OPERATIONS = ("write", "sync", "sync")
-"""At which operation of a disk a machine loses its power, if it does so at one."""
+"""The operations of a disk at which a machine can lose power."""
 _WAITS_FROM = 0.7
-"""The part of the trial after which no fault begins to wait."""
+"""The part of the trial in which faults may begin to wait."""
 
 
 class Aims(NamedTuple):
-    """What faults of a workload can be aimed at."""
+    """The possible targets of faults of a workload."""
 
     moments: Sequence[str]
     """The names of the moments that a fault can wait for."""

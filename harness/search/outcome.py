@@ -1,4 +1,4 @@
-"""What search keeps of a trial: small enough to send between processes and to store by the million."""
+"""The outcome of a trial: small enough to be sent between processes and stored by the million."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ostrakon.harness.search.shape import Windows
 
 
 class Trial(Protocol):
-    """What search needs to know of a trial that was run; `ostrakon.harness.trial.Trial` is one."""
+    """The part of a trial that search uses; `ostrakon.harness.trial.Trial` has it."""
 
     @property
     def plan(self) -> Plan:
-        """What was run."""
+        """The plan."""
 
     @property
     def valid(self) -> Valid:
@@ -33,19 +33,19 @@ class Trial(Protocol):
 
     @property
     def reason(self) -> str:
-        """A short key of what failed: the same for the same fault of the system, whatever the seed."""
+        """A short name of the kind of failure, equal for the same fault of the system, whatever the seed."""
 
     @property
     def anomalies(self) -> list[dict[str, Any]]:
-        """What was found, as plain data."""
+        """The anomalies, as plain data."""
 
     @property
     def history(self) -> Iterable[Op]:
-        """What clients and the nemesis did."""
+        """The operations of clients and of the nemesis."""
 
     @property
     def trace(self) -> Iterable[Event]:
-        """What nodes reported."""
+        """The events that nodes reported."""
 
     @property
     def final_ns(self) -> int | None:
@@ -53,19 +53,19 @@ class Trial(Protocol):
 
     @property
     def effects(self) -> Any:
-        """What each fault did: a list of mappings with at least `kind` and `inert`."""
+        """The effect of each fault: a list of mappings with at least `kind` and `inert`."""
 
     @property
     def virtual_s(self) -> float:
-        """How long it lasted for the system under test."""
+        """The duration in virtual time, in seconds."""
 
     @property
     def wall_s(self) -> float:
-        """How long it lasted for us."""
+        """The duration in wall time, in seconds."""
 
     @property
     def digest(self) -> str:
-        """Equal for two runs exactly if the same things happened in the same order."""
+        """A hash of all that happened."""
 
     @property
     def folder(self) -> Path | None:

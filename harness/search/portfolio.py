@@ -1,4 +1,4 @@
-"""Which recipe a campaign's next seed is drawn by: those that find something new get more of the seeds.
+"""Chooses the recipe of each seed of a campaign: recipes that find something new get more seeds.
 
 What counts is new shapes and, much more, new ways to fail, for what they cost. Cost is measured in events
 recorded rather than in time, and what seeds found is credited in the order in which they were handed out,
@@ -22,62 +22,62 @@ from ostrakon.harness.search.shape import TransitionCount, shapes
 from ostrakon.harness.search.swarm import Swarm
 
 ROUND = 200
-"""So many seeds are drawn by the same shares."""
+"""The number of seeds that are drawn with the same shares."""
 _WAY, _SHAPE = 20.0, 1.0
-"""What a new way to fail is worth, and a new shape."""
+"""The merit of a new kind of failure, and of a new shape."""
 _FORGET = 0.9
-"""What is left of earlier merits after a round: a recipe that has given all it has makes room."""
+"""The factor for earlier merits after each round, so a recipe that finds nothing more loses its share."""
 _FLOOR = 0.3
-"""The part of all seeds that is shared out as at the beginning, so that no recipe is ever given up."""
+"""The part of all seeds that is shared as at the beginning, so that every recipe keeps some seeds."""
 _CREDIT, _CREDIT_EVENTS = 3.0, 3000.0
-"""What every recipe is thought to have found before it was tried, in so many events."""
+"""The assumed merit of a recipe before its first trial, and the assumed number of events."""
 
 
 class Merit(msgspec.Struct, frozen=True):
-    """What a recipe has found."""
+    """The merits of a recipe."""
 
     trials: int = 0
     events: int = 0
-    """What nodes reported in these trials: what it all cost."""
+    """The number of events that nodes reported in its trials, which is the measure of cost."""
     shapes: int = 0
-    """Shapes that no trial had before."""
+    """The number of shapes that were new."""
     ways: int = 0
-    """Ways to fail that no trial had failed in before."""
+    """The number of kinds of failure that were new."""
     recent: float = 0.0
-    """What it found, with less weight the longer ago."""
+    """The merit, in which earlier discoveries have less weight."""
     recent_events: float = 0.0
 
     @property
     def yields(self) -> float:
-        """What may be expected of it, for an event."""
+        """The expected merit for each event."""
         return (self.recent + _CREDIT) / (self.recent_events + _CREDIT_EVENTS)
 
 
 @dataclass(slots=True)
 class Portfolio:
-    """The recipes of a swarm, and what each of them is worth so far."""
+    """The recipes of a swarm and their merits."""
 
     swarm: Swarm
     merits: dict[str, Merit] = field(default_factory=dict)
     seen: set[TransitionCount] = field(default_factory=set)
     reasons: set[str] = field(default_factory=set)
-    """The ways to fail that are known."""
+    """The kinds of failure that are known."""
     shares: tuple[float, ...] = ()
-    """The parts of all seeds that the swarm's recipes get, at present; they add up to 1."""
+    """The present shares of the recipes; their sum is 1."""
     _line: deque[int] = field(default_factory=deque)
-    """Seeds that were handed out and are not credited, in that order."""
+    """The seeds that were handed out and not credited yet, in this order."""
     _arrived: dict[int, Outcome | None] = field(default_factory=dict)
-    """What came of some of these."""
+    """The outcomes of some of these seeds."""
     _handed_out: int = 0
     _credited: int = 0
     _next_shares: dict[int, tuple[float, ...]] = field(default_factory=dict)
-    """The shares of rounds to come, by number."""
+    """The shares of later rounds, by number."""
 
     def __post_init__(self) -> None:
         self.shares = self.shares or _usual(self.swarm.recipes)
 
     def hand_out(self, seed: int) -> Recipe:
-        """The recipe by which a seed is to be drawn."""
+        """The recipe of a seed."""
         at_round, within = divmod(self._handed_out, ROUND)
         if within == 0:
             for number in [number for number in self._next_shares if number <= at_round]:
@@ -87,17 +87,17 @@ class Portfolio:
         return self.swarm.recipe_of(seed, self.shares)
 
     def note(self, outcome: Outcome) -> None:
-        """What came of a seed that was handed out."""
+        """Record the outcome of a seed that was handed out."""
         self._arrived[outcome.seed] = outcome
         self._credit()
 
     def forget(self, seed: int) -> None:
-        """Nothing will come of a seed that was handed out."""
+        """Record that a seed that was handed out will have no outcome."""
         self._arrived[seed] = None
         self._credit()
 
     def settle(self) -> None:
-        """Credit all that has arrived, although some that came before it has not."""
+        """Credit all known outcomes, although the outcomes of some earlier seeds are missing."""
         for seed in [seed for seed in self._line if seed not in self._arrived]:
             self._arrived[seed] = None
         self._credit()
@@ -130,7 +130,7 @@ class Portfolio:
         )
 
     def _weigh(self) -> tuple[float, ...]:
-        """The shares that recipes deserve; what they have done counts less from now on."""
+        """The shares by merit; all merits count less from now on."""
         usual = _usual(self.swarm.recipes)
         yields = [self.merits.get(recipe.name, Merit()).yields for recipe in self.swarm.recipes]
         for name, merit in self.merits.items():
@@ -145,7 +145,7 @@ class Portfolio:
 def told_merits(
     merits: Mapping[str, Merit], recipes: Iterable[Recipe], shares: Iterable[float]
 ) -> list[dict[str, Any]]:
-    """The merits of recipes as plain data, with the share that each of them has now."""
+    """The merits and present shares of the recipes, as plain data."""
     return [_told(recipe.name, share, merits) for recipe, share in zip(recipes, shares, strict=True)]
 
 

@@ -1,6 +1,6 @@
-"""Recipes: ways of drawing plans, each of which favours one kind of trouble.
+"""Recipes: ways of drawing plans, each of which prefers one kind of fault.
 
-No recipe finds every bug soon. What each of them is good for is measured: `ostrakon bugs --recipes`.
+No recipe finds every bug soon. `ostrakon bugs --recipes` measures which bugs each recipe finds.
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ from ostrakon.harness.faults.registry import DISKS, SURVIVABLE
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A way of drawing plans that favours one kind of trouble."""
+    """A way of drawing plans that prefers one kind of fault."""
 
     name: str
     about: str
     share: int
-    """How many seeds it gets, in proportion to the others."""
+    """Its share of the seeds, relative to the shares of the other recipes."""
     kinds: tuple[str, ...] = ()
-    """The kinds of `Fault` it draws from."""
+    """The kinds of fault from which it draws."""
     storm: tuple[str, ...] = ()
-    """Of which kinds there is one fault more, from beginning to end: while most messages are lost or late,
-    nothing gets decided, and so there is more to be broken."""
+    """Kinds with one more fault that lasts for the whole trial. While most messages are lost or late, nothing
+    is decided, so more proposals compete."""
     shift_ms: tuple[float, float] | None = None
-    """If given, some links are cut at any time, and after so long, from and to, it is others."""
+    """If given, some links are always cut, and other links after a period from this range."""
     nodes: tuple[int, ...] = (3, 3, 3, 3, 3, 3, 4, 5, 5, 5)
-    """The size of the cluster is one of these."""
+    """The possible sizes of the cluster."""
     haste: tuple[float, float] = (0.1, 1.0)
-    """By what the times of faults are multiplied, from and to: in haste they come often and are short."""
+    """The range of the factor for the times of faults; with a small factor, faults are frequent and short."""
     time_limit_s: tuple[float, float] = (0.3, 3.0)
-    """How long clients act, from and to."""
+    """The range of the time in which clients begin operations."""
     latency_ms: tuple[float, float] = (0.5, 20.0)
-    """Where the spread of latencies is drawn from."""
+    """The range of the spread of latencies."""
     deviations: int = 0
-    """The most deviations that a plan gets."""
+    """The maximum number of deviations in a plan."""
     actions: tuple[Literal["delay", "drop", "duplicate"], ...] = ("delay", "drop", "duplicate")
     held_ms: tuple[float, float] = (1.0, 100.0)
-    """How much longer a deviating message takes, from and to."""
+    """The range of the additional delay of a deviating message."""
     at_moments: bool = False
     """Whether faults wait for events that nodes report, instead of a time."""
     lags: bool = False
-    """Whether, beside faults at moments, a node is cut off for so long that it must catch up."""
+    """Whether a node is also cut off for so long that it must catch up."""
     of_cells: bool = False
-    """Whether plans are varied from the workload's matrix of combinations of faults."""
+    """Whether plans are variations of the cells of the workload's matrix of faults."""
     directed: bool = False
-    """Whether plans are not drawn but varied, from those that the workload has made by hand."""
+    """Whether plans are variations of the workload's scenarios."""
 
 
 _MESSAGES = ("delay", "reorder", "drop", "duplicate")

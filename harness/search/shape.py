@@ -1,4 +1,4 @@
-"""The shape of a trial: which events followed which at a node, and how often; its values and times left out.
+"""The shape of a trial: pairs of successive events at each node, and their numbers; no values and no times.
 
 Two trials of one shape have tried much the same; a shape that nobody has seen is a sign that the search got
 somewhere new (the edges and magnitudes by which fuzzers such as AFL know one execution from another).
@@ -14,7 +14,7 @@ from ostrakon.harness.history import NEMESIS, Event, Op
 
 
 class TransitionCount(NamedTuple):
-    """That a transition occurred so often, by order of magnitude."""
+    """A transition and the order of magnitude of its number."""
 
     transition: str
     """Two kinds of event, the second of which came next at the same node, and between them how its ballot
@@ -24,22 +24,22 @@ class TransitionCount(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """What clients did while faults of one kind were at work."""
+    """The operations of clients during faults of one kind."""
 
     faults: int = 0
-    """How many of these faults there were."""
+    """The number of these faults."""
     quiet: int = 0
-    """During how many of them no operation began or ended."""
+    """The number of these faults during which no operation began or ended."""
     ops: int = 0
-    """How many operations began meanwhile, all in all."""
+    """The number of operations that began during these faults."""
 
     def plus(self, other: Windows) -> Windows:
-        """Both together."""
+        """The sum."""
         return Windows(self.faults + other.faults, self.quiet + other.quiet, self.ops + other.ops)
 
 
 def transitions(trace: Iterable[Event]) -> dict[str, int]:
-    """How often each transition occurred, in order of its name."""
+    """The number of each transition, in order of their names."""
     found: Counter[str] = Counter()
     last: dict[str, tuple[str, tuple[int, int] | None]] = {}
     for event in trace:
@@ -56,7 +56,7 @@ def shapes(transitions: Mapping[str, int]) -> Iterator[TransitionCount]:
 
 
 def windows(history: Iterable[Op]) -> dict[str, Windows]:
-    """What clients did during faults, by kind of fault."""
+    """The operations of clients during faults, by kind of fault."""
     found: dict[str, Windows] = {}
     opened: dict[int, tuple[str, int, int]] = {}
     begun = touched = 0
@@ -75,7 +75,7 @@ def windows(history: Iterable[Op]) -> dict[str, Windows]:
 
 
 def _relation(one: tuple[int, int] | None, other: tuple[int, int] | None) -> str:
-    """How the second ballot compares with the first; empty where there are not two."""
+    """The comparison of the second ballot with the first; empty if one of them is missing."""
     if one is None or other is None:
         return ""
     return "=" if other == one else "<" if other < one else ">"

@@ -1,4 +1,4 @@
-"""The running count of a campaign: verdicts, what failed and why, which faults took effect."""
+"""The counts of a campaign: verdicts, failures with their reasons, and faults that had an effect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ostrakon.harness.search.portfolio import Merit
 
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """All trials that were not valid for one reason, shown by the smallest plan among them."""
+    """All trials that were not valid for one reason, and the smallest plan among them."""
 
     valid: Valid
     reason: str
@@ -22,22 +22,22 @@ class FailureGroup:
     seed: int
     """The seed of the smallest plan."""
     why: str
-    """What was said of the smallest plan."""
+    """The explanation of the smallest plan's failure."""
     plan: Plan
     folder: str = ""
-    """Where a run of the smallest plan was recorded; empty if it was not yet."""
+    """The run folder of the smallest plan; empty if there is none yet."""
     shrunk: bool = False
-    """Whether that plan is what shrinking made of one."""
+    """Whether the smallest plan is the result of shrinking."""
     in_simulation: str = ""
     """Whether the smallest plan for the model fails in simulation too, in a clause; empty until it
     was tried there."""
     mended: bool = False
-    """Whether the smallest plan, run again when the campaign was resumed, did not fail any more."""
+    """Whether the smallest plan no longer failed when the campaign was resumed."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a campaign has seen so far."""
+    """All counts of a campaign so far."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     workloads: dict[str, Counter[str]] = field(default_factory=dict)
@@ -49,24 +49,24 @@ class Tally:
     faults: dict[str, Uses] = field(default_factory=dict)
     virtual_s: float = 0.0
     wall_s: float = 0.0
-    """What the trials took, added up over all workers."""
+    """The duration of all trials, summed over all workers."""
     reruns: int = 0
     divergent: list[int] = field(default_factory=list)
-    """Seeds that did not run the same twice."""
+    """Seeds whose second run differed from the first."""
     findings: dict[tuple[Valid, str], FailureGroup] = field(default_factory=dict)
     coverage: Coverage = field(default_factory=Coverage)
-    """What the trials have been through."""
+    """The coverage of all trials."""
     merits: dict[str, Merit] = field(default_factory=dict)
-    """What recipes have found, by name."""
+    """The merits of recipes, by name."""
 
     @property
     def trials(self) -> int:
-        """How many seeds were tried."""
+        """The number of seeds that were tried."""
         return self.verdicts.total()
 
     @property
     def failures(self) -> list[FailureGroup]:
-        """What the system under test did wrong, the most frequent first."""
+        """The failures of the system under test, the most frequent first."""
         return self._found("invalid")
 
     @property

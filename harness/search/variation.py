@@ -1,4 +1,4 @@
-"""Variations of a plan that was made by hand: the same trouble, a little earlier, longer, or with more of it.
+"""Variations of a plan that was written by hand: the same faults, a little earlier or longer, and more.
 
 A scenario convicts the bugs that it was made for. Near it lie those that nobody thought of.
 """
@@ -20,13 +20,13 @@ _ONE_LEFT_OUT, _ON_TIME, _MOVED = 0.25, 0.5, 0.4
 """How often one of the faults is left out; how often all keep their times; and if not, how often each of them
 is moved and stretched. A bug often needs all faults of a scenario, at their times."""
 _MORE_FAULTS, _DEVIATING = 0.3, 0.5
-"""How often there are faults besides, of any kind, and how often single messages fare otherwise."""
+"""The probabilities of additional faults of any kind, and of deviations of single messages."""
 _MESSAGES = 150
-"""Deviations fall among so many messages, from the first."""
+"""Deviations affect messages below this number."""
 
 
 def varied(plan: Plan, rng: random.Random) -> Plan:
-    """A variation of a plan; what makes its faults belong together mostly stays."""
+    """A variation of a plan. Most variations keep the order and distances of its faults."""
     if rng.random() < _UNCHANGED:
         return replace(plan, nemesis=())
     faults = [*_faults(plan.faults, rng), *_more_faults(plan, rng)]
@@ -58,7 +58,7 @@ def _more_faults(plan: Plan, rng: random.Random) -> Sequence[Fault]:
 
 
 def _latency(latency: Latency, rng: random.Random) -> Latency:
-    """As it was, or around what it was."""
+    """The same latency, or a uniform one around its mean."""
     if rng.random() < 0.5:
         return latency
     middle = (latency.low_ms + latency.high_ms) / 2
