@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from ostrakon.harness.history.plural import count
 
@@ -28,6 +27,8 @@ _FAULTS = 8
 def show(trial: Trial, *, as_json: bool) -> None:
     """Print a trial's verdict, what shows it, where its report is and how to run it again."""
     if as_json:
+        import msgspec  # Here, because `--help` imports this module, too.
+
         click.echo(msgspec.json.encode(trial.results(), enc_hook=str))
     else:
         first, *rest = story(trial)
