@@ -28,7 +28,11 @@ PROGRAMS = {
     "raft": "test_raft.py::RAFT",
     "two_phase_commit": "test_commit.py::COMMIT",
 }
-FAULTS = {"wall-clock": "kill,clock_jump", "anonymous-acks": "partition,kill"}
+FAULTS = {
+    "wall-clock": "kill,clock_jump",
+    "no-log-match": "partition:leader,kill:leader",
+    "anonymous-acks": "partition,kill",
+}
 """What a soak is told with `--nemesis`, as the examples' own tests are."""
 FAR_APART = 100_000
 LOOK_EVERY_S = 0.1
