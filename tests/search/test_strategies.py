@@ -11,7 +11,7 @@ from hypothesis.database import InMemoryExampleDatabase
 from msgspec.structs import replace
 
 from ostrakon.harness.catalogue import workload_names
-from ostrakon.harness.faults import kind_names
+from ostrakon.harness.faults import kinds_on
 from ostrakon.harness.history import History
 from ostrakon.harness.plan import Fault, Plan, decode_plan, encode_plan
 from ostrakon.harness.planning import plan_for
@@ -57,7 +57,7 @@ READS_ONLY_AT_RESTART = ("failing_read", "stale_reads", "short_reads")
 """Replicas of this workload read their files when they start, and by a port that gives whole files."""
 
 
-@pytest.mark.parametrize("kind", kind_names())
+@pytest.mark.parametrize("kind", kinds_on("sim"))
 def test_every_kind_that_is_drawn_acts_or_leaves_the_trial_unknown_with_a_reason(kind: str) -> None:
     trials: list[Trial] = []
 
