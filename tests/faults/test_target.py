@@ -179,7 +179,7 @@ def test_a_plan_with_a_target_strikes_the_same_nodes_again_and_tells_which() -> 
             "has no target `leader`; give `targets=`.*: kill:busiest, kill:sender",
         ),
         ({"faults": (Fault("drop", 0, 1, message="Promise"),)}, "'Promise'; there are none"),
-        ({"faults": (Fault("kill", 0, 1, ("n1",), target="leader"),)}, "expected one of these"),
+        ({"faults": (Fault("kill", 0, 1, ("n1",), target="leader"),)}, "has a `target` and also `nodes`"),
     ],
 )
 def test_a_plan_is_refused_whose_faults_name_what_nobody_knows(fields: Any, why: str) -> None:

@@ -82,7 +82,7 @@ def test_a_cell_convicts_a_bug_that_needs_it(name: str, bug: str) -> None:
     plan = CELLS[name].plan
     assert plan is not None
 
-    trials = (run(replace(plan, substrate="model", bug=bug, seed=seed)) for seed in range(1, 8))
+    trials = (run(replace(plan, substrate="model", bug=bug, seed=seed)) for seed in range(1, 31))
 
     assert any(trial.valid == "invalid" for trial in trials)
 
