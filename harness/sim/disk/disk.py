@@ -35,40 +35,42 @@ Operation = Literal["read", "write", "sync"]
 
 
 class Sync(NamedTuple):
-    """A sync under way: the files, and how many changes of each, and of the names, it makes durable."""
+    """A sync that has begun: the files, and the number of changes of each file and of the names that it makes
+    durable."""
 
     files: tuple[tuple[Inode, int], ...]
     entries: int
 
 
 class SimDisk:
-    """The disk as its machine's program uses it, and as the nemesis spoils it."""
+    """The disk of one machine: what programs call, and the faults that the nemesis applies."""
 
     def __init__(self, machine: Host) -> None:
         self.sync_latency: Latency = Exponential(mean_ms=1.0, floor_ms=0.2)
-        """How long it takes to make something durable; slow disks have another."""
+        """How long a sync takes, in nanoseconds; a fault may change it."""
         self.capacity: int | None = None
         """Bytes that fit; writing more fails with ENOSPC."""
         self.failing: dict[Operation, int] = {}
-        """Operations that fail, with the errno they fail with, until this is taken out again."""
+        """The operations that fail, each with its errno."""
         self.syncs = 0
-        """How often something was made durable."""
+        """The number of syncs."""
         self.waits = 0
-        """How often a program has waited for the device."""
+        """The number of times that a program waited for the device."""
         self.busy_until_ns = 0
-        """When the last of the operations is done that have begun so far, however slow the disk was then."""
+        """When the last operation that has begun so far will be done."""
         self.refusals = 0
-        """How often an operation was made to fail."""
+        """The number of operations that failed because of a fault."""
         self.on_operation: Callable[[Operation, str], object] | None = None
-        """Told of each operation and its path before it happens; it may kill the process or cut the power."""
+        """Called with each operation and its path before it happens; the call may kill the process or cut the
+        power."""
         self.decayed = 0
-        """How many files were damaged where they lay."""
+        """The number of stored files that were damaged."""
         self.disturbed = 0
-        """How many faults that damage data have struck it."""
+        """The number of faults that damaged data."""
         self.lost_writes = 0
-        """How many files have lost something to power failures."""
+        """The number of files that lost data at power failures."""
         self.locks = FileLocks()
-        """Who holds the lock of which file."""
+        """The locks on files, with their holders."""
         self._machine = machine
         self._kernel = machine.world.kernel
 
@@ -80,13 +82,13 @@ class SimDisk:
         return self.content(path)
 
     async def append(self, path: str, data: bytes) -> None:
-        """Write at the end of a file, which is created if need be. Raises: OSError."""
+        """Write at the end of a file; create it if it does not exist. Raises: OSError."""
         await self._begin("write", path, len(data))
         inode = self.inode(path, create=True)
         self.write_to(inode, len(inode.cached), data)
 
     async def write(self, path: str, offset: int, data: bytes) -> None:
-        """Write somewhere in a file, which is created if need be. Raises: OSError."""
+        """Write at an offset of a file; create it if it does not exist. Raises: OSError."""
         await self._begin("write", path, len(data))
         self.write_to(self.inode(path, create=True), offset, data)
 
@@ -107,7 +109,7 @@ class SimDisk:
         self.end_sync(begun)
 
     async def replace(self, path: str, data: bytes) -> None:
-        """Put new content in the place of a file, at once and durably. Raises: OSError."""
+        """Replace the content of a file, atomically and durably. Raises: OSError."""
         await self._begin("write", path, len(data))
         await self.wait()
         self.check("sync")
@@ -151,13 +153,13 @@ class SimDisk:
         self.failing[operation] = error
 
     def disturb(self, fault: DiskFault) -> DiskFault:
-        """Let a fault strike from now on; `settle` ends it."""
+        """Begin a fault; `settle` ends it."""
         self.faulty.faults.append(fault)
         self.disturbed += 1
         return fault
 
     def settle(self, fault: DiskFault) -> None:
-        """End one fault; again is harmless."""
+        """End one fault; a second call has no effect."""
         if fault in self.faulty.faults:
             self.faulty.faults.remove(fault)
 
@@ -170,7 +172,7 @@ class SimDisk:
 
     @property
     def may_be_damaged(self) -> bool:
-        """Whether a fault may have left other data than a program wrote."""
+        """Whether a fault may have changed data that a program wrote."""
         return self.decayed + self.disturbed > 0
 
     def mend(self) -> None:
@@ -181,7 +183,7 @@ class SimDisk:
 
     @cached_property
     def faulty(self) -> FaultyDisk:
-        """The faults at work, and how often each kind has struck."""
+        """The active faults, and the number of operations that each kind has affected."""
         return FaultyDisk(self._machine.name, self._machine.world.rng("disk faults", self._machine.name))
 
     @property
@@ -207,11 +209,11 @@ class SimDisk:
         return inode
 
     def content(self, path: str) -> bytes:
-        """What a program reads."""
+        """The content that a program reads."""
         return bytes(self._shown(self.inode(path)))
 
     def read_from(self, inode: Inode, offset: int, count: int) -> bytes:
-        """What one read gives of a file: so much, unless it ends before, or the read falls short."""
+        """The bytes that one read returns; fewer at the end of the file, or if a fault shortens the read."""
         data = bytes(self._shown(inode)[offset : offset + count])
         return self.faulty.shorten(data) if self._has_faults else data
 
@@ -243,7 +245,7 @@ class SimDisk:
         self.syncs += 1
 
     def sync_for(self, process: Owner, path: str, *inodes: Inode) -> None:
-        """As `sync`, for ordinary code of a process, which blocks meanwhile. Raises: OSError."""
+        """`sync` for ordinary code, which blocks until it is done. Raises: OSError."""
         self.begin(process, "sync", path)
         begun = self.begin_sync(*inodes)
         process.block(self._kernel.now_ns + self.delay_ns())
@@ -274,13 +276,13 @@ class SimDisk:
             raise injected_error(error)
 
     async def wait(self) -> None:
-        """The time it takes the device; like a system call, it cannot be cancelled."""
+        """Wait for the device. The wait cannot be cancelled, as a system call cannot."""
         process: Owner = self._kernel.current
         await process.wait_ns(self.delay_ns())
         await self._require_alive(process)
 
     def delay_ns(self) -> int:
-        """Draw how long the device takes for a program that waits for it now, and count that."""
+        """Draw how long the device takes for an operation, and count the wait."""
         self.waits += 1
         delay_ns = self.sync_latency.sampler(self._rng)()
         self.busy_until_ns = max(self.busy_until_ns, self._kernel.now_ns + delay_ns)
@@ -294,7 +296,7 @@ class SimDisk:
         return Names()
 
     def _each_file(self) -> dict[str, Inode]:
-        """Each regular file once, by the first of its names."""
+        """Yields each regular file once, by the first of its names."""
         first = {inode: path for path, inode in sorted(self.names.files.items(), reverse=True)}
         return {path: inode for inode, path in first.items()}
 
@@ -331,11 +333,11 @@ class SimDisk:
 
 
 class FileLocks:
-    """Who holds which lock on one disk."""
+    """The locks on the files of one disk."""
 
     def __init__(self) -> None:
         self._held: dict[Description, tuple[Inode, bool]] = {}
-        """What each open file holds the lock of, and whether for itself alone."""
+        """The file that each open file has locked, and whether the lock is exclusive."""
 
     def acquire(self, what: Inode, file: Description, *, is_exclusive: bool) -> bool:
         """Take the lock of a file or directory, or another kind of it; False if others hold it."""
@@ -352,5 +354,5 @@ class FileLocks:
         return True
 
     def release(self, file: Description) -> None:
-        """Give back what an open file holds, if anything."""
+        """Release the lock of an open file, if it has one."""
         self._held.pop(file, None)

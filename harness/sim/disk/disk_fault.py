@@ -20,12 +20,13 @@ DiskFaultKind = Literal[
 
 Decay = Literal["bit rot", "cut short"]
 _LOST_MAX = 64
-"""As many bytes are lost from the end of a file, at most."""
+"""The maximum number of bytes that are lost from the end of a file."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """At most so many machines are damaged; the first ones that are struck stay the only ones."""
+    """Limits how many machines are damaged; after the limit, only machines that are damaged already are
+    damaged again."""
 
     machines_max: int
     struck: dict[str, None] = field(default_factory=dict)
@@ -50,7 +51,7 @@ class DiskFault:
 
     kind: DiskFaultKind
     probability: float
-    """Of each operation that the kind concerns to be struck."""
+    """The probability that a matching operation is affected."""
     budget: Budget | None = None
 
     def __post_init__(self) -> None:
@@ -68,11 +69,11 @@ class FaultyDisk:
     def __init__(self, machine: str, rng: random.Random) -> None:
         self.faults: list[DiskFault] = []
         self.struck: dict[str, int] = {}
-        """How many operations each kind of fault has struck."""
+        """The number of operations that each kind of fault has affected."""
         self._machine, self._rng = machine, rng
 
     def strikes(self, kind: DiskFaultKind) -> bool:
-        """Whether a fault of this kind strikes the operation at hand."""
+        """Whether a fault of this kind affects the present operation."""
         for fault in self.faults:
             is_drawn = fault.kind == kind and self._rng.random() < fault.probability
             if is_drawn and (fault.budget is None or fault.budget.allows(self._machine)):
@@ -87,7 +88,7 @@ class FaultyDisk:
         return data[: self._rng.randrange(1, len(data))]
 
     def spoil(self, write: Write, size: int) -> Write:
-        """What becomes of a write to a file of this size."""
+        """How faults change a write to a file of this size."""
         if self.strikes("misdirected write"):
             write = Write(self._rng.randrange(size + 1), write.data)
         if self.strikes("corrupt write"):

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _UNNAMED = getattr(os, "O_TMPFILE", -1)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _NAME_MAX, _PATH_MAX = 255, 4095
-"""Bytes of a name, and of a path."""
+"""The maximum length of a name and of a path, in bytes."""
 _SOCKET_PATH_MAX = 107
 _real_stat = os.stat
 _RealFile = io.FileIO
@@ -181,12 +181,12 @@ def _writes(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where a path leads."""
+    """The result of following a path."""
 
     name: str
     """As the disk knows it: without a leading slash."""
     inode: Inode | None
-    """What is there, if anything."""
+    """The file at the path; None if there is none."""
     is_directory_wanted: bool
     """Whether the path ends as only that of a directory may."""
 
@@ -243,7 +243,7 @@ def _existing(process: Owner, path: Any) -> _Place:
 
 
 def _touch_above(process: Owner, name: str) -> None:
-    """The directory that something is in has changed."""
+    """Record a change of the directory that contains a path."""
     above = process.machine.disk.names.inodes.get(name.rpartition("/")[0])
     if above is not None:
         above.modified_ns = above.changed_ns = now_ns(process)
@@ -300,7 +300,7 @@ def _open(
 
 
 class _Asked(NamedTuple):
-    """What `open` is asked for besides the file."""
+    """The arguments of `open` besides the file."""
 
     mode: str = "r"
     buffering: int = -1

@@ -25,7 +25,7 @@ class Surroundings(Protocol):
         """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
 
     def rng(self, *path: str | int) -> random.Random:
-        """The random stream called `path`."""
+        """The random stream of this name."""
 
 
 class Host(Protocol):
@@ -54,7 +54,7 @@ class Owner(Protocol):
 
     @property
     def rng(self) -> random.Random:
-        """Its own randomness."""
+        """The random stream of this process."""
 
     @property
     def files(self) -> dict[int, SimFile | None]: ...

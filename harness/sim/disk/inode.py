@@ -33,19 +33,19 @@ class Inode:
     """A file, by whatever names it is known, with its content in the page cache and on the device."""
 
     cached: bytearray = field(default_factory=bytearray)
-    """What programs see."""
+    """The content that programs see."""
     durable: bytearray = field(default_factory=bytearray)
-    """What is on the device for certain."""
+    """The content that is certainly on the device."""
     unsynced: list[Change] = field(default_factory=list)
-    """What leads from there to what programs see."""
+    """The changes that lead from the durable content to the visible content."""
     changes: int = 0
-    """How many changes there have been that are to reach the device."""
+    """The number of changes so far that are meant to reach the device."""
     number: int = 0
     """What `os.stat` shows as `st_ino`; it stays the same for the life of the file."""
     mode: int = stat.S_IFREG | 0o644
     """The kind of file, and the permissions, which nobody enforces."""
     links: int = 0
-    """How many names it has."""
+    """The number of its names."""
     device: str = ""
     """Which device it is: `null`, `zero`, `full` or `urandom`; empty for anything else."""
     modified_ns: int | None = None

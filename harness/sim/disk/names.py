@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from ostrakon.harness.sim.disk.inode import Inode
 
 Entry = tuple[tuple[str, Inode | None], ...]
-"""What changes in one step: names, and what each stands for from then on, if anything."""
+"""One atomic change: names, each with the file that it denotes afterwards, or None."""
 _ROOT_NUMBER = 2
 _DIRECTORIES = (
     *("", "dev", "etc", "home", "opt", "root", "run", "srv"),
@@ -95,7 +95,7 @@ class Names:
         return next((path for path, other in self.inodes.items() if other is inode), None)
 
     def power_off(self, rng: random.Random) -> None:
-        """Forget what was not committed, or some of it."""
+        """Lose the entries that are not committed, or some of them."""
         kept = self._journal[: rng.randrange(len(self._journal) + 1)] if self._journal else ()
         for entry in kept:
             _replay(entry, self._durable)

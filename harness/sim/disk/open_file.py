@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.disk.host import Owner
 
 FIRST_DESCRIPTOR = 1_000_000
-"""Descriptors from here on are of simulated files: no real one has such a number."""
+"""The first descriptor of simulated files; no real descriptor has such a number."""
 _SYNCED = os.O_SYNC | os.O_DSYNC
 _DEVICE_NUMBER = 0x801
 _BLOCK = 4096
@@ -46,7 +46,7 @@ class Description:
         self.at = 0
         """The offset that is read or written next."""
         self.descriptors = 0
-        """How many descriptors stand for it."""
+        """The number of descriptors that refer to it."""
         self._disk: SimDisk = process.machine.disk
 
     @property
@@ -158,11 +158,11 @@ class Description:
             )
 
     def touch(self) -> None:
-        """The file was changed now."""
+        """Record a change of the file at the present time."""
         self.inode.modified_ns = self.inode.changed_ns = now_ns(self.process)
 
     def release(self) -> None:
-        """One of its descriptors was closed."""
+        """Record that one of its descriptors was closed."""
         self.descriptors -= 1
         if not self.descriptors:
             self._disk.locks.release(self)
@@ -424,7 +424,7 @@ def open_file(process: Owner, descriptor: int) -> SimFile:
 
 
 def fstat(process: Owner, file: SimFile) -> os.stat_result:
-    """What `os.fstat` tells."""
+    """The result of `os.fstat`."""
     return status(file.description.inode)
 
 

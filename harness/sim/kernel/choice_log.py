@@ -1,8 +1,9 @@
-"""The choice log: every choice of a run in order, with the code that made it, to hold a second run to it.
+"""The choice log: every choice of a run in order, with the code that made it. A second run is compared with
+it.
 
-A simulation that is not deterministic has an escape: the real clock, a thread, the order of a set of strings,
-an address. `check_determinism` runs it twice and stops the second run at the first choice that differs, with
-the stacks of both.
+A simulation that is not deterministic depends on something outside: the real clock, a thread, the order of a
+set of strings, an address. `check_determinism` runs the simulation twice, and stops the second run at the
+first choice that differs, with the stacks of both.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ _MACHINERY = (
     os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep,
 )
 _LOOPS = ("unrolled_run", "passes", "tick", "_loop")
-"""The functions that step tasks and processes; outside of them nothing is the program's."""
+"""The functions that step tasks and processes; frames outside of them are not the program's."""
 _FRAMES = 6
 _NOBODYS = frozenset(["next process", "order of tasks", "order of sockets", "order of timers", "run"])
-"""Choices that are made while no program is at work, and so have no stack."""
+"""Choices that are made while no program runs; they have no stack."""
 _OURS = 3
 """How many of the innermost frames are always the harness's: `note`, `note_choice` and who called that."""
 _KEYS = 4
@@ -90,10 +91,11 @@ class ChoiceLog:
         return list(map(Choice._make, self._noted))
 
     def note(self, time_ns: int, process: str | None, what: str, chosen: tuple[str | int, ...]) -> bool:
-        """A choice was made, as `Kernel.note_choice` says. Returns whether it is the wrong one."""
+        """Record a choice; the arguments are those of `Kernel.note_choice`. Returns whether it is the wrong
+        one."""
         if self.diverged is not None:
             return True
-        # Frames that someone has looked at cost more from then on, so none is looked at in vain.
+        # Reading a frame makes it slower from then on, so frames are read only where they are needed.
         stack = () if what in _NOBODYS else _stack(sys._getframe(_OURS))
         noted = (time_ns, what, chosen, process, stack)  # A named one costs twice as much.
         if self._expected is None:
@@ -107,7 +109,7 @@ class ChoiceLog:
         return self.diverged is not None
 
     def end(self) -> None:
-        """The run is over; it must not be shorter than expected."""
+        """Record the end of the run, which must not be shorter than expected."""
         if self._expected is not None and self.diverged is None and self.length < len(self._expected):
             self.diverged = Diverged(self.length, Choice._make(self._expected[self.length]), None)
 
@@ -131,7 +133,7 @@ def _stack(frame: FrameType | None) -> _Stack:
     while frame is not None:
         code = frame.f_code
         if not _is_machinery(code.co_filename):
-            found.append((code, frame.f_lasti))  # Its line is worked out when someone wants to know.
+            found.append((code, frame.f_lasti))  # The line is computed when it is shown.
             if len(found) == _FRAMES:
                 break
         elif code.co_name in _LOOPS:

@@ -25,7 +25,7 @@ class Clock(trio.abc.Clock):
     def __init__(self, kernel: Kernel, on_change: Callable[[], object]) -> None:
         self._kernel, self._on_change = kernel, on_change
         self._rate = 1.0
-        """0 while the clock stands still."""
+        """Local seconds per true second; 0 while the clock stands still."""
         self._usual_rate = 1.0
         self._frozen_at_ns: int | None = None
         self._offset_s = 0.0
@@ -41,7 +41,7 @@ class Clock(trio.abc.Clock):
         return self._usual_rate
 
     def set_rate(self, rate: float) -> None:
-        """Let the clocks run faster or slower from now on; what they show now stays.
+        """Let the clocks run faster or slower from now on, without a jump.
 
         Raises: ValueError unless `rate` is positive.
         """
@@ -92,7 +92,7 @@ class Clock(trio.abc.Clock):
         self._on_change()
 
     def start_clock(self) -> None:
-        """Nothing to start."""
+        """Do nothing: Trio asks for it when a run begins."""
 
     def current_time(self) -> float:
         """Seconds on the monotonic clock."""
@@ -105,7 +105,7 @@ class Clock(trio.abc.Clock):
 
     @property
     def wall_s(self) -> float:
-        """The same, for all others."""
+        """Unix seconds on the wall clock, for the harness."""
         return EPOCH_S + self._wall_offset_s + self.current_time()
 
     def deadline_to_sleep_time(self, deadline: float) -> float:

@@ -1,4 +1,4 @@
-"""What can go wrong with a simulation itself, as opposed to the program inside it."""
+"""Errors of a simulation itself, not of the program in it."""
 
 from __future__ import annotations
 

@@ -22,23 +22,23 @@ from ostrakon.harness.sim.kernel.choice_log import ChoiceLog
 from ostrakon.harness.sim.kernel.schedule import Schedule
 
 NEVER_NS = 1 << 62
-"""Some 146 years; later than anything that happens."""
+"""About 146 years, later than any event."""
 
 
 class Runnable(Protocol):
     """What the kernel runs: a process."""
 
     name: str
-    """What people call it."""
+    """The name in messages."""
     queued: bool
     can_run: bool
 
     def tick(self) -> None:
-        """Run until everything in it waits."""
+        """Run until all of its tasks wait."""
 
 
 class Kernel:
-    """Knows what happens next. It has no opinion on what a process or a network is."""
+    """Decides what happens next. It does not depend on what a process or a network is."""
 
     __slots__ = (
         *("_caller", "_heap", "_seq", "_stop", "_until_ns", "choice_log", "current", "fingerprint"),
@@ -69,7 +69,8 @@ class Kernel:
         heappush(self._heap, (at_ns, self._seq, call, args))
 
     def upcoming(self) -> list[tuple[int, Callable[..., object], tuple[Any, ...]]]:
-        """All calls that are planned, in order: time, function, arguments. For looking on only."""
+        """All calls that are planned, in order: time, function, arguments. The caller must not change
+        them."""
         return [(at_ns, call, args) for at_ns, _, call, args in sorted(self._heap, key=lambda one: one[:2])]
 
     def make_ready(self, process: Runnable) -> None:

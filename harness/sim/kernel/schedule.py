@@ -1,8 +1,8 @@
-"""Who goes first when several could: the one place where a simulation chooses an order.
+"""Chooses the order of processes and tasks that are ready at the same time.
 
 A schedule is asked for every choice between ready processes and for the order of every batch of ready tasks
-of one process. Which orders it prefers is a search strategy: random walks find most bugs, and bugs that need
-one particular order among thousands are found by strategies that are less fair.
+of one process. Which orders it prefers is a search strategy. Random orders find most bugs. Strategies that
+are less fair find bugs that need one particular order among thousands.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from trio.lowlevel import Task
 
 
 class Schedule(Protocol):
-    """Makes the choices. Asked in the same situations, it must answer the same."""
+    """Makes the choices. In equal situations it must make equal choices."""
 
     def pick(self, ready: Sequence[Any]) -> int:
         """Which of the ready processes runs next; there are at least 2, the one ready longest first."""
@@ -35,7 +35,7 @@ class RandomSchedule:
         self.order = rng.shuffle
 
     def pick(self, ready: Sequence[Any]) -> int:
-        """Any of them."""
+        """A random one."""
         return int(self._random() * len(ready))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 _set: Callable[[int, Any], Any] = _signal.signal
 handler_of: Callable[[int], Any] = _signal.getsignal
-"""Who handles a signal at present."""
+"""The present handler of a signal."""
 
 
 @contextmanager

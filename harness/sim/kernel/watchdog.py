@@ -1,7 +1,7 @@
-"""Ends a program that computes for ever: in virtual time it would hold up the world, and nobody would know.
+"""Ends a program that computes for ever. In virtual time such a program would stop the whole world.
 
-It counts CPU time, which no load of the machine makes pass faster. What it does not catch: a call into C that
-does not come back, and a world that is run outside of the main thread.
+The watchdog counts CPU time, so the load of the machine does not matter. It does not end a call into C that
+never returns, and it does not work for a world that runs outside of the main thread.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SIZE_MAX = 65507
 QUEUE_MAX = 1000
-"""Datagrams that wait to be received; more are lost, as in a full socket buffer."""
+"""The maximum number of datagrams that wait; more are lost, as in a full socket buffer."""
 
 
 class DatagramSocket(Endpoint):
@@ -169,7 +169,7 @@ class DatagramSocket(Endpoint):
         await checkpoint()
 
     def close(self) -> None:
-        """Close it; whoever waits on it gets `trio.ClosedResourceError`."""
+        """Close it. A task that waits on it gets `trio.ClosedResourceError`."""
         if not self.closed:
             self.closed = True
             self.process.sockets.pop(self, None)
@@ -230,24 +230,24 @@ class DatagramSocket(Endpoint):
             kernel.call_at(at_ns, _arrive, link, payload, route, message)
 
     def put(self, payload: bytes, sender: Address) -> None:
-        """A datagram has arrived."""
+        """Accept a datagram that has arrived."""
         self._waiting.append((payload, sender))
         self._wake_reader()
 
     @property
     def is_full(self) -> bool:
-        """Whether what arrives now is lost."""
+        """Whether a datagram that arrives now is lost."""
         return len(self._waiting) >= QUEUE_MAX
 
     def refused(self, by: Address) -> None:
-        """An ICMP message says that nobody is at this port: only a connected socket hears of it."""
+        """Handle an ICMP message that nobody listens at the port; only a connected socket reports it."""
         if self._remote == by and not self.closed:
             self._pending_error = errno.ECONNREFUSED
             self._wake_reader()
 
 
 class _Route(NamedTuple):
-    """Where a datagram comes from and goes to."""
+    """The source and the destination of a datagram."""
 
     source: DatagramSocket
     sender: Address

@@ -48,7 +48,7 @@ class Endpoint(trio.socket.SocketType):
         self._proto = proto
         self._pending_error: int | None = None
         self._reader: Any = None
-        """Who waits to read: a task of Trio, or what an asyncio event loop keeps for this socket."""
+        """The reader that waits: a task of Trio, or what an asyncio event loop keeps for this socket."""
         self._writer: Any = None
         self._number = next(process.socket_numbers)
         self.option_values: Values = UNSET
@@ -232,7 +232,7 @@ class Endpoint(trio.socket.SocketType):
         return False
 
     def forget(self, waiter: Any) -> None:
-        """Do not wake it any more."""
+        """Stop waking a waiter."""
         if self._reader is waiter:
             self._reader = None
         if self._writer is waiter:
@@ -251,12 +251,12 @@ class Endpoint(trio.socket.SocketType):
         raise NotImplementedError
 
     def vanish(self) -> None:
-        """The machine lost its power: gone without a word."""
+        """End the socket without a message to its peer, because the machine lost power."""
         self.closed = True
 
     @property
     def waits_for(self) -> tuple[object, str] | None:
-        """Who waits here for an answer, and the machine that is to give it."""
+        """The tasks that wait for an answer at this socket, and the machine that is to answer."""
         return None
 
     def is_connected_to(self, machine: Host) -> bool:

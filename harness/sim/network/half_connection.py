@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.stream_socket import StreamSocket
 
 RTO_NS = 200_000_000
-"""After which a lost segment is sent again for the first time; doubles each time."""
+"""The time until a lost segment is first sent again; it doubles each time."""
 RTO_MAX_NS = 120_000_000_000
 USER_TIMEOUT_NS = 900_000_000_000
 WINDOW = 65536
-"""Bytes that may be under way or unread before `send` blocks."""
+"""The maximum number of bytes in flight or unread before `send` blocks."""
 
 
 class Mark(Enum):
@@ -78,7 +78,7 @@ class HalfConnection:
         self._end_ns = 0
         """When the last segment of all arrives; the end of the stream comes after it."""
         self._lost: deque[tuple[Segment, LinkMessage | None]] = deque()
-        """What has to be sent again, and what must wait behind it."""
+        """Segments to be sent again, and those that wait behind them."""
         self._lost_since_ns, self._rto_ns = 0, RTO_NS
         self._first = True
         self._gap_ns = sink.process.segment_gap_ns
