@@ -29,7 +29,7 @@ _Op = TypeVar("_Op")
 
 
 class _Client(Protocol[_Op]):
-    """What is opened."""
+    """A client that was opened."""
 
     async def apply(self, op: _Op) -> _Op:
         """Do what an op says and return it completed."""
@@ -72,7 +72,7 @@ class _Session:
         self._task: asyncio.Task[None] | None = None
         self._is_ending = self._has_ended = False
         self._failure: BaseException | None = None
-        """What has ended it while nobody waited for an answer."""
+        """The error that ended it while no answer was expected."""
         self._asker: tuple[Any, Any] | None = None
         """The Trio process and the task that wait for an answer."""
 
@@ -81,7 +81,7 @@ class _Session:
         await self._ask(self._start)
 
     async def apply(self, op: Any) -> Any:
-        """Have the client do this. Raises: what that raises, or what has ended the client meanwhile."""
+        """Let the client perform an op. Raises: what that raises, or what ended the client before."""
         return await self._ask(self._requests.put_nowait, op)
 
     async def end(self) -> None:

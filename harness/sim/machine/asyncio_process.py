@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.endpoint import Endpoint
 
 _PATIENCE_NS = 10**9
-"""How long a program that is unwound may take to end before it is cancelled once more."""
+"""How long a program that is unwound may take before it is cancelled again."""
 
 
 class AsyncioProcess(Process):
@@ -49,7 +49,7 @@ class AsyncioProcess(Process):
 
     @property
     def is_being_unwound(self) -> bool:
-        """Whether the world is closing, and nothing that it does matters any more."""
+        """Whether the world is closing, so that its actions have no effect."""
         return self.machine.world.closing
 
     @property
@@ -93,13 +93,13 @@ class AsyncioProcess(Process):
         await self.event_loop.create_future()
 
     def wake(self) -> None:
-        """Let it run before time moves on, unless it is running."""
+        """Let it run before time advances, unless it is running."""
         if self._kernel.current is not self:
             self._kernel.make_ready(self)
 
     @property
     def event_loop(self) -> Any:
-        """The event loop that is at work, or was last."""
+        """The event loop that runs, or ran last."""
         return self._run.loop
 
     def new_event_loop(self) -> Any:

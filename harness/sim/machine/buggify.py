@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.machine.process import Process
 
 FIRES = 0.25
-"""How often a point fires that is at work."""
+"""The probability that an enabled point fires."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Sometimes:
     """The points of one world."""
 
     probability: float
-    """Of each point to be at work in this world; 0 switches all of them off."""
+    """The probability that a point is enabled in this world; 0 disables all points."""
     rng: Callable[..., random.Random]
     points: dict[str, Point] = field(default_factory=dict)
 
@@ -58,7 +58,7 @@ class Sometimes:
         return point
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """How often each point was reached, and how often it fired, by name and in order."""
+        """How often each point was reached and how often it fired, sorted by name."""
         return {
             name: {"reached": point.reached, "fired": point.fired}
             for name, point in sorted(self.points.items())

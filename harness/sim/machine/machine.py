@@ -43,7 +43,7 @@ class Machine:
     def __init__(self, world: World, name: str, number: int, *, is_node: bool) -> None:
         self.world, self.name, self.number = world, name, number
         self.is_node = is_node
-        """Whether it belongs to the system under test; faults leave the others' connections alone."""
+        """Whether it belongs to the system under test; faults do not affect connections of other machines."""
         self.ip = f"10.0.{number >> 8}.{number & 255}"
         self.clock = Clock(world.kernel, self._clock_changed)
         self.disk = SimDisk(self)
@@ -62,7 +62,7 @@ class Machine:
 
     @property
     def incarnation(self) -> int:
-        """How often a process has been started here before the latest one; -1 if none has."""
+        """The number of processes that were started here before the latest one; -1 if there was none."""
         return len(self.processes) - 1
 
     @property
@@ -84,7 +84,7 @@ class Machine:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """The incarnation and its turns; another whenever its program has run in between."""
+        """The incarnation and its turns; the value changes whenever the program runs."""
         return self.incarnation, self.process.passes if self.process is not None else 0
 
     def start(self, program: Program, *, runtime: Runtime | None = None) -> Process:
@@ -150,7 +150,7 @@ class Machine:
             self.process.crash_at(self.process.passes + max(1, turns), crash)
 
     def spare(self, crash: Callable[[], object]) -> None:
-        """Do not call this crash any more."""
+        """Cancel a crash of `crash_after`."""
         if self.process is not None and self.process.crash is crash:
             self.process.crash_pass = 0
 
@@ -160,7 +160,7 @@ class Machine:
             self.process.cancel()
 
     def process_ended(self, process: Process) -> None:
-        """Called by a process that returned or raised."""
+        """Handle the end of a process that returned or raised."""
         self._close_sockets(process)
         error = process.error
         if error is not None and not self.world.closing:

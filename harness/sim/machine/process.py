@@ -59,12 +59,12 @@ class Process:
         self.files: dict[int, SimFile | None] = {}
         """Open files by their descriptor; None where one was closed."""
         self.umask = 0o022
-        """Permissions that the files it makes do not get."""
+        """The permissions that new files do not get (umask)."""
         self.collects_garbage = True
-        """What it believes of Python's garbage collector, which is at rest while a world runs."""
+        """What `gc.isenabled` returns in it; the real collector is off while a world runs."""
         self.signal_handlers: dict[int, Any] = {}
         self.passes = 0
-        """How often a batch of its tasks was run; each is a moment at which it could have died."""
+        """The number of batches of its tasks that ran; a crash can replace each of them."""
         self.crash_pass = 0
         self.crash: Callable[[], object] = machine.kill
         self.thread: SimThread | None = None
@@ -76,10 +76,10 @@ class Process:
         self.locks: dict[Any, Held] = {}
         """The locks of `threading` that it holds."""
         self.waiting_for: dict[Any, deque[Any]] = {}
-        """By queue, the functions that wait for an item of it."""
+        """The functions that wait for an item, by queue."""
         self.kernel = self._kernel = kernel
         self._blocked: greenlet | None = None
-        """Where its code stands if it has blocked, and whether it may go on there."""
+        """Where its code has blocked, and whether it may continue there."""
         self._may_go_on = False
         self._clock = machine.clock
         self._paused = self._killed = False
@@ -89,7 +89,7 @@ class Process:
         """When its program returned or raised."""
         self._rng: random.Random | None = None
         self.seeded_random: random.Random | None = None
-        """Where the functions of `random` draw from once the program has called `random.seed`."""
+        """The generator of the functions of `random` after the program has called `random.seed`."""
         self._mailbox: Mailbox | None = None
 
     def __repr__(self) -> str:
@@ -111,7 +111,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it is there, even if paused."""
+        """Whether it exists, even if paused."""
         return self._outcome is None and not self._killed
 
     @property
@@ -181,11 +181,11 @@ class Process:
         raise NotImplementedError
 
     async def checkpoint(self) -> None:
-        """Give in to a cancellation, and let other tasks of this process go first, if there are any."""
+        """Raise a cancellation that is due, and let other tasks of this process run first."""
         raise NotImplementedError
 
     async def checkpoint_if_cancelled(self) -> None:
-        """Give in to a cancellation."""
+        """Raise a cancellation that is due."""
         raise NotImplementedError
 
     async def wait_ns(self, delay_ns: int) -> None:
@@ -248,7 +248,7 @@ class Process:
             self._kernel.make_ready(self)
 
     def kill(self) -> None:
-        """SIGKILL: not another line of it runs."""
+        """SIGKILL: no further line of it runs."""
         self._killed, self.can_run = True, False
 
     def crash_at(self, passes: int, crash: Callable[[], object] | None = None) -> None:
@@ -269,7 +269,7 @@ class Process:
             self._kernel.make_ready(self)
 
     def abandon(self) -> None:
-        """Give up on one that does not end when it is unwound."""
+        """Abandon a program that does not end when it is unwound."""
         raise NotImplementedError
 
     # What an event loop has its own way of.

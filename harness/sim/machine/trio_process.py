@@ -35,7 +35,7 @@ class TrioProcess(Process):
         self._stranded: list[Task] = []
         self._scope = trio.CancelScope()
         self.livelock_pass = 0
-        """At which pass it has gone round too often without waiting."""
+        """The pass at which it counts as a livelock."""
         self._run = TrioRun(self._main, machine.clock, self, machine.socket_factory, machine.resolver)
         self._ready, self._waiting_for_idle = self._run.queue, self._run.waiting_for_idle
         self._advance_run = self._run.advance
@@ -53,13 +53,13 @@ class TrioProcess(Process):
         return [(task, task.name, task.iter_await_frames()) for task in self._run.tasks]
 
     async def checkpoint(self) -> None:
-        """Give in to a cancellation, and let other tasks of this process go first, if there are any."""
+        """Raise a cancellation that is due, and let other tasks of this process run first."""
         await trio.lowlevel.checkpoint_if_cancelled()
         if not self.is_alone:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def checkpoint_if_cancelled(self) -> None:
-        """Give in to a cancellation."""
+        """Raise a cancellation that is due."""
         await trio.lowlevel.checkpoint_if_cancelled()
 
     async def wait_ns(self, delay_ns: int) -> None:
@@ -82,7 +82,7 @@ class TrioProcess(Process):
             self._schedule_alarm()
 
     def kill(self) -> None:
-        """SIGKILL: not another line of it runs."""
+        """SIGKILL: no further line of it runs."""
         super().kill()
         if self._kernel.current is self:
             self._stranded = self.batch[:]
@@ -170,7 +170,7 @@ class TrioProcess(Process):
 
 
 def _name_of(program: Program) -> str:
-    """What Trio calls the task of a function."""
+    """The name that Trio gives the task of a function."""
     if isinstance(program, partial):
         program = program.func
     try:

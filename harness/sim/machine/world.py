@@ -82,14 +82,14 @@ class World:
     ) -> None:
         self.seed = seed
         self._streams: list[tuple[tuple[str | int, ...], ReferenceType[random.Random]]] = []
-        """Every random stream that was handed out, in order, as long as somebody holds it."""
+        """Every random stream that was handed out and is still used, in order."""
         self.kernel = Kernel(schedule or RandomSchedule(self.rng("schedule")), choice_log)
         self.crashes: list[Crash] = []
         """The programs that were ended by an exception of their own, in order."""
         self.on_note: Callable[[Any, str, Mapping[str, Any]], object] | None = None
         """Called with the process, the name and the fields of each event that a program notes."""
         self.on_crash: Callable[[Crash], object] | None = None
-        """Told of each crash when it happens."""
+        """Called with each crash when it happens."""
         self.shared_randomness: tuple[Any, ...] | None = None
         """The state of the `random` module's own generator, for programs that hold on to its methods; None
         before the first run."""
@@ -97,11 +97,11 @@ class World:
         """The rare branches that programs offer, and how often each was reached and taken."""
         self._has_run = False
         self.closing = False
-        """Whether programs are only being unwound: nothing they do now belongs to the simulation."""
+        """Whether programs are being unwound: their actions no longer belong to the simulation."""
         self.passes_max = 1_000_000
-        """How often a process may go round without waiting before that counts as a livelock."""
+        """The number of passes without waiting after which a process counts as a livelock."""
         self.livelocked: Process | None = None
-        """The process that went round too often."""
+        """The process that is in a livelock."""
         self.cpu_limit_s = LIMIT_S
         """CPU seconds that a process may compute without waiting once, before it is ended by EndlessLoop."""
         self._machines: dict[str, Machine] = {}
@@ -132,12 +132,12 @@ class World:
 
     @property
     def now_s(self) -> float:
-        """The same in seconds."""
+        """True time since the beginning, in seconds."""
         return self.kernel.now_ns / 1e9
 
     @property
     def held_up_s(self) -> float:
-        """How long it takes yet until nothing is under way any more that faults have made late."""
+        """How long it takes until all messages that faults delayed have arrived, in seconds."""
         disks = [machine.disk.busy_until_ns for machine in self._machines.values()]
         return (max(self.now_ns, self.network.held_up_until_ns, *disks) - self.now_ns) / 1e9
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.network.stream_socket import StreamSocket
 
 RETRY_NS = 1_000_000_000
-"""After which a request that got no answer is repeated for the first time; doubles each time."""
+"""The time until a request without an answer is first repeated; it doubles each time."""
 RETRIES = 6
 UNREACHABLE_NS = 3_000_000_000
-"""After which a request to an address that nobody has is given up."""
+"""The time until a request to an address that no machine has is given up."""
 
 
 class Handshake:

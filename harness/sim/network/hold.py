@@ -19,7 +19,7 @@ class InFlight:
     sender: str
     receiver: str
     payload: bytes
-    """Empty for a mark."""
+    """The bytes of the message; empty for a mark."""
     is_whole: bool
     """Whether it stands alone: a framed message or a datagram. Others can only be released in order."""
     arrive: Callable[[], object]
@@ -36,7 +36,7 @@ class Hold:
         """The number of messages held so far."""
 
     def keep(self, message: InFlight) -> None:
-        """Something has arrived that must wait."""
+        """Keep a message that has arrived."""
         self.messages += 1
         self.waiting.append(message)
 

@@ -26,7 +26,7 @@ class Cut:
     def __init__(self, links: tuple[Link, ...]) -> None:
         self.links = links
         self.messages = 0
-        """How many messages and segments it has dropped or held up, retransmissions included."""
+        """The number of messages and segments that it dropped or delayed, with retransmissions."""
         self.mended = False
 
 
@@ -55,7 +55,7 @@ class Link:
         self._faults: random.Random | None = None
 
     def change_latency(self) -> None:
-        """Draw by the distribution that holds here from now on."""
+        """Draw latencies from another distribution from now on."""
         self.draw_ns = self._draw_first
 
     def _draw_first(self) -> int:
@@ -68,7 +68,7 @@ class Link:
         return self.draw_ns()
 
     def queueing_ns(self, size: int) -> int:
-        """How long so many bytes wait for their turn and take to be sent, at the link's bandwidth."""
+        """How long this many bytes wait in the queue and take to be sent, at the link's bandwidth."""
         if self.bytes_per_s is None:
             return 0
         now_ns = self._network.kernel.now_ns
@@ -76,12 +76,12 @@ class Link:
         return self._busy_until_ns - now_ns
 
     def count_cut(self) -> None:
-        """Something was stopped here by whatever holds the link down."""
+        """Count a message that was stopped because the link is down."""
         for cut in self.cuts:
             cut.messages += 1
 
     def fate(self, message: Any) -> Fate:
-        """Draw what happens to the next message by the disturbances at work."""
+        """Draw what the active disturbances do to the next message."""
         if self._faults is None:
             self._faults = self._network.world.rng("faults", *self.name)
         return fate_of(message, self.disturbed, self._faults, self.name, self._network.kernel.now_ns)

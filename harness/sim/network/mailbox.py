@@ -72,7 +72,7 @@ class Mailbox:
         return received
 
     async def _receive_in(self, loop: Any) -> tuple[str, Any]:
-        """The same in an event loop of asyncio."""
+        """`receive` in an event loop of asyncio."""
         if self._waiting:
             return self._waiting.popleft()
         if self._receiver is not None:
@@ -102,7 +102,7 @@ class Mailbox:
             kernel.call_at(at_ns, _arrive, kernel, route, message)
 
     def put(self, sender: str, message: Any) -> None:
-        """A message has arrived."""
+        """Accept a message that has arrived."""
         if self._receiver is not None:
             receiver, self._receiver = self._receiver, None
             self._process.reschedule(receiver, (sender, message))

@@ -55,7 +55,7 @@ class LinkMessage(NamedTuple):
     payload: bytes
     sent_ns: int
     received_ns: int | None
-    """None if it was lost."""
+    """When it arrived, in nanoseconds; None if it was lost."""
 
 
 class Network:
@@ -65,13 +65,13 @@ class Network:
         self.world, self.framing = world, framing
         self.kernel = world.kernel
         self.deviations: Mapping[int, MessageDeviation] = {}
-        """What happens to single messages between nodes, by their number."""
+        """The deviations of single messages between nodes, by the message's number."""
         self.on_message: Callable[[LinkMessage], object] | None = None
-        """Told of every message between nodes when it arrives or is lost."""
+        """Called with every message between nodes when it arrives or is lost."""
         self.on_unnumbered: Callable[[LinkMessage], object] | None = None
-        """Told likewise of messages without a number."""
+        """Called in the same way with messages that have no number."""
         self.messages = 0
-        """How many messages were sent between nodes."""
+        """The number of messages that were sent between nodes."""
         self.held_up_until_ns = 0
         """When the last of the messages arrives that faults have held up so far; what is behind it on its
         connection is not there sooner, even if all faults are over."""
@@ -107,7 +107,7 @@ class Network:
         return list(self._links.values())
 
     def link_between(self, sender: Host, receiver: Host) -> Link:
-        """As `link`, for machines at hand."""
+        """The link between two `Machine` objects."""
         link = self._links.get((sender, receiver))
         if link is None:
             link = self._links[sender, receiver] = Link(self, sender, receiver)
@@ -117,7 +117,7 @@ class Network:
         return link
 
     def latency_of(self, link: Link) -> Latency:
-        """The distribution that holds on a link."""
+        """The distribution of latencies on a link."""
         return self._latencies.get(link.name, self._latency)
 
     def set_latency(self, sender: str, receiver: str, latency: Latency) -> None:
@@ -239,7 +239,7 @@ class Network:
         return number, fate
 
     def fate(self, link: Link, number: int, message: Any) -> Fate:
-        """What becomes of message `number`, by the disturbances on its link and the deviations."""
+        """What the disturbances on its link and the deviations do to message `number`."""
         fate = self._deviating(number, link.fate(message) if link.disturbed else NORMAL)
         if fate.extra_ns:
             self.held_up_until_ns = max(self.held_up_until_ns, self.kernel.now_ns + fate.extra_ns)

@@ -58,12 +58,12 @@ _LEAST = {
     (socket.IPPROTO_TCP, getattr(socket, "TCP_KEEPCNT", 6)): 1,
     (socket.IPPROTO_IP, socket.IP_TTL): 1,
 }
-"""The least value that is taken."""
+"""The smallest value that is accepted."""
 _TOLD = {
     (socket.SOL_SOCKET, value)
     for value in (socket.SO_TYPE, socket.SO_ERROR, socket.SO_ACCEPTCONN, _SO_PROTOCOL, _SO_DOMAIN)
 }
-"""What can only be asked."""
+"""Options that can be read and not set."""
 _LINGER = struct.Struct("ii")
 _STREAM_BUFFERS = {socket.SO_SNDBUF: 87_040, socket.SO_RCVBUF: 131_072}
 

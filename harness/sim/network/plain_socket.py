@@ -49,11 +49,11 @@ class PlainSocket(socket.socket):
 
     @property
     def timeout(self) -> Any:
-        """What was set; None at first, as if it could block."""
+        """The timeout that was set; None at first, as for a socket that blocks."""
         return _endpoints[self].timeout_s
 
     def gettimeout(self) -> float | None:
-        """The same."""
+        """The timeout that was set."""
         return _endpoints[self].timeout_s
 
     def getblocking(self) -> bool:

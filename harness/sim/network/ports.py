@@ -49,7 +49,7 @@ class Ports:
         sharing.append(sock)
 
     def release(self, sock: Endpoint) -> None:
-        """A socket is closed, or gives up its address."""
+        """Release the address of a socket that was closed or has given it up."""
         key = sock.type, sock.local[1]
         sharing = self._bound.get(key)
         if sharing is not None and sock in sharing:
@@ -70,7 +70,7 @@ class Ports:
         ]
 
     def listener_at(self, ip: str, port: int | str, client: Address) -> Endpoint | None:
-        """Which of them gets a connection from this client."""
+        """The listener that gets a connection from this client."""
         found = self.listeners(ip, port)
         return found[crc32(repr(client).encode()) % len(found)] if found else None
 
@@ -89,7 +89,7 @@ class Ports:
                 return port
 
     def clear(self) -> None:
-        """The machine lost its power."""
+        """Forget all addresses, because the machine lost power."""
         self._bound.clear()
         self._time_wait.clear()
 
