@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ostrakon.harness.sim.sandbox.host import Resident
 
 _memfd_create = os.memfd_create
-"""The real one, which programs may not call."""
+"""The real method, which programs may not call."""
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """What stands in for the methods of `SSLContext` that read files, for `sandbox.py` to install."""
+    """The replacements for the methods of `SSLContext` that read files; `sandbox.py` installs them."""
     context = ssl.SSLContext
     for name, ours in (("load_cert_chain", _load_chain), ("load_verify_locations", _load_authorities)):
         real = getattr(context, name)

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _IN_MEMORY = ("", ":memory:")
 _is_ours = False
-"""Whether the connection that is being made is to be watched by `_judge_action`."""
+"""Whether `_judge_action` must watch the connection that is being made."""
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """What stands in for `sqlite3.connect`, for `sandbox.py` to install."""
+    """The replacement for `sqlite3.connect`; `sandbox.py` installs it."""
     real = sqlite3.connect
 
     def connect(process: Resident, *args: Any, **kwargs: Any) -> sqlite3.Connection:

@@ -49,7 +49,7 @@ _REAL_LOCAL = threading.local
 `started_threads`."""
 _OURS = f"{os.sep}harness{os.sep}sim{os.sep}"
 _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
-"""Flags of classes: made at run time; not to be changed."""
+"""Flags of classes: made at run time; immutable."""
 
 
 class _Finder:
@@ -61,7 +61,7 @@ class _Finder:
         self._locals: dict[int, _threading_local.local] = {}
 
     def in_namespace(self, owner: Any, attributes: Mapping[str, Any]) -> Iterator[Patch]:
-        """Within a module or a class, except for the names that are patched anyway."""
+        """Search a module or a class, except for the names that are patched anyway."""
         ours = self._ours
         for name, value in list(attributes.items()):
             inner = value.__func__ if isinstance(value, staticmethod | classmethod) else value

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ExitFunctions:
-    """Those of one process."""
+    """The exit functions of one process."""
 
     def __init__(self) -> None:
         self._functions: list[Callable[[], object]] = []
@@ -52,7 +52,7 @@ class ExitFunctions:
                 _call(finalizer)
 
     def forget(self) -> None:
-        """The process is gone: none of them is ever called."""
+        """Forget all functions, because the process has ended; none of them is called."""
         self._functions.clear()
         while self._finalizers:
             self._finalizers.pop().detach()
@@ -78,7 +78,7 @@ def _call(function: Callable[[], object]) -> None:
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """What stands in for functions of `atexit` and `weakref`, for `sandbox.py` to install."""
+    """The replacements for functions of `atexit` and `weakref`; `sandbox.py` installs them."""
 
     def register(process: Resident, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         process.exit_functions.register(function, args, kwargs)

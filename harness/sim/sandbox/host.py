@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Surroundings(network.Surroundings, Protocol):
-    """The world that runs."""
+    """The world that runs at present."""
 
     shared_randomness: tuple[Any, ...] | None
     """The state of the `random` module's own generator; None before the first run."""
@@ -53,10 +53,10 @@ class Resident(network.Owner, Protocol):
     def incarnation(self) -> int: ...
     @property
     def rng(self) -> random.Random:
-        """Its own randomness."""
+        """The random stream of the process."""
 
     seeded_random: random.Random | None
-    """Where the functions of `random` draw from once the program has called `random.seed`."""
+    """The generator of the functions of `random` after the program has called `random.seed`."""
     thread: SimThread | None
     """The function that runs as if in a thread of it just now."""
 
@@ -66,7 +66,7 @@ class Resident(network.Owner, Protocol):
 
     @property
     def exit_functions(self) -> ExitFunctions:
-        """What it does at its end."""
+        """The functions that it calls at its end."""
 
     @property
     def python_threads(self) -> PythonThreads:
@@ -78,7 +78,7 @@ class Resident(network.Owner, Protocol):
 
     @property
     def waiting_for(self) -> dict[Any, deque[Any]]:
-        """By queue, the functions that wait for an item of it."""
+        """The functions that wait for an item, by queue."""
 
     def block(self, until_ns: int, waiter: Waiter | None = None) -> None:
         """Stand still in the middle of the code at work, up to a true time, or until the waiter is due."""
@@ -90,7 +90,7 @@ class Resident(network.Owner, Protocol):
     def kernel(self) -> Kernel: ...
 
     collects_garbage: bool
-    """What it believes of Python's garbage collector, which is at rest while a world runs."""
+    """What `gc.isenabled` returns in it; the real collector is off while a world runs."""
 
     @property
     def signal_handlers(self) -> dict[int, Any]: ...

@@ -29,7 +29,7 @@ _TIMERS = "use trio.move_on_after() or trio.sleep()"
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """What stands in for the functions that tell a process who it is, for `sandbox.py` to install."""
+    """The replacements for functions that describe a process and its host; `sandbox.py` installs them."""
     for owner, name, ours in (
         (os, "getpid", _number),
         (os, "getppid", lambda process: 1),
@@ -150,7 +150,7 @@ def _require_signal(number: int) -> None:
 _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that Python ignores from its start on."""
 _HARMLESS = (*_IGNORED, signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT)
-"""Signals that do nothing where nobody handles them."""
+"""Signals that have no effect without a handler."""
 
 
 def _handler(process: Resident, number: int) -> Any:

@@ -128,7 +128,7 @@ def _methods(
 def _ownership(
     running_process: Callable[[], Resident | None], real: Mapping[str, Any]
 ) -> dict[str, Callable[..., Any]]:
-    """What a condition asks of its `RLock`."""
+    """The methods that a condition calls on its `RLock`."""
 
     def is_owned(self: Any) -> bool:
         process = running_process()
@@ -193,7 +193,7 @@ def _until_ns(process: Resident, timeout: float | None) -> int:
 
 
 def _block(process: Resident, waiting: deque[Any], until_ns: int) -> None:
-    """Wait, among others, to be woken or for a time."""
+    """Wait until woken or until a time."""
     thread = process.thread
     waiter = _WaitingMainThread() if thread is None or thread.is_main else thread
     waiting.append(waiter)
@@ -215,7 +215,7 @@ class _WaitingMainThread:
 
 
 def _give_back(process: Resident, lock: Any, held: Held) -> None:
-    """Free the lock and let those who wait for it go on: the first one to run gets it."""
+    """Release the lock and wake its waiters; the first waiter that runs gets it."""
     del process.locks[lock]
     for thread in held.waiting:
         thread.wake()

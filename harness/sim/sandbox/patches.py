@@ -34,7 +34,7 @@ class Patches:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Run the body with all of them in place; then what was there before is back."""
+        """Run the body with all patches in place; afterwards the former values are back."""
         modules: list[tuple[dict[str, Any], dict[str, Any], tuple[Any, ...]]] = []
         others: list[Patch] = []
         try:

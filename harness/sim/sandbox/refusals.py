@@ -108,7 +108,7 @@ _EVENTS: dict[str, str] = {
     "socket.sendmsg": _STREAMS,
     "socket.getnameinfo": "use trio.socket.getnameinfo()",
 }
-"""Audit events of what is never simulated."""
+"""Audit events of actions that are never simulated."""
 _CHANGES = frozenset(
     f"os.{change}"
     for change in (
@@ -121,7 +121,7 @@ _FILES = "use open(), os and pathlib as they are when they are called, not as th
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """What stands in for the functions that are refused, for `sandbox.py` to install."""
+    """The replacements for the functions that are refused; `sandbox.py` installs them."""
     for owner, name, called, instead in _FUNCTIONS:
         real = getattr(owner, name, None)
         if real is not None:
@@ -147,7 +147,7 @@ _WATCHED = frozenset(_EVENTS) | _CHANGES | {"open", "mmap.__new__", "sqlite3.con
 
 
 def _judge(process: Resident, event: str, args: tuple[Any, ...]) -> None:
-    """Raise NotSimulated if this is a way to the real world."""
+    """Raise NotSimulated if the event reaches the real world."""
     if _is_debugging():
         return
     if event in _EVENTS:

@@ -45,15 +45,15 @@ if TYPE_CHECKING:
 
 _WALL_CLOCKS = {getattr(time, name) for name in ("CLOCK_REALTIME", "CLOCK_TAI") if hasattr(time, name)}
 _world: Surroundings | None = None
-"""The world that runs now."""
+"""The world that runs at present."""
 _thread = 0
-"""The thread that it runs in."""
+"""The thread in which it runs."""
 _enclosures = 0
-"""How many worlds are open or run."""
+"""The number of worlds that are open or run."""
 _keepers = 0
-"""How many ask for the replacements to be in place."""
+"""The number of `enclose` calls without their `unclose`."""
 _has_asyncio = False
-"""Whether what is in place covers asyncio."""
+"""Whether the installed replacements include those of asyncio."""
 _put_back, _put_back_zone = ExitStack(), ExitStack()
 
 
@@ -67,7 +67,7 @@ def enclose() -> None:
 
 
 def unclose() -> None:
-    """The one who called `enclose` needs it no more."""
+    """End one call of `enclose`."""
     global _enclosures
     _enclosures -= 1
     if _enclosures == 0:
@@ -367,7 +367,7 @@ def _drawing(name: str) -> Callable[..., Any]:
 
 
 def _generator(process: Resident) -> random.Random:
-    """Where the functions of `random` draw from."""
+    """The generator of the functions of `random`."""
     return process.rng if process.seeded_random is None else process.seeded_random
 
 

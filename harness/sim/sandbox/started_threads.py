@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _DONE = "_ostrakon_done"
 """The attribute of a thread that was started in a process: an event, set when the thread has ended."""
 _DISTANCE = 1 << 23
-"""Between the numbers of two threads: the size of a stack."""
+"""The distance between the numbers of two threads: the size of a stack."""
 
 
 class _MainThread(threading.Thread):
@@ -49,7 +49,7 @@ class PythonThreads:
         self.names = count(1)
         """Numbers for the names that Python gives: Thread-1, Thread-2."""
         self.pools = count()
-        """The same for pools of threads, from ThreadPoolExecutor-0 on."""
+        """Numbers for the names of pools: ThreadPoolExecutor-0, ..."""
         self._numbers = count(1)
         self._main: threading.Thread | None = None
         self._workers: list[threading.Thread] = []

@@ -18,7 +18,7 @@ class Clock(Protocol):
     """The monotonic clock of the machine."""
 
     deadline_s: float
-    """When the process has to be woken at the latest, by this clock."""
+    """The latest time at which the process must be woken, by this clock."""
 
     def current_time(self) -> float:
         """Seconds, as `time.monotonic` shows them there."""
@@ -38,17 +38,17 @@ class Process(Protocol):
     """The process around an event loop."""
 
     passes: int
-    """How many passes its event loop has made; each is a moment at which it could have died."""
+    """The number of passes of its event loop; a crash can replace each of them."""
 
     @property
     def name(self) -> str: ...
     @property
     def crash_pass(self) -> int:
-        """In place of which pass it is to die."""
+        """The number of the pass that a crash replaces."""
 
     @property
     def crash(self) -> Callable[[], object]:
-        """Lets it die."""
+        """Kills the process."""
 
     @property
     def can_run(self) -> bool:
@@ -56,7 +56,7 @@ class Process(Protocol):
 
     @property
     def is_being_unwound(self) -> bool:
-        """Whether the world is closing, and nothing that it does matters any more."""
+        """Whether the world is closing, so that its actions have no effect."""
 
     @property
     def clock(self) -> Clock: ...
@@ -65,7 +65,7 @@ class Process(Protocol):
     @property
     def signal_handlers(self) -> dict[int, Any]: ...
     def wake(self) -> None:
-        """Let it run before time moves on."""
+        """Let it run before time advances."""
 
     def wait_stopped(self) -> None:
         """Let the program, an ordinary function, wait until its loop is stopped. Raises: RuntimeError."""

@@ -150,12 +150,12 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         """The process that it runs in."""
         self._clock = process.clock
         self.tasks_made = 0
-        """How many tasks were made so far; each has a number, from 1."""
+        """The number of tasks that were made so far; tasks are numbered from 1."""
         self.timers: list[Timer] = []
-        """A heap of what is to be called later."""
+        """A heap of the callbacks that are due later."""
         self._timers_made = self._timers_cancelled = 0
         self._attended: dict[SimThread, BlocksUntil] = {}
-        """By thread, what it waited for when the loop looked at it last."""
+        """What each thread waited for at the last check."""
         super().__init__(SimulatedSelector(process.socket_at))
         self._asyncgens = _OrderedWeakSet()
 
@@ -177,7 +177,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        """In the next pass, behind everything that was to be called soon before it."""
+        """Call the callback in the next pass, after all callbacks that were added before it."""
         if self._debug or self._closed:
             handle: asyncio.Handle = super().call_soon(callback, *args, context=context)
             return handle
@@ -200,7 +200,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        """At a time of the machine's monotonic clock."""
+        """Call the callback at a time of the machine's monotonic clock."""
         if when is None:
             raise TypeError("when cannot be None")
         self._check_closed()
@@ -227,7 +227,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
             self._timers_cancelled = 0
 
     def drop_timer(self) -> Timer:
-        """Take out the one that is due first."""
+        """Remove the timer that is due first."""
         timer = heappop(self.timers)
         handle: Any = timer[2]
         handle._scheduled = False
@@ -235,7 +235,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
         return timer
 
     def close(self) -> None:
-        """Forget everything that was to happen. Raises: RuntimeError while it runs."""
+        """Remove all callbacks. Raises: RuntimeError while the loop runs."""
         super().close()
         self.timers.clear()
 
@@ -330,7 +330,7 @@ class SimulatedEventLoop(_LOOP):  # type: ignore[misc]
     # What asyncio asks of the operating system.
 
     def _make_self_pipe(self) -> None:
-        """What wakes a loop from another thread; there is none."""
+        """Do nothing: no other thread wakes the loop."""
         self._ssock = self._csock = None
 
     def _close_self_pipe(self) -> None:

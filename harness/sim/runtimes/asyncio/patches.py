@@ -56,7 +56,7 @@ async def drain(writer: Any) -> None:
 
 
 def shortcuts() -> Iterator[tuple[Any, str, Any]]:
-    """What stands in for what, for `patches.py`."""
+    """The functions and their replacements."""
     for owner, name, usual, ours in (
         (asyncio.StreamReader, "readline", _usual_readline, readline),
         (asyncio.StreamWriter, "drain", _usual_drain, drain),
@@ -81,7 +81,7 @@ _OTHER_LOOPS: tuple[tuple[str, str], ...] = (
 
 
 def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """What stands in, for `sandbox.py` to install."""
+    """The replacements; `sandbox.py` installs them."""
     for name, ours in _STAND_INS.items():
         for owner in (asyncio, tasks, events):
             if (real := vars(owner).get(name)) is not None:
@@ -90,7 +90,7 @@ def replacements(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]
 
 
 def other_loops(simulated: Callable[..., Any]) -> Iterator[tuple[Any, str, Any]]:
-    """What refuses the event loops of others, as far as they are imported."""
+    """The replacements that refuse other event loops, if their packages are imported."""
     for package, name in _OTHER_LOOPS:
         module = sys.modules.get(package)
         if module is not None and hasattr(module, name):

@@ -57,7 +57,7 @@ class AsyncioRun:
 
     def __init__(self, process: Process, program: Program, *, shuffle: bool = False) -> None:
         self.loop = SimulatedEventLoop(process)
-        """The loop that is at work, or was last."""
+        """The loop that runs, or ran last."""
         self._is_handed_out = False
         """Whether the program has the loop, or has none yet."""
         self.outcome: Outcome[Any] | None = None
@@ -77,7 +77,7 @@ class AsyncioRun:
         self.selector = self.loop._selector
         """What its sockets tell that they may be ready."""
         self.queue = self.loop._ready
-        """What is to be called in the next pass."""
+        """The callbacks of the next pass."""
 
     def advance(self) -> bool:
         """Make some passes. Returns whether there is nothing more to do before the next deadline.
@@ -403,7 +403,7 @@ class AsyncioRun:
                 )
 
     def _go_on(self, error: BaseException | None = None) -> None:
-        """The loop was told to stop, or an error has gone through it: what comes next?"""
+        """Decide what follows when the loop was told to stop or an error has left it."""
         if error is None:
             self._context.run(next, self._life)
         else:
@@ -461,7 +461,7 @@ def _task_of(handle: Any) -> Any:
 
 
 def _wait_stopped() -> None:
-    """Never called: stands for the wish to wait until the loop is stopped."""
+    """A marker that is never called: the program waits until the loop is stopped."""
 
 
 def _await_frames(coroutine: Any) -> Iterator[tuple[FrameType, int]]:
