@@ -61,7 +61,7 @@ def _by_part(appends: Appends, part: Ints, count: int) -> Iterator[tuple[Did, Di
 
 
 def _try_all_ways(story: AppendOrder, zones: _Zones) -> Decision | None:
-    """It is impossible if all ways to tell equal tokens apart are."""
+    """Decide that the part has no linearization if none of the ways to tell equal tokens apart has one."""
     tokens = list(story.doubtful)
     ways = [list(story.ways(token)) for token in tokens]
     if prod(map(len, ways)) > _WAYS_AT_MOST:
@@ -136,7 +136,7 @@ _TWINS_AT_MOST: Final = 6
 
 
 class Contradiction(Exception):
-    """Operations that can't all be, and why."""
+    """Operations that cannot all have happened, and why."""
 
     def __init__(self, rows: Sequence[int], why: str) -> None:
         super().__init__(why)
@@ -171,7 +171,7 @@ class Blocks:
 
 
 class _Told(NamedTuple):
-    """What is known of one block."""
+    """The operations of one block."""
 
     tokens: list[Token]
     """In the order in which they were put there. The first has the position 2, the next 4, ..."""
@@ -277,7 +277,7 @@ class AppendOrder:
         return readers[positions.index(max(positions))]
 
     def blocks(self, told_apart: dict[Token, tuple[int, ...]] | None = None) -> Blocks:
-        """Everything in its place, given who wrote those tokens that have several writers."""
+        """All operations at their positions, given the writer of each token that has several writers."""
         blocks = Blocks(lengths=[2 * len(block.tokens) + 2 for block in self._blocks])
         chosen = {
             place: row
@@ -303,7 +303,7 @@ class AppendOrder:
         return blocks
 
     def writers(self, token: Token) -> list[int]:
-        """Who wrote or appended it."""
+        """The operations that wrote or appended the token."""
         return self._twins.get(token) or [self._writer[token]]
 
     def ways(self, token: Token) -> Iterator[tuple[int, ...]]:
@@ -327,7 +327,7 @@ class AppendOrder:
 
 
 def _several(tokens: list[Token], rows: list[int]) -> dict[Token, list[int]]:
-    """Those tokens that occur more than once, each with its rows."""
+    """The tokens that occur more than once, each with its rows."""
     writers: dict[Token, list[int]] = {}
     for token, row in zip(tokens, rows, strict=True):
         writers.setdefault(token, []).append(row)

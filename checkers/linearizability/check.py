@@ -30,7 +30,7 @@ _CORE_NODES: Final = 20_000
 _CORE_NODES_BESIDE_SAT: Final = 1_000
 _CORE_CONFLICTS: Final = 3_000
 _CONFIRMING_CONFLICTS: Final = 400_000
-"""How often the second solver may run into a contradiction: twice as often as the first one."""
+"""The budget of conflicts of the second solver: twice that of the first."""
 _PARTIAL_OPS_MAX: Final = 4_000
 _PARTIAL_STEPS: Final = 10_000
 """Steps of the search for the order that is drawn of a history that has none: a few milliseconds."""
@@ -116,7 +116,7 @@ def _valid(parts: Parts, decisions: Decisions, model: Model, details: dict[str, 
 
 
 def _fault(parts: Parts, orders: dict[int, Ints], model: Model) -> str | None:
-    """What is wrong with any of the orders."""
+    """The first fault of any of the orders; None if there is none."""
     columns = parts.columns
     if len(columns) > _REPLAYED_AS_ARRAYS:
         every = np.concatenate([orders[part] for part in range(len(orders))])
@@ -176,7 +176,7 @@ def _invalid(
 
 
 def _partial(parts: Parts, part: int, rows: Ints, model: Model) -> dict[str, Any]:
-    """How far the operations of an object can be put in order, as positions of invocations."""
+    """The longest order of the operations of an object that was found, as positions of invocations."""
     tried = wing_gong_lowe(list(operations(parts.columns.take(rows))), model, max_steps=_PARTIAL_STEPS)
     return {
         "object": thaw(parts.keys[part]),

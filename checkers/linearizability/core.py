@@ -58,7 +58,7 @@ def minimal_core(
 
 
 _RECENT: Final = 1000
-"""How many of the last operations are considered to begin with."""
+"""The number of the last operations with which the search for a core begins."""
 _SOME_TRIED: Final = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
 _ALL_TRIED: Final = tuple(range(1, 41))
 """Which of the last operations that overwrite everything to begin with: the last, the one before, ..."""
@@ -96,7 +96,7 @@ def _window(
 
 
 def _cut_short(columns: Columns, since: int | None, still_impossible: Question) -> Columns:
-    """Up to the first return at which it becomes impossible, which is not before `since`."""
+    """The history up to the first return at which there is no linearization, which is not before `since`."""
     returns = np.sort(columns.returned[columns.outcome != INFO]).tolist()
     low, high = returns.index(since) if since in returns else 0, len(returns) - 1
     cut, step = columns, 1
@@ -150,7 +150,7 @@ def _without_each(columns: Columns, candidates: Mask, weaken: Weaken, still_impo
 
 
 def forget(columns: Columns, rows: Mask) -> Columns:
-    """Nothing was heard of these."""
+    """The history in which these operations never returned."""
     return replace(
         columns,
         outcome=np.where(rows, INFO, columns.outcome),
@@ -161,18 +161,18 @@ def forget(columns: Columns, rows: Mask) -> Columns:
 
 
 def leave_out(columns: Columns, rows: Mask) -> Columns:
-    """These, which only looked, needn't have."""
+    """The history without these operations, which changed nothing."""
     return columns.take(~rows)
 
 
 def until(columns: Columns, moment: int) -> Columns:
-    """What was known at that moment."""
+    """The history as it was known at that moment."""
     begun = columns.take(columns.invoked <= moment)
     return forget(begun, (begun.returned > moment) & (begun.outcome != INFO))
 
 
 def beginning_with(columns: Columns, model: Model, first: Operation) -> Columns:
-    """What can be said from an operation on before which nothing matters."""
+    """The history from an operation on, if nothing before it matters."""
     known = columns.outcome != INFO
     over = known & (columns.returned < first.invoked)
     beside = np.flatnonzero(
@@ -185,7 +185,7 @@ def beginning_with(columns: Columns, model: Model, first: Operation) -> Columns:
 
 
 def looks(columns: Columns, model: Model) -> Mask:
-    """Which operations change nothing."""
+    """The operations that change nothing."""
     return np.array([model.pure(op) for op in operations(columns)], bool)
 
 
@@ -207,7 +207,8 @@ def unobservable(columns: Columns, model: Model) -> Mask:
 
 
 def _of_use(registers: RegisterColumns) -> Mask:
-    """Known operations, and unknown ones that wrote what one of them saw, or what led there."""
+    """The known operations, and the unknown ones that wrote a value that a known one saw, or a value on the
+    way to it."""
     sees = (registers.kind == SWAP) | (registers.kind == READ)
     useful = registers.known
     while True:

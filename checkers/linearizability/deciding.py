@@ -35,20 +35,20 @@ _LONGEST_TURN: Final = 16_384
 
 @dataclass(slots=True)
 class Decisions:
-    """What is known of each part, and how; rows are those of the columns of all parts together."""
+    """The decision about each part, and its method; rows are those of the columns of all parts together."""
 
     by_part: dict[int, Decision] = field(default_factory=dict)
     methods: dict[int, Method] = field(default_factory=dict)
     nodes: int = 0
     conflicts: int = 0
-    """Of the SAT solver."""
+    """The number of conflicts of the SAT solver."""
     clauses: int = 0
-    """What it was given to begin with."""
+    """The number of clauses that the SAT solver got at first."""
     gave_up: str = ""
-    """Why parts were left undecided, if any were."""
+    """The reasons for which parts stayed undecided."""
 
     def add(self, part: int, decision: Decision, method: Method) -> None:
-        """Note a decision."""
+        """Record a decision."""
         self.by_part[part], self.methods[part] = decision, method
 
     @property
@@ -87,7 +87,8 @@ def decide(parts: Parts, model: Model, budget: Budget) -> Decisions:
 
 
 _BEFORE_SAT: Final = 20_000
-"""Choices that are tried before a SAT solver is asked: a fifth of a second, in which most are decided."""
+"""The number of choices that are tried before a SAT solver is asked. They take a fifth of a second, and
+decide most parts."""
 
 
 def _ask_the_solver(
@@ -98,7 +99,8 @@ def _ask_the_solver(
     budget: Budget,
     decisions: Decisions,
 ) -> None:
-    """Put what the searches have left open to a SAT solver; what it leaves open, too, they go on with."""
+    """Ask a SAT solver about the parts that the searches left open. The searches go on with what it leaves
+    open."""
     assert model.method is not None
     if decisions.impossible is not None:
         return

@@ -11,7 +11,7 @@ from ostrakon.harness.history.columns import Ints
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Linearized:
-    """There is a linearization."""
+    """The part has a linearization."""
 
     order: Ints
     """Its operations, as rows of the columns that were asked about."""
@@ -19,12 +19,12 @@ class Linearized:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Impossible:
-    """There is none."""
+    """The part has no linearization."""
 
     rows: Ints
-    """Operations that seem to be at odds; a place to start looking, and no proof."""
+    """Operations that seem to contradict each other; a hint for the search of a core, not a proof."""
     why: str
-    """Empty if there is no more to say than that all orders were tried."""
+    """The reason; empty if all orders were tried."""
     until: int | None = None
     """Where known: the first return by which it is impossible. What came before it has a linearization."""
 
@@ -43,9 +43,9 @@ class Budget:
     """
 
     nodes: int | None = 3_000_000
-    """Choices tried, over all parts: some 10 to 30 CPU seconds."""
+    """The maximum number of choices over all parts: about 10 to 30 CPU seconds."""
     memory_mb: int | None = 400
-    """What the searches may remember of where they have been, over all parts, as estimated."""
+    """The estimated memory of the searches over all parts, in bytes."""
     conflicts: int | None = 200_000
     """Conflicts of the SAT solver, which is asked about what searches leave open."""
     seconds: float | None = None

@@ -261,4 +261,4 @@ EXEMPLARS: Final[Mapping[str, Exemplar]] = MappingProxyType(
         "mutex": Exemplar("mutex", False, _fs("acquire", "release"), _mutex_answer),
     }
 )
-"""Objects by name, with the models they are to be checked against."""
+"""The objects by name, with the models that judge them."""

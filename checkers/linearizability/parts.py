@@ -22,14 +22,14 @@ from ostrakon.harness.history.columns import FAIL, Columns, Ints, numbered
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """What a model has to say something about."""
+    """The operations of a history, divided by object."""
 
     columns: Columns
     """The operations that may have happened, with values as the object sees them."""
     part: Ints
-    """For each row the number of its part."""
+    """The number of the part of each row."""
     keys: tuple[Hashable, ...]
-    """What distinguishes each part."""
+    """The key of each part."""
     registers: RegisterColumns | None
     """The operations as those of registers, where they are nothing else."""
     appends: Appends | None

@@ -92,28 +92,28 @@ def _prospects(
 
 
 class Pending:
-    """What is pending, by kind and value. Sets are bits, as in `Timeline`."""
+    """The pending operations, by kind and value. Sets are bits, as in `Timeline`."""
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self.reads: dict[int, int] = {}
-        """By value: who has to see it."""
+        """The operations that must see a value, by value."""
         self.differing: dict[int, int] = {}
-        """By value: who has to see another."""
+        """The operations that must see another value, by value."""
         self.all_differing = 0
         self.writes: dict[int, list[int]] = {}
-        """By value: the operations that would write it."""
+        """The operations that would write a value, by value."""
         self.all_writes = 0
         self.swaps: dict[int, list[int]] = {}
-        """By value: the operations that would replace it."""
+        """The operations that would replace a value, by value."""
         self.all_swaps = 0
         self.unknown_writes: dict[int, int] = {}
-        """By class: how many."""
+        """The number of pending operations of each class."""
         self.unknown_swaps: dict[int, dict[int, int]] = {}
-        """By the value that they would replace, by class: how many."""
+        """The number of pending operations, by the value that they would replace and by class."""
 
     def enter(self, op: int) -> None:
-        """The operation is invoked; or its return is undone."""
+        """Apply an invocation, or undo a return."""
         line = self._timeline
         kind, bit = line.kind[op], line.bit[op]
         if kind == READ:
@@ -135,7 +135,7 @@ class Pending:
             self.all_swaps |= bit
 
     def leave(self, op: int) -> None:
-        """The operation returns; or its invocation is undone."""
+        """Apply a return, or undo an invocation."""
         line = self._timeline
         kind, bit = line.kind[op], line.bit[op]
         if kind == READ:

@@ -25,7 +25,7 @@ from ostrakon.harness.history.columns import NEVER
 
 @dataclass(slots=True, eq=False)
 class _Item:
-    """A value on its way, and the moments between which it entered and left."""
+    """A value of the queue, and the periods in which it entered and left."""
 
     enqueue: Operation
     dequeue: Operation | None
@@ -124,7 +124,7 @@ def _operations(*items: _Item) -> list[Operation]:
 
 
 class _Soonest:
-    """Of the items that are left the one with the smallest bound."""
+    """Yields, of the items that are left, the one with the smallest bound."""
 
     def __init__(self, bounds: Iterable[tuple[float, _Item]]) -> None:
         self._heap = [(bound, item.enqueue.row, item) for bound, item in bounds]
@@ -166,7 +166,7 @@ def _placed(items: list[_Item], empty: list[Operation]) -> list[int] | None:
 
 
 def _gap(enters: list[float], leaves: list[float], begin: float, end: float) -> float | None:
-    """A moment from `begin` to `end` at which nothing is in the queue."""
+    """A moment from `begin` to `end` at which the queue is empty."""
     moment = begin
     while moment <= end:
         at = _after(leaves, moment)

@@ -43,7 +43,7 @@ class _Fork(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What of a configuration can make another one superfluous."""
+    """The parts of a configuration by which it can make another one superfluous."""
 
     looked: int
     absorbed: int
@@ -71,10 +71,10 @@ class RegisterSearch:
         self._seen: dict[tuple[int, int, int], list[_Seen]] = {}
         self.nodes = 0
         self.remembered = 0
-        """Bytes that what was seen takes, as estimated."""
+        """The estimated size of the configurations that were visited, in bytes."""
 
     def run(self, nodes: int) -> Decision | None:
-        """Go on for that many nodes. None: not decided yet."""
+        """Continue for this many nodes. Returns None if the part is not decided yet."""
         limit = self.nodes + nodes
         while True:
             op = self._advance()
@@ -201,7 +201,7 @@ class RegisterSearch:
         return choices
 
     def _first(self, ops: list[int], returning: int) -> int | None:
-        """The one that returns first (rule 3)."""
+        """The operation that returns first (rule 3)."""
         bit, returned, done = self._line.bit, self._line.returned, self._done
         best = None
         for op in ops:
@@ -241,7 +241,7 @@ class RegisterSearch:
         return self._line.written[choice] if choice >= 0 else self._line.classes[~choice][2]
 
     def _take(self, choice: int) -> None:
-        """Carry it out, and everything that can be had for nothing with it (rules 1 and 2)."""
+        """Execute the operation, and every operation that can follow without a choice (rules 1 and 2)."""
         line, pending = self._line, self._pending
         self._story.append((self._at, choice))
         if choice >= 0:
@@ -268,7 +268,7 @@ class RegisterSearch:
             )
 
     def _go_back(self) -> bool:
-        """Return to the last fork and take the next choice there. False: there is none."""
+        """Return to the last fork and take its next choice. Returns False if there is none."""
         if not self._forks:
             return False
         at, value, done, absorbed, used, choices, told = self._forks[-1]

@@ -22,9 +22,9 @@ class Placed:
     """Where operations of registers were placed, and the parts for which that didn't work."""
 
     placement: Placement | None
-    """None if that worked for no part."""
+    """The operations that were placed; None if that failed for all parts."""
     impossible: dict[int, Impossible]
-    """By part: what is wrong at first sight."""
+    """The fault of each part that is visible without a search."""
     ambiguous: Mask
     """For each part, whether a value that was seen could have been written by more than one operation."""
     partial: Mask
@@ -128,7 +128,7 @@ class _Values:
         return seen, took_place
 
     def blame_unwritten(self, among: Mask, impossible: dict[int, Impossible]) -> None:
-        """Who among these saw what nobody wrote?"""
+        """The operations that saw a value that nobody wrote."""
         written = np.zeros(self.count, bool)
         written[self.written_value] = True
         written[self.start] = True
@@ -140,7 +140,7 @@ class _Values:
             impossible.setdefault(int(self._part[row]), blamed)
 
     def ambiguous(self) -> Mask:
-        """The parts in which a value that was seen has several writers."""
+        """The parts in which several operations wrote a value that was seen."""
         writers = np.bincount(self.written_value, minlength=self.count)
         writers[self.start] += 1
         twice = self.writes[writers[self.written_value] > 1]

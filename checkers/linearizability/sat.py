@@ -30,7 +30,7 @@ _LEMMAS_AT_ONCE: Final = 5_000
 
 
 class TooLarge(Exception):
-    """There would be more clauses than can be held."""
+    """The encoding would need too many clauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class SolverGaveUp:
 
 @dataclass(frozen=True, slots=True)
 class SolverAnswer:
-    """What came of asking the solver."""
+    """The answer of the solver."""
 
     decision: Decision | SolverGaveUp
     conflicts: int

@@ -46,7 +46,7 @@ class Search:
         self._tally = Tally(highest)
         self._pending: dict[int, None] = {}
         self._unknown: dict[int, list[int]] = {}
-        """By class: those that are pending, in order of invocation."""
+        """The pending operations of each class, in order of invocation."""
         self._at = self._deepest = self._done = self._used = 0
         self._state = model.initial
         self._forks: list[_Fork] = []
@@ -57,7 +57,7 @@ class Search:
         """Bytes that what was seen takes: an estimate, so that it is the same for the same history."""
 
     def run(self, nodes: int) -> Decision | None:
-        """Go on for that many nodes. None: not decided yet."""
+        """Continue for this many nodes. Returns None if the part is not decided yet."""
         limit = self.nodes + nodes
         while True:
             op = self._advance()
@@ -129,7 +129,7 @@ class Search:
         return sorted(left, key=lambda i: -self._ops[i].returned)
 
     def _go_back(self) -> bool:
-        """Return to the last fork and take the next choice there. False: there is none."""
+        """Return to the last fork and take its next choice. Returns False if there is none."""
         if not self._forks:
             return False
         at, _, self._done, self._used, choices, told = self._forks[-1]

@@ -30,12 +30,12 @@ class _Value:
 
     @property
     def leaves(self) -> int:
-        """It was there at least until then, if it was pushed before."""
+        """The earliest moment at which the value can leave the stack."""
         return NEVER if self.pop is None else self.pop.invoked
 
     @property
     def left(self) -> int:
-        """It was gone by then."""
+        """The latest moment at which the value can leave the stack."""
         return NEVER if self.pop is None else self.pop.returned
 
 
@@ -101,7 +101,7 @@ _Lesson = tuple[Literal["under", "gone"], int, int]
 
 
 class _Stuck(Exception):
-    """This order leads nowhere."""
+    """An order that cannot be completed."""
 
 
 class _Attempt:

@@ -13,10 +13,10 @@ from ostrakon.checkers.models.model import ILLEGAL, Model, Operation, State
 
 
 class Refereed(NamedTuple):
-    """What the referee found."""
+    """The result of the search."""
 
     linearizable: bool | None
-    """None if it gave up."""
+    """Whether there is a linearization; None if the search gave up."""
     order: tuple[Operation, ...]
     """A linearization, if there is one."""
     steps: int
