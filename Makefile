@@ -1,9 +1,9 @@
 # make test    set up .venv and run the quick suite: unit, property, golden, architecture, lint, types
 # make chaos   set up .venv and run the scenario matrix; ends with the verdicts and the report's path
 # make fuzz    all methods for linearizability against a plain search, on a hundred thousand histories
-# make systems  what databases promise, shown on real clusters in network namespaces; fifteen minutes
+# make systems what databases promise, shown on real clusters in network namespaces; fifteen minutes
 # make soak    a campaign of ten minutes
-# make examples  500 trials of each chaos test of the examples: all must be valid
+# make examples 500 trials of each chaos test of the examples: all must be valid
 # make bench   the figures that README and ARCHITECTURE quote
 # make pythons environments of the other Pythons that are installed, for the tests that compare them
 # make docs   the documentation as pages in docs/_build; a warning is an error
@@ -11,7 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: test chaos fuzz systems soak bench docs pythons pins lint clean
+.PHONY: test chaos fuzz systems soak examples bench docs pythons pins lint clean
 
 test: .venv/ready lint docs
 	$(BIN)/pytest -n auto --dist loadfile
@@ -33,9 +33,6 @@ systems: .venv/ready
 
 soak: .venv/ready
 	$(BIN)/ostrakon soak --for 10m
-
-examples: .venv/ready
-	$(BIN)/pytest -m chaos examples --trials 500 --no-shrink --store store/examples -n auto
 
 examples: .venv/ready
 	$(BIN)/pytest -m chaos examples --trials 500 --no-shrink --store store/examples -n auto
