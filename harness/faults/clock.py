@@ -56,7 +56,7 @@ def suspended(machines: MachineControl, nodes: Collection[str]) -> Iterator[Acti
 
 
 def _idle(machines: MachineControl, names: Collection[str], what: str) -> str:
-    return ", ".join(f"{name} {machines.state(name) or what}" for name in sorted(names)) or _NO_CLOCKS
+    return machines.idle(names, what) or _NO_CLOCKS
 
 
 def strobe(fault: Fault, rng: random.Random) -> Sequence[Fault]:

@@ -94,7 +94,7 @@ def counted(disks: Sequence[Disk], count: Callable[[Disk], int]) -> Callable[[],
 
 def idle_disks(machines: MachineControl, names: Collection[str], what: str) -> str:
     """Why a fault of disks had no effect: the machines did nothing, or nothing that it strikes."""
-    return ", ".join(f"{name} {machines.state(name) or what}" for name in sorted(names)) or NO_DISKS
+    return machines.idle(names, what) or NO_DISKS
 
 
 NO_DISKS = "the machines of this substrate have no disks of their own"

@@ -110,6 +110,10 @@ class MachineControl:
             return "had ended already"
         return "was paused already" if machine.is_paused else ""
 
+    def idle(self, names: Collection[str], what: str) -> str:
+        """Why a fault had no effect: the state of each machine, or `what` if nothing keeps it from acting."""
+        return ", ".join(f"{name} {self.state(name) or what}" for name in sorted(names))
+
     def hold(self, name: str, how: How) -> bool:
         """Let one more fault hold a machine; returns whether this stopped a running process.
 

@@ -47,8 +47,8 @@ def out_of_memory(machines: MachineControl, nodes: Collection[str]) -> Iterator[
         return Effect(other={"oom_kills": sum(memories[name].kills - before[name] for name in memories)})
 
     def why_inert() -> str:
-        told = (f"{name} {machines.state(name) or 'needed no more memory'}" for name in memories)
-        return ", ".join(told) or "the memory of these machines cannot be limited"
+        told = machines.idle(memories, "needed no more memory")
+        return told or "the memory of these machines cannot be limited"
 
     with ExitStack() as undo:
         for memory in memories.values():
