@@ -7,12 +7,20 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import trio
+
+from ostrakon.paxos_impl.client.connection import NoAnswer
+from ostrakon.paxos_impl.client.replica import status
 from ostrakon.paxos_impl.wire.membership import Address
+from ostrakon.paxos_impl.wire.replica import Status
 
 ROOT = Path(__file__).parents[1]
 STARTED_WITHIN_S = 30.0
+WAIT_S = 60.0
+"""How long a leader is waited for."""
 
 
 class Town:
@@ -76,3 +84,15 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+async def find_leader(town: Town) -> Address:
+    """The leader, once there is one."""
+    with trio.fail_after(WAIT_S):
+        while True:
+            for address in town.addresses:
+                with suppress(NoAnswer):
+                    seen = await status(address, timeout_s=WAIT_S)
+                    if isinstance(seen, Status) and seen.phase == "leading":
+                        return address
+            await trio.sleep(0.05)

@@ -30,7 +30,7 @@ import trio
 from bench import _etcd, _load
 from bench._etcd import Etcd
 from bench._load import Load
-from bench._town import Town
+from bench._town import Town, find_leader
 from ostrakon.paxos_impl.client.connection import NoAnswer
 from ostrakon.paxos_impl.client.replica import ReplicaClient, status
 from ostrakon.paxos_impl.wire.membership import Address
@@ -249,18 +249,6 @@ def _etcd_catch_up(etcd: Etcd, entries: int) -> tuple[int, float]:
 
 
 # Our cluster.
-
-
-async def find_leader(town: Town) -> Address:
-    """The leader, once there is one."""
-    with trio.fail_after(WAIT_S):
-        while True:
-            for address in town.addresses:
-                with suppress(NoAnswer):
-                    seen = await status(address, timeout_s=WAIT_S)
-                    if isinstance(seen, Status) and seen.phase == "leading":
-                        return address
-            await trio.sleep(0.05)
 
 
 async def status_of(address: Address) -> Status:

@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,12 +24,9 @@ import trio
 from bench import _etcd
 from bench._groups import several_groups
 from bench._load import Load, load, read, read_index, write
-from bench._town import Town, free_port
-from ostrakon.paxos_impl.client.connection import NoAnswer
-from ostrakon.paxos_impl.client.replica import ReplicaClient, status
+from bench._town import Town, find_leader, free_port
+from ostrakon.paxos_impl.client.replica import ReplicaClient
 from ostrakon.paxos_impl.server.timing import ReplicaTiming
-from ostrakon.paxos_impl.wire.membership import Address
-from ostrakon.paxos_impl.wire.replica import Status
 
 NODES = 3
 KILLS = 3
@@ -82,7 +78,7 @@ def main() -> None:
 
 async def measure(town: Town, sessions: int, seconds: float) -> Ours:
     """Everything about our store; returns how its writes and reads went."""
-    leader = await _leader(town)
+    leader = await find_leader(town)
     await load(leader, write, sessions=sessions, seconds=1.0)  # Warm.
     begun_s = town.cpu_s(leader)
     writes = await load(leader, write, sessions=sessions, seconds=seconds)
@@ -123,7 +119,7 @@ async def recovery(town: Town) -> None:
 
 async def _killed_s(town: Town) -> float:
     """Kill the leader while somebody writes, and start it again; returns for how long nothing was written."""
-    leader = await _leader(town)
+    leader = await find_leader(town)
     others = [address for address in town.addresses if address != leader]
     async with ReplicaClient([leader, *others], f"recovery of {leader} {trio.current_time()}") as client:
         await client.execute(["put", "recovery", 0], timeout_s=PATIENCE_S)
@@ -134,17 +130,6 @@ async def _killed_s(town: Town) -> float:
     town.start(town.addresses.index(leader))
     await trio.sleep(2.0)
     return pause_s
-
-
-async def _leader(town: Town) -> Address:
-    with trio.fail_after(WAIT_S):
-        while True:
-            for address in town.addresses:
-                with suppress(NoAnswer):
-                    seen = await status(address, timeout_s=WAIT_S)
-                    if isinstance(seen, Status) and seen.phase == "leading":
-                        return address
-            await trio.sleep(0.05)
 
 
 def _waits(done: Load) -> str:

@@ -20,8 +20,8 @@ from pathlib import Path
 import trio
 
 from bench import _load
-from bench._town import Town
-from bench.beside_etcd import NODES, find_leader, status_of
+from bench._town import Town, find_leader
+from bench.beside_etcd import NODES, status_of
 
 SESSIONS = 8
 RATE = 50.0
