@@ -235,18 +235,23 @@ def add(key: str, amount: int, options: ClientOptions) -> int:
     return _carry_out(Add(key, amount), show, options)
 
 
+def lasting(help_text: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """The option for how long a lock or a lease is granted."""
+    return click.option(
+        "--for",
+        "lease_s",
+        metavar="S",
+        type=click.FloatRange(0.001),
+        default=10.0,
+        show_default=True,
+        help=help_text,
+    )
+
+
 @click.command()
 @click.argument("lock")
 @click.argument("holder")
-@click.option(
-    "--for",
-    "lease_s",
-    metavar="S",
-    type=click.FloatRange(0.001),
-    default=10.0,
-    show_default=True,
-    help="Duration in seconds.",
-)
+@lasting("Duration in seconds.")
 @asks
 def lock(lock: str, holder: str, lease_s: float, options: ClientOptions) -> int:
     """Give LOCK to HOLDER for a time, and print the fencing token. Exit status 1 if another holder has it.
@@ -296,15 +301,7 @@ def lease() -> None:
 
 @lease.command()
 @click.argument("name", required=False)
-@click.option(
-    "--for",
-    "lease_s",
-    metavar="S",
-    type=click.FloatRange(0.001),
-    default=10.0,
-    show_default=True,
-    help="Length in seconds, from each time that it is kept alive.",
-)
+@lasting("Length in seconds, from each time that it is kept alive.")
 @asks
 def grant(name: str | None, lease_s: float, options: ClientOptions) -> int:
     """Grant a lease and print its NAME. Exit status 1 if a lease with this name is alive.

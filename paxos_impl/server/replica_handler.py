@@ -28,6 +28,7 @@ from ostrakon.paxos_impl.wire.decree import Waiting
 from ostrakon.paxos_impl.wire.frame import BadFrame
 from ostrakon.paxos_impl.wire.replica import (
     PROGRESS_S,
+    Asked,
     AskStatus,
     BackupPart,
     Change,
@@ -55,18 +56,12 @@ NAME_LENGTH_MAX = 256
 
 def answer_before_cluster(client: ClientConnection, request: object, waiting: Waiting) -> None:
     """Answer a request while the cluster is not complete. Raises: BadFrame."""
+    if isinstance(request, Asked):
+        client.answer(request.request, Refused(str(waiting), is_final=False))
+        return
     match request:
         case AskStatus(number):
             client.answer(number, waiting)
-        case (
-            Execute(number)
-            | OpenSession(number)
-            | Read(number)
-            | Change(number)
-            | Watch(number)
-            | TakeBackup(number)
-        ):
-            client.answer(number, Refused(str(waiting), is_final=False))
         case InGroup(_, asked):
             answer_before_cluster(client, asked, waiting)
         case _:
@@ -91,18 +86,10 @@ class ReplicaHandler:
 
     def refuse(self, client: ClientConnection, request: object, why: str) -> None:
         """Send the client to another replica; a request for the status is served. Raises: BadFrame."""
-        match request:
-            case (
-                Execute(number)
-                | OpenSession(number)
-                | Read(number)
-                | Change(number)
-                | Watch(number)
-                | TakeBackup(number)
-            ):
-                client.answer(number, Elsewhere(None, maybe=False))
-            case _:
-                self.serve(client, request, 0)
+        if isinstance(request, Asked):
+            client.answer(request.request, Elsewhere(None, maybe=False))
+        else:
+            self.serve(client, request, 0)
 
     def serve(self, client: ClientConnection, request: object, size: int) -> None:
         """Begin to serve a request. Raises: BadFrame."""

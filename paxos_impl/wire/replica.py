@@ -84,11 +84,15 @@ class TakeBackup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=Fals
     after: int
 
 
+Asked = Execute | OpenSession | Read | Change | Watch | TakeBackup
+"""The requests that only a replica of a complete cluster can serve."""
+
+
 class InGroup(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """A request for one group of a cluster that has several."""
 
     group: int
-    asked: Execute | OpenSession | Read | Change | AskStatus | Watch | TakeBackup
+    asked: Asked | AskStatus
 
     @property
     def request(self) -> int:
@@ -192,7 +196,7 @@ PROGRESS_S = 1.0
 Answer = Done | Elsewhere | Refused | Status | Waiting | Groups | Watched | Dropped | BackupPart
 
 
-Request = Execute | OpenSession | Read | Change | AskStatus | Watch | TakeBackup | InGroup
+Request = Asked | AskStatus | InGroup
 Incoming = Hello | Envelope[Message] | Request
 
 _incoming: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
